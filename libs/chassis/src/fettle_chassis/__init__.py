@@ -1,0 +1,1 @@
+"""What every Fettle service needs to run."""

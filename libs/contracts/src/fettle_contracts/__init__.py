@@ -1,0 +1,1 @@
+"""Messages, topics and schemas at Fettle's borders."""

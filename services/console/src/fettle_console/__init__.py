@@ -1,0 +1,1 @@
+"""API front and web console."""

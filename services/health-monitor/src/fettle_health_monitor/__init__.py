@@ -1,0 +1,1 @@
+"""Decides from heartbeats what is unhealthy."""

@@ -1,0 +1,1 @@
+"""Owns the state and timeline of every ticket."""

@@ -1,0 +1,1 @@
+"""Runs what teams automate on tickets."""
