@@ -1,0 +1,185 @@
+"""A whole Fettle as real processes, for tests that cross service borders.
+
+Nothing here knows how a service works inside: processes are started as `fettle up` starts them, spoken to over HTTP
+and Kafka, and ended by signals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+
+T = TypeVar("T")
+
+SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "console": (("fettle_console",), "FETTLE_HTTP_PORT"),
+    "tickets": (("fettle_ticket_service",), "FETTLE_TICKETS_PORT"),
+    "tickets-relay": (("fettle_ticket_service", "relay"), "FETTLE_TICKETS_RELAY_PORT"),
+    "judge": (("fettle_health_monitor", "judge"), "FETTLE_JUDGE_PORT"),
+    "correlator": (("fettle_health_monitor", "correlator"), "FETTLE_HEALTH_PORT"),
+    "workflows": (("fettle_workflow_engine",), "FETTLE_WORKFLOWS_PORT"),
+}
+
+BRISK_POLICY: Mapping[str, Any] = {
+    "enabled": True,
+    "publish_tickets": True,
+    "timeout_s": 3,
+    "open_debounce_s": 2,
+    "resolve_debounce_s": 2,
+}
+"""A health policy that turns silence into a ticket after five seconds."""
+
+
+def eventually(probe: Callable[[], T | None], what: str, within_s: float = 30.0) -> T:
+    """The first value of `probe` that is neither None, False nor empty.
+
+    Raises AssertionError naming `what`, with the last value seen, when none comes in time.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {within_s:.0f} s; last seen: {value!r}")
+        time.sleep(0.05)
+
+
+class Installation:
+    """The six processes of one Fettle over one pair of servers.
+
+    `environment` holds every `FETTLE_*` setting. Logs go to `folder`, one file a process, appended over restarts.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self.environment = {**environment, "FETTLE_BOOTSTRAP_TOKEN": secrets.token_urlsafe(32)}
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.url = f"http://127.0.0.1:{environment['FETTLE_HTTP_PORT']}"
+        self.http = httpx2.Client(base_url=self.url, timeout=15.0)
+
+    def start(self, *names: str) -> None:
+        """Starts the named processes (all of them when none is named) without waiting until they are ready."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("FETTLE_")}
+        for name in names or SERVICES:
+            module, _ = SERVICES[name]
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", *module],
+                    env={**inherited, **self.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+
+    def wait_ready(self, *names: str, within_s: float = 60.0) -> None:
+        for name in names or SERVICES:
+            eventually(lambda name=name: self._ready(name), f"{name} ready\n{self.tail(name)}", within_s)  # type: ignore[misc]
+
+    def _ready(self, name: str) -> bool:
+        process = self.processes[name]
+        if process.poll() is not None:
+            raise AssertionError(f"{name} ended with status {process.returncode}:\n{self.tail(name)}")
+        port = self.environment[SERVICES[name][1]]
+        with contextlib.suppress(httpx2.HTTPError):
+            return httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5.0).status_code == 200
+        return False
+
+    def tail(self, name: str, lines: int = 15) -> str:
+        log = self.folder / f"{name}.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self.processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        """Ends the process as a crash would (SIGKILL) and waits until it is gone."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def stop(self) -> None:
+        """Asks all processes to stop; what has not gone after 30 s is killed."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + 30
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self.http.close()
+
+    def topic(self, name: str) -> str:
+        return self.environment["FETTLE_TOPIC_PREFIX"] + name
+
+    def create_org(self, org: str, policy: Mapping[str, Any] = BRISK_POLICY) -> OrgApi:
+        """A new org under `policy`, with an admin's token."""
+        installer = {"authorization": f"Bearer {self.environment['FETTLE_BOOTSTRAP_TOKEN']}"}
+        self.http.post("/api/v1/orgs", json={"org": org, "name": org.title()}, headers=installer).raise_for_status()
+        token = self.http.post(f"/api/v1/orgs/{org}/tokens", json={"role": "admin"}, headers=installer)
+        token.raise_for_status()
+        api = OrgApi(self.http, org, token.json()["token"])
+        eventually(lambda: api.try_get("/health-policy"), "the monitor knows the org")
+        eventually(lambda: api.try_get("/ticket-policy"), "the ticket service knows the org")
+        answer = api.put("/health-policy", {**policy})
+        assert answer.status_code in (200, 202), answer.text
+        return api
+
+
+class OrgApi:
+    """The HTTP API of one org with one token."""
+
+    def __init__(self, http: httpx2.Client, org: str, token: str) -> None:
+        self.http, self.org, self.token = http, org, token
+
+    def _call(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        headers = {"authorization": f"Bearer {self.token}", **more.pop("headers", {})}
+        return self.http.request(method, f"/api/v1/orgs/{self.org}{path}", headers=headers, **more)
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self._call("GET", path, params=query)
+        answer.raise_for_status()
+        return answer.json()
+
+    def try_get(self, path: str, **query: Any) -> Any:
+        """The body, or None while the answer is an error or nobody answers."""
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = self._call("GET", path, params=query)
+            return answer.json() if answer.status_code == 200 else None
+        return None
+
+    def put(self, path: str, body: Any, **headers: str) -> httpx2.Response:
+        return self._call("PUT", path, json=body, headers=headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        return self._call("POST", path, json=body or {}, headers=headers)
+
+    def post_yaml(self, path: str, text: str) -> httpx2.Response:
+        return self._call("POST", path, content=text.encode(), headers={"content-type": "application/yaml"})
+
+    def tickets(self, **query: Any) -> list[dict[str, Any]]:
+        """All tickets that match, over all pages."""
+        return list(self._pages("/tickets", {"state": "all", "limit": 200, **query}))
+
+    def timeline(self, number: int) -> list[dict[str, Any]]:
+        return list(self._pages(f"/tickets/{number}/timeline", {"limit": 200}))
+
+    def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self.get(path, **query)
+            yield from page["items"]
+            if not page.get("next_cursor"):
+                return
+            query = {**query, "cursor": page["next_cursor"]}
