@@ -1,0 +1,1 @@
+"""Notices consumers that have died silently and starts them again."""
