@@ -180,3 +180,15 @@ class Beating:
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None:
             self.lost.append(message.key().decode())
+
+
+def console_producer(bootstrap: str, topic: str, lines: str) -> None:
+    """Sends `key|value` lines with the console producer of Kafka's own jars."""
+    from fettle_devstack import kafka_tool
+
+    command = [
+        *kafka_tool("org.apache.kafka.tools.ConsoleProducer"),
+        *("--bootstrap-server", bootstrap, "--topic", topic),
+        *("--reader-property", "parse.key=true", "--reader-property", "key.separator=|"),
+    ]
+    subprocess.run(command, input=lines.encode(), check=True, timeout=60)

@@ -1,0 +1,108 @@
+"""The books after a storm: every command one effect, every verdict justified, nothing missing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from tests.faults.traffic import TRIGGERS, Commands, Fleet
+from tests.installation import Installation, OrgApi, eventually
+from tests.outside import Received, read_all
+
+
+def settle(installation: Installation, api: OrgApi, commands: Commands, fleet: Fleet, within_s: float) -> None:
+    """Waits until everything sent has had its effect; AssertionError says what is missing."""
+    bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    expected = len(commands.opened) + len(fleet.dying) + len(fleet.returning)
+
+    def all_answered() -> bool:
+        answers = read_all(bootstrap, installation.topic("ticket.command-results"))
+        answered = {record.json()["command_id"] for record in answers}
+        return set(commands.comments) <= answered and len(api.tickets()) >= expected
+
+    def all_back() -> bool:
+        return all(
+            any(ticket["resolution"] == "recovered" for ticket in api.tickets(subject=subject))
+            for subject in fleet.returning
+        )
+
+    def all_published() -> bool:
+        events = read_all(bootstrap, installation.topic("ticket.events"))
+        newest: dict[str, int] = defaultdict(int)
+        for event in events:
+            body = event.json()
+            newest[body["ticket"]["id"]] = max(newest[body["ticket"]["id"]], body["entry"]["version"])
+        return newest == {ticket["id"]: ticket["version"] for ticket in api.tickets()}
+
+    eventually(all_answered, f"every command answered and {expected} tickets", within_s)
+    eventually(all_back, "every returned device's ticket resolved", within_s)
+    eventually(all_published, "every event published", within_s)
+
+
+def check(installation: Installation, api: OrgApi, commands: Commands, fleet: Fleet) -> None:
+    bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    tickets = api.tickets()
+    events = read_all(bootstrap, installation.topic("ticket.events"))
+    assert not commands.lost
+    check_numbers(tickets)
+    check_commands(commands, tickets, events, read_all(bootstrap, installation.topic("ticket.command-results")))
+    check_verdicts(tickets, fleet)
+    check_events(installation, tickets, events)
+
+
+def check_numbers(tickets: list[dict[str, Any]]) -> None:
+    assert sorted(ticket["number"] for ticket in tickets) == list(range(1, len(tickets) + 1))
+
+
+def check_commands(
+    commands: Commands, tickets: list[dict[str, Any]], events: list[Received], results: list[Received]
+) -> None:
+    """One ticket per open, one entry per comment, on the right ticket; one answer per command."""
+    keys = Counter(ticket["dedup_key"] for ticket in tickets if ticket["source"] == "user")
+    assert keys == Counter(commands.opened)
+    texts = Counter(
+        {
+            (body["entry"]["id"], body["entry"]["body"], body["ticket"]["dedup_key"]): 1
+            for body in (event.json() for event in events)
+            if body["entry"]["type"] == "comment-added" and body["entry"]["body"] in commands.comments
+        }
+    )
+    effects = Counter((text, key) for _, text, key in texts)
+    assert effects == Counter(commands.comments.items())
+    answers: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for record in results:
+        body = record.json()
+        answers[body["command_id"]].add((record.id, body["outcome"]))
+    for identity in commands.comments:
+        assert [outcome for _, outcome in answers[identity]] == ["applied"], identity
+
+
+def check_verdicts(tickets: list[dict[str, Any]], fleet: Fleet) -> None:
+    """A ticket for each device that fell silent, none for those that did not, resolved where life came back."""
+    monitored = [ticket for ticket in tickets if ticket["source"] == "health_monitor"]
+    subjects = Counter(f"{ticket['subject']['type']}/{ticket['subject']['id']}" for ticket in monitored)
+    assert subjects == Counter([*fleet.dying, *fleet.returning])
+    for ticket in monitored:
+        subject = f"{ticket['subject']['type']}/{ticket['subject']['id']}"
+        expected = ("resolved", "recovered") if subject in fleet.returning else ("open", None)
+        assert (ticket["state"], ticket["resolution"]) == expected, subject
+
+
+def check_events(installation: Installation, tickets: list[dict[str, Any]], events: list[Received]) -> None:
+    """Each version of each ticket under one id, in order at first sight, and each trigger on its own topic too."""
+    bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    identities: dict[tuple[str, int], set[str]] = defaultdict(set)
+    seen: dict[str, int] = defaultdict(int)
+    triggers: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        body = event.json()
+        ticket, version = body["ticket"]["id"], body["entry"]["version"]
+        assert version <= seen[ticket] + 1, f"{ticket}: version {version} came after {seen[ticket]}"
+        seen[ticket] = max(seen[ticket], version)
+        identities[ticket, version].add(event.id)
+        if body["entry"]["type"] in TRIGGERS:
+            triggers[TRIGGERS[body["entry"]["type"]]].add(event.id)
+    assert seen == {ticket["id"]: ticket["version"] for ticket in tickets}
+    assert all(len(ids) == 1 for ids in identities.values())
+    for topic, ids in triggers.items():
+        assert {record.id for record in read_all(bootstrap, installation.topic(topic))} == ids, topic

@@ -1,0 +1,95 @@
+"""Every process is killed at random moments, servers go away, and the books still balance.
+
+The seed of each run is printed; `FETTLE_TEST_SEED` repeats it. `make campaign` runs more kills and more seeds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable
+
+import pytest
+
+from fettle_devstack import Servers
+from tests.faults import ledger
+from tests.faults.traffic import Commands, Fleet
+from tests.installation import SERVICES, Installation
+from tests.outside import Beating
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+POLICY = {
+    "enabled": True,
+    "publish_tickets": True,
+    "timeout_s": 6,
+    "open_debounce_s": 3,
+    "resolve_debounce_s": 3,
+}
+FULL_SILENCE_S = 14.0
+"""Longer than timeout and debounce together: whoever is away so long has fired."""
+
+
+@pytest.fixture
+def seed() -> int:
+    value = int(os.environ.get("FETTLE_TEST_SEED") or secrets.randbits(32))
+    print(f"FETTLE_TEST_SEED={value}")
+    return value
+
+
+def storm(
+    installation: Installation, seed: int, count: int, seconds: float, break_things: Callable[[], None], away_s: float
+) -> None:
+    """Streams commands and heartbeats for `seconds`, runs `break_things` meanwhile, then checks the books."""
+    bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    acme = installation.create_org("acme", POLICY)
+    commands = Commands(bootstrap, installation.topic("ticket.commands"), "acme", count, seconds, seed)
+    with Beating(bootstrap, installation.topic("device.heartbeats"), "acme", interval_s=1.0) as beating:
+        fleet = Fleet(beating, each=20, seed=seed, first_s=5.0, last_s=seconds * 0.7, away_s=away_s)
+        sending = [commands.start(), fleet.start()]
+        break_things()
+        for thread in sending:
+            thread.join()
+        ledger.settle(installation, acme, commands, fleet, within_s=120)
+        ledger.check(installation, acme, commands, fleet)
+        assert not beating.lost
+
+
+def kill_at_random(installation: Installation, seed: int, kills: int, seconds: float) -> dict[str, int]:
+    """Kills `kills` times within `seconds`, each time one process, which starts again at once."""
+    dice, counted = random.Random(seed + 1), dict.fromkeys(SERVICES, 0)
+    for turn in range(kills):
+        name = list(SERVICES)[turn % len(SERVICES)] if turn < len(SERVICES) else dice.choice(list(SERVICES))
+        time.sleep(dice.uniform(0.2, 1.8) * seconds / kills)
+        installation.kill(name)
+        installation.start(name)
+        counted[name] += 1
+    return counted
+
+
+@pytest.mark.rule("OP-90", "TS-1", "HM-1")
+def test_nothing_is_lost_doubled_or_invented_while_processes_are_killed(installation: Installation, seed: int) -> None:
+    kills = int(os.environ.get("FETTLE_TEST_KILLS") or 50)
+    seconds = kills * 2.4
+
+    def killing() -> None:
+        counted = kill_at_random(installation, seed, kills, seconds)
+        print(f"kills: {counted}")
+        assert sum(counted.values()) == kills
+
+    storm(installation, seed, 5_000, seconds, killing, away_s=FULL_SILENCE_S)
+
+
+@pytest.mark.rule("OP-91")
+def test_a_broker_that_is_away_delays_and_invents_nothing(
+    stoppable: Servers, own_installation: Installation, seed: int
+) -> None:
+    def stopping() -> None:
+        time.sleep(10)
+        stoppable.kafka.stop()
+        time.sleep(20)
+        stoppable.kafka.start()
+
+    storm(own_installation, seed, 2_000, 45, stopping, away_s=FULL_SILENCE_S + 30)
