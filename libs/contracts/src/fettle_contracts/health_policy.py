@@ -1,0 +1,198 @@
+"""The health policy of an org: what it holds, what is refused, and which value counts for one subject.
+
+Fields resolve one by one: platform default, org, integration, model, subject; the later in this list wins. Rollup
+rules stop at the integration.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from fettle_contracts.identity import SubjectRef, SubjectText
+from fettle_contracts.message import Message, is_none
+
+DAY_S = 86_400
+TIMEOUT_INTERVALS = 3
+TIMEOUT_MIN_S = 30
+OVERRIDES_LIMIT = 1000
+
+Window = Annotated[int, Field(ge=1, le=DAY_S)]
+Debounce = Annotated[int, Field(ge=0, le=DAY_S)]
+Count = Annotated[int, Field(ge=2, le=100_000)]
+
+ROLLUP_FIELDS = ("rollup_threshold", "rollup_window_s")
+RULES: Mapping[str, int | None] = MappingProxyType(
+    {
+        "timeout_s": None,
+        "default_interval_s": 60,
+        "open_debounce_s": 60,
+        "resolve_debounce_s": 60,
+        "flap_threshold": 5,
+        "flap_flips_threshold": 12,
+        "flap_window_s": 600,
+        "flap_stable_s": 600,
+        "rollup_threshold": 5,
+        "rollup_window_s": 300,
+    }
+)
+"""The rules that can be overridden, with the platform's defaults. `timeout_s` null: 3 x interval, at least 30 s."""
+
+
+class Match(Message):
+    """What an override is for: exactly one of an integration's id, a model, a subject (`device/t17`)."""
+
+    integration: str | None = Field(default=None, min_length=1, max_length=200, exclude_if=is_none)
+    model: str | None = Field(default=None, min_length=1, max_length=200, exclude_if=is_none)
+    subject: SubjectText | None = Field(default=None, exclude_if=is_none)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Match":
+        if sum(value is not None for value in (self.integration, self.model, self.subject)) != 1:
+            raise ValueError("names exactly one of integration, model, subject")
+        return self
+
+
+class Override(Message):
+    """Rules for a part of the fleet. A field left out is not overridden; `timeout_s: null` is (3 x interval)."""
+
+    match: Match
+    timeout_s: Window | None = None
+    default_interval_s: Window = 60
+    open_debounce_s: Debounce = 60
+    resolve_debounce_s: Debounce = 60
+    flap_threshold: Count = 5
+    flap_flips_threshold: Count = 12
+    flap_window_s: Window = 600
+    flap_stable_s: Window = 600
+    rollup_threshold: Count = 5
+    rollup_window_s: Window = 300
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The rules that this override sets."""
+        return {name: getattr(self, name) for name in RULES if name in self.model_fields_set}
+
+    @model_validator(mode="after")
+    def _sets_something_that_it_may(self) -> "Override":
+        if not self.fields:
+            raise ValueError("overrides nothing")
+        if self.match.integration is None and any(name in self.fields for name in ROLLUP_FIELDS):
+            raise ValueError("rollup rules can be set for the org or an integration only")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name in self.model_fields_set}
+
+
+class HealthPolicy(Message):
+    """What an org decides about its health monitor; a field left out has the platform's default."""
+
+    enabled: bool = False
+    publish_tickets: bool = False
+    discover: Literal["judge", "list_only"] = "judge"
+    subject_cap: int = Field(default=200_000, ge=1, le=1_000_000)
+    timeout_s: Window | None = None
+    default_interval_s: Window = 60
+    open_debounce_s: Debounce = 60
+    resolve_debounce_s: Debounce = 60
+    flap_threshold: Count = 5
+    flap_flips_threshold: Count = 12
+    flap_window_s: Window = 600
+    flap_stable_s: Window = 600
+    rollup_threshold: Count = 5
+    rollup_window_s: Window = 300
+    overrides: tuple[Override, ...] = Field(default=(), max_length=OVERRIDES_LIMIT)
+
+    @model_validator(mode="after")
+    def _works_together(self) -> "HealthPolicy":
+        _refuse_timeout_under_interval(self._own_rules(), "the org")
+        seen: set[Match] = set()
+        for override in self.overrides:
+            if override.match in seen:
+                raise ValueError(f"two overrides match {_named(override.match)}")
+            seen.add(override.match)
+            if "timeout_s" in override.fields or "default_interval_s" in override.fields:
+                _refuse_timeout_under_interval({**self._own_rules(), **override.fields}, _named(override.match))
+        return self
+
+    def _own_rules(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in RULES if name in self.model_fields_set}
+
+
+def _refuse_timeout_under_interval(rules: Mapping[str, Any], where: str) -> None:
+    """Only intervals that somebody set are known; the platform's default interval is a guess, not a fact."""
+    timeout, interval = rules.get("timeout_s"), rules.get("default_interval_s")
+    if timeout is not None and interval is not None and timeout < interval:
+        raise ValueError(
+            f"timeout_s {timeout} is under default_interval_s {interval} for {where}: "
+            "every subject would be silent between two heartbeats"
+        )
+
+
+def _named(match: Match) -> str:
+    if match.integration is not None:
+        return f"integration {match.integration}"
+    return f"model {match.model}" if match.model is not None else f"subject {match.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectivePolicy:
+    """The rules that count for one subject; `sources` says for each rule which layer set it."""
+
+    enabled: bool
+    publish_tickets: bool
+    discover: str
+    subject_cap: int
+    timeout_s: int | None
+    default_interval_s: int
+    open_debounce_s: int
+    resolve_debounce_s: int
+    flap_threshold: int
+    flap_flips_threshold: int
+    flap_window_s: int
+    flap_stable_s: int
+    rollup_threshold: int
+    rollup_window_s: int
+    sources: Mapping[str, str]
+
+    def timeout_for(self, interval_s: int | None) -> int:
+        """Seconds of silence after which a subject with this interval is unhealthy; None: interval unknown."""
+        if self.timeout_s is not None:
+            return self.timeout_s
+        return max(TIMEOUT_MIN_S, TIMEOUT_INTERVALS * (interval_s or self.default_interval_s))
+
+
+def effective(
+    policy: HealthPolicy, integration: str | None = None, model: str | None = None, subject: SubjectRef | None = None
+) -> EffectivePolicy:
+    """The rules for a subject behind `integration`, of `model`; each may be unknown. Takes every field on its own."""
+    values: dict[str, Any] = {name: getattr(policy, name) for name in RULES}
+    sources = {name: "org" if name in policy.model_fields_set else "platform" for name in RULES}
+    for applies in _layers(integration, model, subject):
+        for override in policy.overrides:
+            if applies(override.match):
+                values |= override.fields
+                sources |= dict.fromkeys(override.fields, _named(override.match))
+    return EffectivePolicy(
+        enabled=policy.enabled,
+        publish_tickets=policy.publish_tickets,
+        discover=policy.discover,
+        subject_cap=policy.subject_cap,
+        sources=MappingProxyType(sources),
+        **values,
+    )
+
+
+def _layers(
+    integration: str | None, model: str | None, subject: SubjectRef | None
+) -> tuple[Callable[[Match], bool], ...]:
+    reference = None if subject is None else str(subject)
+    return (
+        lambda match: match.integration is not None and match.integration == integration,
+        lambda match: match.model is not None and match.model == model,
+        lambda match: match.subject is not None and match.subject == reference,
+    )

@@ -1,0 +1,66 @@
+"""Instants on the wire: RFC 3339, UTC, milliseconds (`2026-11-23T10:15:30.250Z`)."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def rfc3339(moment: datetime) -> str:
+    """`moment` in UTC with milliseconds and `Z`; finer parts are cut off.
+
+    Raises ValueError for a datetime without a time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time needs a time zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """The instant in an RFC 3339 text, in UTC, cut to milliseconds.
+
+    Raises ValueError for anything else, a time without an offset included.
+    """
+    upper = text.upper()
+    if not _RFC3339.fullmatch(upper):
+        raise ValueError("must be a time such as 2026-11-23T10:15:30.250Z")
+    return to_milliseconds(datetime.fromisoformat(upper))
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """The same instant in UTC without anything finer than a millisecond, as the wire carries it."""
+    if moment.tzinfo is None:
+        raise ValueError("a time needs a time zone")
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The instant of a Kafka timestamp (milliseconds since 1970, UTC)."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970, UTC, of an instant; finer parts are cut off."""
+    whole = to_milliseconds(moment)
+    return int(whole.replace(microsecond=0).timestamp()) * 1000 + whole.microsecond // 1000
+
+
+def _read(value: object) -> object:
+    if isinstance(value, str):
+        return parse_time(value)
+    if isinstance(value, datetime):
+        return to_milliseconds(value)
+    raise ValueError("must be a time such as 2026-11-23T10:15:30.250Z")
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_read),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
