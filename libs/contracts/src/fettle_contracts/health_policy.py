@@ -120,7 +120,9 @@ class HealthPolicy(Message):
         return self
 
     def _own_rules(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in RULES if name in self.model_fields_set}
+        """The rules in which the org departs from the platform. Compared by value, so that an answer of the API,
+        which shows every field, can be sent back and means the same."""
+        return {name: getattr(self, name) for name, default in RULES.items() if getattr(self, name) != default}
 
 
 def _refuse_timeout_under_interval(rules: Mapping[str, Any], where: str) -> None:
@@ -171,7 +173,7 @@ def effective(
 ) -> EffectivePolicy:
     """The rules for a subject behind `integration`, of `model`; each may be unknown. Takes every field on its own."""
     values: dict[str, Any] = {name: getattr(policy, name) for name in RULES}
-    sources = {name: "org" if name in policy.model_fields_set else "platform" for name in RULES}
+    sources = {name: "platform" if values[name] == default else "org" for name, default in RULES.items()}
     for applies in _layers(integration, model, subject):
         for override in policy.overrides:
             if applies(override.match):

@@ -39,9 +39,9 @@ class Message(BaseModel):
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Raises Unreadable (code `unreadable`) naming the first field at fault and its rule."""
+        """Raises Unreadable (code `unreadable`) naming each field at fault and its rule. `"30"` is no number."""
         try:
-            return cls.model_validate_json(data)
+            return cls.model_validate_json(data, strict=True)
         except ValidationError as error:
             raise Unreadable(DeadLetterCode.UNREADABLE, "; ".join(str(fault) for fault in faults(error))) from None
 
