@@ -61,9 +61,8 @@ def report(question: str, figures: Sequence[Figure], name: str) -> None:
     print(f"\n{question}")
     print(f"{'figure':<{width}}  {'median':>14}  {'worst':>14}  {'unit':<12}  bound")
     for figure in figures:
-        print(
-            f"{figure.name:<{width}}  {figure.median:>14,.3f}  {figure.worst:>14,.3f}  {figure.unit:<12}  {figure.bound}"
-        )
+        values = f"{figure.median:>14,.3f}  {figure.worst:>14,.3f}"
+        print(f"{figure.name:<{width}}  {values}  {figure.unit:<12}  {figure.bound}")
     RESULTS.mkdir(exist_ok=True)
     taken = datetime.now(tz=UTC).isoformat(timespec="seconds")
     with (RESULTS / f"{name}.jsonl").open("a") as lines:

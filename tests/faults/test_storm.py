@@ -47,7 +47,7 @@ def storm(
     acme = installation.create_org("acme", POLICY)
     commands = Commands(bootstrap, installation.topic("ticket.commands"), "acme", count, seconds, seed)
     with Beating(bootstrap, installation.topic("device.heartbeats"), "acme", interval_s=1.0) as beating:
-        fleet = Fleet(beating, each=20, seed=seed, first_s=5.0, last_s=seconds * 0.7, away_s=away_s)
+        fleet = Fleet(beating, each=20, seed=seed, first_s=5.0, last_s=seconds * 0.5, away_s=away_s)
         sending = [commands.start(), fleet.start()]
         break_things()
         for thread in sending:
@@ -83,13 +83,19 @@ def test_nothing_is_lost_doubled_or_invented_while_processes_are_killed(installa
 
 
 @pytest.mark.rule("OP-91")
-def test_a_broker_that_is_away_delays_and_invents_nothing(
-    stoppable: Servers, own_installation: Installation, seed: int
+def test_servers_that_are_away_delay_and_invent_nothing(
+    own_servers: Servers, own_installation: Installation, seed: int
 ) -> None:
-    def stopping() -> None:
-        time.sleep(10)
-        stoppable.kafka.stop()
-        time.sleep(20)
-        stoppable.kafka.start()
+    """The broker stopped, the broker hanging, and Postgres stopped: 20 s each, ten quiet seconds between them."""
+    kafka, postgres = own_servers.kafka, own_servers.postgres
+    faults = [(kafka.stop, kafka.start), (kafka.pause, kafka.resume), (postgres.stop, postgres.start)]
 
-    storm(own_installation, seed, 2_000, 45, stopping, away_s=FULL_SILENCE_S + 30)
+    def away() -> None:
+        for begin, end in faults:
+            time.sleep(10)
+            begin()
+            time.sleep(20)
+            end()
+        time.sleep(10)
+
+    storm(own_installation, seed, 5_000, 100, away, away_s=FULL_SILENCE_S + 46)

@@ -1,0 +1,132 @@
+"""What somebody else may put on the topics: old control records, copied signatures, a topic made anew."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from fettle_devstack import Servers
+from tests.installation import Installation, OrgApi, eventually
+from tests.outside import Beating, Received, producer, read_all
+
+
+def send_again(servers: Servers, records: list[Received], partition: bool) -> None:
+    """The same bytes under the same headers, as anybody with write access can send them."""
+    client = producer(servers.kafka.bootstrap)
+    for record in records:
+        place = {"partition": record.partition} if partition else {}
+        client.produce(
+            record.topic,
+            key=record.key,
+            value=record.value,
+            headers=[(name, value.encode()) for name, value in record.headers.items()],
+            **place,
+        )
+    assert client.flush(30) == 0
+
+
+@pytest.mark.rule("HM-1")
+@pytest.mark.timeout(180)
+def test_an_old_policy_sent_again_by_a_stranger_changes_nothing(servers: Servers, installation: Installation) -> None:
+    """The first policy of a new org is `off`: were a copy of it obeyed, the org would not be judged any more."""
+    acme = installation.create_org("acme")
+    topic = installation.topic("device.heartbeats")
+    with Beating(servers.kafka.bootstrap, topic, "acme") as beating:
+        beating.alive("device/a", status="ok", interval_s=1)
+        eventually(lambda: acme.try_get("/subjects/device/a"), "the device is known")
+        control = [record for record in read_all(servers.kafka.bootstrap, topic) if "fettle-control" in record.headers]
+        policies = [record for record in control if record.headers["fettle-control"] == "policy"]
+        assert len({record.headers["fettle-number"] for record in policies}) > 1
+        send_again(servers, policies, partition=True)
+        beating.silent("device/a")
+        eventually(lambda: acme.tickets(subject="device/a"), "a ticket under the policy that is in force")
+    assert read_all(servers.kafka.bootstrap, installation.topic("device.heartbeats.dlq")) == []
+
+
+@pytest.mark.rule("TS-1")
+@pytest.mark.timeout(180)
+def test_a_signed_command_sent_again_by_a_stranger_has_no_second_effect(
+    servers: Servers, installation: Installation
+) -> None:
+    acme = installation.create_org("acme")
+    with Beating(servers.kafka.bootstrap, installation.topic("device.heartbeats"), "acme") as beating:
+        beating.alive("device/a", status="ok", interval_s=1)
+        eventually(lambda: acme.try_get("/subjects/device/a"), "the device is known")
+        beating.silent("device/a")
+        number = eventually(lambda: acme.tickets(subject="device/a"), "a ticket")[0]["number"]
+    commands = read_all(servers.kafka.bootstrap, installation.topic("ticket.commands"))
+    opening = [record for record in commands if record.headers["ce_type"] == "fettle.ticket.command.open.v1"]
+    assert len(opening) == 1
+    before = acme.timeline(number)
+    changed = [
+        Received(
+            **{**vars(opening[0]), "headers": {**opening[0].headers, "ce_id": "11111111-1111-4111-8111-111111111111"}}
+        )
+    ]
+    send_again(servers, opening, partition=False)
+    send_again(servers, changed, partition=False)
+    eventually(
+        lambda: [
+            record
+            for record in read_all(servers.kafka.bootstrap, installation.topic("ticket.commands.dlq"))
+            if record.headers["dlq-reason"] == "bad_signature"
+        ],
+        "the command under another id is dead-lettered",
+    )
+    assert acme.timeline(number) == before
+    assert len(acme.tickets()) == 1
+
+
+def recreate(servers: Servers, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": servers.kafka.bootstrap})
+    old = ConfigResource(ResourceType.TOPIC, topic)
+    config = {
+        name: entry.value
+        for name, entry in admin.describe_configs([old])[old].result().items()
+        if not entry.is_default and entry.value is not None
+    }
+    count = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+    admin.delete_topics([topic], operation_timeout=10)[topic].result()
+
+    def created() -> bool:
+        try:
+            admin.create_topics([NewTopic(topic, num_partitions=count, config=config)])[topic].result()
+        except KafkaException:  # the old one is still being deleted
+            return False
+        return True
+
+    eventually(created, "the topic created again")
+
+
+def no_tickets(api: OrgApi, *subjects: str) -> bool:
+    return not any(api.tickets(subject=subject) for subject in subjects)
+
+
+@pytest.mark.rule("HM-1")
+@pytest.mark.timeout(300)
+def test_a_heartbeats_topic_deleted_and_created_again_invents_nothing_and_goes_on(
+    servers: Servers, installation: Installation
+) -> None:
+    acme = installation.create_org("acme")
+    topic = installation.topic("device.heartbeats")
+    steady = [f"device/steady-{number}" for number in range(10)]
+    with Beating(servers.kafka.bootstrap, topic, "acme") as beating:
+        beating.alive(*steady, "device/late", status="ok", interval_s=1)
+        eventually(lambda: acme.try_get("/subjects/device/late"), "the devices are known")
+        recreate(servers, topic)
+        eventually(
+            lambda: (
+                len({record.key for record in read_all(servers.kafka.bootstrap, topic)} & {f"acme/{s}" for s in steady})
+                == len(steady)
+            ),
+            "the devices report on the new topic",
+            60,
+        )
+        time.sleep(15)
+        assert no_tickets(acme, *steady, "device/late")
+        beating.silent("device/late")
+        eventually(lambda: acme.tickets(subject="device/late"), "a ticket from the new log", 60)
+        assert no_tickets(acme, *steady)
