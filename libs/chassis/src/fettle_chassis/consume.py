@@ -65,5 +65,7 @@ class Consumers(Part):
 
     name = "consumers"
 
-    def __init__(self, settings: ServiceSettings, database: Database, slot: Slot, *subscriptions: Subscription[M]) -> None:
+    def __init__(
+        self, settings: ServiceSettings, database: Database, slot: Slot, *subscriptions: Subscription[M]
+    ) -> None:
         raise NotImplementedError

@@ -2,48 +2,135 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import asyncpg
+from sqlalchemy import make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from fettle_chassis import migrations
+from fettle_chassis.patience import patiently
 from fettle_chassis.service import Part
+
+_SESSION = {
+    "application_name": "fettle",
+    # A process that hangs inside a transaction must not hold the fence against its successor.
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "15s",
+    "statement_timeout": "30s",
+}
+_COMMAND_TIMEOUT_S = 35.0
+_CONNECT_TIMEOUT_S = 5.0
 
 
 class Database:
     """A pool of connections to one database. Creating it connects nowhere.
 
-    `dsn` is `postgresql://user:password@host:port/name` as `settings.database_dsn` gives it.
+    `dsn` is `postgresql://user:password@host:port/name` as `settings.database_dsn` gives it. Every statement is bound:
+    30 s to run, 15 s to wait for a lock, 10 s of idleness inside a transaction; what exceeds them is transient.
     """
 
     def __init__(self, dsn: str, *, pool_size: int = 10) -> None:
-        raise NotImplementedError
+        self._url = _normal(dsn)
+        self._engine = create_async_engine(
+            self._url.set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_use_lifo=True,
+            connect_args={
+                "server_settings": _SESSION,
+                "command_timeout": _COMMAND_TIMEOUT_S,
+                "timeout": _CONNECT_TIMEOUT_S,
+            },
+        )
+
+    @property
+    def name(self) -> str:
+        """The database's name on its server."""
+        return self._url.database or ""
 
     @property
     def engine(self) -> AsyncEngine:
-        raise NotImplementedError
+        return self._engine
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reads: read-only, autocommit, so that no snapshot is held open. Writes go through
-        `unit_of_work`."""
-        raise NotImplementedError
-        yield
+        """A connection for reads, in autocommit, so that no snapshot is held open. Writes go through `unit_of_work`."""
+        async with self._engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def session(self, **settings: str) -> "asyncpg.Connection[Any]":
+        """A connection of its own outside the pool, for session locks and LISTEN. The caller closes it."""
+        return await _connect(self._url, settings)
 
     async def ensure_exists(self) -> None:
         """Creates the database if the server does not have it; safe to call from many processes at once."""
-        raise NotImplementedError
+        try:
+            connection = await _connect(self._url, {})
+        except asyncpg.InvalidCatalogNameError:
+            await self._create()
+        else:
+            await connection.close()
 
     async def migrate(self, package: str) -> None:
         """Brings the schema to the newest version in `<package>/migrations/versions/`, under an advisory lock, so that
-        replicas may start together. Under a second. Blocks no event loop. Raises `StartRefused` when the database
-        is newer than the code and says so."""
-        raise NotImplementedError
+        replicas may start together.
+
+        A database that is newer than the code is left alone: migrations work beside the previous version's code.
+        """
+        async with self._engine.begin() as connection:
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            await migrations.upgrade(connection, package)
 
     async def close(self) -> None:
-        raise NotImplementedError
+        """Closes the pool; a later use opens it again."""
+        await self._engine.dispose()
+
+    async def _create(self) -> None:
+        server = await _connect(self._url.set(database="postgres"), {})
+        try:
+            await server.execute(f'CREATE DATABASE "{self.name}"')
+        except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+            pass  # another process was faster
+        finally:
+            await server.close()
 
 
 class DatabasePart(Part):
-    """Start: `ensure_exists`, `migrate(package)`, waiting up to 60 s for a server that is away. Stop: close the pool."""
+    """Start: creates and migrates the database, waiting up to 60 s for a server that is away. Stop: closes the pool."""
+
+    name = "database"
 
     def __init__(self, database: Database, package: str) -> None:
-        raise NotImplementedError
+        self._database = database
+        self._package = package
+
+    async def start(self) -> None:
+        await patiently(self._prepare)
+
+    async def stop(self) -> None:
+        await self._database.close()
+
+    async def _prepare(self) -> None:
+        await self._database.ensure_exists()
+        await self._database.migrate(self._package)
+
+
+async def _connect(url: URL, settings: dict[str, str]) -> "asyncpg.Connection[Any]":
+    return await asyncpg.connect(
+        url.render_as_string(hide_password=False),
+        timeout=_CONNECT_TIMEOUT_S,
+        command_timeout=_COMMAND_TIMEOUT_S,
+        server_settings={"application_name": "fettle", **settings},
+    )
+
+
+def _normal(dsn: str) -> URL:
+    """libpq's `sslmode` is asyncpg's `ssl` when SQLAlchemy passes it on."""
+    url = make_url(dsn).set(drivername="postgresql")
+    if mode := url.query.get("sslmode"):
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return url

@@ -29,8 +29,13 @@ def build_producer(settings: ServiceSettings, *, client_id: str, idempotent: boo
 
 
 def build_consumer(
-    settings: ServiceSettings, *topics: str, client_id: str, group: str | None = None, instance_id: str | None = None,
-    offset_reset: str = "earliest", **options: object,
+    settings: ServiceSettings,
+    *topics: str,
+    client_id: str,
+    group: str | None = None,
+    instance_id: str | None = None,
+    offset_reset: str = "earliest",
+    **options: object,
 ) -> AIOKafkaConsumer:
     """A bare consumer without auto-commit. `topics` and `group` are full names on the broker. Not started.
 

@@ -1,10 +1,33 @@
-"""Outgoing messages and the table that holds them until Kafka has them."""
+"""Outgoing messages, and the table that holds them until Kafka has them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from fettle_contracts.cloudevents import CloudEvent
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.failures import MessageTooLarge
+from fettle_contracts.cloudevents import CloudEvent, to_binary
+
+CHANNEL = "fettle_outbox"
+"""The NOTIFY channel that wakes the relay, once per transaction."""
+
+SIZE_LIMIT = 900_000
+"""Bytes of key, value and headers together; the broker's own limit is a little over a million."""
+
+_INSERT = text(f"""
+    WITH written AS (
+        INSERT INTO outbox (topics, key, partition, headers, value)
+        SELECT topics, key, partition, headers, value
+        FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:partitions AS integer[]),
+                    CAST(:headers AS text[]), CAST(:bodies AS bytea[]))
+             WITH ORDINALITY AS message (topics, key, partition, headers, value, place)
+        ORDER BY place
+    )
+    SELECT pg_notify('{CHANNEL}', '')
+""")  # noqa: S608 - the channel is a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +44,45 @@ class Outgoing:
     headers: Sequence[tuple[str, bytes]] = ()
     partition: int | None = None
 
+    def __post_init__(self) -> None:
+        if not self.topics:
+            raise ValueError("a message needs a topic")
+        if self.key is None and self.partition is None:
+            raise ValueError("a message needs a key or a partition")
+
     @classmethod
     def of(cls, event: CloudEvent, *topics: str, partition: int | None = None) -> Self:
         """A CloudEvent in binary mode, keyed by `event.key`, to every one of `topics` with one `ce_id`."""
-        raise NotImplementedError
+        headers, value = to_binary(event)
+        key = None if event.key is None else event.key.encode()
+        return cls(topics=topics, key=key, value=value, headers=headers, partition=partition)
+
+    def check_size(self) -> None:
+        """Raises `MessageTooLarge`."""
+        size = len(self.key or b"") + len(self.value or b"")
+        size += sum(len(name) + len(value) for name, value in self.headers)
+        if size > SIZE_LIMIT:
+            raise MessageTooLarge(self.topics[0], size, SIZE_LIMIT)
+
+
+async def write(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
+    """Writes outbox rows in this order and notifies the relay when the transaction commits."""
+    await connection.execute(
+        _INSERT,
+        {
+            "topics": [",".join(message.topics) for message in messages],
+            "keys": [message.key for message in messages],
+            "partitions": [message.partition for message in messages],
+            "headers": [headers_to_text(message.headers) for message in messages],
+            "bodies": [message.value for message in messages],
+        },
+    )
+
+
+def headers_to_text(headers: Sequence[tuple[str, bytes]]) -> str:
+    """Headers as ASCII text that keeps every byte."""
+    return json.dumps([(name, value.decode("latin-1")) for name, value in headers])
+
+
+def headers_from_text(stored: str) -> list[tuple[str, bytes]]:
+    return [(name, value.encode("latin-1")) for name, value in json.loads(stored)]

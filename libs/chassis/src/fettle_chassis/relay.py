@@ -6,7 +6,7 @@ from fettle_chassis.settings import ServiceSettings
 
 
 class Relay(Part):
-    """The outbox's only reader. One is active per database (session advisory lock); others stand by and take over within
+    """The outbox's only reader. One is active per database (session advisory lock); others stand by and take over in
     about two seconds.
 
     At least once; per key in commit order (an explicit partition: in commit order per partition). Rebuilds producer

@@ -2,72 +2,117 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal, NoReturn, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from fettle_chassis.signing import SigningKey
+from fettle_contracts.message import faults
 
 DatabaseName = Literal["tickets", "health", "workflows", "console"]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+_PREFIX = "FETTLE_"
 
 
-class ServiceSettings(BaseSettings):
+class SettingsError(Exception):
+    """A setting is missing or impossible. The text is one line that names the variable and never holds a secret."""
+
+
+def _read_keys(value: object) -> object:
+    return SigningKey.parse_all(value) if isinstance(value, str) else value
+
+
+def _check_url(value: str) -> str:
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError("must be a URL like postgresql://user:password@host:5432") from None
+    if url.get_backend_name() != "postgresql":
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_check_url)]
+
+
+class ServiceSettings(BaseModel):
     """What every Fettle process understands. A service adds its own by subclassing; field `x_y` reads `FETTLE_X_Y`.
 
-    Frozen. Built by `load`, from a mapping, never by reading `os.environ` behind the caller's back.
+    Frozen. Built by `load`. A variable that is set to nothing counts as not set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FETTLE_", frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    """`SCRAM` means SCRAM-SHA-512."""
     kafka_sasl_username: str | None = None
+    """For OAUTHBEARER the client's id."""
     kafka_sasl_password: SecretStr | None = None
+    """For OAUTHBEARER the client's secret."""
     kafka_sasl_token_url: str | None = None
-    kafka_ssl_ca: Path | None = None
-    kafka_ssl_cert: Path | None = None
-    kafka_ssl_key: Path | None = None
-    kafka_replication_factor: int | None = None
+    """Where OAUTHBEARER gets its tokens (client credentials grant)."""
+    kafka_ssl_ca: FilePath | None = None
+    kafka_ssl_cert: FilePath | None = None
+    kafka_ssl_key: FilePath | None = None
+    kafka_replication_factor: Annotated[int, Field(ge=1)] | None = None
     """None: the broker's own default."""
-    kafka_min_isr: int | None = None
+    kafka_min_isr: Annotated[int, Field(ge=1)] | None = None
     """None: the broker's own default."""
     kafka_manage_topics: bool = True
+    """Off: topics are checked only, and what is missing is printed."""
     topic_prefix: str = "fettle."
-    topic_partitions: int | None = None
-    """Overrides the table's default partition counts when topics are created (small test installations)."""
+    topic_partitions: Annotated[int, Field(ge=1)] | None = None
+    """Overrides the table's default of 12 when topics are created (small installations, tests)."""
     group_prefix: str = "fettle."
 
-    database_url: str | None = None
-    tickets_database_url: str | None = None
-    health_database_url: str | None = None
-    workflows_database_url: str | None = None
-    console_database_url: str | None = None
+    database_url: DatabaseUrl | None = Field(default=None, repr=False)
+    tickets_database_url: DatabaseUrl | None = Field(default=None, repr=False)
+    health_database_url: DatabaseUrl | None = Field(default=None, repr=False)
+    workflows_database_url: DatabaseUrl | None = Field(default=None, repr=False)
+    console_database_url: DatabaseUrl | None = Field(default=None, repr=False)
 
-    signing_keys: tuple[SigningKey, ...]
-    """Newest first: the first signs, all verify. `FETTLE_SIGNING_KEYS=id:base64,id2:base64`, at least 32 bytes each."""
+    signing_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(_read_keys), Field(min_length=1)]
+    """Newest first: the first signs, all verify. `FETTLE_SIGNING_KEYS=id:base64,id2:base64`, 32 bytes or more each."""
 
-    slot: int | None = None
+    slot: Annotated[int, Field(ge=0)] | None = None
     """Static membership slot (a StatefulSet's ordinal). None: leased from the service's database."""
 
     http_host: str = "127.0.0.1"
-    http_port: int = 8080
-    tickets_port: int = 8081
-    health_port: int = 8082
-    workflows_port: int = 8083
-    judge_port: int = 8084
-    tickets_relay_port: int = 8085
+    http_port: Port = 8080
+    tickets_port: Port = 8081
+    health_port: Port = 8082
+    workflows_port: Port = 8083
+    judge_port: Port = 8084
+    tickets_relay_port: Port = 8085
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Settings from a mapping of variables.
 
         Raises `SettingsError` whose text is one line naming every wrong variable; `service.run` turns it into exit
-        status 2. Never logs or shows a secret.
+        status 2.
         """
-        raise NotImplementedError
+        values = {name: environ[variable] for name in cls.model_fields if environ.get(variable := _variable(name))}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            lines = [f"{_variable(fault.field)} {fault.message}".strip() for fault in faults(error)]
+            raise SettingsError("; ".join(lines)) from None
 
     def topic(self, name: str) -> str:
         """The topic's name on the broker: prefix + `name` of the topic table."""
@@ -78,12 +123,32 @@ class ServiceSettings(BaseSettings):
         return self.group_prefix + name
 
     def database_dsn(self, name: DatabaseName) -> str:
-        """The URL of one service's database: its own setting, else `FETTLE_DATABASE_URL` + `/fettle_<name>`.
+        """The URL of one service's database: its own setting, else `fettle_<name>` on the server of
+        `FETTLE_DATABASE_URL`.
 
         Raises `SettingsError` naming the two variables if neither is set.
         """
-        raise NotImplementedError
+        own: str | None = getattr(self, f"{name}_database_url")
+        if own:
+            return own
+        if not self.database_url:
+            raise SettingsError(f"{_PREFIX}DATABASE_URL or {_variable(f'{name}_database_url')} must be set")
+        return make_url(self.database_url).set(database=f"fettle_{name}").render_as_string(hide_password=False)
+
+    @model_validator(mode="after")
+    def _security_is_complete(self) -> Self:
+        sasl = self.kafka_security_protocol.startswith("SASL")
+        if sasl and not (self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password):
+            raise ValueError(
+                f"{_PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs "
+                f"{_PREFIX}KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
+            )
+        if sasl and self.kafka_sasl_mechanism == "OAUTHBEARER" and not self.kafka_sasl_token_url:
+            raise ValueError(f"{_PREFIX}KAFKA_SASL_MECHANISM=OAUTHBEARER needs {_PREFIX}KAFKA_SASL_TOKEN_URL")
+        if bool(self.kafka_ssl_cert) != bool(self.kafka_ssl_key):
+            raise ValueError(f"{_PREFIX}KAFKA_SSL_CERT and {_PREFIX}KAFKA_SSL_KEY go together")
+        return self
 
 
-class SettingsError(Exception):
-    """A setting is missing or impossible. The text is one line that names the variable and never holds a secret."""
+def _variable(field: str) -> str:
+    return f"{_PREFIX}{field.partition('.')[0].upper()}" if field else ""

@@ -3,10 +3,21 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis import outbox
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
+
+_ENTER = text("""
+    INSERT INTO inbox (subscription, source, id)
+    SELECT :subscription, source, id
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS identity (source, id)
+    ORDER BY source, id
+    ON CONFLICT DO NOTHING
+    RETURNING source, id
+""")
 
 
 class UnitOfWork:
@@ -16,27 +27,54 @@ class UnitOfWork:
     quarter of the throughput.
     """
 
-    connection: AsyncConnection
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self._messages: list[Outgoing] = []
 
     def publish(self, *messages: Outgoing) -> None:
         """Collects messages. They become outbox rows in this order as the transaction's last statement.
 
         Raises `MessageTooLarge` at once for a message over 900 KB. Does not block.
         """
-        raise NotImplementedError
+        for message in messages:
+            message.check_size()
+        self._messages.extend(messages)
 
     async def first_time(self, subscription: str, identities: Sequence[tuple[str, str]]) -> list[bool]:
-        """Enters identities `(source, id)` in the inbox; True where it was not there yet, in the same order.
+        """Enters identities `(source, id)` in the inbox; True where it was not there yet, in the same order. Of equal
+        ones in the list only the first can be True.
 
         The inbox remembers 30 days. `Consumers` does this for records by itself; HTTP entry points call it with an
         `Idempotency-Key`. Two transactions that enter the same identity wait for each other.
         """
-        raise NotImplementedError
+        if not identities:
+            return []
+        rows = await self.connection.execute(
+            _ENTER,
+            {
+                "subscription": subscription,
+                "sources": [source for source, _ in identities],
+                "ids": [id for _, id in identities],
+            },
+        )
+        fresh = {(source, id) for source, id in rows}
+        answers = []
+        for identity in identities:
+            answers.append(identity in fresh)
+            fresh.discard(identity)
+        return answers
+
+    async def finish(self) -> None:
+        """Writes the outbox rows. Called by whoever opened the unit, last before the commit."""
+        if self._messages:
+            await outbox.write(self.connection, self._messages)
 
 
 @asynccontextmanager
 async def unit_of_work(database: Database) -> AsyncIterator[UnitOfWork]:
     """Opens a transaction (READ COMMITTED); on normal exit writes the outbox rows, notifies the relay and commits;
     on any exception, cancellation included, rolls back and lets it through."""
-    raise NotImplementedError
-    yield
+    async with database.engine.begin() as connection:
+        work = UnitOfWork(connection)
+        yield work
+        await work.finish()

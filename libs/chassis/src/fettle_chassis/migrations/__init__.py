@@ -1,0 +1,53 @@
+"""Runs a service's migrations. `env.py` here serves all of them: a service's folder holds only `versions/`."""
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+log = structlog.get_logger(__name__)
+
+_LOCK_KEY = 0x46455454_4D494752
+"""The advisory lock under which one process migrates a database while others wait."""
+
+_ONE_AT_A_TIME = asyncio.Lock()
+"""Alembic's `op` is one per process."""
+
+
+async def upgrade(connection: AsyncConnection, package: str) -> None:
+    """Upgrades to the newest revision inside the connection's transaction; waits while another process does it."""
+    config = _config(package)
+    async with _ONE_AT_A_TIME:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        await connection.run_sync(_run, config, package)
+
+
+def _config(package: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(files(package) / "migrations" / "versions"))
+    return config
+
+
+def _run(connection: Connection, config: Config, package: str) -> None:
+    config.attributes["connection"] = connection
+    present = _present(connection)
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    if present is not None and present not in known:
+        log.warning("migrations.database_is_newer", package=package, present=present)
+        return
+    command.upgrade(config, "head")
+
+
+def _present(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
