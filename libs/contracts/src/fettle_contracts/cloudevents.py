@@ -18,7 +18,10 @@ from fettle_contracts.times import parse_time, rfc3339, to_milliseconds
 CONTENT_TYPE = "content-type"
 JSON_TYPE = "application/json"
 STRUCTURED_TYPE = "application/cloudevents+json"
+TRACE_HEADER = "traceparent"
 SIGNATURE_HEADER = "fettle-signature"
+
+_OWN_HEADERS = (CONTENT_TYPE, TRACE_HEADER, SIGNATURE_HEADER)
 
 Headers = list[tuple[str, bytes]]
 
@@ -50,7 +53,7 @@ def to_binary(event: CloudEvent) -> tuple[Headers, bytes]:
     """Headers and value of the record: attributes in `ce_` headers, the data as it is."""
     headers = [(f"ce_{name}", value.encode()) for name, value in _attributes(event).items()]
     headers.append((CONTENT_TYPE, JSON_TYPE.encode()))
-    return _signed(event, headers), event.data
+    return headers + _beside(event), event.data
 
 
 def to_structured(event: CloudEvent) -> tuple[Headers, bytes]:
@@ -61,7 +64,7 @@ def to_structured(event: CloudEvent) -> tuple[Headers, bytes]:
     body: dict[str, Any] = {**_attributes(event), "datacontenttype": JSON_TYPE}
     if event.data:
         body["data"] = json.loads(event.data)
-    return _signed(event, [(CONTENT_TYPE, STRUCTURED_TYPE.encode())]), _compact(body)
+    return [(CONTENT_TYPE, STRUCTURED_TYPE.encode()), *_beside(event)], _compact(body)
 
 
 def from_record(
@@ -85,13 +88,12 @@ def from_record(
         attributes = {name[3:]: text for name, text in named.items() if name.startswith("ce_")}
         _expect_json(content_type)
         data = value or b""
-    return _event(attributes, _key_text(key), data, named.get(SIGNATURE_HEADER), received_at)
+    return _event(attributes, named, _key_text(key), data, received_at)
 
 
 def _attributes(event: CloudEvent) -> dict[str, str]:
     optional = {
         "subject": event.subject,
-        "traceparent": event.traceparent,
         "causationid": event.causation_id,
         "causationdepth": str(event.causation_depth) if event.causation_depth or event.causation_id else None,
     }
@@ -105,10 +107,10 @@ def _attributes(event: CloudEvent) -> dict[str, str]:
     }
 
 
-def _signed(event: CloudEvent, headers: Headers) -> Headers:
-    if event.signature is not None:
-        headers.append((SIGNATURE_HEADER, event.signature.encode()))
-    return headers
+def _beside(event: CloudEvent) -> Headers:
+    """Headers of their own in both modes: W3C trace context and the signature."""
+    beside = ((TRACE_HEADER, event.traceparent), (SIGNATURE_HEADER, event.signature))
+    return [(name, text.encode()) for name, text in beside if text is not None]
 
 
 def _texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -116,7 +118,7 @@ def _texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     named: dict[str, str] = {}
     for raw_name, raw in headers:
         name = raw_name.lower()
-        if not (name.startswith("ce_") or name in (CONTENT_TYPE, SIGNATURE_HEADER)):
+        if not (name.startswith("ce_") or name in _OWN_HEADERS):
             continue
         if name in named:
             raise _unreadable(f"header {name} is there twice")
@@ -163,7 +165,11 @@ def _expect_json(content_type: str) -> None:
 
 
 def _event(
-    attributes: Mapping[str, str], key: str | None, data: bytes, signature: str | None, received_at: datetime | None
+    attributes: Mapping[str, str],
+    named: Mapping[str, str],
+    key: str | None,
+    data: bytes,
+    received_at: datetime | None,
 ) -> CloudEvent:
     if attributes.get("specversion") != "1.0":
         raise _unreadable("not a CloudEvent: specversion must be 1.0")
@@ -178,10 +184,10 @@ def _event(
         data=data,
         subject=attributes.get("subject"),
         key=key,
-        traceparent=attributes.get("traceparent"),
+        traceparent=named.get(TRACE_HEADER, attributes.get("traceparent")),
         causation_id=attributes.get("causationid"),
         causation_depth=_depth(attributes.get("causationdepth", "0")),
-        signature=signature,
+        signature=named.get(SIGNATURE_HEADER),
     )
 
 

@@ -1,0 +1,173 @@
+"""Health and ticket policies: defaults, what is refused, and which value counts for one subject."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fettle_contracts.health_policy import ROLLUP_FIELDS, RULES, HealthPolicy, Match, Override, effective
+from fettle_contracts.identity import SubjectRef
+from fettle_contracts.message import Fault, faults
+from fettle_contracts.ticket_policy import TicketPolicy
+
+T17 = SubjectRef.parse("device/t17")
+PLAIN_RULES = [name for name in RULES if name not in (*ROLLUP_FIELDS, "timeout_s", "default_interval_s")]
+
+
+def _faults(value: dict[str, Any]) -> list[Fault]:
+    with pytest.raises(ValidationError) as refused:
+        HealthPolicy.model_validate(value)
+    return list(faults(refused.value))
+
+
+@pytest.mark.rule("KF-12")
+def test_the_platforms_defaults() -> None:
+    policy = HealthPolicy()
+    assert policy.to_dict() == {
+        "enabled": False,
+        "publish_tickets": False,
+        "discover": "judge",
+        "subject_cap": 200_000,
+        **RULES,
+        "overrides": [],
+    }
+    assert TicketPolicy().to_dict() == {
+        "reopen_window_s": 3600,
+        "retention_days": 365,
+        "report_issue_enabled": True,
+        "link_patterns": [],
+    }
+
+
+@pytest.mark.rule("KF-12")
+def test_a_timeout_that_nobody_set_is_three_intervals_and_at_least_thirty_seconds() -> None:
+    rules = effective(HealthPolicy())
+    assert rules.timeout_for(None) == 180
+    assert rules.timeout_for(2) == 30
+    assert rules.timeout_for(3600) == 10_800
+    assert effective(HealthPolicy(timeout_s=1)).timeout_for(2) == 1
+
+
+OVERRIDE_ROWS = st.fixed_dictionaries(
+    {},
+    optional={
+        layer: st.fixed_dictionaries({}, optional={name: st.integers(2, 900) for name in PLAIN_RULES}).filter(bool)
+        for layer in ("integration", "model", "subject")
+    },
+)
+NAMES = {"integration": "hue-1", "model": "T100", "subject": "device/t17"}
+
+
+@pytest.mark.rule("KF-13")
+@given(
+    org=st.fixed_dictionaries({}, optional={name: st.integers(2, 900) for name in PLAIN_RULES}),
+    layers=OVERRIDE_ROWS,
+    order=st.permutations(["integration", "model", "subject"]),
+)
+def test_each_field_takes_the_last_layer_that_sets_it(
+    org: dict[str, int], layers: dict[str, dict[str, int]], order: list[str]
+) -> None:
+    overrides = [{"match": {name: NAMES[name]}, **layers[name]} for name in order if name in layers]
+    rules = effective(HealthPolicy.model_validate({**org, "overrides": overrides}), "hue-1", "T100", T17)
+    for name in PLAIN_RULES:
+        value, source = RULES[name], "platform"
+        for layer, given_here in (("org", org), *((layer, layers.get(layer, {})) for layer in NAMES)):
+            if name in given_here and not (layer == "org" and given_here[name] == value):
+                value, source = given_here[name], "org" if layer == "org" else f"{layer} {NAMES[layer]}"
+        assert (getattr(rules, name), rules.sources[name]) == (value, source)
+
+
+@pytest.mark.rule("KF-13")
+def test_overrides_of_others_do_not_count() -> None:
+    policy = HealthPolicy.model_validate(
+        {"overrides": [{"match": {name: f"{value}x"}, "open_debounce_s": 5} for name, value in NAMES.items()]}
+    )
+    assert effective(policy, "hue-1", "T100", T17).open_debounce_s == 60
+    assert effective(policy).open_debounce_s == 60
+
+
+@pytest.mark.rule("KF-13")
+def test_an_override_can_take_the_timeout_back_to_the_interval() -> None:
+    policy = HealthPolicy.model_validate(
+        {"timeout_s": 5, "overrides": [{"match": {"model": "chiller"}, "timeout_s": None}]}
+    )
+    again = HealthPolicy.from_json(policy.to_json())
+    for one in (policy, again):
+        assert effective(one, model="chiller").timeout_for(600) == 1800
+        assert effective(one, model="T100").timeout_for(600) == 5
+    assert policy.to_dict()["overrides"] == [{"match": {"model": "chiller"}, "timeout_s": None}]
+
+
+@pytest.mark.rule("KF-12")
+def test_what_is_shown_can_be_sent_back() -> None:
+    policy = HealthPolicy(timeout_s=5)
+    assert effective(HealthPolicy.from_json(policy.to_json())) == effective(policy)
+
+
+@pytest.mark.rule("KF-12")
+@pytest.mark.parametrize(
+    ("value", "field", "rule"),
+    [
+        ({"flap_window_s": 86_401}, "flap_window_s", "at most 86400"),
+        ({"rollup_window_s": 86_401}, "rollup_window_s", "at most 86400"),
+        ({"timeout_s": 0}, "timeout_s", "at least 1"),
+        ({"open_debounce_s": -1}, "open_debounce_s", "at least 0"),
+        ({"open_debounce_s": 1.5}, "open_debounce_s", "whole number"),
+        ({"discover": "all"}, "discover", "'judge' or 'list_only'"),
+        ({"subject_cap": 0}, "subject_cap", "at least 1"),
+        ({"timeout_s": 30, "default_interval_s": 45}, "", "timeout_s 30 is under default_interval_s 45"),
+        ({"overrides": [{"match": {}, "timeout_s": 9}]}, "overrides.0.match", "exactly one of"),
+        (
+            {"overrides": [{"match": {"model": "a", "integration": "b"}, "timeout_s": 9}]},
+            "overrides.0.match",
+            "exactly one of",
+        ),
+        ({"overrides": [{"match": {"subject": "t17"}, "timeout_s": 9}]}, "overrides.0.match.subject", "type/id"),
+        ({"overrides": [{"match": {"model": "a"}}]}, "overrides.0", "overrides nothing"),
+        ({"overrides": [{"match": {"model": "a"}, "open_debouce_s": 3}]}, "overrides.0", "overrides nothing"),
+        ({"overrides": [{"match": {"model": "a"}, "rollup_threshold": 3}]}, "overrides.0", "an integration only"),
+        (
+            {"overrides": [{"match": {"model": "a"}, "timeout_s": 9}, {"match": {"model": "a"}, "timeout_s": 8}]},
+            "",
+            "two overrides match model a",
+        ),
+        (
+            {"default_interval_s": 600, "overrides": [{"match": {"model": "a"}, "timeout_s": 9}]},
+            "",
+            "timeout_s 9 is under default_interval_s 600 for model a",
+        ),
+    ],
+)
+def test_values_that_cannot_work_are_refused_naming_field_and_rule(
+    value: dict[str, Any], field: str, rule: str
+) -> None:
+    assert any(fault.field == field and rule in fault.message for fault in _faults(value)), _faults(value)
+
+
+@pytest.mark.rule("KF-12")
+def test_a_short_timeout_is_fine_where_nobody_knows_the_interval() -> None:
+    assert HealthPolicy(timeout_s=1).timeout_s == 1
+
+
+@pytest.mark.rule("KF-13")
+def test_an_integration_may_set_rollup_rules() -> None:
+    override = Override(match=Match(integration="hue-1"), rollup_threshold=3)
+    assert effective(HealthPolicy(overrides=(override,)), "hue-1").rollup_threshold == 3
+
+
+@pytest.mark.rule("KF-12")
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"retention_days": 4}, "retention_days"),
+        ({"retention_days": 366}, "retention_days"),
+        ({"reopen_window_s": -1}, "reopen_window_s"),
+        ({"link_patterns": [{"pattern": "WO", "url": "javascript:alert(1)"}]}, "link_patterns.0.url"),
+    ],
+)
+def test_a_ticket_policy_that_cannot_work_is_refused(value: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        TicketPolicy.model_validate(value)
+    assert [fault.field for fault in faults(refused.value)] == [field]
