@@ -1,31 +1,87 @@
 """The only place where Kafka clients are made, with the values that are safe."""
 
-from collections.abc import Mapping
+import logging
+import ssl
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 
+from fettle_chassis.oauth import ClientCredentials
 from fettle_chassis.settings import ServiceSettings
 
+REQUEST_TIMEOUT_MS = 10_000
 
-def client_options(settings: ServiceSettings) -> Mapping[str, object]:
+GROUP_MEMBER: dict[str, Any] = {
+    "auto_offset_reset": "earliest",
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 2_000,
+    "rebalance_timeout_ms": 60_000,
+    "max_poll_interval_ms": 300_000,
+}
+"""How every member of a group behaves: back within a second after a crash (with its static id), and never skipping
+what was there before the group."""
+
+
+def client_options(settings: ServiceSettings) -> dict[str, Any]:
     """Servers and security, for any aiokafka client."""
-    raise NotImplementedError
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": _ssl_context(settings),
+    }
+    match settings.kafka_sasl_mechanism:
+        case None:
+            return options
+        case "OAUTHBEARER":
+            return {**options, "sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _tokens(settings)}
+        case mechanism:
+            return {
+                **options,
+                "sasl_mechanism": "SCRAM-SHA-512" if mechanism == "SCRAM" else mechanism,
+                "sasl_plain_username": settings.kafka_sasl_username,
+                "sasl_plain_password": _password(settings),
+            }
 
 
 def build_broker(settings: ServiceSettings, *, client_id: str) -> KafkaBroker:
-    """A FastStream broker: idempotent, acks=all, no auto-created topics, quiet. Not started."""
-    raise NotImplementedError
+    """A FastStream broker for subscribers: it creates no topics, publishes nothing and logs next to nothing.
+
+    Not started. Whatever a service publishes goes through the outbox or a producer of its own (`build_producer`).
+    """
+    oauth = settings.kafka_sasl_mechanism == "OAUTHBEARER"
+    return KafkaBroker(
+        settings.kafka_bootstrap_servers.split(","),
+        client_id=client_id,
+        security=_faststream_security(settings),
+        sasl_oauth_token_provider=_tokens(settings) if oauth else None,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        graceful_timeout=25.0,
+        log_level=logging.DEBUG,
+    )
 
 
 def build_producer(settings: ServiceSettings, *, client_id: str, idempotent: bool = True) -> AIOKafkaProducer:
     """A producer with acks=all, lz4, linger 5 ms. Not started. Call inside a running loop.
 
     Idempotent ones never expire a send while the broker is away: bound every wait by `asyncio.timeout`. With
-    `idempotent=False` a send fails for good after 5 s (heartbeats posted by HTTP).
+    `idempotent=False` a send fails for good after 5 s (heartbeats posted by HTTP, dead letters).
     """
-    raise NotImplementedError
+    return AIOKafkaProducer(
+        **client_options(settings),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=idempotent,
+        linger_ms=5,
+        compression_type="lz4",
+        max_request_size=1_048_576,
+        request_timeout_ms=REQUEST_TIMEOUT_MS if idempotent else 5_000,
+    )
 
 
 def build_consumer(
@@ -34,21 +90,58 @@ def build_consumer(
     client_id: str,
     group: str | None = None,
     instance_id: str | None = None,
-    offset_reset: str = "earliest",
-    **options: object,
+    **options: Any,
 ) -> AIOKafkaConsumer:
     """A bare consumer without auto-commit. `topics` and `group` are full names on the broker. Not started.
 
-    `options` go to aiokafka as they are and win over the safe values.
+    `options` go to aiokafka as they are and win over the safe values. Call inside a running loop.
     """
-    raise NotImplementedError
+    safe = {
+        **client_options(settings),
+        **GROUP_MEMBER,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "enable_auto_commit": False,
+    }
+    return AIOKafkaConsumer(
+        *topics, **{**safe, "client_id": client_id, "group_id": group, "group_instance_id": instance_id, **options}
+    )
 
 
 def build_admin(settings: ServiceSettings) -> AIOKafkaAdminClient:
-    """An admin client. Not started."""
-    raise NotImplementedError
+    """An admin client. Not started. Call inside a running loop."""
+    return AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """Kafka's standard partition of a key: murmur2, as Java and aiokafka do it. Cached and fast."""
-    raise NotImplementedError
+def _ssl_context(settings: ServiceSettings) -> ssl.SSLContext | None:
+    if "SSL" not in settings.kafka_security_protocol:
+        return None
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_ca)
+    if settings.kafka_ssl_cert:
+        context.load_cert_chain(settings.kafka_ssl_cert, settings.kafka_ssl_key)
+    return context
+
+
+def _faststream_security(settings: ServiceSettings) -> BaseSecurity:
+    context = _ssl_context(settings)
+    user, password = settings.kafka_sasl_username or "", _password(settings)
+    match settings.kafka_sasl_mechanism:
+        case None:
+            return BaseSecurity(ssl_context=context, use_ssl=context is not None)
+        case "PLAIN":
+            return SASLPlaintext(user, password, ssl_context=context, use_ssl=context is not None)
+        case "SCRAM-SHA-256":
+            return SASLScram256(user, password, ssl_context=context, use_ssl=context is not None)
+        case "OAUTHBEARER":
+            return SASLOAuthBearer(ssl_context=context, use_ssl=context is not None)
+        case _:
+            return SASLScram512(user, password, ssl_context=context, use_ssl=context is not None)
+
+
+def _password(settings: ServiceSettings) -> str:
+    return settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else ""
+
+
+def _tokens(settings: ServiceSettings) -> ClientCredentials:
+    return ClientCredentials(
+        settings.kafka_sasl_token_url or "", settings.kafka_sasl_username or "", _password(settings)
+    )

@@ -1,31 +1,33 @@
 """A service is named parts, started in order and stopped in reverse; the process is a library."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NoReturn, TypeVar
 
-from fettle_chassis.settings import ServiceSettings
+import structlog
 
-S = TypeVar("S", bound=ServiceSettings)
+log = structlog.get_logger(__name__)
+
+STOP_WITHIN_S = 25.0
 
 
 class Part:
-    """Something with a life. Subclass and override what applies; start and stop are called once each."""
+    """Something with a life. Subclass and override what applies."""
 
     name: str
 
     async def start(self) -> None:
-        """Returns when the part works. Raising ends the start; parts already started are stopped."""
+        """Returns when the part works. Raising ends the start: this part and those before it are stopped."""
 
     async def run(self) -> None:
-        """Runs beside the others until cancelled by stop; a raise here stops the whole service with exit status 1.
+        """Runs beside the others until cancelled; a raise here stops the whole service with exit status 1.
 
         Returning early is fine and means that nothing is left to do. The default returns at once.
         """
 
     async def stop(self) -> None:
-        """Finishes what is in hand and lets go. Called after `run` has been cancelled, unless `drains` says
-        otherwise. Must end by itself within 25 s."""
+        """Finishes what is in hand and lets go, within 25 s. Called after `run` has been cancelled; also after a
+        start that failed half-way."""
 
     def not_ready(self) -> str | None:
         """Why `/readyz` should say no, or None."""
@@ -37,41 +39,99 @@ class Part:
 
 
 class Loop(Part):
-    """A coroutine function as a part: called at start, cancelled at stop, its failure is the service's failure."""
+    """A coroutine function as a part: called after start, cancelled at stop, its failure is the service's failure."""
 
     def __init__(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
-        raise NotImplementedError
+        self.name = name
+        self._body = body
+
+    async def run(self) -> None:
+        await self._body()
 
 
 class Service:
     """Parts under one name."""
 
     def __init__(self, name: str) -> None:
-        raise NotImplementedError
+        self.name = name
+        self._parts: list[Part] = []
+        self._running: dict[Part, asyncio.Task[None]] = {}
+        self._failure: BaseException | None = None
+        self._stopping = False
 
     def add(self, *parts: Part) -> None:
         """Appends parts; the order is the order of starting."""
-        raise NotImplementedError
+        self._parts.extend(parts)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Starts the parts, runs them while the body runs, stops them in reverse. For tests and for `run`.
+        """Starts the parts, runs them while the body runs, stops them in reverse. For tests and for `run`. Once.
 
         A part that fails meanwhile cancels the body, and its failure is raised from here.
         """
-        raise NotImplementedError
-        yield
+        body = asyncio.current_task()
+        try:
+            for part in self._parts:
+                await self._start(part, body)
+            log.info("service.started", parts=[part.name for part in self._parts])
+            yield
+        except asyncio.CancelledError:
+            if self._failure is None:
+                raise
+            if body is not None:
+                body.uncancel()
+        finally:
+            self._stopping = True
+            for part in reversed(list(self._running)):
+                await self._stop(part)
+        if self._failure is not None:
+            raise self._failure
 
-    def problems(self) -> dict[str, str]:
+    def not_ready(self) -> dict[str, str]:
         """Parts that are not ready, with the reason."""
-        raise NotImplementedError
+        return {part.name: reason for part in self._parts if (reason := self._why_not_ready(part))}
+
+    def not_live(self) -> dict[str, str]:
+        """Parts because of which the process should be restarted, with the reason."""
+        return {part.name: reason for part in self._parts if (reason := part.not_live())}
+
+    def _why_not_ready(self, part: Part) -> str | None:
+        if self._stopping:
+            return "stopping"
+        if part not in self._running:
+            return "not started"
+        return part.not_ready()
+
+    async def _start(self, part: Part, body: "asyncio.Task[object] | None") -> None:
+        try:
+            await part.start()
+        except BaseException:
+            await _bounded(part)
+            raise
+        task = asyncio.create_task(part.run(), name=f"{self.name}:{part.name}")
+        self._running[part] = task
+        task.add_done_callback(lambda ended: self._ended(part, ended, body))
+
+    def _ended(self, part: Part, task: "asyncio.Task[None]", body: "asyncio.Task[object] | None") -> None:
+        if task.cancelled() or (failure := task.exception()) is None:
+            return
+        log.error("service.part_failed", part=part.name, error=repr(failure), exc_info=failure)
+        if self._failure is None and not self._stopping:
+            self._failure = failure
+            if body is not None:
+                body.cancel()
+
+    async def _stop(self, part: Part) -> None:
+        task = self._running[part]
+        task.cancel()
+        await asyncio.wait([task])
+        await _bounded(part)
 
 
-def run(service: str, settings_type: type[S], roles: Mapping[str, Callable[[S], Service]]) -> NoReturn:
-    """The whole of a `__main__.py`: settings, logging, build, run until SIGTERM or SIGINT, exit.
-
-    The first command-line argument picks the role; without one, the first of `roles`. Exit status: 0 stopped as
-    asked, 1 a part failed or the start was refused, 2 a setting or the role is wrong (one line on stderr). A second
-    signal exits at once.
-    """
-    raise NotImplementedError
+async def _bounded(part: Part) -> None:
+    """Stops a part; whatever goes wrong is logged, for the parts before it must be stopped too."""
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await part.stop()
+    except Exception as error:  # noqa: BLE001 - see above
+        log.warning("service.stop_failed", part=part.name, error=repr(error))
