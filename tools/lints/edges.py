@@ -1,0 +1,50 @@
+"""What only the chassis may do: build brokers, catch everything, commit; and what nobody may do with Kafka."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tools.lints.source import Finding, Source, called
+
+
+def brokers_come_from_the_chassis(source: Source) -> Iterator[Finding]:
+    """FastStream's defaults lose messages; the factory in the chassis has the safe ones."""
+    if not source.is_python or source.is_chassis:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and called(node).split(".")[-1] == "KafkaBroker":
+            yield source.find(node, "KafkaBroker's defaults lose messages; use fettle_chassis.kafka.build_broker")
+
+
+def nothing_publishes_in_batches(source: Source) -> Iterator[Finding]:
+    """FastStream's batch publishing ignores keys when it chooses the partition: order per key would be lost."""
+    if not source.is_python:
+        return
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = called(node).split(".")[-1]
+        batch = any(word.arg == "batch" and ast.unparse(word.value) == "True" for word in node.keywords)
+        if name == "publish_batch" or (name == "publisher" and batch):
+            yield source.find(node, "batch publishing ignores keys; publish record by record and gather")
+
+
+def failures_are_named(source: Source) -> Iterator[Finding]:
+    """`except Exception` hides bugs; only the chassis, which gives every failure its ending, may catch all."""
+    if not source.is_python or source.is_chassis or source.is_test:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ExceptHandler) and (
+            node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
+        ):
+            yield source.find(node, "name the failures that this place can end; the chassis catches the rest")
+
+
+def commits_happen_at_the_edge(source: Source) -> Iterator[Finding]:
+    """One batch, one transaction, one commit: the unit of work ends it, nothing below does."""
+    if not source.is_python or source.parts[0] != "services" or source.is_test:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and called(node).split(".")[-1] in ("commit", "rollback"):
+            yield source.find(node, "nothing below the unit of work commits or rolls back")
