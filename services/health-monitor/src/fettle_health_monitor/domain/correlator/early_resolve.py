@@ -1,0 +1,96 @@
+"""A person or workflow resolves a ticket of the monitor's while its subject is still unhealthy.
+
+The resolve stands, a comment says what will happen, and after one more open debounce of unhealth the ticket is asked
+for again. Pending resolve is still unhealthy, but nothing is reopened while the subject reports: when the time is up it
+must be firing, or fire later without having been healthy in between.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_contracts.times import to_ms
+from fettle_contracts.transitions import Condition, HealthState
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.commands import Sent, comment
+from fettle_health_monitor.domain.correlator.decide import Switches
+from fettle_health_monitor.domain.correlator.evidence import instant
+from fettle_health_monitor.domain.correlator.incident import Incident
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+UNHEALTHY = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
+
+STILL = {
+    Condition.DEVICE_OFFLINE: "Still offline.",
+    Condition.INTEGRATION_UNREACHABLE: "Still unreachable.",
+    Condition.INTEGRATION_CREDENTIALS_INVALID: "The credentials are still invalid.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The subject as the correlator knows it when the resolve arrives. `open_debounce_s` is the subject's own."""
+
+    subject: str
+    state: str | None
+    condition: str | None
+    shard: ShardClock
+    switches: Switches
+    open_debounce_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWatch:
+    """The resolve was early: say so, and look again when `watch` is due."""
+
+    watch: Watch
+    saying: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class LetBe:
+    """Nothing follows from the resolve."""
+
+    because: Literal["not_by_somebody", "overtaken", "healthy", "not_published"]
+
+
+EarlyResolve: TypeAlias = KeepWatch | LetBe
+
+
+def after_resolve(event: TicketEvent, condition: str, incident: Incident, standing: Standing | None) -> EarlyResolve:
+    """What follows from an event that resolved a ticket of the monitor's.
+
+    `incident` is as it stands after the event was taken in; `standing` is None for a subject that is not known.
+    The fact holds from the later of the shard's time and the entry's.
+    """
+    if event.entry.type is not EntryType.RESOLVED or event.entry.actor.type is ActorType.HEALTH_MONITOR:
+        return LetBe("not_by_somebody")
+    if incident.maybe_open or incident.ticket is None or incident.ticket.id != event.ticket.id:
+        return LetBe("overtaken")
+    if standing is None or standing.state not in UNHEALTHY or standing.condition != condition:
+        return LetBe("healthy")
+    if not (standing.switches.enabled and standing.switches.publish_tickets):
+        return LetBe("not_published")
+    watch = Watch.begin(
+        WatchKind.EARLY_RESOLVE,
+        cause=event.entry.id,
+        org=event.org,
+        subject=standing.subject,
+        condition=condition,
+        shard=standing.shard,
+        since_at=to_ms(event.entry.at),
+        lasting_ms=round(standing.open_debounce_s * 1000),
+    )
+    return KeepWatch(watch, _saying(event, watch, standing.state))
+
+
+def _saying(event: TicketEvent, watch: Watch, state: str | None) -> Sent:
+    until = instant(watch.due_at)
+    if state == HealthState.PENDING_RESOLVE:
+        text = (
+            f"Heard again, but not for long enough to count. If it fails again, this ticket is reopened after {until}."
+        )
+    else:
+        text = f"{STILL[Condition(watch.condition)]} If that lasts until {until}, this ticket is reopened."
+    return comment(event.org, event.ticket.id, text, at=watch.start_at, caused_by=event.entry.id)

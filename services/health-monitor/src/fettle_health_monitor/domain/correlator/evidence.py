@@ -1,0 +1,38 @@
+"""What a verdict rests on, in the words of the borders: instants as text, nothing that is not known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fettle_contracts.times import from_ms, rfc3339
+from fettle_health_monitor.domain.correlator.clocks import Behind
+from fettle_health_monitor.domain.judgements import Change
+
+
+def instant(milliseconds: int | None) -> str | None:
+    """Broker milliseconds as RFC 3339 text."""
+    return None if milliseconds is None else rfc3339(from_ms(milliseconds))
+
+
+def of_change(change: Change) -> dict[str, Any]:
+    """Evidence of a transition and of the verdict that it calls for."""
+    seen = change.evidence
+    return {
+        "reason": change.reason,
+        "last_heard": instant(seen.last_heard),
+        "deadline": instant(seen.deadline),
+        "status": seen.status,
+        "timeout_s": seen.timeout_s,
+        "debounce_s": seen.debounce_s,
+        "partition": seen.partition,
+        "offset": seen.offset,
+    }
+
+
+def with_decision(evidence: Mapping[str, Any], *, policy_version: int, since: int, behind: Behind) -> dict[str, Any]:
+    """The evidence of a decision: what was seen, by which policy, and whom it was decided without."""
+    full = {**evidence, "since": instant(since), "policy_version": policy_version}
+    if behind.slower:
+        full["slower_shards"] = list(behind.slower)
+    if behind.stalled:
+        full["stalled_shards"] = list(behind.stalled)
+    return full

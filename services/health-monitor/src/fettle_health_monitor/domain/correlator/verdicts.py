@@ -1,0 +1,100 @@
+"""Verdicts: the moments at which something must be decided about a ticket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.judgements import Change
+
+VERDICTS = UUID("6f0a2d5e-52d5-5d0c-9c0b-1f1f7c3f8a11")
+"""The namespace of verdicts that no change carries an id for."""
+
+
+class Cause(StrEnum):
+    """What calls for a decision. The first three may open a ticket, the others may resolve one."""
+
+    FIRING = "firing"
+    STILL_UNHEALTHY = "still_unhealthy"
+    """Somebody resolved the ticket early, and one more open debounce of unhealth has passed."""
+    PUBLISHING_BEGAN = "publishing_began"
+    """Publishing was switched on with `publish_existing` while the subject was firing."""
+    RECOVERED = "recovered"
+    FORGOTTEN = "forgotten"
+
+
+LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
+"""The states from which healthy is a confirmed recovery; out of pending open nothing had been decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One decision that is due once the shards' clocks have passed `at`.
+
+    `id` names it for ever: the id of what called for it. `condition` is the one that began or ended, empty when the
+    subject was healthy. `since` is when its reading became what it is. Instants are broker milliseconds.
+    """
+
+    id: UUID
+    cause: Cause
+    org: str
+    subject: str
+    condition: str
+    at: int
+    since: int
+    policy_version: int
+    flap_count: int = 0
+    evidence: Mapping[str, Any]
+
+
+def called_for(change: Change) -> Verdict | None:
+    """The verdict that a change of state calls for; most call for none.
+
+    A return from pending resolve to firing calls for none: the ticket is still there.
+    """
+    cause = _cause(change)
+    if cause is None:
+        return None
+    return Verdict(
+        id=UUID(change.id),
+        cause=cause,
+        org=change.org,
+        subject=change.subject,
+        condition=change.condition or "",
+        at=change.at,
+        since=change.since,
+        policy_version=change.policy_version,
+        flap_count=change.flap_count,
+        evidence=of_change(change),
+    )
+
+
+def _cause(change: Change) -> Cause | None:
+    if change.to_state is None:
+        return Cause.FORGOTTEN
+    if change.to_state == HealthState.FIRING and change.from_state != HealthState.PENDING_RESOLVE:
+        return Cause.FIRING
+    if change.to_state == HealthState.HEALTHY and change.from_state in LEAVING_UNHEALTH:
+        return Cause.RECOVERED
+    return None
+
+
+def publishing_began(
+    *, org: str, version: int, subject: str, condition: str, at: int, since: int, evidence: Mapping[str, Any]
+) -> Verdict:
+    """The verdict about a subject that was firing when version `version` switched publishing on, existing incidents
+    included."""
+    return Verdict(
+        id=uuid5(VERDICTS, f"{org}/{subject}/{condition}/published/{version}"),
+        cause=Cause.PUBLISHING_BEGAN,
+        org=org,
+        subject=subject,
+        condition=condition,
+        at=at,
+        since=since,
+        policy_version=version,
+        evidence=evidence,
+    )

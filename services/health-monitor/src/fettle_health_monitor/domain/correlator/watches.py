@@ -1,0 +1,90 @@
+"""Timers of the correlator: rows that a shard's clock makes due, never the wall's.
+
+Only observed time counts: `start_clock` and `due_clock` are on the shard's own clock, `start_at` is the broker time
+that corresponds. A shard that starts anew begins a new clock, and a watch then lasts its whole length from there.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+from uuid import UUID, uuid5
+
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+
+
+class WatchKind(StrEnum):
+    EARLY_RESOLVE = "early_resolve"
+    """The ticket was resolved by somebody while the subject was unhealthy. Ends when the subject is healthy."""
+    HEALTHY_ANEW = "healthy_anew"
+    """The subject came up healthy out of nothing (its shard knew it no more) while it had a ticket. Ends with its
+    next change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Something that becomes a verdict when it has lasted. `cause` is the id of what began it."""
+
+    kind: WatchKind
+    cause: UUID
+    org: str
+    subject: str
+    condition: str
+    shard: int
+    generation: int
+    start_at: int
+    start_clock: int
+    due_clock: int
+
+    @classmethod
+    def begin(
+        cls,
+        kind: WatchKind,
+        *,
+        cause: UUID,
+        org: str,
+        subject: str,
+        condition: str,
+        shard: ShardClock,
+        since_at: int,
+        lasting_ms: int,
+    ) -> Self:
+        """A watch from the later of the shard's time and `since_at` on."""
+        start_at = max(shard.at, since_at)
+        start_clock = shard.clock + start_at - shard.at
+        return cls(
+            kind=kind,
+            cause=cause,
+            org=org,
+            subject=subject,
+            condition=condition,
+            shard=shard.shard,
+            generation=shard.generation,
+            start_at=start_at,
+            start_clock=start_clock,
+            due_clock=start_clock + lasting_ms,
+        )
+
+    @property
+    def due_at(self) -> int:
+        """When it will be due if all time from now on is observed, in broker milliseconds."""
+        return self.start_at + self.due_clock - self.start_clock
+
+    def lasting(self, lasting_ms: int) -> Self:
+        """The same watch under another policy: re-timed from the same start."""
+        return replace(self, due_clock=self.start_clock + lasting_ms)
+
+    def verdict(self, *, at: int, policy_version: int) -> Verdict:
+        """What it calls for once it is due; `at` is the shard's time then."""
+        early = self.kind is WatchKind.EARLY_RESOLVE
+        return Verdict(
+            id=uuid5(self.cause, f"{self.kind}/{self.condition}"),
+            cause=Cause.STILL_UNHEALTHY if early else Cause.RECOVERED,
+            org=self.org,
+            subject=self.subject,
+            condition=self.condition,
+            at=at,
+            since=self.start_at,
+            policy_version=policy_version,
+            evidence={"reason": "resolved_early" if early else "healthy_anew", "partition": self.shard},
+        )

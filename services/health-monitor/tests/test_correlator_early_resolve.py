@@ -1,0 +1,140 @@
+"""A ticket resolved while its subject is still unhealthy."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from fettle_contracts.commands import CommentOnTicket
+from fettle_contracts.identity import SubjectType
+from fettle_contracts.people import Actor, ActorType, Subject
+from fettle_contracts.ticket import Ticket, TicketSource, TicketState
+from fettle_contracts.ticket_events import Entry, EntryType, TicketEvent
+from fettle_contracts.times import from_ms
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.decide import Switches
+from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, LetBe, Standing, after_resolve
+from fettle_health_monitor.domain.correlator.incident import Asked, Incident
+from fettle_health_monitor.domain.correlator.verdicts import Cause
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+from .correlator_facts import OFFLINE, PUBLISHING, T0, ticket
+
+SHARD = ShardClock(shard=2, generation=1, at=T0, clock=500_000)
+RESOLVED = Incident(ticket("resolved", version=2))
+
+
+def event(actor: ActorType = ActorType.USER, type: EntryType = EntryType.RESOLVED, at: int = T0) -> TicketEvent:
+    return TicketEvent(
+        org="acme",
+        entry=Entry(id=UUID(int=7), type=type, version=2, at=from_ms(at), actor=Actor(type=actor, id="ann@acme.test")),
+        ticket=Ticket(
+            id=UUID(int=42),
+            number=42,
+            title="Device offline: t17",
+            state=TicketState.RESOLVED,
+            source=TicketSource.HEALTH_MONITOR,
+            kind=OFFLINE,
+            subject=Subject(type=SubjectType.DEVICE, id="t17"),
+            opened_at=from_ms(at) - timedelta(minutes=5),
+            opened_by=Actor(type=ActorType.HEALTH_MONITOR),
+            updated_at=from_ms(at),
+            dedup_key="device/t17:device_offline",
+            version=2,
+        ),
+    )
+
+
+def standing(**more: Any) -> Standing:
+    fields: dict[str, Any] = {
+        "subject": "device/t17",
+        "state": "firing",
+        "condition": OFFLINE,
+        "shard": SHARD,
+        "switches": PUBLISHING,
+        "open_debounce_s": 60,
+        **more,
+    }
+    return Standing(**fields)
+
+
+@pytest.mark.rule("HM-70")
+@pytest.mark.parametrize("actor", [ActorType.USER, ActorType.WORKFLOW])
+def test_an_early_resolve_stands_and_is_watched(actor: ActorType) -> None:
+    decision = after_resolve(event(actor), OFFLINE, RESOLVED, standing())
+    assert isinstance(decision, KeepWatch)
+    assert isinstance(decision.saying.body, CommentOnTicket)
+    assert decision.saying.body.ticket.id == UUID(int=42)
+    assert decision.saying.body.comment == (
+        "Still offline. If that lasts until 2026-09-21T14:14:20.000Z, this ticket is reopened."
+    )
+    assert decision.watch.due_clock == 560_000
+
+
+@pytest.mark.rule("HM-70")
+@pytest.mark.parametrize(("entry_at", "due"), [(T0 - 30_000, 560_000), (T0 + 4_000, 564_000)])
+def test_the_resolve_counts_from_the_later_of_entry_and_shard(entry_at: int, due: int) -> None:
+    decision = after_resolve(event(at=entry_at), OFFLINE, RESOLVED, standing())
+    assert isinstance(decision, KeepWatch)
+    assert decision.watch.due_clock == due
+
+
+@pytest.mark.rule("HM-71")
+def test_pending_resolve_is_still_unhealthy_and_said_so() -> None:
+    decision = after_resolve(event(), OFFLINE, RESOLVED, standing(state="pending_resolve"))
+    assert isinstance(decision, KeepWatch)
+    assert isinstance(decision.saying.body, CommentOnTicket)
+    assert decision.saying.body.comment.startswith("Heard again")
+
+
+off = Switches(3, enabled=True, publish_tickets=False)
+
+
+@pytest.mark.rule("HM-70")
+@pytest.mark.parametrize(
+    ("happened", "incident", "now", "because"),
+    [
+        (event(ActorType.HEALTH_MONITOR), RESOLVED, standing(), "not_by_somebody"),
+        (event(type=EntryType.STARTED), RESOLVED, standing(), "not_by_somebody"),
+        (event(), Incident(ticket("open", version=3)), standing(), "overtaken"),
+        (event(), Incident(ticket("resolved", version=2), Asked("open", UUID(int=5))), standing(), "overtaken"),
+        (event(), Incident(ticket("resolved", number=43, id=43)), standing(), "overtaken"),
+        (event(), RESOLVED, None, "healthy"),
+        (event(), RESOLVED, standing(state="healthy", condition=None), "healthy"),
+        (event(), RESOLVED, standing(state="pending_open"), "healthy"),
+        (event(), RESOLVED, standing(condition="integration_unreachable"), "healthy"),
+        (event(), RESOLVED, standing(switches=off), "not_published"),
+    ],
+)
+def test_when_nothing_follows(happened: TicketEvent, incident: Incident, now: Standing | None, because: str) -> None:
+    assert after_resolve(happened, OFFLINE, incident, now) == LetBe(because)  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("HM-70", "HM-82")
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [(WatchKind.EARLY_RESOLVE, Cause.STILL_UNHEALTHY), (WatchKind.HEALTHY_ANEW, Cause.RECOVERED)],
+)
+def test_a_watch_that_is_due_calls_for_its_verdict(kind: WatchKind, cause: Cause) -> None:
+    watch = Watch.begin(
+        kind,
+        cause=UUID(int=7),
+        org="acme",
+        subject="device/t17",
+        condition=OFFLINE,
+        shard=SHARD,
+        since_at=0,
+        lasting_ms=1,
+    )
+    first, again = (watch.verdict(at=T0 + 1, policy_version=3) for _ in range(2))
+    assert first == again
+    assert (first.cause, first.since, first.condition) == (cause, T0, OFFLINE)
+
+
+@pytest.mark.rule("HM-83")
+def test_another_policy_retimes_from_the_same_start() -> None:
+    decision = after_resolve(event(), OFFLINE, RESOLVED, standing())
+    assert isinstance(decision, KeepWatch)
+    assert decision.watch.lasting(5_000).due_clock == 505_000
+    assert decision.watch.lasting(5_000).due_at == T0 + 5_000
