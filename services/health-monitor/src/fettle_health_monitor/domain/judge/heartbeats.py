@@ -1,0 +1,69 @@
+"""Reading the value of a heartbeat."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES, INTERVAL_MAX_S, INTERVAL_MIN_S
+from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, check_subject_id
+from fettle_health_monitor.domain.judge.refusals import RefusalCode, Refused
+from fettle_health_monitor.domain.judge.states import CONDITIONS, Reading
+
+Text = Annotated[str, Meta(max_length=SUBJECT_ID_MAX_BYTES)]
+SpacePath = Annotated[str, Meta(max_length=SPACE_MAX_BYTES)]
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What a heartbeat says. A field that is absent, null or empty was not said. `reason`, `at` and `seq` are the
+    sender's own notes: nothing is judged by them."""
+
+    status: str | None = None
+    integration: Text | None = None
+    interval_s: float | None = None
+    name: Text | None = None
+    model: Text | None = None
+    space: SpacePath | None = None
+
+
+NOTHING_SAID: Final = Heartbeat()
+_decoder: Final = msgspec.json.Decoder(Heartbeat)
+_READINGS: Final = {
+    "ok": Reading.OK,
+    "offline": Reading.OFFLINE,
+    "unreachable": Reading.UNREACHABLE,
+    "credentials_invalid": Reading.CREDENTIALS_INVALID,
+}
+
+
+def read(value: bytes | None, subject_type: str) -> tuple[Heartbeat, Reading]:
+    """The heartbeat and what it says of its subject; an empty value is alive and well. Raises `Refused`."""
+    if not value:
+        return NOTHING_SAID, Reading.OK
+    if len(value) > HEARTBEAT_MAX_BYTES:
+        raise Refused(RefusalCode.TOO_LARGE, f"{len(value)} bytes are over the limit of {HEARTBEAT_MAX_BYTES}")
+    try:
+        heartbeat = _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise Refused(RefusalCode.FIELD_INVALID, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(RefusalCode.NOT_JSON, str(error)) from None
+    if heartbeat.integration:
+        _check_integration(heartbeat.integration)
+    interval = heartbeat.interval_s
+    if interval is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:
+        raise Refused(
+            RefusalCode.INTERVAL_OUT_OF_RANGE,
+            f"interval_s {interval:g} is outside {INTERVAL_MIN_S} to {INTERVAL_MAX_S}",
+        )
+    reading = _READINGS.get(heartbeat.status or "ok")
+    if reading is None or reading not in CONDITIONS[subject_type]:
+        raise Refused(RefusalCode.WRONG_STATUS, f"no {subject_type} reports the status {heartbeat.status!r}")
+    return heartbeat, reading
+
+
+def _check_integration(name: str) -> None:
+    try:
+        check_subject_id(name)
+    except ValueError as error:
+        raise Refused(RefusalCode.FIELD_INVALID, f"{error} - at `$.integration`") from None

@@ -1,0 +1,272 @@
+"""The fold: one partition of `device.heartbeats`, record by record, into changes.
+
+A shard knows nothing that does not stand in its partition: no setting, no database, no wall clock. The same records
+give the same changes, however often and in whichever runs they are folded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+from zlib import crc32
+
+from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.partitions import partition_for
+from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Statement
+from fettle_health_monitor.domain.judge import statements
+from fettle_health_monitor.domain.judge.clock import ObservedClock
+from fettle_health_monitor.domain.judge.heartbeats import read
+from fettle_health_monitor.domain.judge.newcomers import Newcomers
+from fettle_health_monitor.domain.judge.outcome import Ignored, Outcome
+from fettle_health_monitor.domain.judge.policies import Profile
+from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalCode, Refused
+from fettle_health_monitor.domain.judge.scribe import Scribe
+from fettle_health_monitor.domain.judge.states import Reason
+from fettle_health_monitor.domain.judge.subjects import Subjects, checksum
+from fettle_health_monitor.domain.judge.watch import Watch
+
+HELD_MAX: Final = 100_000
+"""How many heartbeats of orgs without a policy are kept until the announcement is over."""
+
+
+class HeartbeatRecord(Protocol):
+    """A record of the partition, as a Kafka client gives it. `timestamp` is broker time in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class Numbered(NamedTuple):
+    """A control record whose signature is right."""
+
+    number: int
+    key: str
+    statement: Statement
+
+
+class ControlReader(Protocol):
+    def __call__(self, record: HeartbeatRecord) -> Numbered | None:
+        """The statement of a control record, None for any other record with headers. Raises `Refused` when it is
+        forged or unreadable."""
+
+
+class Place(NamedTuple):
+    """A record of the log: where it stands and what it is. The checksum tells another log from this one."""
+
+    offset: int
+    timestamp: int
+    checksum: int
+
+
+@dataclass(slots=True)
+class Announcement:
+    """A shard that waits to be told what is in force. `greeted`: its own hello stands in the log and has been read."""
+
+    nonce: str
+    greeted: bool = False
+
+
+class Shard:
+    """The judge of one partition. `generation` numbers the logs that this partition has had.
+
+    Not to be used from two threads. `watch`, `newcomers` and `number` are open to the checkpoint, which restores them.
+    """
+
+    def __init__(self, partition: int, partitions: int, generation: int) -> None:
+        self.partition = partition
+        self.partitions = partitions
+        self.number = 0
+        self.newcomers = Newcomers()
+        self.scribe = Scribe(partition, generation)
+        self.watch = Watch(ObservedClock(), Subjects(), self.scribe, judging=True)
+        self.place: Place | None = None
+        self.announcement: Announcement | None = None
+        self._held: dict[bytes, HeartbeatRecord] = {}
+        self._outcome = Outcome()
+
+    @property
+    def generation(self) -> int:
+        return self.scribe.generation
+
+    def await_announcement(self, nonce: str) -> None:
+        """Hear but do not judge until `announced` with this nonce has been read, behind a `hello` with it."""
+        self.announcement = Announcement(nonce)
+        self.watch.judging = False
+
+    def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Outcome:
+        """Take in the next records of the log, in order. Whatever is known to change nothing costs one look-up here."""
+        outcome = self._outcome = Outcome(judgements=self.scribe.take())
+        clock, subjects = self.watch.clock, self.watch.subjects
+        row_of, quiet, silent_from, heard_at = (
+            subjects.rows.get,
+            subjects.quiet,
+            subjects.silent_from,
+            subjects.heard_at,
+        )
+        timestamp, now = clock.record, clock.now
+        for record in records:
+            if record.timestamp != timestamp:
+                self._advance(record)
+                timestamp, now = clock.record, clock.now
+            row = row_of(record.key)  # type: ignore[arg-type]  # a record without a key is in no dictionary
+            if row is not None and quiet[row] == hash(record.value) and not record.headers:
+                silent_from[row] = now
+                heard_at[row] = timestamp
+            else:
+                self._look_at(record, read_control)
+        if records:
+            self.place = place_of(records[-1])
+        outcome.judgements = self.scribe.take()
+        return outcome
+
+    def _advance(self, record: HeartbeatRecord) -> None:
+        """Time passes up to the record: what was due on the way happens first."""
+        self.scribe.turn_to(record.offset)
+        hole = self.watch.clock.advance(record.timestamp)
+        if hole is not None:
+            self.scribe.unobserved(*hole)
+        self.watch.run_timers()
+        self.watch.clock.arrive()
+
+    def _look_at(self, record: HeartbeatRecord, read_control: ControlReader) -> None:
+        self.scribe.turn_to(record.offset)
+        try:
+            control = read_control(record) if record.headers else None
+            if control is not None:
+                self._obey(control)
+            elif self.announcement is not None and not self.announcement.greeted:
+                self._outcome.ignored[Ignored.BEFORE_HELLO] += 1
+            else:
+                self._hear(record)
+        except Refused as refused:
+            org = _org_of(record.key)
+            known = org if org in self.watch.policies else ""
+            self._outcome.refusals.append(Refusal(record.offset, known, refused.code, refused.message))
+        self.watch.run_timers()
+
+    def _hear(self, record: HeartbeatRecord) -> None:
+        row = self.watch.subjects.rows.get(record.key)  # type: ignore[arg-type]
+        if row is None:
+            self._meet(record)
+            return
+        org, subject_type, _ = self.watch.subjects.keys[row].decode().split("/", 2)
+        policy = self.watch.policies[org]
+        if not policy.statement.enabled:
+            self._outcome.ignored[Ignored.SWITCHED_OFF] += 1
+            return
+        said, reading = read(record.value, subject_type)
+        if statements.learn(self.watch, policy, row, said):
+            self.watch.say_profile(row, said)
+        self.watch.heard(row, reading, hash(record.value))
+
+    def _meet(self, record: HeartbeatRecord) -> None:
+        """A subject that is not watched: take it in, or say why not."""
+        try:
+            key = HeartbeatKey.parse(record.key)
+        except ValueError as error:
+            raise Refused(RefusalCode.KEY_INVALID, str(error)) from None
+        policy = self.watch.policies.get(key.org)
+        if policy is None:
+            self._hold(record)
+            return
+        if not policy.statement.enabled:
+            self._outcome.ignored[Ignored.SWITCHED_OFF] += 1
+            return
+        belongs = partition_for(key.encode(), self.partitions)
+        if belongs != self.partition:
+            raise Refused(
+                RefusalCode.WRONG_PARTITION,
+                f"this key belongs in partition {belongs}: the sender must use the partitioner murmur2_random",
+            )
+        said, reading = read(record.value, key.subject.type)
+        ignored = self.newcomers.turned_away(policy, self.partitions)
+        watch = self.watch
+        at = watch.clock.at(watch.clock.now)
+        if ignored is not None:
+            self._outcome.ignored[ignored] += 1
+            if self.newcomers.list(key.org, str(key), ignored):
+                self.scribe.unwatched(str(key), ignored, at)
+            return
+        interval = round(said.interval_s * 1000) if said.interval_s else None
+        profile = Profile(key.org, said.integration or None, said.model or None, interval)
+        timing = policy.timing(profile, str(key.subject))
+        row = watch.subjects.add(key.encode(), profile, timing, watch.clock.now, at)
+        self.newcomers.watched[key.org] += 1
+        watch.subjects.name[row], watch.subjects.space[row] = checksum(said.name), checksum(said.space)
+        watch.say_profile(row, said)
+        watch.subjects.heard_at[row] = watch.clock.record
+        watch.subjects.reading[row] = reading
+        watch.appear(row, Reason.FIRST_HEARD)
+        if watch.judging:
+            watch.subjects.quiet[row] = hash(record.value)
+
+    def _hold(self, record: HeartbeatRecord) -> None:
+        """A heartbeat of an org without a policy: counts only if its policy is about to be announced."""
+        if self.announcement is not None and len(self._held) < HELD_MAX and record.key is not None:
+            self._held[record.key] = record
+        else:
+            self._outcome.ignored[Ignored.UNKNOWN_ORG] += 1
+
+    def _obey(self, control: Numbered) -> None:
+        statement = control.statement
+        if isinstance(statement, Pulse):
+            self._outcome.pulse = statement
+        elif isinstance(statement, Hello):
+            self._greet(statement)
+        elif control.number <= self.number:
+            self._outcome.ignored[Ignored.CONTROL_REPEATED] += 1
+        else:
+            self.number = control.number
+            if self.announcement is None or self.announcement.greeted:
+                self._apply(control.key, statement)
+
+    def _greet(self, hello: Hello) -> None:
+        waiting = self.announcement
+        if waiting is None or waiting.greeted or waiting.nonce != hello.nonce:
+            self._outcome.ignored[Ignored.CONTROL_REPEATED] += 1
+            return
+        waiting.greeted = True
+        self.scribe.hello(hello.nonce)
+
+    def _apply(self, key: str, statement: Statement) -> None:
+        if isinstance(statement, Policy):
+            statements.put_in_force(self.watch, self.newcomers, statement)
+            self._hear_held(statement.org)
+        elif isinstance(statement, Register):
+            policy = self.watch.policies.get(_org_of(key.encode()))
+            if policy is None:
+                self._outcome.ignored[Ignored.UNKNOWN_ORG] += 1
+            else:
+                statements.register(self.watch, self.newcomers, policy, key, statement)
+        elif isinstance(statement, Forget):
+            row = self.watch.subjects.rows.get(key.encode())
+            if row is not None:
+                self.newcomers.watched[_org_of(key.encode())] -= 1
+                self.watch.disappear(row)
+        elif isinstance(statement, Announced) and self.announcement and statement.nonce == self.announcement.nonce:
+            self._outcome.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
+            self.announcement, self._held = None, {}
+            self.watch.judge_from_now()
+
+    def _hear_held(self, org: str) -> None:
+        for key in [key for key in self._held if _org_of(key) == org]:
+            record = self._held.pop(key)
+            try:
+                self._hear(record)
+            except Refused as refused:
+                self._outcome.refusals.append(Refusal(record.offset, org, refused.code, refused.message))
+
+
+def place_of(record: HeartbeatRecord) -> Place:
+    return Place(record.offset, record.timestamp, crc32((record.key or b"") + b"\0" + (record.value or b"")))
+
+
+def _org_of(key: bytes | None) -> str:
+    return (key or b"").partition(b"/")[0].decode(errors="replace")

@@ -1,0 +1,104 @@
+"""What control records change: policies, registrations, removals."""
+
+from fettle_health_monitor.domain.control import Policy, Register
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat
+from fettle_health_monitor.domain.judge.newcomers import Newcomers
+from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
+from fettle_health_monitor.domain.judge.states import Reading, Reason
+from fettle_health_monitor.domain.judge.subjects import (
+    FROM_REGISTRY_INTEGRATION,
+    FROM_REGISTRY_INTERVAL,
+    FROM_REGISTRY_MODEL,
+    LOUD,
+    REGISTERED,
+    checksum,
+)
+from fettle_health_monitor.domain.judge.watch import Watch
+
+
+def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
+    """From this moment the org is judged by this policy. What runs is timed anew from the instants at which it began;
+    what is then overdue happens now (the caller runs the timers). Switched off: every state stays as it is. Switched
+    on again: silence counts from now."""
+    before = watch.policies.get(statement.org)
+    policy = watch.policies[statement.org] = OrgPolicy(statement)
+    newcomers.forget_listed(statement.org)
+    switched_on = before is None or not before.statement.enabled
+    not_silent_yet = []
+    for row, timing in _retimed(watch, policy):
+        silent_at = watch.silent_at(row)
+        watch.subjects.set_timing(row, timing)
+        if timing == NOT_JUDGED:
+            watch.subjects.quiet[row] = LOUD
+        elif switched_on:
+            watch.restart(row)
+        elif watch.subjects.reading[row] == Reading.SILENT and silent_at <= watch.clock.now < watch.silent_at(row):
+            not_silent_yet.append(row)
+        watch.timers.queue(row, watch.due_at(row))
+    for row in sorted(not_silent_yet, key=watch.subjects.keys.__getitem__):
+        watch.lift_silence(row)
+    watch.scribe.in_force(statement, watch.clock.at(watch.clock.now))
+
+
+def _retimed(watch: Watch, policy: OrgPolicy) -> list[tuple[int, Timing]]:
+    """The org's rows with the timing that holds for each from now on."""
+    subjects = watch.subjects
+    org = policy.statement.org
+    ours = {number: profile for number, profile in enumerate(subjects.profiles.values) if profile.org == org}
+    same = {number: policy.timing(profile, "") for number, profile in ours.items()}
+    rows = [row for row in subjects if subjects.profile[row] in ours]
+    if not policy.names_subjects:
+        return [(row, same[subjects.profile[row]]) for row in rows]
+    return [(row, policy.timing(ours[subjects.profile[row]], watch.subject_of(row))) for row in rows]
+
+
+def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, said: Register) -> None:
+    """The registry has the subject: what it says wins over heartbeats. A subject never heard of counts from now."""
+    subjects = watch.subjects
+    org = policy.statement.org
+    row = subjects.rows.get(key.encode())
+    newcomer = row is None
+    if row is None:
+        blank = Profile(org, None, None, None)
+        row = subjects.add(key.encode(), blank, NOT_JUDGED, watch.clock.now, watch.clock.at(watch.clock.now))
+        newcomers.watched[org] += 1
+    known = subjects.profiles.values[subjects.profile[row]]
+    subjects.registry[row] = (
+        REGISTERED
+        | (FROM_REGISTRY_INTEGRATION if said.integration else 0)
+        | (FROM_REGISTRY_MODEL if said.model else 0)
+        | (FROM_REGISTRY_INTERVAL if said.interval_s else 0)
+    )
+    subjects.quiet[row] = LOUD
+    interval = round(said.interval_s * 1000) if said.interval_s else known.interval
+    _assign(
+        watch, policy, row, Profile(org, said.integration or known.integration, said.model or known.model, interval)
+    )
+    if newcomer:
+        watch.appear(row, Reason.REGISTERED)
+
+
+def learn(watch: Watch, policy: OrgPolicy, row: int, said: Heartbeat) -> bool:
+    """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
+    of it is new."""
+    subjects = watch.subjects
+    given = subjects.registry[row]
+    known = subjects.profiles.values[subjects.profile[row]]
+    profile = Profile(
+        known.org,
+        known.integration if given & FROM_REGISTRY_INTEGRATION else said.integration or known.integration,
+        known.model if given & FROM_REGISTRY_MODEL else said.model or known.model,
+        known.interval if given & FROM_REGISTRY_INTERVAL or not said.interval_s else round(said.interval_s * 1000),
+    )
+    name, space = checksum(said.name) or subjects.name[row], checksum(said.space) or subjects.space[row]
+    if profile == known and name == subjects.name[row] and space == subjects.space[row]:
+        return False
+    subjects.name[row], subjects.space[row] = name, space
+    _assign(watch, policy, row, profile)
+    return True
+
+
+def _assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
+    watch.subjects.set_profile(row, profile)
+    watch.subjects.set_timing(row, policy.timing(profile, watch.subject_of(row)))
+    watch.timers.queue(row, watch.due_at(row))

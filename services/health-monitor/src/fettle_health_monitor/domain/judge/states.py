@@ -1,0 +1,106 @@
+"""What can be the matter with a subject, and what moves it from one state to the next.
+
+Two kinds of events move a subject. Its *reading* turns: a heartbeat says something else, or the silence has become too
+long. Or the reading has stayed what it is for a whole *debounce*. The two tables below are all there is; flapping will
+be a further state in them, entered by counting what these two do.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+
+class State(IntEnum):
+    """Stored as one byte a subject; the value of a published state is never given to another."""
+
+    HEALTHY = 0
+    PENDING_OPEN = 1
+    FIRING = 2
+    PENDING_RESOLVE = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Reading(IntEnum):
+    """What the last heartbeat, or the silence since then, says of a subject."""
+
+    OK = 0
+    SILENT = 1
+    OFFLINE = 2
+    UNREACHABLE = 3
+    CREDENTIALS_INVALID = 4
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Condition(IntEnum):
+    """What is wrong with a subject that is not healthy."""
+
+    NONE = 0
+    DEVICE_OFFLINE = 1
+    INTEGRATION_UNREACHABLE = 2
+    INTEGRATION_CREDENTIALS_INVALID = 3
+
+    @property
+    def word(self) -> str | None:
+        return self.name.lower() if self else None
+
+
+class Reason(StrEnum):
+    """Why a subject changed."""
+
+    FIRST_HEARD = "first_heard"
+    REGISTERED = "registered"
+    FORGOTTEN = "forgotten"
+    REPORTED = "reported"
+    """A heartbeat said so."""
+    SILENT = "silent"
+    """Nothing was heard for the subject's whole timeout."""
+    DEBOUNCE_PASSED = "debounce_passed"
+    """The reading has stayed as it is for the whole debounce."""
+    POLICY_CHANGED = "policy_changed"
+    """Under the new policy the silence is not too long yet."""
+    JUDGED_AGAIN = "judged_again"
+    """What was heard while the shard could not judge now counts."""
+
+
+WHEN_READING_TURNS: Mapping[tuple[State, bool], State] = MappingProxyType(
+    {
+        # (state, the reading is now healthy) -> state
+        (State.HEALTHY, False): State.PENDING_OPEN,
+        (State.PENDING_OPEN, True): State.HEALTHY,
+        (State.FIRING, True): State.PENDING_RESOLVE,
+        (State.PENDING_RESOLVE, False): State.FIRING,
+    }
+)
+
+WHEN_DEBOUNCE_PASSES: Mapping[State, State] = MappingProxyType(
+    {
+        State.PENDING_OPEN: State.FIRING,
+        State.PENDING_RESOLVE: State.HEALTHY,
+    }
+)
+
+_OF_DEVICES = MappingProxyType(
+    {
+        Reading.OK: Condition.NONE,
+        Reading.SILENT: Condition.DEVICE_OFFLINE,
+        Reading.OFFLINE: Condition.DEVICE_OFFLINE,
+    }
+)
+_OF_INTEGRATIONS = MappingProxyType(
+    {
+        Reading.OK: Condition.NONE,
+        Reading.SILENT: Condition.INTEGRATION_UNREACHABLE,
+        Reading.UNREACHABLE: Condition.INTEGRATION_UNREACHABLE,
+        Reading.CREDENTIALS_INVALID: Condition.INTEGRATION_CREDENTIALS_INVALID,
+    }
+)
+CONDITIONS: Mapping[str, Mapping[Reading, Condition]] = MappingProxyType(
+    {"device": _OF_DEVICES, "integration": _OF_INTEGRATIONS}
+)
+"""The condition that a reading means, by the type of its subject; a reading that is not there cannot be reported."""

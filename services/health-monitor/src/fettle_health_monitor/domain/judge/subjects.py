@@ -1,0 +1,118 @@
+"""The subjects of a shard, in columns: a row each, found by the record's key in one dictionary.
+
+A Python object per subject would cost more than 500 bytes and a heap full of pointers; a row here costs under 80, the
+key and its place in the dictionary about 140, its timer 45. Names are not kept, only whether they changed.
+"""
+
+from array import array
+from collections.abc import Iterator
+from typing import Final
+from zlib import crc32
+
+from fettle_health_monitor.domain.judge.interned import Interned
+from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, Profile, Timing
+from fettle_health_monitor.domain.judge.states import Condition, Reading, State
+from fettle_health_monitor.domain.judge.timers import NOT_QUEUED
+
+LOUD: Final = -1
+"""In `quiet`: the next heartbeat must be looked at, whatever it says. No hash of Python's is -1."""
+
+FROM_REGISTRY_INTEGRATION: Final = 1
+FROM_REGISTRY_MODEL: Final = 2
+FROM_REGISTRY_INTERVAL: Final = 4
+REGISTERED: Final = 8
+
+INSTANTS: Final = ("heard_at", "silent_from", "since", "since_at")
+NUMBERS: Final = ("profile", "timing", "name", "space")
+SMALL: Final = ("state", "reading", "condition", "registry")
+
+
+class Subjects:
+    """Columns by row. Instants: `silent_from` (silence counts from here) and `since` (its reading has been what it is)
+    on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `quiet` is the hash of a heartbeat that
+    would change nothing but the time last heard; it is a cache and never saved. `name` and `space` are checksums of
+    what heartbeats last said (0: nothing), `registry` says which fields the registry gives."""
+
+    __slots__ = (*INSTANTS, *NUMBERS, *SMALL, "_free", "keys", "profiles", "queued", "quiet", "rows", "timings")
+
+    heard_at: "array[int]"
+    silent_from: "array[int]"
+    since: "array[int]"
+    since_at: "array[int]"
+    profile: "array[int]"
+    timing: "array[int]"
+    name: "array[int]"
+    space: "array[int]"
+    state: "array[int]"
+    reading: "array[int]"
+    condition: "array[int]"
+    registry: "array[int]"
+
+    def __init__(self) -> None:
+        for column in INSTANTS:
+            setattr(self, column, array("q"))
+        for column in NUMBERS:
+            setattr(self, column, array("I"))
+        for column in SMALL:
+            setattr(self, column, array("B"))
+        self.queued = array("q")
+        self.quiet = array("q")
+        self.rows: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
+        self.profiles: Interned[Profile] = Interned()
+        self.timings: Interned[Timing] = Interned((NOT_JUDGED,))
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        """The rows in use, in no particular order."""
+        return iter(self.rows.values())
+
+    def add(self, key: bytes, profile: Profile, timing: Timing, now: int, at: int) -> int:
+        """A new healthy row whose silence counts from `now`."""
+        row = self._free.pop() if self._free else self._grow()
+        self.rows[key] = row
+        self.keys[row] = key
+        self.silent_from[row] = self.since[row] = now
+        self.heard_at[row], self.since_at[row] = 0, at
+        self.state[row], self.reading[row], self.condition[row] = State.HEALTHY, Reading.OK, Condition.NONE
+        self.name[row] = self.space[row] = self.registry[row] = 0
+        self.quiet[row] = LOUD
+        self.set_profile(row, profile)
+        self.set_timing(row, timing)
+        return row
+
+    def remove(self, row: int) -> None:
+        del self.rows[self.keys[row]]
+        self.keys[row] = b""
+        self.queued[row] = NOT_QUEUED
+        self.timing[row] = 0
+        self.quiet[row] = LOUD
+        self._free.append(row)
+
+    def set_profile(self, row: int, profile: Profile) -> None:
+        self.profile[row] = self.profiles.number(profile)
+        self.profiles.compact(self.profile)
+
+    def set_timing(self, row: int, timing: Timing) -> None:
+        self.timing[row] = self.timings.number(timing)
+        self.timings.compact(self.timing, keep=1)
+
+    def adopt_free_rows(self) -> None:
+        """After a load: rows without a key are free."""
+        self._free = [row for row, key in enumerate(self.keys) if not key]
+
+    def _grow(self) -> int:
+        self.keys.append(b"")
+        for column in (*INSTANTS, *NUMBERS, *SMALL):
+            getattr(self, column).append(0)
+        self.queued.append(NOT_QUEUED)
+        self.quiet.append(LOUD)
+        return len(self.keys) - 1
+
+
+def checksum(text: str | None) -> int:
+    """What stands for a name in a column; 0 for none."""
+    return crc32(text.encode()) or 1 if text else 0

@@ -1,0 +1,152 @@
+"""What cannot be seen is never held against a subject: holes in the log, clocks that leap, shards that must ask."""
+
+import pytest
+from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
+
+from fettle_health_monitor.domain.judge.outcome import Ignored
+from fettle_health_monitor.domain.judge.shard import Shard
+from fettle_health_monitor.domain.judgements import Hello, Unobserved
+
+
+@pytest.mark.rule("HM-20")
+def test_a_hole_in_the_log_gives_everybody_a_full_timeout_from_its_end() -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=10).beat().pulsed(5)
+
+    judged = judge(log.at(605).pulse().pulsed(640))
+
+    assert judged.steps()[1:] == [
+        (615.0, "healthy", "pending_open", "silent"),
+        (625.0, "pending_open", "firing", "debounce_passed"),
+    ]
+    holes = [judgement for judgement in judged.judgements if isinstance(judgement, Unobserved)]
+    assert [(hole.from_at - T0, hole.to_at - T0) for hole in holes] == [(5_000, 605_000)]
+
+
+@pytest.mark.rule("HM-20")
+def test_a_pending_silence_waits_for_a_full_timeout_and_debounce_after_a_hole() -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=10).beat().pulsed(19.5)
+
+    assert judge(log.at(40).pulse().pulsed(70)).steps()[1:] == [
+        (10.0, "healthy", "pending_open", "silent"),
+        (60.0, "pending_open", "firing", "debounce_passed"),
+    ]
+
+
+@pytest.mark.rule("HM-20")
+def test_a_firing_device_stays_firing_through_a_hole() -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=10).beat().pulsed(25)
+
+    assert judge(log.at(600).pulse().pulsed(700)).steps()[-1] == (20.0, "pending_open", "firing", "debounce_passed")
+
+
+@pytest.mark.rule("HM-21")
+def test_a_pause_under_five_seconds_counts_two_and_is_not_on_record() -> None:
+    judged = judge(Log().policy(timeout_s=10).beat().at(4.9).pulse().pulsed(13))
+
+    assert judged.steps()[1:] == [(12.9, "healthy", "pending_open", "silent")]
+    assert not any(isinstance(judgement, Unobserved) for judgement in judged.judgements)
+
+
+@pytest.mark.rule("HM-22")
+def test_a_broker_clock_that_steps_back_neither_counts_nor_turns_time_back() -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=2).beat().pulsed(9)
+    judged = judge(log.at(-3600).pulse().pulsed(-3590))
+
+    assert judged.steps()[1:] == [
+        (9.0, "healthy", "pending_open", "silent"),
+        (9.0, "pending_open", "firing", "debounce_passed"),
+    ]
+
+
+@pytest.mark.rule("HM-22")
+def test_a_broker_clock_that_leaps_ahead_is_a_hole() -> None:
+    judged = judge(Log().policy(timeout_s=10).beat().at(86_400).pulse().pulsed(86_409))
+
+    assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
+
+
+def announced_shard(nonce: str = "n1") -> Judged:
+    shard = Shard(0, 1, 2)
+    shard.await_announcement(nonce)
+    return Judged(shard)
+
+
+@pytest.mark.rule("HM-23")
+def test_a_shard_that_starts_anew_judges_from_the_announcement_with_full_timeouts() -> None:
+    log = Log().beat("acme/device/before").hello("n1").beat(status="offline").beat("acme/device/late")
+    log.pulsed(5).policy(timeout_s=10, open_debounce_s=10).register("acme/device/never").beat("acme/device/late")
+    log.pulsed(20).announced("n1").pulsed(31)
+
+    judged = announced_shard().fold(log)
+
+    assert [type(judgement) for judgement in judged.judgements][0] is Hello
+    assert judged.steps("device/before") == []
+    assert judged.steps("device/t17") == [
+        (5.0, None, "healthy", "first_heard"),
+        (20.0, "healthy", "pending_open", "judged_again"),
+        (30.0, "pending_open", "firing", "debounce_passed"),
+    ]
+    assert judged.steps("device/never")[1:] == [(30.0, "healthy", "pending_open", "silent")]
+    assert judged.steps("device/late")[1:] == [(30.0, "healthy", "pending_open", "silent")]
+
+
+@pytest.mark.rule("HM-23")
+def test_before_its_own_hello_a_shard_heeds_nothing() -> None:
+    log = Log().policy().hello("another").announced("n1").beat()
+
+    judged = announced_shard().fold(log)
+
+    assert judged.judgements == []
+    assert judged.outcome.ignored == {Ignored.CONTROL_REPEATED: 1, Ignored.BEFORE_HELLO: 1}
+    assert judged.shard.announcement is not None
+
+
+@pytest.mark.rule("HM-23")
+def test_what_is_heard_of_orgs_that_are_never_announced_is_let_go() -> None:
+    log = Log().hello("n1").beat("ghost/device/x").policy().announced("n1").beat("ghost/device/x")
+
+    judged = announced_shard().fold(log)
+
+    assert judged.steps("device/x") == []
+    assert judged.outcome.ignored == {Ignored.UNKNOWN_ORG: 2}
+
+
+@pytest.mark.rule("HM-24")
+def test_a_shard_that_lost_unread_log_keeps_its_states_and_judges_again_when_announced() -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=10).beat().beat(GATEWAY, status="unreachable").pulsed(25)
+    judged = judge(log)
+    judged.shard.await_announcement("n2")
+    log.at(900).pulse().hello("n2").beat(GATEWAY).pulsed(905).state(policy(timeout_s=10, version=2), "acme")
+    judged.fold(log.announced("n2").pulsed(914))
+
+    assert judged.steps()[-1] == (20.0, "pending_open", "firing", "debounce_passed")
+    assert judged.steps("integration/hue-1")[-1] == (905.0, "firing", "pending_resolve", "judged_again")
+
+
+@pytest.mark.rule("HM-25")
+def test_control_records_count_once_and_in_their_order() -> None:
+    log = Log().policy(timeout_s=10).beat().state(policy(version=9, timeout_s=500), "acme", number=1)
+    log.state(policy(version=8, timeout_s=1), "acme", number=0).pulsed(11)
+
+    judged = judge(log)
+
+    assert judged.outcome.ignored == {Ignored.CONTROL_REPEATED: 2}
+    assert judged.changes[-1].policy_version == 1
+    assert judged.steps()[-1] == (10.0, "healthy", "pending_open", "silent")
+
+
+@pytest.mark.rule("HM-26")
+def test_changes_name_their_record_and_have_derived_ids() -> None:
+    log = Log().policy(timeout_s=10).beat().pulsed(12)
+    first, again, other = judge(log), judge(log), Judged(Shard(0, 1, 2)).fold(log)
+
+    assert [change.id for change in first.changes] == [change.id for change in again.changes]
+    assert {change.id for change in first.changes}.isdisjoint(change.id for change in other.changes)
+    silent = first.changes[-1]
+    assert silent.place == (silent.evidence.offset, 0)
+    assert log.records[silent.evidence.offset].timestamp == T0 + 10_000
+    assert (silent.shard, silent.generation, silent.evidence.partition) == (0, 1, 0)
+
+
+def test_the_key_of_the_tests_belongs_to_the_only_partition() -> None:
+    assert judge(Log().policy().beat(DEVICE)).steps() != []
