@@ -1,71 +1,84 @@
 """The batch consumer: one transaction per batch (fence, inbox, handler, outbox), then an explicit offset commit.
 
-What happens to a record that fails stands in `failures.py`; what is promised: every record that is not bad has its
-effect exactly once in the database, in partition order, whatever is killed when.
+What happens to a record that fails stands in `failures.py`, the steps in `batch.py`. What is promised: every record
+that is not bad has its effect exactly once in the database, in partition order, whatever is killed when.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+import asyncio
+from typing import Any
 
+from fettle_chassis.batch import Batches
 from fettle_chassis.database import Database
+from fettle_chassis.dead_letters import DeadLetters
+from fettle_chassis.fence import Fence
+from fettle_chassis.membership import Membership
+from fettle_chassis.patience import patiently
+from fettle_chassis.records import Record
 from fettle_chassis.service import Part
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.slots import Slot
-from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_chassis.subscription import Subscription
+from fettle_chassis.watchdog import Watchdog
 
-M = TypeVar("M")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A Kafka record as it came. `topic` is without prefix; `timestamp_ms` is the topic's kind of time; a header value
-    that is not UTF-8 stands as it is, a null one as `b""`."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription(Generic[M]):
-    """What a service does with records of some topics.
-
-    name: stable for ever: consumer group (`settings.group(name)`), inbox and fence key. Say `ticket-service.commands`.
-    topics: names of the topic table, without prefix.
-    decode: pure; raises `BadRecord` for data that is wrong (also `Unreadable` of contracts is taken so), returns None
-        for what is none of our business (it is passed over and counted).
-    handle: one batch of one or more messages, partition order kept, inside one transaction. May run again after a
-        failure, in smaller batches. Raises as `failures.py` says. Never publishes to Kafka, never commits.
-    identity: `(source, id)` by which a message has one effect, or None for a message without; a repeat, also inside
-        the batch and by another topic of the subscription, never reaches `handle`. Without `identity` the handler sees
-        every redelivery and must know repeats by itself.
-    own_topic: only Fettle writes these topics; a bad record means a wrong deploy and stops the service.
-    """
-
-    name: str
-    topics: tuple[str, ...]
-    decode: Callable[[Record], M | None]
-    handle: Callable[[UnitOfWork, Sequence[M]], Awaitable[None]]
-    identity: Callable[[M], tuple[str, str] | None] | None = None
-    max_records: int = 200
-    own_topic: bool = False
+__all__ = ["Consumers", "Record", "Subscription"]
 
 
 class Consumers(Part):
-    """Runs subscriptions, each in its own consumer group with static membership.
+    """Runs subscriptions, each in its own consumer group with static membership and under a watchdog.
 
-    Ready when every subscription has joined its group. Stop finishes the batch in hand and leaves its slot to
-    the next start.
+    Start waits up to 60 s for a broker that is away. Ready when every subscription has joined its group. Not live when
+    a consumer stays dead after three restarts. Stop finishes the batch in hand and leaves the partitions to the next
+    process of the same slot.
     """
 
     name = "consumers"
 
     def __init__(
-        self, settings: ServiceSettings, database: Database, slot: Slot, *subscriptions: Subscription[M]
+        self, settings: ServiceSettings, database: Database, slot: Slot, *subscriptions: Subscription[Any]
     ) -> None:
-        raise NotImplementedError
+        self._settings = settings
+        self._database = database
+        self._slot = slot
+        self._subscriptions = subscriptions
+        self._dead_letters = DeadLetters(settings, slot.service)
+        self._members: list[Membership] = []
+        self._watchdogs: list[Watchdog] = []
+
+    async def start(self) -> None:
+        await patiently(self._dead_letters.start)
+        for subscription in self._subscriptions:
+            member = self._member(subscription)
+            self._members.append(member)
+            self._watchdogs.append(Watchdog(member))
+        for member in self._members:
+            await patiently(member.start)
+
+    async def run(self) -> None:
+        await asyncio.gather(
+            *(member.failed for member in self._members), *(watchdog.run() for watchdog in self._watchdogs)
+        )
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(member.stop() for member in self._members))
+        await self._dead_letters.stop()
+
+    def not_ready(self) -> str | None:
+        waiting = [member.name for member in self._members if not member.joined]
+        return f"not in its group yet: {', '.join(waiting)}" if waiting else None
+
+    def not_live(self) -> str | None:
+        dead = [watchdog.name for watchdog in self._watchdogs if watchdog.gave_up]
+        return f"does not come back: {', '.join(dead)}" if dead else None
+
+    def _member(self, subscription: Subscription[Any]) -> Membership:
+        fence = Fence(subscription.name)
+        member = Membership(
+            self._settings,
+            name=subscription.name,
+            topics=subscription.topics,
+            instance_id=self._slot.instance_id,
+            max_records=subscription.max_records,
+            fence=fence,
+        )
+        member.on_batch = Batches(subscription, self._database, self._dead_letters, member, fence).take
+        return member

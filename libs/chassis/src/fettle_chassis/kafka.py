@@ -6,13 +6,26 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import BrokerResponseError, kafka_errors
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
+from faststream.types import LoggerProto
 
 from fettle_chassis.oauth import ClientCredentials
 from fettle_chassis.settings import ServiceSettings
 
 REQUEST_TIMEOUT_MS = 10_000
+
+
+class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """Kafka's error 82, which aiokafka does not know: another process has this static member id."""
+
+    errno = 82
+    message = "FENCED_INSTANCE_ID"
+    description = "Another process has joined the group with this group.instance.id."
+
+
+kafka_errors[FencedInstanceIdError.errno] = FencedInstanceIdError
 
 GROUP_MEMBER: dict[str, Any] = {
     "auto_offset_reset": "earliest",
@@ -46,7 +59,7 @@ def client_options(settings: ServiceSettings) -> dict[str, Any]:
             }
 
 
-def build_broker(settings: ServiceSettings, *, client_id: str) -> KafkaBroker:
+def build_broker(settings: ServiceSettings, *, client_id: str, logger: LoggerProto | None = None) -> KafkaBroker:
     """A FastStream broker for subscribers: it creates no topics, publishes nothing and logs next to nothing.
 
     Not started. Whatever a service publishes goes through the outbox or a producer of its own (`build_producer`).
@@ -62,11 +75,14 @@ def build_broker(settings: ServiceSettings, *, client_id: str) -> KafkaBroker:
         allow_auto_create_topics=False,
         apply_types=False,
         graceful_timeout=25.0,
+        logger=logger,
         log_level=logging.DEBUG,
     )
 
 
-def build_producer(settings: ServiceSettings, *, client_id: str, idempotent: bool = True) -> AIOKafkaProducer:
+def build_producer(
+    settings: ServiceSettings, *, client_id: str, idempotent: bool = True, max_request_size: int = 1_048_576
+) -> AIOKafkaProducer:
     """A producer with acks=all, lz4, linger 5 ms. Not started. Call inside a running loop.
 
     Idempotent ones never expire a send while the broker is away: bound every wait by `asyncio.timeout`. With
@@ -79,7 +95,7 @@ def build_producer(settings: ServiceSettings, *, client_id: str, idempotent: boo
         enable_idempotence=idempotent,
         linger_ms=5,
         compression_type="lz4",
-        max_request_size=1_048_576,
+        max_request_size=max_request_size,
         request_timeout_ms=REQUEST_TIMEOUT_MS if idempotent else 5_000,
     )
 

@@ -9,7 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _QUIET = {
     "aiokafka": logging.WARNING,
-    "aiokafka.consumer.group_coordinator": logging.ERROR,
+    "aiokafka.consumer.group_coordinator": logging.CRITICAL,
     "asyncio": logging.WARNING,
     "alembic": logging.WARNING,
     "faststream": logging.WARNING,

@@ -33,7 +33,7 @@ BATCH_SECONDS = histogram(
     "consumer_batch_seconds", "From the first record of a batch at hand to its committed offset.", "subscription"
 )
 HELD = gauge("consumer_held", "1 while a subscription waits for something that passes, else 0.", "subscription")
-DEAD_LETTERS = counter("dead_letters", "Records put on a dead-letter topic.", "subscription", "reason")
+DEAD_LETTERS = counter("dead_letters", "Dead letters, by the topic that they came from.", "topic", "reason")
 SET_ASIDE = counter(
     "set_aside", "Records dead-lettered because they crashed three starts: a bug, look at it now.", "subscription"
 )

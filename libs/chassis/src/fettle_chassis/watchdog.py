@@ -1,1 +1,115 @@
-"""Notices consumers that have died silently and starts them again."""
+"""Notices consumers that have died silently and starts them again.
+
+aiokafka's consumer can stop for ever while its connections stay up: a heartbeat answered with an unexpected error, a
+background task that ended. Seen from outside: records wait, and nothing moves.
+"""
+
+import asyncio
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from fettle_chassis import metrics
+from fettle_chassis.failures import StartRefused
+from fettle_chassis.membership import Membership
+from fettle_chassis.patience import is_transient
+
+log = structlog.get_logger(__name__)
+
+
+class Watchdog:
+    """Watches one membership. `gave_up` once three restarts in a row have moved nothing."""
+
+    def __init__(
+        self,
+        member: Membership,
+        *,
+        check_every_s: float = 5.0,
+        stuck_after_s: float = 30.0,
+        join_within_s: float = 90.0,
+    ) -> None:
+        self._member = member
+        self._check_every_s = check_every_s
+        self._stuck_after_s = stuck_after_s
+        self._join_within_s = join_within_s
+        self._positions: dict[TopicPartition, int] = {}
+        self._moved_at = 0.0
+        self._restarts = 0
+        self._down = False
+
+    @property
+    def name(self) -> str:
+        return self._member.name
+
+    @property
+    def gave_up(self) -> bool:
+        return self._restarts >= 3
+
+    async def run(self) -> None:
+        """Checks for ever. Raises `StartRefused` when another process has taken this one's place in the group."""
+        self._moved()
+        while True:
+            await asyncio.sleep(self._check_every_s)
+            if self._member.errors.fenced:
+                raise StartRefused(f"{self.name}: another process uses the same slot in the consumer group")
+            if reason := await self._stuck():
+                await self._restart(reason)
+
+    async def _stuck(self) -> str | None:
+        """Why the consumer must be started again, or None."""
+        if self._down:
+            return "its restart failed"
+        if self._member.errors.in_a_row >= 4:
+            return "errors in a row"
+        if self._member.busy:
+            self._moved()
+            return None
+        still_for = asyncio.get_running_loop().time() - self._moved_at
+        if not self._member.joined:
+            return "it does not join its group" if still_for > self._join_within_s else None
+        if await self._moves():
+            self._moved()
+            self._restarts = 0
+            return None
+        return "records wait, nothing moves" if still_for > self._stuck_after_s else None
+
+    async def _moves(self) -> bool:
+        """Whether all is well: a position has changed, nothing waits, or the broker is away and nobody can know."""
+        consumer = self._member.consumer
+        assigned = consumer.assignment()
+        try:
+            async with asyncio.timeout(self._check_every_s):
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(assigned) if assigned else {}
+        except (KafkaError, TimeoutError):
+            return True
+        before, self._positions = self._positions, {place: await self._position(place) for place in assigned}
+        waits = any(ends[place] > self._positions[place] for place in assigned)
+        return not waits or self._positions != before
+
+    async def _position(self, place: TopicPartition) -> int:
+        try:
+            async with asyncio.timeout(1.0):
+                position: int = await self._member.consumer.position(place)
+                return position
+        except (KafkaError, TimeoutError):
+            return 0
+
+    async def _restart(self, reason: str) -> None:
+        log.warning("consumer.restarted", subscription=self.name, reason=reason, restarts=self._restarts)
+        metrics.RESTARTS.labels(self.name).inc()
+        self._member.errors.clear()
+        self._moved()
+        self._down = True
+        try:
+            async with asyncio.timeout(60.0):
+                await self._member.restart()
+        except Exception as error:  # noqa: BLE001 - a broker that is away is waited for, the rest counts
+            if is_transient(error) and not isinstance(error, TimeoutError):
+                return
+        else:
+            self._down = False
+        self._restarts += 1
+
+    def _moved(self) -> None:
+        self._moved_at = asyncio.get_running_loop().time()

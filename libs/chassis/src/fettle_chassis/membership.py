@@ -1,0 +1,187 @@
+"""One subscription's membership in its consumer group, on a FastStream batch subscriber.
+
+FastStream fetches and calls; what it does on failures is switched off: it acknowledges nothing (MANUAL), parses
+nothing (a header that is not UTF-8 would fail there, before any code of ours), and never sees an exception.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+
+from fettle_chassis.batch import Stopping
+from fettle_chassis.fence import Fence, Place
+from fettle_chassis.kafka import GROUP_MEMBER, build_broker
+from fettle_chassis.records import Record, read
+from fettle_chassis.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+
+_COMMIT_WITHIN_S = 10.0
+_POLL_EVERY_S = 30.0
+_NOWHERE = TopicPartition("", 0)
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Fetches batches and hands them to `on_batch`, one at a time; whatever that raises ends in `failed`."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        name: str,
+        topics: Sequence[str],
+        instance_id: str,
+        max_records: int,
+        fence: Fence,
+    ) -> None:
+        self._prefix = settings.topic_prefix
+        self._fence = fence
+        self._stopping = asyncio.Event()
+        self._polled_at = 0.0
+        self.name = name
+        self.errors = ErrorCount(name)
+        self.generation = 0
+        self.joined = False
+        self.busy = False
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_batch: Callable[[Sequence[Record]], Awaitable[None]] | None = None
+        self._broker = build_broker(settings, client_id=instance_id, logger=self.errors)
+        self._subscriber = self._broker.subscriber(
+            *(settings.topic(topic) for topic in topics),
+            batch=True,
+            group_id=settings.group(name),
+            group_instance_id=instance_id,
+            max_records=max_records,
+            batch_timeout_ms=10,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            listener=self,
+            parser=_unparsed,
+            decoder=_undecoded,
+            **GROUP_MEMBER,
+        )
+        self._subscriber(self._take)
+
+    @property
+    def consumer(self) -> Any:
+        """The client underneath; None while stopped."""
+        return self._subscriber.consumer
+
+    async def start(self) -> None:
+        await self._broker.connect()
+        await self._subscriber.start()
+
+    async def stop(self) -> None:
+        """Lets the batch in hand finish, then leaves. A batch that waits for something that passes is let go."""
+        self._stopping.set()
+        await self._broker.stop()
+        self.failed.cancel()
+
+    async def restart(self) -> None:
+        """Throws the client away and joins with a new one."""
+        self.generation += 1
+        self.joined = False
+        await self._subscriber.stop()
+        await self._subscriber.start()
+
+    async def hold(self, pause_s: float) -> None:
+        if self._stopping.is_set():
+            raise Stopping
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._stopping.wait()
+        except TimeoutError:
+            await self._stay_member()
+        else:
+            raise Stopping
+
+    async def commit(self, offsets: dict[Place, int]) -> None:
+        if not offsets:
+            return
+        places = {TopicPartition(self._prefix + topic, number): next_ for (topic, number), next_ in offsets.items()}
+        try:
+            async with asyncio.timeout(_COMMIT_WITHIN_S):
+                await self.consumer.commit(places)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            # Their effects are in the database; delivered again, they are known there.
+            log.info("consumer.commit_failed", subscription=self.name, error=repr(error))
+            self.errors.add()
+        else:
+            self.errors.clear()
+
+    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
+        self.generation += 1
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._fence.forget()
+        self.joined = True
+        log.info("consumer.assigned", subscription=self.name, partitions=sorted(f"{t}[{p}]" for t, p in assigned))
+
+    async def _take(self, raw: Sequence[Any]) -> None:
+        if self.failed.done() or self.on_batch is None:
+            return
+        self.busy = True
+        self._polled_at = asyncio.get_running_loop().time()
+        try:
+            await self.on_batch([read(record, self._prefix) for record in raw])
+        except Exception as error:  # noqa: BLE001 - FastStream would swallow it; it must end the process
+            if not self.failed.done():
+                self.failed.set_exception(error)
+        finally:
+            self.busy = False
+
+    async def _stay_member(self) -> None:
+        """A member that does not poll for five minutes is put out of its group; polling nothing is polling."""
+        now = asyncio.get_running_loop().time()
+        if now - self._polled_at < _POLL_EVERY_S or self.consumer is None:
+            return
+        self._polled_at = now
+        try:
+            async with asyncio.timeout(1.0):
+                await self.consumer.getmany(_NOWHERE, timeout_ms=0)
+        except (KafkaError, TimeoutError):
+            self.errors.add()
+
+
+class ErrorCount:
+    """Listens to FastStream's log: errors of the client that come one after another mean a dead consumer."""
+
+    _IN_A_ROW_S = 30.0
+
+    def __init__(self, subscription: str) -> None:
+        self._subscription = subscription
+        self._last = 0.0
+        self.in_a_row = 0
+        self.fenced = False
+
+    def log(self, _level: int, msg: Any, /, *, exc_info: Any = None, **_: Any) -> None:
+        """FastStream's logger interface."""
+        if msg == "Kafka error occurred":
+            self.add()
+            self.fenced = self.fenced or "FencedInstanceId" in repr(exc_info)
+            log.warning("consumer.client_error", subscription=self._subscription, error=repr(exc_info))
+        elif exc_info is not None:
+            log.error("consumer.faststream", subscription=self._subscription, message=str(msg), exc_info=exc_info)
+
+    def add(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self.in_a_row = self.in_a_row + 1 if now - self._last < self._IN_A_ROW_S else 1
+        self._last = now
+
+    def clear(self) -> None:
+        self.in_a_row = 0
+
+
+async def _unparsed(records: tuple[Any, ...]) -> KafkaMessage:
+    return KafkaMessage(body=b"", raw_message=records, consumer=FAKE_CONSUMER)
+
+
+async def _undecoded(message: KafkaMessage) -> Any:
+    return message.raw_message
