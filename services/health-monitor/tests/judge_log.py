@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from fettle_contracts.codes import DeadLetterCode
 from fettle_health_monitor.domain.control import (
     CONTROL_HEADER,
     NUMBER_HEADER,
@@ -20,7 +21,7 @@ from fettle_health_monitor.domain.control import (
     shard_key,
 )
 from fettle_health_monitor.domain.judge.outcome import Outcome
-from fettle_health_monitor.domain.judge.refusals import RefusalCode, Refused
+from fettle_health_monitor.domain.judge.refusals import Refused
 from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Numbered, Shard
 from fettle_health_monitor.domain.judgements import Change, Judgement
 
@@ -44,7 +45,7 @@ def read_control(record: HeartbeatRecord) -> Numbered | None:
     if header is None:
         return None
     if header == b"forged":
-        raise Refused(RefusalCode.CONTROL_FORGED, "bad_signature")
+        raise Refused(DeadLetterCode.CONTROL_FORGED, "bad_signature")
     number = int(headers[NUMBER_HEADER] or b"0")
     return Numbered(number, (record.key or b"").decode(), decode(header.decode(), record.value or b""))
 

@@ -79,7 +79,7 @@ def test_a_shard_that_starts_anew_judges_from_the_announcement_with_full_timeout
 
     judged = announced_shard().fold(log)
 
-    assert [type(judgement) for judgement in judged.judgements][0] is Hello
+    assert isinstance(judged.judgements[0], Hello)
     assert judged.steps("device/before") == []
     assert judged.steps("device/t17") == [
         (5.0, None, "healthy", "first_heard"),

@@ -5,9 +5,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES, INTERVAL_MAX_S, INTERVAL_MIN_S
 from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, check_subject_id
-from fettle_health_monitor.domain.judge.refusals import RefusalCode, Refused
+from fettle_health_monitor.domain.judge.refusals import Refused
 from fettle_health_monitor.domain.judge.states import CONDITIONS, Reading
 
 Text = Annotated[str, Meta(max_length=SUBJECT_ID_MAX_BYTES)]
@@ -41,24 +42,24 @@ def read(value: bytes | None, subject_type: str) -> tuple[Heartbeat, Reading]:
     if not value:
         return NOTHING_SAID, Reading.OK
     if len(value) > HEARTBEAT_MAX_BYTES:
-        raise Refused(RefusalCode.TOO_LARGE, f"{len(value)} bytes are over the limit of {HEARTBEAT_MAX_BYTES}")
+        raise Refused(DeadLetterCode.TOO_LARGE, f"{len(value)} bytes are over the limit of {HEARTBEAT_MAX_BYTES}")
     try:
         heartbeat = _decoder.decode(value)
     except msgspec.ValidationError as error:
-        raise Refused(RefusalCode.FIELD_INVALID, str(error)) from None
+        raise Refused(DeadLetterCode.FIELD_INVALID, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(RefusalCode.NOT_JSON, str(error)) from None
+        raise Refused(DeadLetterCode.NOT_JSON, str(error)) from None
     if heartbeat.integration:
         _check_integration(heartbeat.integration)
     interval = heartbeat.interval_s
     if interval is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:
         raise Refused(
-            RefusalCode.INTERVAL_OUT_OF_RANGE,
+            DeadLetterCode.INTERVAL_OUT_OF_RANGE,
             f"interval_s {interval:g} is outside {INTERVAL_MIN_S} to {INTERVAL_MAX_S}",
         )
     reading = _READINGS.get(heartbeat.status or "ok")
     if reading is None or reading not in CONDITIONS[subject_type]:
-        raise Refused(RefusalCode.WRONG_STATUS, f"no {subject_type} reports the status {heartbeat.status!r}")
+        raise Refused(DeadLetterCode.STATUS_INVALID, f"no {subject_type} reports the status {heartbeat.status!r}")
     return heartbeat, reading
 
 
@@ -66,4 +67,4 @@ def _check_integration(name: str) -> None:
     try:
         check_subject_id(name)
     except ValueError as error:
-        raise Refused(RefusalCode.FIELD_INVALID, f"{error} - at `$.integration`") from None
+        raise Refused(DeadLetterCode.FIELD_INVALID, f"{error} - at `$.integration`") from None

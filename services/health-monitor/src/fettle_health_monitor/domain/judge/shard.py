@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
+from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.partitions import partition_for
 from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Statement
@@ -18,7 +19,7 @@ from fettle_health_monitor.domain.judge.heartbeats import read
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.outcome import Ignored, Outcome
 from fettle_health_monitor.domain.judge.policies import Profile
-from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalCode, Refused
+from fettle_health_monitor.domain.judge.refusals import Refusal, Refused
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.states import Reason
 from fettle_health_monitor.domain.judge.subjects import Subjects, checksum
@@ -171,7 +172,7 @@ class Shard:
         try:
             key = HeartbeatKey.parse(record.key)
         except ValueError as error:
-            raise Refused(RefusalCode.KEY_INVALID, str(error)) from None
+            raise Refused(DeadLetterCode.KEY_INVALID, str(error)) from None
         policy = self.watch.policies.get(key.org)
         if policy is None:
             self._hold(record)
@@ -182,7 +183,7 @@ class Shard:
         belongs = partition_for(key.encode(), self.partitions)
         if belongs != self.partition:
             raise Refused(
-                RefusalCode.WRONG_PARTITION,
+                DeadLetterCode.WRONG_PARTITION,
                 f"this key belongs in partition {belongs}: the sender must use the partitioner murmur2_random",
             )
         said, reading = read(record.value, key.subject.type)

@@ -6,7 +6,7 @@ real deadline, and costs one push per timeout instead of one per heartbeat.
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -30,12 +30,14 @@ class Timers:
         self._heap: list[int] = []
         self._queued = queued
 
-    def rebuild(self, rows: range, due_at: DueAt) -> None:
+    def rebuild(self, rows: Iterable[int], due_at: DueAt) -> None:
         """Enter every row afresh."""
+        self._heap = []
         for row in rows:
             due = due_at(row)
-            self._queued[row] = NOT_QUEUED if due is None else due
-        self._heap = [(due << _ROW_BITS) | row for row, due in enumerate(self._queued) if due != NOT_QUEUED]
+            if due is not None:
+                self._queued[row] = due
+                self._heap.append((due << _ROW_BITS) | row)
         heapify(self._heap)
 
     def queue(self, row: int, due: int | None) -> None:

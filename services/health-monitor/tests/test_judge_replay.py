@@ -1,0 +1,145 @@
+"""The same log gives the same changes, however it is cut and wherever it is taken up again."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judge_log import Judged, Log, judge
+
+from fettle_health_monitor.domain.judge.checkpoint import pack, restore, snapshot, unpack
+from fettle_health_monitor.domain.judge.states import Reason
+from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved
+
+DEVICES = [f"acme/device/{name}" for name in "abc"]
+GATEWAYS = ["acme/integration/g", "beta/integration/g"]
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> Log:
+    """A few subjects, two orgs, everything that can stand in a partition, in time that flows, stops, leaps and steps
+    back."""
+    log = Log().policy(timeout_s=draw(st.integers(1, 8)), open_debounce_s=draw(st.integers(0, 5)))
+    pauses = st.one_of(
+        st.integers(0, 1500), st.sampled_from([0, 1, 1000, 2000, 2001, 4999, 5000, 60_000, 3_600_000, -1, -7_000])
+    )
+    for _ in range(draw(st.integers(1, 60))):
+        log.ms += draw(pauses)
+        key = draw(st.sampled_from([*DEVICES, *GATEWAYS, "beta/device/z", "ghost/device/q"]))
+        match draw(st.integers(0, 12)):
+            case 0 | 1 | 2 | 3:
+                log.pulse()
+            case 4 | 5 | 6:
+                log.beat(key)
+            case 7:
+                status = "offline" if "device" in key else draw(st.sampled_from(["unreachable", "credentials_invalid"]))
+                log.beat(key, status=status, integration=draw(st.sampled_from([None, "hue-1", "hue-2"])))
+            case 8:
+                log.beat(key, interval_s=draw(st.integers(1, 5)), name=draw(st.sampled_from(["x", "y"])))
+            case 9:
+                log.raw(key.encode(), draw(st.sampled_from([b"{", b"[]", b'{"status":"?"}', b'{"interval_s":0}'])))
+            case 10:
+                log.policy(
+                    key.split("/")[0],
+                    enabled=draw(st.booleans()),
+                    timeout_s=draw(st.one_of(st.none(), st.integers(1, 20))),
+                    open_debounce_s=draw(st.integers(0, 5)),
+                    resolve_debounce_s=draw(st.integers(0, 5)),
+                    subject_cap=draw(st.integers(1, 3)),
+                    discover=draw(st.sampled_from(["judge", "list_only"])),
+                )
+            case 11:
+                log.register(key, interval_s=draw(st.sampled_from([None, 1, 3])))
+            case _:
+                log.forget(key)
+    return log
+
+
+@pytest.mark.rule("HM-27")
+@settings(max_examples=300, deadline=None)
+@given(logs(), st.lists(st.integers(0, 60), max_size=4))
+def test_a_shard_taken_up_from_any_checkpoint_judges_as_if_it_had_never_stopped(log: Log, cuts: list[int]) -> None:
+    whole = judge(log).judgements
+
+    judged = Judged()
+    for cut in sorted(cuts):
+        judged.fold(log, cut)
+        if judged.shard.place is not None:
+            judged.shard = restore(unpack(pack(snapshot(judged.shard))))
+
+    assert judged.fold(log).judgements == whole
+
+
+@pytest.mark.rule("HM-27")
+@settings(max_examples=200, deadline=None)
+@given(logs())
+def test_record_by_record_or_in_one_run_is_the_same(log: Log) -> None:
+    one_by_one = Judged()
+    for upto in range(1, len(log.records) + 1):
+        one_by_one.fold(log, upto)
+
+    assert one_by_one.judgements == judge(log).judgements
+
+
+@pytest.mark.rule("HM-26")
+@settings(max_examples=200, deadline=None)
+@given(logs())
+def test_times_never_decrease_and_places_grow(log: Log) -> None:
+    judgements = judge(log).judgements
+    places = [judgement.place for judgement in judgements]
+    instants = [instant for judgement in judgements if (instant := _at(judgement)) is not None]
+
+    assert places == sorted(set(places))
+    assert instants == sorted(instants)
+    assert len({change.id for change in _changes(judgements)}) == len(_changes(judgements))
+
+
+@pytest.mark.rule("HM-3", "HM-20")
+@settings(max_examples=300, deadline=None)
+@given(logs())
+def test_nothing_fires_by_silence_without_timeout_and_debounce_of_observed_silence(log: Log) -> None:
+    """Measured apart from the judge: the sum of the steps between the last heartbeat, or the end of the last hole,
+    and the record at which it was decided."""
+    for change in _changes(judge(log).judgements):
+        if change.to_state != "firing" or change.evidence.status != "silent":
+            continue
+        if change.from_state != "pending_open":
+            continue
+        needed = (change.evidence.timeout_s + change.evidence.debounce_s) * 1000
+        assert _observed_silence(log, change) >= needed
+
+
+@pytest.mark.rule("HM-2", "HM-5")
+@settings(max_examples=200, deadline=None)
+@given(logs())
+def test_every_change_follows_the_one_before(log: Log) -> None:
+    state: dict[tuple[str, str], str | None] = {}
+    for change in _changes(judge(log).judgements):
+        assert state.get((change.org, change.subject)) == change.from_state
+        assert change.from_state != change.to_state
+        assert change.since <= change.at
+        assert change.reason in set(Reason)
+        state[change.org, change.subject] = change.to_state
+
+
+def _observed_silence(log: Log, change: Change) -> int:
+    observed = 0
+    for index in range(change.evidence.offset, 0, -1):
+        record, before = log.records[index], log.records[index - 1]
+        gap = record.timestamp - before.timestamp
+        observed += min(max(gap, 0), 2000)
+        if gap >= 5000:
+            return observed if index < change.evidence.offset else 0
+        if before.key == f"{change.org}/{change.subject}".encode() and _is_sign_of_life(before.value, before.headers):
+            return observed
+    return observed
+
+
+def _is_sign_of_life(value: bytes | None, headers: object) -> bool:
+    return not headers and (not value or value == b"{}" or (b"status" not in value and b'"name"' in value))
+
+
+def _changes(judgements: list[Judgement]) -> list[Change]:
+    return [judgement for judgement in judgements if isinstance(judgement, Change)]
+
+
+def _at(judgement: Judgement) -> int | None:
+    return None if isinstance(judgement, Unobserved) else getattr(judgement, "at", None)
