@@ -52,7 +52,7 @@ def _key(simulation: Simulation, device: int) -> str:
 
 @pytest.mark.rule("OP-30")
 @given(scenario=SCENARIOS, cuts=CUTS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_cutting_time_up_changes_nothing(scenario: Scenario, cuts: list[float]) -> None:
     simulation, edges = Simulation(scenario, BEGAN), [0.0, *cuts, 60.0]
     pieces = [beat for begin, end in itertools.pairwise(edges) for beat in simulation.beats(begin, end)]
@@ -61,7 +61,7 @@ def test_cutting_time_up_changes_nothing(scenario: Scenario, cuts: list[float]) 
 
 @pytest.mark.rule("OP-30")
 @given(scenario=SCENARIOS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_every_beat_is_a_good_heartbeat_sent_in_order(scenario: Scenario) -> None:
     beats = Simulation(scenario, BEGAN).beats(0, 30)
     assert [beat.at_s for beat in beats] == sorted(beat.at_s for beat in beats)
@@ -73,7 +73,7 @@ def test_every_beat_is_a_good_heartbeat_sent_in_order(scenario: Scenario) -> Non
 
 @pytest.mark.rule("OP-30")
 @given(scenario=SCENARIOS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_no_beat_is_doubled_or_invented(scenario: Scenario) -> None:
     """Against the healthy fleet: a fault takes beats away or delays them, it never adds one."""
     healthy = Simulation(scenario.model_copy(update={"faults": ()}), BEGAN).beats(0, 60)
@@ -155,6 +155,7 @@ def test_a_wrong_clock_shows_in_the_evidence_alone() -> None:
 
 @pytest.mark.rule("OP-30")
 @given(st.integers(1, 500), st.integers(1, 40))
+@settings(deadline=None)
 def test_names_are_unique_and_places_plausible(devices: int, integrations: int) -> None:
     fleet = build_fleet(Scenario(devices=devices, integrations=integrations))
     assert len({device.id for device in fleet.devices}) == devices

@@ -1,0 +1,113 @@
+"""The HTTP API as the commands use it: one caller, one org, plain errors."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+from fettle_cli.failures import CliError
+from fettle_cli.installation import Installation
+
+if TYPE_CHECKING:
+    import httpx2
+
+TIMEOUT_S = 30.0
+
+
+class Api:
+    """Calls under `/api/v1` with a bearer token. Use as a context manager; every refusal is a CliError."""
+
+    def __init__(self, url: str, token: str) -> None:
+        import httpx2  # half of the start-up time, and `fettle --help` needs none of it
+
+        self._url = url
+        self._client = httpx2.Client(
+            base_url=f"{url}/api/v1/",
+            headers={"authorization": f"Bearer {token}", "accept": "application/json"},
+            timeout=TIMEOUT_S,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Any:
+        """The answer's JSON, None for an empty one. Raises CliError for a refusal or when nothing answers."""
+        import httpx2
+
+        try:
+            response = self._client.request(
+                method,
+                path,
+                json=body,
+                content=content,
+                params={name: value for name, value in (query or {}).items() if value is not None},
+                headers=headers,
+            )
+        except httpx2.HTTPError as error:
+            raise self._no_answer(error) from None
+        if response.is_error:
+            raise CliError(_refusal(response))
+        return response.json() if response.content else None
+
+    def stream(self, path: str, last_event_id: str | None) -> "Iterator[str]":
+        """The lines of a server-sent event stream as they come, until the server or the caller ends it."""
+        import httpx2
+
+        headers = {"accept": "text/event-stream"}
+        if last_event_id is not None:
+            headers["last-event-id"] = last_event_id
+        try:
+            with self._client.stream(
+                "GET", path, headers=headers, timeout=httpx2.Timeout(TIMEOUT_S, read=60)
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise CliError(_refusal(answer))
+                yield from answer.iter_lines()
+        except httpx2.ConnectError as error:
+            raise self._no_answer(error) from None
+        except httpx2.HTTPError:
+            return
+
+    def _no_answer(self, error: "httpx2.HTTPError") -> CliError:
+        return CliError(
+            f"nothing answers at {self._url} ({type(error).__name__}): start it with `fettle up`, or set FETTLE_URL"
+        )
+
+
+def org_api(installation: Installation) -> Api:
+    """The API as the caller of this installation."""
+    return Api(installation.url, installation.token)
+
+
+def org_path(org: str, *parts: object) -> str:
+    """A path under an org; `/` inside a part stays, as ids of subjects may hold it."""
+    return "/".join(["orgs", quote(org, safe=""), *(quote(str(part)) for part in parts)])
+
+
+def _refusal(response: "httpx2.Response") -> str:
+    """What a problem detail says, in one line; the status when the answer is none."""
+    try:
+        problem = response.json()
+        text = str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
+    if problem.get("field"):
+        text = f"{problem['field']}: {text}"
+    if response.status_code == 401:
+        text += " (set FETTLE_TOKEN)"
+    return f"{text} [{problem.get('code', response.status_code)}]"

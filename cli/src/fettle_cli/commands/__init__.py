@@ -1,0 +1,1 @@
+"""The commands of `fettle`, one module per group."""

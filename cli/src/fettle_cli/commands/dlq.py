@@ -1,0 +1,107 @@
+"""`fettle dlq`: records that could not be handled, with the reason."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fettle_cli.failures import CliError, UsageError
+from fettle_cli.installation import Installation
+from fettle_cli.options import Json, Limit, group
+from fettle_cli.output import say, show_fields, show_json, show_table
+
+if TYPE_CHECKING:
+    from fettle_chassis.settings import ServiceSettings
+    from fettle_cli.kafka import StoredRecord
+
+app = group("dlq", "Look at dead letters.")
+
+
+@app.command("list")
+def list_letters(
+    topic: Annotated[str | None, typer.Argument(help="Of one topic, for instance ticket.commands.")] = None,
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
+    """List the newest dead letters with their reasons."""
+    from fettle_cli import kafka
+
+    names = _names(topic)
+    settings = kafka.kafka_settings(Installation.here())
+    letters = kafka.run(settings, _newest(settings, names, limit))
+    if as_json:
+        show_json({"items": [_summary(letter, settings) for letter in letters]})
+        return
+    show_table(
+        ("AT", "TOPIC", "OFFSET", "REASON", "KEY", "MESSAGE"),
+        (
+            (one["at"], one["topic"], one["offset"], one["reason"], one["key"], one["message"])
+            for one in (_summary(letter, settings) for letter in letters)
+        ),
+        empty="No dead letters.",
+    )
+
+
+@app.command()
+def show(
+    topic: Annotated[str, typer.Argument(help="For instance ticket.commands.")],
+    offset: Annotated[int, typer.Argument(min=0, help="As `fettle dlq list` shows it.")],
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter whole: where it came from, why it is here, its headers, key and value."""
+    from fettle_cli import kafka
+
+    (name,) = _names(topic)
+    settings = kafka.kafka_settings(Installation.here())
+    letter = kafka.run(settings, kafka.record_at(settings, name, 0, offset))
+    if letter is None:
+        raise CliError(f"{name} holds nothing at offset {offset}; `fettle dlq list {topic}` shows what it holds")
+    summary = _summary(letter, settings)
+    headers = [(header, _text(value)) for header, value in letter.headers if not header.startswith("dlq-")]
+    if as_json:
+        show_json({**summary, "headers": [list(pair) for pair in headers], "value": _text(letter.value)})
+        return
+    show_fields([*summary.items(), *headers])
+    say()
+    say(_text(letter.value) or "(no value)")
+
+
+def _names(topic: str | None) -> list[str]:
+    from fettle_contracts.topics import TOPICS
+
+    if topic is None:
+        return [one.dlq for one in TOPICS.values() if one.dlq]
+    known = TOPICS.get(topic.removesuffix(".dlq"))
+    if known is None or known.dlq is None:
+        with_letters = ", ".join(name for name, one in TOPICS.items() if one.dlq)
+        raise UsageError(f"{topic} has no dead letters; topics that can have some: {with_letters}")
+    return [known.dlq]
+
+
+async def _newest(settings: "ServiceSettings", names: list[str], limit: int) -> "list[StoredRecord]":
+    from fettle_cli import kafka
+
+    found = await asyncio.gather(*(kafka.newest_records(settings, name, limit) for name in names))
+    letters = [letter for one in found for letter in one]
+    return sorted(letters, key=lambda letter: letter.timestamp_ms, reverse=True)[:limit]
+
+
+def _summary(letter: "StoredRecord", settings: "ServiceSettings") -> dict[str, Any]:
+    from fettle_contracts.dead_letters import DLQ_AT, DLQ_MESSAGE, DLQ_OFFSET, DLQ_PARTITION, DLQ_REASON, DLQ_SERVICE
+    from fettle_contracts.times import from_ms, rfc3339
+
+    return {
+        "topic": letter.topic.removeprefix(settings.topic_prefix).removesuffix(".dlq"),
+        "offset": letter.offset,
+        "at": letter.header(DLQ_AT) or rfc3339(from_ms(letter.timestamp_ms)),
+        "reason": letter.header(DLQ_REASON),
+        "message": letter.header(DLQ_MESSAGE),
+        "service": letter.header(DLQ_SERVICE),
+        "source_partition": letter.header(DLQ_PARTITION),
+        "source_offset": letter.header(DLQ_OFFSET),
+        "key": _text(letter.key),
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")

@@ -1,0 +1,159 @@
+"""`fettle health`: what the monitor sees, and by which rules."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fettle_cli.api import org_api, org_path
+from fettle_cli.failures import CliError, UsageError
+from fettle_cli.installation import Installation
+from fettle_cli.options import Cursor, Json, Limit, Org, group
+from fettle_cli.output import ago, say, show_fields, show_json, show_table, warn
+
+app = group("health", "See what the health monitor sees.")
+
+
+@app.command()
+def subjects(
+    state: Annotated[str | None, typer.Option(help="healthy, pending_open, firing, pending_resolve.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="device or integration.")] = None,
+    integration: Annotated[str | None, typer.Option()] = None,
+    space: Annotated[str | None, typer.Option(help="A space and all in it: oslo/hq.")] = None,
+    q: Annotated[str | None, typer.Option("-q", "--search", help="Part of the name or id.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """List devices and integrations with their states."""
+    here = Installation.here()
+    query = {
+        "state": state,
+        "type": type_,
+        "integration": integration,
+        "space": space,
+        "q": q,
+        "limit": limit,
+        "cursor": cursor,
+    }
+    with org_api(here) as api:
+        page = api.call("GET", org_path(org or here.org, "subjects"), query=query)
+    if as_json:
+        show_json(page)
+        return
+    show_table(
+        ("STATE", "SUBJECT", "NAME", "INTEGRATION", "SPACE", "SINCE"),
+        (_row(subject) for subject in page["items"]),
+        empty="No such subjects.",
+    )
+    if page.get("as_of"):
+        say(f"As of {page['as_of']}.")
+    if page.get("next_cursor"):
+        warn(f"More: --cursor {page['next_cursor']}")
+
+
+@app.command()
+def show(
+    subject: Annotated[str, typer.Argument(metavar="TYPE/ID", help="For instance device/t17.")],
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """Show one subject with its latest transitions."""
+    type_, slash, id_ = subject.partition("/")
+    if not slash:
+        raise UsageError(f"a subject is type/id, for instance device/t17, not {subject!r}")
+    here = Installation.here()
+    name = org or here.org
+    with org_api(here) as api:
+        found = api.call("GET", org_path(name, "subjects", type_, id_))
+        transitions = api.call("GET", org_path(name, "transitions"), query={"subject": subject, "limit": 20})
+    if as_json:
+        show_json({**found, "transitions": transitions["items"]})
+        return
+    ticket = found.get("ticket")
+    show_fields(
+        (
+            (f"{type_}/{id_}", found.get("name") or id_),
+            ("state", _words(found.get("state"))),
+            ("condition", _words(found.get("condition"))),
+            ("since", found.get("since")),
+            ("last heard", found.get("last_heard")),
+            ("integration", found.get("integration")),
+            ("space", found.get("space")),
+            ("model", found.get("model")),
+            ("interval", _seconds(found.get("interval_s"))),
+            ("ticket", f"#{ticket['number']}" if isinstance(ticket, dict) and ticket.get("number") else None),
+            ("as of", found.get("as_of")),
+        )
+    )
+    say()
+    for transition in transitions["items"]:
+        say(f"{transition['at']}  {_words(transition['from']) or 'new'} → {_words(transition['to']) or 'forgotten'}")
+
+
+@app.command()
+def policy(
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Replace the policy by this JSON file.", exists=True, dir_okay=False)
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one field; may be given again.")
+    ] = None,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """Show the org's health policy, or change it."""
+    wanted = dict(_change(change) for change in changes or ())
+    here = Installation.here()
+    path = org_path(org or here.org, "health-policy")
+    with org_api(here) as api:
+        shown = api.call("GET", path)
+        if file is not None or wanted:
+            shown = api.call("PUT", path, {**(shown if file is None else _read(file)), **wanted})
+    if as_json:
+        show_json(shown)
+        return
+    show_fields((name, value) for name, value in shown.items() if not isinstance(value, list | dict))
+    for override in shown.get("overrides", ()):
+        say(f"override  {json.dumps(override, ensure_ascii=False)}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text())
+    except ValueError as error:
+        raise CliError(f"{file} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CliError(f"{file} must hold one JSON object")
+    return value
+
+
+def _change(change: str) -> tuple[str, Any]:
+    name, equals, text = change.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--set takes FIELD=VALUE, for instance timeout_s=30, not {change!r}")
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
+def _row(subject: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        _words(subject.get("state")),
+        f"{subject['type']}/{subject['id']}",
+        subject.get("name"),
+        subject.get("integration"),
+        subject.get("space"),
+        ago(subject.get("since")),
+    )
+
+
+def _words(value: str | None) -> str | None:
+    return None if value is None else value.replace("_", " ")
+
+
+def _seconds(value: int | None) -> str | None:
+    return None if value is None else f"{value} s"

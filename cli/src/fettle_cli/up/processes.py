@@ -1,0 +1,58 @@
+"""The processes of one installation on one machine, and the ports they listen on."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fettle_cli.failures import UsageError
+
+HTTP_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: how it is started and which setting names its port (None: it listens on none)."""
+
+    name: str
+    arguments: tuple[str, ...]
+    port_setting: str | None
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", *self.arguments]
+
+
+SERVICES = (
+    Process("console", ("fettle_console",), "FETTLE_HTTP_PORT"),
+    Process("tickets", ("fettle_ticket_service",), "FETTLE_TICKETS_PORT"),
+    Process("correlator", ("fettle_health_monitor", "correlator"), "FETTLE_HEALTH_PORT"),
+    Process("workflows", ("fettle_workflow_engine",), "FETTLE_WORKFLOWS_PORT"),
+    Process("judge", ("fettle_health_monitor", "judge"), "FETTLE_JUDGE_PORT"),
+    Process("tickets-relay", ("fettle_ticket_service", "relay"), "FETTLE_TICKETS_RELAY_PORT"),
+)
+"""In the order of their ports: the console's own, then one more for each."""
+
+SIMULATOR = Process("simulator", ("fettle_cli", "simulate", "demo"), None)
+
+
+def port_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Every service's port by its setting: as set, else `FETTLE_HTTP_PORT` and the numbers after it.
+
+    Raises UsageError for what is no port, or one port for two services.
+    """
+    first = _port("FETTLE_HTTP_PORT", environ.get("FETTLE_HTTP_PORT") or str(HTTP_PORT))
+    ports: dict[str, str] = {}
+    for place, service in enumerate(SERVICES):
+        setting = str(service.port_setting)
+        ports[setting] = str(_port(setting, environ.get(setting) or str(first + place)))
+    for setting, port in ports.items():
+        twin = next(other for other, theirs in ports.items() if theirs == port)
+        if twin != setting:
+            raise UsageError(f"{setting} and {twin} are both {port}; give each a port of its own")
+    return ports
+
+
+def _port(setting: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65_536:
+        raise UsageError(f"{setting} is {text!r}, not a port between 1 and 65535")
+    return int(text)

@@ -1,0 +1,121 @@
+"""`fettle health` and `fettle events` against a small real API."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli.tests.fettle_api import AT, FettleApi, ticket
+from cli.tests.ran import Fettle
+
+from fettle_cli.commands import events
+from fettle_cli.commands.events import ServerEvent, read_events
+
+SUBJECT = {
+    "type": "device",
+    "id": "gw/7",
+    "name": "Gateway 7",
+    "state": "pending_open",
+    "condition": "device_offline",
+    "since": AT,
+    "last_heard": AT,
+    "integration": "hue-1",
+    "space": "oslo/hq",
+    "interval_s": 30,
+    "as_of": AT,
+}
+TRANSITION = {
+    "org": "acme",
+    "subject": {"type": "device", "id": "gw/7"},
+    "from": "healthy",
+    "to": "pending_open",
+    "condition": "device_offline",
+    "at": AT,
+}
+
+
+@pytest.mark.rule("AC-60")
+def test_subjects_are_listed_with_the_time_up_to_which_they_are_judged(fettle: Fettle, api: FettleApi) -> None:
+    api.on("GET", "orgs/acme/subjects", {"items": [SUBJECT], "next_cursor": None, "as_of": AT})
+    ran = fettle("health", "subjects", "--state", "pending_open", "--type", "device")
+    assert ran.status == 0
+    for word in ("pending open", "device/gw/7", "Gateway 7", "hue-1", f"As of {AT}."):
+        assert word in ran.out
+    assert api.last.query == {"state": "pending_open", "type": "device", "limit": "50"}
+
+
+@pytest.mark.rule("AC-60")
+def test_a_subject_is_shown_with_its_transitions(fettle: Fettle, api: FettleApi) -> None:
+    api.on("GET", "orgs/acme/subjects/device/gw/7", SUBJECT)
+    api.on("GET", "orgs/acme/transitions", {"items": [TRANSITION], "next_cursor": None, "as_of": AT})
+    ran = fettle("health", "show", "device/gw/7")
+    assert ran.status == 0
+    for word in ("Gateway 7", "pending open", "device offline", "30 s", f"{AT}  healthy → pending open"):
+        assert word in ran.out
+    assert api.last.query["subject"] == "device/gw/7"
+    shown = json.loads(fettle("health", "show", "device/gw/7", "--json").out)
+    assert shown["transitions"] == [TRANSITION]
+
+
+@pytest.mark.rule("AC-60")
+def test_the_policy_is_shown_and_single_fields_are_changed(fettle: Fettle, api: FettleApi) -> None:
+    policy = {"enabled": False, "timeout_s": None, "version": 3, "overrides": [{"match": {"model": "a"}}]}
+    api.on("GET", "orgs/acme/health-policy", policy)
+    api.on("PUT", "orgs/acme/health-policy", {**policy, "enabled": True, "timeout_s": 30})
+    shown = fettle("health", "policy")
+    assert "override" in shown.out
+    changed = fettle("health", "policy", "--set", "enabled=true", "--set", "timeout_s=30", "--set", "discover=judge")
+    assert changed.status == 0
+    assert api.last.json == {**policy, "enabled": True, "timeout_s": 30, "discover": "judge"}
+
+
+@pytest.mark.rule("AC-60")
+def test_a_policy_comes_whole_from_a_file(fettle: Fettle, api: FettleApi, tmp_path: Path) -> None:
+    api.on("GET", "orgs/acme/health-policy", {"enabled": False})
+    api.on("PUT", "orgs/acme/health-policy", {"enabled": True})
+    (tmp_path / "policy.json").write_text('{"enabled": true}')
+    assert fettle("health", "policy", "--file", "policy.json").status == 0
+    assert api.last.json == {"enabled": True}
+    for text in ("{", "[]"):
+        (tmp_path / "policy.json").write_text(text)
+        assert fettle("health", "policy", "--file", "policy.json").status == 1
+
+
+@pytest.mark.rule("AC-64")
+def test_the_tail_goes_on_where_a_lost_connection_ended(
+    fettle: Fettle, api: FettleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "AGAIN_S", 0.0)
+    event = {"org": "acme", "entry": {"at": AT, "type": "opened"}, "ticket": ticket(42)}
+    api.streams = [
+        f"id: 1\nevent: fettle.ticket.opened.v1\ndata: {json.dumps(event)}\n\n: still here\n\n",
+        f"id: 2\nevent: fettle.health.transition.v1\ndata: {json.dumps(TRANSITION)}\n\n"
+        "id: 3\nevent: reset\ndata: {}\n\n",
+    ]
+    ran = fettle("events", "tail", "--count", "3")
+    assert ran.status == 0
+    assert ran.out.splitlines() == [
+        f"{AT}  #42 opened: Device offline: Thermostat 17",
+        f"{AT}  device/gw/7 healthy → pending_open",
+        "reset  {}",
+    ]
+    assert [request.headers.get("last-event-id") for request in api.requests] == [None, "1"]
+
+
+@pytest.mark.rule("AC-64")
+def test_the_tail_as_json_is_one_object_a_line(fettle: Fettle, api: FettleApi) -> None:
+    api.streams = [f"id: 2\nevent: fettle.health.transition.v1\ndata: {json.dumps(TRANSITION)}\n\n"]
+    ran = fettle("events", "tail", "--count", "1", "--json", "--since", "1")
+    assert json.loads(ran.out) == {"id": "2", "event": "fettle.health.transition.v1", "data": TRANSITION}
+    assert api.last.headers["last-event-id"] == "1"
+
+
+@pytest.mark.rule("AC-64")
+def test_a_refused_tail_ends(fettle: Fettle, api: FettleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FETTLE_URL", "http://127.0.0.1:1")
+    assert fettle("events", "tail").status == 1
+
+
+@pytest.mark.rule("AC-64")
+def test_streams_are_read_as_the_standard_says() -> None:
+    lines = ["event: a", "data: 1", "data:2", "id: x", "", ": comment", "", "data: 3", "", "event: lost"]
+    assert list(read_events(lines)) == [ServerEvent("a", "1\n2", "x"), ServerEvent("message", "3", "x")]

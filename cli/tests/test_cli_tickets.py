@@ -1,0 +1,140 @@
+"""`fettle tickets` against a small real API: what is asked, what is shown, how it ends."""
+
+import json
+
+import pytest
+from cli.tests.fettle_api import AT, FettleApi, ticket
+from cli.tests.ran import Fettle
+
+
+@pytest.mark.rule("AC-60")
+def test_list_shows_a_table_of_open_tickets(fettle: Fettle, api: FettleApi) -> None:
+    api.on("GET", "orgs/acme/tickets", {"items": [ticket(42), ticket(7, state="in_progress")], "next_cursor": "c2"})
+    ran = fettle("tickets", "list")
+    assert ran.status == 0
+    header, first, second = ran.out.splitlines()
+    assert header.split() == ["NO", "STATE", "TITLE", "SUBJECT", "SPACE", "SOURCE", "OPENED"]
+    for word in ("#42", "open", "Device offline: Thermostat 17", "device/t17", "oslo/hq/3", "health monitor"):
+        assert word in first
+    assert "in progress" in second
+    assert "--cursor c2" in ran.err
+    assert api.last.query == {"state": "open", "limit": "50"}
+    assert api.last.headers["authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.rule("AC-60")
+def test_list_passes_every_filter_on(fettle: Fettle, api: FettleApi) -> None:
+    api.on("GET", "orgs/acme/tickets", {"items": [], "next_cursor": None})
+    wanted = {
+        "state": "all",
+        "source": "user",
+        "kind": "user_report",
+        "subject": "other/lift-3",
+        "integration": "hue-1",
+        "space": "oslo/hq",
+        "sort": "updated",
+        "limit": "3",
+        "cursor": "c1",
+    }
+    options = [part for name, value in wanted.items() for part in (f"--{name}", value)]
+    ran = fettle("tickets", "list", *options, "-q", "lift")
+    assert (ran.status, ran.out) == (0, "No such tickets.\n")
+    assert api.last.query == {**wanted, "q": "lift"}
+
+
+@pytest.mark.rule("AC-60")
+def test_json_is_the_answer_itself(fettle: Fettle, api: FettleApi) -> None:
+    page = {"items": [ticket(42)], "next_cursor": None, "new_field": True}
+    api.on("GET", "orgs/acme/tickets", page)
+    assert json.loads(fettle("tickets", "list", "--json").out) == page
+
+
+@pytest.mark.rule("AC-60")
+def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
+    api.on("GET", "orgs/acme/tickets/42", ticket(42, started_at=AT, started_by={"type": "user", "name": "Ann"}))
+    entries = [
+        {"at": AT, "type": "opened", "actor": {"type": "health_monitor"}, "body": None},
+        {"at": AT, "type": "comment-added", "actor": {"type": "workflow", "id": "hint"}, "body": "Look\nthere."},
+    ]
+    api.on("GET", "orgs/acme/tickets/42/timeline", {"items": entries, "next_cursor": None})
+    shown = fettle("tickets", "show", "42")
+    assert shown.status == 0
+    for line in (
+        f"{AT} by Ann",
+        f"{AT} by health monitor",
+        "Look **here**.",
+        f"{AT}  comment-added  hint",
+        "    there.",
+    ):
+        assert line in shown.out
+    assert json.loads(fettle("tickets", "show", "42", "--json").out)["timeline"] == entries
+
+
+@pytest.mark.rule("AC-60")
+def test_open_sends_what_a_person_says(fettle: Fettle, api: FettleApi) -> None:
+    api.on("POST", "orgs/acme/tickets", ticket(43, title="Lift 3 makes a noise"), 201)
+    ran = fettle(
+        *("tickets", "open", "Lift 3 makes a noise", "--subject", "other/lift-3", "--subject-name", "Lift 3"),
+        *("--description", "-", "--space", "oslo/hq"),
+        stdin="Since *this morning*.",
+    )
+    assert (ran.status, ran.out) == (0, "#43 open: Lift 3 makes a noise\n")
+    assert api.last.json == {
+        "title": "Lift 3 makes a noise",
+        "subject": {"type": "other", "id": "lift-3", "name": "Lift 3"},
+        "description": "Since *this morning*.",
+        "space": "oslo/hq",
+    }
+
+
+@pytest.mark.rule("AC-60")
+@pytest.mark.parametrize("action", ["start", "move-to-open", "resolve", "reopen"])
+def test_actions_take_a_comment_along(fettle: Fettle, api: FettleApi, action: str) -> None:
+    api.on("POST", f"orgs/acme/tickets/42/{action}", ticket(42, state="in_progress"))
+    assert fettle("tickets", action, "42").out.startswith("#42 in progress: ")
+    assert api.last.json == {}
+    assert fettle("tickets", action, "42", "--comment", "On my way.").status == 0
+    assert api.last.json == {"comment": "On my way."}
+
+
+@pytest.mark.rule("AC-60")
+def test_a_comment_may_come_from_stdin(fettle: Fettle, api: FettleApi) -> None:
+    api.on("POST", "orgs/acme/tickets/42/comments", ticket(42), 201)
+    assert fettle("tickets", "comment", "42", "-", stdin="Called the vendor.").status == 0
+    assert api.last.json == {"comment": "Called the vendor."}
+
+
+@pytest.mark.rule("AC-60")
+def test_edit_names_the_version_that_it_saw(fettle: Fettle, api: FettleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.on("GET", "orgs/acme/tickets/42", ticket(42))
+    api.on("PUT", "orgs/acme/tickets/42/description", ticket(42, description="New."))
+    assert fettle("tickets", "edit", "42", "--description", "New.").status == 0
+    assert (api.last.json, api.last.headers["if-match"]) == ({"description": "New."}, '"3"')
+    monkeypatch.setenv("VISUAL", "sed -i s/here/there/")
+    assert fettle("tickets", "edit", "42").status == 0
+    assert api.last.json == {"description": "Look **there**."}
+
+
+@pytest.mark.rule("AC-61")
+def test_a_refusal_says_what_rule_and_ends_with_one(fettle: Fettle, api: FettleApi) -> None:
+    api.refuse("POST", "orgs/acme/tickets/42/start", 409, "wrong_state", "A resolved ticket cannot be started.")
+    ran = fettle("tickets", "start", "42")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "fettle: A resolved ticket cannot be started. [wrong_state]\n"
+
+
+@pytest.mark.rule("AC-61")
+def test_a_refused_field_is_named(fettle: Fettle, api: FettleApi) -> None:
+    api.refuse("POST", "orgs/acme/tickets", 422, "title_empty", "A ticket needs a title.", field="title")
+    ran = fettle("tickets", "open", "", "--subject", "other/x")
+    assert (ran.status, ran.err) == (1, "fettle: title: A ticket needs a title. [title_empty]\n")
+
+
+@pytest.mark.rule("AC-61")
+def test_a_failed_editor_changes_nothing(fettle: Fettle, api: FettleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.on("GET", "orgs/acme/tickets/42", ticket(42))
+    monkeypatch.setenv("VISUAL", "false")
+    ran = fettle("tickets", "edit", "42")
+    assert ran.status == 1
+    assert "nothing was changed" in ran.err
+    assert [request.method for request in api.requests] == ["GET"]
