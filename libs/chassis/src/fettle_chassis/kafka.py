@@ -81,23 +81,24 @@ def build_broker(settings: ServiceSettings, *, client_id: str, logger: LoggerPro
 
 
 def build_producer(
-    settings: ServiceSettings, *, client_id: str, idempotent: bool = True, max_request_size: int = 1_048_576
+    settings: ServiceSettings, *, client_id: str, idempotent: bool = True, **options: Any
 ) -> AIOKafkaProducer:
     """A producer with acks=all, lz4, linger 5 ms. Not started. Call inside a running loop.
 
     Idempotent ones never expire a send while the broker is away: bound every wait by `asyncio.timeout`. With
-    `idempotent=False` a send fails for good after 5 s (heartbeats posted by HTTP, dead letters).
+    `idempotent=False` a send fails for good after 5 s (heartbeats posted by HTTP, dead letters). `options` go to
+    aiokafka as they are and win.
     """
-    return AIOKafkaProducer(
+    safe = {
         **client_options(settings),
-        client_id=client_id,
-        acks="all",
-        enable_idempotence=idempotent,
-        linger_ms=5,
-        compression_type="lz4",
-        max_request_size=max_request_size,
-        request_timeout_ms=REQUEST_TIMEOUT_MS if idempotent else 5_000,
-    )
+        "client_id": client_id,
+        "acks": "all",
+        "enable_idempotence": idempotent,
+        "linger_ms": 5,
+        "compression_type": "lz4",
+        "request_timeout_ms": REQUEST_TIMEOUT_MS if idempotent else 5_000,
+    }
+    return AIOKafkaProducer(**{**safe, **options})
 
 
 def build_consumer(

@@ -17,6 +17,7 @@ CHANNEL = "fettle_outbox"
 SIZE_LIMIT = 900_000
 """Bytes of key, value and headers together; the broker's own limit is a little over a million."""
 
+# The transaction has its id before it draws the first row's: `outbox_queue.py` says why.
 _INSERT = text(f"""
     WITH written AS (
         INSERT INTO outbox (topics, key, partition, headers, value)
@@ -24,10 +25,17 @@ _INSERT = text(f"""
         FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:partitions AS integer[]),
                     CAST(:headers AS text[]), CAST(:bodies AS bytea[]))
              WITH ORDINALITY AS message (topics, key, partition, headers, value, place)
+        WHERE pg_current_xact_id() IS NOT NULL
         ORDER BY place
     )
     SELECT pg_notify('{CHANNEL}', '')
 """)  # noqa: S608 - the channel is a constant
+
+
+_BACKLOG = text("""
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(written_at)), 0)
+    FROM (SELECT written_at FROM outbox WHERE id > :floor ORDER BY id LIMIT 100000) AS waiting
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,12 @@ class Outgoing:
         size += sum(len(name) + len(value) for name, value in self.headers)
         if size > SIZE_LIMIT:
             raise MessageTooLarge(self.topics[0], size, SIZE_LIMIT)
+
+
+async def backlog(connection: AsyncConnection, floor: int) -> tuple[int, float]:
+    """How many rows wait above `floor` (at most 100,000 are counted) and the age of the oldest in seconds."""
+    count, age_s = (await connection.execute(_BACKLOG, {"floor": floor})).one()
+    return int(count), float(age_s)
 
 
 async def write(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
