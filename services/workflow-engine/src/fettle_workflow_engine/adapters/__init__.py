@@ -1,0 +1,1 @@
+"""How the engine reaches its database, its topics, and the languages inside documents."""

@@ -1,0 +1,97 @@
+"""What can be known of a CEL expression from its tokens: the values and functions that it names, and where.
+
+The parser behind the port gives names without places; a misspelt field deserves its column.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fettle_workflow_engine.domain.faults import Place, suggest
+from fettle_workflow_engine.domain.languages import Complaint, Mention
+
+MACROS = ("all", "exists", "exists_one", "filter", "map")
+FUNCTIONS = (
+    *MACROS, "has", "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes",
+    "timestamp", "duration", "type", "dyn", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
+    "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+)  # fmt: skip
+_WORDS = frozenset({"true", "false", "null", "in", "int", "uint", "double", "bool", "string", "bytes", "list", "map"})
+
+_TOKEN = re.compile(
+    r"""(?P<skip>\s+|//[^\n]*)
+    |(?P<text>[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<number>[0-9][0-9A-Za-z.]*)
+    |(?P<mark>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    kind: str
+    text: str
+    start: int
+
+
+def tokens(source: str) -> list[Token]:
+    """The expression's tokens, without spaces and comments. Total: what fits nothing is a mark of one character."""
+    found = (Token(str(match.lastgroup), match.group(), match.start()) for match in _TOKEN.finditer(source))
+    return [token for token in found if token.kind != "skip"]
+
+
+def mentions_of(source: str) -> Iterator[Mention]:
+    """Every chain `a.b.c` that starts at a name from outside the expression, up to an index or a method."""
+    every = tokens(source)
+    bound = _bound(every)
+    for position, chain in _chains(every):
+        following = _text(every, position + 2 * len(chain) - 1)
+        path = tuple(token.text for token in (chain[:-1] if following == "(" else chain))
+        if path and path[0] not in bound and path[0] not in _WORDS:
+            yield Mention(path, place_of(source, chain[0].start))
+
+
+def unknown_functions(source: str) -> Iterator[Complaint]:
+    """Every function or method that there is not."""
+    every = tokens(source)
+    for index, token in enumerate(every):
+        if token.kind == "name" and _text(every, index + 1) == "(" and token.text not in (*FUNCTIONS, "in"):
+            place = place_of(source, token.start)
+            yield Complaint(f"unknown function {token.text!r}", place, suggest(token.text, FUNCTIONS))
+
+
+def loops(source: str) -> int:
+    """How many macros go over lists."""
+    every = tokens(source)
+    return sum(token.text in MACROS and _text(every, index + 1) == "(" for index, token in enumerate(every))
+
+
+def place_of(source: str, offset: int) -> Place:
+    """An offset as line and column."""
+    before = source[:offset]
+    return Place(before.count("\n") + 1, offset - before.rfind("\n"))
+
+
+def _chains(every: list[Token]) -> Iterator[tuple[int, list[Token]]]:
+    """Names joined by dots, each with the index of its first token."""
+    for index, token in enumerate(every):
+        if token.kind == "name" and _text(every, index - 1) != ".":
+            chain, ahead = [token], index + 1
+            while _text(every, ahead) == "." and ahead + 1 < len(every) and every[ahead + 1].kind == "name":
+                chain.append(every[ahead + 1])
+                ahead += 2
+            yield index, chain
+
+
+def _bound(every: list[Token]) -> frozenset[str]:
+    """Names that macros bind: the `x` in `.exists(x, …)`."""
+    return frozenset(
+        every[index + 2].text
+        for index, token in enumerate(every[:-3])
+        if token.text in MACROS and every[index + 1].text == "(" and every[index + 3].text == ","
+    )
+
+
+def _text(every: list[Token], index: int) -> str:
+    return every[index].text if 0 <= index < len(every) else ""

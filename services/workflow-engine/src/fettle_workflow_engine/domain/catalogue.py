@@ -1,0 +1,125 @@
+"""The triggers and actions that a document may use. A new one starts here.
+
+A trigger says what `event` looks like; an action says which fields it takes, what later nodes can use of it, and which
+triggers its effect may set off (for the search for loops between workflows).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from fettle_contracts.commands import Verb
+from fettle_contracts.results import ResultTicket
+from fettle_contracts.ticket_events import TRIGGERS as TICKET_TRIGGERS
+from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_workflow_engine.domain.shapes import TEXT, Fields, Shape, shape_of
+
+
+class Wants(Enum):
+    """What an action's field can be."""
+
+    TEXT = "text"
+    TICKET = "a ticket's id or number"
+    SUBJECT = "a subject: {type, id, name}"
+    LINKS = "a list of links: {label, url}"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One entry of an action's `with`."""
+
+    wants: Wants
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerKind:
+    """What can start a run."""
+
+    event: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKind:
+    """What a node can do.
+
+    `output` is the shape of `{ref: node.…}` after it went well. `sets_off` are triggers that its effect may publish,
+    `sets_off_with` those that it publishes in addition when a field is given.
+    """
+
+    verb: Verb
+    fields: Mapping[str, Field]
+    output: Fields
+    sets_off: tuple[str, ...]
+    sets_off_with: Mapping[str, str]
+
+
+def trigger_name(entry: EntryType) -> str:
+    """The name under which documents know a ticket event: `ticket.opened`."""
+    return f"ticket.{entry.value}"
+
+
+_OPENED, _STARTED, _COMMENTED, _RESOLVED, _REOPENED = (
+    trigger_name(entry)
+    for entry in (
+        EntryType.OPENED,
+        EntryType.STARTED,
+        EntryType.COMMENT_ADDED,
+        EntryType.RESOLVED,
+        EntryType.REOPENED,
+    )
+)
+_TICKET = Field(Wants.TICKET, required=True)
+_COMMENT = Field(Wants.TEXT)
+_ANSWER = Fields({"outcome": TEXT, "ticket": shape_of(ResultTicket)})
+
+ERROR = Fields({"code": TEXT, "message": TEXT})
+"""What `{ref: node.error.…}` can name after an action failed."""
+
+TRIGGERS: Mapping[str, TriggerKind] = {
+    trigger_name(entry): TriggerKind(shape_of(TicketEvent)) for entry in TICKET_TRIGGERS
+}
+
+ACTIONS: Mapping[str, ActionKind] = {
+    "ticket.open": ActionKind(
+        Verb.OPEN,
+        fields={
+            "title": Field(Wants.TEXT, required=True),
+            "kind": Field(Wants.TEXT, required=True),
+            "subject": Field(Wants.SUBJECT, required=True),
+            "space": Field(Wants.TEXT),
+            "integration": Field(Wants.TEXT),
+            "description": Field(Wants.TEXT),
+            "links": Field(Wants.LINKS),
+            "dedup_key": Field(Wants.TEXT),
+        },
+        output=_ANSWER,
+        sets_off=(_OPENED, _REOPENED),
+        sets_off_with={},
+    ),
+    "ticket.start": ActionKind(
+        Verb.START,
+        fields={"ticket": _TICKET, "comment": _COMMENT},
+        output=_ANSWER,
+        sets_off=(_STARTED,),
+        sets_off_with={"comment": _COMMENTED},
+    ),
+    "ticket.resolve": ActionKind(
+        Verb.RESOLVE,
+        fields={"ticket": _TICKET, "comment": _COMMENT},
+        output=_ANSWER,
+        sets_off=(_RESOLVED,),
+        sets_off_with={"comment": _COMMENTED},
+    ),
+    "ticket.comment": ActionKind(
+        Verb.COMMENT,
+        fields={"ticket": _TICKET, "text": Field(Wants.TEXT, required=True)},
+        output=_ANSWER,
+        sets_off=(_COMMENTED,),
+        sets_off_with={},
+    ),
+}
+
+LATER_TRIGGERS = ("health.transition", "manual", "schedule", "signal")
+LATER_ACTIONS = ("fail", "http.request", "notify", "wait")
+"""Names of the documents' language that this version does not run yet; a document that uses one is refused."""

@@ -1,0 +1,140 @@
+"""A workflow as the engine runs it: what a document says, without its spelling."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from fettle_workflow_engine.domain.faults import Place
+
+DEFAULT_BUDGET_PER_HOUR = 1_000
+DEFAULT_TIMEOUT_S = 2 * 86_400
+
+_NOWHERE = Place(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A value that stands in the document."""
+
+    value: Any
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`{ref: node.output}`: the value that `path` leads to, from `event` or a node's name."""
+
+    path: tuple[str, ...]
+    place: Place = field(default=_NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`{template: "…"}`: text with values in it."""
+
+    source: str
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An object whose parts are values themselves."""
+
+    parts: Mapping[str, "Value"]
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A list whose items are values themselves."""
+
+    items: tuple["Value", ...]
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+Value: TypeAlias = Fixed | Reference | Template | Group | Series
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A CEL expression over `event`."""
+
+    source: str
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A node that starts runs: `on` names an event, `where` narrows it."""
+
+    name: str
+    on: str
+    where: Condition | None = None
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+class Way(StrEnum):
+    """By which way out of a node another one follows."""
+
+    DONE = "done"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """One entry of `after`: `node`, or `node.error`."""
+
+    node: str
+    way: Way = Way.DONE
+    place: Place = field(default=_NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return self.node if self.way is Way.DONE else f"{self.node}.{self.way}"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A node that does something: `does` names what, `fields` say with what, `field_places` where their names stand."""
+
+    name: str
+    does: str
+    after: tuple[After, ...]
+    fields: Mapping[str, Value]
+    place: Place = field(default=_NOWHERE, compare=False)
+    field_places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+
+
+Node: TypeAlias = Trigger | Action
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One workflow. `nodes` stand in document order, names are unique, `after` makes no circle."""
+
+    workflow: str
+    title: str
+    nodes: tuple[Node, ...]
+    description: str = ""
+    enabled: bool = False
+    allow_cycle: bool = False
+    budget_per_hour: int = DEFAULT_BUDGET_PER_HOUR
+    timeout_s: int = DEFAULT_TIMEOUT_S
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        return tuple(node for node in self.nodes if isinstance(node, Trigger))
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return tuple(node for node in self.nodes if isinstance(node, Action))
+
+    def same_graph(self, other: "Definition") -> bool:
+        """Whether both do the same; title, description and `enabled` say nothing about that."""
+        return self._behaviour() == other._behaviour()
+
+    def _behaviour(self) -> tuple[object, ...]:
+        return (self.nodes, self.allow_cycle, self.budget_per_hour, self.timeout_s)

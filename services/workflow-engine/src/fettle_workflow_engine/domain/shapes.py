@@ -1,0 +1,119 @@
+"""What form a value has, as far as it is known when a document is saved.
+
+Shapes of events are taken from the contracts' models, so that a field added there can be referred to at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
+from uuid import UUID
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Text, a number, or true and false; `name` is what people call it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Known only when the run is there (evidence, for one)."""
+
+    name: str = "anything"
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list."""
+
+    of: "Shape"
+    name: str = "a list"
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """An object with these fields."""
+
+    fields: Mapping[str, "Shape"]
+    name: str = "an object"
+
+
+Shape: TypeAlias = Plain | Anything | Items | Fields
+
+TEXT = Plain("text")
+NUMBER = Plain("a number")
+FLAG = Plain("true or false")
+ANYTHING = Anything()
+
+
+def shape_of(model: type[BaseModel]) -> Fields:
+    """The shape in which a message's JSON holds its fields."""
+    return Fields({field.alias or name: _shape(field.annotation) for name, field in model.model_fields.items()})
+
+
+def at(shape: Shape, path: Sequence[str]) -> "Shape | Missing":
+    """The shape that `path` leads to; numbers count into lists."""
+    for index, part in enumerate(path):
+        match shape:
+            case Fields(fields):
+                if part not in fields:
+                    return Missing(index, tuple(fields))
+                shape = fields[part]
+            case Items(of):
+                if not part.isdecimal():
+                    return Missing(index, ())
+                shape = of
+            case Plain():
+                return Missing(index, ())
+            case Anything():
+                return shape
+    return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The path ends at its part number `index`; there, these names are known."""
+
+    index: int
+    known: tuple[str, ...]
+
+
+def completed(shape: Shape, value: Any) -> Any:
+    """`value` with null for every field that its shape has and it leaves out; what the shape does not know stays."""
+    match shape:
+        case Fields(fields) if isinstance(value, dict):
+            absent = {name: None for name in fields if name not in value}
+            present = {name: completed(fields[name], part) if name in fields else part for name, part in value.items()}
+            return {**present, **absent}
+        case Items(of) if isinstance(value, list):
+            return [completed(of, item) for item in value]
+        case _:
+            return value
+
+
+def _shape(annotation: Any) -> Shape:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _shape(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        present = [part for part in get_args(annotation) if part is not type(None)]
+        return _shape(present[0]) if len(present) == 1 else ANYTHING
+    if origin in (tuple, list):
+        return Items(_shape(get_args(annotation)[0]))
+    if not isinstance(annotation, type):
+        return ANYTHING
+    if issubclass(annotation, BaseModel):
+        return shape_of(annotation)
+    if issubclass(annotation, bool):
+        return FLAG
+    if issubclass(annotation, int | float):
+        return NUMBER
+    if issubclass(annotation, str | UUID | datetime | Enum):
+        return TEXT
+    return ANYTHING

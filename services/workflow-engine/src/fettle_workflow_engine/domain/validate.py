@@ -1,0 +1,100 @@
+"""Does a document mean something? Every fault, each with its place; a definition without faults can be run."""
+
+from collections.abc import Iterator, Mapping
+
+from fettle_workflow_engine.domain.catalogue import ACTIONS, ERROR, LATER_ACTIONS, LATER_TRIGGERS, TRIGGERS, ActionKind
+from fettle_workflow_engine.domain.check_values import Scope, check_field, check_mentions, inside
+from fettle_workflow_engine.domain.definition import Action, Definition, Trigger, Way
+from fettle_workflow_engine.domain.document import Draft, read_document
+from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, unknown
+from fettle_workflow_engine.domain.graph import ancestors, circle
+from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.domain.shapes import ANYTHING, Fields, Shape
+
+
+def load(text: str, languages: Languages) -> Definition:
+    """The definition that a document describes. Raises DocumentRefused with every fault it has by itself (loops with
+    other workflows are `loops.py`'s)."""
+    draft = read_document(text)
+    faults = [*draft.faults, *_meaning(draft, languages)]
+    if faults:
+        raise DocumentRefused(faults)
+    return draft.definition
+
+
+def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
+    definition = draft.definition
+    if definition.nodes and not definition.triggers:
+        yield Fault(definition.nodes[0].place, "a workflow needs a trigger to start it")
+    for trigger in definition.triggers:
+        yield from _trigger(trigger, languages)
+    yield from _edges(draft)
+    before = ancestors(definition.actions)
+    event = _event_shape(definition)
+    for action in definition.actions:
+        scope = {"event": event, **_outputs(definition, before[action.name])}
+        yield from _action(action, Scope(scope, draft.node_names), languages)
+
+
+def _trigger(trigger: Trigger, languages: Languages) -> Iterator[Fault]:
+    kind = TRIGGERS.get(trigger.on)
+    if kind is None:
+        yield _not_known(trigger, "trigger", trigger.on, TRIGGERS, LATER_TRIGGERS)
+    if trigger.where is not None:
+        reading = languages.conditions.read(trigger.where.source)
+        for complaint in reading.complaints:
+            yield Fault(inside(trigger.where.place, complaint.place), complaint.message, complaint.suggestion)
+        scope = Scope({"event": kind.event if kind else ANYTHING}, frozenset())
+        yield from check_mentions(reading.mentions, trigger.where.place, scope)
+
+
+def _edges(draft: Draft) -> Iterator[Fault]:
+    """`after` names nodes that are there, by ways that they have, without a circle."""
+    actions = {action.name: action for action in draft.definition.actions}
+    built = {node.name for node in draft.definition.nodes}
+    for action in actions.values():
+        for after in action.after:
+            if after.node not in draft.node_names:
+                yield unknown(after.place, "node", after.node, draft.node_names - {action.name})
+            elif after.way is Way.ERROR and after.node in built and after.node not in actions:
+                yield Fault(after.place, f"{after.node!r} is a trigger: it cannot fail", after.node)
+    around = circle(tuple(actions.values()))
+    if around:
+        yield Fault(actions[around[0]].place, f"nodes wait for each other: {' after '.join(around)}")
+
+
+def _action(action: Action, scope: Scope, languages: Languages) -> Iterator[Fault]:
+    kind = ACTIONS.get(action.does)
+    if kind is None:
+        yield _not_known(action, "action", action.does, ACTIONS, LATER_ACTIONS)
+        return
+    for name, value in action.fields.items():
+        if name in kind.fields:
+            yield from check_field(name, kind.fields[name].wants, value, scope, languages.templates)
+        else:
+            yield unknown(action.field_places[name], f"field of {action.does}", name, kind.fields)
+    for name, field in kind.fields.items():
+        if field.required and name not in action.field_places:
+            yield Fault(action.place, f"{action.does} needs `{name}`: {field.wants.value}")
+
+
+def _event_shape(definition: Definition) -> Shape:
+    """What every trigger's event has in common; today all of them carry the same."""
+    shapes = [TRIGGERS[trigger.on].event for trigger in definition.triggers if trigger.on in TRIGGERS]
+    return shapes[0] if shapes and all(shape == shapes[0] for shape in shapes) else ANYTHING
+
+
+def _outputs(definition: Definition, before: frozenset[str]) -> Mapping[str, Shape]:
+    return {action.name: _output(ACTIONS.get(action.does)) for action in definition.actions if action.name in before}
+
+
+def _output(kind: ActionKind | None) -> Shape:
+    return Fields({**kind.output.fields, "error": ERROR}) if kind else ANYTHING
+
+
+def _not_known(
+    node: Trigger | Action, what: str, name: str, known: Mapping[str, object], later: tuple[str, ...]
+) -> Fault:
+    if name in later:
+        return Fault(node.place, f"the {what} {name!r} is not available yet in this version")
+    return unknown(node.place, what, name, known)

@@ -1,0 +1,1 @@
+"""Translates records and requests into calls of one handler each."""

@@ -1,0 +1,106 @@
+"""Conditions: CEL over the event, cut to what can be bounded."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fettle_workflow_engine.adapters.conditions import CelConditions
+from fettle_workflow_engine.domain.faults import Place
+from fettle_workflow_engine.domain.languages import Complaint, Verdict
+
+CONDITIONS = CelConditions()
+
+EVENT: dict[str, Any] = {
+    "org": "acme",
+    "entry": {"at": "2026-11-23T10:15:30.250Z", "evidence": {"many": list(range(1_001))}},
+    "ticket": {"kind": "device_offline", "flap_count": 3, "space": None, "links": [{"label": "WO-7"}]},
+}
+
+
+def judge(source: str) -> Verdict:
+    assert CONDITIONS.read(source).complaints == ()
+    (verdict,) = CONDITIONS.judge([source], EVENT)
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("source", "holds"),
+    [
+        ('event.ticket.kind == "device_offline" && event.ticket.flap_count < 5', True),
+        ("event.ticket.flap_count >= 5", False),
+        ('event["ticket"].kind.startsWith("device")', True),
+        ('event.ticket.links.exists(l, l.label == "WO-7")', True),
+        ("event.ticket.space == null", True),
+        ('"event.nothing" == "event.nothing" // event.nothing', True),
+        ('timestamp(event.entry.at).getHours("Europe/Oslo") == 11 || timestamp(event.entry.at).getHours() == 10', True),
+        ("has(event.ticket.space)", True),
+        (r'event.ticket.kind.matches(r"^device_\w+$")', True),
+        ("event\n  .ticket .kind in ['device_offline']", True),
+        ("size(event.ticket.links) == 1 ? true : false", True),
+    ],
+)
+def test_what_conditions_can_say(source: str, holds: bool) -> None:
+    assert judge(source) == Verdict(holds)
+
+
+@pytest.mark.rule("WF-6")
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("event.ticket.nothing == 1", "'nothing' is not there"),
+        ("event.ticket.kind > 1", "No such overload"),
+        ("event.ticket.kind", "the expression gives str, not true or false"),
+        ("1 / 0 == 1", "division by zero"),
+        ("9223372036854775807 + 1 > 0", "overflow"),
+        ('event.ticket.kind.matches("[")', "regex"),
+        ("event.entry.evidence.many.all(x, x > 0)", "a list of more than 1000"),
+    ],
+)
+def test_what_cannot_be_decided_does_not_hold(source: str, problem: str) -> None:
+    verdict = judge(source)
+    assert not verdict.holds
+    assert problem in str(verdict.problem)
+
+
+@pytest.mark.rule("WF-1", "WF-6")
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("event.org. == 'a'", Complaint("not a CEL expression: no viable alternative at input '. =='", Place(1, 12))),
+        ("true &&\n  &&", Complaint("not a CEL expression: mismatched input '&&'", Place(2, 3))),
+        ("event.org.strtsWith('a')", Complaint("unknown function 'strtsWith'", Place(1, 11), "startsWith")),
+        ("", Complaint("not a CEL expression: mismatched input '<EOF>'", Place(1, 1))),
+        ("a" * 1_001, Complaint("an expression has at most 1000 characters", Place(1, 1))),
+        ("(" * 17 + "1" + ")" * 17, Complaint("an expression is nested at most 16 deep", Place(1, 1))),
+        (
+            "[1].map(a, a).map(b, b).exists(c, c == 1)",
+            Complaint("an expression goes over lists at most 2 times", Place(1, 1)),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_condition_cannot_be(source: str, complaint: Complaint) -> None:
+    assert complaint in CONDITIONS.read(source).complaints
+
+
+def test_names_are_found_with_their_places() -> None:
+    reading = CONDITIONS.read("event.a.b == 1 &&\n evnt.c.exists(x, x.y in [event.d['e'].f, 'event.g'])")
+    assert [(mention.path, mention.place) for mention in reading.mentions] == [
+        (("event", "a", "b"), Place(1, 1)),
+        (("evnt", "c"), Place(2, 2)),
+        (("event", "d"), Place(2, 27)),
+    ]
+
+
+def test_many_are_judged_over_one_event() -> None:
+    sources = ["event.ticket.flap_count == 3", "event.ticket.nothing", "event.org == 'acme'", "true"]
+    assert [verdict.holds for verdict in CONDITIONS.judge(sources, EVENT)] == [True, False, True, True]
+
+
+@pytest.mark.rule("WF-6")
+@given(st.text(alphabet=st.sampled_from(list("event.orgkisx()[]{}?:'\"&|!=<>+-*/%, \n/015rb\\")), max_size=80))
+def test_no_text_gets_more_than_its_answer(source: str) -> None:
+    if not CONDITIONS.read(source).complaints:
+        (verdict,) = CONDITIONS.judge([source], EVENT)
+        assert isinstance(verdict.holds, bool)
