@@ -1,0 +1,178 @@
+"""The interpreter by property: any graph, any results, any interruption."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.domain.advance import advance, begin
+from fettle_workflow_engine.domain.definition import Action, After, Definition, Fixed, Node, Trigger, Way
+from fettle_workflow_engine.domain.run import Cause, Effect, Failure, Result, Run, RunState, Step, StepState
+
+from ticket_event import AT
+
+TEMPLATES = JinjaTemplates()
+RUN_ID = UUID(int=7)
+CAUSE = Cause("ticket.opened", {}, "e1", 1)
+ENDED = {StepState.DONE, StepState.FAILED, StepState.SKIPPED}
+
+Outcomes = Callable[[str], bool]
+
+
+@st.composite
+def workflows(draw: st.DrawFn) -> Definition:
+    """One to three triggers and up to eight actions, each after some nodes before it, written down in any order."""
+    triggers = [Trigger(f"t{index}", "ticket.opened") for index in range(draw(st.integers(1, 3)))]
+    actions: list[Action] = []
+    for index in range(draw(st.integers(0, 8))):
+        earlier = [
+            *(After(trigger.name) for trigger in triggers),
+            *(After(action.name, way) for action in actions for way in Way),
+        ]
+        after = draw(st.lists(st.sampled_from(earlier), min_size=1, max_size=3, unique=True))
+        # The fields of some have no value: they fail without asking anyone.
+        text = Fixed(draw(st.sampled_from(["a", "a", "a", None])))
+        actions.append(Action(f"a{index}", "ticket.comment", tuple(after), {"ticket": Fixed(1), "text": text}))
+    nodes: list[Node] = [*triggers, *draw(st.permutations(actions))]
+    return Definition("w", "W", tuple(nodes))
+
+
+def begun(definition: Definition, matched: set[str]) -> Run:
+    return begin(definition, matched, CAUSE, run_id=RUN_ID, org="acme", version=1, now=AT)
+
+
+def play(definition: Definition, run: Run, goes_well: Outcomes) -> tuple[Run, list[Effect]]:
+    """The run to its end, each command answered in turn."""
+    effects: list[Effect] = []
+    result = None
+    for second in range(100):
+        done = advance(definition, run, result, now=AT + timedelta(seconds=second), templates=TEMPLATES)
+        run = done.run
+        effects += done.effects
+        if run.state is not RunState.RUNNING:
+            return run, effects
+        (effect,) = done.effects
+        result = answer(effect, goes_well)
+    raise AssertionError("the run does not end")
+
+
+def answer(effect: Effect, goes_well: Outcomes) -> Result:
+    return Result(effect.id, {"outcome": "applied"} if goes_well(effect.node) else Failure("wrong_state", "No."))
+
+
+def outcomes_of(broken: set[int]) -> Outcomes:
+    return lambda node: int(node[1:]) not in broken
+
+
+cases = given(
+    definition=workflows(),
+    matched=st.sets(st.sampled_from(["t0", "t1", "t2"]), min_size=1),
+    broken=st.sets(st.integers(0, 7)),
+)
+
+
+@pytest.mark.rule("WF-10", "WF-12")
+@cases
+def test_every_node_ends_exactly_once(definition: Definition, matched: set[str], broken: set[int]) -> None:
+    run, effects = play(definition, begun(definition, matched), outcomes_of(broken))
+    assert run.steps.keys() == {node.name for node in definition.nodes}
+    assert {step.state for step in run.steps.values()} <= ENDED
+    asked = [effect.node for effect in effects]
+    assert len(asked) == len(set(asked))
+    assert {effect.id for effect in effects} == {uuid5(RUN_ID, node) for node in asked}
+    if run.state is RunState.DONE:
+        check_semantics(definition, run)
+
+
+def check_semantics(definition: Definition, run: Run) -> None:
+    """Each action ran exactly when one of the ways that it names was taken, and after what it waits for."""
+
+    def taken(after: After) -> bool:
+        return run.steps[after.node].state is (StepState.DONE if after.way is Way.DONE else StepState.FAILED)
+
+    places = list(run.steps)
+    for action in definition.actions:
+        ran = run.steps[action.name].state is not StepState.SKIPPED
+        assert ran == any(map(taken, action.after))
+        assert all(places.index(after.node) < places.index(action.name) for after in action.after)
+
+
+@pytest.mark.rule("WF-11")
+@cases
+def test_a_run_fails_exactly_when_a_failure_has_no_follower(
+    definition: Definition, matched: set[str], broken: set[int]
+) -> None:
+    run, _ = play(definition, begun(definition, matched), outcomes_of(broken))
+    heeded = {after.node for action in definition.actions for after in action.after if after.way is Way.ERROR}
+    unheeded = [step.node for step in run.steps.values() if step.state is StepState.FAILED and step.node not in heeded]
+    assert (run.state is RunState.FAILED) == bool(unheeded)
+    assert len(unheeded) <= 1
+
+
+@pytest.mark.rule("WF-9", "WF-12")
+@cases
+def test_a_run_that_is_resumed_anywhere_goes_the_same_way(
+    definition: Definition, matched: set[str], broken: set[int]
+) -> None:
+    """Every call is made twice, and every result comes again later: one run, one set of commands."""
+    goes_well = outcomes_of(broken)
+    plain, asked = play(definition, begun(definition, matched), goes_well)
+    run, seen = begun(definition, matched), dict[UUID, Effect]()
+    results: list[Result | None] = [None]
+    while run.state is RunState.RUNNING:
+        second = len(results) - 1
+        calls = [
+            advance(definition, run, results[-1], now=AT + timedelta(seconds=second), templates=TEMPLATES)
+            for _ in range(2)
+        ]
+        assert calls[0] == calls[1]
+        run = calls[0].run
+        seen.update((effect.id, effect) for effect in calls[0].effects)
+        for old in results:
+            assert advance(definition, run, old, now=AT, templates=TEMPLATES).run == run
+        if calls[0].effects:
+            results.append(answer(calls[0].effects[0], goes_well))
+    assert run == plain
+    assert list(seen.values()) == asked
+
+
+@pytest.mark.rule("WF-9")
+@given(
+    definition=workflows(),
+    schedule=st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60),
+)
+def test_runs_do_not_touch_each_other(definition: Definition, schedule: list[tuple[int, bool]]) -> None:
+    """Four runs whose results arrive in any order, some of them twice, end as each would have ended alone."""
+    ids = [UUID(int=100 + index) for index in range(4)]
+    runs = [begin(definition, {"t0"}, CAUSE, run_id=one, org="acme", version=1, now=AT) for one in ids]
+
+    def step(index: int, result: Result | None) -> None:
+        done = advance(definition, runs[index], result, now=AT, templates=TEMPLATES)
+        runs[index] = done.run
+
+    def result_for(index: int) -> Result | None:
+        waiting = runs[index].waiting
+        return Result(waiting.command_id, {"outcome": "applied"}) if waiting and waiting.command_id else None
+
+    for index in range(4):
+        step(index, None)
+    for index, twice in [*schedule, *((index, False) for index in range(4) for _ in range(10))]:
+        result = result_for(index)
+        if result is not None:
+            for _ in range(1 + twice):
+                step(index, result)
+                for other in range(4):
+                    if other != index:
+                        before = runs[other]
+                        step(other, result)
+                        assert runs[other] == before
+    assert all(run.state is not RunState.RUNNING for run in runs)
+    assert len({tuple((node, _shape(one)) for node, one in run.steps.items()) for run in runs}) == 1
+
+
+def _shape(step: Step) -> tuple[StepState, bool]:
+    return step.state, step.error is not None
