@@ -1,36 +1,76 @@
-"""The HTTP base of every service: health endpoints, metrics, problem details (RFC 9457), who calls."""
+"""The HTTP base of every service: health endpoints, metrics, problem details, who calls."""
 
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fettle_chassis.failures import StartRefused
+from fettle_chassis.problems import Problem, answer_problems, response
 from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
-from fettle_chassis.tokens import Caller, Role
+from fettle_chassis.tokens import Caller, Role, TokenRefused, verify
+from fettle_contracts.problems import ProblemCode
 
+__all__ = ["Admin", "HttpServer", "Operator", "Problem", "Viewer", "caller", "http_app"]
 
-class Problem(Exception):
-    """An answer that is not a success: `status`, stable `code`, a `message` for people, the `field` at fault, and
-    whatever else the body should carry. Raise it anywhere below a route."""
-
-    def __init__(self, status: int, code: str, message: str, *, field: str | None = None, **extra: object) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status, self.code, self.message, self.field, self.extra = status, code, message, field, extra
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 def http_app(service: Service, settings: ServiceSettings, *, title: str, body_limit: int = 1_048_576) -> FastAPI:
     """An app with `/livez`, `/readyz` (parts and their reasons), `/metrics`, and problem details for every error,
     validation (400 with field and rule), 404, 405, and 413 for bodies over `body_limit` bytes included.
 
-    Add routers to it; `app.state` is free for the service.
+    Add routers to it. `app.state.settings` is the settings, the rest of `app.state` is free for the service.
     """
-    raise NotImplementedError
+    app = FastAPI(title=title, docs_url=None, redoc_url=None)
+    app.state.settings = settings
+    answer_problems(app)
+    app.add_middleware(_BodyLimit, limit=body_limit)
+
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> JSONResponse:
+        return _health(service.not_live())
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        return _health(service.not_ready())
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
 
 
 def caller(needed: Role) -> Any:
     """A dependency: the internal token's caller. 401 without a valid token; 404 when the path's `{org}` is not the
     token's org; 403 when the role does not cover `needed`."""
-    raise NotImplementedError
+
+    def authenticate(request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Problem(401, ProblemCode.TOKEN_MISSING, "A token is needed.", headers=_CHALLENGE)
+        try:
+            who = verify(request.app.state.settings.signing_keys, token, datetime.now(UTC))
+        except TokenRefused as refused:
+            raise Problem(401, refused.code, str(refused), headers=_CHALLENGE) from None
+        if request.path_params.get("org", who.org) != who.org:
+            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
+        if not who.role.covers(needed):
+            raise Problem(403, ProblemCode.FORBIDDEN, f"This needs the role {needed}, the caller is {who.role}.")
+        return who
+
+    return Depends(authenticate)
 
 
 Viewer = Annotated[Caller, caller(Role.VIEWER)]
@@ -44,4 +84,96 @@ class HttpServer(Part):
     name = "http"
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        raise NotImplementedError
+        self._app = app
+        self._host = host
+        self._port = port
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port; after start the real one, if 0 was asked for."""
+        return self._port
+
+    async def start(self) -> None:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            listening = socket.create_server((self._host, self._port), family=family, backlog=1024)
+        except OSError as error:
+            raise StartRefused(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from None
+        self._port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            self._app, log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=5
+        )
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        await self._server.up(self._serving)
+
+    async def run(self) -> None:
+        if self._serving is not None:
+            await asyncio.shield(self._serving)
+
+    async def stop(self) -> None:
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the process has one owner."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._up.set()
+
+    async def up(self, serving: "asyncio.Task[None]") -> None:
+        """Returns when requests are answered; raises what ended `serving` before that."""
+        waiting = asyncio.create_task(self._up.wait())
+        await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if serving.done():
+            serving.result()
+
+
+class _BodyLimit:
+    """Refuses bodies over `limit` bytes, by their declared length or once they have grown beyond it."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > self._limit:
+            await response(self._problem())(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                # An HTTPException, as FastAPI takes anything else that reading a body raises for a bad request.
+                raise HTTPException(413, self._problem().message)
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _problem(self) -> Problem:
+        return Problem(413, ProblemCode.TOO_LARGE, f"The body is over {self._limit} bytes.")
+
+
+def _health(reasons: dict[str, str]) -> JSONResponse:
+    return JSONResponse({"status": "no" if reasons else "ok", "parts": reasons}, 503 if reasons else 200)
