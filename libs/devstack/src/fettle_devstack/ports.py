@@ -1,0 +1,41 @@
+"""TCP ports of this machine."""
+
+import errno
+import random
+import socket
+
+from fettle_devstack.failures import PortTaken
+
+_RANGE = range(20_000, 32_000)
+"""Below the ports that Linux and macOS lend to outgoing connections, so that a server that stops can come back."""
+_dice = random.SystemRandom()
+_given: set[int] = set()
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1:`port` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def require_free(port: int, server: str, setting: str) -> None:
+    """Raises `PortTaken` if nothing new could listen on the port."""
+    if not is_free(port):
+        raise PortTaken(server, port, setting)
+
+
+def free_port() -> int:
+    """A port that nobody listens on and that this process has not been given before."""
+    while True:
+        port = _dice.choice(_RANGE)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
