@@ -17,7 +17,7 @@ CLOCK_INDEX: Final = 2**31 - 1
 """The index of a clock: behind every message that its record caused."""
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=False):
     """What all messages share. `place` is `(offset, index)`."""
 
     shard: int
@@ -25,7 +25,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     place: tuple[int, int]
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a change rests on. `offset` is the record at which it was decided, `deadline` the instant at which silence
     became too long (null when a heartbeat said so), `status` what the last heartbeat said (null: never heard)."""
 

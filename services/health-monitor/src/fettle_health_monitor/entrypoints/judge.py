@@ -1,0 +1,45 @@
+"""What a judge answers from memory: one subject as its shard sees it now. Asked by the correlator alone."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from fettle_chassis.http import Problem, Viewer
+from fettle_contracts.times import from_ms
+from fettle_health_monitor.domain.judge.shard import Shard
+from fettle_health_monitor.domain.judge.states import Reading, State
+from fettle_health_monitor.judge.owned import Shards
+
+
+def judge_routes(shards: Shards) -> APIRouter:
+    router = APIRouter(prefix="/internal")
+
+    @router.get("/subjects/{org}/{type}/{id:path}")
+    async def subject(org: str, type: str, id: str, _caller: Viewer) -> dict[str, Any]:
+        key = f"{org}/{type}/{id}".encode()
+        shard = shards.of(key)
+        row = None if shard is None else shard.watch.subjects.rows.get(key)
+        if shard is None or row is None:
+            raise Problem(404, "subject_unknown", "No shard of this process watches this subject.")
+        return seen(shard, row)
+
+    return router
+
+
+def seen(shard: Shard, row: int) -> dict[str, Any]:
+    """A subject as its shard sees it. `deadline`: when its silence will be too long, null when it already is or when
+    its org is switched off. `as_of`: the broker time up to which the shard has judged."""
+    watch, subjects, clock = shard.watch, shard.watch.subjects, shard.watch.clock
+    heard_at = subjects.heard_at[row]
+    waits = subjects.timing[row] and subjects.reading[row] == Reading.OK
+    return {
+        "org": subjects.keys[row].split(b"/", 1)[0].decode(),
+        "subject": watch.subject_of(row),
+        "state": State(subjects.state[row]).word,
+        "since": from_ms(subjects.since_at[row]),
+        "last_heard": from_ms(heard_at) if heard_at else None,
+        "deadline": from_ms(clock.said + watch.silent_at(row) - clock.now) if waits else None,
+        "as_of": from_ms(clock.said),
+        "shard": shard.partition,
+        "generation": shard.generation,
+    }

@@ -1,0 +1,18 @@
+"""What a judge process counts."""
+
+from fettle_chassis.metrics import counter, gauge, histogram
+
+RECORDS = counter("judge_records", "Records of device.heartbeats folded, control records included.")
+IGNORED = counter("judge_ignored", "Records that were as they should be and were not judged, by why.", "why")
+REFUSED = counter("judge_refused", "Wrong records, by the reason; only so many are dead-lettered.", "code")
+JUDGEMENTS = counter("judge_judgements", "Messages written for the correlator, clocks apart, by kind.", "kind")
+BACKLOG = gauge("judge_backlog_messages", "Messages for the correlator that Kafka has not acknowledged.")
+BEHIND = gauge("judge_behind_seconds", "Age of the last record judged, by shard.", "shard")
+SUBJECTS = gauge("judge_subjects", "Subjects watched, by shard.", "shard")
+OPENED = counter("judge_shards_opened", "Shards taken over: after a checkpoint, anew, or after lost log.", "how")
+SHARD_UNOBSERVED = gauge(
+    "judge_shard_unobserved", "1 while the owner of a shard does not read its own pulses, else 0.", "shard"
+)
+CHECKPOINTS = counter("judge_checkpoints", "Checkpoints written, or left because another owner is further.", "outcome")
+CHECKPOINT_SECONDS = histogram("judge_checkpoint_seconds", "From copying a shard's state to having it in the database.")
+CONSUMER_RESTARTS = counter("judge_consumer_restarts", "Clients thrown away because nothing came of them any more.")

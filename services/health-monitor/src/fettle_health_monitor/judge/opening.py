@@ -1,0 +1,87 @@
+"""Where a shard goes on when this process gets it: after its checkpoint, or anew."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+
+from fettle_chassis.failures import StartRefused
+from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, Stored
+from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
+from fettle_health_monitor.domain.judge.checkpoint import restore
+from fettle_health_monitor.domain.judge.shard import Shard
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A shard and the offset from which it reads on. With a `nonce` it must say hello and wait to be told."""
+
+    shard: Shard
+    offset: int
+    nonce: str | None = None
+
+
+class Opening:
+    """Opens shards. `partitions` says how many the topic has, once it is known to be there."""
+
+    def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog, partitions: Callable[[], int]) -> None:
+        self._checkpoints = checkpoints
+        self._heartbeats = heartbeats
+        self._partitions = partitions
+
+    async def open(self, partition: int, frozen: Shard | None) -> Opened:
+        """The newer of the frozen shard and the checkpoint, checked against the log as it is now.
+
+        Raises `StartRefused` when the log has another number of partitions than the checkpoint, and what is transient
+        when broker or database are away.
+        """
+        stored = await self._checkpoints.load(partition)
+        if stored is None:
+            return await self._anew(partition, 1, "no checkpoint")
+        if stored.partitions != self._partitions():
+            raise StartRefused(
+                f"device.heartbeats has {self._partitions()} partitions and had {stored.partitions}: their number is "
+                "fixed at creation, growing is a migration to a new topic"
+            )
+        shard = await self._newest(stored, frozen)
+        if shard is None or shard.place is None:
+            return await self._anew(partition, stored.generation + 1, "no checkpoint of this generation")
+        start, _ = await self._heartbeats.bounds(partition)
+        if shard.place.offset < start:
+            return self._announced_again(shard, start)
+        if await self._heartbeats.place_at(partition, shard.place.offset) != shard.place:
+            return await self._anew(partition, stored.generation + 1, "another log")
+        log.info("shard.opened", shard=partition, generation=shard.generation, offset=shard.place.offset)
+        return Opened(shard, shard.place.offset + 1)
+
+    async def _newest(self, stored: Stored, frozen: Shard | None) -> Shard | None:
+        if (
+            frozen is not None
+            and frozen.place is not None
+            and ((frozen.generation, frozen.place.offset) >= (stored.generation, stored.offset))
+        ):
+            return frozen
+        saved = await asyncio.to_thread(stored.unpack)
+        return None if saved is None else await asyncio.to_thread(restore, saved)
+
+    def _announced_again(self, shard: Shard, start: int) -> Opened:
+        """Unread log is gone, and with it perhaps policies: keep the state, judge nothing until told again."""
+        nonce = str(uuid4())
+        shard.await_announcement(nonce)
+        log.warning("shard.log_lost", shard=shard.partition, place=shard.place, log_starts=start)
+        return Opened(shard, start, nonce)
+
+    async def _anew(self, partition: int, generation: int, why: str) -> Opened:
+        """Know nothing, and say so at the end of the log. The generation is on record before anything is said in it."""
+        _, end = await self._heartbeats.bounds(partition)
+        if not await self._checkpoints.begin(partition, generation, self._partitions()):
+            raise TimeoutError("another owner has begun this generation")  # transient: look again
+        shard = Shard(partition, self._partitions(), generation)
+        nonce = str(uuid4())
+        shard.await_announcement(nonce)
+        log.warning("shard.starts_anew", shard=partition, generation=generation, offset=end, why=why)
+        return Opened(shard, end, nonce)

@@ -1,0 +1,55 @@
+"""The shards in this process's hands."""
+
+import time
+from dataclasses import dataclass, field
+
+from fettle_contracts.partitions import partition_for
+from fettle_health_monitor.domain.judge.shard import ControlReader, Place, Shard
+
+
+@dataclass(slots=True, eq=False)
+class Owned:
+    """A shard that this process owns. Instants are of the monotonic clock, in seconds.
+
+    `anchor` is a place that is known to be in the log that the shard is of; `read_at` is when its last records came.
+    """
+
+    shard: Shard
+    read_control: ControlReader
+    anchor: Place | None
+    read_at: float = field(default_factory=time.monotonic)
+    pulse_read_at: float = field(default_factory=time.monotonic)
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def partition(self) -> int:
+        return self.shard.partition
+
+    @property
+    def judging(self) -> bool:
+        return self.shard.announcement is None
+
+
+class Shards:
+    """`owned` are judged now; `frozen` were, stand still, and go on if they come back before anybody was further."""
+
+    def __init__(self) -> None:
+        self.owned: dict[int, Owned] = {}
+        self.frozen: dict[int, Shard] = {}
+
+    def take(self, owned: Owned) -> None:
+        self.frozen.pop(owned.partition, None)
+        self.owned[owned.partition] = owned
+
+    def freeze(self, partition: int) -> Owned | None:
+        """Stop judging the shard; its state stays as it is."""
+        owned = self.owned.pop(partition, None)
+        if owned is not None and owned.judging:
+            self.frozen[partition] = owned.shard
+        return owned
+
+    def of(self, key: bytes) -> Shard | None:
+        """The owned shard that a key belongs to."""
+        for owned in self.owned.values():
+            return found.shard if (found := self.owned.get(partition_for(key, owned.shard.partitions))) else None
+        return None

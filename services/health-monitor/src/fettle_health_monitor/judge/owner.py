@@ -1,0 +1,235 @@
+"""Owns partitions of `device.heartbeats` through the consumer group and folds what stands in them.
+
+The group only says who owns what. Nothing is committed to it: the place of a shard stands in its checkpoint.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from fettle_chassis.failures import StartRefused
+from fettle_chassis.patience import is_transient, pauses
+from fettle_chassis.service import Part
+from fettle_health_monitor.adapters.judge.dead_letters import HeartbeatDeadLetters
+from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Shard
+from fettle_health_monitor.judge.journal import Journal
+from fettle_health_monitor.judge.metrics import BEHIND, CONSUMER_RESTARTS, IGNORED, OPENED, RECORDS, REFUSED, SUBJECTS
+from fettle_health_monitor.judge.opening import Opened, Opening
+from fettle_health_monitor.judge.owned import Owned, Shards
+from fettle_health_monitor.judge.pulses import Pulses
+from fettle_health_monitor.judge.saving import AnotherLog, Saving, SavingLoop
+
+log = structlog.get_logger(__name__)
+
+_POLL_MS = 500
+_LAST_SAVE_WITHIN_S = 10.0
+_DEAD_AFTER_S = 45.0
+"""A client whose owned shards have read no pulse for so long, new producers notwithstanding, is thrown away."""
+
+
+class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka has no types
+    """The poll loop and its rebalances. `build` makes a group consumer that is not started."""
+
+    name = "judge"
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        build: Callable[[], Any],
+        control_of: Callable[[int], ControlReader],
+        shards: Shards,
+        opening: Opening,
+        saving: Saving,
+        saving_loop: SavingLoop,
+        journal: Journal,
+        pulses: Pulses,
+        dead_letters: HeartbeatDeadLetters,
+    ) -> None:
+        self._topic = topic
+        self._build = build
+        self._control_of = control_of
+        self._shards = shards
+        self._opening = opening
+        self._saving = saving
+        self._saving_loop = saving_loop
+        self._journal = journal
+        self._pulses = pulses
+        self._dead_letters = dead_letters
+        self._consumer: Any = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._opening_now: dict[int, asyncio.Task[None]] = {}
+        self._assigned_at: float | None = None
+
+    def not_ready(self) -> str | None:
+        if self._assigned_at is None:
+            return "not in the group yet"
+        return f"opening shards {sorted(self._opening_now)}" if self._opening_now else None
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._reopen_lost())
+                while True:
+                    await self._serve_until_dead()
+        except* StartRefused as refused:
+            raise refused.exceptions[0] from None
+
+    async def stop(self) -> None:
+        await self._let_go(list(self._shards.owned))
+        await self._drop_consumer()
+
+    async def _serve_until_dead(self) -> None:
+        self._consumer = self._build()
+        try:
+            await self._consumer.start()
+            self._consumer.subscribe([self._topic], listener=self)
+            while not self._looks_dead():
+                await self._poll()
+            CONSUMER_RESTARTS.inc()
+            log.warning("judge.consumer_restarts", unread=self._pulses.unread())
+        except (KafkaError, OSError) as error:
+            if not is_transient(error):
+                raise
+            log.warning("judge.consumer_failed", error=repr(error))
+            await asyncio.sleep(1.0)
+        await self._let_go(list(self._shards.owned))
+        await self._drop_consumer()
+
+    def _looks_dead(self) -> bool:
+        now = time.monotonic()
+        return any(
+            now - owned.pulse_read_at > _DEAD_AFTER_S and now - owned.read_at > _DEAD_AFTER_S
+            for owned in self._shards.owned.values()
+        )
+
+    async def _poll(self) -> None:
+        await self._journal.room()
+        try:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+        except OffsetOutOfRangeError as error:
+            for where in error.args[0]:
+                self._reopen(where.partition)
+            return
+        for where, records in batches.items():
+            owned = self._shards.owned.get(where.partition)
+            if owned is not None and await self._continues(owned, records):
+                await self._judge(owned, records)
+        await asyncio.sleep(0)  # getmany does not let others run while records are at hand
+
+    async def _continues(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> bool:
+        """Whether the records are of the log that the shard is of. Looked at closely when offsets are missing or time
+        steps back, as they are when the topic has been deleted and created again."""
+        place = owned.shard.place
+        first = records[0]
+        if place is None or (first.offset == place.offset + 1 and first.timestamp >= place.timestamp):
+            return True
+        try:
+            await self._saving.check_log(owned)
+        except AnotherLog:
+            self._reopen(owned.partition)
+            return False
+        return True
+
+    async def _judge(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> None:
+        shard = owned.shard
+        outcome = shard.fold(records, owned.read_control)
+        self._journal.write(outcome.judgements)
+        owned.read_at = time.monotonic()
+        if outcome.pulse is not None and outcome.pulse.owner == self._pulses.owner:
+            owned.pulse_read_at = owned.read_at
+        self._pulses.reconsider()
+        RECORDS.inc(len(records))
+        for why, count in outcome.ignored.items():
+            IGNORED.labels(why).inc(count)
+        BEHIND.labels(str(shard.partition)).set(max(time.time() - shard.watch.clock.record / 1000, 0))
+        SUBJECTS.labels(str(shard.partition)).set(len(shard.watch.subjects))
+        if outcome.refusals:
+            for refusal in outcome.refusals:
+                REFUSED.labels(refusal.code).inc()
+            await self._dead_letters.bury(shard.partition, records, outcome.refusals)
+
+    # Whose shards
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Called by the client, inside a rebalance: must not raise, and end well within `rebalance_timeout_ms`."""
+        await self._let_go([where.partition for where in revoked])
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Called by the client, inside a rebalance: must not raise. Nothing is read of a partition until its shard is
+        open."""
+        for where in sorted(assigned):
+            self._hold(where)
+            self._start_opening(where.partition, self._shards.frozen.get(where.partition))
+        self._assigned_at = time.monotonic()
+        log.info("judge.assigned", shards=sorted(where.partition for where in assigned))
+
+    def _hold(self, where: TopicPartition) -> None:
+        self._consumer.seek(where, 0)
+        self._consumer.pause(where)
+
+    def _reopen(self, partition: int, *, keep: bool = True) -> None:
+        """The log is not what it was: look at it as if the shard had just been assigned."""
+        owned = self._shards.freeze(partition)
+        if owned is None or partition in self._opening_now:
+            return
+        self._hold(TopicPartition(self._topic, partition))
+        self._start_opening(partition, owned.shard if keep and owned.judging else None)
+
+    async def _reopen_lost(self) -> None:
+        while True:
+            owned = await self._saving_loop.lost.get()
+            if self._shards.owned.get(owned.partition) is owned:
+                self._shards.frozen.pop(owned.partition, None)
+                self._reopen(owned.partition, keep=False)
+
+    def _start_opening(self, partition: int, frozen: Shard | None) -> None:
+        if self._tasks is not None:
+            self._opening_now[partition] = self._tasks.create_task(self._open(partition, frozen))
+
+    async def _open(self, partition: int, frozen: Shard | None) -> None:
+        opened = await self._patiently_open(partition, frozen)
+        where = TopicPartition(self._topic, partition)
+        self._shards.take(Owned(opened.shard, self._control_of(partition), opened.shard.place))
+        self._consumer.seek(where, opened.offset)
+        self._consumer.resume(where)
+        del self._opening_now[partition]
+        OPENED.labels("resumed" if opened.nonce is None else "lost" if opened.shard.place else "anew").inc()
+        if opened.nonce is not None:
+            await self._pulses.hello(partition, opened.nonce)
+
+    async def _patiently_open(self, partition: int, frozen: Shard | None) -> Opened:
+        for pause in pauses():
+            try:
+                return await self._opening.open(partition, frozen)
+            except BaseException as error:
+                if not is_transient(error):
+                    raise
+                log.warning("shard.not_opened", shard=partition, error=repr(error))
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    async def _let_go(self, partitions: Sequence[int]) -> None:
+        """Stop judging these shards, save them if that can be done soon, and keep them frozen."""
+        for partition in partitions:
+            task = self._opening_now.pop(partition, None)
+            if task is not None:
+                task.cancel()
+        let_go = [owned for partition in partitions if (owned := self._shards.freeze(partition)) is not None]
+        async with asyncio.TaskGroup() as group:
+            for owned in let_go:
+                group.create_task(self._saving.save_last(owned, _LAST_SAVE_WITHIN_S))
+
+    async def _drop_consumer(self) -> None:
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            try:
+                async with asyncio.timeout(10.0):
+                    await consumer.stop()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.info("judge.consumer_stopped_badly", error=repr(error))

@@ -1,0 +1,107 @@
+"""Checkpoints, off the hot path: every few seconds, and when a shard is let go."""
+
+import asyncio
+import time
+
+import structlog
+
+from fettle_chassis.patience import is_transient
+from fettle_chassis.service import Part
+from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed
+from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
+from fettle_health_monitor.adapters.judge.ordered_writer import OrderedWriter
+from fettle_health_monitor.domain.judge.checkpoint import snapshot
+from fettle_health_monitor.judge.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
+from fettle_health_monitor.judge.owned import Owned, Shards
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY_S = 1.0
+_ACKNOWLEDGED_WITHIN_S = 15.0
+
+
+class AnotherLog(Exception):
+    """The log that the shard was reading is gone; what stands under its name is another one."""
+
+    def __init__(self, owned: Owned) -> None:
+        super().__init__(f"shard {owned.partition}")
+        self.owned = owned
+
+
+class Saving:
+    """Saves shards. A checkpoint is written only when every change up to it is in Kafka, and only while the log is
+    still the one that it is of."""
+
+    def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog, judgements: OrderedWriter) -> None:
+        self._checkpoints = checkpoints
+        self._heartbeats = heartbeats
+        self._judgements = judgements
+
+    async def save(self, owned: Owned) -> None:
+        """Raises `AnotherLog`, and what is transient when broker or database are away: the last checkpoint holds."""
+        shard = owned.shard
+        owned.saved_at = time.monotonic()
+        if shard.place is None or not owned.judging or shard.place == owned.anchor:
+            return
+        with CHECKPOINT_SECONDS.time():
+            taken, mark = snapshot(shard), self._judgements.mark()
+            async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
+                await self._judgements.acknowledged(mark)
+            await self.check_log(owned)
+            state = await asyncio.to_thread(packed, taken)
+            saved = await self._checkpoints.save(taken, state)
+        owned.anchor = taken.place
+        CHECKPOINTS.labels("saved" if saved else "behind").inc()
+        log.debug("shard.saved", shard=owned.partition, offset=taken.place.offset, bytes=len(state), saved=saved)
+
+    async def check_log(self, owned: Owned) -> None:
+        """Raises `AnotherLog` unless the shard's anchor is still where it was. What retention has taken since is gone
+        rightly: the shard has read it."""
+        anchor = owned.anchor
+        if anchor is None:
+            return
+        start, _ = await self._heartbeats.bounds(owned.partition)
+        if anchor.offset >= start and await self._heartbeats.place_at(owned.partition, anchor.offset) != anchor:
+            raise AnotherLog(owned)
+
+    async def save_last(self, owned: Owned, within_s: float) -> None:
+        """Save a shard that is let go, if it can be done in time; otherwise the last checkpoint holds."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self.save(owned)
+        except AnotherLog:
+            log.warning("shard.not_saved", shard=owned.partition, why="another log")
+        except BaseException as error:
+            if not is_transient(error):
+                raise
+            log.warning("shard.not_saved", shard=owned.partition, why=repr(error))
+
+
+class SavingLoop(Part):
+    """Saves every owned shard about every `every_s` seconds, one at a time. Shards that turn out to be of another log
+    are put into `lost`."""
+
+    name = "checkpoints"
+
+    def __init__(self, shards: Shards, saving: Saving, every_s: float) -> None:
+        self.lost: asyncio.Queue[Owned] = asyncio.Queue()
+        self._shards = shards
+        self._saving = saving
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(min(_LOOK_EVERY_S, self._every_s))
+            for owned in list(self._shards.owned.values()):
+                if time.monotonic() - owned.saved_at >= self._every_s:
+                    await self._save(owned)
+
+    async def _save(self, owned: Owned) -> None:
+        try:
+            await self._saving.save(owned)
+        except AnotherLog:
+            self.lost.put_nowait(owned)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or not is_transient(error):
+                raise
+            log.warning("shard.not_saved", shard=owned.partition, why=repr(error))
