@@ -27,3 +27,10 @@ def running(environment: dict[str, str], folder: Path) -> Iterator[Installation]
 def installation(environment: dict[str, str], tmp_path: Path) -> Iterator[Installation]:
     with running(environment, tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def own_installation(own_environment: dict[str, str], tmp_path: Path) -> Iterator[Installation]:
+    """An installation on servers that the test may stop and hang."""
+    with running(own_environment, tmp_path) as started:
+        yield started

@@ -75,10 +75,11 @@ def read_all(bootstrap: str, *topics: str) -> list[Received]:
             for message in consumer.consume(5000, timeout=1.0):
                 if message.error() is not None:
                     raise KafkaException(message.error())
-                place = (message.topic(), message.partition())
-                if place in ends and message.offset() < ends[place]:
-                    received.append(_received(message))
-                if message.offset() + 1 >= ends.get(place, 0):
+                record = _received(message)
+                place = (record.topic, record.partition)
+                if record.offset < ends.get(place, 0):
+                    received.append(record)
+                if record.offset + 1 >= ends.get(place, 0):
                     ends.pop(place, None)
     finally:
         consumer.close()

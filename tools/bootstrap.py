@@ -61,8 +61,8 @@ def installer() -> Path:
         subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
         wanted = Path(workshop) / "requirements.txt"
         wanted.write_text(requirement)
-        pip = [fresh / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        if subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", wanted], check=False).returncode:
+        pip = [str(fresh / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        if subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(wanted)], check=False).returncode:
             fail("uv could not be installed from the package index; try again when it is reachable")
         home.joinpath("bin").mkdir(parents=True, exist_ok=True)
         half = home / "bin" / f".uv-{os.getpid()}"
@@ -83,7 +83,9 @@ def main() -> None:
         run("venv", "--quiet", "--python", sys.executable, ".venv")
     print("installing the locked packages", flush=True)
     run("pip", "sync", "--quiet", "--python", python, "--require-hashes", LOCK)
-    editable = [part for member in MEMBERS for part in ("-e", f"./{member.relative_to(ROOT)}")]
+    editable: list[str] = []
+    for member in MEMBERS:
+        editable += ["-e", f"./{member.relative_to(ROOT)}"]
     run("pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", *editable)
 
 

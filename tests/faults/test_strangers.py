@@ -6,7 +6,12 @@ import time
 
 import pytest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported at run time only
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from fettle_devstack import Servers
 from tests.installation import Installation, OrgApi, eventually
@@ -17,13 +22,12 @@ def send_again(servers: Servers, records: list[Received], partition: bool) -> No
     """The same bytes under the same headers, as anybody with write access can send them."""
     client = producer(servers.kafka.bootstrap)
     for record in records:
-        place = {"partition": record.partition} if partition else {}
         client.produce(
             record.topic,
             key=record.key,
             value=record.value,
             headers=[(name, value.encode()) for name, value in record.headers.items()],
-            **place,
+            partition=record.partition if partition else -1,
         )
     assert client.flush(30) == 0
 

@@ -80,7 +80,7 @@ class Commands:
             self.lost.append(str(error))
 
 
-def _headers(identity: str, verb: str) -> list[tuple[str, bytes]]:
+def _headers(identity: str, verb: str) -> dict[str, str | bytes | None]:
     fields = {
         "ce_specversion": "1.0",
         "ce_id": identity,
@@ -89,7 +89,7 @@ def _headers(identity: str, verb: str) -> list[tuple[str, bytes]]:
         "ce_time": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
         "content-type": "application/json",
     }
-    return [(name, value.encode()) for name, value in fields.items()]
+    return {name: value.encode() for name, value in fields.items()}
 
 
 @dataclass
