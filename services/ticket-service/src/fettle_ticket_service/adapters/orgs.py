@@ -1,0 +1,46 @@
+"""Organizations: what the console has said of them, their ticket policy and their kept counts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.ticket import TicketState
+from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters.tables import ORG
+from fettle_ticket_service.adapters.unnest import arrays, insert_rows
+
+_COLUMNS = ("org", "name", "deleted", "told_at")
+_TAKE_IN = insert_rows(ORG, _COLUMNS)
+_TAKE_IN = _TAKE_IN.on_conflict_do_update(
+    index_elements=["org"],
+    set_={name: _TAKE_IN.excluded[name] for name in ("name", "deleted", "told_at")},
+    where=ORG.c.told_at <= _TAKE_IN.excluded.told_at,
+)
+
+
+async def take_in(connection: AsyncConnection, told: Iterable[tuple[str, str, bool, datetime]]) -> None:
+    """Enters or renews orgs `(org, name, deleted, told at)`, each named once; older statements change nothing."""
+    await connection.execute(_TAKE_IN, arrays(_COLUMNS, sorted(told)))
+
+
+async def policy_of(connection: AsyncConnection, org: str) -> TicketPolicy | None:
+    """The org's ticket policy, or None when there is no such org."""
+    stored = await connection.scalar(select(ORG.c.policy).where(ORG.c.org == org, ~ORG.c.deleted))
+    return None if stored is None else TicketPolicy.model_validate(stored)
+
+
+async def set_policy(connection: AsyncConnection, org: str, policy: TicketPolicy) -> bool:
+    """Replaces the org's ticket policy; False when there is no such org."""
+    stored: dict[str, Any] = policy.to_dict()
+    changed = await connection.execute(update(ORG).where(ORG.c.org == org, ~ORG.c.deleted).values(policy=stored))
+    return changed.rowcount == 1
+
+
+async def counts_of(connection: AsyncConnection, org: str) -> dict[TicketState, int] | None:
+    """How many tickets the org has in each state, or None when there is no such org."""
+    columns = [ORG.c[state] for state in TicketState]
+    row = (await connection.execute(select(*columns).where(ORG.c.org == org, ~ORG.c.deleted))).one_or_none()
+    return None if row is None else dict(zip(TicketState, row, strict=True))

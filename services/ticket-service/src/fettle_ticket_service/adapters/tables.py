@@ -1,0 +1,97 @@
+"""The tables of this service as the migrations have made them."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+METADATA = MetaData()
+INSTANT = DateTime(timezone=True)
+
+ORG = Table(
+    "org",
+    METADATA,
+    Column("org", Text, primary_key=True),
+    Column("name", Text),
+    Column("deleted", Boolean),
+    Column("next_number", BigInteger),
+    Column("open", BigInteger),
+    Column("in_progress", BigInteger),
+    Column("resolved", BigInteger),
+    Column("policy", JSONB),
+    Column("told_at", INSTANT),
+)
+
+TICKET = Table(
+    "ticket",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("org", Text),
+    Column("number", BigInteger),
+    Column("version", Integer),
+    Column("state", Text),
+    Column("source", Text),
+    Column("kind", Text),
+    Column("title", Text),
+    Column("description", Text),
+    Column("description_version", Integer),
+    Column("subject_type", Text),
+    Column("subject_id", Text),
+    Column("subject_name", Text),
+    Column("integration", Text),
+    Column("space", Text),
+    Column("links", JSONB),
+    Column("dedup_key", Text),
+    Column("flap_count", Integer),
+    Column("parent_id", Uuid),
+    Column("parent_number", BigInteger),
+    Column("previous_id", Uuid),
+    Column("previous_number", BigInteger),
+    Column("opened_at", INSTANT),
+    Column("opened_by", JSONB),
+    Column("started_at", INSTANT),
+    Column("started_by", JSONB),
+    Column("resolved_at", INSTANT),
+    Column("resolved_by", JSONB),
+    Column("resolution", Text),
+    Column("updated_at", INSTANT),
+)
+
+SEARCH = Table(
+    "ticket_search",
+    METADATA,
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("org", Text),
+    Column("words", Text),
+)
+
+ENTRY = Table(
+    "entry",
+    METADATA,
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("id", Uuid),
+    Column("org", Text),
+    Column("type", Text),
+    Column("at", INSTANT),
+    Column("actor", JSONB),
+    Column("body", Text),
+    Column("evidence", JSONB),
+)
+
+COMMAND = Table(
+    "command",
+    METADATA,
+    Column("org", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("fingerprint", LargeBinary),
+    Column("verb", Text),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("message", Text),
+    Column("ticket_id", Uuid),
+    Column("ticket_number", BigInteger),
+    Column("ticket_state", Text),
+    Column("ticket_version", Integer),
+    Column("answer", LargeBinary),
+    Column("at", INSTANT),
+)

@@ -1,0 +1,131 @@
+"""Lists of an org's tickets, a page at a time.
+
+Pages go by key (the place where the last page ended), and each state is read from an index that has the order asked
+for; a list over several states merges them. So a page costs the same on the first ticket and after the millionth.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.identity import SubjectRef
+from fettle_contracts.ticket import TicketSource, TicketState
+from fettle_ticket_service.adapters.tables import ENTRY, INSTANT, SEARCH, TICKET
+from fettle_ticket_service.adapters.ticket_rows import actor_of, ticket_of
+from fettle_ticket_service.adapters.wire import Line
+from fettle_ticket_service.domain.ticket import Ticket
+
+SEARCH_MIN_CHARACTERS = 3
+GLIMPSE_CHARACTERS = 200
+
+
+class Sort(StrEnum):
+    OPENED = "opened"
+    UPDATED = "updated"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the last ticket's number and, unless sorted by it, its time."""
+
+    number: int
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which tickets, in which order; None does not narrow. `space` also means everything under it."""
+
+    states: tuple[TicketState, ...]
+    source: TicketSource | None = None
+    kind: str | None = None
+    subject: SubjectRef | None = None
+    integration: str | None = None
+    space: str | None = None
+    search: str | None = None
+    sort: Sort = Sort.OPENED
+    ascending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A ticket with the newest line of its timeline, its text cut to a glimpse."""
+
+    ticket: Ticket
+    latest: Line
+
+    def place(self, sort: Sort) -> Place:
+        times = {Sort.OPENED: self.ticket.opened_at, Sort.UPDATED: self.ticket.updated_at}
+        return Place(self.ticket.number, times.get(sort))
+
+
+_TIMES = {Sort.OPENED: "opened_at", Sort.UPDATED: "updated_at"}
+_LATEST = (
+    ENTRY.c.id.label("entry_id"),
+    ENTRY.c.type.label("entry_type"),
+    ENTRY.c.at.label("entry_at"),
+    ENTRY.c.actor.label("entry_actor"),
+    func.left(ENTRY.c.body, GLIMPSE_CHARACTERS).label("entry_body"),
+)
+
+
+async def list_tickets(
+    connection: AsyncConnection, org: str, wanted: Wanted, after: Place | None, limit: int
+) -> list[Listed]:
+    """Up to `limit` tickets after the place where the last page ended, each with its newest entry."""
+    narrowed = and_(TICKET.c.org == org, *_filters(wanted), *_beyond(wanted, after))
+    pages = [
+        select(TICKET).where(narrowed, TICKET.c.state == state).order_by(*_order(TICKET.c, wanted)).limit(limit)
+        for state in wanted.states
+    ]
+    merged = union_all(*(select(page.subquery()) for page in pages)).subquery("page")
+    newest = (ENTRY.c.ticket_id == merged.c.id) & (ENTRY.c.version == merged.c.version)
+    statement = select(merged, *_LATEST).join(ENTRY, newest).order_by(*_order(merged.c, wanted)).limit(limit)
+    return [_listed(row) for row in await connection.execute(statement)]
+
+
+def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
+    keys = [columns[name] for name in (_TIMES.get(wanted.sort), "number") if name]
+    return keys if wanted.ascending else [key.desc() for key in keys]
+
+
+def _beyond(wanted: Wanted, after: Place | None) -> list[ColumnElement[bool]]:
+    if after is None:
+        return []
+    time = _TIMES.get(wanted.sort)
+    if time is None or after.at is None:
+        mine: Any = TICKET.c.number
+        theirs: Any = literal(after.number)
+    else:
+        mine = tuple_(TICKET.c[time], TICKET.c.number)
+        theirs = tuple_(literal(after.at, INSTANT), literal(after.number))
+    return [mine > theirs if wanted.ascending else mine < theirs]
+
+
+def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+    exact = {"source": wanted.source, "kind": wanted.kind, "integration": wanted.integration}
+    filters: list[ColumnElement[bool]] = [TICKET.c[name] == value for name, value in exact.items() if value is not None]
+    if wanted.subject is not None:
+        filters.append(TICKET.c.subject_type == wanted.subject.type)
+        filters.append(TICKET.c.subject_id == wanted.subject.id)
+    if wanted.space is not None:
+        under = TICKET.c.space.startswith(f"{wanted.space}/", autoescape=True)
+        filters.append(or_(TICKET.c.space == wanted.space, under))
+    if wanted.search is not None:
+        found = select(SEARCH.c.ticket_id).where(
+            SEARCH.c.org == TICKET.c.org, SEARCH.c.words.contains(wanted.search.lower(), autoescape=True)
+        )
+        filters.append(TICKET.c.id.in_(found))
+    return filters
+
+
+def _listed(row: Any) -> Listed:
+    actor = actor_of(row.entry_actor)
+    return Listed(
+        ticket_of(row), Line(row.entry_id, row.entry_type, row.version, row.entry_at, actor, row.entry_body, None)
+    )

@@ -1,0 +1,103 @@
+"""Tickets as rows of the `ticket` table, and back."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from fettle_contracts.identity import SubjectType
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket import Resolution, TicketSource, TicketState
+from fettle_ticket_service.adapters.tables import TICKET
+from fettle_ticket_service.adapters.unnest import Row
+from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
+from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
+
+COLUMNS = tuple(column.name for column in TICKET.columns)
+
+
+def row_of(org: str, ticket: Ticket) -> Row:
+    """The ticket's values in the order of `COLUMNS`."""
+    return (
+        ticket.id,
+        org,
+        ticket.number,
+        ticket.version,
+        ticket.state,
+        ticket.source,
+        ticket.kind,
+        ticket.title,
+        ticket.description,
+        ticket.description_version,
+        ticket.subject.type,
+        ticket.subject.id,
+        ticket.subject.name,
+        ticket.integration,
+        ticket.space,
+        to_json(links_json(ticket.links)).decode() if ticket.links else "[]",
+        ticket.dedup_key,
+        ticket.flap_count,
+        *_link_columns(ticket.parent),
+        *_link_columns(ticket.previous),
+        ticket.opened_at,
+        actor_text(ticket.opened_by),
+        ticket.started_at,
+        ticket.started_by and actor_text(ticket.started_by),
+        ticket.resolved_at,
+        ticket.resolved_by and actor_text(ticket.resolved_by),
+        ticket.resolution,
+        ticket.updated_at,
+    )
+
+
+def ticket_of(row: Any) -> Ticket:
+    """The ticket in a row with the columns of `ticket`."""
+    return Ticket(
+        id=row.id,
+        number=row.number,
+        version=row.version,
+        state=TicketState(row.state),
+        source=TicketSource(row.source),
+        kind=row.kind,
+        title=row.title,
+        description=row.description,
+        description_version=row.description_version,
+        subject=Subject(SubjectType(row.subject_type), row.subject_id, row.subject_name),
+        integration=row.integration,
+        space=row.space,
+        links=tuple(Link(link["label"], link["url"]) for link in row.links),
+        dedup_key=row.dedup_key,
+        flap_count=row.flap_count,
+        parent=_ticket_link(row.parent_id, row.parent_number),
+        previous=_ticket_link(row.previous_id, row.previous_number),
+        opened_at=row.opened_at,
+        opened_by=actor_of(row.opened_by),
+        started_at=row.started_at,
+        started_by=row.started_by and actor_of(row.started_by),
+        resolved_at=row.resolved_at,
+        resolved_by=row.resolved_by and actor_of(row.resolved_by),
+        resolution=None if row.resolution is None else Resolution(row.resolution),
+        updated_at=row.updated_at,
+    )
+
+
+def line_of(row: Any) -> Line:
+    """The line in a row with the columns of `entry`."""
+    return Line(row.id, row.type, row.version, row.at, actor_of(row.actor), row.body, row.evidence)
+
+
+def actor_text(actor: Actor) -> str:
+    return to_json(actor_json(actor)).decode()
+
+
+def actor_of(stored: dict[str, str]) -> Actor:
+    return Actor(ActorType(stored["type"]), stored.get("id"), stored.get("name"), stored.get("run"))
+
+
+def _link_columns(link: TicketLink | None) -> tuple[UUID | None, int | None]:
+    return (None, None) if link is None else (link.id, link.number)
+
+
+def _ticket_link(id: UUID | None, number: int | None) -> TicketLink | None:
+    return None if id is None or number is None else TicketLink(id, number)

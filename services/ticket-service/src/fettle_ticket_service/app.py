@@ -1,0 +1,92 @@
+"""The two processes of this service, wired."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from fastapi import FastAPI
+from uuid_utils.compat import uuid7
+
+from fettle_chassis.consume import Consumers, Subscription
+from fettle_chassis.database import Database, DatabasePart
+from fettle_chassis.http import HttpServer, http_app
+from fettle_chassis.relay import Relay
+from fettle_chassis.service import Service
+from fettle_chassis.signing import Verifier
+from fettle_chassis.slots import Slot
+from fettle_chassis.topics import Topics
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.ticket_events import TRIGGERS
+from fettle_contracts.times import to_milliseconds
+from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
+from fettle_ticket_service.adapters.forgetting import Forgetting
+from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.asked import Asked
+from fettle_ticket_service.entrypoints.http import policy, reads, writes
+from fettle_ticket_service.entrypoints.http.desk import Desk
+from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
+from fettle_ticket_service.entrypoints.kafka_orgs import OrgDecoder, handle_orgs
+from fettle_ticket_service.handler import CommandHandler
+from fettle_ticket_service.settings import TicketSettings
+
+PACKAGE = "fettle_ticket_service"
+REMEMBERED = timedelta(days=30)
+TOPICS = (COMMANDS, RESULTS, EVENTS, *(f"ticket.{entry}" for entry in TRIGGERS), ORGS)
+
+
+def build_app(settings: TicketSettings) -> Service:
+    """Commands by Kafka and HTTP, organizations, reads."""
+    service = Service("ticket-service")
+    database = Database(settings.database_dsn("tickets"))
+    slot = Slot("ticket-service", settings, database)
+    verifier = Verifier(settings.signing_keys)
+    wire = Wire(settings.console_url)
+    handler = CommandHandler(wire, now, uuid7)
+
+    async def handle(work: UnitOfWork, batch: Sequence[Asked]) -> None:
+        await handler(work, batch)
+
+    commands = Subscription(
+        name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
+    )
+    orgs = Subscription(
+        name="ticket-service.orgs", topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs, own_topic=True
+    )
+    api = build_api(service, settings, Desk(database, handler, wire, uuid7))
+    service.add(
+        DatabasePart(database, PACKAGE),
+        Topics(settings, *TOPICS),
+        slot,
+        Consumers(settings, database, slot, orgs, commands),
+        Forgetting(database, now, REMEMBERED),
+        HttpServer(api, settings.http_host, settings.tickets_port),
+    )
+    return service
+
+
+def build_api(service: Service, settings: TicketSettings, desk: Desk) -> FastAPI:
+    """The HTTP door alone."""
+    api = http_app(service, settings, title="Fettle tickets")
+    api.state.desk = desk
+    for routes in (reads, writes, policy):
+        api.include_router(routes.router)
+    return api
+
+
+def build_relay(settings: TicketSettings) -> Service:
+    """Publishes what the other process has written to the outbox."""
+    service = Service("ticket-service-relay")
+    database = Database(settings.database_dsn("tickets"))
+    service.add(
+        DatabasePart(database, PACKAGE),
+        Topics(settings, *TOPICS),
+        Relay(database, settings),
+        HttpServer(
+            http_app(service, settings, title="Fettle ticket relay"), settings.http_host, settings.tickets_relay_port
+        ),
+    )
+    return service
+
+
+def now() -> datetime:
+    """The clock of this service, cut to the milliseconds that messages carry."""
+    return to_milliseconds(datetime.now(UTC))

@@ -1,0 +1,65 @@
+"""A command as it reaches the handler, by whichever door, and what the handler answers."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fettle_contracts.commands import Verb
+from fettle_contracts.results import Outcome
+from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.domain.commands import Command
+from fettle_ticket_service.domain.decisions import Rejected
+from fettle_ticket_service.domain.values import TicketRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One command. `(org, source, id)` is its identity: it has one effect.
+
+    fingerprint: tells whether a command with the same identity asks for the same.
+    refused: set where the record itself shows that it must be refused, whatever the tickets are; such a command is
+        answered and not remembered, so that nobody can use up the identity of another's command.
+    depth, traceparent: handed on to what the command causes.
+    keep_answer: the caller waits for the ticket itself, and a repeat gets the same.
+    """
+
+    org: str
+    source: str
+    id: str
+    command: Command
+    ticket: TicketRef | None = None
+    fingerprint: bytes
+    refused: Rejected | None = None
+    depth: int = 0
+    traceparent: str | None = None
+    keep_answer: bool = False
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.org, self.source, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class MetTicket:
+    """The ticket that a command met or made, as it was afterwards."""
+
+    id: UUID
+    number: int
+    state: TicketState
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command. `reason` is a rejection's code, else the rule that decided.
+
+    fingerprint: of the command that was answered first; body: the ticket as JSON where the caller waits for it.
+    """
+
+    verb: Verb
+    outcome: Outcome
+    reason: str
+    message: str | None
+    ticket: MetTicket | None
+    fingerprint: bytes
+    body: bytes | None = None
+    repeated: bool = False

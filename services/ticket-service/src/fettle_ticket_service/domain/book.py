@@ -1,0 +1,112 @@
+"""An org's book of tickets: what a batch of commands needs of it, decided in memory in the commands' order.
+
+The book is loaded under the org's lock and written back in the same transaction, so its numbers have no gaps, its
+counts are kept and not counted, and a key has one unresolved ticket at most. Nothing of another org is in it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.domain.commands import Command, Open
+from fettle_ticket_service.domain.decide import decide
+from fettle_ticket_service.domain.decisions import Applied, Decision
+from fettle_ticket_service.domain.events import Event, Opened
+from fettle_ticket_service.domain.facts import Facts
+from fettle_ticket_service.domain.ticket import Ticket, evolve
+from fettle_ticket_service.domain.values import Policy, TicketRef
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline, and the ticket after it."""
+
+    event: Event
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one command. `ticket` is the one it met or made, as it was afterwards."""
+
+    decision: Decision
+    ticket: Ticket | None
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(slots=True)
+class Book:
+    """One org's policy, counters and those of its tickets that the commands in hand can touch."""
+
+    org: str
+    policy: Policy = field(default_factory=Policy)
+    next_number: int = 1
+    counts: Counter[TicketState] = field(default_factory=Counter)
+    """How many tickets the org has in each state."""
+    changed: dict[UUID, Ticket] = field(default_factory=dict)
+    """What has to be written back."""
+    _tickets: dict[UUID, Ticket] = field(default_factory=dict)
+    _numbers: dict[int, UUID] = field(default_factory=dict)
+    _keys: dict[str, set[UUID]] = field(default_factory=dict)
+
+    def enter(self, tickets: Iterable[Ticket]) -> None:
+        """Takes tickets as the database has them. For every key that a command names or a reopened ticket has, its
+        unresolved ticket and its latest one must be among them."""
+        for ticket in tickets:
+            self._keep(ticket)
+
+    def find(self, ref: TicketRef) -> Ticket | None:
+        if ref.key is not None:
+            return self.latest(ref.key)
+        id = ref.id if ref.number is None else self._numbers.get(ref.number)
+        return None if id is None else self._tickets.get(id)
+
+    def latest(self, key: str) -> Ticket | None:
+        """The key's unresolved ticket if there is one, else the one with the highest number."""
+        held = (self._tickets[id] for id in self._keys.get(key, ()))
+        return max(held, key=lambda ticket: (not ticket.resolved, ticket.number), default=None)
+
+    def carry_out(self, command: Command, ref: TicketRef | None, *, id: UUID, now: datetime) -> Done:
+        """Decides the command and does what it decided. `id` is what a ticket opened by it gets; `ref` is None for an
+        open alone."""
+        ticket = self._met(command, ref)
+        facts = Facts(self.policy, self.next_number, id, rival=self._rival(ticket))
+        decision = decide(ticket, command, facts, now)
+        if not isinstance(decision, Applied):
+            return Done(decision, ticket)
+        entries = []
+        for event in decision.events:
+            ticket = self._happen(ticket, event)
+            entries.append(Entry(event, ticket))
+        return Done(decision, ticket, tuple(entries))
+
+    def _met(self, command: Command, ref: TicketRef | None) -> Ticket | None:
+        if isinstance(command, Open):
+            return None if command.dedup_key is None else self.latest(command.dedup_key)
+        return None if ref is None else self.find(ref)
+
+    def _rival(self, ticket: Ticket | None) -> Ticket | None:
+        if ticket is None or ticket.dedup_key is None:
+            return None
+        latest = self.latest(ticket.dedup_key)
+        return latest if latest is not None and latest.id != ticket.id and not latest.resolved else None
+
+    def _happen(self, before: Ticket | None, event: Event) -> Ticket:
+        after = evolve(before, event)
+        if isinstance(event, Opened):
+            self.next_number += 1
+        elif before is not None:
+            self.counts[before.state] -= 1
+        self.counts[after.state] += 1
+        self.changed[after.id] = after
+        self._keep(after)
+        return after
+
+    def _keep(self, ticket: Ticket) -> None:
+        self._tickets[ticket.id] = ticket
+        self._numbers[ticket.number] = ticket.id
+        if ticket.dedup_key is not None:
+            self._keys.setdefault(ticket.dedup_key, set()).add(ticket.id)

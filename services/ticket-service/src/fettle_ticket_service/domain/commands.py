@@ -1,0 +1,113 @@
+"""What may be asked of a ticket.
+
+`at` and `evidence` come with signed commands only: when the command became true for its sender, and why it was sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from fettle_contracts.commands import Verb
+from fettle_contracts.ticket import Resolution
+from fettle_ticket_service.domain.values import Actor, Link, Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What every command carries."""
+
+    verb: ClassVar[Verb]
+
+    actor: Actor
+    at: datetime | None = None
+    evidence: Mapping[str, Any] | None = None
+
+    def effective(self, now: datetime) -> datetime:
+        """The instant that windows are measured by and that the timeline shows: `at` if the command has one."""
+        return self.at or now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open(Command):
+    """Open a ticket, or be answered with the one that holds `dedup_key`."""
+
+    verb = Verb.OPEN
+
+    title: str
+    subject: Subject
+    kind: str = "user_report"
+    description: str = ""
+    space: str | None = None
+    integration: str | None = None
+    links: tuple[Link, ...] = ()
+    dedup_key: str | None = None
+    flap_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move(Command):
+    """A command that moves a ticket from state to state; `comment` is added whether it moves or not."""
+
+    comment: str | None = None
+
+
+class Start(Move):
+    """Begin work."""
+
+    __slots__ = ()
+    verb = Verb.START
+
+
+class MoveToOpen(Move):
+    """Undo a start."""
+
+    __slots__ = ()
+    verb = Verb.MOVE_TO_OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve(Move):
+    """End the ticket; without `resolution` the actor decides what it is called."""
+
+    verb = Verb.RESOLVE
+
+    resolution: Resolution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopen(Move):
+    """Bring a resolved ticket back."""
+
+    verb = Verb.REOPEN
+
+    flap_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment(Command):
+    """Say something about the ticket, in any state."""
+
+    verb = Verb.COMMENT
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditDescription(Command):
+    """Replace the description; `description_version` is the version that the editor saw, None replaces any."""
+
+    verb = Verb.EDIT_DESCRIPTION
+
+    description: str
+    description_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLinks(Command):
+    """Replace all links; `description_version` as for the description."""
+
+    verb = Verb.SET_LINKS
+
+    links: tuple[Link, ...] = field(default=())
+    description_version: int | None = None

@@ -1,0 +1,62 @@
+"""What becomes of a command, and why. The reason is stored, logged and counted."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fettle_contracts.codes import RejectionCode
+from fettle_ticket_service.domain.events import Event
+
+
+class Because(StrEnum):
+    """The rule behind a decision that was not a refusal."""
+
+    ASKED = "asked"
+    """The command does what it says."""
+    COMMENT_ONLY = "comment_only"
+    """The ticket is where the command wants it; its comment was added."""
+
+    NO_KEY = "no_key"
+    """Opened: without a key every open is a ticket of its own."""
+    FIRST_OF_KEY = "first_of_key"
+    """Opened: no ticket has had this key."""
+    WINDOW_OVER = "window_over"
+    """Opened anew: the key's latest ticket was resolved a reopen window ago or earlier."""
+    PREVIOUS_ENDED_OTHERWISE = "previous_ended_otherwise"
+    """Opened anew: the key's latest ticket was merged, superseded or removed."""
+    INSIDE_WINDOW = "inside_window"
+    """Reopened: the key's latest ticket was resolved less than the reopen window ago."""
+
+    KEY_HELD = "key_held"
+    """Unchanged: an unresolved ticket holds the key."""
+    ALREADY_SO = "already_so"
+    """Unchanged: the ticket is where the command wants it."""
+    SAME_TEXT = "same_text"
+    """Unchanged: the description is that text already."""
+    SAME_LINKS = "same_links"
+    """Unchanged: those are its links already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One event or more happened, in this order."""
+
+    events: tuple[Event, ...]
+    because: Because = Because.ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A quiet success: there was nothing to do."""
+
+    because: Because
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The command cannot apply; `message` names the rule for people."""
+
+    code: RejectionCode
+    message: str
+
+
+Decision = Applied | Unchanged | Rejected

@@ -1,0 +1,112 @@
+"""What can happen to a ticket. Each event is one entry of its timeline and raises its version by one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from fettle_contracts.ticket import Resolution
+from fettle_contracts.ticket_events import EntryType
+from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Who did it, when it took effect, and for automated ones why."""
+
+    type: ClassVar[EntryType]
+
+    at: datetime
+    actor: Actor
+    evidence: Mapping[str, Any] | None = None
+
+    @property
+    def body(self) -> str | None:
+        """The text that the timeline shows under the entry."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened(Event):
+    """A new ticket, whatever stood before it; `previous` is the one that had its key last."""
+
+    type = EntryType.OPENED
+
+    id: UUID
+    number: int
+    title: str
+    description: str
+    kind: str
+    subject: Subject
+    integration: str | None
+    space: str | None
+    links: tuple[Link, ...]
+    dedup_key: str | None
+    flap_count: int
+    previous: TicketLink | None
+
+
+class Started(Event):
+    __slots__ = ()
+    type = EntryType.STARTED
+
+
+class MovedToOpen(Event):
+    __slots__ = ()
+    type = EntryType.MOVED_TO_OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved(Event):
+    type = EntryType.RESOLVED
+
+    resolution: Resolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened(Event):
+    """`flap_count` None: nobody counted, the ticket keeps what it had."""
+
+    type = EntryType.REOPENED
+
+    flap_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentAdded(Event):
+    type = EntryType.COMMENT_ADDED
+
+    text: str
+
+    @property
+    def body(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescriptionEdited(Event):
+    """The new text, and how it differs from the one before."""
+
+    type = EntryType.DESCRIPTION_EDITED
+
+    description: str
+    difference: str
+
+    @property
+    def body(self) -> str:
+        return self.difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksEdited(Event):
+    """The new links, and how they differ from those before."""
+
+    type = EntryType.LINKS_EDITED
+
+    links: tuple[Link, ...]
+    difference: str
+
+    @property
+    def body(self) -> str:
+        return self.difference

@@ -1,0 +1,20 @@
+"""What a decision must know besides the ticket and the command."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.domain.values import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """policy: what the org has decided.
+    number, id: what a ticket opened now would get.
+    rival: the unresolved ticket, if it is another one, that holds the key of the ticket that the command names.
+    """
+
+    policy: Policy
+    number: int
+    id: UUID
+    rival: Ticket | None = None

@@ -1,0 +1,81 @@
+"""The small values that tickets are made of."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from fettle_contracts.identity import SubjectType
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket import TicketSource
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a person, a workflow (`id` its name, `run` the run's id), or the health monitor."""
+
+    type: ActorType
+    id: str | None = None
+    name: str | None = None
+    run: str | None = None
+
+    @property
+    def is_person(self) -> bool:
+        return self.type is ActorType.USER
+
+    @property
+    def is_monitor(self) -> bool:
+        return self.type is ActorType.HEALTH_MONITOR
+
+    @property
+    def source(self) -> TicketSource:
+        """The source of the tickets that this actor opens."""
+        return _SOURCES[self.type]
+
+
+_SOURCES = {
+    ActorType.USER: TicketSource.USER,
+    ActorType.WORKFLOW: TicketSource.WORKFLOW,
+    ActorType.HEALTH_MONITOR: TicketSource.HEALTH_MONITOR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a ticket is about, with the name that people know it by."""
+
+    type: SubjectType
+    id: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A pointer to a page elsewhere, say a work order."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLink:
+    """Another ticket of the same org."""
+
+    id: UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRef:
+    """Names a ticket inside its org by exactly one of its id, its number, or the key whose latest ticket is meant."""
+
+    id: UUID | None = None
+    number: int | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an org has decided about its tickets, as far as decisions on single tickets need it."""
+
+    reopen_window: timedelta = timedelta(hours=1)
+    report_issue_enabled: bool = True

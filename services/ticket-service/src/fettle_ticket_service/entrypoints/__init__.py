@@ -1,0 +1,1 @@
+"""The doors: Kafka and HTTP. They translate and call; nothing is decided here."""

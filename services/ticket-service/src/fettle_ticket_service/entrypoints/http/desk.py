@@ -1,0 +1,98 @@
+"""Where requests are dealt with: the handler that Kafka uses too, and the database to read from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Request
+
+from fettle_chassis.database import Database
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Caller
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.people import ActorType
+from fettle_contracts.problems import ProblemCode
+from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.asked import Answer, Asked
+from fettle_ticket_service.domain.commands import Command
+from fettle_ticket_service.domain.texts import cut_line, is_line
+from fettle_ticket_service.domain.values import Actor, TicketRef
+from fettle_ticket_service.entrypoints.traces import traceparent_of
+from fettle_ticket_service.handler import CommandHandler
+
+SOURCE = "fettle/api"
+IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RequestIdentity:
+    """What a write carries besides its body: the command's id if the caller chose one, and its trace."""
+
+    key: str | None
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What routes need. `new_id` draws the ids of commands that came without one."""
+
+    database: Database
+    handler: CommandHandler
+    wire: Wire
+    new_id: Callable[[], UUID]
+
+    async def ask(
+        self, caller: Caller, identity: RequestIdentity, command: Command, ticket: TicketRef | None = None
+    ) -> Answer:
+        """Carries out one command in a transaction of its own. A repeat gets the first answer.
+
+        Raises Problem 422 when the same key came before with something else to do.
+        """
+        asked = Asked(
+            org=caller.org,
+            source=SOURCE,
+            id=identity.key or str(self.new_id()),
+            command=command,
+            ticket=ticket,
+            fingerprint=blake2b(repr((ticket, command)).encode(), digest_size=16).digest(),
+            traceparent=identity.traceparent,
+            keep_answer=True,
+        )
+        async with unit_of_work(self.database) as work:
+            [answer] = await self.handler(work, [asked])
+        if answer.fingerprint != asked.fingerprint:
+            raise Problem(
+                422, ProblemCode.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key came before with another request."
+            )
+        return answer
+
+
+def actor_of(caller: Caller) -> Actor:
+    """The person, or the program with a person's token, who calls."""
+    name = None if caller.actor_name is None else cut_line(caller.actor_name) or None
+    return Actor(ActorType.USER, cut_line(caller.actor_id) or None, name)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _identity(
+    idempotency_key: Annotated[str | None, Header()] = None, traceparent: Annotated[str | None, Header()] = None
+) -> RequestIdentity:
+    if idempotency_key is not None and not is_line(idempotency_key, IDEMPOTENCY_KEY_MAX_CHARACTERS):
+        rule = f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX_CHARACTERS} characters."
+        raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
+    return RequestIdentity(idempotency_key, traceparent_of(traceparent))
+
+
+def _org(org: Annotated[str, Path(description="The organization; another one than the token's is not found.")]) -> None:
+    """Only describes the path: whether the org is the caller's, the token decides."""
+
+
+TheDesk = Annotated[Desk, Depends(_desk)]
+Identity = Annotated[RequestIdentity, Depends(_identity)]
+InOrg = Depends(_org)

@@ -1,0 +1,127 @@
+"""Lists, single tickets, timelines and counts by HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from fettle_chassis.http import Problem, Viewer
+from fettle_contracts.identity import SubjectRef
+from fettle_contracts.problems import ProblemCode
+from fettle_contracts.ticket import TicketSource, TicketState
+from fettle_ticket_service.adapters import orgs
+from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, Listed, Sort, Wanted, list_tickets
+from fettle_ticket_service.adapters.timelines import ticket_numbered, timeline
+from fettle_ticket_service.adapters.wire import Wire, line_json
+from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.entrypoints.http.desk import InOrg, TheDesk
+from fettle_ticket_service.entrypoints.http.pages import (
+    LIMIT_DEFAULT,
+    Filter,
+    Limit,
+    cursor_of,
+    place_of,
+    version_cursor_of,
+    version_of,
+)
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
+
+States = Literal["open", "in_progress", "resolved", "all"]
+Order = Literal["opened", "-opened", "updated", "-updated", "number", "-number"]
+"""`-` is newest or highest first."""
+
+
+@router.get("")
+async def tickets(
+    caller: Viewer,
+    desk: TheDesk,
+    state: States = "open",
+    source: TicketSource | None = None,
+    kind: Filter = None,
+    subject: Filter = None,
+    integration: Filter = None,
+    space: Filter = None,
+    q: Filter = None,
+    sort: Order = "-opened",
+    cursor: Filter = None,
+    limit: Limit = LIMIT_DEFAULT,
+) -> dict[str, Any]:
+    """Tickets with their latest entry and without their description, which the ticket itself has."""
+    wanted = Wanted(
+        states=tuple(TicketState) if state == "all" else (TicketState(state),),
+        source=source,
+        kind=kind,
+        subject=None if subject is None else _subject(subject),
+        integration=integration,
+        space=None if space is None else space.rstrip("/"),
+        search=None if q is None or not q.strip() else _search(q.strip()),
+        sort=Sort(sort.removeprefix("-")),
+        ascending=not sort.startswith("-"),
+    )
+    after = None if cursor is None else place_of(cursor, wanted.sort)
+    async with desk.database.reading() as connection:
+        found = await list_tickets(connection, caller.org, wanted, after, limit + 1)
+    items, more = found[:limit], len(found) > limit
+    return {
+        "items": [_item(desk.wire, caller.org, listed) for listed in items],
+        "next_cursor": cursor_of(wanted.sort, items[-1].place(wanted.sort)) if more else None,
+    }
+
+
+@router.get("/count")
+async def count(caller: Viewer, desk: TheDesk, state: Annotated[States, Query()] = "all") -> dict[TicketState, int]:
+    """How many tickets there are, by state; kept, not counted."""
+    async with desk.database.reading() as connection:
+        counts = await orgs.counts_of(connection, caller.org)
+    if counts is None:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such organization.")
+    return {of: number for of, number in counts.items() if state in ("all", of)}
+
+
+@router.get("/{number}")
+async def ticket(number: int, caller: Viewer, desk: TheDesk) -> dict[str, Any]:
+    async with desk.database.reading() as connection:
+        found = _found(await ticket_numbered(connection, caller.org, number))
+    return desk.wire.ticket(caller.org, found)
+
+
+@router.get("/{number}/timeline")
+async def ticket_timeline(
+    number: int, caller: Viewer, desk: TheDesk, cursor: Filter = None, limit: Limit = LIMIT_DEFAULT
+) -> dict[str, Any]:
+    """Entries, oldest first."""
+    after = 0 if cursor is None else version_of(cursor)
+    async with desk.database.reading() as connection:
+        found = _found(await ticket_numbered(connection, caller.org, number))
+        lines = await timeline(connection, found.id, after, limit + 1)
+    items, more = lines[:limit], len(lines) > limit
+    return {
+        "items": [line_json(line) for line in items],
+        "next_cursor": version_cursor_of(items[-1].version) if more else None,
+    }
+
+
+def _item(wire: Wire, org: str, listed: Listed) -> dict[str, Any]:
+    item = wire.ticket(org, listed.ticket)
+    del item["description"]
+    return {**item, "latest_entry": line_json(listed.latest)}
+
+
+def _found(ticket: Ticket | None) -> Ticket:
+    if ticket is None:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such ticket.")
+    return ticket
+
+
+def _subject(text: str) -> SubjectRef:
+    try:
+        return SubjectRef.parse(text)
+    except ValueError as error:
+        raise Problem(400, ProblemCode.MALFORMED, f"{error}.", field="subject") from None
+
+
+def _search(text: str) -> str:
+    if len(text) < SEARCH_MIN_CHARACTERS:
+        rule = f"A search has at least {SEARCH_MIN_CHARACTERS} characters."
+        raise Problem(400, ProblemCode.MALFORMED, rule, field="q")
+    return text

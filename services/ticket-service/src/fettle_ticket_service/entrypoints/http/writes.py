@@ -1,0 +1,126 @@
+"""Opening, moving and editing tickets by HTTP."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from fettle_chassis.http import Operator, Problem
+from fettle_chassis.tokens import Caller
+from fettle_contracts.problems import ProblemCode
+from fettle_ticket_service.domain import commands
+from fettle_ticket_service.domain.values import TicketRef
+from fettle_ticket_service.entrypoints.http.answers import response
+from fettle_ticket_service.entrypoints.http.bodies import CommentBody, DescriptionBody, LinksBody, MoveBody, OpenBody
+from fettle_ticket_service.entrypoints.http.desk import Desk, Identity, InOrg, RequestIdentity, TheDesk, actor_of
+from fettle_ticket_service.entrypoints.translation import links_of, space_of, subject_of
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
+
+IfMatch = Annotated[str | None, Header()]
+_VERSION = re.compile(r'"(\d{1,9})"')
+
+
+@router.post("")
+async def open_ticket(caller: Operator, desk: TheDesk, identity: Identity, body: OpenBody) -> Response:
+    """201 with the new ticket, 200 with the one that has the key already or came back by it."""
+    command = commands.Open(
+        actor=actor_of(caller),
+        title=body.title,
+        kind=body.kind,
+        subject=subject_of(body.subject),
+        space=space_of(body.space),
+        description=body.description,
+        links=links_of(body.links),
+        dedup_key=body.dedup_key,
+    )
+    return response(await desk.ask(caller, identity, command))
+
+
+@router.post("/{number}/start")
+async def start(
+    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+) -> Response:
+    return await _move(desk, caller, identity, number, commands.Start, body)
+
+
+@router.post("/{number}/move-to-open")
+async def move_to_open(
+    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+) -> Response:
+    return await _move(desk, caller, identity, number, commands.MoveToOpen, body)
+
+
+@router.post("/{number}/resolve")
+async def resolve(
+    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+) -> Response:
+    return await _move(desk, caller, identity, number, commands.Resolve, body)
+
+
+@router.post("/{number}/reopen")
+async def reopen(
+    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+) -> Response:
+    return await _move(desk, caller, identity, number, commands.Reopen, body)
+
+
+@router.post("/{number}/comments")
+async def comment(number: int, caller: Operator, desk: TheDesk, identity: Identity, body: CommentBody) -> Response:
+    command = commands.Comment(actor=actor_of(caller), text=body.comment)
+    return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
+
+
+@router.put("/{number}/description")
+async def edit_description(
+    number: int,
+    caller: Operator,
+    desk: TheDesk,
+    identity: Identity,
+    body: DescriptionBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """`If-Match` names the version that the editor saw, or `*` to replace any; 412 carries the text as it is now."""
+    if if_match is None:
+        rule = 'The request needs If-Match: "<description_version>", so that nobody\'s text is lost.'
+        raise Problem(428, ProblemCode.PRECONDITION_MISSING, rule, field="If-Match")
+    command = commands.EditDescription(
+        actor=actor_of(caller), description=body.description, description_version=_seen(if_match)
+    )
+    return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
+
+
+@router.put("/{number}/links")
+async def set_links(
+    number: int,
+    caller: Operator,
+    desk: TheDesk,
+    identity: Identity,
+    body: LinksBody,
+    if_match: IfMatch = None,
+) -> Response:
+    """Replaces all links; `If-Match` as for the description, if it is given."""
+    command = commands.SetLinks(actor=actor_of(caller), links=links_of(body.links), description_version=_seen(if_match))
+    return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
+
+
+async def _move(
+    desk: Desk,
+    caller: Caller,
+    identity: RequestIdentity,
+    number: int,
+    verb: type[commands.Move],
+    body: MoveBody | None,
+) -> Response:
+    command = verb(actor=actor_of(caller), comment=None if body is None else body.comment)
+    return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
+
+
+def _seen(if_match: str | None) -> int | None:
+    """The version in `If-Match`, None for any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    version = _VERSION.fullmatch(if_match.strip())
+    if version is None:
+        raise Problem(400, ProblemCode.MALFORMED, 'If-Match is "<description_version>" or *.', field="If-Match")
+    return int(version[1])

@@ -1,0 +1,137 @@
+"""The one handler of ticket commands: Kafka and HTTP both end here, batch by batch, in the caller's transaction.
+
+Lock the orgs, recall what was answered before, load the tickets, decide in memory in the order of asking, write every
+table once, and hand the messages to the outbox. Nothing here commits or publishes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from pydantic_core import to_json
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.codes import RejectionCode
+from fettle_contracts.results import Outcome
+from fettle_ticket_service import metrics
+from fettle_ticket_service.adapters import books, command_memory
+from fettle_ticket_service.adapters.announcements import Announcer
+from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.asked import Answer, Asked, MetTicket
+from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.commands import Open, Reopen
+from fettle_ticket_service.domain.decisions import Applied, Rejected
+from fettle_ticket_service.domain.values import TicketRef
+
+log = structlog.get_logger(__name__)
+
+ORG_UNKNOWN = Rejected(RejectionCode.ORG_UNKNOWN, "There is no such organization.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Handled:
+    """A command that was decided now. One that is not remembered would be decided again if it came again."""
+
+    asked: Asked
+    done: Done
+    answer: Answer
+    remembered: bool
+
+
+class CommandHandler:
+    """Answers commands. `clock` gives aware instants cut to milliseconds, `new_id` the ids of new tickets."""
+
+    def __init__(self, wire: Wire, clock: Callable[[], datetime], new_id: Callable[[], UUID]) -> None:
+        self._wire = wire
+        self._announcer = Announcer(wire)
+        self._clock = clock
+        self._new_id = new_id
+
+    async def __call__(self, work: UnitOfWork, batch: Sequence[Asked]) -> list[Answer]:
+        """One answer per command, in order; a command that was answered before gets that answer and has no effect."""
+        opened = await books.open_books(work.connection, (asked.org for asked in batch))
+        admitted = [asked for asked in batch if asked.refused is None and asked.org in opened]
+        known = await command_memory.recall(work.connection, {asked.identity for asked in admitted})
+        await _load(work, opened, [asked for asked in admitted if asked.identity not in known])
+
+        now = self._clock()
+        answers: list[Answer] = []
+        handled: list[_Handled] = []
+        for asked in batch:
+            remembered = asked.refused is None and asked.org in opened
+            answer = known.get(asked.identity) if remembered else None
+            if answer is None:
+                done = self._decide(asked, opened.get(asked.org), now)
+                answer = self._answer(asked, done)
+                handled.append(_Handled(asked, done, answer, remembered))
+                if remembered:
+                    known[asked.identity] = replace(answer, repeated=True)
+            answers.append(answer)
+
+        await self._keep(work, opened, handled, now)
+        _report(answers, handled)
+        return answers
+
+    def _decide(self, asked: Asked, book: Book | None, now: datetime) -> Done:
+        if asked.refused is not None:
+            return Done(asked.refused, None)
+        if book is None:
+            return Done(ORG_UNKNOWN, None)
+        return book.carry_out(asked.command, asked.ticket, id=self._new_id(), now=now)
+
+    def _answer(self, asked: Asked, done: Done) -> Answer:
+        decision, ticket = done.decision, done.ticket
+        if isinstance(decision, Rejected):
+            outcome, reason, message = Outcome.REJECTED, str(decision.code), decision.message
+        else:
+            outcome = Outcome.APPLIED if isinstance(decision, Applied) else Outcome.UNCHANGED
+            reason, message = str(decision.because), None
+        return Answer(
+            verb=asked.command.verb,
+            outcome=outcome,
+            reason=reason,
+            message=message,
+            ticket=None if ticket is None else MetTicket(ticket.id, ticket.number, ticket.state, ticket.version),
+            fingerprint=asked.fingerprint,
+            body=to_json(self._wire.ticket(asked.org, ticket)) if asked.keep_answer and ticket is not None else None,
+        )
+
+    async def _keep(
+        self, work: UnitOfWork, opened: Mapping[str, Book], handled: Sequence[_Handled], now: datetime
+    ) -> None:
+        entries = [(each.asked.org, entry) for each in handled for entry in each.done.entries]
+        await books.save_books(work.connection, opened.values(), entries)
+        remembered = [(each.asked, each.answer) for each in handled if each.remembered]
+        await command_memory.remember(work.connection, remembered, now)
+        for each in handled:
+            work.publish(*self._announcer.messages(each.asked, each.answer, each.done.entries, now))
+
+
+async def _load(work: UnitOfWork, opened: Mapping[str, Book], fresh: Sequence[Asked]) -> None:
+    """Brings every ticket that the commands can touch into the books; a reopened one with those that share its key."""
+    wanted = {(asked.org, ref) for asked in fresh if (ref := _named(asked)) is not None}
+    await books.enter_tickets(work.connection, opened, wanted)
+    reopened = (
+        (asked.org, opened[asked.org].find(asked.ticket))
+        for asked in fresh
+        if isinstance(asked.command, Reopen) and asked.ticket is not None
+    )
+    rivals = {(org, TicketRef(key=ticket.dedup_key)) for org, ticket in reopened if ticket and ticket.dedup_key}
+    await books.enter_tickets(work.connection, opened, rivals - wanted)
+
+
+def _named(asked: Asked) -> TicketRef | None:
+    if isinstance(asked.command, Open):
+        return None if asked.command.dedup_key is None else TicketRef(key=asked.command.dedup_key)
+    return asked.ticket
+
+
+def _report(answers: Sequence[Answer], handled: Sequence[_Handled]) -> None:
+    for each in handled:
+        asked, answer = each.asked, each.answer
+        metrics.COMMANDS.labels(answer.verb, answer.outcome, answer.reason).inc()
+        if answer.outcome is Outcome.REJECTED:
+            log.info("command.rejected", org=asked.org, source=asked.source, id=asked.id, code=answer.reason)
+    metrics.REPEATS.inc(len(answers) - len(handled))

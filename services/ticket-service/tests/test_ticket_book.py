@@ -1,0 +1,147 @@
+"""Many actors on one org's book, in any order: what must hold whatever they ask."""
+
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from ticket_desk import ANN, BOB, MONITOR, WORKFLOW, Desk
+
+from fettle_contracts.ticket import Resolution, TicketState
+from fettle_ticket_service.domain import commands
+from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.decisions import Applied, Rejected, Unchanged
+from fettle_ticket_service.domain.ticket import Ticket, evolve
+from fettle_ticket_service.domain.values import Actor, Link, Policy
+
+ACTORS = st.sampled_from([ANN, BOB, WORKFLOW, MONITOR])
+KEYS = st.sampled_from([None, "lift-3", "lift-4", "device/t17:device_offline", "device/t18:device_offline"])
+COMMENTS = st.sampled_from([None, "", "On it.", "x" * 65_537])
+TIMES = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=59), timedelta(hours=1)])
+MOVES = st.sampled_from([commands.Start, commands.MoveToOpen, commands.Resolve, commands.Reopen])
+
+
+class ManyActors(RuleBasedStateMachine):
+    """Everything that happened is kept, so that the book can be held against it."""
+
+    tickets: Bundle[UUID] = Bundle("tickets")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.desk = Desk()
+        self.present: dict[UUID, Ticket] = {}
+        self.versions: Counter[UUID] = Counter()
+
+    def take(self, done: Done) -> Done:
+        """What happened, kept; what did not happen left no trace."""
+        if isinstance(done.decision, Applied):
+            assert done.entries
+            for entry in done.entries:
+                before = self.present.get(entry.ticket.id)
+                assert entry.ticket == evolve(before, entry.event)
+                assert before is None or entry.event.at >= before.updated_at
+                self.versions[entry.ticket.id] += 1
+                assert entry.ticket.version == self.versions[entry.ticket.id]
+                self.present[entry.ticket.id] = entry.ticket
+            assert done.ticket is not None
+            assert done.ticket == self.present[done.ticket.id]
+        else:
+            assert isinstance(done.decision, Unchanged | Rejected)
+            assert done.entries == ()
+        return done
+
+    @initialize(window=TIMES, reports=st.booleans())
+    def policy(self, window: timedelta, reports: bool) -> None:
+        self.desk.book.policy = Policy(window, reports)
+
+    @rule(target=tickets, actor=ACTORS, key=KEYS, title=st.sampled_from(["Noise", ""]), lateness=TIMES)
+    def open(self, actor: Actor, key: str | None, title: str, lateness: timedelta) -> UUID:
+        at = self.desk.now - lateness if actor is MONITOR else None
+        done = self.take(self.desk.open(actor=actor, dedup_key=key, title=title, at=at))
+        return done.ticket.id if done.ticket else UUID(int=0)
+
+    @rule(id=tickets, actor=ACTORS, move=MOVES, comment=COMMENTS)
+    def move(self, id: UUID, actor: Actor, move: type[commands.Move], comment: str | None) -> None:
+        self.on(id, move(actor=actor, comment=comment))
+
+    @rule(id=tickets, actor=ACTORS, resolution=st.sampled_from(Resolution))
+    def resolve_as(self, id: UUID, actor: Actor, resolution: Resolution) -> None:
+        self.on(id, commands.Resolve(actor=actor, resolution=resolution))
+
+    @rule(id=tickets, actor=ACTORS, text=st.sampled_from(["One.", "Two.\nLines."]), seen=st.sampled_from([None, 1, 2]))
+    def edit(self, id: UUID, actor: Actor, text: str, seen: int | None) -> None:
+        self.on(id, commands.EditDescription(actor=actor, description=text, description_version=seen))
+
+    @rule(id=tickets, actor=ACTORS, count=st.sampled_from([0, 1, 11]))
+    def link(self, id: UUID, actor: Actor, count: int) -> None:
+        links = tuple(Link(f"WO-{number}", "https://orders.test") for number in range(count))
+        self.on(id, commands.SetLinks(actor=actor, links=links))
+
+    @rule(time=TIMES)
+    def wait(self, time: timedelta) -> None:
+        self.desk.now += time
+
+    @rule()
+    def put_away_and_take_out_again(self) -> None:
+        """As between two batches: another book, loaded with what the first one wrote."""
+        old = self.desk.book
+        self.desk.book = Book(old.org, old.policy, old.next_number, old.counts)
+        self.desk.book.enter(self.present.values())
+
+    def on(self, id: UUID, command: commands.Command) -> None:
+        ticket = self.present.get(id)
+        if ticket is not None:
+            self.take(self.desk.ask(command, ticket))
+
+    @invariant()
+    def numbers_have_no_gaps(self) -> None:
+        assert sorted(ticket.number for ticket in self.present.values()) == list(range(1, len(self.present) + 1))
+        assert self.desk.book.next_number == len(self.present) + 1
+
+    @invariant()
+    def one_unresolved_ticket_has_a_key(self) -> None:
+        held = Counter(ticket.dedup_key for ticket in self.present.values() if not ticket.resolved and ticket.dedup_key)
+        assert all(count == 1 for count in held.values())
+
+    @invariant()
+    def counts_are_what_counting_gives(self) -> None:
+        counted = Counter(ticket.state for ticket in self.present.values())
+        assert {state: self.desk.book.counts[state] for state in TicketState} == {
+            state: counted[state] for state in TicketState
+        }
+
+    @invariant()
+    def a_ticket_is_resolved_in_every_respect_or_in_none(self) -> None:
+        for ticket in self.present.values():
+            ending = (ticket.resolution, ticket.resolved_at, ticket.resolved_by)
+            assert all(ending) if ticket.resolved else not any(ending)
+            assert bool(ticket.started_at) == bool(ticket.started_by)
+
+    @invariant()
+    def what_must_be_written_back_is_what_changed(self) -> None:
+        for id, ticket in self.desk.book.changed.items():
+            assert ticket == self.present[id]
+
+
+@pytest.mark.rule("TS-11", "TS-12", "TS-25")
+def test_whatever_many_actors_ask() -> None:
+    few = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(ManyActors, settings=few)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.rule("TS-11", "TS-12", "TS-25")
+def test_whatever_many_actors_ask_for_long() -> None:
+    many = settings(max_examples=2_000, stateful_step_count=100, deadline=None)
+    run_state_machine_as_test(ManyActors, settings=many)
+
+
+@pytest.mark.rule("TS-24")
+def test_a_book_holds_nothing_of_another() -> None:
+    desk, other = Desk(), Desk(book=Book("globex"))
+    desk.opened(dedup_key="lift-3")
+    assert other.opened(dedup_key="lift-3").number == 1
