@@ -43,6 +43,15 @@ class FettleApi:
     def refuse(self, method: str, path: str, status: int, code: str, detail: str, **more: Any) -> None:
         self.on(method, path, {"title": "No", "status": status, "code": code, "detail": detail, **more}, status)
 
+    def demo(self) -> None:
+        """Answers as a console does that `fettle up` sets the demo up with for the first time."""
+        self.answers["GET", "/readyz"] = (200, {})
+        self.on("POST", "orgs", {"org": "demo"}, 201)
+        self.on("POST", "orgs/demo/tokens", {"token": "demo-s3cret"}, 201)
+        self.on("GET", "orgs/demo/health-policy", {"enabled": False, "version": 0})
+        self.on("PUT", "orgs/demo/health-policy", {"enabled": True, "version": 1})
+        self.on("POST", "orgs/demo/workflows", {"name": "demo"}, 201)
+
     @property
     def last(self) -> Request:
         return self.requests[-1]
@@ -69,8 +78,8 @@ def ticket(number: int, **changes: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def serving() -> Iterator[FettleApi]:
-    """The API on a free port, for as long as the block lasts."""
+def serving(port: int = 0) -> Iterator[FettleApi]:
+    """The API on a port of 127.0.0.1 (0: a free one), for as long as the block lasts."""
     api = FettleApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,7 +115,7 @@ def serving() -> Iterator[FettleApi]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     api.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
@@ -78,9 +79,9 @@ def run(settings: ServiceSettings, work: Coroutine[Any, Any, T]) -> T:
 async def producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer]:
     """A producer that gives up after 5 s and never delivers later what it said had failed."""
     made = build_producer(settings, client_id="fettle-cli", idempotent=False)
-    async with asyncio.timeout(PATIENCE_S):
-        await made.start()
     try:
+        async with asyncio.timeout(PATIENCE_S):
+            await made.start()
         yield made
     finally:
         await made.stop()
@@ -90,27 +91,33 @@ async def producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer]
 async def reader(settings: ServiceSettings) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of no group, for looking at topics without a trace."""
     made = build_consumer(settings, client_id="fettle-cli")
-    async with asyncio.timeout(PATIENCE_S):
-        await made.start()
     try:
+        async with asyncio.timeout(PATIENCE_S):
+            await made.start()
         yield made
     finally:
         await made.stop()
 
 
+@asynccontextmanager
+async def _admin(settings: ServiceSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = build_admin(settings)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def topics_as_they_are(settings: ServiceSettings) -> dict[str, TopicAsIs]:
     """The installation's topics by their names without prefix."""
-    admin = build_admin(settings)
-    async with asyncio.timeout(PATIENCE_S):
-        await admin.start()
-    try:
+    async with _admin(settings) as admin:
         named = [name for name in await admin.list_topics() if name.startswith(settings.topic_prefix)]
         if not named:
             return {}
         described = await admin.describe_topics(named)
         configs = await _configs(admin, named)
-    finally:
-        await admin.close()
     found = (
         TopicAsIs(topic["topic"].removeprefix(settings.topic_prefix), len(topic["partitions"]), configs[topic["topic"]])
         for topic in described
@@ -118,13 +125,14 @@ async def topics_as_they_are(settings: ServiceSettings) -> dict[str, TopicAsIs]:
     return {topic.name: topic for topic in found}
 
 
-async def newest_records(settings: ServiceSettings, topic: str, count: int) -> list[StoredRecord]:
-    """The last `count` records of a topic, newest first. `topic` without prefix. Empty when there is no such topic."""
+async def newest_records(settings: ServiceSettings, topics: Sequence[str], count: int) -> list[StoredRecord]:
+    """The last `count` records of some topics together, newest first. Names without prefix; absent ones hold none."""
+    places = [place for found in (await _places(settings, topics)).values() for place in found]
+    if not places:
+        return []
     async with reader(settings) as consumer:
-        places = await _places(consumer, settings.topic(topic))
-        ends = await consumer.end_offsets(places)
-        begins = await consumer.beginning_offsets(places)
         consumer.assign(places)
+        ends, begins = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
         for place in places:
             consumer.seek(place, max(begins[place], ends[place] - count))
         found = [record async for record in _until(consumer, ends)]
@@ -134,35 +142,32 @@ async def newest_records(settings: ServiceSettings, topic: str, count: int) -> l
 
 async def record_at(settings: ServiceSettings, topic: str, partition: int, offset: int) -> StoredRecord | None:
     """The record at a place, None when nothing stands there any more or yet."""
+    place = TopicPartition(settings.topic(topic), partition)
+    if place not in (await _places(settings, [topic])).get(topic, ()):
+        return None
     async with reader(settings) as consumer:
-        place = TopicPartition(settings.topic(topic), partition)
-        if place not in await _places(consumer, place.topic):
-            return None
+        consumer.assign([place])
         begin, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
         if not begin <= offset < end:
             return None
-        consumer.assign([place])
         consumer.seek(place, offset)
-        first = [record async for record in _until(consumer, {place: offset + 1})]
-    return next((record for record in first if record.offset == offset), None)
+        async for record in _until(consumer, {place: end}):
+            return record if record.offset == offset else None
+    return None
 
 
-async def counts(settings: ServiceSettings, topics: Sequence[str]) -> dict[str, int]:
-    """How many records each topic holds; topics that do not exist are left out."""
-    async with reader(settings) as consumer:
-        held: dict[str, int] = {}
-        for topic in topics:
-            places = await _places(consumer, settings.topic(topic))
-            if places:
-                begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-                held[topic] = sum(ends[place] - begins[place] for place in places)
-        return held
-
-
-async def _places(consumer: AIOKafkaConsumer, full_name: str) -> list[TopicPartition]:
-    if full_name not in await consumer.topics():
-        return []
-    return [TopicPartition(full_name, number) for number in sorted(consumer.partitions_for_topic(full_name) or ())]
+async def _places(settings: ServiceSettings, topics: Sequence[str]) -> dict[str, list[TopicPartition]]:
+    """The partitions of those topics that exist, by their names without prefix."""
+    async with _admin(settings) as admin:
+        there = set(await admin.list_topics())
+        wanted = [settings.topic(topic) for topic in topics if settings.topic(topic) in there]
+        described = await admin.describe_topics(wanted) if wanted else []
+    return {
+        topic["topic"].removeprefix(settings.topic_prefix): [
+            TopicPartition(topic["topic"], number) for number in range(len(topic["partitions"]))
+        ]
+        for topic in described
+    }
 
 
 async def _until(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[StoredRecord]:

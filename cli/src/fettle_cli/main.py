@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fettle_cli.commands import access, dlq, events, health, heartbeat, kafka_topics, simulate, tickets
+from fettle_cli.commands import access, dlq, events, health, heartbeat, kafka_topics, simulate, tickets, up
 from fettle_cli.failures import CliError, UsageError
 
 FAILED, WRONG_USE = 1, 2
@@ -29,7 +29,8 @@ for group in (
     kafka_topics.app,
 ):
     app.add_typer(group)
-app.command()(simulate.simulate)
+for command in (up.up, up.down, up.status, simulate.simulate):
+    app.command()(command)
 
 
 def main() -> None:

@@ -77,8 +77,9 @@ def ago(time: str | None, now: datetime | None = None) -> str:
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [_cut(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    return (" " * _GAP).join(map(_coloured, padded)).rstrip()
+    cut = [_cut(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    padding = [" " * (width - len(text) + _GAP) for text, width in zip(cut[:-1], widths[:-1], strict=True)]
+    return "".join(_coloured(text) + room for text, room in zip(cut, [*padding, ""], strict=True)).rstrip()
 
 
 def _room() -> int:
@@ -91,7 +92,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _coloured(text: str) -> str:
-    colour = COLOURS.get(text.strip().replace(" ", "_"))
+    colour = COLOURS.get(text.replace(" ", "_"))
     return typer.style(text, fg=colour) if colour else text
 
 

@@ -1,6 +1,5 @@
 """`fettle dlq`: records that could not be handled, with the reason."""
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,7 +27,7 @@ def list_letters(
 
     names = _names(topic)
     settings = kafka.kafka_settings(Installation.here())
-    letters = kafka.run(settings, _newest(settings, names, limit))
+    letters = kafka.run(settings, kafka.newest_records(settings, names, limit))
     if as_json:
         show_json({"items": [_summary(letter, settings) for letter in letters]})
         return
@@ -76,14 +75,6 @@ def _names(topic: str | None) -> list[str]:
         with_letters = ", ".join(name for name, one in TOPICS.items() if one.dlq)
         raise UsageError(f"{topic} has no dead letters; topics that can have some: {with_letters}")
     return [known.dlq]
-
-
-async def _newest(settings: "ServiceSettings", names: list[str], limit: int) -> "list[StoredRecord]":
-    from fettle_cli import kafka
-
-    found = await asyncio.gather(*(kafka.newest_records(settings, name, limit) for name in names))
-    letters = [letter for one in found for letter in one]
-    return sorted(letters, key=lambda letter: letter.timestamp_ms, reverse=True)[:limit]
 
 
 def _summary(letter: "StoredRecord", settings: "ServiceSettings") -> dict[str, Any]:

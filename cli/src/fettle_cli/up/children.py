@@ -1,8 +1,8 @@
 """One process that is kept running: started on a leash, watched, started again when it ends unexpectedly."""
 
 import asyncio
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fettle_cli.failures import UsageError
@@ -13,11 +13,15 @@ from fettle_devstack.leashed import Leashed
 SETTINGS_WRONG = 2
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0
-GRACE_S = 25.0
+GRACE_S = 20.0
 
 
 class Child:
-    """Keeps one process running until `stop`. `changed` hears of every start and end."""
+    """Keeps one process running until `stop`. `changed` hears of every start and end.
+
+    `started` is set once the process has been started. It inherits this one's environment, runs in
+    `folder` and dies with this one, however this one ends.
+    """
 
     def __init__(self, process: Process, state: ProcessState, folder: Path, changed: Callable[[], None]) -> None:
         self.process = process
@@ -25,16 +29,17 @@ class Child:
         self._folder = folder
         self._changed = changed
         self._leashed: Leashed | None = None
-        self._stopping = threading.Event()
+        self._stopping = asyncio.Event()
+        self.started = asyncio.Event()
 
     async def keep_running(self) -> None:
         """Returns when the process has ended because `stop` asked for it.
 
-        Raises UsageError with the process's own last line when it says that a setting is wrong: starting it again
-        would not help.
+        After an unexpected end it is started again, after half a second at first and 30 s at most. Raises UsageError
+        with the process's own last line when it says that a setting is wrong: starting it again would not help.
         """
         loop, attempt = asyncio.get_running_loop(), 0
-        while not self._stopping.is_set():
+        while True:
             began = loop.time()
             status = await self._run_once()
             if self._stopping.is_set():
@@ -42,18 +47,20 @@ class Child:
             if status == SETTINGS_WRONG:
                 raise UsageError(self.last_line() or f"{self.process.name} refused its settings")
             attempt = 0 if loop.time() - began > STEADY_S else attempt
-            await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+                return
             attempt += 1
             self.state.restarts += 1
 
-    def stop(self) -> None:
-        """Asks the process to stop; blocks until it is gone, by force after its grace time. Call it in a thread."""
+    async def stop(self) -> None:
+        """Asks the process to stop; returns when it is gone, by force after its grace time."""
         self._stopping.set()
         if self._leashed is not None:
-            self._leashed.stop()
+            await asyncio.to_thread(self._leashed.stop)
 
     def last_line(self) -> str:
-        """The last line that the process wrote."""
+        """The last line that the process wrote, empty when there is none."""
         try:
             lines = Path(self.state.log).read_text(errors="replace").splitlines()
         except OSError:
@@ -61,18 +68,17 @@ class Child:
         return lines[-1] if lines else ""
 
     async def _run_once(self) -> int:
-        log = Path(self.state.log)
-        self._leashed = await asyncio.to_thread(
-            Leashed.start, self.process.command, folder=self._folder, log=log, grace_s=GRACE_S
+        leashed = await asyncio.to_thread(
+            Leashed.start, self.process.command, folder=self._folder, log=Path(self.state.log), grace_s=GRACE_S
         )
-        self.state.pid = self._leashed.pid
+        self._leashed = leashed
+        if self._stopping.is_set():
+            return await asyncio.to_thread(leashed.stop)
+        self.state.pid = leashed.pid
         self._changed()
-        status = await _ended(self._leashed)
+        self.started.set()
+        # Takes a thread of the loop's pool for as long as the process lives.
+        status = await asyncio.to_thread(leashed.wait)
         self.state.pid, self.state.last_exit = None, status
         self._changed()
         return status
-
-
-async def _ended(leashed: Leashed) -> int:
-    """The exit status; takes a thread of the loop's pool for as long as the process lives."""
-    return await asyncio.to_thread(leashed.wait)

@@ -1,7 +1,7 @@
 """The processes of one installation on one machine, and the ports they listen on."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fettle_cli.failures import UsageError
@@ -11,7 +11,7 @@ HTTP_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: how it is started and which setting names its port (None: it listens on none)."""
+    """One process: what Python is given to run, and which setting names its port (None: it listens on none)."""
 
     name: str
     arguments: tuple[str, ...]
@@ -19,30 +19,51 @@ class Process:
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-m", *self.arguments]
+        return [sys.executable, *self.arguments]
 
 
-SERVICES = (
-    Process("console", ("fettle_console",), "FETTLE_HTTP_PORT"),
-    Process("tickets", ("fettle_ticket_service",), "FETTLE_TICKETS_PORT"),
-    Process("correlator", ("fettle_health_monitor", "correlator"), "FETTLE_HEALTH_PORT"),
-    Process("workflows", ("fettle_workflow_engine",), "FETTLE_WORKFLOWS_PORT"),
-    Process("judge", ("fettle_health_monitor", "judge"), "FETTLE_JUDGE_PORT"),
-    Process("tickets-relay", ("fettle_ticket_service", "relay"), "FETTLE_TICKETS_RELAY_PORT"),
+SERVICES: tuple[Process, ...] = (
+    Process(
+        "console",
+        (
+            "-m",
+            "fettle_console",
+        ),
+        "FETTLE_HTTP_PORT",
+    ),
+    Process(
+        "tickets",
+        (
+            "-m",
+            "fettle_ticket_service",
+        ),
+        "FETTLE_TICKETS_PORT",
+    ),
+    Process("correlator", ("-m", "fettle_health_monitor", "correlator"), "FETTLE_HEALTH_PORT"),
+    Process(
+        "workflows",
+        (
+            "-m",
+            "fettle_workflow_engine",
+        ),
+        "FETTLE_WORKFLOWS_PORT",
+    ),
+    Process("judge", ("-m", "fettle_health_monitor", "judge"), "FETTLE_JUDGE_PORT"),
+    Process("tickets-relay", ("-m", "fettle_ticket_service", "relay"), "FETTLE_TICKETS_RELAY_PORT"),
 )
 """In the order of their ports: the console's own, then one more for each."""
 
-SIMULATOR = Process("simulator", ("fettle_cli", "simulate", "demo"), None)
+SIMULATOR = Process("simulator", ("-m", "fettle_cli", "simulate", "demo", "--org", "demo"), None)
 
 
-def port_settings(environ: Mapping[str, str]) -> dict[str, str]:
+def port_settings(environ: Mapping[str, str], services: Sequence[Process] = SERVICES) -> dict[str, str]:
     """Every service's port by its setting: as set, else `FETTLE_HTTP_PORT` and the numbers after it.
 
     Raises UsageError for what is no port, or one port for two services.
     """
     first = _port("FETTLE_HTTP_PORT", environ.get("FETTLE_HTTP_PORT") or str(HTTP_PORT))
     ports: dict[str, str] = {}
-    for place, service in enumerate(SERVICES):
+    for place, service in enumerate(services):
         setting = str(service.port_setting)
         ports[setting] = str(_port(setting, environ.get(setting) or str(first + place)))
     for setting, port in ports.items():

@@ -1,5 +1,7 @@
 """One line that says how far the start is; on a pipe a line for each step."""
 
+import os
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -34,3 +36,17 @@ class Progress:
         self._out.write(f"{text}\n")
         self._out.flush()
         self._shown = ""
+
+    def ready(self, url: str, simulated: bool) -> None:
+        """Everything is up: the address of the page, and what to try."""
+        fettle = "fettle" if shutil.which("fettle") else os.path.relpath(sys.argv[0])
+        soon = "within a minute a simulated device falls silent and the first ticket comes"
+        self.say(
+            f"Fettle is up after {self.seconds:.0f} s: {url}\n"
+            f"Open it and press “Continue as demo admin”{f': {soon}' if simulated else ''}.\n"
+            "In another terminal, try\n"
+            f"  {fettle} tickets list\n"
+            f"  {fettle} events tail\n"
+            f"  {fettle} heartbeat send device/x1 --interval-s 1\n"
+            "Ctrl-C or `fettle down` stops everything."
+        )

@@ -1,0 +1,185 @@
+"""The commands that speak to Kafka themselves, on a real one."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from cli.tests.ran import Fettle
+
+from fettle_cli import kafka
+from fettle_cli.installation import Installation
+from fettle_contracts.partitions import partition_for
+from fettle_contracts.topics import COMMANDS, HEARTBEATS, TOPICS, dead_letters_of
+
+PARTITIONS = 4
+
+
+@pytest.fixture
+def prefix(fettle: Fettle, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A Kafka that the environment names; topics get this prefix."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FETTLE_ORG", "acme")
+    return environment["FETTLE_TOPIC_PREFIX"]
+
+
+def _make(servers: Any, prefix: str, *names: str, config: Mapping[str, str] | None = None) -> None:
+    async def make() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka.bootstrap)
+        await admin.start()
+        made = await admin.create_topics(
+            [
+                NewTopic(
+                    prefix + name,
+                    1 if name.endswith(".dlq") else PARTITIONS,
+                    1,
+                    topic_configs={**TOPICS[name].config(), **(config or {})},
+                )
+                for name in names
+            ]
+        )
+        assert [error for _, error, *_ in made.topic_errors if error] == [], made
+        # The broker tells of new topics a moment after the controller has made them.
+        while not {prefix + name for name in names} <= set(await admin.list_topics()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await admin.close()
+
+    asyncio.run(make())
+
+
+def _send(servers: Any, topic: str, *records: tuple[bytes, bytes, list[tuple[str, bytes]]]) -> None:
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=servers.kafka.bootstrap)
+        await producer.start()
+        for key, value, headers in records:
+            await producer.send_and_wait(topic, value, key=key, headers=headers)
+        await producer.stop()
+
+    asyncio.run(send())
+
+
+def _letter(reason: str, offset: int) -> list[tuple[str, bytes]]:
+    named = {
+        "dlq-topic": "t.ticket.commands",
+        "dlq-partition": "3",
+        "dlq-offset": str(offset),
+        "dlq-reason": reason,
+        "dlq-message": f"It is {reason}.",
+        "dlq-at": f"2026-11-23T10:15:3{offset}.250Z",
+        "dlq-service": "ticket-service",
+    }
+    return [("ce_id", b"\xff1"), *((name, value.encode()) for name, value in named.items())]
+
+
+def _held(name: str) -> list[kafka.StoredRecord]:
+    settings = kafka.kafka_settings(Installation.here())
+    return kafka.run(settings, kafka.newest_records(settings, [name], 10_000))
+
+
+@pytest.mark.rule("AC-65")
+def test_a_heartbeat_is_sent_to_the_partition_of_its_key(fettle: Fettle, servers: Any, prefix: str) -> None:
+    _make(servers, prefix, HEARTBEATS)
+    assert fettle("heartbeat", "send", "device/x1", "--interval-s", "1", "--name", "Dør 1").status == 0
+    sent = json.loads(fettle("heartbeat", "send", "device/gw/7", "--status", "offline", "--json").out)
+    assert sent["partition"] == partition_for(b"acme/device/gw/7", PARTITIONS)
+    assert fettle("heartbeat", "send", "integration/hue-1", "--org", "beta").status == 0
+    found = {record.key: (record.partition, record.value) for record in _held(HEARTBEATS)}
+    expected = {
+        b"acme/device/x1": '{"interval_s":1,"name":"Dør 1"}'.encode(),
+        b"acme/device/gw/7": b'{"status":"offline"}',
+        b"beta/integration/hue-1": b"",
+    }
+    assert found == {key: (partition_for(key, PARTITIONS), value) for key, value in expected.items()}
+
+
+@pytest.mark.rule("AC-65")
+def test_the_simulator_publishes_at_its_rate_into_the_right_partitions(
+    fettle: Fettle, servers: Any, prefix: str
+) -> None:
+    _make(servers, prefix, HEARTBEATS)
+    ran = fettle("simulate", "--devices", "40", "--integrations", "2", "--rate", "100", "--for", "3", "--seed", "5")
+    assert ran.status == 0
+    assert "40 devices over 2 integrations of acme: 100.0 heartbeats a second, seed 5" in ran.out
+    records = _held(HEARTBEATS)
+    assert 250 <= len(records) <= 300
+    assert f"{len(records)} heartbeats sent, 0 lost" in ran.out
+    for record in records:
+        assert record.partition == partition_for(record.key or b"", PARTITIONS)
+
+
+@pytest.mark.rule("AC-66")
+def test_dead_letters_are_listed_newest_first_and_shown_whole(fettle: Fettle, servers: Any, prefix: str) -> None:
+    letters = dead_letters_of(COMMANDS)
+    assert fettle("dlq", "list").out == "No dead letters.\n"
+    _make(servers, prefix, letters)
+    records = [
+        (b"acme", b"{", _letter("unreadable", 1)),
+        (b"acme", b'{"org":"acme"}', _letter("unsigned", 2)),
+    ]
+    _send(servers, prefix + letters, *records)
+    listed = fettle("dlq", "list", COMMANDS)
+    assert listed.status == 0
+    assert [line.split()[3] for line in listed.out.splitlines()[1:]] == ["unsigned", "unreadable"]
+    (newest,) = json.loads(fettle("dlq", "list", "--limit", "1", "--json").out)["items"]
+    assert newest == {
+        "topic": COMMANDS,
+        "offset": 1,
+        "at": "2026-11-23T10:15:32.250Z",
+        "reason": "unsigned",
+        "message": "It is unsigned.",
+        "service": "ticket-service",
+        "source_partition": "3",
+        "source_offset": "2",
+        "key": "acme",
+    }
+    shown = fettle("dlq", "show", COMMANDS, "0")
+    for word in ("unreadable", "It is unreadable.", "ticket-service", "ce_id"):
+        assert word in shown.out
+    assert shown.out.endswith("\n\n{\n")
+    assert json.loads(fettle("dlq", "show", COMMANDS, "1", "--json").out)["value"] == '{"org":"acme"}'
+    missing = fettle("dlq", "show", COMMANDS, "2")
+    assert missing.status == 1
+    assert "nothing at offset 2" in missing.err
+
+
+@pytest.mark.rule("AC-67")
+def test_topics_are_shown_as_they_are_and_what_is_wrong_is_named(fettle: Fettle, servers: Any, prefix: str) -> None:
+    missing = fettle("kafka", "topics")
+    assert missing.status == 1
+    assert "missing" in missing.out
+    names = [name for name in TOPICS if not name.endswith(".dlq") and name not in ("signals", HEARTBEATS)]
+    _make(servers, prefix, *names)
+    _make(servers, prefix, HEARTBEATS, config={"message.timestamp.type": "CreateTime"})
+    wrong = fettle("kafka", "topics")
+    assert wrong.status == 1
+    assert "message.timestamp.type is CreateTime, must be LogAppendTime" in wrong.out
+    assert wrong.err == "fettle: 1 topics are not as they should be: device.heartbeats\n"
+    items = json.loads(fettle("kafka", "topics", "--json").out)["items"]
+    shown = {item["topic"].removeprefix(prefix): item for item in items}
+    assert shown[COMMANDS]["partitions"] == PARTITIONS
+    assert shown[COMMANDS]["faults"] == []
+    assert shown["orgs"]["config"]["cleanup.policy"] == "compact"
+
+
+@pytest.mark.rule("AC-61")
+def test_a_kafka_that_does_not_answer_is_named_with_the_way_out(
+    fettle: Fettle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FETTLE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    ran = fettle("kafka", "topics")
+    assert ran.status == 1
+    assert "Kafka at 127.0.0.1:1 does not answer" in ran.err
+    assert "fettle up" in ran.err
+
+
+@pytest.mark.rule("AC-62")
+def test_a_wrong_kafka_setting_is_wrong_usage(fettle: Fettle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FETTLE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("FETTLE_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    ran = fettle("kafka", "topics")
+    assert ran.status == 2
+    assert "FETTLE_KAFKA_SASL_MECHANISM" in ran.err
