@@ -1,0 +1,1 @@
+"""The console's outside: Postgres, Kafka, and the services behind it."""

@@ -1,0 +1,66 @@
+"""What the pages ask of the services: the same HTTP API that everybody has."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Caller
+from fettle_console.adapters.services import Services
+from fettle_console.domain.routing import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON answer. `body` is an object, also for an error: its problem details."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+
+class OrgClient:
+    """One person's view of one org's services."""
+
+    def __init__(self, services: Services, caller: Caller) -> None:
+        self._services, self._caller = services, caller
+
+    async def get(self, owner: Owner, path: str) -> Mapping[str, Any]:
+        """The answer's body. Raises `Problem` for an error, as the service put it."""
+        answer = await self.send(owner, "GET", path)
+        if not answer.ok:
+            raise _problem(answer)
+        return answer.body
+
+    async def send(
+        self,
+        owner: Owner,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """`path` begins after the org and is encoded already. Raises `Problem` when the service is away."""
+        sent = json.dumps(body).encode() if body is not None else None
+        types = [("content-type", "application/json")] if sent is not None else []
+        async with self._services.call(
+            owner,
+            self._caller,
+            method,
+            f"/api/v1/orgs/{quote(self._caller.org)}{path}",
+            headers=[*types, *(headers or {}).items()],
+            body=sent,
+        ) as answer:
+            content = await answer.aread()
+        found = json.loads(content) if content else {}
+        return Answer(answer.status_code, found if isinstance(found, dict) else {})
+
+
+def _problem(answer: Answer) -> Problem:
+    body = answer.body
+    return Problem(answer.status, str(body.get("code", "unexpected")), str(body.get("detail", "")))

@@ -1,0 +1,101 @@
+"""API tokens in Postgres, with a short memory so that a busy token costs one look-up every few seconds."""
+
+import time
+from collections import OrderedDict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from fettle_chassis.database import Database
+from fettle_chassis.tokens import Role
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_console.domain.credentials import Token
+
+REMEMBERED_S = 5.0
+REMEMBERED_TOKENS = 10_000
+
+_COLUMNS = "id, org, role, name, created_at, created_by, expires_at"
+
+
+class Tokens:
+    """The tokens of all orgs.
+
+    A revoked token is refused at once here and within `REMEMBERED_S` by other replicas. Only tokens that exist are
+    remembered: a made-up one costs a look-up and no memory.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._remembered: OrderedDict[str, tuple[float, Token]] = OrderedDict()
+
+    async def by_hash(self, token_hash: str) -> Token | None:
+        """The token whose text has this hash, alive or not."""
+        known = self._remembered.get(token_hash)
+        if known is not None and time.monotonic() - known[0] < REMEMBERED_S:
+            return known[1]
+        self._remembered.pop(token_hash, None)
+        query = text(f"SELECT {_COLUMNS} FROM token WHERE hash = :hash")  # noqa: S608 - a constant
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query, {"hash": token_hash})).one_or_none()
+        if row is None:
+            return None
+        token = _token(row)
+        self._remembered[token_hash] = (time.monotonic(), token)
+        while len(self._remembered) > REMEMBERED_TOKENS:
+            self._remembered.popitem(last=False)
+        return token
+
+    async def add(self, token: Token, token_hash: str) -> None:
+        async with unit_of_work(self._database) as work:
+            await work.connection.execute(
+                text(
+                    "INSERT INTO token (id, org, role, name, hash, created_at, created_by, expires_at) "
+                    "VALUES (:id, :org, :role, :name, :hash, :created_at, :created_by, :expires_at)"
+                ),
+                {
+                    "id": UUID(token.id),
+                    "org": token.org,
+                    "role": token.role.value,
+                    "name": token.name,
+                    "hash": token_hash,
+                    "created_at": token.created_at,
+                    "created_by": token.created_by,
+                    "expires_at": token.expires_at,
+                },
+            )
+
+    async def page(self, org: str, after: UUID | None, limit: int) -> list[Token]:
+        """Up to `limit` tokens of the org in order of creation (ids are time-ordered), those that have ended too."""
+        query = text(
+            f"SELECT {_COLUMNS} FROM token WHERE org = :org AND (CAST(:after AS uuid) IS NULL OR id > :after) "  # noqa: S608
+            "ORDER BY id LIMIT :limit"
+        )
+        async with self._database.reading() as connection:
+            rows = await connection.execute(query, {"org": org, "after": after, "limit": limit})
+            return [_token(row) for row in rows]
+
+    async def revoke(self, org: str, token_id: UUID) -> bool:
+        """Forgets the token and ends the sessions that came with it. False when the org has no such token."""
+        async with unit_of_work(self._database) as work:
+            deleted = await work.connection.execute(
+                text("DELETE FROM token WHERE org = :org AND id = :id RETURNING hash"), {"org": org, "id": token_id}
+            )
+            revoked = deleted.scalar_one_or_none()
+        if revoked is not None:
+            self._remembered.pop(revoked, None)
+        return revoked is not None
+
+
+def _token(row: Row[Any]) -> Token:
+    created_at: datetime = row.created_at
+    return Token(
+        id=str(row.id),
+        org=row.org,
+        role=Role(row.role),
+        name=row.name,
+        created_at=created_at,
+        expires_at=row.expires_at,
+        created_by=row.created_by,
+    )

@@ -1,0 +1,57 @@
+"""Wires the console: one process with the API front, the pages and the live tail."""
+
+from fettle_chassis.database import Database, DatabasePart
+from fettle_chassis.http import HttpServer, http_app
+from fettle_chassis.relay import Relay
+from fettle_chassis.service import Service
+from fettle_chassis.signing import Signer
+from fettle_chassis.topics import Topics
+from fettle_console.adapters.bearers import Bearers
+from fettle_console.adapters.documents import Documents
+from fettle_console.adapters.heartbeat_log import HeartbeatLog
+from fettle_console.adapters.live import EndStreams, Live
+from fettle_console.adapters.orgs import Orgs
+from fettle_console.adapters.services import Services
+from fettle_console.adapters.sessions import Sessions
+from fettle_console.adapters.tokens import Tokens
+from fettle_console.console import Console
+from fettle_console.entrypoints import event_api, front, heartbeat_api, openapi, org_api, token_api
+from fettle_console.entrypoints.pages.app import pages_app
+from fettle_console.settings import ConsoleSettings
+from fettle_contracts.topics import EVENTS, HEARTBEATS, ORGS, TRANSITIONS
+
+
+def build_app(settings: ConsoleSettings) -> Service:
+    """The console as a service; nothing is connected yet."""
+    service = Service("console")
+    database = Database(settings.database_dsn("console"))
+    services = Services(settings.service_urls, settings.signing_keys)
+    tokens = Tokens(database)
+    bootstrap = settings.bootstrap_token
+    console = Console(
+        settings=settings,
+        bearers=Bearers(tokens, bootstrap.get_secret_value() if bootstrap else None),
+        tokens=tokens,
+        orgs=Orgs(database, Signer(settings.signing_keys)),
+        sessions=Sessions(database),
+        services=services,
+        documents=Documents(services),
+        heartbeats=HeartbeatLog(settings),
+        live=Live(settings),
+    )
+    app = http_app(service, settings, title="Fettle")
+    app.state.console = console
+    for module in (org_api, token_api, heartbeat_api, event_api, openapi, front):
+        app.include_router(module.router)
+    app.mount("/", pages_app(console))
+    service.add(
+        DatabasePart(database, "fettle_console"),
+        Topics(settings, ORGS, HEARTBEATS, EVENTS, TRANSITIONS),
+        Relay(database, settings),
+        services,
+        console.heartbeats,
+        console.live,
+        HttpServer(app, settings.http_host, settings.http_port),
+        EndStreams(console.live),
+    )
+    return service

@@ -1,0 +1,43 @@
+"""What the entry points work with: everything that one console process has."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from fettle_console.adapters.bearers import Bearers
+from fettle_console.adapters.documents import Documents
+from fettle_console.adapters.heartbeat_log import HeartbeatLog
+from fettle_console.adapters.live import Live
+from fettle_console.adapters.orgs import Orgs
+from fettle_console.adapters.services import Services
+from fettle_console.adapters.sessions import Sessions
+from fettle_console.adapters.tokens import Tokens
+from fettle_console.settings import ConsoleSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    settings: ConsoleSettings
+    bearers: Bearers
+    tokens: Tokens
+    orgs: Orgs
+    sessions: Sessions
+    services: Services
+    documents: Documents
+    heartbeats: HeartbeatLog
+    live: Live
+
+    @staticmethod
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+
+def _console(request: Request) -> Console:
+    found: Console = request.app.state.console
+    return found
+
+
+TheConsole = Annotated[Console, Depends(_console)]
+"""The console that a request came to."""

@@ -1,0 +1,1 @@
+"""HTTP in: the API, the pages, the guards before both."""

@@ -1,0 +1,54 @@
+"""The API front: everything that a service owns is passed on to it as it came, under an internal token."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
+
+from fettle_chassis.http import Problem
+from fettle_console.console import TheConsole
+from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, owner_of, passing
+from fettle_console.entrypoints.guards import Member
+from fettle_contracts.problems import ProblemCode
+
+router = APIRouter(include_in_schema=False)
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
+async def forward(org: str, request: Request, caller: Member, console: TheConsole) -> Any:
+    """Passes the request on and streams the answer back. 503 when the service is away."""
+    raw = request.scope["raw_path"].decode("ascii")
+    rest = raw.removeprefix(f"/api/v1/orgs/{org}/")
+    owner = owner_of(rest)
+    if rest.split("/")[0] in OWN:
+        raise Problem(405, "method_not_allowed", "This path does not know the method.")
+    if owner is None:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such path.")
+    query = request.scope["query_string"].decode("ascii")
+    async with AsyncExitStack() as stack:
+        answer = await stack.enter_async_context(
+            console.services.call(
+                owner,
+                caller,
+                request.method,
+                f"{raw}?{query}" if query else raw,
+                headers=passing(request.headers.items(), REQUEST_HEADERS),
+                body=await request.body() or None,
+            )
+        )
+        passed_on = StreamingResponse(
+            answer.aiter_raw(), status_code=answer.status_code, background=BackgroundTask(stack.pop_all().aclose)
+        )
+    for name, value in passing(answer.headers.multi_items(), ANSWER_HEADERS):
+        passed_on.headers.append(name, value)
+    return passed_on
+
+
+@router.api_route("/api/{rest:path}", methods=_METHODS)
+async def nothing() -> None:
+    """What is nobody's under `/api` is a problem detail, not a page."""
+    raise Problem(404, ProblemCode.NOT_FOUND, "There is no such path.")

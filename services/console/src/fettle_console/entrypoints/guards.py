@@ -1,0 +1,72 @@
+"""Who calls the API: `Authorization: Bearer <token>` and nothing else; cookies do not count here."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Caller, Role
+from fettle_console import metrics
+from fettle_console.console import TheConsole
+from fettle_console.domain.access import Admitted, Answer, Forbidden, enter
+from fettle_console.domain.credentials import Bearer
+from fettle_contracts.problems import ProblemCode
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_SCHEME = HTTPBearer(auto_error=False, scheme_name="token", description="An API token of the org.")
+
+
+async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depends(_SCHEME)]) -> Bearer:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text.strip():
+        metrics.REFUSED_BEARERS.labels("missing").inc()
+        raise Problem(
+            401, ProblemCode.TOKEN_MISSING, "Send an API token: Authorization: Bearer <token>.", headers=_CHALLENGE
+        )
+    found = await console.bearers.holder(text.strip(), console.now())
+    if found is None:
+        metrics.REFUSED_BEARERS.labels("invalid").inc()
+        raise Problem(
+            401, ProblemCode.TOKEN_INVALID, "The token is unknown, has ended, or was revoked.", headers=_CHALLENGE
+        )
+    return found
+
+
+Holder = Annotated[Bearer, Depends(_holder)]
+"""Whoever holds the request's token."""
+
+
+def admitted(answer: Answer) -> str:
+    """Who acts. Raises `Problem`: 404 for what must look like nothing, 403 for what is not theirs to do."""
+    match answer:
+        case Admitted(actor_id):
+            return actor_id
+        case Forbidden(message):
+            raise Problem(403, ProblemCode.FORBIDDEN, message)
+    raise no_such_org()
+
+
+def no_such_org() -> Problem:
+    """The one answer for an org that does not exist and for one that is not the caller's."""
+    return Problem(404, ProblemCode.NOT_FOUND, "There is no such org, or it is not yours.")
+
+
+def needs(role: Role) -> Any:
+    """A dependency: 404 unless the token is of the path's org, 403 unless its role covers `role`."""
+
+    async def check(org: str, holder: Holder) -> None:
+        admitted(enter(holder, org, role))
+
+    return Depends(check)
+
+
+async def _member(org: str, holder: Holder) -> Caller:
+    if isinstance(holder, Caller) and holder.org == org:
+        return holder
+    admitted(enter(holder, org, Role.VIEWER))
+    raise no_such_org()
+
+
+Member = Annotated[Caller, Depends(_member)]
+"""A holder of any token of the path's org; what its role allows is for the owning service to check."""

@@ -1,0 +1,96 @@
+"""All pages as one app of their own: its errors are pages, the API's are problem details."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from fettle_chassis.failures import TransientError
+from fettle_chassis.http import Problem
+from fettle_chassis.patience import is_transient
+from fettle_console.console import Console
+from fettle_console.entrypoints.pages import health_page, live_stream, report, sign_in, ticket_list, ticket_page
+from fettle_console.entrypoints.pages.rendering import STATIC, page
+from fettle_console.entrypoints.pages.visits import NotSignedIn
+from fettle_console.entrypoints.shield import Headed
+
+_HEADINGS = {
+    400: "That address or form does not make sense",
+    401: "You are not signed in",
+    403: "You may not do this",
+    404: "There is nothing here",
+    405: "You may not do this",
+    413: "That is too much at once",
+    503: "A part of Fettle is away",
+}
+
+
+log = structlog.get_logger(__name__)
+
+
+class _Kept(StaticFiles):
+    """Files whose address names their content may be kept for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        named = b"v=" in scope["query_string"]
+        answer.headers["cache-control"] = "public, max-age=31536000, immutable" if named else "no-cache"
+        return answer
+
+
+def pages_app(console: Console) -> FastAPI:
+    """The pages, to be mounted at `/` behind the API."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.console = console
+    for module in (sign_in, report, ticket_list, ticket_page, health_page, live_stream):
+        app.include_router(module.router)
+    app.mount("/static", _Kept(directory=STATIC))
+    app.add_middleware(Headed)
+    app.add_exception_handler(NotSignedIn, _to_sign_in)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    for passing in (TransientError, SQLAlchemyError, OSError):
+        app.add_exception_handler(passing, _failed)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+async def _to_sign_in(request: Request, error: Any) -> Response:
+    if request.headers.get("hx-request") or request.method != "GET":
+        return _error_page(401, "Your session has ended. Sign in again; what you typed is still on this page.")
+    return RedirectResponse(sign_in.sign_in_path(error.path), 303)
+
+
+async def _problem(_: Request, error: Any) -> Response:
+    answer = _error_page(error.status, error.message)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _http_error(_: Request, error: Any) -> Response:
+    return _error_page(error.status_code, "There is no such page.")
+
+
+async def _malformed(_: Request, error: Any) -> Response:
+    fields = ", ".join(str(fault["loc"][-1]) for fault in error.errors())
+    return _error_page(400, f"Something in it is not as it should be: {fields}.")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    if is_transient(error):
+        log.warning("page.unavailable", path=request.url.path, error=repr(error))
+        return _error_page(503, "The database does not answer. Try again in a moment.")
+    log.error("page.failed", path=request.url.path, error=repr(error), exc_info=error)
+    return _error_page(500, "This is our fault. It has been logged; try again, or go back to the tickets.")
+
+
+def _error_page(status: int, message: str) -> Response:
+    heading = _HEADINGS.get(status, "Something went wrong")
+    return page("problem.html", {"status": status, "heading": heading, "message": message}, status)

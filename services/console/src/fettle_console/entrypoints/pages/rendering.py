@@ -1,0 +1,57 @@
+"""Templates, and what every one of them may use."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fettle_console.views import words
+from fettle_console.views.markdown import render as markdown
+from fettle_contracts.times import rfc3339
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "static"
+
+
+@cache
+def static_url(name: str) -> str:
+    """The address of a file under `static/`. It changes with the content, so that browsers may keep what they have."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def moment(at: datetime, *, ago: bool = False) -> Markup:
+    """A time: relative for the eye, exact on hover and for screen readers. The script keeps it going."""
+    shown = words.relative(at, datetime.now(UTC))
+    said = f"{shown} ago" if ago and shown != "now" else shown
+    marked = Markup(" data-ago") if ago else Markup("")
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC"{}>{}</time>').format(
+        rfc3339(at), at, marked, said
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(static=static_url, moment=moment, words=words)
+    environment.filters["markdown"] = markdown
+    return environment
+
+
+_templates = _environment()
+
+
+def page(template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+    """A rendered page."""
+    return HTMLResponse(_templates.get_template(template).render(context), status_code=status)

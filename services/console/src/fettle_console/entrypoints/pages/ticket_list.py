@@ -1,0 +1,40 @@
+"""The list of tickets."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit
+from fettle_console.views.list_query import SORTS, TABS, ListQuery
+from fettle_console.views.tickets import Row
+from fettle_console.views.words import KINDS, SOURCES
+from fettle_contracts.ticket import TicketSource
+
+router = APIRouter()
+
+PAGE = 50
+
+
+@router.get("/orgs/{org}/tickets")
+async def ticket_list(request: Request, visit: TheVisit) -> Response:
+    """One page of the list. The address says all; the live script asks for the same address again."""
+    query = ListQuery.read(request.query_params)
+    found = await visit.client.get(Owner.TICKETS, f"/tickets{query.for_service(PAGE)}")
+    sources = [(source.value, SOURCES[source]) for source in TicketSource if source is not TicketSource.PLATFORM_OUTAGE]
+    return await visit.page(
+        "tickets.html",
+        query=query,
+        rows=[Row.of(item) for item in found["items"]],
+        next_cursor=found.get("next_cursor"),
+        tabs=TABS,
+        sorts=SORTS,
+        sources=sources,
+        kinds=list(KINDS.items()),
+        reports_on=await reports_on(visit),
+    )
+
+
+async def reports_on(visit: TheVisit) -> bool:
+    """Whether the org lets people report issues; the button is gone where it does not."""
+    answer = await visit.client.send(Owner.TICKETS, "GET", "/ticket-policy")
+    return bool(answer.ok and answer.body.get("report_issue_enabled", True))

@@ -1,0 +1,92 @@
+"""Who looks at a page: the session behind the cookie, in the org that the address names."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import OrgClient
+from fettle_console.adapters.sessions import Session
+from fettle_console.console import Console, TheConsole
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.rendering import page
+from fettle_console.entrypoints.shield import check_origin
+from fettle_contracts.problems import ProblemCode
+
+
+class NotSignedIn(Exception):
+    """The page needs somebody; `path` is where they wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+async def _session(request: Request, console: TheConsole) -> Session | None:
+    check_origin(request.headers, request.method, console.settings)
+    secret = request.cookies.get(console.settings.cookie_name)
+    return await console.sessions.get(secret, console.now()) if secret else None
+
+
+MaybeSession = Annotated[Session | None, Depends(_session)]
+"""The session, if anybody is signed in; a write from a foreign page is refused here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A person in their org."""
+
+    console: Console
+    session: Session
+    client: OrgClient
+
+    @property
+    def org(self) -> str:
+        return self.session.caller.org
+
+    def may(self, role: Role) -> bool:
+        return self.session.caller.role.covers(role)
+
+    def must(self, role: Role) -> None:
+        """Raises `Problem` 403 when the person's role does not cover `role`; the services would say it too."""
+        if not self.may(role):
+            raise Problem(403, ProblemCode.FORBIDDEN, f"This needs the role {role.value}; ask an admin of your org.")
+
+    async def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """A page inside the frame that all pages of an org have."""
+        counts = await self.counts()
+        live = self.console.live
+        frame = {
+            "org": self.org,
+            "org_name": self.session.org_name,
+            "person": self.session.caller,
+            "may_work": self.may(Role.OPERATOR),
+            "counts": counts,
+            "as_of": live.as_of,
+            "is_live": live.live,
+        }
+        return page(template, {**frame, **context}, status)
+
+    async def counts(self) -> dict[str, int]:
+        """Tickets by state. Empty when the ticket service does not say: a page without numbers beats no page."""
+        try:
+            found = await self.client.get(Owner.TICKETS, "/tickets/count")
+        except Problem:
+            return {}
+        return {state: number for state, number in found.items() if isinstance(number, int)}
+
+
+async def _visit(org: str, request: Request, console: TheConsole, session: MaybeSession) -> Visit:
+    if session is None:
+        query = f"?{request.url.query}" if request.url.query else ""
+        raise NotSignedIn(request.url.path + query)
+    if session.caller.org != org:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page, or it is not yours.")
+    return Visit(console, session, OrgClient(console.services, session.caller))
+
+
+TheVisit = Annotated[Visit, Depends(_visit)]
+"""A signed-in person in the path's org; others are sent to the sign-in page, or see that there is nothing."""

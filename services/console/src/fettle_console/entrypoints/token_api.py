@@ -1,0 +1,112 @@
+"""`/api/v1/orgs/{org}/tokens`: the org's API tokens. A token's text stands in the answer to its creation only."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from uuid_utils.compat import uuid7
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.console import TheConsole
+from fettle_console.domain.access import administer
+from fettle_console.domain.credentials import DEFAULT_LIFE, LONGEST_LIFE, SECRET_BYTES, Token, hash_of, token_text
+from fettle_console.entrypoints.guards import Holder, admitted, no_such_org
+from fettle_contracts.message import Message
+from fettle_contracts.problems import ProblemCode
+from fettle_contracts.times import Instant
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/tokens", tags=["tokens"])
+
+
+class NewToken(Message):
+    """A token to be. `name` is shown wherever its holder acts; it ends after `expires_in_s` (90 days)."""
+
+    role: Role
+    name: str = Field(default="", max_length=120)
+    expires_in_s: int = Field(default=int(DEFAULT_LIFE.total_seconds()), ge=1, le=int(LONGEST_LIFE.total_seconds()))
+
+
+class TokenView(Message):
+    """A token, without its text."""
+
+    id: str
+    role: Role
+    name: str
+    created_at: Instant
+    created_by: str
+    expires_at: Instant
+
+
+class MintedToken(TokenView):
+    """A new token with its text, this once."""
+
+    token: str
+
+
+class TokenPage(Message):
+    items: tuple[TokenView, ...]
+    next_cursor: str | None
+
+
+@router.post("", status_code=201)
+async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsole) -> MintedToken:
+    """Mint a token for the org. Admins may, and the installation's own token."""
+    actor = admitted(administer(holder, org))
+    if await console.orgs.get(org) is None:
+        raise no_such_org()
+    text = token_text(secrets.token_bytes(SECRET_BYTES))
+    token = _token(org, new, actor, console.now())
+    await console.tokens.add(token, hash_of(text))
+    return MintedToken(**_shown(token).to_dict(), token=text)
+
+
+@router.get("")
+async def list_tokens(
+    org: str,
+    holder: Holder,
+    console: TheConsole,
+    cursor: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> TokenPage:
+    """The org's tokens, oldest first, those that have ended too."""
+    admitted(administer(holder, org))
+    if await console.orgs.get(org) is None:
+        raise no_such_org()
+    tokens = await console.tokens.page(org, cursor, limit + 1)
+    page = [_shown(token) for token in tokens[:limit]]
+    return TokenPage(items=tuple(page), next_cursor=page[-1].id if len(tokens) > limit else None)
+
+
+@router.delete("/{id}", status_code=204)
+async def revoke_token(org: str, id: UUID, holder: Holder, console: TheConsole) -> None:
+    """Revoke a token; sessions of people who signed in with it end too."""
+    admitted(administer(holder, org))
+    if not await console.tokens.revoke(org, id):
+        raise Problem(404, ProblemCode.NOT_FOUND, "The org has no such token.")
+
+
+def _token(org: str, new: NewToken, actor: str, now: datetime) -> Token:
+    return Token(
+        id=str(uuid7()),
+        org=org,
+        role=new.role,
+        name=new.name.strip() or f"{new.role.value} token",
+        created_at=now,
+        expires_at=now + timedelta(seconds=new.expires_in_s),
+        created_by=actor,
+    )
+
+
+def _shown(token: Token) -> TokenView:
+    return TokenView(
+        id=token.id,
+        role=token.role,
+        name=token.name,
+        created_at=token.created_at,
+        created_by=token.created_by,
+        expires_at=token.expires_at,
+    )

@@ -1,0 +1,28 @@
+// The same address asked again, at most once a second, and never twice at a time.
+window.fettleFresh = (take) => {
+  const REST_MS = 1000;
+  let running = false;
+  let again = false;
+
+  const ask = async () => {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+      if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      // The live mark says that the server is away; the next event or poll asks again.
+    }
+    setTimeout(() => {
+      running = false;
+      if (again) {
+        again = false;
+        ask();
+      }
+    }, REST_MS);
+  };
+  return ask;
+};

@@ -1,0 +1,65 @@
+// The ticket page: fresh when something happens to its ticket, buttons that say what they do, an address to copy.
+(() => {
+  const ticket = () => document.getElementById("ticket");
+
+  const relabel = () => {
+    const comment = document.getElementById("comment");
+    if (!comment) return;
+    const some = comment.value.trim() !== "";
+    document.querySelectorAll("#update button[data-together]").forEach((button) => {
+      button.textContent = some ? button.dataset.together : button.dataset.alone;
+    });
+    document.querySelectorAll("#update button[data-needs-comment]").forEach((button) => {
+      button.disabled = !some;
+    });
+  };
+
+  const ask = window.fettleFresh((page) => {
+    const [now, then] = [page.getElementById("ticket"), ticket()];
+    if (!now || !then) return;
+    document.title = page.title;
+    htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
+  });
+
+  document.addEventListener("fettle:ticket", (event) => {
+    const { number, version } = event.detail;
+    if (Number(ticket().dataset.number) === number && Number(ticket().dataset.version) < version) ask();
+  });
+  document.addEventListener("fettle:refresh", ask);
+
+  document.addEventListener("input", (event) => event.target.id === "comment" && relabel());
+  document.addEventListener("htmx:after:swap", relabel);
+  document.addEventListener("htmx:before:swap", (event) => {
+    // An answer without the ticket (signed out, service away) must not wipe what is there, or what was typed.
+    const { ctx } = event.detail;
+    if (ctx.select !== "#ticket" || ctx.text.includes('id="ticket"')) return;
+    event.preventDefault();
+    const page = new DOMParser().parseFromString(ctx.text, "text/html");
+    const message = page.getElementById("problem-message")?.textContent ?? "Fettle did not answer. Try again.";
+    const form = document.getElementById("update");
+    if (ctx.sourceElement !== form || !form) return;
+    let refused = form.querySelector(".refused");
+    if (!refused) {
+      refused = Object.assign(document.createElement("p"), { className: "refused" });
+      refused.setAttribute("role", "alert");
+      form.prepend(refused);
+    }
+    refused.textContent = message;
+  });
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.sourceElement?.id !== "update" || ctx.response?.status >= 400) return;
+    if (!ctx.text?.includes('id="ticket"')) return;
+    document.getElementById("comment").value = "";
+  });
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(new URL(button.dataset.copy, location.href).href);
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1500);
+  });
+
+  relabel();
+})();

@@ -1,0 +1,217 @@
+"""Services that the console can be tried against: the ticket API in memory, and one that says what it was asked."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from fastapi import Body, FastAPI, Header, Request
+from fastapi.responses import Response, StreamingResponse
+
+from fettle_chassis.http import HttpServer, Operator, Problem, Viewer, http_app
+from fettle_chassis.service import Service
+from fettle_chassis.settings import ServiceSettings
+
+MONITOR = {"type": "health_monitor"}
+
+
+class Tickets:
+    """Tickets of several orgs, and the rules that pages meet."""
+
+    def __init__(self) -> None:
+        self.tickets: dict[tuple[str, int], dict[str, Any]] = {}
+        self.timelines: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        self.policy: dict[str, Any] = {"report_issue_enabled": True}
+        self.answered: dict[str, dict[str, Any]] = {}
+
+    def open(
+        self, org: str, title: str, *, actor: dict[str, Any] = MONITOR, ago_s: float = 0, **more: Any
+    ) -> dict[str, Any]:
+        number = 1 + sum(1 for of, _ in self.tickets if of == org)
+        at = _text(datetime.now(UTC) - timedelta(seconds=ago_s))
+        source = "health_monitor" if actor["type"] == "health_monitor" else "user"
+        ticket = {
+            "id": str(uuid5(NAMESPACE_URL, f"{org}/{number}")),
+            "number": number,
+            "title": title,
+            "description": "",
+            "description_version": 1,
+            "state": "open",
+            "source": source,
+            "kind": "device_offline" if source == "health_monitor" else "user_report",
+            "subject": {"type": "device", "id": f"d{number}"},
+            "opened_at": at,
+            "opened_by": actor,
+            "updated_at": at,
+            "version": 0,
+            **more,
+        }
+        self.tickets[org, number], self.timelines[org, number] = ticket, []
+        evidence = {"last_heard": _text(datetime.now(UTC) - timedelta(seconds=ago_s + 90)), "deadline": at}
+        self.entry(org, number, "opened", actor, evidence=evidence if source == "health_monitor" else None)
+        return ticket
+
+    def entry(self, org: str, number: int, kind: str, actor: dict[str, Any], **more: Any) -> dict[str, Any]:
+        ticket, timeline = self.tickets[org, number], self.timelines[org, number]
+        ticket["version"] += 1
+        ticket["updated_at"] = _text(datetime.now(UTC))
+        entry = {
+            "id": str(uuid5(NAMESPACE_URL, f"{org}/{number}/{ticket['version']}")),
+            "type": kind,
+            "version": ticket["version"],
+            "at": ticket["updated_at"] if ticket["version"] > 1 else ticket["opened_at"],
+            "actor": actor,
+            **more,
+        }
+        timeline.append(entry)
+        return {"org": org, "entry": entry, "ticket": dict(ticket)}
+
+    def move(self, org: str, number: int, state: str, kind: str, actor: dict[str, Any]) -> dict[str, Any]:
+        self.tickets[org, number]["state"] = state
+        return self.entry(org, number, kind, actor)
+
+    def counts(self, org: str) -> dict[str, int]:
+        states = [ticket["state"] for (of, _), ticket in self.tickets.items() if of == org]
+        return {state: states.count(state) for state in ("open", "in_progress", "resolved")}
+
+
+MOVES = {
+    "start": (("open",), "in_progress", "started"),
+    "move-to-open": (("in_progress",), "open", "moved-to-open"),
+    "resolve": (("open", "in_progress"), "resolved", "resolved"),
+    "reopen": (("resolved",), "open", "reopened"),
+}
+
+
+def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
+    service = Service("fake-tickets")
+    app = http_app(service, settings, title="Fake tickets")
+
+    @app.get("/api/v1/orgs/{org}/tickets")
+    async def listed(
+        org: str,
+        caller: Viewer,
+        state: str = "open",
+        q: str = "",
+        sort: str = "-opened",
+        cursor: int = 0,
+        limit: int = 50,
+    ) -> dict[str, Any]:
+        fitting = [
+            {**ticket, "latest_entry": tickets.timelines[of, number][-1]}
+            for (of, number), ticket in tickets.tickets.items()
+            if of == org and state in ("all", ticket["state"]) and q.lower() in ticket["title"].lower()
+        ]
+        fitting.sort(key=lambda ticket: (ticket["opened_at"], ticket["number"]), reverse=sort.startswith("-"))
+        more = len(fitting) > cursor + limit
+        return {"items": fitting[cursor : cursor + limit], "next_cursor": str(cursor + limit) if more else None}
+
+    @app.get("/api/v1/orgs/{org}/tickets/count")
+    async def count(org: str, caller: Viewer) -> dict[str, int]:
+        return tickets.counts(org)
+
+    @app.get("/api/v1/orgs/{org}/ticket-policy")
+    async def policy(org: str, caller: Viewer) -> dict[str, Any]:
+        return tickets.policy
+
+    @app.get("/api/v1/orgs/{org}/tickets/{number}")
+    async def one(org: str, number: int, caller: Viewer) -> dict[str, Any]:
+        return _found(tickets, org, number)
+
+    @app.get("/api/v1/orgs/{org}/tickets/{number}/timeline")
+    async def timeline(org: str, number: int, caller: Viewer) -> dict[str, Any]:
+        _found(tickets, org, number)
+        return {"items": tickets.timelines[org, number], "next_cursor": None}
+
+    @app.post("/api/v1/orgs/{org}/tickets", status_code=201)
+    async def opened(org: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        if not body.get("title"):
+            raise Problem(400, "title_empty", "A ticket needs a title.", field="title")
+        return tickets.open(org, actor=_actor(caller), **body)
+
+    @app.post("/api/v1/orgs/{org}/tickets/{number}/{verb}")
+    async def deed(
+        org: str,
+        number: int,
+        verb: str,
+        caller: Operator,
+        body: Annotated[dict[str, Any], Body()],
+        idempotency_key: Annotated[str, Header()] = "",
+    ) -> dict[str, Any]:
+        ticket = _found(tickets, org, number)
+        if idempotency_key in tickets.answered:
+            return tickets.answered[idempotency_key]
+        if verb != "comments":
+            states, state, kind = MOVES[verb]
+            if ticket["state"] not in states:
+                raise Problem(409, "wrong_state", f"The ticket is {ticket['state']}; this needs {' or '.join(states)}.")
+            tickets.move(org, number, state, kind, _actor(caller))
+        if body.get("comment"):
+            tickets.entry(org, number, "comment-added", _actor(caller), body=body["comment"])
+        tickets.answered[idempotency_key] = dict(ticket)
+        return ticket
+
+    @app.put("/api/v1/orgs/{org}/tickets/{number}/description")
+    async def describe(
+        org: str,
+        number: int,
+        caller: Operator,
+        body: Annotated[dict[str, Any], Body()],
+        if_match: Annotated[str, Header()],
+    ) -> dict[str, Any]:
+        ticket = _found(tickets, org, number)
+        if if_match != f'"{ticket["description_version"]}"':
+            raise Problem(
+                412, "description_changed", "The description has changed since.", description=ticket["description"]
+            )
+        ticket["description"], ticket["description_version"] = body["description"], ticket["description_version"] + 1
+        tickets.entry(org, number, "description-edited", _actor(caller))
+        return ticket
+
+    service.add(HttpServer(app, "127.0.0.1", settings.tickets_port))
+    return service
+
+
+def echo_service(settings: ServiceSettings) -> Service:
+    """Says how a request arrived; at `stream` it takes its time."""
+    service = Service("fake-workflows")
+    app: FastAPI = http_app(service, settings, title="Fake workflows")
+
+    @app.get("/api/v1/orgs/{org}/workflows/stream")
+    async def stream(org: str, caller: Viewer) -> Response:
+        async def lines() -> AsyncIterator[bytes]:
+            for number in range(3):
+                yield b"%d\n" % number
+
+        return StreamingResponse(lines(), media_type="text/plain", headers={"connection": "close", "set-cookie": "a=b"})
+
+    @app.api_route("/api/v1/orgs/{org}/workflows/{rest:path}", methods=["GET", "POST", "PUT"], include_in_schema=False)
+    async def echo(org: str, rest: str, request: Request, caller: Viewer) -> Response:
+        heard = {
+            "method": request.method,
+            "path": request.scope["raw_path"].decode(),
+            "query": request.scope["query_string"].decode(),
+            "headers": {name: value for name, value in request.headers.items() if name != "authorization"},
+            "body": (await request.body()).decode(),
+            "caller": [caller.org, caller.role.value, caller.actor_id, caller.actor_name],
+        }
+        status = int(request.query_params.get("status", 200))
+        return Response(json.dumps(heard), status, {"etag": '"7"'}, "application/json")
+
+    service.add(HttpServer(app, "127.0.0.1", settings.workflows_port))
+    return service
+
+
+def _found(tickets: Tickets, org: str, number: int) -> dict[str, Any]:
+    if (org, number) not in tickets.tickets:
+        raise Problem(404, "ticket_not_found", "There is no such ticket.")
+    return tickets.tickets[org, number]
+
+
+def _actor(caller: Any) -> dict[str, Any]:
+    return {"type": "user", "id": caller.actor_id, "name": caller.actor_name}
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
