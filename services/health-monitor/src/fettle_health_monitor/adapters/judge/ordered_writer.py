@@ -145,9 +145,10 @@ class OrderedWriter:
 
     async def _replace(self, failed: AIOKafkaProducer | None) -> None:
         """Throw the producer away, once, however many partitions found it wanting."""
-        if failed is not None and self._producer is failed:
-            self._producer = None
-            await _quietly(failed.stop())
+        if failed is None or id(failed) != id(self._producer):
+            return
+        self._producer = None
+        await _quietly(failed.stop())
 
 
 async def _quietly(stopping: Coroutine[None, None, None]) -> None:

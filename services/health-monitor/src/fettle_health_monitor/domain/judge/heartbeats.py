@@ -30,15 +30,15 @@ class Heartbeat(msgspec.Struct, frozen=True):
 NOTHING_SAID: Final = Heartbeat()
 _decoder: Final = msgspec.json.Decoder(Heartbeat)
 _READINGS: Final = {
-    "ok": Reading.OK,
     "offline": Reading.OFFLINE,
     "unreachable": Reading.UNREACHABLE,
     "credentials_invalid": Reading.CREDENTIALS_INVALID,
 }
 
 
-def read(value: bytes | None, subject_type: str) -> tuple[Heartbeat, Reading]:
-    """The heartbeat and what it says of its subject; an empty value is alive and well. Raises `Refused`."""
+def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
+    """The heartbeat and what it says of its subject, whose type `key` tells; an empty value is alive and well. Raises
+    `Refused`."""
     if not value:
         return NOTHING_SAID, Reading.OK
     if len(value) > HEARTBEAT_MAX_BYTES:
@@ -49,21 +49,26 @@ def read(value: bytes | None, subject_type: str) -> tuple[Heartbeat, Reading]:
         raise Refused(DeadLetterCode.FIELD_INVALID, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(DeadLetterCode.NOT_JSON, str(error)) from None
-    if heartbeat.integration:
-        _check_integration(heartbeat.integration)
     interval = heartbeat.interval_s
     if interval is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:
         raise Refused(
             DeadLetterCode.INTERVAL_OUT_OF_RANGE,
             f"interval_s {interval:g} is outside {INTERVAL_MIN_S} to {INTERVAL_MAX_S}",
         )
-    reading = _READINGS.get(heartbeat.status or "ok")
+    if heartbeat.status == "ok" or not heartbeat.status:
+        return heartbeat, Reading.OK
+    return heartbeat, _unhealthy(heartbeat.status, key.split(b"/", 2)[1].decode())
+
+
+def _unhealthy(status: str, subject_type: str) -> Reading:
+    reading = _READINGS.get(status)
     if reading is None or reading not in CONDITIONS[subject_type]:
-        raise Refused(DeadLetterCode.STATUS_INVALID, f"no {subject_type} reports the status {heartbeat.status!r}")
-    return heartbeat, reading
+        raise Refused(DeadLetterCode.STATUS_INVALID, f"no {subject_type} reports the status {status!r}")
+    return reading
 
 
-def _check_integration(name: str) -> None:
+def check_integration(name: str) -> None:
+    """Raises `Refused` when no integration can have this id."""
     try:
         check_subject_id(name)
     except ValueError as error:

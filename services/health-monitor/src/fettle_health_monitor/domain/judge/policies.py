@@ -25,12 +25,12 @@ NOT_JUDGED: Final = Timing(0, 0, 0)
 
 
 class Profile(NamedTuple):
-    """What decides which timing a subject has, shared by all that are alike. `interval` in milliseconds."""
+    """What decides which timing a subject has, shared by all that are alike."""
 
     org: str
     integration: str | None
     model: str | None
-    interval: int | None
+    interval_s: float | None
 
 
 class OrgPolicy:
@@ -60,9 +60,8 @@ class OrgPolicy:
         own = self.statement
         timeout = _first(own.timeout_s, *(layer.timeout_s for layer in layers))
         if timeout is None:
-            interval = (profile.interval or 0) / 1000
-            interval = interval or _first(own.default_interval_s, *(layer.default_interval_s for layer in layers)) or 0
-            timeout = max(TIMEOUT_INTERVALS * interval, TIMEOUT_MIN_S)
+            guess = _first(own.default_interval_s, *(layer.default_interval_s for layer in layers))
+            timeout = max(TIMEOUT_INTERVALS * (profile.interval_s or guess or 0), TIMEOUT_MIN_S)
         return Timing(
             _ms(timeout),
             _ms(_first(own.open_debounce_s, *(layer.open_debounce_s for layer in layers))),

@@ -15,7 +15,7 @@ from fettle_contracts.partitions import partition_for
 from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Statement
 from fettle_health_monitor.domain.judge import statements
 from fettle_health_monitor.domain.judge.clock import ObservedClock
-from fettle_health_monitor.domain.judge.heartbeats import read
+from fettle_health_monitor.domain.judge.heartbeats import check_integration, read
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.outcome import Ignored, Outcome
 from fettle_health_monitor.domain.judge.policies import Profile
@@ -157,13 +157,11 @@ class Shard:
         if row is None:
             self._meet(record)
             return
-        org, subject_type, _ = self.watch.subjects.keys[row].decode().split("/", 2)
-        policy = self.watch.policies[org]
-        if not policy.statement.enabled:
+        if not self.watch.subjects.timing[row]:
             self._outcome.ignored[Ignored.SWITCHED_OFF] += 1
             return
-        said, reading = read(record.value, subject_type)
-        if statements.learn(self.watch, policy, row, said):
+        said, reading = read(record.value, self.watch.subjects.keys[row])
+        if statements.learn(self.watch, row, said):
             self.watch.say_profile(row, said)
         self.watch.heard(row, reading, hash(record.value))
 
@@ -186,7 +184,9 @@ class Shard:
                 DeadLetterCode.WRONG_PARTITION,
                 f"this key belongs in partition {belongs}: the sender must use the partitioner murmur2_random",
             )
-        said, reading = read(record.value, key.subject.type)
+        said, reading = read(record.value, key.encode())
+        if said.integration:
+            check_integration(said.integration)
         ignored = self.newcomers.turned_away(policy, self.partitions)
         watch = self.watch
         at = watch.clock.at(watch.clock.now)
@@ -195,8 +195,7 @@ class Shard:
             if self.newcomers.list(key.org, str(key), ignored):
                 self.scribe.unwatched(str(key), ignored, at)
             return
-        interval = round(said.interval_s * 1000) if said.interval_s else None
-        profile = Profile(key.org, said.integration or None, said.model or None, interval)
+        profile = Profile(key.org, said.integration or None, said.model or None, said.interval_s)
         timing = policy.timing(profile, str(key.subject))
         row = watch.subjects.add(key.encode(), profile, timing, watch.clock.now, at)
         self.newcomers.watched[key.org] += 1

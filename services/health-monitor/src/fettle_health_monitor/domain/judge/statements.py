@@ -1,7 +1,7 @@
 """What control records change: policies, registrations, removals."""
 
 from fettle_health_monitor.domain.control import Policy, Register
-from fettle_health_monitor.domain.judge.heartbeats import Heartbeat
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.states import Reading, Reason
@@ -70,31 +70,36 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
         | (FROM_REGISTRY_INTERVAL if said.interval_s else 0)
     )
     subjects.quiet[row] = LOUD
-    interval = round(said.interval_s * 1000) if said.interval_s else known.interval
-    _assign(
-        watch, policy, row, Profile(org, said.integration or known.integration, said.model or known.model, interval)
+    profile = Profile(
+        org, said.integration or known.integration, said.model or known.model, said.interval_s or known.interval_s
     )
+    _assign(watch, policy, row, profile)
     if newcomer:
         watch.appear(row, Reason.REGISTERED)
 
 
-def learn(watch: Watch, policy: OrgPolicy, row: int, said: Heartbeat) -> bool:
+def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
     """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
-    of it is new."""
+    of it is new. Raises `Refused` for an integration that cannot be one."""
     subjects = watch.subjects
     given = subjects.registry[row]
     known = subjects.profiles.values[subjects.profile[row]]
-    profile = Profile(
-        known.org,
-        known.integration if given & FROM_REGISTRY_INTEGRATION else said.integration or known.integration,
-        known.model if given & FROM_REGISTRY_MODEL else said.model or known.model,
-        known.interval if given & FROM_REGISTRY_INTERVAL or not said.interval_s else round(said.interval_s * 1000),
-    )
-    name, space = checksum(said.name) or subjects.name[row], checksum(said.space) or subjects.space[row]
-    if profile == known and name == subjects.name[row] and space == subjects.space[row]:
+    integration, model, interval_s = said.integration, said.model, said.interval_s
+    profile = known
+    if integration and integration != known.integration and not given & FROM_REGISTRY_INTEGRATION:
+        check_integration(integration)
+        profile = profile._replace(integration=integration)
+    if model and model != known.model and not given & FROM_REGISTRY_MODEL:
+        profile = profile._replace(model=model)
+    if interval_s and interval_s != known.interval_s and not given & FROM_REGISTRY_INTERVAL:
+        profile = profile._replace(interval_s=interval_s)
+    name = checksum(said.name) if said.name else subjects.name[row]
+    space = checksum(said.space) if said.space else subjects.space[row]
+    if profile is known and name == subjects.name[row] and space == subjects.space[row]:
         return False
     subjects.name[row], subjects.space[row] = name, space
-    _assign(watch, policy, row, profile)
+    if profile is not known:
+        _assign(watch, watch.policies[profile.org], row, profile)
     return True
 
 

@@ -49,6 +49,10 @@ class Timers:
             self._queued[row] = due
             heappush(self._heap, (due << _ROW_BITS) | row)
 
+    def anything_by(self, until: int) -> bool:
+        """Whether it is worth asking which rows are due."""
+        return bool(self._heap) and self._heap[0] >> _ROW_BITS <= until
+
     def next_due(self, due_at: DueAt) -> int | None:
         """The instant at which the next row is really due."""
         while self._heap:

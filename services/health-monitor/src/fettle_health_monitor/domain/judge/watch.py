@@ -67,7 +67,7 @@ class Watch:
     def run_timers(self) -> None:
         """Everything that is due by now happens, in the order of (due, key), each at its own instant; what was due
         before the last record happens as early as it still can."""
-        if not self.judging:
+        if not self.judging or not self.timers.anything_by(self.clock.now):
             return
         keys = self.subjects.keys
         while taken := self.timers.take_due(self.clock.now, self.due_at):
@@ -94,11 +94,13 @@ class Watch:
         subjects = self.subjects
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
-        subjects.reading[row] = reading
         if self.judging:
             subjects.quiet[row] = quiet
-            self.turn(row, self.clock.now, Reason.REPORTED)
-            self.timers.queue(row, self.due_at(row))
+        if subjects.reading[row] != reading:
+            subjects.reading[row] = reading
+            if self.judging:
+                self.turn(row, self.clock.now, Reason.REPORTED)
+                self.timers.queue(row, self.due_at(row))
 
     def turn(self, row: int, instant: int, reason: Reason) -> None:
         """Let the state follow the reading."""
