@@ -197,5 +197,5 @@ def test_what_just_fits_is_taken(desk: Desk) -> None:
 
 @pytest.mark.rule("TS-20")
 def test_texts_are_kept_showable(desk: Desk) -> None:
-    ticket = desk.opened(description="a\r\nb\rc\td\x00e\x1b[1m")
-    assert ticket.description == "a\nb\nc\td\N{REPLACEMENT CHARACTER}e\N{REPLACEMENT CHARACTER}[1m"
+    ticket = desk.opened(description="a\r\nb\rc\td\x00e\x1b[1m\ud800")
+    assert ticket.description == "a\nb\nc\td�e�[1m�"

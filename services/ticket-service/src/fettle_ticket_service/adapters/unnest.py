@@ -12,9 +12,9 @@ Row = tuple[Any, ...]
 
 
 def unnested(table: Table, names: Sequence[str], alias: str) -> TableValuedAlias:
-    """`unnest(:a, :b) AS alias (a, b)` with the types of the table's columns; JSON comes as text."""
+    """`unnest(:all_a, :all_b) AS alias (a, b)` with the types of the table's columns; JSON comes as text."""
     types = {name: Text() if isinstance(table.c[name].type, JSONB) else table.c[name].type for name in names}
-    arrays = [bindparam(name, type_=ARRAY(types[name], dimensions=1)) for name in names]
+    arrays = [bindparam(_parameter(name), type_=ARRAY(types[name], dimensions=1)) for name in names]
     return (
         func.unnest(*arrays).table_valued(*(column(name, types[name]) for name in names), name=alias).render_derived()
     )
@@ -29,7 +29,12 @@ def insert_rows(table: Table, names: Sequence[str]) -> Insert:
 
 def arrays(names: Sequence[str], rows: Iterable[Row]) -> Mapping[str, list[Any]]:
     """The rows as parameters of a statement made here. There must be one row at least."""
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return dict(zip(map(_parameter, names), map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _parameter(name: str) -> str:
+    """SQLAlchemy keeps the columns' own names for itself."""
+    return f"all_{name}"
 
 
 def _value(table: Table, given: ColumnElement[Any], name: str) -> ColumnElement[Any]:

@@ -1,7 +1,7 @@
 """What people and programs may write: limits, and texts that can be stored and shown.
 
-A limit is checked on what was sent; what is kept is made showable: line ends become `\\n`, and a control character
-that nothing can show becomes `�`, so that it leaves a trace.
+A limit is checked on what was sent; what is kept is made showable: line ends become `\\n`, and what nothing can show (a
+control character, half of a surrogate pair) becomes `�`, so that it leaves a trace.
 """
 
 import re
@@ -23,8 +23,8 @@ LABEL_MAX_CHARACTERS = 120
 URL_MAX_CHARACTERS = 2_000
 NAME_MAX_CHARACTERS = 200
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?")
 _ADDRESS = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ def title_fault(title: str) -> Rejected | None:
 
 def text_fault(text: str, what: str) -> Rejected | None:
     """`what` names the text for people: description, comment."""
-    if len(text) * 4 > TEXT_MAX_BYTES and len(text.encode()) > TEXT_MAX_BYTES:
+    if len(text) * 4 > TEXT_MAX_BYTES and len(text.encode(errors="surrogatepass")) > TEXT_MAX_BYTES:
         return Rejected(RejectionCode.TEXT_TOO_LONG, f"A {what} has at most {TEXT_MAX_BYTES // 1024} KiB of UTF-8.")
     return None
 
@@ -95,7 +95,7 @@ def links_fault(links: Sequence[Link]) -> Rejected | None:
             return Rejected(
                 RejectionCode.LINK_INVALID, f"Link {place} needs a label of 1 to {LABEL_MAX_CHARACTERS} characters."
             )
-        if len(link.url) > URL_MAX_CHARACTERS or _ADDRESS.fullmatch(link.url) is None:
+        if not is_line(link.url, URL_MAX_CHARACTERS) or _ADDRESS.fullmatch(link.url) is None:
             return Rejected(
                 RejectionCode.LINK_INVALID,
                 f"Link {place} needs an http or https address of at most {URL_MAX_CHARACTERS} characters.",
