@@ -137,6 +137,8 @@ class Batches(Generic[M]):
             entry.message = self._subscription.decode(entry.record)
         except (BadRecord, Unreadable) as fault:
             entry.fault = self._fused(entry.record, BadRecord(fault.code, fault.message))
+        except UnicodeDecodeError as error:
+            entry.fault = self._fused(entry.record, BadRecord(DeadLetterCode.UNREADABLE, str(error)[:200]))
         entry.decoded = True
 
     async def _fresh(self, work: UnitOfWork, ours: list[Entry[M]]) -> list[Entry[M]]:

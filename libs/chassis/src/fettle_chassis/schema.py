@@ -1,6 +1,13 @@
 """The chassis's own tables, created by each service's first migration. Never edit a published version; add `_v2`."""
 
-from alembic.operations import Operations
+from typing import Protocol
+
+
+class Executes(Protocol):
+    """Alembic's `op`, as far as it is needed here."""
+
+    def execute(self, sqltext: str, /) -> None: ...
+
 
 _TABLES_V1 = """
 CREATE TABLE outbox (
@@ -49,7 +56,7 @@ COMMENT ON TABLE crash IS 'Records whose handling crashed the process, and how m
 """
 
 
-def create_chassis_tables_v1(op: Operations) -> None:
+def create_chassis_tables_v1(op: Executes) -> None:
     """Creates `outbox`, `inbox`, `partition_owner`, `crash`. Call first in a service's first migration:
     `create_chassis_tables_v1(op)` with `from alembic import op`."""
     for statement in _TABLES_V1.split(";\n"):

@@ -9,6 +9,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 STOP_WITHIN_S = 25.0
+_INTERRUPT_EVERY_S = 1.0
 
 
 class Part:
@@ -58,6 +59,7 @@ class Service:
         self._running: dict[Part, asyncio.Task[None]] = {}
         self._failure: BaseException | None = None
         self._stopping = False
+        self._interrupts = 0
 
     def add(self, *parts: Part) -> None:
         """Appends parts; the order is the order of starting."""
@@ -73,13 +75,16 @@ class Service:
         try:
             for part in self._parts:
                 await self._start(part, body)
+                if body is not None and body.cancelling():
+                    raise asyncio.CancelledError  # a client library may swallow it once
             log.info("service.started", parts=[part.name for part in self._parts])
             yield
         except asyncio.CancelledError:
             if self._failure is None:
                 raise
             if body is not None:
-                body.uncancel()
+                for _ in range(self._interrupts):
+                    body.uncancel()
         finally:
             self._stopping = True
             for part in reversed(list(self._running)):
@@ -118,8 +123,15 @@ class Service:
         log.error("service.part_failed", part=part.name, error=repr(failure), exc_info=failure)
         if self._failure is None and not self._stopping:
             self._failure = failure
-            if body is not None:
-                body.cancel()
+            self._interrupt(body)
+
+    def _interrupt(self, body: "asyncio.Task[object] | None") -> None:
+        """Cancels the body until it gives in: client libraries are known to swallow a cancellation."""
+        if body is None or body.done() or self._stopping:
+            return
+        self._interrupts += 1
+        body.cancel()
+        asyncio.get_running_loop().call_later(_INTERRUPT_EVERY_S, self._interrupt, body)
 
     async def _stop(self, part: Part) -> None:
         task = self._running[part]

@@ -1,0 +1,155 @@
+"""A batch becomes its effects once, and bad records are set aside without stopping good ones."""
+
+from collections.abc import Sequence
+
+import pytest
+from chassis_echo.app import HEARD, SAID, build, decode, hear, name, subscription
+from chassis_echo.workbench import database_of, heard, produce, read, run_until_failure, until_heard
+from sqlalchemy import text
+
+from fettle_chassis.batch import FuseBlown
+from fettle_chassis.consume import Record, Subscription
+from fettle_chassis.failures import BadRecord
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.topics import ensure_topics
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.dead_letters import DLQ_HEADERS
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> ServiceSettings:
+    return ServiceSettings.load(environment)
+
+
+@pytest.mark.rule("KF-30")
+async def test_an_effect_happens_once_however_often_a_record_comes(settings: ServiceSettings) -> None:
+    both = subscription(topics=(HEARD, SAID))
+    async with build(settings, both).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a", "b", "a", "c"])
+        await until_heard(database, 3)
+        await produce(settings, SAID, ["a", "c", "d"])
+        await produce(settings, HEARD, ["b", "e"])
+        found = await until_heard(database, 5)
+    assert sorted(found) == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.rule("KF-30")
+async def test_order_is_kept_within_a_partition(settings: ServiceSettings) -> None:
+    names = [f"n{number}" for number in range(700)]
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, names, key=b"one")
+        assert await until_heard(database, len(names)) == names
+
+
+@pytest.mark.rule("KF-31")
+async def test_a_bad_record_becomes_a_dead_letter_as_it_came(settings: ServiceSettings) -> None:
+    headers = (("text", b"\xc3\xa6"), ("broken", b"\xff\xfe"), ("nothing", None))
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a", "bad one", "b"], key=b"k", partition=1, headers=headers)
+        assert await until_heard(database, 2) == ["a", "b"]
+        [dead] = await read(settings, f"{HEARD}.dlq", 1)
+    assert (dead.key, dead.value) == (b"k", b"bad one")
+    assert dead.headers[:3] == headers
+    reason = {header: value.decode() for header, value in dead.headers[3:]}
+    assert set(reason) == set(DLQ_HEADERS)
+    assert reason["dlq-topic"] == settings.topic(HEARD)
+    assert (reason["dlq-partition"], reason["dlq-offset"]) == ("1", "1")
+    assert (reason["dlq-reason"], reason["dlq-message"]) == ("bad_word", "bad one is a bad word")
+    assert reason["dlq-service"] == "echo"
+
+
+@pytest.mark.rule("KF-31")
+async def test_the_largest_bad_record_fits_into_its_dead_letter_topic(settings: ServiceSettings) -> None:
+    incompressible = bytes((number * number >> 7) % 256 for number in range(1_000_000))
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, [b"bad" + incompressible, b"good"], key=b"k")
+        await until_heard(database, 1)
+        [dead] = await read(settings, f"{HEARD}.dlq", 1)
+    assert dead.value == b"bad" + incompressible
+
+
+@pytest.mark.rule("KF-32")
+@pytest.mark.parametrize("named", [True, False])
+async def test_what_the_handler_finds_bad_is_set_aside_alone(settings: ServiceSettings, named: bool) -> None:
+    async def picky(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        await hear(work, batch)
+        for index, record in enumerate(batch):
+            if name(record).startswith("wrong"):
+                raise BadRecord("wrong", "the handler says no", index=index if named else None)
+
+    async with build(settings, subscription(picky)).running(), database_of(settings) as database:
+        names = [f"wrong{n}" if n in (0, 33, 34, 99) else f"n{n}" for n in range(100)]
+        await produce(settings, HEARD, names, key=b"one")
+        found = await until_heard(database, 96)
+        dead = await read(settings, f"{HEARD}.dlq", 4)
+    assert found == [each for each in names if not each.startswith("wrong")]
+    assert [letter.value.decode() for letter in dead] == ["wrong0", "wrong33", "wrong34", "wrong99"]
+
+
+@pytest.mark.rule("KF-32")
+async def test_text_that_postgres_cannot_hold_is_the_datas_fault(settings: ServiceSettings) -> None:
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a", "nul\0", "b"], key=b"one")
+        assert await until_heard(database, 2) == ["a", "b"]
+        [dead] = await read(settings, f"{HEARD}.dlq", 1)
+    assert dead.value == b"nul\0"
+
+
+@pytest.mark.rule("KF-33")
+async def test_a_bad_record_on_a_topic_of_our_own_stops_the_service(settings: ServiceSettings) -> None:
+    with pytest.raises(FuseBlown, match=r"signals\[0\]@1.*bad_word"):
+        await run_until_failure(
+            build(settings, subscription(own_topic=True)),
+            produce(settings, HEARD, ["a", "bad"], key=b"k", partition=0),
+        )
+
+
+@pytest.mark.rule("KF-34")
+async def test_a_bug_stops_the_service_and_the_third_start_sets_the_record_aside(settings: ServiceSettings) -> None:
+    async def buggy(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        await hear(work, batch)
+        if any(name(record) == "n57" for record in batch):
+            raise ZeroDivisionError("a bug")
+
+    names = [f"n{number}" for number in range(100)]
+    await ensure_topics(settings, [HEARD])
+    await produce(settings, HEARD, names, key=b"one", partition=0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await run_until_failure(build(settings, subscription(buggy)))
+        async with database_of(settings) as database:
+            assert await heard(database) == names[:57]
+    async with build(settings, subscription(buggy)).running(), database_of(settings) as database:
+        assert await until_heard(database, 99) == [each for each in names if each != "n57"]
+        [dead] = await read(settings, f"{HEARD}.dlq", 1)
+        async with database.reading() as connection:
+            crashes = (await connection.execute(text("SELECT record_offset, crashes FROM crash"))).all()
+    assert dead.value == b"n57"
+    assert dict(dead.headers)["dlq-reason"] == b"bug"
+    assert [tuple(row) for row in crashes] == [(57, 3)]
+
+
+@pytest.mark.rule("KF-34")
+async def test_a_bug_in_decoding_is_a_bug_of_that_record(settings: ServiceSettings) -> None:
+    def buggy(record: Record) -> Record | None:
+        if name(record) == "b":
+            raise ZeroDivisionError("a bug")
+        return decode(record)
+
+    one = Subscription(name="echo.heard", topics=(HEARD,), decode=buggy, handle=hear)
+    await ensure_topics(settings, [HEARD])
+    await produce(settings, HEARD, ["a", "b", "c"], key=b"one", partition=0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await run_until_failure(build(settings, one))
+        async with database_of(settings) as database:
+            assert await heard(database) == ["a"]
+
+
+async def test_what_is_none_of_our_business_is_passed_over(settings: ServiceSettings) -> None:
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["other 1", "a", "other 2"], key=b"one")
+        assert await until_heard(database, 1) == ["a"]
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["b"], key=b"one")
+        assert await until_heard(database, 2) == ["a", "b"]
