@@ -1,0 +1,153 @@
+"""The whole service with its relay on real Kafka and Postgres, asked and read by clients that are not ours."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from fettle_chassis.signing import Signer
+from fettle_contracts.cloudevents import CloudEvent, to_binary
+from fettle_contracts.orgs import ORG, Org
+from fettle_ticket_service.app import build_app, build_relay
+from fettle_ticket_service.settings import TicketSettings
+
+WITHIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record as an outside reader sees it."""
+
+    key: str
+    headers: dict[str, str]
+    value: bytes
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.value)
+
+
+class Outside:
+    """An outside system with librdkafka: it writes commands and reads what comes of them."""
+
+    def __init__(self, settings: TicketSettings) -> None:
+        self._settings = settings
+        self._servers = {"bootstrap.servers": settings.kafka_bootstrap_servers}
+        self._producer = Producer({**self._servers, "partitioner": "murmur2_random"})
+
+    def send(self, topic: str, key: str, value: bytes, headers: dict[str, str]) -> None:
+        self._producer.produce(
+            self._settings.topic(topic), value, key, headers=[(name, text.encode()) for name, text in headers.items()]
+        )
+        assert self._producer.flush(10) == 0
+
+    def command(self, verb: str, id: str, **data: Any) -> None:
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": id,
+            "ce_source": "helpdesk",
+            "ce_type": f"fettle.ticket.command.{verb}.v1",
+            "ce_time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "content-type": "application/json",
+        }
+        body = {"org": "acme", "actor": {"type": "user", "id": "ann@acme.test"}, **data}
+        self.send("ticket.commands", "acme", json.dumps(body).encode(), headers)
+
+    def org(self, name: str) -> None:
+        now = datetime.now(UTC)
+        data = Org(org=name, name=name.title(), created_at=now).to_json()
+        event = CloudEvent(id=name, source="fettle/console", type=ORG, time=now, data=data, key=name)
+        headers, value = to_binary(Signer(self._settings.signing_keys).sign_event(event))
+        self.send("orgs", name, value, {header: text.decode() for header, text in headers})
+
+    async def wait_for(self, topic: str, wanted: Callable[[Found], bool]) -> Found:
+        """The first message of the topic, from its beginning, that is wanted."""
+        return await asyncio.to_thread(self._wait_for, self._settings.topic(topic), wanted)
+
+    def _wait_for(self, topic: str, wanted: Callable[[Found], bool]) -> Found:
+        consumer = Consumer({**self._servers, "group.id": "outside", "enable.auto.commit": False})
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+            until = time.monotonic() + WITHIN_S
+            while time.monotonic() < until:
+                message = consumer.poll(0.5)
+                if message is not None and message.error() is None and wanted(found := _read(message)):
+                    return found
+        finally:
+            consumer.close()
+        raise AssertionError(f"nothing wanted on {topic} within {WITHIN_S:.0f} s")
+
+
+def _read(message: Any) -> Found:
+    headers = {name: value.decode() for name, value in message.headers() or []}
+    return Found((message.key() or b"").decode(), headers, message.value() or b"")
+
+
+@pytest.fixture
+async def outside(settings: TicketSettings) -> AsyncIterator[Outside]:
+    """Beside a running service and relay that know the org `acme`."""
+    async with build_app(settings).running(), build_relay(settings).running():
+        outside = Outside(settings)
+        outside.org("acme")
+        yield outside
+
+
+async def opened(outside: Outside) -> Found:
+    """The answer to an open that is tried until the service has heard of the org, as a sender would."""
+    for attempt in range(100):
+        subject = {"type": "other", "id": "lift-3"}
+        outside.command("open", f"open-{attempt}", title="Lift 3 makes a noise", subject=subject)
+        result = await outside.wait_for(
+            "ticket.command-results",
+            lambda found, id=f"open-{attempt}": found.data["command_id"] == id,  # type: ignore[misc]
+        )
+        if result.data["outcome"] == "applied":
+            return result
+        assert result.data["reason"]["code"] == "org_unknown"
+    raise AssertionError("the org never arrived")
+
+
+@pytest.mark.rule("TS-26", "TS-29", "TS-32")
+async def test_an_outsiders_unsigned_command_becomes_a_ticket_and_its_trigger(outside: Outside) -> None:
+    result = await opened(outside)
+    id = result.data["ticket"]["id"]
+    for topic in ("ticket.opened", "ticket.events"):
+        event = await outside.wait_for(topic, lambda found: found.data["entry"]["type"] == "opened")
+        assert event.key == f"acme/{id}"
+        assert event.headers["ce_causationid"] == result.data["command_id"]
+        assert event.headers["ce_id"] == event.data["entry"]["id"]
+        assert (event.data["ticket"]["number"], event.data["ticket"]["source"]) == (1, "user")
+
+
+@pytest.mark.rule("TS-33")
+async def test_a_poisonous_command_is_a_dead_letter_and_those_behind_it_go_on(outside: Outside) -> None:
+    await opened(outside)
+    outside.send("ticket.commands", "acme", b"not json", {"ce_specversion": "1.0"})
+    outside.command("explode", "bomb")
+    outside.command("open", "forged", actor={"type": "health_monitor"}, title="x", subject={"type": "other", "id": "x"})
+    outside.command("comment", "after", ticket={"number": 1}, comment="Still here.")
+    reasons: set[str] = set()
+    while len(reasons) < 3:
+        letter = await outside.wait_for("ticket.commands.dlq", lambda found: found.headers["dlq-reason"] not in reasons)
+        reasons.add(letter.headers["dlq-reason"])
+    assert reasons == {"unreadable", "verb_unknown", "unsigned"}
+    event = await outside.wait_for("ticket.comment-added", lambda found: True)
+    assert event.data["entry"]["body"] == "Still here."
+
+
+@pytest.mark.rule("TS-1")
+async def test_a_command_sent_twice_is_answered_once(outside: Outside) -> None:
+    await opened(outside)
+    for _ in range(2):
+        outside.command("comment", "once", ticket={"number": 1}, comment="Once.")
+    outside.command("comment", "last", ticket={"number": 1}, comment="Last.")
+    await outside.wait_for("ticket.command-results", lambda found: found.data["command_id"] == "last")
+    event = await outside.wait_for("ticket.comment-added", lambda found: found.data["entry"]["body"] == "Last.")
+    assert event.data["entry"]["version"] == 3
