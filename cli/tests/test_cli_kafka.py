@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from cli.tests.fettle_api import serving
 from cli.tests.ran import Fettle
 
 from fettle_cli import kafka
@@ -183,3 +184,41 @@ def test_a_wrong_kafka_setting_is_wrong_usage(fettle: Fettle, monkeypatch: pytes
     ran = fettle("kafka", "topics")
     assert ran.status == 2
     assert "FETTLE_KAFKA_SASL_MECHANISM" in ran.err
+
+
+@pytest.mark.rule("AC-69")
+def test_the_doctor_names_what_is_wrong_and_what_cures_it(
+    fettle: Fettle, servers: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make(servers, prefix, *(name for name in TOPICS if not name.startswith("signals")))
+    misplaced = [(f"acme/device/t{number}".encode(), b"", _letter("wrong_partition", number)) for number in range(7)]
+    _send(servers, prefix + dead_letters_of(HEARTBEATS), *misplaced)
+    _send(servers, prefix + dead_letters_of(COMMANDS), (b"acme", b"{", _letter("unreadable", 1)))
+    with serving() as api:
+        monkeypatch.setenv("FETTLE_URL", api.url)
+        ill = fettle("doctor")
+        api.answers["GET", "/readyz"] = (200, {})
+        findings = json.loads(fettle("doctor", "--json").out)["items"]
+    assert ill.status == 1
+    assert ill.err == "fettle: 2 things are wrong\n"
+    assert f"{api.url}/readyz says why" in ill.out
+    states = {(finding["what"], finding["state"]) for finding in findings}
+    assert {("kafka", "ok"), ("topics", "ok"), ("postgres", "ok"), ("service console", "ok")} <= states
+    letters = {finding["state"]: finding["text"] for finding in findings if finding["what"] == "dead letters"}
+    assert "1 in " in letters["look"]
+    assert "unreadable" in letters["look"]
+    assert "acme/device/t6" in letters["wrong"]
+    assert "and 2 more" in letters["wrong"]
+    assert "partitioner=murmur2_random" in letters["wrong"]
+
+
+@pytest.mark.rule("AC-69")
+def test_the_doctor_names_servers_that_are_away(fettle: Fettle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FETTLE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("FETTLE_DATABASE_URL", "postgresql://127.0.0.1:2")
+    monkeypatch.setenv("FETTLE_URL", "http://127.0.0.1:3")
+    ran = fettle("doctor")
+    assert ran.status == 1
+    for word in ("Kafka at 127.0.0.1:1", "127.0.0.1:2", "http://127.0.0.1:3/readyz"):
+        assert word in ran.out
+    assert ran.err == "fettle: 3 things are wrong\n"

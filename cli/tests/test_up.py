@@ -163,7 +163,8 @@ def test_a_service_that_refuses_its_settings_ends_everything_with_its_one_line(s
     assert up.wait(30) == 2
     assert up.stderr is not None
     assert up.stderr.read().splitlines()[-1] == "fettle: quiet: FETTLE_SOMETHING must be a number"
-    assert small.log("console")[-1] == "console ends"
+    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect(("127.0.0.1", int(small.environ["FETTLE_HTTP_PORT"])))
 
 
 @pytest.mark.rule("OP-36")

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30.0
 
 
+class Refused(CliError):
+    """The API said no; `problem` is what it said, empty when that was no problem detail."""
+
+    def __init__(self, text: str, problem: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.problem = problem
+
+
 class Api:
     """Calls under `/api/v1` with a bearer token. Use as a context manager; every refusal is a CliError."""
 
@@ -45,7 +53,7 @@ class Api:
         headers: dict[str, str] | None = None,
         content: bytes | None = None,
     ) -> Any:
-        """The answer's JSON, None for an empty one. Raises CliError for a refusal or when nothing answers."""
+        """The answer's JSON, None for an empty one. Raises Refused, or CliError when nothing answers."""
         import httpx2
 
         try:
@@ -60,8 +68,18 @@ class Api:
         except httpx2.HTTPError as error:
             raise self._no_answer(error) from None
         if response.is_error:
-            raise CliError(_refusal(response))
+            raise _refusal(response)
         return response.json() if response.content else None
+
+    def pages(self, path: str, query: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Every item of a list, over all its pages."""
+        items, cursor = list[dict[str, Any]](), None
+        while True:
+            page = self.call("GET", path, query={**(query or {}), "limit": 200, "cursor": cursor})
+            items += page["items"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return items
 
     def stream(self, path: str, last_event_id: str | None) -> "Iterator[str]":
         """The lines of a server-sent event stream as they come, until the server or the caller ends it."""
@@ -76,7 +94,7 @@ class Api:
             ) as answer:
                 if answer.is_error:
                     answer.read()
-                    raise CliError(_refusal(answer))
+                    raise _refusal(answer)
                 yield from answer.iter_lines()
         except httpx2.ConnectError as error:
             raise self._no_answer(error) from None
@@ -99,15 +117,15 @@ def org_path(org: str, *parts: object) -> str:
     return "/".join(["orgs", quote(org, safe=""), *(quote(str(part)) for part in parts)])
 
 
-def _refusal(response: "httpx2.Response") -> str:
+def _refusal(response: "httpx2.Response") -> Refused:
     """What a problem detail says, in one line; the status when the answer is none."""
     try:
-        problem = response.json()
+        problem = dict(response.json())
         text = str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        return f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
+        return Refused(f"{response.request.url} answered {response.status_code} {response.reason_phrase}", {})
     if problem.get("field"):
         text = f"{problem['field']}: {text}"
     if response.status_code == 401:
         text += " (set FETTLE_TOKEN)"
-    return f"{text} [{problem.get('code', response.status_code)}]"
+    return Refused(f"{text} [{problem.get('code', response.status_code)}]", problem)

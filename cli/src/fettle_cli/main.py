@@ -5,7 +5,19 @@ import sys
 
 import typer
 
-from fettle_cli.commands import access, dlq, events, health, heartbeat, kafka_topics, simulate, tickets, up
+from fettle_cli.commands import (
+    access,
+    dlq,
+    doctor,
+    events,
+    health,
+    heartbeat,
+    kafka_topics,
+    simulate,
+    tickets,
+    up,
+    workflows,
+)
 from fettle_cli.failures import CliError, UsageError
 
 FAILED, WRONG_USE = 1, 2
@@ -24,12 +36,13 @@ for group in (
     heartbeat.app,
     tickets.app,
     health.app,
+    workflows.app,
     events.app,
     dlq.app,
     kafka_topics.app,
 ):
     app.add_typer(group)
-for command in (up.up, up.down, up.status, simulate.simulate):
+for command in (up.up, up.down, up.status, doctor.doctor, simulate.simulate):
     app.command()(command)
 
 

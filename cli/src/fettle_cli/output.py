@@ -23,6 +23,7 @@ COLOURS = {
     "starting": "yellow",
     "stopped": "red",
     "ok": "green",
+    "look": "yellow",
     "wrong": "red",
 }
 _GAP = 2

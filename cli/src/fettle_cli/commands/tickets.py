@@ -64,9 +64,9 @@ def show(number: Number, org: Org = None, as_json: Json = False) -> None:
     name = org or here.org
     with org_api(here) as api:
         ticket = api.call("GET", org_path(name, "tickets", number))
-        timeline = api.call("GET", org_path(name, "tickets", number, "timeline"), query={"limit": 200})
+        timeline = api.pages(org_path(name, "tickets", number, "timeline"))
     if as_json:
-        show_json({**ticket, "timeline": timeline["items"]})
+        show_json({**ticket, "timeline": timeline})
         return
     subject = ticket["subject"]
     show_fields(
@@ -88,7 +88,7 @@ def show(number: Number, org: Org = None, as_json: Json = False) -> None:
         say()
         say(ticket["description"])
     say()
-    for entry in timeline["items"]:
+    for entry in timeline:
         say(f"{entry['at']}  {entry['type']}  {_actor(entry['actor'])}")
         for line in (entry.get("body") or "").splitlines():
             say(f"    {line}")

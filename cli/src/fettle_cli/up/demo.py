@@ -11,7 +11,9 @@ import httpx2
 from fettle_cli.failures import CliError
 from fettle_cli.installation import DEMO_ORG, DEMO_TOKEN
 from fettle_cli.up.secrets import keep
+from fettle_contracts.health_policy import HealthPolicy
 
+FIRST_VERSION = 1
 PATIENCE_S = 30.0
 PAUSE_S = 0.2
 TOKEN_LIFE_S = 365 * 86_400
@@ -59,7 +61,8 @@ class Demo:
         """Sets the short policy unless the org has decided something of its own."""
         path = f"orgs/{DEMO_ORG}/health-policy"
         shown = await self._expect("GET", path, token)
-        if not shown.get("enabled") and not shown.get("version"):
+        untouched = HealthPolicy.model_validate(shown) == HealthPolicy()
+        if untouched and int(shown.get("version") or 0) <= FIRST_VERSION:
             await self._expect("PUT", path, token, POLICY)
 
     async def _workflow(self, token: str) -> None:

@@ -1,0 +1,208 @@
+"""`fettle workflows`: check documents, bring them in, see what they did."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fettle_cli.api import Api, Refused, org_api, org_path
+from fettle_cli.failures import CliError
+from fettle_cli.installation import Installation
+from fettle_cli.options import Cursor, Json, Limit, Org, group
+from fettle_cli.output import ago, say, show_json, show_table, warn
+
+app = group("workflows", "Check workflow documents, bring them in, see what they did.")
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="YAML or JSON documents.", exists=True, dir_okay=False)
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")]
+
+
+@app.command()
+def lint(files: Files, as_json: Json = False) -> None:
+    """Check documents without an installation: every fault with its line and column."""
+    found = [(file, _checked(file)) for file in files]
+    if as_json:
+        show_json({"items": [{"file": str(file), "faults": faults} for file, (_, faults) in found]})
+    else:
+        for file, (_, faults) in found:
+            _tell_faults(file, faults)
+    wrong = [str(file) for file, (_, faults) in found if faults]
+    if wrong:
+        raise CliError(f"{len(wrong)} of {len(files)} documents cannot be saved: {', '.join(wrong)}")
+
+
+@app.command()
+def apply(files: Files, org: Org = None, as_json: Json = False) -> None:
+    """Save documents as the org's workflows of their names. Nothing is saved if one of them has a fault."""
+    here = Installation.here()
+    checked = [(file, _checked(file)) for file in files]
+    for file, (_, faults) in checked:
+        _tell_faults(file, faults)
+    wrong = [str(file) for file, (_, faults) in checked if faults]
+    if wrong:
+        raise CliError(f"nothing was saved: {', '.join(wrong)} cannot be")
+    with org_api(here) as api:
+        saved = [_saved(api, org or here.org, file, name) for file, (name, _) in checked]
+    if as_json:
+        show_json({"items": saved})
+        return
+    for workflow in saved:
+        state = "enabled" if workflow["enabled"] else "disabled"
+        say(f"{workflow['workflow']} is saved as version {workflow['version']}, {state}")
+
+
+@app.command("list")
+def list_workflows(limit: Limit = 50, cursor: Cursor = None, org: Org = None, as_json: Json = False) -> None:
+    """List the org's workflows."""
+    here = Installation.here()
+    with org_api(here) as api:
+        page = api.call("GET", org_path(org or here.org, "workflows"), query={"limit": limit, "cursor": cursor})
+    if as_json:
+        show_json(page)
+        return
+    show_table(
+        ("WORKFLOW", "ENABLED", "VERSION", "TRIGGERS", "TITLE"),
+        (
+            (one["workflow"], one["enabled"], one["version"], ", ".join(one["triggers"]), one["title"])
+            for one in page["items"]
+        ),
+        empty="No workflows.",
+    )
+    if page.get("next_cursor"):
+        warn(f"More: --cursor {page['next_cursor']}")
+
+
+@app.command()
+def show(name: Name, org: Org = None, as_json: Json = False) -> None:
+    """Show a workflow's document as it was saved."""
+    here = Installation.here()
+    with org_api(here) as api:
+        found = api.call("GET", org_path(org or here.org, "workflows", name))
+    if as_json:
+        show_json(found)
+    else:
+        say(found["document"].rstrip("\n"))
+
+
+@app.command()
+def runs(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of one workflow; default: of all.")] = None,
+    state: Annotated[str | None, typer.Option(help="running, succeeded, or failed.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="One run, node by node.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """List runs, the newest first, or show one of them."""
+    here = Installation.here()
+    org = org or here.org
+    if run is not None:
+        _show_run(here, org, run, as_json)
+        return
+    path = org_path(org, "runs") if name is None else org_path(org, "workflows", name, "runs")
+    with org_api(here) as api:
+        page = api.call("GET", path, query={"state": state, "limit": limit, "cursor": cursor})
+    if as_json:
+        show_json(page)
+        return
+    show_table(
+        ("STARTED", "WORKFLOW", "VERSION", "STATE", "TRIGGER", "RUN", "ERROR"),
+        (
+            (
+                ago(one["started_at"]),
+                one["workflow"],
+                one["version"],
+                one["state"],
+                one["trigger"],
+                one["id"],
+                _why(one),
+            )
+            for one in page["items"]
+        ),
+        empty="No runs.",
+    )
+    if page.get("next_cursor"):
+        warn(f"More: --cursor {page['next_cursor']}")
+
+
+def _show_run(here: Installation, org: str, run: str, as_json: bool) -> None:
+    with org_api(here) as api:
+        found = api.call("GET", org_path(org, "runs", run))
+    if as_json:
+        show_json(found)
+        return
+    say(f"{found['workflow']} version {found['version']}: {found['state']}, started by {found['trigger']}")
+    if found["error"]:
+        say(f"  {_why(found)}")
+    show_table(
+        ("NODE", "STATE", "ATTEMPTS", "OUTPUT"),
+        (
+            (
+                node["node"],
+                node["state"],
+                node["attempts"],
+                _why(node) or json.dumps(node["output"], ensure_ascii=False),
+            )
+            for node in found["nodes"]
+        ),
+        empty="No node has run yet.",
+    )
+
+
+def _checked(file: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The document's name (empty if it has faults) and its faults."""
+    from fettle_workflow_engine.adapters.conditions import CelConditions
+    from fettle_workflow_engine.adapters.templates import JinjaTemplates
+    from fettle_workflow_engine.domain.faults import DocumentRefused
+    from fettle_workflow_engine.domain.languages import Languages
+    from fettle_workflow_engine.domain.validate import load
+
+    try:
+        return load(file.read_text(), Languages(JinjaTemplates(), CelConditions())).workflow, []
+    except UnicodeDecodeError:
+        return "", [{"line": 1, "column": 1, "message": "the document is not UTF-8 text", "suggestion": None}]
+    except DocumentRefused as refused:
+        return "", [
+            {
+                "line": fault.place.line,
+                "column": fault.place.column,
+                "message": fault.message,
+                "suggestion": fault.suggestion,
+            }
+            for fault in refused.faults
+        ]
+
+
+def _saved(api: Api, org: str, file: Path, name: str) -> dict[str, Any]:
+    try:
+        saved: dict[str, Any] = api.call(
+            "PUT",
+            org_path(org, "workflows", name),
+            content=file.read_bytes(),
+            headers={"content-type": "application/yaml"},
+        )
+    except Refused as refused:
+        if refused.problem.get("faults"):
+            _tell_faults(file, refused.problem["faults"])
+        raise CliError(f"{file}: {refused}") from None
+    return saved
+
+
+def _tell_faults(file: Path, faults: list[dict[str, Any]]) -> None:
+    for fault in faults:
+        hint = f" (did you mean {fault['suggestion']}?)" if fault.get("suggestion") else ""
+        say(f"{file}:{fault['line']}:{fault['column']}: {fault['message']}{hint}")
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _why(failed: Mapping[str, Any]) -> str:
+    error = failed.get("error")
+    return error.get("message", json.dumps(error)) if isinstance(error, dict) else error or ""
