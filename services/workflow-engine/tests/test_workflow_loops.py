@@ -12,15 +12,16 @@ from fettle_workflow_engine.domain.validate import load
 LANGUAGES = Languages(JinjaTemplates(), CelConditions())
 
 
-def workflow(name: str, trigger: str, does: str, fields: str = "", *, allow: bool = False) -> Definition:
+def workflow(name: str, trigger: str, does: str, fields: str = "", **switches: bool) -> Definition:
     given = {
         "ticket.open": "title: a, kind: b, subject: {ref: event.ticket.subject}",
         "ticket.comment": "ticket: {ref: event.ticket.id}, text: a",
     }.get(does, "ticket: {ref: event.ticket.id}")
+    switched = "\n".join(f"{one}: {str(on).lower()}" for one, on in {"enabled": True, **switches}.items())
     return load(
         f"""
 workflow: {name}
-allow_cycle: {str(allow).lower()}
+{switched}
 nodes:
   on: {{trigger: {trigger}}}
   do: {{after: [on], action: {does}, with: {{{given}{fields}}}}}
@@ -48,7 +49,8 @@ def faults(saved: Definition, *others: Definition) -> list[str]:
 )
 def test_a_workflow_that_starts_itself_is_refused(trigger: str, does: str, fields: str) -> None:
     assert faults(workflow("a", trigger, does, fields)) == [f"starts this workflow again: {does} -> {trigger} -> a"]
-    assert faults(workflow("a", trigger, does, fields, allow=True)) == []
+    assert faults(workflow("a", trigger, does, fields, enabled=False))
+    assert faults(workflow("a", trigger, does, fields, allow_cycle=True)) == []
 
 
 @pytest.mark.rule("WF-7")
@@ -62,6 +64,7 @@ def test_a_loop_by_way_of_others_is_refused() -> None:
     )
     assert faults(follows, comments, resolves) == [way]
     assert faults(follows, comments) == []
+    assert faults(workflow("follows", "ticket.resolved", "ticket.open", enabled=False), comments, resolves) == []
     assert faults(follows, resolves) == []
 
 
@@ -69,8 +72,8 @@ def test_what_only_looks_like_a_loop_is_none() -> None:
     assert faults(workflow("a", "ticket.comment-added", "ticket.resolve")) == []
     assert faults(workflow("a", "ticket.opened", "ticket.comment")) == []
     # A loop among others is not this document's, and the search through it ends.
-    ping = workflow("ping", "ticket.opened", "ticket.comment", allow=True)
-    pong = workflow("pong", "ticket.comment-added", "ticket.open", allow=True)
+    ping = workflow("ping", "ticket.opened", "ticket.comment", allow_cycle=True)
+    pong = workflow("pong", "ticket.comment-added", "ticket.open", allow_cycle=True)
     assert faults(workflow("a", "ticket.resolved", "ticket.comment"), ping, pong) == []
 
 

@@ -7,13 +7,12 @@ from uuid import UUID, uuid5
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ticket_event import AT
 
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.domain.advance import advance, begin
 from fettle_workflow_engine.domain.definition import Action, After, Definition, Fixed, Node, Trigger, Way
 from fettle_workflow_engine.domain.run import Cause, Effect, Failure, Result, Run, RunState, Step, StepState
-
-from ticket_event import AT
 
 TEMPLATES = JinjaTemplates()
 RUN_ID = UUID(int=7)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from ticket_event import AT, ticket_event
 
 from fettle_contracts.commands import CommentOnTicket, OpenTicket, ResolveTicket, Verb
 from fettle_workflow_engine.adapters.conditions import CelConditions
@@ -18,8 +19,6 @@ from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Advance, Cause, Failure, Result, Run, RunState, StepState
 from fettle_workflow_engine.domain.shapes import completed
 from fettle_workflow_engine.domain.validate import load
-
-from ticket_event import AT, ticket_event
 
 TEMPLATES = JinjaTemplates()
 RUN_ID = UUID(int=7)

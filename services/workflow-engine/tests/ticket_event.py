@@ -12,9 +12,9 @@ AT = datetime(2026, 11, 23, 10, 15, 30, 250_000, tzinfo=UTC)
 
 
 def ticket_event(
-    kind: EntryType = EntryType.OPENED, *, org: str = "acme", number: int = 42, **fields: Any
+    entry: EntryType = EntryType.OPENED, *, org: str = "acme", number: int = 42, **fields: Any
 ) -> TicketEvent:
-    """The event `kind` of ticket `number`; `fields` are the ticket's."""
+    """The event `entry` of ticket `number`; `fields` are the ticket's."""
     monitor = Actor(type=ActorType.HEALTH_MONITOR)
     ticket_id = UUID(int=(1 << 96) + number)
     given: dict[str, Any] = {
@@ -32,9 +32,9 @@ def ticket_event(
         "updated_at": AT,
         "version": 1,
     }
-    entry_id = UUID(int=(2 << 96) + (list(EntryType).index(kind) << 64) + number)
+    entry_id = UUID(int=(2 << 96) + (list(EntryType).index(entry) << 64) + number)
     return TicketEvent(
         org=org,
-        entry=Entry(id=entry_id, type=kind, version=1, at=AT, actor=monitor, evidence={"last_heard": "…"}),
+        entry=Entry(id=entry_id, type=entry, version=1, at=AT, actor=monitor, evidence={"last_heard": "…"}),
         ticket=Ticket(**{**given, **fields}),
     )

@@ -90,11 +90,13 @@ def advance(
     return Advance(_ended(definition, run, _unheeded_failure(definition, run), now))
 
 
-def time_out(definition: Definition, run: Run, *, now: datetime) -> Run:
-    """The run ended by its timeout; a run that has ended already is left as it is."""
+def time_out(definition: Definition | None, run: Run, *, now: datetime) -> Run:
+    """The run ended by its timeout; a run that has ended already is left as it is. Without the definition (this version
+    does not understand it any more) nodes that were not reached are not told of."""
     if run.state is not RunState.RUNNING:
         return run
-    failure = Failure(TIMED_OUT, f"The run took longer than its {definition.timeout_s} s.")
+    timeout_s = round((run.timeout_at - run.started_at).total_seconds())
+    failure = Failure(TIMED_OUT, f"The run took longer than its {timeout_s} s.")
     if run.waiting:
         run = _with(run, replace(run.waiting, state=StepState.FAILED, error=failure, ended_at=now))
     return _ended(definition, run, failure, now)
@@ -161,8 +163,8 @@ def _unheeded_failure(definition: Definition, run: Run) -> Failure | None:
     return None
 
 
-def _ended(definition: Definition, run: Run, failure: Failure | None, now: datetime) -> Run:
-    for action in definition.actions:
+def _ended(definition: Definition | None, run: Run, failure: Failure | None, now: datetime) -> Run:
+    for action in definition.actions if definition else ():
         if action.name not in run.steps:
             run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
     return replace(run, state=RunState.FAILED if failure else RunState.DONE, error=failure, ended_at=now)

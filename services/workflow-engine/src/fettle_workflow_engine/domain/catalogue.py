@@ -71,7 +71,7 @@ _OPENED, _STARTED, _COMMENTED, _RESOLVED, _REOPENED = (
 )
 _TICKET = Field(Wants.TICKET, required=True)
 _COMMENT = Field(Wants.TEXT)
-_ANSWER = Fields({"outcome": TEXT, "ticket": shape_of(ResultTicket)})
+_ANSWER = Fields({"outcome": TEXT, "ticket": Fields({**shape_of(ResultTicket).fields, "url": TEXT})})
 
 ERROR = Fields({"code": TEXT, "message": TEXT})
 """What `{ref: node.error.…}` can name after an action failed."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from fettle_contracts.commands import COMMANDS, Command, Verb
 from fettle_contracts.message import faults
 from fettle_contracts.people import Actor, ActorType
+from fettle_contracts.ticket import TEXT_MAX_BYTES
 from fettle_workflow_engine.domain.catalogue import ACTIONS, Wants
 from fettle_workflow_engine.domain.resolve import InputFailed
 
@@ -67,6 +68,8 @@ def _default_key(workflow: str, body: Mapping[str, Any]) -> str:
 def _text(name: str, value: Any) -> str:
     match value:
         case str():
+            if len(value) > TEXT_MAX_BYTES:
+                raise InputFailed("input_invalid", f"{name} is longer than {TEXT_MAX_BYTES // 1024} KiB.")
             return value
         case bool():
             return "true" if value else "false"

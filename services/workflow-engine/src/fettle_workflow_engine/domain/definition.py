@@ -133,8 +133,8 @@ class Definition:
         return tuple(node for node in self.nodes if isinstance(node, Action))
 
     def same_graph(self, other: "Definition") -> bool:
-        """Whether both do the same; title, description and `enabled` say nothing about that."""
+        """Whether runs of both do and say the same; description and `enabled` have no part in that."""
         return self._behaviour() == other._behaviour()
 
     def _behaviour(self) -> tuple[object, ...]:
-        return (self.nodes, self.allow_cycle, self.budget_per_hour, self.timeout_s)
+        return (self.title, self.nodes, self.allow_cycle, self.budget_per_hour, self.timeout_s)

@@ -10,10 +10,10 @@ from fettle_workflow_engine.domain.faults import Fault
 
 def loop_faults(saved: Definition, others: Iterable[Definition]) -> Iterator[Fault]:
     """One fault for each action of `saved` whose effect may, by way of `others` (the org's enabled workflows), start
-    `saved` again; none if the document allows it."""
+    `saved` again; none if the document allows it. A draft is held against itself alone: switching off always works."""
     if saved.allow_cycle:
         return
-    workflows = {other.workflow: other for other in others} | {saved.workflow: saved}
+    workflows = {other.workflow: other for other in others if saved.enabled} | {saved.workflow: saved}
     for action in saved.actions:
         way = _way_back(saved, action, workflows)
         if way:

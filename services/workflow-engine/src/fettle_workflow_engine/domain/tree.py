@@ -158,15 +158,24 @@ class _Reader:
                 case "float":
                     return _finite(float(text.replace("_", "")))
                 case "str" | "timestamp" | "merge":
-                    # JSON writes characters beyond the basic plane as two escapes, which YAML leaves apart.
-                    return text.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            self.faults.append(Fault(place, "half a character: an escape without its other half"))
+                    return _text(text)
+        except UnicodeError as error:
+            self.faults.append(Fault(place, str(error)))
         except ValueError:
             self.faults.append(Fault(place, f"{text[:40]!r} is not a number that can be read"))
         else:
             self.faults.append(Fault(place, f"tags are not part of workflow documents: {node.ctag}"))
         return None
+
+
+def _text(text: str) -> str:
+    """JSON writes characters beyond the basic plane as two escapes, which YAML leaves apart."""
+    if "\0" in text:
+        raise UnicodeError("the character U+0000 cannot stand in text")
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise UnicodeError("half a character: an escape without its other half") from None
 
 
 def _finite(number: float) -> float:

@@ -1,0 +1,103 @@
+"""The definitions that runs follow: parsed once per version and kept; never stale, since versions never change."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.faults import DocumentRefused
+from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.domain.validate import load
+
+log = structlog.get_logger(__name__)
+
+KEPT = 5_000
+
+_LIVE = text("""
+    SELECT DISTINCT workflow.org, workflow.name, workflow.version
+    FROM unnest(CAST(:orgs AS text[]), CAST(:triggers AS text[])) AS wanted (org, trigger)
+    JOIN workflow ON workflow.org = wanted.org AND workflow.enabled AND wanted.trigger = ANY (workflow.triggers)
+    ORDER BY workflow.org, workflow.name
+""")
+
+_DOCUMENTS = text("""
+    SELECT org, name, version, document
+    FROM unnest(CAST(:orgs AS text[]), CAST(:names AS text[]), CAST(:versions AS integer[]))
+         AS wanted (org, name, version)
+    JOIN workflow_version USING (org, name, version)
+""")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VersionKey:
+    """Names one version of one workflow."""
+
+    org: str
+    workflow: str
+    version: int
+
+
+class Definitions:
+    """Finds the definitions that a batch of events or results needs, with one query for what memory does not have."""
+
+    def __init__(self, languages: Languages) -> None:
+        self._languages = languages
+        self._kept: OrderedDict[VersionKey, Definition | None] = OrderedDict()
+
+    async def started_by(
+        self, connection: AsyncConnection, wanted: Iterable[tuple[str, str]]
+    ) -> Mapping[VersionKey, Definition]:
+        """The enabled workflows that any of these `(org, trigger)` may start, as they are saved now."""
+        pairs = sorted(set(wanted))
+        rows = await connection.execute(
+            _LIVE, {"orgs": [org for org, _ in pairs], "triggers": [trigger for _, trigger in pairs]}
+        )
+        return await self.of(connection, [VersionKey(*row) for row in rows])
+
+    async def enabled(self, connection: AsyncConnection, org: str) -> Mapping[VersionKey, Definition]:
+        """All enabled workflows of an org, as they are saved now."""
+        rows = await connection.execute(
+            text("SELECT org, name, version FROM workflow WHERE org = :org AND enabled"), {"org": org}
+        )
+        return await self.of(connection, [VersionKey(*row) for row in rows])
+
+    async def of(self, connection: AsyncConnection, keys: Sequence[VersionKey]) -> Mapping[VersionKey, Definition]:
+        """The definitions of these versions. One whose document this version of the engine does not understand is
+        left out, and said in the log."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self._kept]
+        if missing:
+            await self._fetch(connection, missing)
+        found = {}
+        for key in keys:
+            definition = self._kept.get(key)
+            if definition is not None:
+                self._kept.move_to_end(key)
+                found[key] = definition
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    async def _fetch(self, connection: AsyncConnection, keys: Sequence[VersionKey]) -> None:
+        rows = await connection.execute(
+            _DOCUMENTS,
+            {
+                "orgs": [key.org for key in keys],
+                "names": [key.workflow for key in keys],
+                "versions": [key.version for key in keys],
+            },
+        )
+        for row in rows:
+            key = VersionKey(row.org, row.name, row.version)
+            try:
+                self._kept[key] = load(row.document, self._languages)
+            except DocumentRefused as refusal:
+                self._kept[key] = None
+                fault = refusal.faults[0]
+                log.error(
+                    "workflow.not_understood", org=key.org, workflow=key.workflow, version=key.version,
+                    line=fault.place.line, fault=fault.message,
+                )  # fmt: skip

@@ -1,0 +1,100 @@
+"""Runs as people look at them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.times import rfc3339
+from fettle_workflow_engine.domain.run import RunState
+
+_COLUMNS = "id, workflow, version, state, trigger, event_id, depth, started_at, timeout_at, ended_at, error"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs: of one workflow, in one state, or of all; older than `before`, the place of a run."""
+
+    workflow: str | None = None
+    state: RunState | None = None
+    before: tuple[datetime, UUID] | None = None
+
+
+async def page(connection: AsyncConnection, org: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    """Runs from the newest on."""
+    conditions = ["org = :org"]
+    values: dict[str, Any] = {"org": org, "limit": limit}
+    if wanted.workflow is not None:
+        conditions.append("workflow = :workflow")
+        values["workflow"] = wanted.workflow
+    if wanted.state is not None:
+        conditions.append("state = :state")
+        values["state"] = wanted.state
+    if wanted.before is not None:
+        conditions.append("(started_at, id) < (:at, :id)")
+        values["at"], values["id"] = wanted.before
+    rows = await connection.execute(
+        text(f"""
+            SELECT {_COLUMNS} FROM run WHERE {" AND ".join(conditions)}
+            ORDER BY started_at DESC, id DESC LIMIT :limit
+        """),  # noqa: S608 - constant columns and conditions
+        values,
+    )
+    return [_run(row) for row in rows]
+
+
+async def find(connection: AsyncConnection, org: str, run_id: UUID) -> dict[str, Any] | None:
+    """One run with the event that started it and its nodes, in the order in which it reached them."""
+    rows = await connection.execute(
+        text(f"SELECT {_COLUMNS}, event FROM run WHERE org = :org AND id = :id"),  # noqa: S608 - constant columns
+        {"org": org, "id": run_id},
+    )
+    row = rows.one_or_none()
+    if row is None:
+        return None
+    steps = await connection.execute(
+        text("""
+            SELECT node, state, input, output, error, command_id, attempts, started_at, ended_at
+            FROM step WHERE run_id = :id ORDER BY place
+        """),
+        {"id": run_id},
+    )
+    return {**_run(row), "event": row.event, "nodes": [_step(step) for step in steps.mappings()]}
+
+
+def _run(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "workflow": row.workflow,
+        "version": row.version,
+        "state": row.state,
+        "trigger": row.trigger,
+        "event_id": row.event_id,
+        "depth": row.depth,
+        "started_at": rfc3339(row.started_at),
+        "timeout_at": rfc3339(row.timeout_at),
+        "ended_at": _time(row.ended_at),
+        "error": row.error,
+    }
+
+
+def _step(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        "node": row["node"],
+        "state": row["state"],
+        "input": row["input"],
+        "output": row["output"],
+        "error": row["error"],
+        "command_id": str(row["command_id"]) if row["command_id"] else None,
+        "attempts": row["attempts"],
+        "started_at": rfc3339(row["started_at"]),
+        "ended_at": _time(row["ended_at"]),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

@@ -1,0 +1,187 @@
+"""Runs and their steps in Postgres, many per statement."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_workflow_engine.domain.run import Cause, Failure, Run, RunState, Step, StepState
+
+_INSERT_RUNS = text("""
+    INSERT INTO run (id, org, workflow, version, state, trigger, event, event_id, depth, traceparent,
+                     started_at, timeout_at, ended_at, error)
+    SELECT id, org, workflow, version, state, trigger, CAST(event AS json), event_id, depth, traceparent,
+           started_at, timeout_at, ended_at, CAST(error AS json)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:version AS integer[]),
+                CAST(:state AS text[]), CAST(:trigger AS text[]), CAST(:event AS text[]), CAST(:event_id AS text[]),
+                CAST(:depth AS integer[]), CAST(:traceparent AS text[]), CAST(:started_at AS timestamptz[]),
+                CAST(:timeout_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]))
+         AS new (id, org, workflow, version, state, trigger, event, event_id, depth, traceparent,
+                 started_at, timeout_at, ended_at, error)
+""")
+
+_END_RUNS = text("""
+    UPDATE run SET state = new.state, ended_at = new.ended_at, error = CAST(new.error AS json)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]))
+         AS new (id, state, ended_at, error)
+    WHERE run.id = new.id
+""")
+
+_PUT_STEPS = text("""
+    INSERT INTO step (run_id, place, node, state, input, output, error, command_id, attempts, started_at, ended_at)
+    SELECT run_id, place, node, state, CAST(input AS json), CAST(output AS json), CAST(error AS json), command_id,
+           attempts, started_at, ended_at
+    FROM unnest(CAST(:run_id AS uuid[]), CAST(:place AS integer[]), CAST(:node AS text[]), CAST(:state AS text[]),
+                CAST(:input AS text[]), CAST(:output AS text[]), CAST(:error AS text[]), CAST(:command_id AS uuid[]),
+                CAST(:attempts AS integer[]), CAST(:started_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]))
+         AS new (run_id, place, node, state, input, output, error, command_id, attempts, started_at, ended_at)
+    ON CONFLICT (run_id, node) DO UPDATE SET
+        state = excluded.state, output = excluded.output, error = excluded.error, ended_at = excluded.ended_at
+""")
+
+_RUN = "id, org, workflow, version, state, trigger, event, event_id, depth, traceparent, started_at, timeout_at"
+
+_WAITING_FOR = text(f"""
+    SELECT {_RUN} FROM run
+    WHERE state = 'running' AND id IN (
+        SELECT run_id FROM step WHERE state = 'waiting' AND command_id = ANY (CAST(:command_ids AS uuid[]))
+    )
+    ORDER BY id FOR UPDATE
+""")  # noqa: S608 - constant columns
+
+_OVERDUE = text(f"""
+    SELECT {_RUN} FROM run WHERE state = 'running' AND timeout_at <= :now
+    ORDER BY timeout_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - constant columns
+
+_STEPS = text("""
+    SELECT run_id, node, state, input, output, error, command_id, attempts, started_at, ended_at
+    FROM step WHERE run_id = ANY (CAST(:ids AS uuid[])) ORDER BY run_id, place
+""")
+
+
+async def insert(connection: AsyncConnection, runs: Sequence[Run]) -> None:
+    """New runs with the steps that they have taken."""
+    if not runs:
+        return
+    rows = [
+        {
+            "id": run.id,
+            "org": run.org,
+            "workflow": run.workflow,
+            "version": run.version,
+            "state": run.state,
+            "trigger": run.cause.trigger,
+            "event": json.dumps(run.cause.event),
+            "event_id": run.cause.event_id,
+            "depth": run.cause.depth,
+            "traceparent": run.cause.traceparent,
+            "started_at": run.started_at,
+            "timeout_at": run.timeout_at,
+            "ended_at": run.ended_at,
+            "error": _failure(run.error),
+        }
+        for run in runs
+    ]
+    await connection.execute(_INSERT_RUNS, _arrays(rows))
+    await _put_steps(connection, [(run, step) for run in runs for step in run.steps.values()])
+
+
+async def update(connection: AsyncConnection, changes: Sequence[tuple[Run, Run]]) -> None:
+    """Runs as they were and as they are now: writes the steps that changed, and how runs ended."""
+    await _put_steps(
+        connection,
+        [(after, step) for before, after in changes for step in after.steps.values() if _changed(before, step)],
+    )
+    ended = [
+        {"id": run.id, "state": run.state, "ended_at": run.ended_at, "error": _failure(run.error)}
+        for _, run in changes
+        if run.state is not RunState.RUNNING
+    ]
+    if ended:
+        await connection.execute(_END_RUNS, _arrays(ended))
+
+
+async def waiting_for(connection: AsyncConnection, command_ids: Sequence[UUID]) -> list[Run]:
+    """The runs that wait for these commands' results, locked until the transaction ends."""
+    return await _with_steps(connection, await connection.execute(_WAITING_FOR, {"command_ids": list(command_ids)}))
+
+
+async def overdue(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
+    """Runs over their timeout, locked; those that another process has in hand are passed over."""
+    return await _with_steps(connection, await connection.execute(_OVERDUE, {"now": now, "limit": limit}))
+
+
+async def _with_steps(connection: AsyncConnection, rows: Any) -> list[Run]:
+    found = list(rows)
+    if not found:
+        return []
+    steps: dict[UUID, dict[str, Step]] = {row.id: {} for row in found}
+    for row in await connection.execute(_STEPS, {"ids": list(steps)}):
+        steps[row.run_id][row.node] = step_of(row)
+    return [_run_of(row, steps[row.id]) for row in found]
+
+
+def _run_of(row: Row[Any], steps: Mapping[str, Step]) -> Run:
+    cause = Cause(row.trigger, row.event, row.event_id, row.depth, row.traceparent)
+    return Run(
+        row.id, row.org, row.workflow, row.version, cause, row.started_at, row.timeout_at, RunState(row.state), steps
+    )
+
+
+def step_of(row: Row[Any]) -> Step:
+    """A step from a row of its columns."""
+    return Step(
+        node=row.node,
+        state=StepState(row.state),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        input=row.input,
+        output=row.output,
+        error=Failure(**row.error) if row.error else None,
+        command_id=row.command_id,
+        attempts=row.attempts,
+    )
+
+
+async def _put_steps(connection: AsyncConnection, steps: Sequence[tuple[Run, Step]]) -> None:
+    if not steps:
+        return
+    rows = [
+        {
+            "run_id": run.id,
+            "place": list(run.steps).index(step.node),
+            "node": step.node,
+            "state": step.state,
+            "input": _json(step.input),
+            "output": _json(step.output),
+            "error": _failure(step.error),
+            "command_id": step.command_id,
+            "attempts": step.attempts,
+            "started_at": step.started_at,
+            "ended_at": step.ended_at,
+        }
+        for run, step in steps
+    ]
+    await connection.execute(_PUT_STEPS, _arrays(rows))
+
+
+def _changed(before: Run, step: Step) -> bool:
+    return before.steps.get(step.node) != step
+
+
+def _arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as one array per column, for `unnest`."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _failure(failure: Failure | None) -> str | None:
+    return None if failure is None else json.dumps({"code": failure.code, "message": failure.message})

@@ -1,0 +1,37 @@
+"""Ticket events from the five trigger topics."""
+
+import json
+
+from fettle_chassis.consume import Record
+from fettle_chassis.failures import BadRecord
+from fettle_contracts.cloudevents import from_record
+from fettle_contracts.codes import DeadLetterCode
+from fettle_contracts.ticket_events import TRIGGERS, TicketEvent
+from fettle_contracts.times import from_ms
+from fettle_workflow_engine.domain.catalogue import TRIGGERS as TRIGGER_KINDS
+from fettle_workflow_engine.domain.catalogue import trigger_name
+from fettle_workflow_engine.domain.shapes import completed
+from fettle_workflow_engine.handler import Event
+
+TRIGGER_TOPICS = tuple(trigger_name(entry) for entry in TRIGGERS)
+
+_TRIGGER_OF = {entry.ce_type: trigger_name(entry) for entry in TRIGGERS}
+
+
+def decode_trigger(record: Record) -> Event:
+    """The event, with null for what its type knows and it leaves out. Raises BadRecord or Unreadable."""
+    event = from_record(record.headers, record.key, record.value, received_at=from_ms(record.timestamp_ms))
+    trigger = _TRIGGER_OF.get(event.type)
+    if trigger is None:
+        raise BadRecord(DeadLetterCode.TYPE_UNKNOWN, f"{event.type!r} starts no workflow")
+    message = TicketEvent.from_json(event.data)
+    key = f"{message.org}/{message.ticket.id}"
+    if event.key != key:
+        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {key}")
+    data = completed(TRIGGER_KINDS[trigger].event, json.loads(event.data))
+    return Event(message.org, trigger, event.source, event.id, data, event.causation_depth, event.traceparent)
+
+
+def identity_of(event: Event) -> tuple[str, str]:
+    """By what a redelivered event is known."""
+    return event.source, event.id

@@ -1,0 +1,11 @@
+"""What this service counts, each with its meaning."""
+
+from fettle_chassis.metrics import counter
+
+RUNS_STARTED = counter("workflow_runs_started", "Runs that an event started, by trigger.", "trigger")
+RUNS_ENDED = counter("workflow_runs_ended", "Runs that ended, by state and the error's code.", "state", "code")
+CONDITION_PROBLEMS = counter("workflow_condition_problems", "Conditions that could not be decided and did not hold.")
+COMMANDS_GIVEN = counter("workflow_commands", "Ticket commands that runs gave, by verb.", "verb")
+RESULTS_UNAWAITED = counter(
+    "workflow_results_unawaited", "Results that no run waits for: repeats, late ones, and those of others' commands."
+)

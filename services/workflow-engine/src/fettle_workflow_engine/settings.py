@@ -1,0 +1,22 @@
+"""What this service takes from its environment besides what every service takes."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fettle_chassis.settings import ServiceSettings
+
+
+class WorkflowSettings(ServiceSettings):
+    """`FETTLE_PUBLIC_URL` is where people reach the console; without it, the console's port on this machine.
+
+    `FETTLE_WORKFLOW_SWEEP_S`: seconds between two looks for runs that are over their timeout.
+    """
+
+    public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    workflow_sweep_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+
+    @property
+    def console_url(self) -> str:
+        """The beginning of every ticket's address, without a slash at its end."""
+        return (self.public_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
