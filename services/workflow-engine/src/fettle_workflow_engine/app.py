@@ -1,0 +1,82 @@
+"""The engine, wired."""
+
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from fettle_chassis.consume import Consumers, Subscription
+from fettle_chassis.database import Database, DatabasePart
+from fettle_chassis.http import HttpServer, http_app
+from fettle_chassis.relay import Relay
+from fettle_chassis.service import Service
+from fettle_chassis.signing import Signer
+from fettle_chassis.slots import Slot
+from fettle_chassis.topics import Topics
+from fettle_contracts.times import to_milliseconds
+from fettle_contracts.topics import COMMANDS, RESULTS
+from fettle_workflow_engine.adapters.command_events import CommandWriter
+from fettle_workflow_engine.adapters.conditions import CelConditions
+from fettle_workflow_engine.adapters.definitions import Definitions
+from fettle_workflow_engine.adapters.forgetting import Forgetting
+from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.entrypoints.http import runs, workflows
+from fettle_workflow_engine.entrypoints.http.desk import Desk
+from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
+from fettle_workflow_engine.entrypoints.kafka_triggers import TRIGGER_TOPICS, decode_trigger, identity_of
+from fettle_workflow_engine.entrypoints.timeouts import Timeouts
+from fettle_workflow_engine.handler import Engine
+from fettle_workflow_engine.library import Library
+from fettle_workflow_engine.settings import WorkflowSettings
+
+NAME = "workflow-engine"
+
+
+def build_app(settings: WorkflowSettings) -> Service:
+    """Triggers and results by Kafka, workflows and runs by HTTP, timeouts by the clock."""
+    service = Service(NAME)
+    database = Database(settings.database_dsn("workflows"))
+    slot = Slot(NAME, settings, database)
+    languages = Languages(JinjaTemplates(), CelConditions())
+    definitions = Definitions(languages)
+    engine = Engine(definitions, languages, CommandWriter(Signer(settings.signing_keys)), now)
+
+    triggers = Subscription(
+        name=f"{NAME}.triggers",
+        topics=TRIGGER_TOPICS,
+        decode=decode_trigger,
+        handle=engine.take_events,
+        identity=identity_of,
+    )
+    results = Subscription(
+        name=f"{NAME}.results",
+        topics=(RESULTS,),
+        decode=ResultDecoder(settings.console_url),
+        handle=engine.take_results,
+    )
+    http = build_api(service, settings, Desk(database, Library(definitions, languages, now), now))
+    service.add(
+        DatabasePart(database, "fettle_workflow_engine"),
+        Topics(settings, *TRIGGER_TOPICS, RESULTS, COMMANDS),
+        slot,
+        Consumers(settings, database, slot, triggers, results),
+        Timeouts(database, engine, settings.workflow_sweep_s),
+        Forgetting(database, now),
+        Relay(database, settings),
+        HttpServer(http, settings.http_host, settings.workflows_port),
+    )
+    return service
+
+
+def build_api(service: Service, settings: WorkflowSettings, desk: Desk) -> FastAPI:
+    """The routes alone, at a desk."""
+    http = http_app(service, settings, title="Fettle workflows")
+    http.state.desk = desk
+    for routes in (workflows, runs):
+        http.include_router(routes.router)
+    return http
+
+
+def now() -> datetime:
+    """The clock of this service, cut to the milliseconds that messages carry."""
+    return to_milliseconds(datetime.now(UTC))

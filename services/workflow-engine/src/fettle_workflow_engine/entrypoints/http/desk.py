@@ -1,0 +1,70 @@
+"""Where requests are dealt with: the database, the library, and how a write is done once."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.database import Database
+from fettle_chassis.http import Problem
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.problems import ProblemCode
+from fettle_workflow_engine.adapters import answers
+from fettle_workflow_engine.adapters.answers import Answer
+from fettle_workflow_engine.library import Library
+
+KEY_MAX_CHARACTERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What routes need."""
+
+    database: Database
+    library: Library
+    clock: Callable[[], datetime]
+
+    async def write(
+        self, org: str, key: str | None, request: str, action: Callable[[AsyncConnection], Awaitable[Answer]]
+    ) -> Answer:
+        """Does `action` in a transaction of its own; with a `key` that came before, gives its first answer instead.
+
+        `request` is all that the write depends on. Raises Problem 422 when the key came with another one. What `action`
+        raises undoes everything, the key's memory included.
+        """
+        async with unit_of_work(self.database) as work:
+            if key is None:
+                return await action(work.connection)
+            fingerprint = blake2b(request.encode(), digest_size=16).digest()
+            try:
+                known = await answers.first(work.connection, org, key, fingerprint, self.clock())
+            except answers.KeyReused:
+                message = "This Idempotency-Key came before with another request."
+                raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message) from None
+            if known is not None:
+                return known
+            answer = await action(work.connection)
+            await answers.keep(work.connection, org, key, answer)
+            return answer
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+    if idempotency_key is not None and not (
+        0 < len(idempotency_key) <= KEY_MAX_CHARACTERS and idempotency_key.isprintable()
+    ):
+        rule = f"An Idempotency-Key has 1 to {KEY_MAX_CHARACTERS} characters."
+        raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
+    return idempotency_key
+
+
+TheDesk = Annotated[Desk, Depends(_desk)]
+IdempotencyKey = Annotated[str | None, Depends(_key)]

@@ -1,0 +1,75 @@
+"""Runs by HTTP."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from fettle_chassis.http import Problem, Viewer
+from fettle_contracts.problems import ProblemCode
+from fettle_workflow_engine.adapters import run_lists, workflow_rows
+from fettle_workflow_engine.adapters.run_lists import Wanted
+from fettle_workflow_engine.domain.run import RunState
+from fettle_workflow_engine.entrypoints.http import pages
+from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
+
+router = APIRouter(prefix="/api/v1/orgs/{org}", tags=["runs"])
+
+
+@router.get("/runs")
+async def runs(
+    caller: Viewer,
+    desk: TheDesk,
+    state: RunState | None = None,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = pages.LIMIT_DEFAULT,
+) -> dict[str, Any]:
+    """The org's runs, the newest first."""
+    return await _page(desk, caller.org, Wanted(state=state, before=_before(cursor)), limit)
+
+
+@router.get("/workflows/{name}/runs")
+async def runs_of_workflow(
+    name: str,
+    caller: Viewer,
+    desk: TheDesk,
+    state: RunState | None = None,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = pages.LIMIT_DEFAULT,
+) -> dict[str, Any]:
+    """One workflow's runs, the newest first."""
+    async with desk.database.reading() as connection:
+        if await workflow_rows.find(connection, caller.org, name) is None:
+            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such workflow.")
+    return await _page(desk, caller.org, Wanted(name, state, _before(cursor)), limit)
+
+
+@router.get("/runs/{run_id}")
+async def run(run_id: str, caller: Viewer, desk: TheDesk) -> dict[str, Any]:
+    """A run with every node's input, output, attempts and times."""
+    found = None
+    if (known := _uuid(run_id)) is not None:
+        async with desk.database.reading() as connection:
+            found = await run_lists.find(connection, caller.org, known)
+    if found is None:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such run.")
+    return found
+
+
+async def _page(desk: Desk, org: str, wanted: Wanted, limit: int) -> dict[str, Any]:
+    async with desk.database.reading() as connection:
+        found = await run_lists.page(connection, org, wanted, limit + 1)
+    page, last = pages.cut(found, limit)
+    return {"items": page, "next_cursor": pages.encoded(last["started_at"], last["id"]) if last else None}
+
+
+def _before(cursor: str | None) -> tuple[datetime, UUID] | None:
+    return None if cursor is None else pages.moment_of(cursor)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,190 @@
+"""Workflows by HTTP: documents in YAML or JSON come in, what is kept of them goes out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.http import Admin, Problem, Viewer
+from fettle_contracts.problems import ProblemCode
+from fettle_contracts.times import rfc3339
+from fettle_workflow_engine.adapters import workflow_rows
+from fettle_workflow_engine.adapters.answers import Answer
+from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
+from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
+from fettle_workflow_engine.entrypoints.http import pages
+from fettle_workflow_engine.entrypoints.http.desk import Desk, IdempotencyKey, TheDesk
+from fettle_workflow_engine.library import Exists, Misnamed
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/workflows", tags=["workflows"])
+
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
+
+
+@router.get("")
+async def workflows(
+    caller: Viewer, desk: TheDesk, cursor: pages.Cursor = None, limit: pages.Limit = pages.LIMIT_DEFAULT
+) -> dict[str, Any]:
+    """The org's workflows by name, without their documents."""
+    after = "" if cursor is None else pages.name_of(cursor)
+    async with desk.database.reading() as connection:
+        found = await workflow_rows.page(connection, caller.org, after, limit + 1)
+    page, last = pages.cut(found, limit)
+    return {"items": [_item(one) for one in page], "next_cursor": pages.encoded(last.name) if last else None}
+
+
+@router.post("", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
+async def create(
+    request: Request,
+    caller: Admin,
+    desk: TheDesk,
+    key: IdempotencyKey,
+    dry_run: Annotated[bool, Query()] = False,
+) -> Response:
+    """201 with the new workflow; with `dry_run` 200 and no faults, whether there is one of that name or not. 422 with
+    every fault."""
+    document = await _document(request)
+    if dry_run:
+        return JSONResponse(await _checked(desk, caller.org, document))
+
+    async def save(connection: AsyncConnection) -> Answer:
+        return await _saved(desk, connection, caller.org, document, caller.actor_id)
+
+    return _response(await desk.write(caller.org, key, f"POST\n{document}", save))
+
+
+@router.get("/{name}", response_model=None)
+async def workflow(request: Request, name: str, caller: Viewer, desk: TheDesk) -> Response | dict[str, Any]:
+    """The workflow with its document; the document alone for those who accept YAML."""
+    async with desk.database.reading() as connection:
+        found = await workflow_rows.find(connection, caller.org, name)
+    if found is None:
+        raise _no_such_workflow()
+    if any(kind in request.headers.get("accept", "") for kind in YAML_TYPES):
+        return Response(found.document, media_type=YAML_TYPES[0])
+    return _whole(found)
+
+
+@router.put("/{name}", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
+async def replace(request: Request, name: str, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
+    """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's."""
+    document = await _document(request)
+
+    async def save(connection: AsyncConnection) -> Answer:
+        return await _saved(desk, connection, caller.org, document, caller.actor_id, replaces=name)
+
+    return _response(await desk.write(caller.org, key, f"PUT {name}\n{document}", save))
+
+
+@router.delete("/{name}", status_code=204)
+async def delete(name: str, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
+    """Runs that have begun go on; nothing starts new ones."""
+
+    async def drop(connection: AsyncConnection) -> Answer:
+        if not await desk.library.delete(connection, caller.org, name, caller.actor_id):
+            raise _no_such_workflow()
+        return Answer(204, None)
+
+    return _response(await desk.write(caller.org, key, f"DELETE {name}", drop))
+
+
+@router.get("/{name}/versions")
+async def versions(
+    name: str, caller: Viewer, desk: TheDesk, cursor: pages.Cursor = None, limit: pages.Limit = pages.LIMIT_DEFAULT
+) -> dict[str, Any]:
+    """What each version was made of, the newest first."""
+    before = 2**31 - 1 if cursor is None else pages.version_of(cursor)
+    async with desk.database.reading() as connection:
+        if await workflow_rows.find(connection, caller.org, name) is None:
+            raise _no_such_workflow()
+        found = await workflow_rows.versions_page(connection, caller.org, name, before, limit + 1)
+    page, last = pages.cut(found, limit)
+    return {
+        "items": [
+            {
+                "version": one.version,
+                "saved_at": rfc3339(one.saved_at),
+                "saved_by": one.saved_by,
+                "document": one.document,
+            }
+            for one in page
+        ],
+        "next_cursor": pages.encoded(last.version) if last else None,
+    }
+
+
+async def _document(request: Request) -> str:
+    """The body as text; which of the two notations it is in does not matter."""
+    try:
+        return (await request.body()).decode()
+    except UnicodeDecodeError:
+        raise Problem(400, ProblemCode.MALFORMED, "The document is not UTF-8 text.") from None
+
+
+async def _checked(desk: Desk, org: str, document: str) -> dict[str, Any]:
+    async with desk.database.reading() as connection:
+        try:
+            definition = await desk.library.check(connection, org, document)
+        except DocumentRefused as refusal:
+            raise _refused(refusal) from None
+    return {"workflow": definition.workflow, "faults": []}
+
+
+async def _saved(
+    desk: Desk, connection: AsyncConnection, org: str, document: str, by: str, replaces: str | None = None
+) -> Answer:
+    try:
+        saved = await desk.library.save(connection, org, document, by, replaces=replaces)
+    except DocumentRefused as refusal:
+        raise _refused(refusal) from None
+    except Exists as exists:
+        message = f"There is a workflow {str(exists)!r} already; PUT replaces it."
+        raise Problem(409, ProblemCode.CONFLICT, message, field="workflow") from None
+    except Misnamed as misnamed:
+        message = f"The document is of {str(misnamed)!r}, the path says {replaces!r}."
+        raise Problem(422, ProblemCode.INVALID, message, field="workflow") from None
+    return Answer(201 if saved.created else 200, _whole(saved.workflow))
+
+
+def _item(saved: SavedWorkflow) -> dict[str, Any]:
+    return {
+        "workflow": saved.name,
+        "title": saved.title,
+        "description": saved.description,
+        "enabled": saved.enabled,
+        "version": saved.version,
+        "triggers": list(saved.triggers),
+        "saved_at": rfc3339(saved.saved_at),
+        "saved_by": saved.saved_by,
+        "condition_problem": saved.condition_problem,
+    }
+
+
+def _whole(saved: SavedWorkflow) -> dict[str, Any]:
+    return {**_item(saved), "document": saved.document}
+
+
+def _response(answer: Answer) -> Response:
+    return Response(status_code=answer.status) if answer.body is None else JSONResponse(answer.body, answer.status)
+
+
+def _refused(refusal: DocumentRefused) -> Problem:
+    first, *others = refusal.faults
+    more = f" There are {len(others)} more." if others else ""
+    message = f"Line {first.place.line}, column {first.place.column}: {first.message}.{more}"
+    faults = [_fault(fault) for fault in refusal.faults]
+    return Problem(422, ProblemCode.INVALID, message, faults=faults)
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "line": fault.place.line,
+        "column": fault.place.column,
+        "message": fault.message,
+        "suggestion": fault.suggestion,
+    }
+
+
+def _no_such_workflow() -> Problem:
+    return Problem(404, ProblemCode.NOT_FOUND, "There is no such workflow.")

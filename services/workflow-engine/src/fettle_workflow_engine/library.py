@@ -1,0 +1,88 @@
+"""The org's workflows as people keep them: checked when saved, with a version for each change of what they do."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_workflow_engine.adapters import workflow_rows
+from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
+from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
+from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.faults import DocumentRefused
+from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.domain.loops import loop_faults
+from fettle_workflow_engine.domain.validate import load
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a save came to."""
+
+    workflow: SavedWorkflow
+    created: bool
+    new_version: bool
+
+
+class Exists(Exception):
+    """There is a workflow of this name already."""
+
+
+class Misnamed(Exception):
+    """The document is of another workflow than the one to be saved. The text is its name."""
+
+
+class Library:
+    """Checks, saves and deletes documents."""
+
+    def __init__(self, definitions: Definitions, languages: Languages, clock: Callable[[], datetime]) -> None:
+        self._definitions = definitions
+        self._languages = languages
+        self._clock = clock
+
+    async def check(self, connection: AsyncConnection, org: str, document: str) -> Definition:
+        """The definition that saving this now would give. Raises DocumentRefused with every fault, loops with the
+        org's enabled workflows included."""
+        # Parsing is pure Python and takes up to half a second for the largest documents: not on the loop.
+        definition = await asyncio.to_thread(load, document, self._languages)
+        others = await self._definitions.enabled(connection, org)
+        faults = list(loop_faults(definition, others.values()))
+        if faults:
+            raise DocumentRefused(faults)
+        return definition
+
+    async def save(
+        self, connection: AsyncConnection, org: str, document: str, by: str, *, replaces: str | None = None
+    ) -> Saved:
+        """Puts the document down as the org's workflow of its name. Raises DocumentRefused, Misnamed when it is not of
+        the workflow that it `replaces`, and Exists when it replaces none and there is one."""
+        await workflow_rows.lock_org(connection, org)
+        definition = await self.check(connection, org, document)
+        name = definition.workflow
+        if replaces is not None and name != replaces:
+            raise Misnamed(name)
+        before = await workflow_rows.find(connection, org, name)
+        if before is not None and replaces is None:
+            raise Exists(name)
+        newest = await workflow_rows.newest_version(connection, org, name)
+        known = await self._definitions.of(connection, [VersionKey(org, name, newest)])
+        same = before is not None and any(definition.same_graph(other) for other in known.values())
+        version = newest if same else newest + 1
+        await workflow_rows.save(connection, org, definition, document, version, by, self._clock())
+        saved = await workflow_rows.find(connection, org, name)
+        if saved is None:
+            raise LookupError(name)
+        log.info("workflow.saved", org=org, workflow=name, version=version, enabled=definition.enabled, by=by)
+        return Saved(saved, created=before is None, new_version=not same)
+
+    async def delete(self, connection: AsyncConnection, org: str, name: str, by: str) -> bool:
+        """Whether there was one. Its runs go on by the version that they began with."""
+        gone = await workflow_rows.delete(connection, org, name)
+        if gone:
+            log.info("workflow.deleted", org=org, workflow=name, by=by)
+        return gone
