@@ -1,5 +1,6 @@
 """Verdicts, changes and policies as the correlator's tests need them."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,15 +18,27 @@ PUBLISHING = Switches(version=3, enabled=True, publish_tickets=True)
 BRISK = HealthPolicy(enabled=True, publish_tickets=True, timeout_s=3, open_debounce_s=2, resolve_debounce_s=2)
 
 
+_offsets = itertools.count(10)
+
+
+def next_place() -> tuple[int, int]:
+    """Behind all places given before, in whichever shard."""
+    return (next(_offsets), 0)
+
+
+QUIET = HealthPolicy(enabled=True, publish_tickets=False, timeout_s=3, open_debounce_s=2, resolve_debounce_s=2)
+
+
 def change(
     subject: str = "device/t17",
     from_state: str | None = "pending_open",
     to_state: str | None = "firing",
     *,
     at: int = T0,
-    place: tuple[int, int] = (10, 0),
+    place: tuple[int, int] | None = None,
     **more: Any,
 ) -> Change:
+    place = place or next_place()
     fields: dict[str, Any] = {
         "shard": 0,
         "generation": 1,
@@ -33,7 +46,7 @@ def change(
         "condition": OFFLINE,
         "since": at - 2_000,
         "reason": "silent for the whole open debounce",
-        "policy_version": 1,
+        "policy_version": 3,
         "flap_count": 0,
         "id": str(uuid4()),
         "evidence": Evidence(

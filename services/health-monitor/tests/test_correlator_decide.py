@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from correlator_facts import OFFLINE, T0, change, facts, ticket, verdict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,8 +25,6 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Unpublished,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict, called_for
-
-from .correlator_facts import OFFLINE, T0, change, facts, ticket, verdict
 
 OPENING = (Cause.FIRING, Cause.STILL_UNHEALTHY, Cause.PUBLISHING_BEGAN)
 ENDING = (Cause.RECOVERED, Cause.FORGOTTEN)
@@ -197,7 +196,7 @@ def test_which_changes_call_for_a_verdict(from_state: str | None, to_state: str 
 @pytest.mark.rule("HM-60", "HM-63")
 def test_evidence_says_what_was_seen_and_whom_it_was_decided_without() -> None:
     seen = with_decision(
-        of_change(change()), policy_version=3, since=T0 - 2_000, behind=Behind(slower=(2,), stalled=(5, 7))
+        of_change(change(place=(10, 0))), policy_version=3, since=T0 - 2_000, behind=Behind(slower=(2,), stalled=(5, 7))
     )
     assert seen == {
         "reason": "silent for the whole open debounce",

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from correlator_facts import OFFLINE, PUBLISHING, T0, ticket
 
 from fettle_contracts.commands import CommentOnTicket
 from fettle_contracts.identity import SubjectType
@@ -18,8 +19,6 @@ from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, Let
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
 from fettle_health_monitor.domain.correlator.verdicts import Cause
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
-
-from .correlator_facts import OFFLINE, PUBLISHING, T0, ticket
 
 SHARD = ShardClock(shard=2, generation=1, at=T0, clock=500_000)
 RESOLVED = Incident(ticket("resolved", version=2))

@@ -3,12 +3,11 @@
 from uuid import UUID
 
 import pytest
+from correlator_facts import ticket
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
-
-from .correlator_facts import ticket
 
 OPEN, RESOLVE = UUID(int=1), UUID(int=2)
 

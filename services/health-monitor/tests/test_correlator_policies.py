@@ -1,14 +1,13 @@
 """Versions of an org's policy, and what shards are told of them."""
 
 import pytest
+from correlator_facts import BRISK
 from pydantic import ValidationError
 
 from fettle_contracts.health_policy import HealthPolicy, Match, Override
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.policies import Changed, PolicyVersion, Stale, Unchanged, change
 from fettle_health_monitor.domain.correlator.registration import Registration
-
-from .correlator_facts import BRISK
 
 FIRST = PolicyVersion("acme", 1, HealthPolicy())
 
@@ -59,8 +58,8 @@ def test_the_open_debounce_of_a_subject_is_its_own() -> None:
         open_debounce_s=7, overrides=(Override(match=Match(subject="device/t17"), open_debounce_s=2),)
     )
     version = PolicyVersion("acme", 1, policy)
-    assert version.open_debounce_s("device/t17", None, None) == 2
-    assert version.open_debounce_s("device/t18", None, None) == 7
+    assert version.rules_for("device/t17", None, None).open_debounce_s == 2
+    assert version.rules_for("device/t18", None, None).open_debounce_s == 7
 
 
 @pytest.mark.rule("HM-78")

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from msgspec import UNSET
 
-from fettle_contracts.health_policy import HealthPolicy, Override, effective
+from fettle_contracts.health_policy import EffectivePolicy, HealthPolicy, Override, effective
 from fettle_contracts.identity import SubjectRef
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.decide import Switches
@@ -24,9 +24,9 @@ class PolicyVersion:
     def switches(self) -> Switches:
         return Switches(self.version, self.policy.enabled, self.policy.publish_tickets)
 
-    def open_debounce_s(self, subject: str, integration: str | None, model: str | None) -> int:
-        """The open debounce that counts for one subject."""
-        return effective(self.policy, integration, model, SubjectRef.parse(subject)).open_debounce_s
+    def rules_for(self, subject: str, integration: str | None, model: str | None) -> EffectivePolicy:
+        """The rules that count for one subject."""
+        return effective(self.policy, integration, model, SubjectRef.parse(subject))
 
     def statement(self) -> control.Policy:
         """What a shard must know of it: all but what concerns tickets, which shards know nothing about."""
@@ -91,6 +91,6 @@ def change(present: PolicyVersion, wanted: HealthPolicy, *, publish_existing: bo
     """
     if seen is not None and seen != present.version:
         return Stale(present)
-    if wanted == present.policy and not publish_existing:
+    if wanted.to_dict() == present.policy.to_dict() and not publish_existing:
         return Unchanged(present)
     return Changed(PolicyVersion(present.org, present.version + 1, wanted, publish_existing))

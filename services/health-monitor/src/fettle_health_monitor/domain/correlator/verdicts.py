@@ -98,3 +98,18 @@ def publishing_began(
         policy_version=version,
         evidence=evidence,
     )
+
+
+def forgotten(*, org: str, subject: str, number: int, at: int) -> Verdict:
+    """The verdict about a subject that was removed while no shard knew it, by control record `number`."""
+    return Verdict(
+        id=uuid5(VERDICTS, f"{org}/{subject}/forgotten/{number}"),
+        cause=Cause.FORGOTTEN,
+        org=org,
+        subject=subject,
+        condition="",
+        at=at,
+        since=at,
+        policy_version=0,
+        evidence={"reason": "forgotten"},
+    )

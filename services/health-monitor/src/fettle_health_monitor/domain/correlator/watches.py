@@ -12,6 +12,9 @@ from uuid import UUID, uuid5
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 
+NO_GENERATION = -1
+"""Of a watch whose shard has not shown a clock of its present log yet: it begins with the first that it shows."""
+
 
 class WatchKind(StrEnum):
     EARLY_RESOLVE = "early_resolve"

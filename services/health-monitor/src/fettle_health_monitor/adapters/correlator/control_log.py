@@ -1,0 +1,77 @@
+"""Control records for the shards: numbered under one lock, signed, and sent through the outbox."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.outbox import Outgoing
+from fettle_chassis.signing import Signer
+from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.partitions import partition_for
+from fettle_contracts.topics import HEARTBEATS
+from fettle_health_monitor.domain import control
+from fettle_health_monitor.metrics import CONTROL_RECORDS
+
+_NEXT = text("UPDATE control_counter SET number = number + :count RETURNING number")
+
+_GREET = text("""
+    INSERT INTO greeted (shard, nonce, at) VALUES (:shard, :nonce, :at) ON CONFLICT DO NOTHING RETURNING shard
+""")
+
+
+async def next_number(connection: AsyncConnection, count: int = 1) -> int:
+    """The first of `count` numbers. Locks the counter until the commit, so that records are written in the order of
+    their numbers and whoever reads policies or registrations after this call misses none with a lower number."""
+    last: int = await connection.scalar(_NEXT, {"count": count})
+    return last - count + 1
+
+
+async def greet(connection: AsyncConnection, shard: int, nonce: str, now: datetime) -> bool:
+    """Whether this hello is to be answered here and now: it comes by every partition of `health.judgements`."""
+    return await connection.scalar(_GREET, {"shard": shard, "nonce": nonce, "at": now}) is not None
+
+
+class ControlLog:
+    """Writes statements for shards. `topic` is the heartbeats' name on the broker, `partitions` asks how many."""
+
+    def __init__(self, signer: Signer, topic: str, partitions: Callable[[], int]) -> None:
+        self._signer, self._topic, self._partitions = signer, topic, partitions
+
+    @property
+    def shards(self) -> range:
+        return range(self._partitions())
+
+    def shard_of(self, key: HeartbeatKey) -> int:
+        """The shard that a subject belongs to."""
+        return partition_for(key.encode(), self._partitions())
+
+    def policy(self, statement: control.Policy, number: int) -> list[Outgoing]:
+        """A policy for every shard, under one number: each shard counts for itself."""
+        return [self._record(statement, statement.org, shard, number) for shard in self.shards]
+
+    def policy_for(self, shard: int, statement: control.Policy, number: int) -> Outgoing:
+        """A policy for one shard that begins anew."""
+        return self._record(statement, statement.org, shard, number)
+
+    def subject(self, key: HeartbeatKey, statement: control.Register | control.Forget, number: int) -> Outgoing:
+        """What the registry says of a subject, for its shard."""
+        return self._record(statement, str(key), self.shard_of(key), number)
+
+    def announced(self, shard: int, nonce: str, number: int) -> Outgoing:
+        """The end of the answer to a hello."""
+        return self._record(control.Announced(nonce=nonce), control.shard_key(shard), shard, number)
+
+    def _record(self, statement: control.Statement, key: str, shard: int, number: int) -> Outgoing:
+        kind, body, key_bytes = control.kind(statement), control.encode(statement), key.encode()
+        signature = self._signer.sign_control(
+            topic=self._topic, partition=shard, key=key_bytes, number=number, body=body
+        )
+        CONTROL_RECORDS.labels(kind).inc()
+        headers = (
+            (control.CONTROL_HEADER, kind.encode()),
+            (control.NUMBER_HEADER, str(number).encode()),
+            (control.SIGNATURE_HEADER, signature.encode()),
+        )
+        return Outgoing(topics=(HEARTBEATS,), key=key_bytes, value=body, headers=headers, partition=shard)

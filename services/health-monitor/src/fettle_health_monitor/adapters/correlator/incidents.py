@@ -1,0 +1,68 @@
+"""What is known of the tickets of subjects."""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.ticket import TicketState
+from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.domain.correlator.incident import Asked, Incident, KnownTicket
+
+About = tuple[str, str, str]
+"""Org, subject and condition."""
+
+_OF_SUBJECTS = text("""
+    SELECT org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version, asked_verb, asked_command
+    FROM incident JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         USING (org, subject)
+""")
+
+_SAVE = text("""
+    INSERT INTO incident (org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version,
+                          asked_verb, asked_command)
+    SELECT * FROM unnest(
+        CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]), CAST(:ids AS uuid[]),
+        CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:versions AS integer[]), CAST(:verbs AS text[]),
+        CAST(:commands AS uuid[]))
+    ON CONFLICT (org, subject, condition) DO UPDATE SET
+        ticket_id = excluded.ticket_id, ticket_number = excluded.ticket_number, ticket_state = excluded.ticket_state,
+        ticket_version = excluded.ticket_version, asked_verb = excluded.asked_verb,
+        asked_command = excluded.asked_command
+""")
+
+
+async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dict[About, Incident]:
+    """All incidents of these subjects. The caller holds the orgs' rows, so nothing changes meanwhile."""
+    distinct = set(keys)
+    rows = await connection.execute(
+        _OF_SUBJECTS, {"orgs": [org for org, _ in distinct], "subjects": [subject for _, subject in distinct]}
+    )
+    return {(row.org, row.subject, row.condition): _incident(row) for row in rows}
+
+
+async def save(connection: AsyncConnection, incidents: Mapping[About, Incident]) -> None:
+    tickets = [incident.ticket for incident in incidents.values()]
+    asked = [incident.asked for incident in incidents.values()]
+    await connection.execute(
+        _SAVE,
+        {
+            "orgs": [org for org, _, _ in incidents],
+            "subjects": [subject for _, subject, _ in incidents],
+            "conditions": [condition for _, _, condition in incidents],
+            "ids": [None if ticket is None else ticket.id for ticket in tickets],
+            "numbers": [None if ticket is None else ticket.number for ticket in tickets],
+            "states": [None if ticket is None else ticket.state.value for ticket in tickets],
+            "versions": [None if ticket is None else ticket.version for ticket in tickets],
+            "verbs": [None if last is None else last.verb for last in asked],
+            "commands": [None if last is None else last.command for last in asked],
+        },
+    )
+
+
+def _incident(row: Row[tuple[object, ...]]) -> Incident:
+    ticket = None
+    if row.ticket_id is not None:
+        ticket = KnownTicket(row.ticket_id, row.ticket_number, TicketState(row.ticket_state), row.ticket_version)
+    asked = None if row.asked_verb is None else Asked(row.asked_verb, row.asked_command)
+    return Incident(ticket, asked)

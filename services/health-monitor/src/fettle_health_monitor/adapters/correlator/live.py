@@ -1,0 +1,187 @@
+"""Live status: what is known of every subject, written batch by batch."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.domain.correlator.commands import Named
+from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.judgements import Change, Profile, Unwatched
+
+Key = tuple[str, str]
+"""Org and subject."""
+
+_PROFILES = text("""
+    INSERT INTO subject AS known (org, subject, shard, generation,
+                                  heard_name, heard_integration, heard_space, heard_model, heard_interval_s)
+    SELECT * FROM unnest(
+        CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+        CAST(:names AS text[]), CAST(:integrations AS text[]), CAST(:spaces AS text[]), CAST(:models AS text[]),
+        CAST(:intervals AS double precision[]))
+    ON CONFLICT (org, subject) DO UPDATE SET
+        shard = excluded.shard,
+        generation = excluded.generation,
+        heard_name = coalesce(excluded.heard_name, known.heard_name),
+        heard_integration = coalesce(excluded.heard_integration, known.heard_integration),
+        heard_space = coalesce(excluded.heard_space, known.heard_space),
+        heard_model = coalesce(excluded.heard_model, known.heard_model),
+        heard_interval_s = coalesce(excluded.heard_interval_s, known.heard_interval_s)
+""")
+
+_STATES = text("""
+    INSERT INTO subject AS known (org, subject, shard, generation, state, condition, since_at, changed_at,
+                                  policy_version, evidence)
+    SELECT * FROM unnest(
+        CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+        CAST(:states AS text[]), CAST(:conditions AS text[]), CAST(:since AS bigint[]), CAST(:changed AS bigint[]),
+        CAST(:versions AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]))
+    ON CONFLICT (org, subject) DO UPDATE SET
+        shard = excluded.shard, generation = excluded.generation, state = excluded.state,
+        condition = excluded.condition, since_at = excluded.since_at, changed_at = excluded.changed_at,
+        policy_version = excluded.policy_version, evidence = excluded.evidence, unwatched = NULL
+""")
+
+_UNWATCHED = text("""
+    INSERT INTO subject AS known (org, subject, shard, generation, changed_at, unwatched)
+    SELECT * FROM unnest(
+        CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+        CAST(:at AS bigint[]), CAST(:reasons AS text[]))
+    ON CONFLICT (org, subject) DO UPDATE SET unwatched = excluded.unwatched WHERE known.state IS NULL
+""")
+
+_FORGET = text("""
+    WITH gone AS (SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS gone (org, subject)),
+    registered AS (
+        UPDATE subject SET state = NULL, condition = NULL, since_at = NULL, changed_at = NULL, evidence = NULL,
+                           heard_name = NULL, heard_integration = NULL, heard_space = NULL, heard_model = NULL,
+                           heard_interval_s = NULL
+        FROM gone WHERE subject.org = gone.org AND subject.subject = gone.subject AND registered
+    )
+    DELETE FROM subject USING gone
+    WHERE subject.org = gone.org AND subject.subject = gone.subject AND NOT registered
+""")
+
+_NAMES = text("""
+    SELECT org, subject, name, integration, space, model
+    FROM subject JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         USING (org, subject)
+""")
+
+
+_FAILING = text("""
+    SELECT subject, condition, since_at, evidence FROM subject
+    WHERE org = :org AND shard = :shard AND state IN ('firing', 'pending_resolve', 'flapping')
+      AND condition IS NOT NULL
+    ORDER BY since_at, subject
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A subject for which a ticket would be right, if tickets are wanted."""
+
+    subject: str
+    condition: str
+    since: int
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Named):
+    """A subject's names, its model too."""
+
+    model: str | None = None
+
+
+async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profile]) -> None:
+    """What heartbeats say of subjects; of several about one the fields add up, the later wins."""
+    merged: dict[Key, Profile] = {}
+    for profile in profiles:
+        key = (profile.org, profile.subject)
+        merged[key] = _later(merged[key], profile) if key in merged else profile
+    values = list(merged.values())
+    await connection.execute(
+        _PROFILES,
+        {
+            **_whose(values),
+            "names": [each.name for each in values],
+            "integrations": [each.integration for each in values],
+            "spaces": [each.space for each in values],
+            "models": [each.model for each in values],
+            "intervals": [each.interval_s for each in values],
+        },
+    )
+
+
+async def record_states(connection: AsyncConnection, changes: Sequence[Change]) -> None:
+    """The states after these changes; of several about one subject the last counts."""
+    last = {(change.org, change.subject): change for change in changes}
+    standing = [change for change in last.values() if change.to_state is not None]
+    gone = [change for change in last.values() if change.to_state is None]
+    if standing:
+        await connection.execute(
+            _STATES,
+            {
+                **_whose(standing),
+                "states": [each.to_state for each in standing],
+                "conditions": [each.condition if each.to_state != "healthy" else None for each in standing],
+                "since": [each.since for each in standing],
+                "changed": [each.at for each in standing],
+                "versions": [each.policy_version for each in standing],
+                "evidence": [json.dumps(of_change(each)) for each in standing],
+            },
+        )
+    if gone:
+        await connection.execute(
+            _FORGET, {"orgs": [each.org for each in gone], "subjects": [each.subject for each in gone]}
+        )
+
+
+async def record_unwatched(connection: AsyncConnection, unwatched: Sequence[Unwatched]) -> None:
+    """Subjects that report and are not judged."""
+    last = list({(each.org, each.subject): each for each in unwatched}.values())
+    values = {**_whose(last), "at": [each.at for each in last], "reasons": [each.reason for each in last]}
+    await connection.execute(_UNWATCHED, values)
+
+
+async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Known]:
+    """What these subjects are called; unknown ones are left out."""
+    rows = await connection.execute(
+        _NAMES, {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
+    )
+    return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
+
+
+async def failing(connection: AsyncConnection, org: str, shard: int) -> list[Failing]:
+    """The org's subjects in this shard that are firing, or not yet confirmed healthy again."""
+    rows = await connection.execute(_FAILING, {"org": org, "shard": shard})
+    return [Failing(row.subject, row.condition, row.since_at, row.evidence) for row in rows]
+
+
+def _whose(messages: Sequence[Profile | Change | Unwatched]) -> dict[str, object]:
+    return {
+        "orgs": [each.org for each in messages],
+        "subjects": [each.subject for each in messages],
+        "shards": [each.shard for each in messages],
+        "generations": [each.generation for each in messages],
+    }
+
+
+def _later(before: Profile, after: Profile) -> Profile:
+    return Profile(
+        shard=after.shard,
+        generation=after.generation,
+        place=after.place,
+        org=after.org,
+        subject=after.subject,
+        name=after.name if after.name is not None else before.name,
+        integration=after.integration if after.integration is not None else before.integration,
+        space=after.space if after.space is not None else before.space,
+        model=after.model if after.model is not None else before.model,
+        interval_s=after.interval_s if after.interval_s is not None else before.interval_s,
+        at=after.at,
+    )

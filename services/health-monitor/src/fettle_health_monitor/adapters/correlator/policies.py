@@ -1,0 +1,166 @@
+"""Orgs, the versions of their policies, and which version each shard judges by."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.orgs import Org
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.judgements import InForce
+
+_TELL = text("""
+    INSERT INTO org AS known (org, name, created_at, deleted, told_at)
+    VALUES (:org, :name, :created_at, :deleted, :told_at)
+    ON CONFLICT (org) DO UPDATE SET name = excluded.name, deleted = excluded.deleted, told_at = excluded.told_at
+    WHERE known.told_at < excluded.told_at
+    RETURNING org
+""")
+
+_LOCK_ORGS = text("SELECT org, deleted FROM org WHERE org = ANY(CAST(:orgs AS text[])) ORDER BY org FOR UPDATE")
+
+_VERSIONS = text("""
+    SELECT org, version, policy, publish_existing
+    FROM policy_version JOIN unnest(CAST(:orgs AS text[]), CAST(:versions AS integer[])) AS asked (org, version)
+         USING (org, version)
+""")
+
+_NEWEST = text("""
+    SELECT DISTINCT ON (org) org, version, policy, publish_existing
+    FROM policy_version WHERE org = ANY(CAST(:orgs AS text[])) ORDER BY org, version DESC
+""")
+
+_ALL_NEWEST = text("""
+    SELECT DISTINCT ON (org) org, version, policy, publish_existing FROM policy_version ORDER BY org, version DESC
+""")
+
+_ADD = text("""
+    INSERT INTO policy_version (org, version, policy, publish_existing, number, decided_by, decided_at)
+    VALUES (:org, :version, CAST(:policy AS jsonb), :publish_existing, :number, :decided_by, :decided_at)
+""")
+
+_IN_FORCE = text("SELECT shard, version FROM policy_in_force WHERE org = :org ORDER BY shard")
+
+_IN_FORCE_OF = text("""
+    SELECT org, shard, version
+    FROM policy_in_force JOIN unnest(CAST(:orgs AS text[]), CAST(:shards AS integer[])) AS asked (org, shard)
+         USING (org, shard)
+""")
+
+_TAKE_EFFECT = text("""
+    INSERT INTO policy_in_force (org, shard, version, at)
+    SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:shards AS integer[]), CAST(:versions AS integer[]),
+                         CAST(:at AS bigint[]))
+    ON CONFLICT (org, shard) DO UPDATE SET version = excluded.version, at = excluded.at
+""")
+
+_ASKS_FOR_EXISTING = text("""
+    SELECT EXISTS (SELECT FROM policy_version WHERE org = :org AND version > :after AND version <= :version
+                   AND publish_existing)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrg:
+    """An org whose row is locked until the commit: nobody else sends commands about its tickets meanwhile."""
+
+    org: str
+    deleted: bool
+
+
+async def tell(connection: AsyncConnection, org: Org, told_at: datetime) -> bool:
+    """Takes in the state of an org. False when something newer is known already."""
+    values = {
+        "org": org.org,
+        "name": org.name,
+        "created_at": org.created_at,
+        "deleted": org.deleted,
+        "told_at": told_at,
+    }
+    return await connection.scalar(_TELL, values) is not None
+
+
+async def lock_orgs(connection: AsyncConnection, orgs: Iterable[str]) -> dict[str, KnownOrg]:
+    """Locks the rows of these orgs, always in the same order, so that commands of an org are written by one transaction
+    after the other. Take it after the shards' progress and before the control counter."""
+    rows = await connection.execute(_LOCK_ORGS, {"orgs": sorted(set(orgs))})
+    return {row.org: KnownOrg(row.org, row.deleted) for row in rows}
+
+
+async def versions(
+    connection: AsyncConnection, wanted: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], PolicyVersion]:
+    """These versions of these orgs; one that is not known is left out."""
+    rows = await connection.execute(
+        _VERSIONS, {"orgs": [org for org, _ in wanted], "versions": [version for _, version in wanted]}
+    )
+    return {(row.org, row.version): _version(row) for row in rows}
+
+
+async def newest(connection: AsyncConnection, orgs: Collection[str]) -> dict[str, PolicyVersion]:
+    """The newest version of each of these orgs."""
+    rows = await connection.execute(_NEWEST, {"orgs": list(orgs)})
+    return {row.org: _version(row) for row in rows}
+
+
+async def all_newest(connection: AsyncConnection) -> list[PolicyVersion]:
+    """The newest version of every org."""
+    return [_version(row) for row in await connection.execute(_ALL_NEWEST)]
+
+
+async def add(
+    connection: AsyncConnection, version: PolicyVersion, *, number: int, decided_by: str, decided_at: datetime
+) -> None:
+    """Keeps a new version, whose control records have this number."""
+    await connection.execute(
+        _ADD,
+        {
+            "org": version.org,
+            "version": version.version,
+            "policy": json.dumps(version.policy.to_dict()),
+            "publish_existing": version.publish_existing,
+            "number": number,
+            "decided_by": decided_by,
+            "decided_at": decided_at,
+        },
+    )
+
+
+async def in_force(connection: AsyncConnection, org: str) -> dict[int, int]:
+    """The version that each shard judges this org by, as far as shards have said."""
+    return {row.shard: row.version for row in await connection.execute(_IN_FORCE, {"org": org})}
+
+
+async def in_force_of(connection: AsyncConnection, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The version in force by org and shard."""
+    rows = await connection.execute(
+        _IN_FORCE_OF, {"orgs": [org for org, _ in wanted], "shards": [shard for _, shard in wanted]}
+    )
+    return {(row.org, row.shard): row.version for row in rows}
+
+
+async def take_effect(connection: AsyncConnection, news: Sequence[InForce]) -> None:
+    """Shards judge by these versions from now on; of several for one org and shard the last counts."""
+    last = list({(each.org, each.shard): each for each in news}.values())
+    await connection.execute(
+        _TAKE_EFFECT,
+        {
+            "orgs": [each.org for each in last],
+            "shards": [each.shard for each in last],
+            "versions": [each.version for each in last],
+            "at": [each.at for each in last],
+        },
+    )
+
+
+async def asks_for_existing(connection: AsyncConnection, org: str, *, after: int, version: int) -> bool:
+    """Whether a version above `after`, up to `version`, asks for tickets about what fires already."""
+    return bool(await connection.scalar(_ASKS_FOR_EXISTING, {"org": org, "after": after, "version": version}))
+
+
+def _version(row: Row[tuple[object, ...]]) -> PolicyVersion:
+    return PolicyVersion(row.org, row.version, HealthPolicy.model_validate(row.policy), row.publish_existing)

@@ -1,0 +1,117 @@
+"""The registry of subjects that people have entered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.domain.correlator.registration import Registration
+
+_ENTER = text("""
+    INSERT INTO subject AS known (org, subject, shard, registered, entered_name, entered_integration, entered_space,
+                                  entered_model, entered_interval_s, entered_by, entered_at)
+    VALUES (:org, :subject, :shard, true, :name, :integration, :space, :model, :interval_s, :by, :at)
+    ON CONFLICT (org, subject) DO UPDATE SET
+        registered = true, entered_name = excluded.entered_name, entered_integration = excluded.entered_integration,
+        entered_space = excluded.entered_space, entered_model = excluded.entered_model,
+        entered_interval_s = excluded.entered_interval_s, entered_by = excluded.entered_by,
+        entered_at = excluded.entered_at
+""")
+
+_REMOVE = text("""
+    UPDATE subject SET registered = false, entered_name = NULL, entered_integration = NULL, entered_space = NULL,
+                       entered_model = NULL, entered_interval_s = NULL, entered_by = NULL, entered_at = NULL
+    WHERE org = :org AND subject = :subject
+    RETURNING state IS NOT NULL AND generation >= (
+        SELECT coalesce(max(clock_generation), 0) FROM shard_progress WHERE shard_progress.shard = subject.shard
+    ) AS judged
+""")
+
+_DROP = text("DELETE FROM subject WHERE org = :org AND subject = :subject")
+
+_OF_SHARD = text("""
+    SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s
+    FROM subject JOIN org USING (org)
+    WHERE shard = :shard AND registered AND NOT deleted ORDER BY org, subject
+""")
+
+_ENTERED = text("""
+    SELECT entered_name, entered_integration, entered_space, entered_model, entered_interval_s
+    FROM subject WHERE org = :org AND subject = :subject AND registered
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """One entry of the registry."""
+
+    org: str
+    subject: str
+    registration: Registration
+
+
+class Removed(Enum):
+    """What a subject was when it was removed."""
+
+    UNKNOWN = "unknown"
+    JUDGED = "judged"
+    """Its shard knows it and will say when it has forgotten it."""
+    NOT_JUDGED = "not_judged"
+    """Its shard does not know it: it began anew and has not heard it since, or never did."""
+
+
+async def find(connection: AsyncConnection, org: str, subject: str) -> Registration | None:
+    """What the registry says of this subject, if it is entered."""
+    row = (await connection.execute(_ENTERED, {"org": org, "subject": subject})).one_or_none()
+    return None if row is None else _registration(row)
+
+
+async def enter(
+    connection: AsyncConnection, entry: Entered, *, shard: int, entered_by: str, entered_at: datetime
+) -> None:
+    """Enters a subject, or replaces what is entered."""
+    said = entry.registration
+    await connection.execute(
+        _ENTER,
+        {
+            "org": entry.org,
+            "subject": entry.subject,
+            "shard": shard,
+            "name": said.name,
+            "integration": said.integration,
+            "space": said.space,
+            "model": said.model,
+            "interval_s": said.interval_s,
+            "by": entered_by,
+            "at": entered_at,
+        },
+    )
+
+
+async def remove(connection: AsyncConnection, org: str, subject: str) -> Removed:
+    """Takes a subject out of the registry, and out of the picture unless its shard will say that it is forgotten."""
+    found = (await connection.execute(_REMOVE, {"org": org, "subject": subject})).one_or_none()
+    if found is None:
+        return Removed.UNKNOWN
+    if found.judged:
+        return Removed.JUDGED
+    await connection.execute(_DROP, {"org": org, "subject": subject})
+    return Removed.NOT_JUDGED
+
+
+async def of_shard(connection: AsyncConnection, shard: int) -> list[Entered]:
+    """Every entry whose subject belongs to this shard."""
+    rows = await connection.execute(_OF_SHARD, {"shard": shard})
+    return [Entered(row.org, row.subject, _registration(row)) for row in rows]
+
+
+def _registration(row: object) -> Registration:
+    return Registration.model_construct(
+        name=row.entered_name,  # type: ignore[attr-defined]
+        integration=row.entered_integration,  # type: ignore[attr-defined]
+        space=row.entered_space,  # type: ignore[attr-defined]
+        model=row.entered_model,  # type: ignore[attr-defined]
+        interval_s=None if row.entered_interval_s is None else int(row.entered_interval_s),  # type: ignore[attr-defined]
+    )

@@ -1,0 +1,79 @@
+"""The history of transitions, and their events for the world."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.outbox import Outgoing
+from fettle_contracts.cloudevents import CloudEvent
+from fettle_contracts.identity import SubjectRef
+from fettle_contracts.times import from_ms
+from fettle_contracts.topics import TRANSITIONS
+from fettle_contracts.transitions import TRANSITION, Condition, HealthState, Transition, TransitionSubject
+from fettle_health_monitor.adapters.correlator.live import Key, Known
+from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.judgements import Change
+
+SOURCE = "fettle/health-monitor"
+
+_INSERT = text("""
+    INSERT INTO transition (id, org, subject, from_state, to_state, condition, at, body)
+    SELECT id, org, subject, from_state, to_state, condition, at, body
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:from_states AS text[]),
+                CAST(:to_states AS text[]), CAST(:conditions AS text[]), CAST(:at AS bigint[]),
+                CAST(CAST(:bodies AS text[]) AS jsonb[]))
+         WITH ORDINALITY AS change (id, org, subject, from_state, to_state, condition, at, body, place)
+    ORDER BY place
+""")
+
+
+async def record(connection: AsyncConnection, changes: Sequence[Change], names: Mapping[Key, Known]) -> list[Outgoing]:
+    """Writes these changes into the history. Answers with their events, in the same order, for the outbox."""
+    bodies = [_transition(change, names.get((change.org, change.subject), Known())).to_json() for change in changes]
+    await connection.execute(
+        _INSERT,
+        {
+            "ids": [change.id for change in changes],
+            "orgs": [change.org for change in changes],
+            "subjects": [change.subject for change in changes],
+            "from_states": [change.from_state for change in changes],
+            "to_states": [change.to_state for change in changes],
+            "conditions": [change.condition for change in changes],
+            "at": [change.at for change in changes],
+            "bodies": [body.decode() for body in bodies],
+        },
+    )
+    return [
+        Outgoing.of(
+            CloudEvent(
+                id=change.id,
+                source=SOURCE,
+                type=TRANSITION,
+                time=from_ms(change.at),
+                subject=change.subject,
+                key=change.org,
+                data=body,
+            ),
+            TRANSITIONS,
+        )
+        for change, body in zip(changes, bodies, strict=True)
+    ]
+
+
+def _transition(change: Change, named: Known) -> Transition:
+    subject = SubjectRef.parse(change.subject)
+    return Transition(
+        org=change.org,
+        subject=TransitionSubject(
+            type=subject.type, id=subject.id, name=named.name or subject.id, integration=named.integration
+        ),
+        from_=None if change.from_state is None else HealthState(change.from_state),
+        to=None if change.to_state is None else HealthState(change.to_state),
+        condition=None if change.condition is None else Condition(change.condition),
+        at=from_ms(change.at),
+        since=from_ms(change.since),
+        policy_version=change.policy_version,
+        flap_count=change.flap_count,
+        evidence=of_change(change),
+    )

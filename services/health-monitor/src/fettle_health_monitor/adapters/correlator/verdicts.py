@@ -1,0 +1,183 @@
+"""Verdicts that wait, outcomes that are decided, commands that follow and their answers."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.domain.correlator.commands import Sent
+from fettle_health_monitor.domain.correlator.outcomes import Outcome
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+
+_WAIT = text("""
+    INSERT INTO verdict (id, partition, org, subject, condition, cause, at, since_at, policy_version, flap_count,
+                         evidence)
+    SELECT id, CAST(:partition AS integer), org, subject, condition, cause, at, since_at, policy_version, flap_count,
+           evidence
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]),
+                CAST(:causes AS text[]), CAST(:at AS bigint[]), CAST(:since AS bigint[]), CAST(:versions AS integer[]),
+                CAST(:flap_counts AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]))
+         WITH ORDINALITY AS called (id, org, subject, condition, cause, at, since_at, policy_version, flap_count,
+                                    evidence, place)
+    ORDER BY place
+    ON CONFLICT (id) DO NOTHING
+""")
+
+_TAKE = text("""
+    WITH ready AS (
+        DELETE FROM verdict WHERE partition = :partition AND at < :before AND org = ANY(CAST(:orgs AS text[]))
+        RETURNING position, id, org, subject, condition, cause, at, since_at, policy_version, flap_count, evidence
+    )
+    SELECT * FROM ready ORDER BY at, position
+""")
+
+_ORGS = text("SELECT DISTINCT org FROM verdict WHERE partition = :partition AND at < :before")
+
+_DECIDED = text("""
+    INSERT INTO outcome (verdict, org, subject, condition, cause, at, outcome, reason, policy_version, evidence,
+                         decided_at)
+    SELECT *, CAST(:decided_at AS timestamptz)
+    FROM unnest(CAST(:verdicts AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]),
+                CAST(:conditions AS text[]), CAST(:causes AS text[]), CAST(:at AS bigint[]),
+                CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:versions AS integer[]),
+                CAST(CAST(:evidence AS text[]) AS jsonb[]))
+""")
+
+_SENT = text("""
+    INSERT INTO command (id, verdict, org, subject, condition, verb, sent_at)
+    SELECT *, CAST(:sent_at AS timestamptz)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:verdicts AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]),
+                CAST(:conditions AS text[]), CAST(:verbs AS text[]))
+""")
+
+_OURS = text("SELECT id, org, subject, condition FROM command WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+_ANSWERED = text("""
+    UPDATE command SET answer = news.answer, answer_code = news.code, answer_message = news.message
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:answers AS text[]), CAST(:codes AS text[]), CAST(:messages AS text[]))
+         AS news (id, answer, code, message)
+    WHERE command.id = news.id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A verdict with its one outcome, the policy version that decided, the evidence, and the commands that follow."""
+
+    verdict: Verdict
+    outcome: Outcome
+    policy_version: int
+    evidence: dict[str, Any]
+    commands: tuple[Sent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the ticket service made of a command."""
+
+    command: UUID
+    outcome: str
+    code: str | None
+    message: str | None
+
+
+async def wait(connection: AsyncConnection, partition: int, verdicts: Sequence[Verdict]) -> None:
+    """Keeps verdicts until the clocks have passed them."""
+    await connection.execute(
+        _WAIT,
+        {
+            "partition": partition,
+            "ids": [each.id for each in verdicts],
+            "orgs": [each.org for each in verdicts],
+            "subjects": [each.subject for each in verdicts],
+            "conditions": [each.condition for each in verdicts],
+            "causes": [each.cause.value for each in verdicts],
+            "at": [each.at for each in verdicts],
+            "since": [each.since for each in verdicts],
+            "versions": [each.policy_version for each in verdicts],
+            "flap_counts": [each.flap_count for each in verdicts],
+            "evidence": [json.dumps(each.evidence) for each in verdicts],
+        },
+    )
+
+
+async def orgs_with_ready(connection: AsyncConnection, partition: int, before: int) -> set[str]:
+    rows = await connection.execute(_ORGS, {"partition": partition, "before": before})
+    return {row.org for row in rows}
+
+
+async def take_ready(connection: AsyncConnection, partition: int, before: int, orgs: Collection[str]) -> list[Verdict]:
+    """Takes the verdicts of these (locked) orgs whose instant lies under `before`, in the order of their instants."""
+    rows = await connection.execute(_TAKE, {"partition": partition, "before": before, "orgs": list(orgs)})
+    return [
+        Verdict(
+            id=row.id,
+            cause=Cause(row.cause),
+            org=row.org,
+            subject=row.subject,
+            condition=row.condition,
+            at=row.at,
+            since=row.since_at,
+            policy_version=row.policy_version,
+            flap_count=row.flap_count,
+            evidence=row.evidence,
+        )
+        for row in rows
+    ]
+
+
+async def record(connection: AsyncConnection, decided: Sequence[Decided], now: datetime) -> None:
+    """Writes outcomes and the commands that follow from them. A second outcome of a verdict is a bug and raises."""
+    await connection.execute(
+        _DECIDED,
+        {
+            "decided_at": now,
+            "verdicts": [each.verdict.id for each in decided],
+            "orgs": [each.verdict.org for each in decided],
+            "subjects": [each.verdict.subject for each in decided],
+            "conditions": [each.verdict.condition for each in decided],
+            "causes": [each.verdict.cause.value for each in decided],
+            "at": [each.verdict.at for each in decided],
+            "outcomes": [each.outcome.name for each in decided],
+            "reasons": [each.outcome.reason for each in decided],
+            "versions": [each.policy_version for each in decided],
+            "evidence": [json.dumps(each.evidence) for each in decided],
+        },
+    )
+    commands = [(each.verdict, command) for each in decided for command in each.commands]
+    if commands:
+        await connection.execute(
+            _SENT,
+            {
+                "sent_at": now,
+                "ids": [command.id for _, command in commands],
+                "verdicts": [verdict.id for verdict, _ in commands],
+                "orgs": [verdict.org for verdict, _ in commands],
+                "subjects": [verdict.subject for verdict, _ in commands],
+                "conditions": [command.condition for _, command in commands],
+                "verbs": [command.verb.value for _, command in commands],
+            },
+        )
+
+
+async def whose(connection: AsyncConnection, commands: Collection[UUID]) -> dict[UUID, tuple[str, str, str]]:
+    """Org, subject and condition of those of `commands` that outcomes asked for; others' are left out."""
+    rows = await connection.execute(_OURS, {"ids": list(commands)})
+    return {row.id: (row.org, row.subject, row.condition) for row in rows}
+
+
+async def record_answers(connection: AsyncConnection, answers: Sequence[Answer]) -> None:
+    await connection.execute(
+        _ANSWERED,
+        {
+            "ids": [each.command for each in answers],
+            "answers": [each.outcome for each in answers],
+            "codes": [each.code for each in answers],
+            "messages": [each.message for each in answers],
+        },
+    )

@@ -1,0 +1,83 @@
+"""Changes of state become live status, history, transitions for the world, and verdicts that wait."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.adapters.correlator import incidents, live, transitions, verdicts, watches
+from fettle_health_monitor.correlator.news import News
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.verdicts import called_for
+from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
+from fettle_health_monitor.domain.judgements import Change
+
+
+async def take_in(work: UnitOfWork, partition: int, news: News, clocks: Mapping[int, ShardClock]) -> None:
+    """Writes what subjects are called and how they are now. `clocks` are the shards' after this news."""
+    connection = work.connection
+    if news.profiles:
+        await live.record_profiles(connection, news.profiles)
+    if news.unwatched:
+        await live.record_unwatched(connection, news.unwatched)
+    if not news.changes:
+        return
+    names = await live.names(connection, {(change.org, change.subject) for change in news.changes})
+    work.publish(*await transitions.record(connection, news.changes, names))
+    await live.record_states(connection, news.changes)
+    await _end_watches(connection, news.changes)
+    await _watch_the_healthy_anew(connection, partition, news.changes, clocks)
+    called = [verdict for change in news.changes if (verdict := called_for(change)) is not None]
+    if called:
+        await verdicts.wait(connection, partition, called)
+
+
+async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:
+    await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
+    over = {(change.org, change.subject) for change in changes if change.to_state in (None, HealthState.HEALTHY.value)}
+    if over:
+        await watches.end(connection, WatchKind.EARLY_RESOLVE, over)
+
+
+async def _watch_the_healthy_anew(
+    connection: AsyncConnection, partition: int, changes: Sequence[Change], clocks: Mapping[int, ShardClock]
+) -> None:
+    """A shard that starts anew has forgotten who was failing: who comes up healthy there may have a ticket. It is
+    resolved when the subject has been healthy for its resolve debounce, and for its timeout before that if it has not
+    even been heard."""
+    last = {(change.org, change.subject): change for change in changes}
+    anew = {
+        key: change
+        for key, change in last.items()
+        if change.from_state is None and change.to_state == HealthState.HEALTHY
+    }
+    if not anew:
+        return
+    begun = [
+        _watch(anew[org, subject], condition, clocks)
+        for (org, subject, condition), incident in (await incidents.of_subjects(connection, anew)).items()
+        if incident.maybe_open
+    ]
+    if begun:
+        await watches.begin(connection, partition, begun)
+
+
+def _watch(change: Change, condition: str, clocks: Mapping[int, ShardClock]) -> Watch:
+    clock = clocks.get(change.shard)
+    if clock is None or clock.generation != change.generation:
+        clock = ShardClock(change.shard, NO_GENERATION, change.at, 0)
+    lasting_s = change.evidence.debounce_s
+    if change.evidence.last_heard is None:
+        lasting_s += change.evidence.timeout_s
+    return Watch.begin(
+        WatchKind.HEALTHY_ANEW,
+        cause=UUID(change.id),
+        org=change.org,
+        subject=change.subject,
+        condition=condition,
+        shard=clock,
+        since_at=change.at,
+        lasting_ms=round(lasting_s * 1000),
+    )

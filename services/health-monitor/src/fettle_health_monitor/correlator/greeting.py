@@ -1,0 +1,46 @@
+"""A shard that starts anew is told everything in force."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.identity import HeartbeatKey
+from fettle_health_monitor.adapters.correlator import control_log, policies, registry
+from fettle_health_monitor.adapters.correlator.control_log import ControlLog
+from fettle_health_monitor.domain.judgements import Hello
+from fettle_health_monitor.metrics import HELLOS
+
+log = structlog.get_logger(__name__)
+
+
+class Greeting:
+    """Answers hellos, each once."""
+
+    def __init__(self, controls: ControlLog, now: Callable[[], datetime]) -> None:
+        self._controls, self._now = controls, now
+
+    async def answer(self, work: UnitOfWork, hello: Hello) -> None:
+        """Writes the policy of every org, every registration of the shard, then `announced`, into its partition.
+
+        The counter's lock is taken before anything is read: what changes afterwards has a higher number and is
+        written behind.
+        """
+        connection, shard = work.connection, hello.shard
+        if not await control_log.greet(connection, shard, hello.nonce, self._now()):
+            return
+        number = await control_log.next_number(connection)
+        versions = await policies.all_newest(connection)
+        entries = await registry.of_shard(connection, shard)
+        await control_log.next_number(connection, len(versions) + len(entries))
+        for version in versions:
+            work.publish(self._controls.policy_for(shard, version.statement(), number))
+            number += 1
+        for entry in entries:
+            key = HeartbeatKey.parse(f"{entry.org}/{entry.subject}")
+            work.publish(self._controls.subject(key, entry.registration.statement(), number))
+            number += 1
+        work.publish(self._controls.announced(shard, hello.nonce, number))
+        HELLOS.inc()
+        log.info("shard.greeted", shard=shard, policies=len(versions), registrations=len(entries))

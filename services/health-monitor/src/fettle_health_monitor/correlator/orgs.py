@@ -1,0 +1,52 @@
+"""Orgs come and go; shards are told what that means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.orgs import Org
+from fettle_health_monitor.adapters.correlator import policies
+from fettle_health_monitor.correlator.policies import Policies
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+
+log = structlog.get_logger(__name__)
+
+BY = "fettle"
+"""Who decided what nobody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOrg:
+    """The state of an org, and when the console told it."""
+
+    org: Org
+    told_at: datetime
+
+
+class Orgs:
+    """Takes in orgs. The newest word about an org counts, however often and in which order it is heard."""
+
+    def __init__(self, policies: Policies, now: Callable[[], datetime]) -> None:
+        self._policies, self._now = policies, now
+
+    async def handle(self, work: UnitOfWork, batch: Sequence[ToldOrg]) -> None:
+        for told in batch:
+            await self._take_in(work, told)
+
+    async def _take_in(self, work: UnitOfWork, told: ToldOrg) -> None:
+        """A new org begins with both switches off. A deleted one is not judged any more."""
+        connection, org = work.connection, told.org.org
+        if not await policies.tell(connection, told.org, told.told_at):
+            return
+        present = (await policies.newest(connection, {org})).get(org)
+        if present is None:
+            await self._policies.put_in_force(work, PolicyVersion(org, 1, HealthPolicy()), by=BY)
+            log.info("org.known", org=org)
+        elif told.org.deleted and (present.policy.enabled or present.policy.publish_tickets):
+            off = PolicyVersion(org, present.version + 1, HealthPolicy())
+            await self._policies.put_in_force(work, off, by=BY)
+            log.info("org.deleted", org=org)

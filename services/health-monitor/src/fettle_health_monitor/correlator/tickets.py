@@ -1,0 +1,122 @@
+"""What becomes of the monitor's tickets and commands, and what people do with them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.results import CommandResult
+from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
+from fettle_health_monitor.adapters.correlator.incidents import About
+from fettle_health_monitor.adapters.correlator.verdicts import Answer
+from fettle_health_monitor.correlator.deciding import Deciding
+from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
+from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
+from fettle_health_monitor.metrics import EARLY_RESOLVES, REFUSALS
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTicketEvent:
+    """An event of a ticket of the monitor's: of whose condition, and which command caused it."""
+
+    id: str
+    source: str
+    event: TicketEvent
+    subject: str
+    condition: str
+    answering: UUID | None
+
+    @property
+    def about(self) -> About:
+        return (self.event.org, self.subject, self.condition)
+
+    @property
+    def ticket(self) -> KnownTicket:
+        ticket = self.event.ticket
+        return KnownTicket(ticket.id, ticket.number, ticket.state, ticket.version)
+
+
+class Tickets:
+    """Keeps what is known of the monitor's tickets. `partition_of` says by which partition an org's judgements come."""
+
+    def __init__(self, deciding: Deciding, partition_of: Callable[[str], int]) -> None:
+        self._deciding, self._partition_of = deciding, partition_of
+
+    async def take_events(self, work: UnitOfWork, batch: Sequence[OwnTicketEvent]) -> None:
+        """Events in any order; the newest version of a ticket counts."""
+        connection = work.connection
+        await policies.lock_orgs(connection, {own.event.org for own in batch})
+        known = await incidents.of_subjects(connection, {(own.event.org, own.subject) for own in batch})
+        touched: dict[About, Incident] = {}
+        for own in batch:
+            before = touched.get(own.about) or known.get(own.about) or Incident()
+            touched[own.about] = before.seen(own.ticket, own.answering)
+        await incidents.save(connection, touched)
+        for own in batch:
+            if own.event.entry.type is EntryType.RESOLVED:
+                await self._after_resolve(work, own, touched[own.about])
+
+    async def _after_resolve(self, work: UnitOfWork, own: OwnTicketEvent, incident: Incident) -> None:
+        org = own.event.org
+        partition = self._partition_of(org)
+        standing = await standings.of(work.connection, partition, org, own.subject)
+        followed = after_resolve(own.event, own.condition, incident, standing)
+        if not isinstance(followed, KeepWatch):
+            EARLY_RESOLVES.labels(followed.because).inc()
+            return
+        await watches.begin(work.connection, partition, [followed.watch])
+        self._deciding.send(work, [followed.saying])
+        EARLY_RESOLVES.labels("watched").inc()
+        log.info("ticket.resolved_early", org=org, subject=own.subject, number=own.event.ticket.number)
+
+    async def take_results(self, work: UnitOfWork, batch: Sequence[CommandResult]) -> None:
+        """Answers to the monitor's commands; those to others' are none of its business. Repeats change nothing."""
+        connection = work.connection
+        results = {UUID(result.command_id): result for result in batch if _is_uuid(result.command_id)}
+        ours = await verdicts.whose(connection, results)
+        if not ours:
+            return
+        await policies.lock_orgs(connection, {org for org, _, _ in ours.values()})
+        await self._learn(connection, results, ours)
+        answers = [_answer(command, results[command]) for command in ours]
+        await verdicts.record_answers(connection, answers)
+        for answer in answers:
+            if answer.code is not None:
+                REFUSALS.labels(answer.code).inc()
+                log.warning("command.refused", command=str(answer.command), code=answer.code, message=answer.message)
+
+    async def _learn(
+        self, connection: AsyncConnection, results: dict[UUID, CommandResult], ours: dict[UUID, About]
+    ) -> None:
+        known = await incidents.of_subjects(connection, {(org, subject) for org, subject, _ in ours.values()})
+        touched: dict[About, Incident] = {}
+        for command, about in ours.items():
+            before = touched.get(about) or known.get(about) or Incident()
+            touched[about] = before.seen(_ticket(results[command]), command)
+        await incidents.save(connection, touched)
+
+
+def _ticket(result: CommandResult) -> KnownTicket | None:
+    ticket = result.ticket
+    return None if ticket is None else KnownTicket(ticket.id, ticket.number, ticket.state, ticket.version)
+
+
+def _answer(command: UUID, result: CommandResult) -> Answer:
+    code = message = None
+    if result.reason is not None:
+        code, message = result.reason.code, result.reason.message
+    return Answer(command, result.outcome.value, code, message)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

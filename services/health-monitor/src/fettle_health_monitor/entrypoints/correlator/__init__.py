@@ -1,0 +1,1 @@
+"""The correlator's borders: subscriptions and HTTP routes."""

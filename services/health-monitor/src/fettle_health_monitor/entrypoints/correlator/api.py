@@ -1,0 +1,54 @@
+"""What all routes of the health API need."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.database import Database
+from fettle_chassis.http import Problem
+from fettle_contracts.identity import HeartbeatKey, SubjectRef
+from fettle_contracts.problems import ProblemCode
+from fettle_contracts.times import from_ms
+from fettle_health_monitor.adapters.correlator import progress
+from fettle_health_monitor.adapters.correlator.control_log import ControlLog
+from fettle_health_monitor.adapters.correlator.last_heard import Listeners
+from fettle_health_monitor.adapters.correlator.partitions import Partitions
+from fettle_health_monitor.correlator.policies import Policies
+from fettle_health_monitor.correlator.registry import Registry
+from fettle_health_monitor.domain.correlator.clocks import judged_until
+
+
+@dataclass(frozen=True, slots=True)
+class HealthApi:
+    """The parts behind the routes."""
+
+    database: Database
+    partitions: Partitions
+    controls: ControlLog
+    policies: Policies
+    registry: Registry
+    listeners: Listeners
+    acknowledged_within_s: float
+
+    async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:
+        """The time up to which the org's heartbeats have been judged; None before every shard has said."""
+        clocks = await progress.clocks(connection, self.partitions.of_org(org))
+        until = judged_until(clocks, self.partitions.shards())
+        return None if until is None else from_ms(until)
+
+
+def key_of(org: str, type_: str, id_: str) -> HeartbeatKey:
+    """The subject of a path. Raises `Problem` (404) for what cannot be one that is watched."""
+    try:
+        return HeartbeatKey.parse(f"{org}/{type_}/{id_}")
+    except ValueError as error:
+        raise Problem(404, ProblemCode.NOT_FOUND, str(error)) from None
+
+
+def subject_of(written: str) -> str:
+    """`type/id` in a query. Raises `Problem` (400)."""
+    try:
+        return str(SubjectRef.parse(written))
+    except ValueError as error:
+        raise Problem(400, ProblemCode.MALFORMED, str(error), field="subject") from None

@@ -1,0 +1,74 @@
+"""`GET` and `PUT /health-policy`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from fettle_chassis.http import Admin, Problem, Viewer
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.problems import ProblemCode
+from fettle_health_monitor.adapters.correlator import policies
+from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.domain.correlator.policies import Stale
+from fettle_health_monitor.entrypoints.correlator.api import HealthApi
+from fettle_health_monitor.entrypoints.correlator.shapes import ShownPolicy, WantedPolicy
+
+
+def policy_routes(api: HealthApi) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health-policy")
+    async def show_policy(org: str, _caller: Viewer, response: Response) -> ShownPolicy:
+        """The org's health policy, and the version in force in each shard."""
+        return await _shown(api, org, response)
+
+    @router.put("/health-policy", responses={202: {"model": ShownPolicy}})
+    async def put_policy(
+        org: str,
+        wanted: WantedPolicy,
+        caller: Admin,
+        response: Response,
+        if_match: Annotated[str | None, Header()] = None,
+    ) -> ShownPolicy:
+        """Replaces the policy. 200 when every shard's log has it, 202 when that takes longer than five seconds (it will
+        hold all the same); 412 when `If-Match` names an older version."""
+        async with unit_of_work(api.database) as work:
+            decided = await api.policies.put(
+                work,
+                org,
+                wanted.policy,
+                publish_existing=wanted.publish_existing,
+                seen=_version(if_match),
+                by=caller.actor_id,
+            )
+            transaction = await transaction_of(work)
+        if decided is None:
+            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
+        if isinstance(decided, Stale):
+            present = decided.version.version
+            raise Problem(412, ProblemCode.STALE, f"The policy is at version {present}.", version=present)
+        if not await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s):
+            response.status_code = 202
+        return await _shown(api, org, response)
+
+    return router
+
+
+async def _shown(api: HealthApi, org: str, response: Response) -> ShownPolicy:
+    async with api.database.reading() as connection:
+        version = (await policies.newest(connection, {org})).get(org)
+        if version is None:
+            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
+        in_force = await policies.in_force(connection, org)
+        as_of = await api.as_of(connection, org)
+    response.headers["ETag"] = f'"{version.version}"'
+    return ShownPolicy.of(version, in_force, api.partitions.shards(), as_of)
+
+
+def _version(if_match: str | None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    text = if_match.removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit()):
+        raise Problem(400, ProblemCode.MALFORMED, 'must be a version such as "3"', field="If-Match")
+    return int(text)

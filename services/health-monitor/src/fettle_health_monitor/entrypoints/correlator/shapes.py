@@ -1,0 +1,152 @@
+"""Bodies of the health API."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import model_validator
+from sqlalchemy import Row
+
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.identity import SubjectId, SubjectType
+from fettle_contracts.message import Message
+from fettle_contracts.ticket import TicketState
+from fettle_contracts.times import Instant, from_ms
+from fettle_contracts.transitions import Condition, HealthState, Transition
+from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+
+
+class SubjectTicket(Message):
+    """The subject's unresolved ticket."""
+
+    id: UUID
+    number: int
+    state: TicketState
+
+
+class ShownSubject(Message):
+    """A subject as it is now. `state` is null while it is not judged; `unwatched` says why, if the org's policy is the
+    reason (`subject_cap`, `list_only`)."""
+
+    type: SubjectType
+    id: SubjectId
+    name: str | None
+    state: HealthState | None
+    since: Instant | None
+    condition: Condition | None
+    integration: str | None
+    space: str | None
+    model: str | None
+    interval_s: int | float | None
+    registered: bool
+    unwatched: str | None
+    policy_version: int | None
+    ticket: SubjectTicket | None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "ShownSubject":
+        return cls(**_fields(row))
+
+
+class SubjectDetail(ShownSubject):
+    """One subject, with when it was last heard, as of when, and who says so."""
+
+    last_heard: Instant | None
+    last_heard_as_of: Instant | None
+    last_heard_told_by: Literal["owner", "checkpoint"] | None
+    as_of: Instant | None
+
+    @classmethod
+    def shown(cls, row: Row[Any], heard: LastHeard | None, as_of: Instant | None) -> "SubjectDetail":
+        return cls(
+            **_fields(row),
+            last_heard=heard.at if heard else None,
+            last_heard_as_of=heard.as_of if heard else None,
+            last_heard_told_by=heard.told_by if heard else None,
+            as_of=as_of,
+        )
+
+
+class SubjectPage(Message):
+    items: tuple[ShownSubject, ...]
+    next_cursor: str | None
+    as_of: Instant | None
+
+
+class PastTransition(Transition):
+    """A transition as it was published, with its id."""
+
+    id: UUID
+
+
+class TransitionPage(Message):
+    items: tuple[PastTransition, ...]
+    next_cursor: str | None
+    as_of: Instant | None
+
+
+class InForce(Message):
+    """The version that a shard judges by; null while it has not said."""
+
+    shard: int
+    version: int | None
+
+
+class ShownPolicy(HealthPolicy):
+    """The newest version of the org's policy, and which version is in force where. Can be sent back as it is."""
+
+    version: int
+    in_force: tuple[InForce, ...]
+    as_of: Instant | None
+
+    @classmethod
+    def of(cls, version: PolicyVersion, in_force: dict[int, int], shards: int, as_of: Instant | None) -> "ShownPolicy":
+        return cls(
+            **dict(version.policy),
+            version=version.version,
+            in_force=tuple(InForce(shard=shard, version=in_force.get(shard)) for shard in range(shards)),
+            as_of=as_of,
+        )
+
+
+class WantedPolicy(HealthPolicy):
+    """A policy to put in the place of the present one; what an answer shows besides is passed over, a field that no
+    policy has is refused. `publish_existing`: open tickets for what fires already."""
+
+    publish_existing: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_field(cls, body: object) -> object:
+        if isinstance(body, dict):
+            for name in body.keys() - cls.model_fields.keys() - ShownPolicy.model_fields.keys():
+                raise ValueError(f"there is no field {name!r}")
+        return body
+
+    @property
+    def policy(self) -> HealthPolicy:
+        return HealthPolicy.model_construct(**{name: getattr(self, name) for name in HealthPolicy.model_fields})
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    type_, _, id_ = row.subject.partition("/")
+    ticket = None
+    if row.ticket_id is not None:
+        ticket = SubjectTicket(id=row.ticket_id, number=row.ticket_number, state=row.ticket_state)
+    interval = row.interval_s
+    return {
+        "type": type_,
+        "id": id_,
+        "name": row.name,
+        "state": row.state,
+        "since": None if row.since_at is None else from_ms(row.since_at),
+        "condition": row.condition,
+        "integration": row.integration,
+        "space": row.space,
+        "model": row.model,
+        "interval_s": int(interval) if interval is not None and interval == int(interval) else interval,
+        "registered": row.registered,
+        "unwatched": row.unwatched,
+        "policy_version": row.policy_version,
+        "ticket": ticket,
+    }

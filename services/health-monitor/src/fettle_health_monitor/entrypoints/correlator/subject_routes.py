@@ -1,0 +1,96 @@
+"""Subjects as they are now, and the registry."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from fettle_chassis.http import Operator, Problem, Viewer
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.problems import ProblemCode
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.adapters.correlator import progress, views
+from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.adapters.correlator.views import Filter
+from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.entrypoints.correlator.api import HealthApi, key_of
+from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
+from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, SubjectDetail, SubjectPage
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+def subject_routes(api: HealthApi) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/subjects")
+    async def list_subjects(
+        org: str,
+        _caller: Viewer,
+        state: HealthState | None = None,
+        type: Literal["device", "integration"] | None = None,
+        integration: str | None = None,
+        space: str | None = None,
+        q: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> SubjectPage:
+        """The org's subjects by type and id. `space` is one and all in it, `q` a part of the name or id."""
+        wanted = Filter(None if state is None else state.value, type, integration or None, space or None, q or None)
+        after = None if cursor is None else str(read_cursor(cursor, str)[0])
+        async with api.database.reading() as connection:
+            rows = await views.subjects(connection, org, wanted, after=after, limit=limit + 1)
+            as_of = await api.as_of(connection, org)
+        more = write_cursor(rows[limit - 1].subject) if len(rows) > limit else None
+        return SubjectPage(items=tuple(ShownSubject.of(row) for row in rows[:limit]), next_cursor=more, as_of=as_of)
+
+    @router.get("/subjects/{type}/{id:path}")
+    async def show_subject(org: str, type: str, id: str, _caller: Viewer) -> SubjectDetail:
+        """One subject, with when it was last heard as the owner of its shard knows."""
+        return await _shown(api, key_of(org, type, id))
+
+    @router.put("/subjects/{type}/{id:path}", responses={201: {"model": SubjectDetail}, 202: {"model": SubjectDetail}})
+    async def register_subject(
+        org: str, type: str, id: str, said: Registration, caller: Operator, response: Response
+    ) -> SubjectDetail:
+        """Enters a subject into the registry, or replaces its entry; what it says wins over heartbeats. 201 when it is
+        new, 200 when it was there, 202 when its shard's log does not have it within five seconds."""
+        key = key_of(org, type, id)
+        async with unit_of_work(api.database) as work:
+            new = await api.registry.enter(work, key, said, by=caller.actor_id)
+            transaction = await transaction_of(work)
+        if new is None:
+            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
+        done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
+        response.status_code = 202 if not done else 201 if new else 200
+        return await _shown(api, key)
+
+    @router.delete("/subjects/{type}/{id:path}", status_code=204)
+    async def forget_subject(org: str, type: str, id: str, _caller: Operator) -> Response:
+        """Removes a subject; its tickets are resolved as `removed`. If it reports again, it is new."""
+        key = key_of(org, type, id)
+        async with unit_of_work(api.database) as work:
+            known = await api.registry.remove(work, key)
+            transaction = await transaction_of(work)
+        if not known:
+            raise _unknown(key)
+        done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
+        return Response(status_code=204 if done else 202)
+
+    return router
+
+
+async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
+    org, subject = key.org, str(key.subject)
+    async with api.database.reading() as connection:
+        row = await views.subject(connection, org, subject)
+        if row is None:
+            raise _unknown(key)
+        address = await progress.address_of(connection, api.partitions.of_org(org), row.shard)
+        as_of = await api.as_of(connection, org)
+    heard = await api.listeners.last_heard(row.shard, address, key)
+    return SubjectDetail.shown(row, heard, as_of)
+
+
+def _unknown(key: HeartbeatKey) -> Problem:
+    return Problem(404, ProblemCode.NOT_FOUND, f"The org has no subject {key.subject}.")

@@ -1,0 +1,127 @@
+"""Which records the correlator reads, and how each becomes a message of its own."""
+
+from uuid import UUID
+
+import msgspec
+
+from fettle_chassis.failures import BadRecord
+from fettle_chassis.records import Record
+from fettle_chassis.signing import Refused, Verifier
+from fettle_chassis.subscription import Subscription
+from fettle_contracts.cloudevents import CloudEvent, from_record
+from fettle_contracts.codes import DeadLetterCode
+from fettle_contracts.orgs import ORG, Org
+from fettle_contracts.results import COMMAND_RESULT, CommandResult
+from fettle_contracts.ticket import TicketSource
+from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_contracts.times import from_ms
+from fettle_contracts.topics import EVENTS, JUDGEMENTS, ORGS, RESULTS
+from fettle_health_monitor.correlator.judgements import Judgements
+from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.orgs import Orgs, ToldOrg
+from fettle_health_monitor.correlator.tickets import OwnTicketEvent, Tickets
+from fettle_health_monitor.domain import judgements
+from fettle_health_monitor.domain.correlator.commands import read_dedup_key
+
+JUDGEMENTS_PER_TRANSACTION = 500
+
+_TICKET_EVENTS = frozenset(entry.ce_type for entry in EntryType)
+
+
+def judgements_subscription(handler: Judgements) -> Subscription[Heard]:
+    """What the judges say. Repeats are known by their places, without a row each."""
+    return Subscription(
+        name="health-monitor.judgements",
+        topics=(JUDGEMENTS,),
+        decode=read_judgement,
+        handle=handler.handle,
+        max_records=JUDGEMENTS_PER_TRANSACTION,
+        own_topic=True,
+    )
+
+
+def events_subscription(handler: Tickets) -> Subscription[OwnTicketEvent]:
+    """What happens to the monitor's own tickets."""
+    return Subscription(
+        name="health-monitor.ticket-events",
+        topics=(EVENTS,),
+        decode=read_ticket_event,
+        handle=handler.take_events,
+        identity=lambda own: (own.source, own.id),
+        own_topic=True,
+    )
+
+
+def results_subscription(handler: Tickets) -> Subscription[CommandResult]:
+    """What became of commands. The state of a ticket has a version, so repeats are harmless without an inbox."""
+    return Subscription(
+        name="health-monitor.command-results",
+        topics=(RESULTS,),
+        decode=read_result,
+        handle=handler.take_results,
+        own_topic=True,
+    )
+
+
+def orgs_subscription(handler: Orgs, verifier: Verifier) -> Subscription[ToldOrg]:
+    """Which orgs there are. A record that nobody of Fettle's signed is set aside and changes nothing."""
+    return Subscription(
+        name="health-monitor.orgs",
+        topics=(ORGS,),
+        decode=lambda record: read_org(record, verifier),
+        handle=handler.handle,
+    )
+
+
+def read_judgement(record: Record) -> Heard:
+    try:
+        return Heard(record.partition, judgements.decode(record.value or b""))
+    except msgspec.DecodeError as error:
+        raise BadRecord(DeadLetterCode.UNREADABLE, str(error)) from None
+
+
+def read_ticket_event(record: Record) -> OwnTicketEvent | None:
+    """None for a ticket that is not about one subject's condition, and for kinds of event that came later."""
+    envelope = _envelope(record)
+    if envelope.type not in _TICKET_EVENTS:
+        return None
+    event = TicketEvent.from_json(envelope.data)
+    about = read_dedup_key(event.ticket.dedup_key or "")
+    if event.ticket.source is not TicketSource.HEALTH_MONITOR or about is None:
+        return None
+    subject, condition = about
+    return OwnTicketEvent(envelope.id, envelope.source, event, subject, condition, _uuid(envelope.causation_id))
+
+
+def read_result(record: Record) -> CommandResult | None:
+    """None for the answer to a command that cannot be the monitor's, whose ids are UUIDs."""
+    envelope = _envelope(record)
+    if envelope.type != COMMAND_RESULT:
+        return None
+    result = CommandResult.from_json(envelope.data)
+    return None if _uuid(result.command_id) is None else result
+
+
+def read_org(record: Record, verifier: Verifier) -> ToldOrg | None:
+    """The topic is compacted and keeps an org's word for ever, so its age is no fault."""
+    envelope = _envelope(record)
+    if envelope.type != ORG:
+        return None
+    checked = verifier.verify_event(envelope, envelope.time)
+    if isinstance(checked, Refused):
+        raise BadRecord(checked.code, checked.message)
+    org = Org.from_json(envelope.data)
+    if envelope.key != org.org:
+        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key is {envelope.key!r}, the data speaks of {org.org!r}")
+    return ToldOrg(org, envelope.time)
+
+
+def _envelope(record: Record) -> CloudEvent:
+    return from_record(record.headers, record.key, record.value, received_at=from_ms(record.timestamp_ms))
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return None if text is None else UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,22 @@
+"""Everything that the health monitor counts, with its meaning."""
+
+from fettle_chassis.metrics import counter, gauge
+
+# Correlator
+
+JUDGEMENTS = counter("correlator_judgements", "Messages of the judges taken in, by kind; repeats apart.", "kind")
+OUTCOMES = counter(
+    "correlator_outcomes", "Decided verdicts, by what called for them and how they ended.", "cause", "outcome"
+)
+COMMANDS = counter("correlator_commands", "Ticket commands sent, by verb.", "verb")
+REFUSALS = counter("correlator_refusals", "Own ticket commands that the ticket service refused, by its code.", "code")
+EARLY_RESOLVES = counter(
+    "correlator_early_resolves", "Tickets resolved by somebody, by what followed from it.", "followed"
+)
+HELLOS = counter("correlator_hellos", "Shards that started anew and were told everything in force.")
+CONTROL_RECORDS = counter(
+    "correlator_control_records", "Control records written for shards, by what they state.", "control"
+)
+STALLED_SHARDS = gauge(
+    "correlator_stalled_shards", "Shards that are not waited for, by partition of health.judgements.", "partition"
+)

@@ -1,0 +1,174 @@
+"""What shards are told, and what follows when a policy takes effect."""
+
+from collections import defaultdict
+
+import pytest
+from correlator_facts import BRISK, QUIET, T0, change, next_place
+from correlator_world import SHARDS, CorrelatorWorld
+
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.identity import HeartbeatKey
+from fettle_health_monitor.domain import control
+from fettle_health_monitor.domain.correlator.policies import Changed, Unchanged
+from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.domain.judgements import Hello
+
+
+def hello(shard: int, nonce: str = "n1") -> Hello:
+    return Hello(shard=shard, generation=1, place=next_place(), nonce=nonce)
+
+
+async def register(world: CorrelatorWorld, subject: str, said: Registration) -> bool | None:
+    async with unit_of_work(world.database) as work:
+        return await world.registry.enter(work, HeartbeatKey.parse(f"acme/{subject}"), said, by="ann@acme.test")
+
+
+async def remove(world: CorrelatorWorld, subject: str) -> bool:
+    async with unit_of_work(world.database) as work:
+        return await world.registry.remove(work, HeartbeatKey.parse(f"acme/{subject}"))
+
+
+@pytest.mark.rule("HM-75")
+async def test_a_new_org_begins_with_both_switches_off_and_every_shard_is_told(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        await world.tell("acme")
+        written = await world.controls_written()
+        assert [partition for partition, _, _ in written] == list(range(SHARDS))
+        for _, _, statement in written:
+            assert isinstance(statement, control.Policy)
+            assert (statement.version, statement.enabled) == (1, False)
+        await world.tell("acme")
+        assert len(await world.controls_written()) == SHARDS
+
+
+@pytest.mark.rule("HM-75")
+async def test_an_org_that_is_deleted_is_judged_no_more(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        long_ago = world.now()
+        world.later(10)
+        await world.tell("acme", deleted=True)
+        (_, _, first), *_ = written = await world.controls_written()
+        assert len(written) == SHARDS
+        assert isinstance(first, control.Policy)
+        assert (first.version, first.enabled) == (4, False)
+        await world.tell("acme", told_at=long_ago)
+        assert await world.put(BRISK) is None
+
+
+@pytest.mark.rule("HM-73")
+async def test_a_change_reaches_every_shard_signed_and_numbered_upwards(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        for debounce in (5, 6, 7):
+            assert isinstance(await world.put(BRISK.model_copy(update={"open_debounce_s": debounce})), Changed)
+        per_shard = defaultdict(list)
+        for partition, number, statement in await world.controls_written():
+            assert isinstance(statement, control.Policy)
+            per_shard[partition].append((number, statement.version, statement.open_debounce_s))
+        assert set(per_shard) == set(range(SHARDS))
+        for told in per_shard.values():
+            assert [(version, debounce) for _, version, debounce in told] == [(4, 5), (5, 6), (6, 7)]
+            numbers = [number for number, _, _ in told]
+            assert numbers == sorted(set(numbers))
+        assert isinstance(await world.put(BRISK.model_copy(update={"open_debounce_s": 7})), Unchanged)
+
+
+@pytest.mark.rule("HM-77")
+async def test_a_shard_that_starts_anew_is_told_everything_once(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.tell("zeta")
+        for number in range(8):
+            await register(world, f"device/{number}", Registration(name=f"D{number}"))
+        belongs = {world.controls.shard_of(HeartbeatKey.parse(f"acme/device/{number}")) for number in range(8)}
+        assert belongs == set(range(SHARDS))
+        before = max(number for _, number, _ in await world.controls_written())
+        await world.clear()
+        greeting = hello(1)
+        await world.feed(greeting, partition=0)
+        await world.feed(greeting, partition=1)
+        written = await world.controls_written()
+        assert {partition for partition, _, _ in written} == {1}
+        assert [number for _, number, _ in written] == list(range(before + 1, before + 1 + len(written)))
+        kinds = [control.kind(statement) for _, _, statement in written]
+        ours = sum(world.controls.shard_of(HeartbeatKey.parse(f"acme/device/{number}")) == 1 for number in range(8))
+        assert kinds == ["policy"] * 2 + ["register"] * ours + ["announced"]
+        versions = [statement.version for _, _, statement in written if isinstance(statement, control.Policy)]
+        assert versions == [3, 1]
+        await world.feed(hello(1, "another nonce"))
+        assert len(await world.controls_written()) == 2 * len(written)
+
+
+@pytest.mark.rule("HM-67")
+async def test_switching_publishing_on_opens_nothing_for_what_fires_already(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(change("device/a", policy_version=2))
+        await world.put(BRISK.model_copy(update={"open_debounce_s": 9}))
+        await world.in_force(4, at=T0 + 500)
+        await world.tick(T0 + 60_000)
+        assert await world.commands() == []
+
+
+@pytest.mark.rule("HM-67")
+async def test_with_publish_existing_what_fires_gets_its_ticket(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(QUIET)
+        await world.in_force(4)
+        await world.feed(
+            change("device/fires", policy_version=4),
+            change("device/half", "firing", "pending_resolve", policy_version=4),
+            change("device/well", "pending_resolve", "healthy", policy_version=4),
+        )
+        await world.tick(T0 + 1_000)
+        await world.put(BRISK, publish_existing=True)
+        await world.put(BRISK.model_copy(update={"resolve_debounce_s": 5}))
+        await world.in_force(6, at=T0 + 1_500)
+        await world.in_force(6, at=T0 + 1_600)
+        await world.tick(T0 + 2_000)
+        opened = await world.commands()
+        assert [command.body["dedup_key"] for command in opened] == [
+            "device/fires:device_offline",
+            "device/half:device_offline",
+        ]
+        assert ("publishing_began", "opened") in await world.outcomes()
+
+
+@pytest.mark.rule("HM-78")
+async def test_an_entry_of_the_registry_goes_to_the_subjects_shard_once(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        said = Registration(name="Thermostat 17", interval_s=30)
+        assert await register(world, "device/t17", said) is True
+        assert await register(world, "device/t17", said) is False
+        shard = world.controls.shard_of(HeartbeatKey.parse("acme/device/t17"))
+        ((partition, _, statement),) = await world.controls_written()
+        assert partition == shard
+        assert statement == control.Register(name="Thermostat 17", interval_s=30)
+        await world.feed(world.profile(name="what it calls itself", model="T100"))
+        (row,) = await world.rows("SELECT name, model, interval_s, state FROM subject")
+        assert tuple(row) == ("Thermostat 17", "T100", 30.0, None)
+
+
+@pytest.mark.rule("HM-69", "HM-78")
+async def test_removing_tells_the_shard_and_waits_for_it(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await register(world, "device/t17", Registration(name="T"))
+        await world.feed(change(from_state=None, to_state="healthy"))
+        await world.clear()
+        assert await remove(world, "device/t17")
+        ((_, _, statement),) = await world.controls_written()
+        assert statement == control.Forget()
+        assert len(await world.rows("SELECT * FROM subject")) == 1
+        await world.feed(change(from_state="healthy", to_state=None))
+        assert await world.rows("SELECT * FROM subject") == []
+        assert not await remove(world, "device/t17")
+
+
+@pytest.mark.rule("HM-69")
+async def test_what_no_shard_knows_is_removed_with_its_ticket_at_once(environment: dict[str, str]) -> None:
+    """The shard began anew and has not heard the device since: nobody would ever say that it is forgotten."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(change(at=T0 + 100))
+        await world.tick(T0 + 1_000)
+        await world.feed(world.clock(0, T0 + 2_000, generation=2, clock=5))
+        assert await remove(world, "device/t17")
+        assert await world.rows("SELECT * FROM subject") == []
+        opened, resolved = await world.commands()
+        assert (opened.verb, resolved.body["resolution"]) == ("open", "removed")

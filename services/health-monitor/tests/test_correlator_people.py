@@ -1,0 +1,176 @@
+"""What people do with the monitor's tickets, and what the monitor makes of it."""
+
+from uuid import UUID
+
+import msgspec
+import pytest
+from correlator_facts import BRISK, T0, change
+from correlator_world import CorrelatorWorld
+
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+
+USER = ActorType.USER
+
+
+async def fire(world: CorrelatorWorld) -> None:
+    """The device fires at T0 + 1 s, its ticket #1 opens, and the open is answered; clocks at T0 + 2 s."""
+    await world.feed(
+        change(from_state=None, to_state="healthy", at=T0 + 100),
+        change(from_state="healthy", to_state="pending_open", at=T0 + 200),
+        change(at=T0 + 1_000),
+    )
+    await world.tick(T0 + 2_000)
+    (opened,) = await world.commands()
+    await world.happen(EntryType.OPENED, answering=UUID(opened.event.id), at=T0 + 1_000)
+    await world.clear()
+
+
+async def verbs(world: CorrelatorWorld) -> list[str]:
+    return [command.verb for command in await world.commands()]
+
+
+@pytest.mark.rule("HM-70")
+async def test_a_ticket_resolved_too_early_is_commented_and_asked_for_again(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        own = await world.happen(EntryType.RESOLVED, state="resolved", actor=USER, at=T0 + 1_500)
+        (comment,) = await world.commands()
+        assert comment.verb == "comment"
+        assert comment.body["comment"] == (
+            "Still offline. If that lasts until 2026-09-21T14:13:24.000Z, this ticket is reopened."
+        )
+        assert comment.event.causation_id == str(own.event.entry.id)
+        await world.tick(T0 + 3_999)
+        assert await verbs(world) == ["comment"]
+        await world.tick(T0 + 4_000)
+        _, again = await world.commands()
+        assert again.verb == "open"
+        assert again.body["dedup_key"] == "device/t17:device_offline"
+        assert again.body["at"] == "2026-09-21T14:13:24.000Z"
+        assert await world.outcomes() == [("firing", "opened"), ("still_unhealthy", "reopened")]
+        await world.tick(T0 + 60_000)
+        assert len(await world.commands()) == 2
+
+
+@pytest.mark.rule("HM-71")
+async def test_health_in_between_ends_the_watch(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        await world.feed(
+            change(from_state="firing", to_state="pending_resolve", at=T0 + 2_100),
+            change(from_state="pending_resolve", to_state="healthy", at=T0 + 3_900),
+        )
+        await world.tick(T0 + 10_000)
+        assert await verbs(world) == ["comment"]
+        assert await world.outcomes() == [("firing", "opened"), ("recovered", "nothing_to_resolve")]
+
+
+@pytest.mark.rule("HM-71")
+async def test_a_subject_that_is_heard_again_is_not_reopened_until_it_fails_again(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.feed(change(from_state="firing", to_state="pending_resolve", at=T0 + 2_100))
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        (comment,) = await world.commands()
+        assert comment.body["comment"].startswith("Heard again")
+        await world.tick(T0 + 10_000)
+        assert await verbs(world) == ["comment"]
+        await world.feed(change(from_state="pending_resolve", to_state="firing", at=T0 + 10_100))
+        await world.tick(T0 + 11_000)
+        assert await verbs(world) == ["comment", "open"]
+
+
+@pytest.mark.rule("HM-70")
+async def test_time_that_nobody_observed_does_not_count(environment: dict[str, str]) -> None:
+    """The broker's time jumps by an hour; the shard has observed a second of it."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        hour = T0 + 3_600_000
+        await world.feed(*(world.clock(shard, hour, clock=1_003_000) for shard in range(2)))
+        assert await verbs(world) == ["comment"]
+        await world.feed(*(world.clock(shard, hour + 1_000, clock=1_004_000) for shard in range(2)))
+        assert await verbs(world) == ["comment", "open"]
+
+
+@pytest.mark.rule("HM-83")
+async def test_a_new_policy_retimes_what_is_watched(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        await world.put(BRISK.model_copy(update={"open_debounce_s": 30}))
+        await world.in_force(4, at=T0 + 3_000)
+        await world.tick(T0 + 31_999)
+        assert await verbs(world) == ["comment"]
+        await world.tick(T0 + 32_000)
+        assert await verbs(world) == ["comment", "open"]
+
+
+@pytest.mark.rule("HM-64", "HM-70")
+async def test_old_news_of_a_ticket_changes_nothing(environment: dict[str, str]) -> None:
+    """The ticket was resolved early and reopened since; the resolve is heard of last."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.happen(EntryType.REOPENED, state="open", actor=USER, version=9)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER, version=8)
+        await world.tick(T0 + 60_000)
+        assert await world.commands() == []
+
+
+@pytest.mark.rule("HM-70")
+async def test_the_monitors_own_resolve_leads_to_nothing(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.happen(EntryType.RESOLVED, state="resolved")
+        await world.tick(T0 + 60_000)
+        assert await world.commands() == []
+
+
+@pytest.mark.rule("HM-68")
+async def test_a_recovery_after_a_persons_resolve_resolves_nothing(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.feed(
+            change(from_state="firing", to_state="pending_resolve", at=T0 + 2_100),
+            change(from_state="pending_resolve", to_state="healthy", at=T0 + 3_000),
+        )
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        await world.tick(T0 + 10_000)
+        assert await world.commands() == []
+
+
+@pytest.mark.rule("HM-82")
+@pytest.mark.parametrize(("last_heard", "healthy_for_s"), [(T0 + 3_000, 2), (None, 5)])
+async def test_who_comes_up_healthy_in_a_new_log_loses_the_ticket_of_the_old_one(
+    environment: dict[str, str], last_heard: int | None, healthy_for_s: int
+) -> None:
+    """Heard: for the resolve debounce (2 s). Only registered: for the timeout (3 s) before, as it may be silent."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        anew = change(from_state=None, to_state="healthy", at=T0 + 3_000, generation=2, place=(1, 0))
+        evidence = msgspec.structs.replace(anew.evidence, last_heard=last_heard)
+        await world.feed(msgspec.structs.replace(anew, evidence=evidence))
+        await world.feed(world.clock(0, T0 + 3_500, generation=2, clock=500))
+        due = 500 + healthy_for_s * 1000
+        await world.feed(world.clock(0, T0 + 3_000 + due - 1, generation=2, clock=due - 1))
+        assert await world.commands() == []
+        await world.feed(world.clock(0, T0 + 3_000 + due, generation=2, clock=due))
+        (resolved,) = await world.commands()
+        assert resolved.body["resolution"] == "recovered"
+
+
+@pytest.mark.rule("HM-82")
+async def test_who_fails_again_in_a_new_log_keeps_its_ticket(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.feed(
+            change(from_state=None, to_state="healthy", at=T0 + 3_000, generation=2),
+            world.clock(0, T0 + 3_500, generation=2, clock=500),
+            change(from_state="healthy", to_state="pending_open", at=T0 + 4_000, generation=2),
+            change(from_state="pending_open", to_state="firing", at=T0 + 6_000, generation=2),
+            world.clock(0, T0 + 30_000, generation=2, clock=27_000),
+        )
+        assert await world.commands() == []
+        assert await world.outcomes() == [("firing", "opened"), ("firing", "already_open")]
