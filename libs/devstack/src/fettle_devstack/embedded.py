@@ -46,14 +46,20 @@ class EmbeddedServer(ABC):
         if self.log.exists() and self.log.stat().st_size > _LOG_KEPT_BELOW:
             self.log.replace(self.log.with_suffix(".log.1"))
         self._process = self.launch()
+        try:
+            self._wait_for_an_answer(self._process)
+        except BaseException:
+            # Asked to stop while it starts, Kafka waits for itself. It recovers from a kill.
+            self.kill()
+            raise
+
+    def _wait_for_an_answer(self, process: Leashed) -> None:
         deadline = time.monotonic() + _ANSWERS_WITHIN_S
         while not self.answers():
             self.progress.check()
-            if self._process.status is not None:
-                self.stop()
+            if process.status is not None:
                 raise StartFailed(self.name, "ended before it answered", self.log, self.last_lines())
             if time.monotonic() > deadline:
-                self.stop()
                 raise StartFailed(self.name, f"did not answer within {_ANSWERS_WITHIN_S:.0f} s", self.log, "")
             time.sleep(0.02)
 

@@ -38,11 +38,16 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=4000
 log.cleaner.dedupe.buffer.size=16777216
 log.index.size.max.bytes=1048576
 log.segment.delete.delay.ms=5000
 """
-"""One node with short waits; what else clients can see is Kafka's own default."""
+"""One node with short waits; what else clients can see is Kafka's own default.
+
+A broker that was killed is let in again when its last session has run out.
+"""
 
 _LOGGING = """\
 status = warn

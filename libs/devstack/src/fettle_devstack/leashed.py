@@ -65,6 +65,7 @@ class Leashed:
         with cast(IO[str], leash.stdout) as words:
             kind, _, rest = words.readline().strip().partition(" ")
         if kind != "pid":
+            cast(IO[str], leash.stdin).close()
             leash.wait()
             raise DevstackError(f"{argv[0]} could not be started: {rest or 'no word from its leash'}")
         return cls(leash, int(rest))

@@ -49,7 +49,7 @@ class Progress:
             self._out.flush()
 
 
-class Download:
+class Arriving:
     """Bytes that have arrived of `total`, for all files of one download together."""
 
     def __init__(self, what: str, total: int, progress: Progress) -> None:

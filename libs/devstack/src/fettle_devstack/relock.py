@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jgo.maven import MavenContext
 
-from fettle_devstack.artifacts import LOCK, certificates_of_the_system
+from fettle_devstack.artifacts import LOCK
+from fettle_devstack.download import certificates_of_the_system
 from fettle_devstack.kafka import VERSION as KAFKA
 from fettle_devstack.postgres import PLATFORMS
 from fettle_devstack.postgres import VERSION as POSTGRES
