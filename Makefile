@@ -34,7 +34,7 @@ check: .venv/.ready ## lint, types, import rules, schemas, the project's own rul
 	@$(RUN) ruff check $(SOURCES)
 	@$(RUN) ruff format --check $(SOURCES)
 	@$(RUN) mypy
-	@for tests in libs/*/tests services/*/tests cli/tests; do echo "$$tests"; MYPYPATH=$$tests $(RUN) mypy $$tests || exit 1; done
+	@for tests in libs/*/tests services/*/tests; do echo "$$tests"; MYPYPATH=$$tests $(RUN) mypy $$tests || exit 1; done
 	@.venv/bin/lint-imports --no-cache
 	@$(RUN) fettle_contracts.generate --check
 	@$(RUN) tools.lints
