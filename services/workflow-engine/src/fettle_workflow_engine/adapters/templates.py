@@ -90,7 +90,7 @@ class _Environment(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         match obj:
-            case Mapping() if isinstance(argument, str) and argument in obj:
+            case dict() if isinstance(argument, str) and argument in obj:
                 return obj[argument]
             case list() if isinstance(argument, int) and -len(obj) <= argument < len(obj):
                 return obj[argument]

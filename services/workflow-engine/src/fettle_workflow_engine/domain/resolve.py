@@ -41,7 +41,7 @@ def _follow(reference: Reference, scope: ScopeValues) -> Any:
     value: Any = scope
     for part in reference.path:
         match value:
-            case Mapping() if part in value:
+            case dict() if part in value:
                 value = value[part]
             case list() if part.isdecimal() and int(part) < len(value):
                 value = value[int(part)]
