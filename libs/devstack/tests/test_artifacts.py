@@ -1,6 +1,9 @@
 """Downloads: pinned, whole or not at all, shared, and told of."""
 
+import functools
 import gc
+import hashlib
+import http.server
 import io
 import os
 import subprocess
@@ -9,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +24,6 @@ from fettle_devstack.postgres import PLATFORMS
 from fettle_devstack.postgres import VERSION as POSTGRES
 from fettle_devstack.progress import Arriving
 
-from .conftest import Repository
-
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
@@ -30,6 +32,38 @@ def collected() -> Iterator[None]:
     """jgo leaves the sockets of answers that it does not read to the collector; they must not bother later tests."""
     yield
     gc.collect()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *words: Any) -> None:
+        return
+
+
+class Repository:
+    """Serves `folder` as a Maven repository under `url`."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+
+    def publish(self, artifact: str, content: bytes) -> Pinned:
+        """Puts a file there and returns what a lock file would say about it."""
+        file = self.folder / "org" / "example" / artifact / "1.0" / f"{artifact}-1.0.jar"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        return Pinned("org.example", artifact, "1.0", len(content), hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield Repository(folder, f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
 
 
 class Terminal(io.StringIO):

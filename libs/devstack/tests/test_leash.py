@@ -1,17 +1,39 @@
 """No process outlives the one that wanted it."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fettle_devstack.failures import DevstackError
 from fettle_devstack.leashed import Leashed
+
+
+def wait_until_gone(pid: int, within_s: float = 30.0) -> None:
+    """Returns when no process has this id any more; fails the test when one still has after `within_s`."""
+    deadline = time.monotonic() + within_s
+    try:
+        handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    except ProcessLookupError:
+        return
+    if handle is not None:
+        ended, _, _ = select.select([handle], [], [], within_s)
+        os.close(handle)
+        assert ended, f"process {pid} still runs after {within_s:.0f} s"
+        return
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"process {pid} still runs after {within_s:.0f} s")
+
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; print('up', flush=True); time.sleep(600)"]
 DEAF = [
@@ -51,15 +73,13 @@ def pid_from(process: subprocess.Popen[str]) -> int:
 
 @pytest.mark.rule("OP-7")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV])
-def test_a_process_ends_with_the_one_that_started_it(
-    tmp_path: Path, number: signal.Signals, gone: Callable[[int], None]
-) -> None:
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path, number: signal.Signals) -> None:
     parent = wisher(tmp_path, "time.sleep(600)")
     pid = pid_from(parent)
     os.kill(pid, 0)
     parent.send_signal(number)
     parent.wait()
-    gone(pid)
+    wait_until_gone(pid)
 
 
 @pytest.mark.rule("OP-7")
@@ -67,37 +87,35 @@ def test_a_process_ends_with_the_one_that_started_it(
     "then", ["sys.exit(0)", "raise RuntimeError", "import os; os.abort()", "import os; os._exit(3)"]
 )
 def test_a_process_ends_when_its_parent_returns_or_crashes(
-    tmp_path: Path, then: str, gone: Callable[[int], None], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, then: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     parent = wisher(tmp_path, then)
     pid = pid_from(parent)
     parent.wait()
-    gone(pid)
+    wait_until_gone(pid)
 
 
 @pytest.mark.rule("OP-7")
-def test_a_process_that_will_not_stop_is_killed_after_its_grace_time(
-    tmp_path: Path, gone: Callable[[int], None]
-) -> None:
+def test_a_process_that_will_not_stop_is_killed_after_its_grace_time(tmp_path: Path) -> None:
     parent = wisher(tmp_path, "time.sleep(600)", DEAF)
     pid = pid_from(parent)
     parent.kill()
     parent.wait()
-    gone(pid)
+    wait_until_gone(pid)
 
 
 @pytest.mark.rule("OP-7")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends a process whose leash was killed")
-def test_a_process_ends_when_even_its_leash_is_killed(tmp_path: Path, gone: Callable[[int], None]) -> None:
+def test_a_process_ends_when_even_its_leash_is_killed(tmp_path: Path) -> None:
     leashed = start(tmp_path, SLEEPER)
     leash = int(Path(f"/proc/{leashed.pid}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(leash, signal.SIGKILL)
-    gone(leashed.pid)
+    wait_until_gone(leashed.pid)
     assert leashed.wait() == -signal.SIGKILL
 
 
 @pytest.mark.rule("OP-7")
-def test_what_a_process_started_itself_ends_with_it(tmp_path: Path, gone: Callable[[int], None]) -> None:
+def test_what_a_process_started_itself_ends_with_it(tmp_path: Path) -> None:
     family = [
         sys.executable,
         "-S",
@@ -106,7 +124,7 @@ def test_what_a_process_started_itself_ends_with_it(tmp_path: Path, gone: Callab
     ]
     leashed = Leashed.start(family, folder=tmp_path, log=tmp_path / "log")
     leashed.wait()
-    gone(int((tmp_path / "log").read_text().split()[0]))
+    wait_until_gone(int((tmp_path / "log").read_text().split()[0]))
 
 
 def test_stop_asks_first_and_then_insists(tmp_path: Path) -> None:
