@@ -1,13 +1,47 @@
 """The console's own fixtures."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from console_world import World, console_world
+
+from fettle_devstack.isolation import discard, isolated
+from fettle_devstack.servers import Servers
+
+
+@pytest.fixture(scope="session")
+def console_environment(servers: Servers) -> Iterator[dict[str, str]]:
+    settings = isolated(servers)
+    yield settings
+    discard(servers, settings)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_console(console_environment: dict[str, str]) -> AsyncIterator[World]:
+    async with console_world(console_environment) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(running_console: World) -> World:
+    """The session's console without any org, ticket or session. Its Kafka topics keep what other tests wrote.
+
+    A test that uses it runs in the session's loop: `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+    """
+    await running_console.forget()
+    return running_console
 
 
 @pytest.fixture
-async def world(environment: dict[str, str]) -> AsyncIterator[World]:
-    """A console with fake services, isolated."""
+async def new_world(environment: dict[str, str]) -> AsyncIterator[World]:
+    """A console of this test alone, with topics of its own."""
     async with console_world(environment) as started:
+        yield started
+
+
+@pytest.fixture
+async def fragile(own_environment: dict[str, str]) -> AsyncIterator[World]:
+    """A console on servers that may be hurt."""
+    async with console_world(own_environment) as started:
         yield started

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import uuid4
 
 from fastapi import Body, FastAPI, Header, Request
 from fastapi.responses import Response, StreamingResponse
@@ -32,7 +32,7 @@ class Tickets:
         at = _text(datetime.now(UTC) - timedelta(seconds=ago_s))
         source = "health_monitor" if actor["type"] == "health_monitor" else "user"
         ticket = {
-            "id": str(uuid5(NAMESPACE_URL, f"{org}/{number}")),
+            "id": str(uuid4()),
             "number": number,
             "title": title,
             "description": "",
@@ -57,7 +57,7 @@ class Tickets:
         ticket["version"] += 1
         ticket["updated_at"] = _text(datetime.now(UTC))
         entry = {
-            "id": str(uuid5(NAMESPACE_URL, f"{org}/{number}/{ticket['version']}")),
+            "id": str(uuid4()),
             "type": kind,
             "version": ticket["version"],
             "at": ticket["updated_at"] if ticket["version"] > 1 else ticket["opened_at"],
@@ -70,6 +70,12 @@ class Tickets:
     def move(self, org: str, number: int, state: str, kind: str, actor: dict[str, Any]) -> dict[str, Any]:
         self.tickets[org, number]["state"] = state
         return self.entry(org, number, kind, actor)
+
+    def forget(self) -> None:
+        self.tickets.clear()
+        self.timelines.clear()
+        self.answered.clear()
+        self.policy = {"report_issue_enabled": True}
 
     def counts(self, org: str) -> dict[str, int]:
         states = [ticket["state"] for (of, _), ticket in self.tickets.items() if of == org]

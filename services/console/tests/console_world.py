@@ -1,12 +1,13 @@
 """A console in this process on the session's real servers, with fake services behind it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import httpx2
 from aiokafka import AIOKafkaProducer
 from console_fakes import Tickets, echo_service, ticket_service
@@ -29,7 +30,7 @@ class World:
     http: httpx2.AsyncClient
     producer: AIOKafkaProducer
     tickets: Tickets
-    stack: AsyncExitStack
+    services: AsyncExitStack
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -69,6 +70,28 @@ class World:
         headers, value = to_binary(event)
         await self.producer.send_and_wait(self.settings.topic(topic), value, key=key.encode(), headers=headers)
 
+    async def post(self, path: str, **fields: str) -> httpx2.Response:
+        """Sends a form as one of our own pages does."""
+        return await self.http.post(path, data=fields, headers={"origin": self.url})
+
+    async def sign_in(self, org: str, role: str = "viewer") -> None:
+        """Signs this client in as a person with a token of the role."""
+        answer = await self.post("/sign-in", token=await self.token(org, role))
+        assert answer.status_code == 303, answer.text
+
+    async def forget(self) -> None:
+        """Back to an installation without orgs, tickets and people."""
+        self.http.cookies.clear()
+        self.tokens.clear()
+        self.tickets.forget()
+        connection = await asyncpg.connect(self.settings.database_dsn("console"))
+        await connection.execute("TRUNCATE org CASCADE")
+        await connection.close()
+
+    async def stop(self) -> None:
+        """Stops everything; the HTTP client last."""
+        await self.services.aclose()
+
     @asynccontextmanager
     async def events(self, path: str, **headers: str) -> AsyncIterator["Events"]:
         """A server-sent stream, once it has begun."""
@@ -104,6 +127,13 @@ class Events:
             if event is not None and (event.name in names if names else event.name not in ("", "beat")):
                 return event
 
+    async def until(self, name: str, fits: Callable[[Any], bool]) -> Any:
+        """The data of the next event of this name that fits."""
+        while True:
+            event = await self.next(name)
+            if fits(event.data):
+                return event.data
+
     async def _event(self) -> Event | None:
         fields: dict[str, str] = {}
         line = self._first or await anext(self._lines)
@@ -127,13 +157,13 @@ async def console_world(environment: Mapping[str, str], **more: str) -> AsyncIte
     }
     settings = ConsoleSettings.load(variables)
     tickets = Tickets()
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack, AsyncExitStack() as services:
         for service in (ticket_service(settings, tickets), echo_service(settings), build_app(settings)):
-            await stack.enter_async_context(service.running())
+            await services.enter_async_context(service.running())
         http = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20.0, trust_env=False)
         )
         producer = build_producer(settings, client_id="test")
         await producer.start()
         stack.push_async_callback(producer.stop)
-        yield World(settings, http, producer, tickets, stack)
+        yield World(settings, http, producer, tickets, services)

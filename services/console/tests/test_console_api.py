@@ -14,6 +14,8 @@ from fettle_contracts.cloudevents import from_record
 from fettle_contracts.orgs import ORG, Org
 from fettle_contracts.topics import ORGS
 
+SHARED = pytest.mark.asyncio(loop_scope="session")
+
 ORG_PATHS = (
     "/tickets", "/tickets/1", "/ticket-policy", "/subjects", "/subjects/device/a%2Fb", "/transitions", "/health-policy",
     "/workflows", "/workflows/x", "/runs", "/tokens", "/events", "/silences", "/nothing", "/tickets/%2e%2e/x",
@@ -21,6 +23,7 @@ ORG_PATHS = (
 
 
 @pytest.mark.rule("AC-2")
+@SHARED
 async def test_another_orgs_paths_answer_exactly_like_an_org_that_does_not_exist(world: World) -> None:
     token = await world.token("acme")
     await world.token("zoo")
@@ -37,6 +40,7 @@ async def test_another_orgs_paths_answer_exactly_like_an_org_that_does_not_exist
 
 
 @pytest.mark.rule("AC-1", "AC-8")
+@SHARED
 async def test_who_has_no_token_that_counts_is_told_so(world: World) -> None:
     await world.token("acme")
     for token, code in ((None, "token_missing"), ("ftl_made-up", "token_invalid")):
@@ -49,6 +53,7 @@ async def test_who_has_no_token_that_counts_is_told_so(world: World) -> None:
 
 
 @pytest.mark.rule("AC-1")
+@SHARED
 async def test_a_token_ends_when_its_time_is_over_or_it_is_revoked(world: World) -> None:
     admin = await world.token("acme")
     brief = await world.token("acme", "viewer", expires_in_s=1)
@@ -66,6 +71,7 @@ async def test_a_token_ends_when_its_time_is_over_or_it_is_revoked(world: World)
 
 
 @pytest.mark.rule("AC-2")
+@SHARED
 async def test_another_orgs_token_cannot_be_revoked(world: World) -> None:
     theirs = await world.token("zoo")
     [token] = (await world.call("GET", "/api/v1/orgs/zoo/tokens", theirs)).json()["items"]
@@ -84,6 +90,7 @@ async def test_another_orgs_token_cannot_be_revoked(world: World) -> None:
         ("ingest", {"heartbeats"}),
     ],
 )
+@SHARED
 async def test_a_role_allows_what_it_is_for(world: World, role: str, allowed: set[str]) -> None:
     token = await world.token("acme", role)
     world.tickets.open("acme", "Lift")
@@ -101,14 +108,14 @@ async def test_a_role_allows_what_it_is_for(world: World, role: str, allowed: se
 
 
 @pytest.mark.rule("AC-6")
-async def test_a_new_org_is_told_to_the_services_signed_and_again_when_repeated(world: World) -> None:
+async def test_a_new_org_is_told_to_the_services_signed_and_again_when_repeated(new_world: World) -> None:
     body = {"org": "acme", "name": "Acme Corp"}
-    first = await world.call("POST", "/api/v1/orgs", BOOTSTRAP, json=body)
-    again = await world.call("POST", "/api/v1/orgs", BOOTSTRAP, json={**body, "name": "Other"})
+    first = await new_world.call("POST", "/api/v1/orgs", BOOTSTRAP, json=body)
+    again = await new_world.call("POST", "/api/v1/orgs", BOOTSTRAP, json={**body, "name": "Other"})
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
 
-    consumer = build_consumer(world.settings, world.settings.topic(ORGS), client_id="test")
+    consumer = build_consumer(new_world.settings, new_world.settings.topic(ORGS), client_id="test")
     await consumer.start()
     try:
         records = [await consumer.getone(), await consumer.getone()]
@@ -117,11 +124,12 @@ async def test_a_new_org_is_told_to_the_services_signed_and_again_when_repeated(
     events = [from_record(record.headers, record.key, record.value) for record in records]
     assert [(event.key, event.type, event.source) for event in events] == [("acme", ORG, "fettle/console")] * 2
     assert all(Org.from_json(event.data).name == "Acme Corp" for event in events)
-    verifier = Verifier(world.settings.signing_keys)
+    verifier = Verifier(new_world.settings.signing_keys)
     assert all(isinstance(verifier.verify_event(event, datetime.now(UTC)), Verified) for event in events)
 
 
 @pytest.mark.rule("AC-7")
+@SHARED
 async def test_the_installations_token_cannot_read_or_work_in_an_org(world: World) -> None:
     await world.token("acme")
     for path in ("/tickets", "/events", "/workflows/x"):
@@ -133,6 +141,7 @@ async def test_the_installations_token_cannot_read_or_work_in_an_org(world: Worl
 
 
 @pytest.mark.rule("AC-3", "AC-4")
+@SHARED
 async def test_a_request_arrives_as_it_was_sent_and_speaks_for_its_sender(world: World) -> None:
     token = await world.token("acme", "operator")
     answer = await world.call(
@@ -159,6 +168,7 @@ async def test_a_request_arrives_as_it_was_sent_and_speaks_for_its_sender(world:
 
 @pytest.mark.rule("AC-4")
 @pytest.mark.parametrize("status", [200, 202, 404, 409, 412, 422, 429, 500])
+@SHARED
 async def test_an_answer_comes_back_with_its_status(world: World, status: int) -> None:
     token = await world.token("acme")
     answer = await world.call("GET", f"/api/v1/orgs/acme/workflows/x?status={status}", token)
@@ -168,6 +178,7 @@ async def test_an_answer_comes_back_with_its_status(world: World, status: int) -
 
 
 @pytest.mark.rule("AC-4")
+@SHARED
 async def test_a_long_answer_is_passed_on_as_it_comes_without_the_hops_headers(world: World) -> None:
     token = await world.token("acme")
     answer = await world.call("GET", "/api/v1/orgs/acme/workflows/stream", token)
@@ -178,6 +189,7 @@ async def test_a_long_answer_is_passed_on_as_it_comes_without_the_hops_headers(w
 
 
 @pytest.mark.rule("AC-5")
+@SHARED
 async def test_while_a_service_is_away_its_paths_say_so_and_others_work(world: World) -> None:
     token = await world.token("acme")
     away = await world.call("GET", "/api/v1/orgs/acme/subjects", token)
@@ -187,6 +199,7 @@ async def test_while_a_service_is_away_its_paths_say_so_and_others_work(world: W
 
 
 @pytest.mark.rule("AC-8")
+@SHARED
 async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
     token = await world.token("acme")
     path = "/api/v1/orgs/acme"
@@ -208,6 +221,7 @@ async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
 
 
 @pytest.mark.rule("AC-40")
+@SHARED
 async def test_half_of_the_api_is_not_described(world: World) -> None:
     half = await world.call("GET", "/api/openapi.json")
     assert (half.status_code, half.json()["code"]) == (503, "unavailable")

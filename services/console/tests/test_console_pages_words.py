@@ -2,10 +2,10 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from urllib.parse import parse_qsl
 
 import pytest
+from console_html import elements
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,20 +39,8 @@ ATTACKS = [
 ]
 
 
-class Elements(HTMLParser):
-    """The elements and attributes that a browser would see."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
 def assert_harmless(html: str) -> None:
-    for tag, attributes in Elements(html).found:
+    for tag, attributes in elements(html):
         assert tag not in ("script", "img", "svg", "iframe", "style", "form", "button", "details", "input", "object")
         assert not [name for name in attributes if name.startswith("on") or name in ("style", "id", "class", "src")]
         assert re.match(r"(https?:|mailto:|#|/|[^:]*$)", attributes.get("href") or "", re.IGNORECASE)

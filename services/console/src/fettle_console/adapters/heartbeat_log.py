@@ -12,12 +12,21 @@ from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from fettle_chassis.kafka import build_producer
 from fettle_chassis.service import Part
 from fettle_chassis.settings import ServiceSettings
-from fettle_console.adapters.one_attempt import Batches, Fate, Record, batches, by_leader, produce, sign_of_life
+from fettle_console.adapters.one_attempt import (
+    Batches,
+    Fate,
+    Record,
+    batches,
+    by_leader,
+    produce,
+    sign_of_life,
+)
 from fettle_contracts.topics import HEARTBEATS
 
 WITHIN_S = 5.0
@@ -86,10 +95,8 @@ class HeartbeatLog(Part):
         """
         client, loop, taken = producer.client, asyncio.get_running_loop(), 0
         while True:
-            groups = by_leader(client, self._topic, waiting)
-            signs = (sign_of_life(client, node, self._topic) for node in groups)
             try:
-                await self._all_within(signs, min(deadline, loop.time() + SIGN_OF_LIFE_S))
+                groups = await self._living_leaders(client, waiting, min(deadline, loop.time() + SIGN_OF_LIFE_S))
             except (KafkaError, TimeoutError):
                 if taken:
                     raise OutcomeUnknown(taken) from None
@@ -111,6 +118,18 @@ class HeartbeatLog(Part):
                 return taken
             log.info("heartbeats.not_taken", codes=sorted({code for _, code in fates.values() if code}))
             await asyncio.sleep(_PAUSE_S)
+
+    async def _living_leaders(
+        self, client: AIOKafkaClient, waiting: Batches, deadline: float
+    ) -> dict[int, dict[int, Sequence[Record]]]:
+        """The batches by leader, each of which has just answered. Raises KafkaError or TimeoutError."""
+        try:
+            groups = by_leader(client, self._topic, waiting)
+        except KafkaError:
+            await self._within(_refreshed(client), deadline)
+            groups = by_leader(client, self._topic, waiting)
+        await self._all_within((sign_of_life(client, node, self._topic) for node in groups), deadline)
+        return groups
 
     async def _connected(self, deadline: float) -> AIOKafkaProducer:
         """The producer whose connections are used; all posts wait for the same attempt to connect."""
@@ -149,3 +168,8 @@ class HeartbeatLog(Part):
 
     async def _within(self, coroutine: Coroutine[Any, Any, T], deadline: float) -> T:
         return (await self._all_within([coroutine], deadline))[0]
+
+
+async def _refreshed(client: AIOKafkaClient) -> None:
+    """Asks who leads now: without it the client would wait for the next of its own rare updates."""
+    await client.force_metadata_update()

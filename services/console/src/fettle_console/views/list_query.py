@@ -15,6 +15,8 @@ SORTS = (
 )
 FILTERS = ("source", "kind", "subject", "integration", "space")
 
+SEARCH_MIN_CHARACTERS = 3
+
 DEFAULT_STATE, DEFAULT_SORT = "open", "-opened"
 
 
@@ -51,6 +53,11 @@ class ListQuery:
     def narrowed(self) -> bool:
         return bool(self.q or any(getattr(self, name) for name in FILTERS))
 
+    @property
+    def too_short(self) -> bool:
+        """Whether the search is shorter than the service can look up; it is then left out."""
+        return 0 < len(self.q) < SEARCH_MIN_CHARACTERS
+
     def chips(self) -> list[tuple[str, str]]:
         """Filters that have no control of their own on the page, as (name, value)."""
         return [(name, getattr(self, name)) for name in ("subject", "integration", "space") if getattr(self, name)]
@@ -66,7 +73,8 @@ class ListQuery:
 
     def for_service(self, limit: int) -> str:
         """The query string for the ticket service."""
-        return "?" + urlencode([*((name, value) for name, value in self._said() if value), ("limit", str(limit))])
+        said = [(name, value) for name, value in self._said() if value and not (name == "q" and self.too_short)]
+        return "?" + urlencode([*said, ("limit", str(limit))])
 
     def _said(self) -> Iterable[tuple[str, str]]:
         return ((name, getattr(self, name)) for name in ("state", "q", *FILTERS, "sort", "cursor"))

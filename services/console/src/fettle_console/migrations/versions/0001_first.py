@@ -9,7 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    create_chassis_tables_v1(op)  # type: ignore[arg-type]  # the module speaks for the operations
+    create_chassis_tables_v1(op)
     op.execute(
         """
         CREATE TABLE org (

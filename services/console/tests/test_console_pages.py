@@ -1,0 +1,231 @@
+"""The pages over HTTP, as a browser without scripts would use them."""
+
+import html
+import re
+
+import httpx2
+import pytest
+from console_html import elements
+from console_world import World
+
+SHARED = pytest.mark.asyncio(loop_scope="session")
+
+ANN = {"type": "user", "id": "token/1", "name": "Ann"}
+EVIL = '<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1)) "><b>'
+
+
+def command_id(page: httpx2.Response) -> str:
+    found = re.search(r'name="command_id" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def assert_quiet(page: httpx2.Response) -> None:
+    """Nothing in the page acts by itself, comes from elsewhere, or leads to a script."""
+    for tag, attributes in elements(page.text):
+        assert tag not in ("img", "style", "iframe", "object", "embed", "base")
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        assert tag != "script" or (attributes.get("src") or "").startswith("/static/")
+        for name in ("href", "src", "action"):
+            assert not (attributes.get(name) or "").lower().startswith(("http", "//", "javascript:", "data:"))
+
+
+def buttons(page: httpx2.Response) -> list[str]:
+    """The labels of the update box."""
+    box = page.text.partition('id="update"')[2].partition("</form>")[0]
+    return [re.sub(r"\s+", " ", label).strip() for label in re.findall(r"<button[^>]*>([^<]*)<", box)]
+
+
+@pytest.mark.rule("AC-23")
+@SHARED
+async def test_every_page_carries_the_policy_and_obeys_it(world: World) -> None:
+    world.tickets.open("acme", EVIL, description=EVIL)
+    await world.sign_in("acme", "operator")
+    for path in ("/orgs/acme/tickets", "/orgs/acme/tickets/1", "/orgs/acme/tickets/new", "/sign-in", "/nothing"):
+        page = await world.http.get(path, follow_redirects=True)
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert (page.headers["x-content-type-options"], page.headers["cache-control"]) == ("nosniff", "no-store")
+        assert_quiet(page)
+
+
+@pytest.mark.rule("AC-23")
+@SHARED
+async def test_static_files_are_kept_by_their_content(world: World) -> None:
+    page = (await world.http.get("/sign-in")).text
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+        answer = await world.http.get(html.unescape(address))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+    assert (await world.http.get("/static/../app.py")).status_code == 404
+
+
+@pytest.mark.rule("AC-24")
+@SHARED
+async def test_what_people_and_machines_write_is_shown_and_never_run(world: World) -> None:
+    ticket = world.tickets.open(
+        "acme", EVIL, description=EVIL, space=EVIL, subject={"type": "other", "id": EVIL, "name": EVIL}
+    )
+    ticket["links"] = [{"label": EVIL, "url": "javascript:alert(1)"}]
+    world.tickets.entry(
+        "acme", 1, "comment-added", {"type": "workflow", "name": EVIL}, body=EVIL, evidence={EVIL: EVIL}
+    )
+    await world.sign_in("acme", "operator")
+    for path in ("/orgs/acme/tickets", "/orgs/acme/tickets/1", "/orgs/acme/tickets/1?edit=description"):
+        answer = await world.http.get(path)
+        assert "alert(1)" in answer.text
+        assert_quiet(answer)
+
+
+@pytest.mark.rule("AC-2", "AC-36")
+@SHARED
+async def test_another_orgs_pages_look_like_none(world: World) -> None:
+    world.tickets.open("zoo", "Secret")
+    await world.token("zoo")
+    await world.sign_in("acme", "admin")
+    for path in ("/tickets", "/tickets/1", "/tickets/new", "/health", "/live"):
+        theirs, nobodys = [await world.http.get(f"/orgs/{org}{path}") for org in ("zoo", "nobody")]
+        assert (theirs.status_code, theirs.text) == (404, nobodys.text)
+    written = await world.post("/orgs/zoo/tickets/1/update", command_id="1", action="resolve")
+    assert written.status_code == 404
+    assert world.tickets.tickets["zoo", 1]["state"] == "open"
+
+
+@pytest.mark.rule("AC-30")
+@SHARED
+async def test_the_list_shows_what_its_address_asks_for(world: World) -> None:
+    for number in range(1, 61):
+        world.tickets.open("acme", f"Ticket {number:02}", ago_s=6000 - number * 60)
+    world.tickets.move("acme", 60, "in_progress", "started", ANN)
+    world.tickets.move("acme", 59, "resolved", "resolved", ANN)
+    await world.sign_in("acme", "viewer")
+
+    def titles(page: httpx2.Response) -> list[str]:
+        return re.findall(r">(Ticket \d\d)<", page.text)
+
+    first = await world.http.get("/orgs/acme/tickets")
+    assert titles(first) == [f"Ticket {number:02}" for number in range(58, 8, -1)]
+    assert re.search(r"Open\s*<b>58</b>.*In progress\s*<b>1</b>.*Resolved\s*<b>1</b>", first.text, re.DOTALL)
+    [following] = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    second = await world.http.get(html.unescape(following))
+    assert titles(second) == [f"Ticket {number:02}" for number in range(8, 0, -1)]
+    assert titles(await world.http.get("/orgs/acme/tickets?state=in_progress")) == ["Ticket 60"]
+    assert titles(await world.http.get("/orgs/acme/tickets?state=all&q=Ticket 5")) == [
+        f"Ticket {number}" for number in range(59, 49, -1)
+    ]
+    none = await world.http.get("/orgs/acme/tickets?q=nowhere")
+    assert "No ticket fits" in none.text
+    short = await world.http.get("/orgs/acme/tickets?q=Ti")
+    assert (short.status_code, "at least 3 characters" in short.text) == (200, True)
+
+
+@pytest.mark.rule("AC-31")
+@SHARED
+async def test_a_ticket_offers_what_its_state_allows_and_does_it(world: World) -> None:
+    world.tickets.open("acme", "Lift 3 makes a noise", actor=ANN, description="Since *this morning*.")
+    await world.sign_in("acme", "operator")
+    page = await world.http.get("/orgs/acme/tickets/1")
+    assert "<em>this morning</em>" in page.text
+    for action, comment, then in (
+        ("comment", "On it", ["Comment", "Start work", "Resolve"]),
+        ("start", "", ["Comment", "Move back to open", "Resolve"]),
+        ("move-to-open", "", ["Comment", "Start work", "Resolve"]),
+        ("resolve", "Oiled.", ["Comment", "Reopen"]),
+        ("reopen", "", ["Comment", "Start work", "Resolve"]),
+    ):
+        form = {"command_id": command_id(page), "action": action, "comment": comment}
+        answers = [await world.post("/orgs/acme/tickets/1/update", **form) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [303, 303]
+        page = await world.http.get("/orgs/acme/tickets/1")
+        assert buttons(page) == then
+    kinds = [entry["type"] for entry in world.tickets.timelines["acme", 1]]
+    assert kinds == ["opened", "comment-added", "started", "moved-to-open", "resolved", "comment-added", "reopened"]
+    assert {entry["actor"]["name"] for entry in world.tickets.timelines["acme", 1][1:]} == {"operator of acme"}
+
+
+@pytest.mark.rule("AC-31")
+@SHARED
+async def test_what_is_refused_is_said_and_what_was_typed_stays(world: World) -> None:
+    world.tickets.open("acme", "Lift")
+    await world.sign_in("acme", "operator")
+    page = await world.http.get("/orgs/acme/tickets/1")
+    world.tickets.move("acme", 1, "resolved", "resolved", ANN)
+    form = {"command_id": command_id(page), "action": "start", "comment": "I have a ladder"}
+    refused = await world.post("/orgs/acme/tickets/1/update", **form)
+    assert refused.status_code == 409
+    assert "The ticket is resolved; this needs open." in refused.text
+    assert ">I have a ladder</textarea>" in refused.text
+    assert buttons(refused) == ["Comment", "Reopen"]
+    assert len(world.tickets.timelines["acme", 1]) == 2
+
+
+@pytest.mark.rule("AC-31")
+@SHARED
+async def test_a_description_that_somebody_else_changed_is_not_overwritten(world: World) -> None:
+    world.tickets.open("acme", "Lift", description="First")
+    await world.sign_in("acme", "operator")
+    page = await world.http.get("/orgs/acme/tickets/1?edit=description")
+    world.tickets.tickets["acme", 1].update(description="Second", description_version=2)
+    form = {"command_id": command_id(page), "version": "1", "description": "Mine"}
+    refused = await world.post("/orgs/acme/tickets/1/description", **form)
+    assert refused.status_code == 412
+    assert ">Mine</textarea>" in refused.text
+    assert "<p>Second</p>" in refused.text
+    again = {"command_id": command_id(refused), "version": "2", "description": "Both"}
+    assert (await world.post("/orgs/acme/tickets/1/description", **again)).status_code == 303
+    assert world.tickets.tickets["acme", 1]["description"] == "Both"
+
+
+@pytest.mark.rule("AC-3", "AC-31")
+@SHARED
+async def test_a_viewer_reads_and_is_offered_nothing_else(world: World) -> None:
+    world.tickets.open("acme", "Lift")
+    await world.sign_in("acme", "viewer")
+    page = await world.http.get("/orgs/acme/tickets/1")
+    assert "update" not in re.findall(r'id="(\w+)"', page.text)
+    assert "Report issue" not in (await world.http.get("/orgs/acme/tickets")).text
+    for path, form in (
+        ("/orgs/acme/tickets/1/update", {"command_id": "1", "action": "resolve"}),
+        ("/orgs/acme/tickets/1/description", {"command_id": "1", "version": "1", "description": "x"}),
+        ("/orgs/acme/tickets/new", {"command_id": "1", "title": "x"}),
+    ):
+        assert (await world.post(path, **form)).status_code == 403
+    assert (world.tickets.tickets["acme", 1]["state"], len(world.tickets.tickets)) == ("open", 1)
+
+
+@pytest.mark.rule("AC-31")
+@SHARED
+async def test_an_issue_is_reported_unless_the_org_does_not_want_that(world: World) -> None:
+    await world.sign_in("acme", "operator")
+    assert "Report issue" in (await world.http.get("/orgs/acme/tickets")).text
+    page = await world.http.get("/orgs/acme/tickets/new")
+    empty = await world.post("/orgs/acme/tickets/new", command_id=command_id(page), space="oslo/hq")
+    assert empty.status_code == 400
+    assert "A ticket needs a title." in empty.text
+    assert 'value="oslo/hq"' in empty.text
+    form = {"title": "Lift 3", "subject_type": "other", "subject_id": "lift-3", "description": "Since *now*"}
+    made = await world.post("/orgs/acme/tickets/new", command_id=command_id(page), **form)
+    assert (made.status_code, made.headers["location"]) == (303, "/orgs/acme/tickets/1")
+    assert world.tickets.tickets["acme", 1]["subject"] == {"type": "other", "id": "lift-3"}
+
+    world.tickets.policy["report_issue_enabled"] = False
+    assert "Report issue" not in (await world.http.get("/orgs/acme/tickets")).text
+    assert (await world.http.get("/orgs/acme/tickets/new")).status_code == 403
+
+
+@pytest.mark.rule("AC-5", "AC-36")
+@SHARED
+async def test_an_error_is_a_page_in_plain_words_with_the_way_out(world: World) -> None:
+    await world.sign_in("acme", "viewer")
+    for path, status, words in (
+        ("/orgs/acme/tickets/7", 404, "There is no such ticket."),
+        ("/orgs/acme/tickets/x", 400, "number"),
+        ("/orgs/acme/nothing", 404, "There is no such page."),
+        ("/orgs/acme/health", 503, "The health service does not answer."),
+    ):
+        page = await world.http.get(path)
+        assert page.status_code == status
+        assert page.headers["content-type"].startswith("text/html")
+        assert words in page.text
+        assert '<a class="button" href="/">' in page.text
