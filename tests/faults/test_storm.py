@@ -69,7 +69,7 @@ def kill_at_random(installation: Installation, seed: int, kills: int, seconds: f
     return counted
 
 
-@pytest.mark.rule("OP-90", "TS-1", "HM-1")
+@pytest.mark.rule("OP-91")
 def test_nothing_is_lost_doubled_or_invented_while_processes_are_killed(installation: Installation, seed: int) -> None:
     kills = int(os.environ.get("FETTLE_TEST_KILLS") or 50)
     seconds = kills * 2.4
@@ -82,7 +82,7 @@ def test_nothing_is_lost_doubled_or_invented_while_processes_are_killed(installa
     storm(installation, seed, 5_000, seconds, killing, away_s=FULL_SILENCE_S)
 
 
-@pytest.mark.rule("OP-91")
+@pytest.mark.rule("OP-92")
 def test_servers_that_are_away_delay_and_invent_nothing(
     own_servers: Servers, own_installation: Installation, seed: int
 ) -> None:

@@ -32,7 +32,7 @@ def send_again(servers: Servers, records: list[Received], partition: bool) -> No
     assert client.flush(30) == 0
 
 
-@pytest.mark.rule("HM-1")
+@pytest.mark.rule("OP-93")
 @pytest.mark.timeout(180)
 def test_an_old_policy_sent_again_by_a_stranger_changes_nothing(servers: Servers, installation: Installation) -> None:
     """The first policy of a new org is `off`: were a copy of it obeyed, the org would not be judged any more."""
@@ -50,7 +50,7 @@ def test_an_old_policy_sent_again_by_a_stranger_changes_nothing(servers: Servers
     assert read_all(servers.kafka.bootstrap, installation.topic("device.heartbeats.dlq")) == []
 
 
-@pytest.mark.rule("TS-1")
+@pytest.mark.rule("OP-93")
 @pytest.mark.timeout(180)
 def test_a_signed_command_sent_again_by_a_stranger_has_no_second_effect(
     servers: Servers, installation: Installation
@@ -109,7 +109,7 @@ def no_tickets(api: OrgApi, *subjects: str) -> bool:
     return not any(api.tickets(subject=subject) for subject in subjects)
 
 
-@pytest.mark.rule("HM-1")
+@pytest.mark.rule("OP-94")
 @pytest.mark.timeout(300)
 def test_a_heartbeats_topic_deleted_and_created_again_invents_nothing_and_goes_on(
     servers: Servers, installation: Installation
