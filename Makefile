@@ -28,7 +28,7 @@ test: .venv/.ready ## run all tests on real servers
 	@$(RUN) pytest -m "not campaign" $(TESTS)
 
 campaign: .venv/.ready ## run the long forms of the tests; what they found goes to bench/results
-	@$(RUN) tools.campaign
+	@$(RUN) tools.campaign $(LEGS)
 
 check: .venv/.ready ## lint, types, import rules, schemas, the project's own rules
 	@$(RUN) ruff check $(SOURCES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,12 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library/Caches/fettle"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fettle"
+
+
+def has_certificates() -> bool:
+    """Whether the system keeps certificates of its own, as companies with a proxy that looks inside do."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).glob("*.0")))
 
 
 def locked(name: str) -> tuple[str, str]:
@@ -73,14 +80,14 @@ def installer() -> Path:
 
 def main() -> None:
     uv, python = installer(), ROOT / ".venv" / "bin" / "python"
-    environment = {**os.environ, "UV_NO_CONFIG": "1", "VIRTUAL_ENV": str(ROOT / ".venv")}
+    environment = {"UV_SYSTEM_CERTS": str(has_certificates()).lower(), **os.environ, "VIRTUAL_ENV": str(ROOT / ".venv")}
 
     def run(*arguments: str | Path) -> None:
         if subprocess.run([uv, *arguments], cwd=ROOT, env=environment, check=False).returncode:
             fail(f"uv {arguments[0]} failed; the lines above say why")
 
     if not python.exists():
-        run("venv", "--quiet", "--python", sys.executable, ".venv")
+        run("venv", "--quiet", "--clear", "--python", sys.executable, ".venv")
     print("installing the locked packages", flush=True)
     run("pip", "sync", "--quiet", "--python", python, "--require-hashes", LOCK)
     editable: list[str] = []

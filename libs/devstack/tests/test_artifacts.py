@@ -208,10 +208,21 @@ def test_every_download_is_pinned() -> None:
     assert len(pinned(names[0])) > 40
 
 
-def test_the_certificates_that_the_system_names_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_certificates_that_the_system_names_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", "/some/roots.pem")
+    roots = tmp_path / "roots.pem"
+    roots.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
     with certificates_of_the_system():
-        assert os.environ["REQUESTS_CA_BUNDLE"] == "/some/roots.pem"
+        assert os.environ["REQUESTS_CA_BUNDLE"] == str(roots)
     assert "REQUESTS_CA_BUNDLE" not in os.environ
+
+
+def test_a_system_without_certificates_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    with certificates_of_the_system():
+        assert "REQUESTS_CA_BUNDLE" not in os.environ

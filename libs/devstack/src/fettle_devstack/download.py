@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -93,8 +94,12 @@ def _believe(file: Path, wanted: Pinned) -> None:
 
 @contextmanager
 def certificates_of_the_system() -> Iterator[None]:
-    """Lets `requests` trust what `SSL_CERT_FILE` names, as other programs do: it has a variable of its own for that."""
-    name, system = "REQUESTS_CA_BUNDLE", os.environ.get("SSL_CERT_FILE")
+    """Lets `requests` trust what other programs here do: the system's store, or what `SSL_CERT_FILE` names.
+
+    Left alone are its own variables, and a system that keeps no certificates.
+    """
+    name, paths = "REQUESTS_CA_BUNDLE", ssl.get_default_verify_paths()
+    system = paths.cafile or (paths.capath if paths.capath and any(Path(paths.capath).glob("*.0")) else None)
     if not system or name in os.environ or "CURL_CA_BUNDLE" in os.environ:
         yield
         return
