@@ -1,5 +1,6 @@
 """The engine on a real database: what an event, a result and time do to runs."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -13,12 +14,14 @@ from ticket_event import AT
 
 from fettle_chassis.failures import BadRecord
 from fettle_chassis.signing import Verified, Verifier
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.message import Unreadable
 from fettle_contracts.results import COMMAND_RESULT
 from fettle_contracts.ticket_events import EntryType
 from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.domain.advance import run_id_for
+from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.run import Failure, Result
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_triggers import decode_trigger
@@ -190,6 +193,37 @@ async def test_versions_count_changes_and_never_start_over(world: World) -> None
     assert await world.delete("note")
     assert not await world.delete("note")
     assert (await world.save(NOTE)).version == 4
+
+
+@pytest.mark.rule("WF-7")
+async def test_two_saves_at_once_cannot_make_a_loop_together(world: World) -> None:
+    back = NOTE.replace("workflow: note", "workflow: back").replace("ticket.opened", "ticket.comment-added")
+    back = back[: back.index("  noted:")] + (
+        "  more: {after: [opened], action: ticket.open,"
+        " with: {title: a, kind: b, subject: {ref: event.ticket.subject}}}\n"
+    )
+    async with unit_of_work(world.database) as work:
+        await world.library.save(work.connection, "acme", NOTE, "ann")
+        second = asyncio.create_task(world.save(back))
+        await waits_for_a_lock(world)
+        assert not second.done()
+    with pytest.raises(DocumentRefused):
+        await second
+
+
+async def waits_for_a_lock(world: World) -> None:
+    """Returns once somebody waits for an advisory lock of this database."""
+    async with asyncio.timeout(10), world.database.reading() as connection:
+        while True:
+            waiting = await connection.scalar(
+                text("""
+                    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+                    WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
+                """)
+            )
+            if waiting:
+                return
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.rule("WF-13")
