@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from tests.faults.traffic import TRIGGERS, Commands, Fleet
-from tests.installation import Installation, OrgApi, eventually
+from tests.installation import Installation, OrgApi
 from tests.outside import Received, read_all
 
 
 def settle(installation: Installation, api: OrgApi, commands: Commands, fleet: Fleet, within_s: float) -> None:
     """Waits until everything sent has had its effect; AssertionError says what is missing."""
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
-    expected = len(commands.opened) + len(fleet.dying) + len(fleet.returning)
 
-    def all_answered() -> bool:
+    def unanswered() -> set[str]:
         answers = read_all(bootstrap, installation.topic("ticket.command-results"))
-        answered = {record.json()["command_id"] for record in answers}
-        return set(commands.comments) <= answered and len(api.tickets()) >= expected
+        return set(commands.comments) - {record.json()["command_id"] for record in answers}
 
-    def all_back() -> bool:
-        return all(
-            any(ticket["resolution"] == "recovered" for ticket in api.tickets(subject=subject))
-            for subject in fleet.returning
-        )
+    def without_ticket() -> set[str]:
+        named = {_subject(ticket) for ticket in api.tickets()}
+        return {*fleet.dying, *fleet.returning, *(f"other/{key}" for key in commands.opened)} - named
 
-    def all_published() -> bool:
-        events = read_all(bootstrap, installation.topic("ticket.events"))
+    def not_back() -> set[str]:
+        back = {_subject(ticket) for ticket in api.tickets() if ticket["resolution"] == "recovered"}
+        return set(fleet.returning) - back
+
+    def unpublished() -> set[str]:
         newest: dict[str, int] = defaultdict(int)
-        for event in events:
+        for event in read_all(bootstrap, installation.topic("ticket.events")):
             body = event.json()
             newest[body["ticket"]["id"]] = max(newest[body["ticket"]["id"]], body["entry"]["version"])
-        return newest == {ticket["id"]: ticket["version"] for ticket in api.tickets()}
+        return {ticket["id"] for ticket in api.tickets() if newest[ticket["id"]] != ticket["version"]}
 
-    eventually(all_answered, f"every command answered and {expected} tickets", within_s)
-    eventually(all_back, "every returned device's ticket resolved", within_s)
-    eventually(all_published, "every event published", within_s)
+    for missing in (unanswered, without_ticket, not_back, unpublished):
+        nothing_left(missing, within_s)
+
+
+def nothing_left(missing: Callable[[], set[str]], within_s: float) -> None:
+    """Waits until nothing is missing; AssertionError names what still is."""
+    deadline = time.monotonic() + within_s
+    while left := missing():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{missing.__name__} after {within_s:.0f} s: {len(left)}, such as {sorted(left)[:10]}")
+        time.sleep(0.5)
+
+
+def _subject(ticket: dict[str, Any]) -> str:
+    return f"{ticket['subject']['type']}/{ticket['subject']['id']}"
 
 
 def check(installation: Installation, api: OrgApi, commands: Commands, fleet: Fleet) -> None:
@@ -80,10 +93,10 @@ def check_commands(
 def check_verdicts(tickets: list[dict[str, Any]], fleet: Fleet) -> None:
     """A ticket for each device that fell silent, none for those that did not, resolved where life came back."""
     monitored = [ticket for ticket in tickets if ticket["source"] == "health_monitor"]
-    subjects = Counter(f"{ticket['subject']['type']}/{ticket['subject']['id']}" for ticket in monitored)
+    subjects = Counter(_subject(ticket) for ticket in monitored)
     assert subjects == Counter([*fleet.dying, *fleet.returning])
     for ticket in monitored:
-        subject = f"{ticket['subject']['type']}/{ticket['subject']['id']}"
+        subject = _subject(ticket)
         expected = ("resolved", "recovered") if subject in fleet.returning else ("open", None)
         assert (ticket["state"], ticket["resolution"]) == expected, subject
 

@@ -1,0 +1,63 @@
+"""A real Chromium on a whole installation. Where it is missing the tests are skipped and say so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service as Driver
+
+from fettle_devstack.isolation import discard, isolated
+from fettle_devstack.servers import Servers
+from tests.browser.window import Window
+from tests.conftest import running
+from tests.installation import Installation, OrgApi
+
+_MISSING = "no Chromium to test with; bring it with: apt-get install chromium chromium-driver"
+_orgs = count(1)
+
+
+@pytest.fixture(scope="module")
+def installed(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One installation for a module; every test has an org of its own."""
+    environment = isolated(servers)
+    with running(environment, tmp_path_factory.mktemp("installation")) as started:
+        yield started
+    discard(servers, environment)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    """The browser, started once for a module."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        if os.environ.get("CI"):
+            pytest.fail(_MISSING)
+        pytest.skip(_MISSING)
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-prefers-reduced-motion"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Driver(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def org(installed: Installation) -> OrgApi:
+    """A new org whose devices are missed after five seconds."""
+    return installed.create_org(f"org-{next(_orgs)}")
+
+
+@pytest.fixture
+def window(chromium: webdriver.Chrome, installed: Installation, org: OrgApi) -> Iterator[Window]:
+    """A window whose person is signed in as the org's admin and looks at its tickets."""
+    shown = Window(chromium, installed.url)
+    shown.sign_in(org.token)
+    yield shown
+    shown.leave()

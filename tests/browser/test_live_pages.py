@@ -1,0 +1,181 @@
+"""The console in a real browser on a whole installation: live, calm, by pointer and by keyboard."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.browser.window import Window
+from tests.installation import Installation, OrgApi
+
+NOTE = """
+workflow: note-what-opens
+title: Note what opens
+enabled: true
+nodes:
+  opened: {trigger: ticket.opened}
+  noted: {after: [opened], action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: "Check the **power**."}}
+"""
+
+
+def beat(org: OrgApi, *ids: str) -> None:
+    lines = [
+        {"type": "device", "id": id, "name": f"Thermostat {id}", "interval_s": 1, "space": "oslo/hq"} for id in ids
+    ]
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+    path, token = f"/api/v1/orgs/{org.org}/heartbeats", {"authorization": f"Bearer {org.token}"}
+    answer = org.http.post(path, content=body, headers=token)
+    assert answer.status_code == 202, answer.text
+
+
+def report(org: OrgApi, title: str, **more: Any) -> int:
+    body = {"title": title, "subject": {"type": "other", "id": title[:50]}, **more}
+    answer = org.post("/tickets", body)
+    assert answer.status_code == 201, answer.text
+    number: int = answer.json()["number"]
+    return number
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-32", "AC-33")
+def test_a_silent_device_shows_up_is_worked_on_and_resolves_by_itself_without_a_reload(
+    window: Window, org: OrgApi
+) -> None:
+    assert org.post_yaml("/workflows", NOTE).status_code in (200, 201)
+    assert "Nothing is open" in window.text("#list")
+    window.mark()
+    beat(org, "t17")
+    window.until(lambda: window.rows() == ["Device offline: Thermostat t17"], "the ticket in the list")
+    window.until(lambda: "Check the power" in window.text("#rows .c-latest"), "the workflow's comment in the list")
+    assert window.text("#open-count") == "1"
+    assert window.chrome.title.startswith("(1) ")
+    assert not window.reloaded()
+
+    window.press("j", "\n")
+    window.until(lambda: window.text("#ticket h1") == "Device offline: Thermostat t17", "the ticket's page")
+    assert "went silent" in window.text(".sentence")
+    assert window.texts(".entry .deed b") == ["Health monitor", "Note what opens"]
+    window.mark()
+    window.press("c", *"On my way")
+
+    def resolved() -> bool:
+        beat(org, "t17")
+        return window.text(".crumbs .state") == "Resolved"
+
+    window.until(resolved, "the ticket resolved on its page")
+    assert not window.reloaded()
+    assert window.one("#comment").get_attribute("value") == "On my way"
+    assert window.focused() == "comment"
+    assert window.texts("#update button") == ["Comment", "Reopen and comment"]
+    assert window.complaints() == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-32")
+def test_nothing_moves_under_the_pointer_or_the_cursor(window: Window, org: OrgApi) -> None:
+    for title in ("First", "Second", "Third"):
+        report(org, title)
+    window.until(lambda: window.rows() == ["Third", "Second", "First"], "three tickets")
+
+    window.point_at("#rows tr:nth-child(2)")
+    report(org, "Fourth")
+    window.until(lambda: window.text("#news") == "1 new", "the button that says how much")
+    org.post("/tickets/2/comments", {"comment": "still humming"})
+    window.until(lambda: "still humming" in window.text("#rows tr:nth-child(2) .c-latest"), "the comment in its row")
+    org.post("/tickets/1/resolve")
+    window.until(lambda: window.text("#rows tr:nth-child(3) .state") == "Resolved", "the resolved state in its row")
+    assert window.rows() == ["Third", "Second", "First"]
+
+    window.one("#news").click()
+    window.until(lambda: window.rows() == ["Fourth", "Third", "Second"], "what was waiting")
+    assert window.text("#news") == ""
+
+    window.point_at(".brand")
+    window.press("j", "j")
+    focused = window.focused()
+    report(org, "Fifth")
+    window.until(lambda: window.text("#news") == "1 new", "the button again")
+    assert (window.focused(), window.rows()[0]) == (focused, "Fourth")
+    window.press("n")
+    window.until(lambda: window.rows()[0] == "Fifth", "what was waiting")
+    assert window.focused() == focused
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-31", "AC-35")
+def test_a_ticket_is_worked_by_keyboard_and_buttons_say_what_they_do(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise", description="Since *this morning*.")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.mark()
+    assert window.texts("#update button") == ["Comment", "Start work", "Resolve"]
+    window.press("s")
+    window.until(lambda: window.text(".crumbs .state") == "In progress", "started")
+    window.press("c", *"Oiled it.")
+    assert window.texts("#update button") == ["Comment", "Move back and comment", "Resolve and comment"]
+    window.one("#update button[value='resolve']").click()
+    window.until(lambda: window.text(".crumbs .state") == "Resolved", "resolved")
+    window.until(lambda: window.one("#comment").get_attribute("value") == "", "an empty comment box")
+    assert [entry["type"] for entry in org.timeline(number)] == ["opened", "started", "resolved", "comment-added"]
+    assert window.texts(".entry .bubble") == ["Oiled it."]
+    assert not window.reloaded()
+
+    window.press("\ue00c", "g", "t")
+    window.until(lambda: window.chrome.current_url.endswith("/tickets"), "the list")
+    window.press("/", *"lift")
+    window.until(lambda: "No ticket fits" in window.text("#list"), "an empty search among open tickets")
+    assert "q=lift" in window.chrome.current_url
+    window.one("#list .empty .button").click()
+    window.until(lambda: window.rows() == ["Lift 3 makes a noise"], "the search among all tickets")
+    window.press("?")
+    assert "next, previous ticket" in window.text("#keys")
+    assert window.complaints() == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-31")
+def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: OrgApi, installed: Installation) -> None:
+    number = report(org, "Lift")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.press("c", *"I have a ladder")
+    installed.kill("tickets")
+    window.one("#update button[value='comment']").click()
+    window.until(lambda: "does not answer" in window.text("#update .refused"), "the reason")
+    assert window.one("#comment").get_attribute("value") == "I have a ladder"
+    assert window.text("#ticket h1") == "Lift"
+    installed.start("tickets")
+    installed.wait_ready("tickets")
+    window.one("#update button[value='comment']").click()
+    window.until(lambda: window.texts(".entry .bubble") == ["I have a ladder"], "the comment")
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-34")
+def test_a_page_says_when_it_is_not_live_and_catches_up(window: Window, org: OrgApi, installed: Installation) -> None:
+    window.until(lambda: window.text("#live .said") == "live", "the live mark")
+    as_of = window.text("#live .as-of")
+    window.until(lambda: window.text("#live .as-of") > as_of, "the time that goes on")
+    window.mark()
+    installed.kill("console")
+    window.until(lambda: window.text("#live .said").startswith("not live since "), "the mark that it is not live")
+    installed.start("console")
+    installed.wait_ready("console")
+    report(org, "While nobody looked")
+    window.until(lambda: window.rows() == ["While nobody looked"], "what happened meanwhile")
+    window.until(lambda: window.text("#live .said") == "live", "the live mark again")
+    assert not window.reloaded()
+
+
+@pytest.mark.rule("AC-23", "AC-24")
+def test_hostile_text_is_text(window: Window, org: OrgApi) -> None:
+    evil = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1"> [x](javascript:window.hacked=1) '
+    number = report(org, evil[:150], description=evil, space="<b>x</b>")
+    org.post(f"/tickets/{number}/comments", {"comment": evil})
+    window.until(lambda: len(window.rows()) == 1, "the ticket in the list")
+    assert "<script>" in window.rows()[0]
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    assert "<script>" in window.text(".description")
+    assert window.script("return window.hacked") is None
+    assert window.script("return document.querySelectorAll('#ticket script, #ticket img').length") == 0
+    assert window.complaints() == []

@@ -1,0 +1,104 @@
+"""What a person sees and does in a browser window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.installation import eventually
+
+T = TypeVar("T")
+
+
+class Window:
+    """One window of the console. Waiting polls what is shown, as a person looks until it is there."""
+
+    def __init__(self, chrome: webdriver.Chrome, url: str) -> None:
+        self.chrome, self.url = chrome, url
+        self.resize(1680, 1000)
+
+    def sign_in(self, token: str) -> None:
+        self.go("/sign-in")
+        self.one("#token").send_keys(token)
+        self.one("form[action='/sign-in'] button").click()
+        self.until(lambda: self.one("#tabs"), "the list after signing in")
+
+    def leave(self) -> None:
+        self.chrome.get("about:blank")
+        self.chrome.delete_all_cookies()
+
+    def go(self, path: str) -> None:
+        self.chrome.get(self.url + path)
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.chrome.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        return self.chrome.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        """What is visible of the first such element; nothing when there is none."""
+        found = self.all(selector)
+        return found[0].text if found else ""
+
+    def texts(self, selector: str) -> list[str]:
+        return [element.text for element in self.all(selector)]
+
+    def rows(self) -> list[str]:
+        """The titles of the list from top to bottom."""
+        return self.texts("#rows .c-title a")
+
+    def script(self, code: str) -> Any:
+        return self.chrome.execute_script(code)
+
+    def point_at(self, selector: str) -> None:
+        ActionChains(self.chrome).move_to_element(self.one(selector)).perform()
+
+    def press(self, *keys: str) -> None:
+        """Keys for whatever has the focus."""
+        for key in keys:
+            ActionChains(self.chrome).send_keys(key).perform()
+
+    def focused(self) -> str:
+        found: str = self.script("return document.activeElement.id || document.activeElement.tagName")
+        return found
+
+    def until(self, probe: Callable[[], T | None], what: str, within_s: float = 30.0) -> T:
+        """The first value of `probe` that counts; an element that is replaced meanwhile is looked up again."""
+
+        def steady() -> T | None:
+            try:
+                return probe()
+            except StaleElementReferenceException:
+                return None
+
+        return eventually(steady, what, within_s)
+
+    def mark(self) -> None:
+        """Leaves a mark that a reload would wipe."""
+        self.script("window.notReloaded = true")
+
+    def reloaded(self) -> bool:
+        return not self.script("return window.notReloaded === true")
+
+    def complaints(self) -> list[str]:
+        """What the browser itself found wrong since the last look: refused scripts, failed files, errors."""
+        log = self.chrome.execute("getLog", {"type": "browser"})["value"]
+        return [json.dumps(entry) for entry in log if entry["level"] in ("SEVERE", "WARNING")]
+
+    def picture(self, path: Path) -> None:
+        self.chrome.save_screenshot(str(path))
