@@ -9,7 +9,7 @@ from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.ticket import TicketState
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 from fettle_health_monitor.domain.judgements import Change, Evidence
 
 T0 = 1_790_000_000_000
@@ -72,6 +72,7 @@ def verdict(cause: Cause = Cause.FIRING, condition: str = OFFLINE, **more: Any) 
         "since": T0 - 2_000,
         "policy_version": 3,
         "evidence": {"reason": "silent"},
+        "named": Named("Thermostat 17", "hue-1", "oslo/hq/3"),
         **more,
     }
     return Verdict(cause=cause, condition=condition, **fields)

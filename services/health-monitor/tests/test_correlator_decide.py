@@ -11,7 +11,7 @@ from fettle_contracts.commands import OpenTicket, ResolveTicket, Verb
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.ticket import Resolution
 from fettle_health_monitor.domain.correlator.clocks import Behind
-from fettle_health_monitor.domain.correlator.commands import Named, Sent, dedup_key, of_outcome, read_dedup_key, title
+from fettle_health_monitor.domain.correlator.commands import Sent, dedup_key, of_outcome, read_dedup_key, title
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
 from fettle_health_monitor.domain.correlator.evidence import of_change, with_decision
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
@@ -24,7 +24,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Resolved,
     Unpublished,
 )
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict, called_for
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for
 
 OPENING = (Cause.FIRING, Cause.STILL_UNHEALTHY, Cause.PUBLISHING_BEGAN)
 ENDING = (Cause.RECOVERED, Cause.FORGOTTEN)
@@ -32,9 +32,7 @@ C1, C2 = UUID(int=101), UUID(int=102)
 
 
 def sent(verdict: Verdict, facts: Facts) -> tuple[Sent, ...]:
-    return of_outcome(
-        verdict, decide(verdict, facts), Named("Thermostat 17", "hue-1", "oslo/hq/3"), {"reason": "silent"}
-    )
+    return of_outcome(verdict, decide(verdict, facts), {"reason": "silent"})
 
 
 @pytest.mark.rule("HM-65")
@@ -189,7 +187,7 @@ def test_other_keys_are_not_the_monitors() -> None:
     ],
 )
 def test_which_changes_call_for_a_verdict(from_state: str | None, to_state: str | None, cause: Cause | None) -> None:
-    called = called_for(change(from_state=from_state, to_state=to_state))
+    called = called_for(change(from_state=from_state, to_state=to_state), Named())
     assert (called.cause if called else None) == cause
 
 

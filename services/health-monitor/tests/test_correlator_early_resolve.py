@@ -17,7 +17,7 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, LetBe, Standing, after_resolve
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
-from fettle_health_monitor.domain.correlator.verdicts import Cause
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 SHARD = ShardClock(shard=2, generation=1, at=T0, clock=500_000)
@@ -126,7 +126,7 @@ def test_a_watch_that_is_due_calls_for_its_verdict(kind: WatchKind, cause: Cause
         since_at=0,
         lasting_ms=1,
     )
-    first, again = (watch.verdict(at=T0 + 1, policy_version=3) for _ in range(2))
+    first, again = (watch.verdict(at=T0 + 1, policy_version=3, named=Named()) for _ in range(2))
     assert first == again
     assert (first.cause, first.since, first.condition) == (cause, T0, OFFLINE)
 

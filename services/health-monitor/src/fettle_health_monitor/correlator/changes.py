@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import incidents, live, transitions, verdicts, watches
+from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.verdicts import called_for
@@ -29,9 +30,9 @@ async def take_in(work: UnitOfWork, partition: int, news: News, clocks: Mapping[
     await live.record_states(connection, news.changes)
     await _end_watches(connection, news.changes)
     await _watch_the_healthy_anew(connection, partition, news.changes, clocks)
-    called = [verdict for change in news.changes if (verdict := called_for(change)) is not None]
-    if called:
-        await verdicts.wait(connection, partition, called)
+    called = [called_for(change, names.get((change.org, change.subject), Known())) for change in news.changes]
+    if any(called):
+        await verdicts.wait(connection, partition, [verdict for verdict in called if verdict is not None])
 
 
 async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:

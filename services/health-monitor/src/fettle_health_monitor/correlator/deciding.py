@@ -12,8 +12,8 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
-from fettle_health_monitor.adapters.correlator import incidents, live, policies, verdicts
-from fettle_health_monitor.adapters.correlator.live import Key, Known
+from fettle_health_monitor.adapters.correlator import incidents, policies, verdicts
+from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.transitions import SOURCE
 from fettle_health_monitor.adapters.correlator.verdicts import Decided
@@ -44,7 +44,6 @@ class Deciding:
         missing there is not known."""
         connection = work.connection
         keys = {(verdict.org, verdict.subject) for verdict, _ in ready}
-        names = await live.names(connection, keys)
         known: Incidents = {key: {} for key in keys}
         for (org, subject, condition), incident in (await incidents.of_subjects(connection, keys)).items():
             known[org, subject][condition] = incident
@@ -58,7 +57,7 @@ class Deciding:
                 org_deleted=verdict.org in orgs and orgs[verdict.org].deleted,
                 incidents=of_subject,
             )
-            one = _decided(verdict, facts, behind, names.get((verdict.org, verdict.subject), Known()))
+            one = _decided(verdict, facts, behind)
             decided.append(one)
             for command in one.commands:
                 incident = of_subject.get(command.condition, Incident()).asking(_asking(command), command.id)
@@ -98,11 +97,11 @@ class Deciding:
         return switches
 
 
-def _decided(verdict: Verdict, facts: Facts, behind: Behind, named: Known) -> Decided:
+def _decided(verdict: Verdict, facts: Facts, behind: Behind) -> Decided:
     outcome = decide(verdict, facts)
     version = facts.switches.version if facts.switches else verdict.policy_version
     evidence = with_decision(verdict.evidence, policy_version=version, since=verdict.since, behind=behind)
-    return Decided(verdict, outcome, version, evidence, of_outcome(verdict, outcome, named, evidence))
+    return Decided(verdict, outcome, version, evidence, of_outcome(verdict, outcome, evidence))
 
 
 def _asking(command: Sent) -> Asking:

@@ -37,8 +37,14 @@ async def verdicts_of(connection: AsyncConnection, due: Sequence[Watch], clocks:
         return []
     at = {clock.shard: clock.at for clock in clocks}
     versions = await policies.in_force_of(connection, {(watch.org, watch.shard) for watch in due})
+    names = await live.names(connection, {(watch.org, watch.subject) for watch in due})
     return [
-        watch.verdict(at=at[watch.shard], policy_version=versions.get((watch.org, watch.shard), 0)) for watch in due
+        watch.verdict(
+            at=at[watch.shard],
+            policy_version=versions.get((watch.org, watch.shard), 0),
+            named=names.get((watch.org, watch.subject), Known()),
+        )
+        for watch in due
     ]
 
 
@@ -65,6 +71,7 @@ async def _publish_existing(connection: AsyncConnection, partition: int, news: I
             at=news.at,
             since=each.since,
             evidence=each.evidence,
+            named=each.named,
         )
         for each in await live.failing(connection, news.org, news.shard)
     ]

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.domain.correlator.commands import Named
 from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.correlator.verdicts import Named
 from fettle_health_monitor.domain.judgements import Change, Profile, Unwatched
 
 Key = tuple[str, str]
@@ -73,7 +73,7 @@ _NAMES = text("""
 
 
 _FAILING = text("""
-    SELECT subject, condition, since_at, evidence FROM subject
+    SELECT subject, condition, since_at, evidence, name, integration, space FROM subject
     WHERE org = :org AND shard = :shard AND state IN ('firing', 'pending_resolve', 'flapping')
       AND condition IS NOT NULL
     ORDER BY since_at, subject
@@ -88,6 +88,7 @@ class Failing:
     condition: str
     since: int
     evidence: Mapping[str, Any]
+    named: Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,10 @@ async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key,
 async def failing(connection: AsyncConnection, org: str, shard: int) -> list[Failing]:
     """The org's subjects in this shard that are firing, or not yet confirmed healthy again."""
     rows = await connection.execute(_FAILING, {"org": org, "shard": shard})
-    return [Failing(row.subject, row.condition, row.since_at, row.evidence) for row in rows]
+    return [
+        Failing(row.subject, row.condition, row.since_at, row.evidence, Named(row.name, row.integration, row.space))
+        for row in rows
+    ]
 
 
 def _whose(messages: Sequence[Profile | Change | Unwatched]) -> dict[str, object]:

@@ -12,18 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.commands import Sent
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
 _WAIT = text("""
     INSERT INTO verdict (id, partition, org, subject, condition, cause, at, since_at, policy_version, flap_count,
-                         evidence)
+                         evidence, name, integration, space)
     SELECT id, CAST(:partition AS integer), org, subject, condition, cause, at, since_at, policy_version, flap_count,
-           evidence
+           evidence, name, integration, space
     FROM unnest(CAST(:ids AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]),
                 CAST(:causes AS text[]), CAST(:at AS bigint[]), CAST(:since AS bigint[]), CAST(:versions AS integer[]),
-                CAST(:flap_counts AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]))
+                CAST(:flap_counts AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:names AS text[]),
+                CAST(:integrations AS text[]), CAST(:spaces AS text[]))
          WITH ORDINALITY AS called (id, org, subject, condition, cause, at, since_at, policy_version, flap_count,
-                                    evidence, place)
+                                    evidence, name, integration, space, place)
     ORDER BY place
     ON CONFLICT (id) DO NOTHING
 """)
@@ -31,7 +32,7 @@ _WAIT = text("""
 _TAKE = text("""
     WITH ready AS (
         DELETE FROM verdict WHERE partition = :partition AND at < :before AND org = ANY(CAST(:orgs AS text[]))
-        RETURNING position, id, org, subject, condition, cause, at, since_at, policy_version, flap_count, evidence
+        RETURNING *
     )
     SELECT * FROM ready ORDER BY at, position
 """)
@@ -102,6 +103,9 @@ async def wait(connection: AsyncConnection, partition: int, verdicts: Sequence[V
             "versions": [each.policy_version for each in verdicts],
             "flap_counts": [each.flap_count for each in verdicts],
             "evidence": [json.dumps(each.evidence) for each in verdicts],
+            "names": [each.named.name for each in verdicts],
+            "integrations": [each.named.integration for each in verdicts],
+            "spaces": [each.named.space for each in verdicts],
         },
     )
 
@@ -126,6 +130,7 @@ async def take_ready(connection: AsyncConnection, partition: int, before: int, o
             policy_version=row.policy_version,
             flap_count=row.flap_count,
             evidence=row.evidence,
+            named=Named(row.name, row.integration, row.space),
         )
         for row in rows
     ]

@@ -32,15 +32,6 @@ SHOWN_AS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What people call a subject and where it belongs, as far as anybody said."""
-
-    name: str | None = None
-    integration: str | None = None
-    space: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """A command, its identity, what caused it, and the condition whose ticket it is about (none for a comment)."""
 
@@ -70,16 +61,16 @@ def title(condition: str, subject: SubjectRef, name: str | None) -> str:
     return line if len(line) <= TITLE_MAX_CHARACTERS else line[: TITLE_MAX_CHARACTERS - 1] + "…"
 
 
-def of_outcome(verdict: Verdict, outcome: Outcome, named: Named, evidence: dict[str, Any]) -> tuple[Sent, ...]:
+def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> tuple[Sent, ...]:
     """The commands that an outcome asks for, in the order in which they must arrive."""
     match outcome:
         case Opened():
             superseded = (
                 _resolve(verdict, condition, Resolution.SUPERSEDED, evidence) for condition in outcome.supersedes
             )
-            return (_open(verdict, named, evidence), *superseded)
+            return (_open(verdict, evidence), *superseded)
         case Reopened():
-            return (_open(verdict, named, evidence),)
+            return (_open(verdict, evidence),)
         case Resolved():
             return tuple(_resolve(verdict, condition, outcome.resolution, evidence) for condition in outcome.conditions)
         case AlreadyOpen() | Unpublished() | Refused() | NothingToResolve():
@@ -94,8 +85,8 @@ def comment(org: str, ticket: UUID, text: str, *, at: int, caused_by: UUID) -> S
     return Sent(uuid5(caused_by, Verb.COMMENT), Verb.COMMENT, org, caused_by, "", body)
 
 
-def _open(verdict: Verdict, named: Named, evidence: dict[str, Any]) -> Sent:
-    subject = SubjectRef.parse(verdict.subject)
+def _open(verdict: Verdict, evidence: dict[str, Any]) -> Sent:
+    subject, named = SubjectRef.parse(verdict.subject), verdict.named
     body = OpenTicket(
         org=verdict.org,
         actor=MONITOR,

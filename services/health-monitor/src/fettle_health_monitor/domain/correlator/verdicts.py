@@ -30,12 +30,22 @@ LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING}
 """The states from which healthy is a confirmed recovery; out of pending open nothing had been decided."""
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What people call a subject and where it belongs, as far as anybody said."""
+
+    name: str | None = None
+    integration: str | None = None
+    space: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One decision that is due once the shards' clocks have passed `at`.
 
     `id` names it for ever: the id of what called for it. `condition` is the one that began or ended, empty when the
-    subject was healthy. `since` is when its reading became what it is. Instants are broker milliseconds.
+    subject was healthy. `since` is when its reading became what it is, `named` how it was called then. Instants are
+    broker milliseconds.
     """
 
     id: UUID
@@ -48,9 +58,10 @@ class Verdict:
     policy_version: int
     flap_count: int = 0
     evidence: Mapping[str, Any]
+    named: Named = Named()
 
 
-def called_for(change: Change) -> Verdict | None:
+def called_for(change: Change, named: Named) -> Verdict | None:
     """The verdict that a change of state calls for; most call for none.
 
     A return from pending resolve to firing calls for none: the ticket is still there.
@@ -69,6 +80,7 @@ def called_for(change: Change) -> Verdict | None:
         policy_version=change.policy_version,
         flap_count=change.flap_count,
         evidence=of_change(change),
+        named=named,
     )
 
 
@@ -83,7 +95,15 @@ def _cause(change: Change) -> Cause | None:
 
 
 def publishing_began(
-    *, org: str, version: int, subject: str, condition: str, at: int, since: int, evidence: Mapping[str, Any]
+    *,
+    org: str,
+    version: int,
+    subject: str,
+    condition: str,
+    at: int,
+    since: int,
+    evidence: Mapping[str, Any],
+    named: Named,
 ) -> Verdict:
     """The verdict about a subject that was firing when version `version` switched publishing on, existing incidents
     included."""
@@ -97,6 +117,7 @@ def publishing_began(
         since=since,
         policy_version=version,
         evidence=evidence,
+        named=named,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID, uuid5
 
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
 NO_GENERATION = -1
 """Of a watch whose shard has not shown a clock of its present log yet: it begins with the first that it shows."""
@@ -77,7 +77,7 @@ class Watch:
         """The same watch under another policy: re-timed from the same start."""
         return replace(self, due_clock=self.start_clock + lasting_ms)
 
-    def verdict(self, *, at: int, policy_version: int) -> Verdict:
+    def verdict(self, *, at: int, policy_version: int, named: Named) -> Verdict:
         """What it calls for once it is due; `at` is the shard's time then."""
         early = self.kind is WatchKind.EARLY_RESOLVE
         return Verdict(
@@ -90,4 +90,5 @@ class Watch:
             since=self.start_at,
             policy_version=policy_version,
             evidence={"reason": "resolved_early" if early else "healthy_anew", "partition": self.shard},
+            named=named,
         )

@@ -1,4 +1,8 @@
-"""Which records the correlator reads, and how each becomes a message of its own."""
+"""Which records the correlator reads, and how each becomes a message of its own.
+
+Only `health.judgements` has the fuse of a topic that nobody else writes: the others are public, and a stranger's record
+must stop nothing.
+"""
 
 from uuid import UUID
 
@@ -48,7 +52,6 @@ def events_subscription(handler: Tickets) -> Subscription[OwnTicketEvent]:
         decode=read_ticket_event,
         handle=handler.take_events,
         identity=lambda own: (own.source, own.id),
-        own_topic=True,
     )
 
 
@@ -59,7 +62,6 @@ def results_subscription(handler: Tickets) -> Subscription[CommandResult]:
         topics=(RESULTS,),
         decode=read_result,
         handle=handler.take_results,
-        own_topic=True,
     )
 
 
@@ -86,6 +88,7 @@ def read_ticket_event(record: Record) -> OwnTicketEvent | None:
     if envelope.type not in _TICKET_EVENTS:
         return None
     event = TicketEvent.from_json(envelope.data)
+    _expect_key(envelope, f"{event.org}/{event.ticket.id}")
     about = read_dedup_key(event.ticket.dedup_key or "")
     if event.ticket.source is not TicketSource.HEALTH_MONITOR or about is None:
         return None
@@ -111,13 +114,17 @@ def read_org(record: Record, verifier: Verifier) -> ToldOrg | None:
     if isinstance(checked, Refused):
         raise BadRecord(checked.code, checked.message)
     org = Org.from_json(envelope.data)
-    if envelope.key != org.org:
-        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key is {envelope.key!r}, the data speaks of {org.org!r}")
+    _expect_key(envelope, org.org)
     return ToldOrg(org, envelope.time)
 
 
 def _envelope(record: Record) -> CloudEvent:
     return from_record(record.headers, record.key, record.value, received_at=from_ms(record.timestamp_ms))
+
+
+def _expect_key(envelope: CloudEvent, key: str) -> None:
+    if envelope.key != key:
+        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key is {envelope.key!r}, but the data is about {key!r}")
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -155,7 +155,10 @@ CREATE TABLE verdict (
     since_at bigint NOT NULL,
     policy_version integer NOT NULL,
     flap_count integer NOT NULL,
-    evidence jsonb NOT NULL
+    evidence jsonb NOT NULL,
+    name text,
+    integration text,
+    space text
 );
 COMMENT ON TABLE verdict IS 'Verdicts that wait for the shards'' clocks. Decided ones are outcomes.';
 CREATE INDEX verdict_due ON verdict (partition, at, position);
