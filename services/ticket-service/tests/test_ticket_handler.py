@@ -11,6 +11,7 @@ from ticket_desk import ANN, BOB, MONITOR, NOON, OFFLINE, ORDER, THERMOSTAT, ope
 from ticket_door import URL, Door, asked, numbered
 
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.cloudevents import from_record, to_binary
 from fettle_contracts.codes import RejectionCode
 from fettle_contracts.registry import MESSAGES
 from fettle_contracts.results import Outcome
@@ -69,6 +70,10 @@ async def test_every_event_goes_out_once_in_order_and_triggers_to_their_topics_t
 async def test_messages_are_what_the_contract_says(door: Door) -> None:
     await live_a_ticket(door)
     for message in await door.published():
+        headers = [(name, value.encode()) for name, value in message.headers.items()]
+        event = from_record(headers, message.key.encode(), b"{}")
+        written, _ = to_binary(event)
+        assert sorted(written) == sorted(headers)
         model = MESSAGES[message.headers["ce_type"]]
         parsed = model.model_validate_json(json.dumps(message.data), strict=True)
         assert parsed.to_dict() == message.data

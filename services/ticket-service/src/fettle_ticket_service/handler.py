@@ -4,13 +4,14 @@ Lock the orgs, recall what was answered before, load the tickets, decide in memo
 table once, and hand the messages to the outbox. Nothing here commits or publishes.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 import structlog
-from pydantic_core import to_json
+from msgspec.json import encode
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.codes import RejectionCode
@@ -95,7 +96,7 @@ class CommandHandler:
             message=message,
             ticket=None if ticket is None else MetTicket(ticket.id, ticket.number, ticket.state, ticket.version),
             fingerprint=asked.fingerprint,
-            body=to_json(self._wire.ticket(asked.org, ticket)) if asked.keep_answer and ticket is not None else None,
+            body=encode(self._wire.ticket(asked.org, ticket)) if asked.keep_answer and ticket is not None else None,
         )
 
     async def _keep(
@@ -129,9 +130,11 @@ def _named(asked: Asked) -> TicketRef | None:
 
 
 def _report(answers: Sequence[Answer], handled: Sequence[_Handled]) -> None:
-    for each in handled:
-        asked, answer = each.asked, each.answer
-        metrics.COMMANDS.labels(answer.verb, answer.outcome, answer.reason).inc()
-        if answer.outcome is Outcome.REJECTED:
-            log.info("command.rejected", org=asked.org, source=asked.source, id=asked.id, code=answer.reason)
+    counts = Counter((each.answer.verb, each.answer.outcome, each.answer.reason) for each in handled)
+    for labels, count in counts.items():
+        metrics.COMMANDS.labels(*labels).inc(count)
     metrics.REPEATS.inc(len(answers) - len(handled))
+    for each in handled:
+        if each.answer.outcome is Outcome.REJECTED:
+            asked, code = each.asked, each.answer.reason
+            log.info("command.rejected", org=asked.org, source=asked.source, id=asked.id, code=code)

@@ -1,25 +1,26 @@
-"""Orgs' books in Postgres: locked and loaded for a batch, written back in one statement per table.
+"""Orgs' books in Postgres: locked and loaded for a batch, written back table by table.
 
 Whoever opens a book holds its org's row until the transaction ends, so commands on one org are decided one batch after
 the other, and numbers are given in the order in which they are committed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pydantic_core import to_json
-from sqlalchemy import bindparam, select, text, update
+from msgspec.json import encode
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters.copying import Row, copy_rows
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
-from fettle_ticket_service.adapters.unnest import Row, arrays, insert_rows, unnested
+from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.adapters.wire import line_of
 from fettle_ticket_service.domain.book import Book, Entry
 from fettle_ticket_service.domain.texts import KEY_MAX_CHARACTERS, is_line
@@ -57,23 +58,13 @@ _LIVING = (
     *("started_at", "started_by", "resolved_at", "resolved_by", "resolution", "updated_at"),
 )
 """The columns that events after the first one change."""
-
-_SAVE = insert_rows(TICKET, COLUMNS)
-_SAVE = _SAVE.on_conflict_do_update(index_elements=["id"], set_={name: _SAVE.excluded[name] for name in _LIVING})
+_UPDATE = update_rows(TICKET, "id", _LIVING)
+_UPDATED = tuple((name, COLUMNS.index(name)) for name in ("id", *_LIVING))
 
 _ENTRY_COLUMNS = ("ticket_id", "version", "id", "org", "type", "at", "actor", "body", "evidence")
-_ADD_ENTRIES = insert_rows(ENTRY, _ENTRY_COLUMNS)
-
 _SEARCH_COLUMNS = ("ticket_id", "org", "words")
-_ADD_SEARCH = insert_rows(SEARCH, _SEARCH_COLUMNS)
-
-_COUNTER_COLUMNS = ("org", "next_number", "open", "in_progress", "resolved")
-_counters = unnested(ORG, _COUNTER_COLUMNS, "new")
-_SAVE_COUNTERS = (
-    update(ORG)
-    .where(ORG.c.org == _counters.c.org)
-    .values({name: _counters.c[name] for name in _COUNTER_COLUMNS if name != "org"})
-)
+_COUNTERS = ("next_number", "open", "in_progress", "resolved")
+_UPDATE_COUNTERS = update_rows(ORG, "org", _COUNTERS)
 
 
 async def open_books(connection: AsyncConnection, orgs: Iterable[str]) -> dict[str, Book]:
@@ -106,21 +97,29 @@ async def enter_tickets(
 
 async def save_books(connection: AsyncConnection, books: Iterable[Book], entries: Iterable[tuple[str, Entry]]) -> None:
     """Writes what has changed: tickets, timelines, words to search by, counters. `entries` as they happened."""
-    changed = [(book, ticket) for book in books for ticket in book.changed.values()]
-    if not changed:
+    touched = [book for book in books if book.changed]
+    if not touched:
         return
-    # What ends resolved goes first: it may leave its key to another ticket of this batch.
-    changed.sort(key=lambda pair: not pair[1].resolved)
-    await connection.execute(_SAVE, arrays(COLUMNS, (row_of(book.org, ticket) for book, ticket in changed)))
     happened = list(entries)
-    await connection.execute(_ADD_ENTRIES, arrays(_ENTRY_COLUMNS, (_entry_row(org, entry) for org, entry in happened)))
-    opened = [_search_row(org, entry.ticket) for org, entry in happened if entry.ticket.version == FIRST_VERSION]
+    new = {entry.ticket.id for _, entry in happened if entry.ticket.version == FIRST_VERSION}
+    changed = [(book.org, ticket) for book in touched for ticket in book.changed.values()]
+    # What ends resolved goes first and what is new last: a key may pass from one ticket to another in this batch.
+    before = [(org, ticket) for org, ticket in changed if ticket.id not in new]
+    await _update(connection, [(org, ticket) for org, ticket in before if ticket.resolved])
+    await _update(connection, [(org, ticket) for org, ticket in before if not ticket.resolved])
+    opened = [(org, ticket) for org, ticket in changed if ticket.id in new]
     if opened:
-        await connection.execute(_ADD_SEARCH, arrays(_SEARCH_COLUMNS, opened))
-    touched = {book.org: book for book, _ in changed}
-    await connection.execute(
-        _SAVE_COUNTERS, arrays(_COUNTER_COLUMNS, (_counter_row(book) for book in touched.values()))
-    )
+        await copy_rows(connection, TICKET, COLUMNS, [row_of(org, ticket) for org, ticket in opened])
+        await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [_search_row(org, ticket) for org, ticket in opened])
+    await copy_rows(connection, ENTRY, _ENTRY_COLUMNS, [_entry_row(org, entry) for org, entry in happened])
+    await connection.execute(_UPDATE_COUNTERS, arrays(("org", *_COUNTERS), map(_counter_row, touched)))
+
+
+async def _update(connection: AsyncConnection, tickets: Sequence[tuple[str, Ticket]]) -> None:
+    if tickets:
+        rows = (row_of(org, ticket) for org, ticket in tickets)
+        living = [tuple(row[place] for _, place in _UPDATED) for row in rows]
+        await connection.execute(_UPDATE, arrays([name for name, _ in _UPDATED], living))
 
 
 def domain_policy(stored: object) -> Policy:
@@ -141,7 +140,7 @@ def _pairs(what: str, pairs: Iterable[tuple[str, object]]) -> dict[str, list[obj
 
 def _entry_row(org: str, entry: Entry) -> Row:
     line = line_of(entry)
-    evidence = None if line.evidence is None else to_json(line.evidence).decode()
+    evidence = None if line.evidence is None else encode(line.evidence).decode()
     return entry.ticket.id, line.version, line.id, org, line.type, line.at, actor_text(line.actor), line.body, evidence
 
 

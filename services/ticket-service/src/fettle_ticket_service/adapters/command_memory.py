@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.commands import Verb
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.adapters.copying import Row, copy_rows
 from fettle_ticket_service.adapters.tables import COMMAND
-from fettle_ticket_service.adapters.unnest import Row, arrays, insert_rows, unnested
+from fettle_ticket_service.adapters.unnest import arrays, unnested
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
 
 Identity = tuple[str, str, str]
@@ -27,7 +28,6 @@ _RECALL = select(COMMAND).join(
 )
 
 _COLUMNS = tuple(column.name for column in COMMAND.columns)
-_REMEMBER = insert_rows(COMMAND, _COLUMNS)
 
 _FORGET = text("""
     DELETE FROM command WHERE ctid = ANY(ARRAY(
@@ -47,9 +47,7 @@ async def recall(connection: AsyncConnection, identities: Iterable[Identity]) ->
 async def remember(connection: AsyncConnection, answered: Sequence[tuple[Asked, Answer]], now: datetime) -> None:
     """Keeps the answers of commands that had none."""
     if answered:
-        await connection.execute(
-            _REMEMBER, arrays(_COLUMNS, (_row_of(asked, answer, now) for asked, answer in answered))
-        )
+        await copy_rows(connection, COMMAND, _COLUMNS, [_row_of(asked, answer, now) for asked, answer in answered])
 
 
 async def forget(connection: AsyncConnection, before: datetime, at_most: int) -> int:

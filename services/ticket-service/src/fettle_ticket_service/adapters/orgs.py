@@ -4,26 +4,28 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service.adapters.tables import ORG
-from fettle_ticket_service.adapters.unnest import arrays, insert_rows
 
-_COLUMNS = ("org", "name", "deleted", "told_at")
-_TAKE_IN = insert_rows(ORG, _COLUMNS)
-_TAKE_IN = _TAKE_IN.on_conflict_do_update(
-    index_elements=["org"],
-    set_={name: _TAKE_IN.excluded[name] for name in ("name", "deleted", "told_at")},
-    where=ORG.c.told_at <= _TAKE_IN.excluded.told_at,
-)
+_TAKE_IN = text("""
+    INSERT INTO org (org, name, deleted, told_at)
+    SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:names AS text[]), CAST(:deleted AS boolean[]),
+                         CAST(:told_at AS timestamptz[]))
+    ON CONFLICT (org) DO UPDATE
+    SET name = excluded.name, deleted = excluded.deleted, told_at = excluded.told_at
+    WHERE org.told_at <= excluded.told_at
+""")
 
 
 async def take_in(connection: AsyncConnection, told: Iterable[tuple[str, str, bool, datetime]]) -> None:
     """Enters or renews orgs `(org, name, deleted, told at)`, each named once; older statements change nothing."""
-    await connection.execute(_TAKE_IN, arrays(_COLUMNS, sorted(told)))
+    columns = zip(*sorted(told), strict=True)
+    names = ("orgs", "names", "deleted", "told_at")
+    await connection.execute(_TAKE_IN, {name: list(column) for name, column in zip(names, columns, strict=True)})
 
 
 async def policy_of(connection: AsyncConnection, org: str) -> TicketPolicy | None:

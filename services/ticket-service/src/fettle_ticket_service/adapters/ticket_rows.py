@@ -1,15 +1,16 @@
-"""Tickets as rows of the `ticket` table, and back."""
+"""Tickets as rows of the `ticket` table, and back; JSON goes as text and comes decoded."""
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
+from msgspec.json import encode
 
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
+from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import TICKET
-from fettle_ticket_service.adapters.unnest import Row
 from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
@@ -35,7 +36,7 @@ def row_of(org: str, ticket: Ticket) -> Row:
         ticket.subject.name,
         ticket.integration,
         ticket.space,
-        to_json(links_json(ticket.links)).decode() if ticket.links else "[]",
+        encode(links_json(ticket.links)).decode() if ticket.links else "[]",
         ticket.dedup_key,
         ticket.flap_count,
         *_link_columns(ticket.parent),
@@ -87,8 +88,10 @@ def line_of(row: Any) -> Line:
     return Line(row.id, row.type, row.version, row.at, actor_of(row.actor), row.body, row.evidence)
 
 
+@lru_cache(maxsize=4096)
 def actor_text(actor: Actor) -> str:
-    return to_json(actor_json(actor)).decode()
+    """The actor as JSON. The same few act again and again."""
+    return encode(actor_json(actor)).decode()
 
 
 def actor_of(stored: dict[str, str]) -> Actor:

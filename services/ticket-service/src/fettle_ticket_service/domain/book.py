@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from fettle_contracts.ticket import TicketState
-from fettle_ticket_service.domain.commands import Command, Open
+from fettle_ticket_service.domain.commands import Command, Open, Reopen
 from fettle_ticket_service.domain.decide import decide
 from fettle_ticket_service.domain.decisions import Applied, Decision
 from fettle_ticket_service.domain.events import Event, Opened
@@ -22,10 +22,16 @@ from fettle_ticket_service.domain.values import Policy, TicketRef
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a timeline, and the ticket after it."""
+    """One line of a timeline, and the ticket after it. Its id follows from the ticket and its version."""
 
+    id: UUID
     event: Event
     ticket: Ticket
+
+
+def entry_of(event: Event, ticket: Ticket) -> Entry:
+    """`ticket` is the one after the event."""
+    return Entry(uuid5(ticket.id, str(ticket.version)), event, ticket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +79,15 @@ class Book:
         """Decides the command and does what it decided. `id` is what a ticket opened by it gets; `ref` is None for an
         open alone."""
         ticket = self._met(command, ref)
-        facts = Facts(self.policy, self.next_number, id, rival=self._rival(ticket))
+        rival = self._rival(ticket) if isinstance(command, Reopen) else None
+        facts = Facts(self.policy, self.next_number, id, rival)
         decision = decide(ticket, command, facts, now)
         if not isinstance(decision, Applied):
             return Done(decision, ticket)
         entries = []
         for event in decision.events:
             ticket = self._happen(ticket, event)
-            entries.append(Entry(event, ticket))
+            entries.append(entry_of(event, ticket))
         return Done(decision, ticket, tuple(entries))
 
     def _met(self, command: Command, ref: TicketRef | None) -> Ticket | None:

@@ -11,7 +11,7 @@ from fettle_ticket_service.domain.values import Policy
 class Facts:
     """policy: what the org has decided.
     number, id: what a ticket opened now would get.
-    rival: the unresolved ticket, if it is another one, that holds the key of the ticket that the command names.
+    rival: for a reopen the unresolved ticket, if it is another one, that holds the key of the ticket.
     """
 
     policy: Policy

@@ -36,13 +36,15 @@ def showable(text: str) -> str:
 
 def cut_line(text: str, limit: int = NAME_MAX_CHARACTERS) -> str:
     """The text as one line of at most `limit` characters; what had to go is marked."""
-    line = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.strip())
+    line = text.strip()
+    if not line.isprintable():  # only then is there something to look for
+        line = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def is_line(text: str, limit: int) -> bool:
     """Whether the text is one line of 1 to `limit` characters."""
-    return 0 < len(text) <= limit and _CONTROL.search(text) is None
+    return 0 < len(text) <= limit and (text.isprintable() or _CONTROL.search(text) is None)
 
 
 def title_fault(title: str) -> Rejected | None:

@@ -26,6 +26,9 @@ ID_MAX_CHARACTERS = 256
 OWN_SOURCE = "fettle/"
 SIGNED_ONLY = ("at", "evidence", "flap_count", "integration", "parent", "resolution")
 """Fields that count only in a signed command; one that is not signed is refused for them, not read without them."""
+_SIGNED_ONLY_OF = {
+    model: tuple(name for name in SIGNED_ONLY if name in model.model_fields) for model in COMMANDS.values()
+}
 
 
 class CommandDecoder:
@@ -81,7 +84,7 @@ def _refused_at_the_door(event: CloudEvent, message: Command, *, signed: bool) -
         return None
     if event.source.startswith(OWN_SOURCE):
         return Rejected(RejectionCode.SOURCE_RESERVED, f"Sources under {OWN_SOURCE} need Fettle's signature.")
-    reserved = next((name for name in SIGNED_ONLY if getattr(message, name, None)), None)
+    reserved = next((name for name in _SIGNED_ONLY_OF[type(message)] if getattr(message, name)), None)
     if reserved is not None:
         return Rejected(RejectionCode.FIELD_RESERVED, f"Only a signed command may carry {reserved}.")
     return None

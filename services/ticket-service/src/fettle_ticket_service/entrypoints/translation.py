@@ -4,6 +4,7 @@ Names that are only shown are cut to one line that fits instead of refusing an i
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fettle_contracts import commands as contract
 from fettle_contracts import people
@@ -48,8 +49,9 @@ def translated(asked: contract.Command) -> commands.Command:
 
 def ref_of(asked: contract.Command) -> TicketRef | None:
     """How the command names its ticket; an open names none."""
-    ref = getattr(asked, "ticket", None)
-    return TicketRef(ref.id, ref.number, ref.dedup_key) if isinstance(ref, contract.TicketRef) else None
+    if isinstance(asked, contract.TicketCommand | contract.EditDescription | contract.SetLinks):
+        return TicketRef(asked.ticket.id, asked.ticket.number, asked.ticket.dedup_key)
+    return None
 
 
 def links_of(links: Iterable[people.Link]) -> tuple[Link, ...]:
@@ -65,7 +67,13 @@ def space_of(space: str | None) -> str | None:
 
 
 def actor_of(actor: people.Actor) -> Actor:
-    return Actor(actor.type, _name(actor.id), _name(actor.name), _name(actor.run))
+    return _actor(actor.type, actor.id, actor.name, actor.run)
+
+
+@lru_cache(maxsize=4096)
+def _actor(type: people.ActorType, id: str | None, name: str | None, run: str | None) -> Actor:
+    """The same few act again and again."""
+    return Actor(type, _name(id), _name(name), _name(run))
 
 
 def _opened(asked: contract.OpenTicket, actor: Actor) -> commands.Open:
