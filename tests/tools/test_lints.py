@@ -45,6 +45,7 @@ KEPT: list[tuple[Rule, str, str]] = [
     (edges.nothing_publishes_in_batches, ADAPTER, "broker.publish(a, key=b)\np = broker.publisher('t')"),
     (edges.failures_are_named, CHASSIS, "try:\n    f()\nexcept Exception:\n    pass"),
     (edges.failures_are_named, ADAPTER, "try:\n    f()\nexcept (OSError, ValueError):\n    pass"),
+    (edges.failures_are_named, ADAPTER, "try:\n    f()\nexcept BaseException:\n    g()\n    raise"),
     (edges.commits_happen_at_the_edge, CHASSIS, "connection.commit()"),
     (shape.files_are_small, ADAPTER, "\n" * 400),
     (shape.functions_fit_a_screen, ADAPTER, "def f():\n" + "    x = 1\n" * 69),

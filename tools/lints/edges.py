@@ -31,14 +31,22 @@ def nothing_publishes_in_batches(source: Source) -> Iterator[Finding]:
 
 
 def failures_are_named(source: Source) -> Iterator[Finding]:
-    """`except Exception` hides bugs; only the chassis, which gives every failure its ending, may catch all."""
+    """`except Exception` hides bugs; only the chassis, which gives every failure its ending, may catch all. A handler
+    that raises again ends nothing: it cleans up, or lets through what is not its own.
+    """
     if not source.is_python or source.is_chassis or source.is_test:
         return
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.ExceptHandler) and (
-            node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
-        ):
+        if isinstance(node, ast.ExceptHandler) and catches_all(node) and not raises_again(node):
             yield source.find(node, "name the failures that this place can end; the chassis catches the rest")
+
+
+def catches_all(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or ast.unparse(handler.type) in ("Exception", "BaseException")
+
+
+def raises_again(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
 
 
 def commits_happen_at_the_edge(source: Source) -> Iterator[Finding]:

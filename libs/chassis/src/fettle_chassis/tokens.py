@@ -2,45 +2,18 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 import jwt
 
 from fettle_chassis.signing import SigningKey
+from fettle_contracts.roles import Caller, Role
+
+__all__ = ["Caller", "Role", "TokenRefused", "issue", "verify"]
 
 _ALGORITHM = "HS256"
 _ISSUER = "fettle/console"
 _LEEWAY = timedelta(seconds=5)
-
-
-class Role(StrEnum):
-    """viewer < operator < admin; `ingest` is apart: it may send heartbeats and signals and nothing else."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-    INGEST = "ingest"
-
-    def covers(self, needed: "Role") -> bool:
-        """Whether a caller with this role may do what `needed` may. Only INGEST and ADMIN cover INGEST."""
-        if needed is Role.INGEST:
-            return self in (Role.INGEST, Role.ADMIN)
-        return self is not Role.INGEST and _RANKS[self] >= _RANKS[needed]
-
-
-_RANKS = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whom a request speaks for."""
-
-    org: str
-    role: Role
-    actor_id: str
-    actor_name: str | None = None
 
 
 class TokenRefused(Exception):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fettle_chassis.tokens import Caller, Role
 from fettle_console.domain.credentials import Bearer, Installer
+from fettle_contracts.roles import Caller, Role
 
 
 @dataclass(frozen=True, slots=True)

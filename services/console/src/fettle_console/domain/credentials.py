@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fettle_chassis.tokens import Caller, Role
+from fettle_contracts.roles import Caller, Role
 
 PREFIX = "ftl_"
 SECRET_BYTES = 32
