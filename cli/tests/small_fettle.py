@@ -16,4 +16,5 @@ if __name__ == "__main__":
         Process(kind, (PROGRAM, kind), setting) for kind, setting in zip(kinds, SETTINGS, strict=True)
     )
     processes.SIMULATOR = Process("follower", (PROGRAM, "follower"), None)
+    processes.SHARED = ()
     main()

@@ -22,7 +22,7 @@ RUN: dict[str, Any] = {
     "id": "0198c2f0-aaaa-7000-8000-00000000000a",
     "workflow": NAME,
     "version": 1,
-    "state": "succeeded",
+    "state": "done",
     "trigger": "ticket.opened",
     "started_at": AT,
     "ended_at": AT,
@@ -122,7 +122,7 @@ def test_runs_are_listed_and_one_is_shown_node_by_node(fettle: Fettle, api: Fett
     assert lines[2].endswith("No such ticket.")
     assert api.last.query["state"] == "failed"
     assert RUN["id"] in fettle("workflows", "runs", NAME).out
-    node = {"node": "hint", "state": "succeeded", "attempts": 1, "output": {"outcome": "applied"}, "error": None}
+    node = {"node": "hint", "state": "done", "attempts": 1, "output": {"outcome": "applied"}, "error": None}
     api.on("GET", f"orgs/acme/runs/{RUN['id']}", {**RUN, "nodes": [node]})
     shown = fettle("workflows", "runs", "--run", RUN["id"])
     assert "started by ticket.opened" in shown.out

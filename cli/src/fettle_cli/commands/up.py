@@ -90,13 +90,13 @@ async def _rows(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _attached(home: Path, *, simulator: bool) -> None:
     from fettle_cli.up.demo import Demo
-    from fettle_cli.up.processes import SERVICES, SIMULATOR
+    from fettle_cli.up.processes import SERVICES, SHARED, SIMULATOR
     from fettle_cli.up.supervisor import Plan, bring_up
 
     async def set_up(url: str, token: str) -> None:
         await Demo(url, home, token).set_up()
 
-    bring_up(home, Plan(SERVICES, set_up, (SIMULATOR,) if simulator else ()))
+    bring_up(home, Plan(SERVICES, set_up, (SIMULATOR,) if simulator else (), SHARED))
 
 
 def _detached(home: Path, no_simulator: bool) -> None:

@@ -91,7 +91,7 @@ def show(name: Name, org: Org = None, as_json: Json = False) -> None:
 @app.command()
 def runs(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of one workflow; default: of all.")] = None,
-    state: Annotated[str | None, typer.Option(help="running, succeeded, or failed.")] = None,
+    state: Annotated[str | None, typer.Option(help="running, done, failed, or refused.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="One run, node by node.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -1,6 +1,5 @@
 """The processes of one installation on one machine, and the ports they listen on."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,10 +15,6 @@ class Process:
     name: str
     arguments: tuple[str, ...]
     port_setting: str | None
-
-    @property
-    def command(self) -> list[str]:
-        return [sys.executable, *self.arguments]
 
 
 SERVICES: tuple[Process, ...] = (
@@ -54,6 +49,28 @@ SERVICES: tuple[Process, ...] = (
 """In the order of their ports: the console's own, then one more for each."""
 
 SIMULATOR = Process("simulator", ("-m", "fettle_cli", "simulate", "demo", "--org", "demo"), None)
+
+SHARED: tuple[str, ...] = (
+    "alembic.command",
+    "alembic.config",
+    "asyncpg",
+    "fettle_chassis.consume",
+    "fettle_chassis.http",
+    "fettle_chassis.logs",
+    "fettle_chassis.process",
+    "fettle_chassis.relay",
+    "fettle_chassis.settings",
+    "fettle_chassis.slots",
+    "fettle_chassis.tokens",
+    "fettle_contracts.health_policy",
+    "fettle_contracts.registry",
+    "httpx2",
+    "jinja2",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.h11_impl",
+)
+"""What most services import. Nothing here may start a thread, open a connection or draw chance when it is imported."""
 
 
 def port_settings(environ: Mapping[str, str], services: Sequence[Process] = SERVICES) -> dict[str, str]:

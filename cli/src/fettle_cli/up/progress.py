@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import TextIO
 
 
@@ -12,6 +13,7 @@ class Progress:
 
     def __init__(self, out: TextIO = sys.stderr) -> None:
         self._out = out
+        self._from = Path.cwd()
         self._began = time.monotonic()
         self._terminal = out.isatty()
         self._shown = ""
@@ -39,7 +41,8 @@ class Progress:
 
     def ready(self, url: str, simulated: bool) -> None:
         """Everything is up: the address of the page, and what to try."""
-        fettle = "fettle" if shutil.which("fettle") else os.path.relpath(sys.argv[0])
+        installed = Path(sys.executable).with_name("fettle")
+        fettle = "fettle" if shutil.which("fettle") else os.path.relpath(installed, self._from)
         soon = "within a minute a simulated device falls silent and the first ticket comes"
         self.say(
             f"Fettle is up after {self.seconds:.0f} s: {url}\n"

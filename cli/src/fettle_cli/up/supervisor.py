@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fettle_cli.failures import CliError, UsageError
-from fettle_cli.up.children import Child
+from fettle_cli.up.children import Child, NurseryClient
 from fettle_cli.up.environment import service_environment, without_secrets
 from fettle_cli.up.processes import Process, port_settings
 from fettle_cli.up.progress import Progress
@@ -24,18 +23,18 @@ from fettle_devstack.ports import require_free
 READY_WITHIN_S = 120.0
 LOOK_EVERY_S = 0.1
 LOG_KEPT_BELOW = 20_000_000
-THREADS = 32
-"""Each process takes one while it lives."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is brought up: services that say when they are ready, what is set up then (with the address of the first
-    of them and the installation's token), and what follows once all of that is done."""
+    of them and the installation's token), and what follows once all of that is done. `shared` are modules that most of
+    them import."""
 
     services: tuple[Process, ...]
     set_up: Callable[[str, str], Coroutine[None, None, None]]
     followers: tuple[Process, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 def bring_up(home: Path, plan: Plan) -> None:
@@ -56,7 +55,7 @@ async def _run(home: Path, plan: Plan) -> None:
 
 
 class Supervisor:
-    """One `fettle up`. `run` is called once, in a process of its own: it changes the environment for its children."""
+    """One `fettle up`. `run` is called once."""
 
     def __init__(self, home: Path, plan: Plan, progress: Progress) -> None:
         self._home = home
@@ -74,12 +73,13 @@ class Supervisor:
         Raises CliError, UsageError or DevstackError, with everything down, when something cannot be had.
         """
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(THREADS))
         self._over = loop.create_future()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end, None)
         self._save()
         self._servers_started = loop.run_in_executor(None, self._start_servers)
+        self._nursery = await NurseryClient.open(self._home / "logs" / "nursery.log", self._plan.shared)
+        self._watched(self._nursery.listen())
         bringing_up = self._watched(self._bring_up())
         try:
             await self._over
@@ -91,15 +91,14 @@ class Supervisor:
         self._progress.show("starting Kafka and Postgres")
         await asyncio.shield(self._servers_started)
         settings = service_environment(os.environ, self._home, self._servers.environment, self._ports)
-        os.environ.update(settings)
         self._state.environment = without_secrets(settings)
         for service in self._plan.services:
-            self._keep_running(service)
+            self._keep_running(service, settings)
         await self._until_ready()
         self._progress.show("setting up the demo")
         await self._plan.set_up(self._state.url, settings["FETTLE_BOOTSTRAP_TOKEN"])
         for follower in self._plan.followers:
-            await self._keep_running(follower).started.wait()
+            await self._keep_running(follower, settings).started.wait()
         self._state.phase = "ready"
         self._save()
         self._progress.ready(self._state.url, bool(self._plan.followers))
@@ -110,16 +109,16 @@ class Supervisor:
             require_free(int(self._ports[setting]), service.name, setting)
         self._servers.start()
 
-    def _keep_running(self, process: Process) -> Child:
+    def _keep_running(self, process: Process, settings: Mapping[str, str]) -> Child:
         log = self._home / "logs" / f"{process.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > LOG_KEPT_BELOW:
             log.replace(log.with_suffix(".log.1"))
         state = ProcessState(process.name, str(log), self._url(process))
         self._state.processes.append(state)
-        child = Child(process, state, self._home, self._save)
+        child = Child(process, state, self._nursery, folder=self._home, environ=settings, changed=self._save)
         self._children.append(child)
-        self._tasks.append(self._watched(child.keep_running()))
+        self._watched(child.keep_running())
         return child
 
     async def _until_ready(self) -> None:
@@ -145,6 +144,7 @@ class Supervisor:
 
         task = asyncio.create_task(work)
         task.add_done_callback(look)
+        self._tasks.append(task)
         return task
 
     def _end(self, error: BaseException | None) -> None:
@@ -164,6 +164,7 @@ class Supervisor:
         await asyncio.gather(self._servers_started, return_exceptions=True)
         for together in (self._plan.followers, self._plan.services):
             await asyncio.gather(*(child.stop() for child in self._children if child.process in together))
+        await self._nursery.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._servers.stop)
         self._progress.say(f"Everything is down; its data stay in {self._home}.")
