@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import Judged, Log, judge
 
-from fettle_health_monitor.domain.judge.checkpoint import pack, restore, snapshot, unpack
+from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
 from fettle_health_monitor.domain.judge.states import Reason
 from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved
 
@@ -63,7 +63,9 @@ def test_a_shard_taken_up_from_any_checkpoint_judges_as_if_it_had_never_stopped(
     for cut in sorted(cuts):
         judged.fold(log, cut)
         if judged.shard.place is not None:
-            judged.shard = restore(unpack(pack(snapshot(judged.shard))))
+            saved = unpack(pack(snapshot(judged.shard)))
+            assert isinstance(saved, Snapshot)
+            judged.shard = restore(saved)
 
     assert judged.fold(log).judgements == whole
 

@@ -13,7 +13,7 @@ from fettle_chassis.signing import Signer, Verifier
 from fettle_chassis.slots import Slot
 from fettle_chassis.topics import Topics
 from fettle_contracts.topics import HEARTBEATS, JUDGEMENTS
-from fettle_health_monitor.adapters.judge.bare_records import hand_out_bare_records
+from fettle_health_monitor.adapters.judge.bare_records import bare, offer_bare_records
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints
 from fettle_health_monitor.adapters.judge.control_records import SignedReader, SignedWriter
 from fettle_health_monitor.adapters.judge.dead_letters import HeartbeatDeadLetters
@@ -30,6 +30,8 @@ from fettle_health_monitor.settings import HealthSettings
 
 NAME = "health-judge"
 PACKAGE = "fettle_health_monitor"
+_NOTICED_WITHIN_MS = 5_000
+"""How soon the group notices that the topic is gone, or there again."""
 
 
 def build_judge(settings: HealthSettings) -> Service:
@@ -64,7 +66,7 @@ def judge_parts(settings: HealthSettings, shards: Shards) -> list[Part]:
     )
     saving = Saving(checkpoints, heartbeats, writer)
     saving_loop = SavingLoop(shards, saving, settings.checkpoint_every_s)
-    hand_out_bare_records()
+    offer_bare_records()
     owner = Owner(
         topic=topic,
         build=lambda: build_consumer(
@@ -73,10 +75,12 @@ def judge_parts(settings: HealthSettings, shards: Shards) -> list[Part]:
             group=settings.group(NAME),
             instance_id=slot.instance_id,
             auto_offset_reset="none",
+            key_deserializer=bare,
+            metadata_max_age_ms=_NOTICED_WITHIN_MS,
         ),
         control_of=lambda partition: SignedReader(verifier, topic, partition),
         shards=shards,
-        opening=Opening(checkpoints, heartbeats, lambda: topics.partitions(HEARTBEATS)),
+        opening=Opening(checkpoints, heartbeats),
         saving=saving,
         saving_loop=saving_loop,
         journal=journal,

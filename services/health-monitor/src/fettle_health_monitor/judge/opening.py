@@ -1,7 +1,6 @@
 """Where a shard goes on when this process gets it: after its checkpoint, or anew."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -10,7 +9,7 @@ import structlog
 from fettle_chassis.failures import StartRefused
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, Stored
 from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
-from fettle_health_monitor.domain.judge.checkpoint import restore
+from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, begin, restore
 from fettle_health_monitor.domain.judge.shard import Shard
 
 log = structlog.get_logger(__name__)
@@ -26,39 +25,53 @@ class Opened:
 
 
 class Opening:
-    """Opens shards. `partitions` says how many the topic has, once it is known to be there."""
+    """Opens shards."""
 
-    def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog, partitions: Callable[[], int]) -> None:
+    def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog) -> None:
         self._checkpoints = checkpoints
         self._heartbeats = heartbeats
-        self._partitions = partitions
 
-    async def open(self, partition: int, frozen: Shard | None) -> Opened:
-        """The newer of the frozen shard and the checkpoint, checked against the log as it is now.
+    async def open(self, partition: int, partitions: int, frozen: Shard | None) -> Opened:
+        """The newer of the frozen shard and the checkpoint, checked against the log as it is now; `partitions` is how
+        many the topic has now.
 
         Raises `StartRefused` when the log has another number of partitions than the checkpoint, and what is transient
         when broker or database are away.
         """
         stored = await self._checkpoints.load(partition)
         if stored is None:
-            return await self._anew(partition, 1, "no checkpoint")
-        if stored.partitions != self._partitions():
+            return await self._anew(partition, partitions, 1, "no checkpoint")
+        if stored.partitions != partitions:
             raise StartRefused(
-                f"device.heartbeats has {self._partitions()} partitions and had {stored.partitions}: their number is "
+                f"device.heartbeats has {partitions} partitions and had {stored.partitions}: their number is "
                 "fixed at creation, growing is a migration to a new topic"
             )
         shard = await self._newest(stored, frozen)
+        if isinstance(shard, Greeting):
+            return await self._greeted_before(partition, stored, shard)
         if shard is None or shard.place is None:
-            return await self._anew(partition, stored.generation + 1, "no checkpoint of this generation")
+            return await self._anew(partition, partitions, stored.generation + 1, "no checkpoint of this generation")
         start, _ = await self._heartbeats.bounds(partition)
         if shard.place.offset < start:
             return self._announced_again(shard, start)
         if await self._heartbeats.place_at(partition, shard.place.offset) != shard.place:
-            return await self._anew(partition, stored.generation + 1, "another log")
+            return await self._anew(partition, partitions, stored.generation + 1, "another log")
         log.info("shard.opened", shard=partition, generation=shard.generation, offset=shard.place.offset)
         return Opened(shard, shard.place.offset + 1)
 
-    async def _newest(self, stored: Stored, frozen: Shard | None) -> Shard | None:
+    async def greeted(self, shard: Shard, greeting: Greeting) -> None:
+        """The shard's hello is out: whoever owns it next goes on from there, and loses nothing that was heard since."""
+        await self._checkpoints.greet(shard.partition, shard.generation, shard.partitions, greeting)
+
+    async def _greeted_before(self, partition: int, stored: Stored, greeting: Greeting) -> Opened:
+        """An owner before this one said hello and went away before the first checkpoint."""
+        if await self._heartbeats.place_at(partition, greeting.place.offset) != greeting.place:
+            return await self._anew(partition, stored.partitions, stored.generation + 1, "another log")
+        log.info("shard.greeted_before", shard=partition, generation=stored.generation, place=greeting.place)
+        shard = begin(partition, stored.partitions, stored.generation, greeting.nonce)
+        return Opened(shard, greeting.place.offset)
+
+    async def _newest(self, stored: Stored, frozen: Shard | None) -> Shard | Greeting | None:
         if (
             frozen is not None
             and frozen.place is not None
@@ -66,7 +79,7 @@ class Opening:
         ):
             return frozen
         saved = await asyncio.to_thread(stored.unpack)
-        return None if saved is None else await asyncio.to_thread(restore, saved)
+        return await asyncio.to_thread(restore, saved) if isinstance(saved, Snapshot) else saved
 
     def _announced_again(self, shard: Shard, start: int) -> Opened:
         """Unread log is gone, and with it perhaps policies: keep the state, judge nothing until told again."""
@@ -75,13 +88,12 @@ class Opening:
         log.warning("shard.log_lost", shard=shard.partition, place=shard.place, log_starts=start)
         return Opened(shard, start, nonce)
 
-    async def _anew(self, partition: int, generation: int, why: str) -> Opened:
+    async def _anew(self, partition: int, partitions: int, generation: int, why: str) -> Opened:
         """Know nothing, and say so at the end of the log. The generation is on record before anything is said in it."""
         _, end = await self._heartbeats.bounds(partition)
-        if not await self._checkpoints.begin(partition, generation, self._partitions()):
+        if not await self._checkpoints.begin(partition, generation, partitions):
             raise TimeoutError("another owner has begun this generation")  # transient: look again
-        shard = Shard(partition, self._partitions(), generation)
         nonce = str(uuid4())
-        shard.await_announcement(nonce)
+        shard = begin(partition, partitions, generation, nonce)
         log.warning("shard.starts_anew", shard=partition, generation=generation, offset=end, why=why)
         return Opened(shard, end, nonce)

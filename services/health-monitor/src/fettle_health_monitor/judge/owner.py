@@ -12,10 +12,11 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from fettle_chassis.failures import StartRefused
-from fettle_chassis.patience import is_transient, pauses
+from fettle_chassis.failures import StartRefused, TransientError
+from fettle_chassis.patience import is_transient, patiently, pauses
 from fettle_chassis.service import Part
 from fettle_health_monitor.adapters.judge.dead_letters import HeartbeatDeadLetters
+from fettle_health_monitor.domain.judge.checkpoint import Greeting
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Shard
 from fettle_health_monitor.judge.journal import Journal
 from fettle_health_monitor.judge.metrics import BEHIND, CONSUMER_RESTARTS, IGNORED, OPENED, RECORDS, REFUSED, SUBJECTS
@@ -194,25 +195,36 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
 
     async def _open(self, partition: int, frozen: Shard | None) -> None:
         opened = await self._patiently_open(partition, frozen)
+        knows_nothing = opened.shard.place is None
         where = TopicPartition(self._topic, partition)
         self._shards.take(Owned(opened.shard, self._control_of(partition), opened.shard.place))
         self._consumer.seek(where, opened.offset)
         self._consumer.resume(where)
         del self._opening_now[partition]
-        OPENED.labels("resumed" if opened.nonce is None else "lost" if opened.shard.place else "anew").inc()
+        OPENED.labels("anew" if knows_nothing else "lost" if opened.nonce else "resumed").inc()
         if opened.nonce is not None:
-            await self._pulses.hello(partition, opened.nonce)
+            place = await self._pulses.hello(partition, opened.nonce)
+            greeting = Greeting(opened.nonce, place)
+            if knows_nothing:
+                await patiently(lambda: self._opening.greeted(opened.shard, greeting))
 
     async def _patiently_open(self, partition: int, frozen: Shard | None) -> Opened:
         for pause in pauses():
             try:
-                return await self._opening.open(partition, frozen)
+                return await self._opening.open(partition, self._partitions(), frozen)
             except BaseException as error:
                 if not is_transient(error):
                     raise
                 log.warning("shard.not_opened", shard=partition, error=repr(error))
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
+
+    def _partitions(self) -> int:
+        """How many partitions the topic has, as the client knows. Raises `TransientError` while it does not."""
+        known = self._consumer.partitions_for_topic(self._topic) if self._consumer is not None else None
+        if not known:
+            raise TransientError(f"{self._topic} is not there")
+        return len(known)
 
     async def _let_go(self, partitions: Sequence[int]) -> None:
         """Stop judging these shards, save them if that can be done soon, and keep them frozen."""

@@ -15,6 +15,7 @@ from fettle_chassis.patience import patiently, pauses
 from fettle_chassis.service import Part
 from fettle_health_monitor.adapters.judge.control_records import SignedWriter
 from fettle_health_monitor.domain.control import Hello, Pulse
+from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.judge.metrics import SHARD_UNOBSERVED
 from fettle_health_monitor.judge.owned import Owned, Shards
 
@@ -84,15 +85,15 @@ class Pulses(Part):
                 continue
             await asyncio.sleep(_CLOSEST_S / 2)
 
-    async def hello(self, partition: int, nonce: str) -> None:
-        """Ask for everything in force; tried until it stands in the log."""
+    async def hello(self, partition: int, nonce: str) -> Place:
+        """Ask for everything in force; tried until it stands in the log. Returns where."""
         for pause in pauses():
             try:
-                await self._append(partition, Hello(nonce=nonce))
-                return
+                return await self._append(partition, Hello(nonce=nonce))
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("shard.hello_not_sent", shard=partition, error=repr(error))
             await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
 
     def _beat(self) -> float:
         """Send what is due; returns the seconds until the next is."""
@@ -122,11 +123,11 @@ class Pulses(Part):
         except (KafkaError, OSError, TimeoutError) as error:
             log.info("shard.pulse_not_sent", shard=partition, error=repr(error))
 
-    async def _append(self, partition: int, statement: Pulse | Hello) -> None:
+    async def _append(self, partition: int, statement: Pulse | Hello) -> Place:
         if self._producer is None:
             raise TimeoutError("no producer at present")
         async with asyncio.timeout(_WITHIN_S):
-            await self._writer.append(self._producer, partition, statement)
+            return await self._writer.append(self._producer, partition, statement)
 
     async def _watch(self) -> None:
         """Pulses that do not come back may be the producer's fault: have another."""

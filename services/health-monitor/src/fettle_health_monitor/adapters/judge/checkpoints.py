@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from fettle_chassis.database import Database
 from fettle_chassis.unit_of_work import unit_of_work
-from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, unpack
+from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, pack, unpack
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 
 _NOTHING_READ = -1
@@ -26,19 +26,19 @@ _SAVE = text("""
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the table holds of a shard. `state` is None when its generation has begun and nothing was saved since."""
+    """What the table holds of a shard. `state` is None when its generation has begun and its hello is not out yet."""
 
     generation: int
     offset: int
     partitions: int
     state: bytes | None
 
-    def unpack(self) -> Snapshot | None:
+    def unpack(self) -> Snapshot | Greeting | None:
         """Takes a while for a large shard: call it in a thread."""
         return None if self.state is None else unpack(bytes(cramjam.zstd.decompress(self.state)))
 
 
-def packed(snapshot: Snapshot) -> bytes:
+def packed(snapshot: Snapshot | Greeting) -> bytes:
     """Takes a while for a large shard: call it in a thread."""
     return bytes(cramjam.zstd.compress(pack(snapshot), level=1))
 
@@ -58,6 +58,10 @@ class Checkpoints:
     async def begin(self, shard: int, generation: int, partitions: int) -> bool:
         """Enter that a new generation has begun, before anything is said in its name. False: somebody was faster."""
         return await self._save(shard, generation, _NOTHING_READ, partitions, None)
+
+    async def greet(self, shard: int, generation: int, partitions: int, greeting: Greeting) -> bool:
+        """Enter where the hello of a new generation stands. False: what is there is further, and stays."""
+        return await self._save(shard, generation, greeting.place.offset, partitions, packed(greeting))
 
     async def save(self, snapshot: Snapshot, state: bytes) -> bool:
         """Save what `packed` made of the snapshot. False: what is there is further, and stays."""

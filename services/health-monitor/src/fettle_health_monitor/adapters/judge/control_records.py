@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.control import (
     shard_key,
 )
 from fettle_health_monitor.domain.judge.refusals import Refused
-from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Numbered
+from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Numbered, Place, content_checksum
 
 
 class SignedReader:
@@ -55,8 +55,8 @@ class SignedWriter:
         self._signer = signer
         self._topic = topic
 
-    async def append(self, producer: AIOKafkaProducer, partition: int, statement: Pulse | Hello) -> None:
-        """Returns when the record is in the log. Raises what the producer raises."""
+    async def append(self, producer: AIOKafkaProducer, partition: int, statement: Pulse | Hello) -> Place:
+        """Returns where the record stands once it is in the log. Raises what the producer raises."""
         key, body = shard_key(partition).encode(), encode(statement)
         signature = self._signer.sign_control(
             topic=self._topic, partition=partition, key=key, number=UNNUMBERED, body=body
@@ -66,4 +66,5 @@ class SignedWriter:
             (NUMBER_HEADER, str(UNNUMBERED).encode()),
             (SIGNATURE_HEADER, signature.encode()),
         ]
-        await producer.send_and_wait(self._topic, body, key=key, partition=partition, headers=headers)
+        written = await producer.send_and_wait(self._topic, body, key=key, partition=partition, headers=headers)
+        return Place(written.offset, written.timestamp, content_checksum(key, body))

@@ -24,7 +24,14 @@ _BETWEEN_KEYS: Final = b"\0"
 """No key holds it: subject ids have no control characters."""
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Greeting(msgspec.Struct, frozen=True, tag="greeting"):
+    """A shard that has begun and was not told yet what is in force: where its hello stands, and with which nonce."""
+
+    nonce: str
+    place: Place
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="snapshot"):
     """A shard at a place of its log; shares nothing with the shard, which may go on at once."""
 
     partition: int
@@ -66,6 +73,13 @@ def snapshot(shard: Shard) -> Snapshot:
     )
 
 
+def begin(partition: int, partitions: int, generation: int, nonce: str) -> Shard:
+    """A shard that knows nothing and waits to be told, from its hello on."""
+    shard = Shard(partition, partitions, generation)
+    shard.await_announcement(nonce)
+    return shard
+
+
 def restore(saved: Snapshot) -> Shard:
     """A shard that goes on as the saved one would have."""
     shard = Shard(saved.partition, saved.partitions, saved.generation)
@@ -90,13 +104,13 @@ def restore(saved: Snapshot) -> Shard:
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(Snapshot)
+_decoder: Final[msgspec.msgpack.Decoder[Snapshot | Greeting]] = msgspec.msgpack.Decoder(Snapshot | Greeting)
 
 
-def pack(saved: Snapshot) -> bytes:
+def pack(saved: Snapshot | Greeting) -> bytes:
     return _encoder.encode(saved)
 
 
-def unpack(data: bytes) -> Snapshot:
+def unpack(data: bytes) -> Snapshot | Greeting:
     """Raises `msgspec.DecodeError` for what is no checkpoint."""
     return _decoder.decode(data)

@@ -265,7 +265,11 @@ class Shard:
 
 
 def place_of(record: HeartbeatRecord) -> Place:
-    return Place(record.offset, record.timestamp, crc32((record.key or b"") + b"\0" + (record.value or b"")))
+    return Place(record.offset, record.timestamp, content_checksum(record.key, record.value))
+
+
+def content_checksum(key: bytes | None, value: bytes | None) -> int:
+    return crc32((key or b"") + b"\0" + (value or b""))
 
 
 def _org_of(key: bytes | None) -> str:
