@@ -75,13 +75,18 @@ def test_pages_fit_their_window_and_can_be_read(window: Window, org: OrgApi, pic
         "health": f"{base}/health",
         "problem": f"{base}/tickets/999",
     }
+    faults = []
     for width, dark in ((390, False), (390, True), (1024, False), (1024, True), (1680, False), (1680, True)):
         window.resize(width, 900, dark=dark)
         for name, path in pages.items():
             window.go(path)
-            window.picture(pictures / f"{name}-{width}-{'dark' if dark else 'light'}.png")
-            where = f"{name} at {width} px"
-            assert window.script("return document.documentElement.scrollWidth") <= width, where
-            assert window.script(_OVERFLOWING) == [], where
-            assert window.script(_FAINT) == [], where
-            assert window.script(_NAMELESS) == [], where
+            where = f"{name}-{width}-{'dark' if dark else 'light'}"
+            window.picture(pictures / f"{where}.png")
+            too_wide = window.script("return document.documentElement.scrollWidth") > width
+            found = {
+                "too wide": ["the page"] * too_wide + window.script(_OVERFLOWING),
+                "too faint": window.script(_FAINT),
+                "without a name": window.script(_NAMELESS),
+            }
+            faults += [f"{where} {fault}: {what}" for fault, these in found.items() for what in these]
+    assert faults == []

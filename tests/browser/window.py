@@ -24,6 +24,7 @@ class Window:
     def __init__(self, chrome: webdriver.Chrome, url: str) -> None:
         self.chrome, self.url = chrome, url
         self.resize(1680, 1000)
+        self.complaints()
 
     def sign_in(self, token: str) -> None:
         self.go("/sign-in")
@@ -32,8 +33,9 @@ class Window:
         self.until(lambda: self.one("#tabs"), "the list after signing in")
 
     def leave(self) -> None:
-        self.chrome.get("about:blank")
+        """Signed out and away, so that the next one begins as a stranger."""
         self.chrome.delete_all_cookies()
+        self.chrome.get("about:blank")
 
     def go(self, path: str) -> None:
         self.chrome.get(self.url + path)

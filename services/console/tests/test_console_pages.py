@@ -111,9 +111,11 @@ async def test_the_list_shows_what_its_address_asks_for(world: World) -> None:
     second = await world.http.get(html.unescape(following))
     assert titles(second) == [f"Ticket {number:02}" for number in range(8, 0, -1)]
     assert titles(await world.http.get("/orgs/acme/tickets?state=in_progress")) == ["Ticket 60"]
-    assert titles(await world.http.get("/orgs/acme/tickets?state=all&q=Ticket 5")) == [
+    assert titles(await world.http.get("/orgs/acme/tickets?state=all&q=Ticket+5")) == [
         f"Ticket {number}" for number in range(59, 49, -1)
     ]
+    plain = await world.http.get("/orgs/acme/tickets?state=open&q=&source=&sort=-opened")
+    assert (plain.status_code, plain.headers["location"]) == (303, "/orgs/acme/tickets")
     none = await world.http.get("/orgs/acme/tickets?q=nowhere")
     assert "No ticket fits" in none.text
     short = await world.http.get("/orgs/acme/tickets?q=Ti")

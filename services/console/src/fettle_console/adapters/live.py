@@ -95,8 +95,7 @@ class Live(Part):
         """What happens in the org from after `last_event_id` (or from now) on, until the service stops."""
         ring = self._ring
         place = ring.resume(org, last_event_id)
-        if not isinstance(place, Reset):
-            yield Beat(ring.id_of(place), self.as_of, self.live)
+        began = False
         while not self._closing:
             if ring is not self._ring:
                 ring, place = self._ring, Reset(self._ring.end(org))
@@ -104,6 +103,10 @@ class Live(Part):
                 metrics.LIVE_RESETS.inc()
                 place = place.place
                 yield StartOver(ring.id_of(place))
+                began = False
+            if not began:
+                began = True
+                yield Beat(ring.id_of(place), self.as_of, self.live)
             news = self._news.setdefault(org, asyncio.Event())
             found = ring.after(org, place)
             if isinstance(found, Reset):

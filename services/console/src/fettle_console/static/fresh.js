@@ -11,7 +11,8 @@ window.fettleFresh = (take) => {
     }
     running = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect") document.dispatchEvent(new CustomEvent("fettle:signed-out"));
       if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
       // The live mark says that the server is away; the next event or poll asks again.

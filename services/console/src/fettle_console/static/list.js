@@ -25,10 +25,8 @@
 
   const counts = (fresh) => {
     document.title = fresh.title;
-    for (const id of ["tabs", "open-count"]) {
-      const [now, then] = [fresh.getElementById(id), document.getElementById(id)];
-      if (now && then && now.innerHTML !== then.innerHTML) swap(then, now.outerHTML);
-    }
+    const [now, then] = [fresh.getElementById("tabs"), document.getElementById("tabs")];
+    if (now.innerHTML !== then.innerHTML) swap(then, now.outerHTML);
   };
 
   const versions = (within) => new Map(rows(within).map((row) => [row.id, row.dataset.version]));
@@ -75,6 +73,8 @@
   const mark = (ticket) => {
     const row = document.getElementById(`t${ticket.number}`);
     if (row && Number(row.dataset.version) >= ticket.version) return;
+    const state = document.getElementById("states").content.querySelector(`[data-state="${ticket.state}"]`);
+    if (row && state) row.querySelector(".state").replaceWith(state.cloneNode(true));
     ask();
   };
 

@@ -3,7 +3,7 @@
 // (something may have been missed).
 (() => {
   const LOST_MS = 12000;
-  const POLL_MS = 15000;
+  const POLL_MS = 10000;
   const RETRY_MS = 3000;
 
   const status = document.getElementById("live");
@@ -71,6 +71,12 @@
     if (document.hidden) return;
     heard = Date.now();
     tell("refresh");
+  });
+
+  document.addEventListener("fettle:signed-out", () => {
+    status.dataset.live = "no";
+    said.textContent = "signed out: reload to sign in";
+    since ??= new Date(asOf.dateTime);
   });
 
   setInterval(() => {

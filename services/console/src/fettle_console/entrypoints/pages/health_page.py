@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit
+from fettle_console.views.subjects import Watched
 from fettle_console.views.words import HEALTH
 from fettle_contracts.times import parse_time
 
@@ -29,7 +30,7 @@ async def health_page(request: Request, visit: TheVisit) -> Response:
     late = as_of is not None and datetime.now(UTC) - as_of > _LATE
     return await visit.page(
         "health.html",
-        subjects=found["items"],
+        subjects=[Watched.of(item) for item in found["items"]],
         next_cursor=found.get("next_cursor"),
         judged_as_of=as_of,
         late=late,

@@ -1,9 +1,10 @@
 """The list of tickets."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import TheVisit
 from fettle_console.views.list_query import SORTS, TABS, ListQuery
 from fettle_console.views.tickets import Row
@@ -17,11 +18,15 @@ PAGE = 50
 
 @router.get("/orgs/{org}/tickets")
 async def ticket_list(request: Request, visit: TheVisit) -> Response:
-    """One page of the list. The address says all; the live script asks for the same address again."""
+    """One page of the list. The address says all, in one way; the live script asks for the same address again."""
     query = ListQuery.read(request.query_params)
+    address = f"/orgs/{visit.org}/tickets{query.address()}"
+    by_script = "hx-request" in request.headers
+    if not by_script and request.url.query != query.address().removeprefix("?"):
+        return RedirectResponse(address, 303)
     found = await visit.client.get(Owner.TICKETS, f"/tickets{query.for_service(PAGE)}")
     sources = [(source.value, SOURCES[source]) for source in TicketSource if source is not TicketSource.PLATFORM_OUTAGE]
-    return await visit.page(
+    answer = await visit.page(
         "tickets.html",
         query=query,
         rows=[Row.of(item) for item in found["items"]],
@@ -32,6 +37,15 @@ async def ticket_list(request: Request, visit: TheVisit) -> Response:
         kinds=list(KINDS.items()),
         reports_on=await reports_on(visit),
     )
+    if by_script:
+        answer.headers["hx-replace-url"] = address
+    return answer
+
+
+@router.get("/orgs/{org}/open-count")
+async def open_count(visit: TheVisit) -> Response:
+    """The number beside "Tickets", for pages that have no other reason to ask again."""
+    return page("_open_count.html", {"org": visit.org, "counts": await visit.counts()})
 
 
 async def reports_on(visit: TheVisit) -> bool:
