@@ -42,8 +42,13 @@ class Group(Protocol):
         """Waits while staying a member of the group. Raises `Stopping` at once when the service stops."""
         ...
 
-    async def commit(self, offsets: dict[Place, int]) -> None:
-        """Commits the next offsets to read. Does not raise: what is done is done in the database."""
+    async def ready(self) -> None:
+        """Makes sure that positions mean what they say. Changes `generation` when they did not. Raises what passes."""
+        ...
+
+    async def commit(self, offsets: dict[Place, int], generation: int) -> None:
+        """Commits the next offsets to read, unless the generation is another by now. Does not raise: what is done is
+        done in the database."""
         ...
 
 
@@ -75,13 +80,14 @@ class Batches(Generic[M]):
         stops. Raises what must stop the process: `FuseBlown` or a bug.
         """
         done: dict[Place, int] = {}
+        generation = self._group.generation
         with metrics.BATCH_SECONDS.labels(self._subscription.name).time():
             try:
-                await self._settle([Entry(record) for record in records], done, self._group.generation)
+                await self._settle([Entry(record) for record in records], done, generation)
             except Stopping:
                 pass
             finally:
-                await self._group.commit(done)
+                await self._group.commit(done, generation)
 
     async def _settle(self, entries: list[Entry[M]], done: dict[Place, int], generation: int) -> None:
         """Tries until every entry has its ending; adds to `done` as soon as a part of the batch is through."""
@@ -89,6 +95,9 @@ class Batches(Generic[M]):
         waiting = _Waiting(self._subscription.name)
         while self._group.generation == generation:
             try:
+                await self._group.ready()
+                if self._group.generation != generation:
+                    break
                 await self._attempt(entries)
                 await self._bury(entries)
             except (Stopping, FuseBlown):

@@ -11,6 +11,7 @@ from fettle_chassis.batch import Batches
 from fettle_chassis.database import Database
 from fettle_chassis.dead_letters import DeadLetters
 from fettle_chassis.fence import Fence
+from fettle_chassis.log_identity import LogIdentity
 from fettle_chassis.membership import Membership
 from fettle_chassis.patience import patiently
 from fettle_chassis.records import Record
@@ -18,6 +19,7 @@ from fettle_chassis.service import Part
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.slots import Slot
 from fettle_chassis.subscription import Subscription
+from fettle_chassis.topic_ids import TopicIds
 from fettle_chassis.watchdog import Watchdog
 
 __all__ = ["Consumers", "Record", "Subscription"]
@@ -41,13 +43,16 @@ class Consumers(Part):
         self._slot = slot
         self._subscriptions = subscriptions
         self._dead_letters = DeadLetters(settings, slot.service)
+        self._topic_ids: TopicIds | None = None
         self._members: list[Membership] = []
         self._watchdogs: list[Watchdog] = []
 
     async def start(self) -> None:
         await patiently(self._dead_letters.start)
+        self._topic_ids = TopicIds(self._settings, self._slot.instance_id)
+        await patiently(self._topic_ids.start)
         for subscription in self._subscriptions:
-            member = self._member(subscription)
+            member = self._member(subscription, self._topic_ids)
             self._members.append(member)
             self._watchdogs.append(Watchdog(member))
         for member in self._members:
@@ -61,6 +66,8 @@ class Consumers(Part):
     async def stop(self) -> None:
         await asyncio.gather(*(member.stop() for member in self._members))
         await self._dead_letters.stop()
+        if self._topic_ids is not None:
+            await self._topic_ids.stop()
 
     def not_ready(self) -> str | None:
         waiting = [member.name for member in self._members if not member.joined]
@@ -70,8 +77,11 @@ class Consumers(Part):
         dead = [watchdog.name for watchdog in self._watchdogs if watchdog.gave_up]
         return f"does not come back: {', '.join(dead)}" if dead else None
 
-    def _member(self, subscription: Subscription[Any]) -> Membership:
-        fence = Fence(subscription.name)
+    def _member(self, subscription: Subscription[Any], topic_ids: TopicIds) -> Membership:
+        logs = LogIdentity(
+            subscription.name, subscription.topics, self._settings.topic_prefix, self._database, topic_ids
+        )
+        fence = Fence(subscription.name, logs.ids)
         member = Membership(
             self._settings,
             name=subscription.name,
@@ -79,6 +89,7 @@ class Consumers(Part):
             instance_id=self._slot.instance_id,
             max_records=subscription.max_records,
             fence=fence,
+            logs=logs,
         )
         member.on_batch = Batches(subscription, self._database, self._dead_letters, member, fence).take
         return member

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from fettle_chassis import metrics
+from fettle_chassis.failures import TransientError
 from fettle_chassis.kafka import build_producer
 from fettle_chassis.records import Record
 from fettle_chassis.settings import ServiceSettings
@@ -53,8 +54,8 @@ class DeadLetters:
     async def put(self, record: Record, code: str, message: str) -> None:
         """Publishes the record with its reason.
 
-        Raises a transient error when the broker has not taken it within 5 s; doing it again is right, a dead letter
-        may be there twice.
+        Raises `TransientError` when the broker has not taken it within 5 s or does not let us write; doing it again is
+        right, a dead letter may be there twice.
         """
         headers = [(name, value) for name, value in record.headers if name not in DLQ_HEADERS]
         reason = self._reason(record, code, message[:_MESSAGE_LIMIT])
@@ -64,6 +65,8 @@ class DeadLetters:
             size = len(record.value or b"")
             reason = self._reason(record, code, f"{message[:_MESSAGE_LIMIT]} (value of {size} bytes left out)")
             await self._send(record, None, reason)
+        except KafkaError as error:
+            raise TransientError(f"dead letter not taken: {error!r}") from error
         metrics.DEAD_LETTERS.labels(record.topic, code).inc()
         log.warning("dead_letter.put", record=str(record), code=code, reason=message[:_MESSAGE_LIMIT])
 

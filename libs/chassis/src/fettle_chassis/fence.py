@@ -5,7 +5,7 @@ transaction locks the rows of its partitions in `partition_owner` and compares t
 process drew when it claimed them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,19 +14,21 @@ Place = tuple[str, int]
 """Topic (without prefix) and partition."""
 
 _CLAIM = text("""
-    INSERT INTO partition_owner AS owner (subscription, topic, partition, epoch)
-    SELECT :subscription, topic, partition, 1
-    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[])) AS place (topic, partition)
+    INSERT INTO partition_owner AS owner (subscription, topic, partition, log, epoch)
+    SELECT :subscription, topic, partition, log, 1
+    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:logs AS text[]))
+         AS place (topic, partition, log)
     ORDER BY topic, partition
-    ON CONFLICT (subscription, topic, partition) DO UPDATE SET epoch = owner.epoch + 1
+    ON CONFLICT (subscription, topic, partition, log) DO UPDATE SET epoch = owner.epoch + 1
     RETURNING topic, partition, epoch
 """)
 
 _LOCK = text("""
     SELECT owner.topic, owner.partition, owner.epoch
     FROM partition_owner AS owner
-    JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[])) AS place (topic, partition)
-      ON owner.topic = place.topic AND owner.partition = place.partition
+    JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:logs AS text[]))
+         AS place (topic, partition, log)
+      ON owner.topic = place.topic AND owner.partition = place.partition AND owner.log = place.log
     WHERE owner.subscription = :subscription
     ORDER BY owner.topic, owner.partition
     FOR UPDATE OF owner
@@ -42,10 +44,11 @@ class Fenced(Exception):
 
 
 class Fence:
-    """What this process owns for one subscription."""
+    """What this process owns for one subscription. `logs` maps a topic to its id on the broker, always as it is now."""
 
-    def __init__(self, subscription: str) -> None:
+    def __init__(self, subscription: str, logs: Mapping[str, str]) -> None:
         self._subscription = subscription
+        self._logs = logs
         self._epochs: dict[Place, int] = {}
 
     def forget(self, places: Collection[Place] | None = None) -> None:
@@ -83,6 +86,7 @@ class Fence:
                 "subscription": self._subscription,
                 "topics": [topic for topic, _ in places],
                 "partitions": [partition for _, partition in places],
+                "logs": [self._logs[topic] for topic, _ in places],
             },
         )
         return {(topic, partition): epoch for topic, partition, epoch in rows}

@@ -16,6 +16,9 @@ from fettle_chassis.settings import ServiceSettings
 
 REQUEST_TIMEOUT_MS = 10_000
 
+METADATA_MAX_AGE_MS = 10_000
+"""A topic that comes (back) is noticed by then, not after five minutes."""
+
 
 class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
     """Kafka's error 82, which aiokafka does not know: another process has this static member id."""
@@ -71,6 +74,7 @@ def build_broker(settings: ServiceSettings, *, client_id: str, logger: LoggerPro
         security=_faststream_security(settings),
         sasl_oauth_token_provider=_tokens(settings) if oauth else None,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         consumer_only=True,
         allow_auto_create_topics=False,
         apply_types=False,
@@ -117,6 +121,7 @@ def build_consumer(
         **client_options(settings),
         **GROUP_MEMBER,
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         "enable_auto_commit": False,
     }
     return AIOKafkaConsumer(

@@ -9,6 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _QUIET = {
     "aiokafka": logging.WARNING,
+    "aiokafka.cluster": logging.CRITICAL,
     "aiokafka.consumer.group_coordinator": logging.CRITICAL,
     "asyncio": logging.WARNING,
     "alembic": logging.WARNING,

@@ -16,8 +16,10 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
 from fettle_chassis.batch import Stopping
+from fettle_chassis.failures import TransientError
 from fettle_chassis.fence import Fence, Place
 from fettle_chassis.kafka import GROUP_MEMBER, build_broker
+from fettle_chassis.log_identity import LogIdentity
 from fettle_chassis.records import Record, read
 from fettle_chassis.settings import ServiceSettings
 
@@ -40,9 +42,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         instance_id: str,
         max_records: int,
         fence: Fence,
+        logs: LogIdentity,
     ) -> None:
         self._prefix = settings.topic_prefix
         self._fence = fence
+        self._logs = logs
         self._stopping = asyncio.Event()
         self._polled_at = 0.0
         self.name = name
@@ -102,8 +106,27 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         else:
             raise Stopping
 
-    async def commit(self, offsets: dict[Place, int]) -> None:
-        if not offsets:
+    async def ready(self) -> None:
+        try:
+            if await self._logs.check(self.consumer, self.generation):
+                self.generation += 1
+        except KafkaError as error:  # also what a rebalance in between raises
+            raise TransientError(repr(error)) from error
+
+    async def look_at_logs(self) -> None:
+        """Notices topics that were deleted and created again, and reads them from their beginning. Call now and then.
+
+        Raises what passes when broker, topic or database are away.
+        """
+        if not self.joined:
+            return
+        if await self._logs.changed():
+            self.generation += 1
+            self._fence.forget()
+        await self.ready()
+
+    async def commit(self, offsets: dict[Place, int], generation: int) -> None:
+        if not offsets or generation != self.generation:
             return
         places = {TopicPartition(self._prefix + topic, number): next_ for (topic, number), next_ in offsets.items()}
         try:

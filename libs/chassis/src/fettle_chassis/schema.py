@@ -37,10 +37,12 @@ CREATE TABLE partition_owner (
     subscription text NOT NULL,
     topic text NOT NULL,
     partition integer NOT NULL,
+    log text NOT NULL,
     epoch bigint NOT NULL,
-    PRIMARY KEY (subscription, topic, partition)
+    PRIMARY KEY (subscription, topic, partition, log)
 );
 COMMENT ON TABLE partition_owner IS 'The fence: who claimed a partition last has the highest epoch.';
+COMMENT ON COLUMN partition_owner.log IS 'The topic''s id on the broker: created anew, it is another log.';
 
 CREATE TABLE crash (
     subscription text NOT NULL,

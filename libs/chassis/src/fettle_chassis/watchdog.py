@@ -55,6 +55,8 @@ class Watchdog:
                 raise StartRefused(f"{self.name}: another process uses the same slot in the consumer group")
             if reason := await self._stuck():
                 await self._restart(reason)
+            else:
+                await self._look_at_logs()
 
     async def _stuck(self) -> str | None:
         """Why the consumer must be started again, or None."""
@@ -86,6 +88,14 @@ class Watchdog:
         before, self._positions = self._positions, {place: await self._position(place) for place in assigned}
         waits = any(ends[place] > self._positions[place] for place in assigned)
         return not waits or self._positions != before
+
+    async def _look_at_logs(self) -> None:
+        try:
+            async with asyncio.timeout(self._check_every_s):
+                await self._member.look_at_logs()
+        except Exception as error:
+            if not is_transient(error):
+                raise
 
     async def _position(self, place: TopicPartition) -> int:
         try:

@@ -1,0 +1,241 @@
+"""One effect each, whatever fails when: connections, transactions, owners, processes, topics."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Sequence
+
+import pytest
+from chassis_echo.app import HEARD, build, hear, name, subscription
+from chassis_echo.workbench import (
+    Process,
+    database_of,
+    end_of,
+    heard,
+    produce,
+    until_heard,
+)
+from sqlalchemy import text
+
+from fettle_chassis import membership
+from fettle_chassis.consume import Record
+from fettle_chassis.failures import TransientError
+from fettle_chassis.kafka import GROUP_MEMBER, build_admin
+from fettle_chassis.service import Service
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.topics import ensure_topics
+from fettle_chassis.unit_of_work import UnitOfWork
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> ServiceSettings:
+    return ServiceSettings.load(environment)
+
+
+@pytest.mark.rule("KF-35")
+async def test_what_passes_is_waited_for_and_the_batch_done_whole(settings: ServiceSettings) -> None:
+    fails = iter(["40001", "40P01", "55P03", "57014", "53300", TransientError("x"), TimeoutError(), OSError()])
+
+    async def unlucky(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        await hear(work, batch)
+        match next(fails, None):
+            case str(state):
+                await work.connection.execute(
+                    text(f"DO $$ BEGIN RAISE EXCEPTION 'unlucky' USING ERRCODE = '{state}'; END $$")
+                )
+            case Exception() as error:
+                raise error
+
+    async with build(settings, subscription(unlucky)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a", "b", "c"], key=b"one")
+        assert await until_heard(database, 3, within_s=60) == ["a", "b", "c"]
+    assert next(fails, None) is None
+    assert await end_of(settings, f"{HEARD}.dlq") == 0
+
+
+@pytest.mark.rule("KF-35")
+async def test_a_connection_lost_inside_the_transaction(settings: ServiceSettings) -> None:
+    lost: list[int] = []
+
+    async def cut_off(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        await hear(work, batch)
+        if not lost:
+            lost.append(await work.connection.scalar(text("SELECT pg_backend_pid()")))
+            async with database_of(settings) as database, database.reading() as other:
+                await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": lost[0]})
+
+    async with build(settings, subscription(cut_off)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a", "b"], key=b"one")
+        assert await until_heard(database, 2) == ["a", "b"]
+    assert len(lost) == 1
+
+
+@pytest.mark.rule("OP-20")
+async def test_a_service_that_waits_stops_at_once_and_loses_nothing(settings: ServiceSettings) -> None:
+    waiting = asyncio.Event()
+
+    async def away(_work: UnitOfWork, _batch: Sequence[Record]) -> None:
+        waiting.set()
+        raise TransientError("away")
+
+    async with build(settings, subscription(away)).running():
+        await produce(settings, HEARD, ["a", "b"], key=b"one")
+        await waiting.wait()
+        await asyncio.sleep(1.0)  # so that the pause has grown beyond what stopping may take
+        begun = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - begun < 3.0
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        assert await until_heard(database, 2) == ["a", "b"]
+
+
+@pytest.mark.rule("KF-35")
+async def test_a_long_wait_does_not_cost_the_membership(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GROUP_MEMBER, "max_poll_interval_ms", 3_000)
+    monkeypatch.setattr(membership, "_POLL_EVERY_S", 0.5)
+    until = asyncio.get_running_loop().time() + 8.0
+    batches = 0
+
+    async def away(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        nonlocal batches
+        if asyncio.get_running_loop().time() < until:
+            raise TransientError("away")
+        batches += 1
+        await hear(work, batch)
+
+    async with build(settings, subscription(away)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"], key=b"one")
+        assert await until_heard(database, 1) == ["a"]
+        await produce(settings, HEARD, ["b"], key=b"one")
+        assert await until_heard(database, 2) == ["a", "b"]
+    assert batches == 2
+
+
+@pytest.mark.rule("KF-36")
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_rebalance_while_a_transaction_runs(settings: ServiceSettings, hangs: bool) -> None:
+    names = [f"n{number}" for number in range(200)]
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        await hear(work, batch)
+        begun.set()
+        await go_on.wait()
+
+    async with build(settings, subscription(slow)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, names)
+        await begun.wait()
+        other = settings.model_copy(update={"tickets_port": 0})
+        second = build(other, subscription())
+        async with second.running():
+            await _joined(second)
+            if hangs:  # until the server has ended its transaction, and the other one has taken over its share
+                await until_heard(database, 1, within_s=60)
+            go_on.set()
+            assert sorted(await until_heard(database, len(names), within_s=60)) == sorted(names)
+            await produce(settings, HEARD, ["late 1", "late 2", "late 3"])
+            found = await until_heard(database, len(names) + 3, within_s=60)
+    assert len(found) == len(set(found)) == len(names) + 3
+
+
+@pytest.mark.rule("KF-36")
+async def test_an_owner_of_yesterday_cannot_commit(settings: ServiceSettings) -> None:
+    """While this process is inside its handler for the second time, another one claims the partition."""
+    attempts: list[list[str]] = []
+
+    async def overtaken(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        attempts.append([name(record) for record in batch])
+        await hear(work, batch)
+
+    async with build(settings, subscription(overtaken)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"], key=b"one")
+        await until_heard(database, 1)
+        async with database.engine.begin() as connection:
+            await connection.execute(text("UPDATE partition_owner SET epoch = epoch + 1"))
+        await produce(settings, HEARD, ["b"], key=b"one")
+        assert await until_heard(database, 2) == ["a", "b"]
+        async with database.reading() as connection:
+            epochs = list(await connection.scalars(text("SELECT epoch FROM partition_owner WHERE epoch > 1")))
+    assert attempts == [["a"], ["b"]]
+    assert 3 in epochs
+
+
+@pytest.mark.rule("KF-30")
+async def test_killed_between_the_two_commits(settings: ServiceSettings, environment: dict[str, str]) -> None:
+    await ensure_topics(settings, [HEARD])
+    names = [f"n{number}" for number in range(50)]
+    await produce(settings, HEARD, names, key=b"one", partition=0)
+    for _ in range(2):
+        process = await Process.start(environment, module="chassis_echo.dying")
+        assert await process.ended(within_s=60) == -signal.SIGKILL
+    async with database_of(settings) as database:
+        assert await heard(database) == names
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["end"], key=b"one", partition=0)
+        assert await until_heard(database, 51) == [*names, "end"]
+        async with database.reading() as connection:
+            assert await connection.scalar(text("SELECT count(*) FROM outbox")) == 51
+
+
+@pytest.mark.slow
+@pytest.mark.rule("KF-30")
+async def test_killed_at_random_moments(settings: ServiceSettings, environment: dict[str, str]) -> None:
+    seed = random.randrange(1_000_000)
+    chance = random.Random(seed)
+    names = [f"n{number}" for number in range(3_000)]
+    await ensure_topics(settings, [HEARD])
+    producing = asyncio.create_task(produce(settings, HEARD, names))
+    async with database_of(settings) as database:
+        for _ in range(4):
+            process = await Process.start(environment)
+            await process.said("consumer.assigned", within_s=60)
+            await asyncio.sleep(chance.uniform(0.0, 0.4))
+            await process.kill()
+        await producing
+        async with build(settings, subscription()).running():
+            found = await until_heard(database, len(names), within_s=60)
+    assert sorted(found) == sorted(names), f"seed {seed}"
+
+
+@pytest.mark.rule("KF-37")
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_topic_deleted_and_created_again_is_read_from_its_beginning(
+    settings: ServiceSettings, running: bool
+) -> None:
+    """As many records again as there were before: the old position is the new log's end."""
+    first, second = ["a", "b", "c"], ["d", "e", "f"]
+    if running:
+        async with build(settings, subscription()).running(), database_of(settings) as database:
+            await produce(settings, HEARD, first, key=b"k", partition=0)
+            await until_heard(database, 3)
+            await _create_again(settings)
+            await produce(settings, HEARD, second, key=b"k", partition=0)
+            assert await until_heard(database, 6, within_s=60) == first + second
+        return
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, first, key=b"k", partition=0)
+        await until_heard(database, 3)
+    await _create_again(settings)
+    await produce(settings, HEARD, second, key=b"k", partition=0)
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        assert await until_heard(database, 6, within_s=60) == first + second
+
+
+async def _joined(service: Service) -> None:
+    async with asyncio.timeout(30):
+        while service.not_ready():  # noqa: ASYNC110 - readiness is asked for, as by whoever runs the process
+            await asyncio.sleep(0.05)
+
+
+async def _create_again(settings: ServiceSettings) -> None:
+    admin = build_admin(settings)
+    await admin.start()
+    try:
+        await admin.delete_topics([settings.topic(HEARD)])
+        async with asyncio.timeout(20):
+            while settings.topic(HEARD) in await admin.list_topics():  # noqa: ASYNC110 - the broker has no event
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    await ensure_topics(settings, [HEARD])
