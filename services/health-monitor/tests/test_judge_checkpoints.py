@@ -1,0 +1,87 @@
+"""Checkpoints in a real database, and the seam for bare records."""
+
+import pytest
+from aiokafka.consumer import fetcher
+from judge_log import Log, judge
+
+from fettle_chassis.database import Database, DatabasePart
+from fettle_health_monitor.adapters.judge import bare_records
+from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed
+from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, snapshot
+from fettle_health_monitor.domain.judge.shard import Place
+from fettle_health_monitor.settings import HealthSettings
+
+
+def taken(records: int) -> Snapshot:
+    log = Log().policy()
+    for _ in range(records):
+        log.beat()
+    return snapshot(judge(log).shard)
+
+
+@pytest.mark.rule("HM-49")
+async def test_of_two_owners_the_one_that_is_further_wins(environment: dict[str, str]) -> None:
+    database = Database(HealthSettings.load(environment).database_dsn("health"))
+    part = DatabasePart(database, "fettle_health_monitor")
+    await part.start()
+    try:
+        ahead, behind = taken(9), taken(3)
+        mine, theirs = Checkpoints(database, "http://a"), Checkpoints(database, "http://b")
+        greeting = Greeting("n", Place(0, 0, 0))
+
+        assert await mine.load(0) is None
+        assert await mine.begin(0, 1, 1)
+        assert not await theirs.begin(0, 1, 1)
+        assert await mine.greet(0, 1, 1, greeting)
+        assert (await theirs.load(0)).unpack() == greeting  # type: ignore[union-attr]
+        assert await mine.save(ahead, packed(ahead))
+        assert not await theirs.save(behind, packed(behind))
+        stored = await theirs.load(0)
+        assert stored is not None
+        assert (stored.generation, stored.offset, stored.unpack()) == (1, 9, ahead)
+        assert await theirs.begin(0, 2, 1)
+        assert not await mine.save(ahead, packed(ahead))
+    finally:
+        await part.stop()
+
+
+@pytest.mark.rule("HM-51")
+def test_records_come_bare_only_to_who_asks() -> None:
+    assert bare_records.offer_bare_records()
+    assert bare_records.offer_bare_records()
+    record = _Parsed()
+
+    assert _records(bare_records.bare)._consumer_record(_Where(), record) is record
+    ordinary = _records(None)._consumer_record(_Where(), record)
+    assert (ordinary.topic, ordinary.partition, ordinary.offset) == ("t", 3, 7)
+
+
+@pytest.mark.rule("HM-51")
+def test_another_aiokafka_gives_ordinary_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other:
+        def _consumer_record(self, record: object) -> object:
+            return record
+
+    monkeypatch.setattr(fetcher, "PartitionRecords", Other)
+
+    assert not bare_records.offer_bare_records()
+    assert fetcher.PartitionRecords is Other
+    assert bare_records.bare(b"k") == b"k"
+
+
+def _records(key_deserializer: object) -> fetcher.PartitionRecords:
+    return fetcher.PartitionRecords(_Where(), _Nothing(), None, 0, key_deserializer, None, True, 0)
+
+
+class _Where:
+    topic, partition = "t", 3
+
+
+class _Nothing:
+    def has_next(self) -> bool:
+        return False
+
+
+class _Parsed:
+    offset, timestamp, timestamp_type, key, value, checksum = 7, 1, 1, b"k", b"v", None
+    headers: tuple[tuple[str, bytes], ...] = ()

@@ -1,0 +1,155 @@
+"""What a stranger's record can be, and what becomes of it."""
+
+import pytest
+from judge_log import DEVICE, GATEWAY, T0, Judged, Log, LogRecord, judge
+
+from fettle_chassis.signing import Signer, SigningKey, Verifier
+from fettle_contracts.codes import DeadLetterCode
+from fettle_health_monitor.adapters.judge.control_records import SignedReader
+from fettle_health_monitor.domain.control import (
+    CONTROL_HEADER,
+    NUMBER_HEADER,
+    SIGNATURE_HEADER,
+    Forget,
+    Pulse,
+    Register,
+    encode,
+    kind,
+)
+from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalBudget, Refused
+from fettle_health_monitor.domain.judge.shard import Shard
+
+
+@pytest.mark.rule("HM-30", "HM-31", "HM-32")
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        (DEVICE, b"{", "not_json"),
+        (DEVICE, b'{"name":"\xff"}', "not_json"),
+        (DEVICE, b'"ok"', "field_invalid"),
+        (DEVICE, b"[]", "field_invalid"),
+        (DEVICE, b'{"name":7}', "field_invalid"),
+        (DEVICE, b'{"status":7}', "field_invalid"),
+        (DEVICE, b'{"name":"%s"}' % (b"x" * 201), "field_invalid"),
+        (DEVICE, b'{"integration":"a\\u0007"}', "field_invalid"),
+        (DEVICE, b'{"interval_s":0}', "interval_out_of_range"),
+        (DEVICE, b'{"interval_s":86401}', "interval_out_of_range"),
+        (DEVICE, b'{"status":"unreachable"}', "status_invalid"),
+        (GATEWAY, b'{"status":"offline"}', "status_invalid"),
+        (DEVICE, b'{"status":"gone"}', "status_invalid"),
+        (DEVICE, b'{"name":"' + b"x" * 16_400 + b'"}', "too_large"),
+        ("acme/space/hall", b"{}", "key_invalid"),
+        ("acme/device", b"{}", "key_invalid"),
+        ("Acme/device/a", b"{}", "key_invalid"),
+        ("acme/device/" + "x" * 201, b"{}", "key_invalid"),
+        ("fettle/shard/0", b"{}", "key_invalid"),
+    ],
+)
+def test_a_bad_record_is_refused_and_is_no_sign_of_life(key: str, value: bytes, code: str) -> None:
+    log = Log().policy(timeout_s=10).beat(DEVICE).beat(GATEWAY).pulsed(5).raw(key.encode(), value)
+    judged = judge(log)
+
+    assert [refusal.code for refusal in judged.outcome.refusals] == [code]
+    assert judged.fold(log.pulsed(11)).steps()[-1] == (10.0, "healthy", "pending_open", "silent")
+
+
+@pytest.mark.rule("HM-32")
+@pytest.mark.parametrize("key", [None, b"", b"\xff\xfe/device/a", b"acme/device/a\x00b"])
+def test_a_key_that_is_no_text_is_refused(key: bytes | None) -> None:
+    assert judge(Log().policy().raw(key, b"")).outcome.refusals[0].code == "key_invalid"
+
+
+@pytest.mark.rule("HM-30")
+@pytest.mark.parametrize(
+    "value", [b"", None, b"{}", b'{"status":null,"interval_s":null,"name":null}', b'{"seq":"x","at":[],"more":{}}']
+)
+def test_all_fields_are_optional_and_a_senders_own_notes_are_its_own(value: bytes | None) -> None:
+    judged = judge(Log().policy().raw(DEVICE.encode(), value))
+
+    assert judged.outcome.refusals == []
+    assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
+
+
+@pytest.mark.rule("HM-33")
+def test_a_key_of_another_partition_is_refused_and_never_watched() -> None:
+    log = Log().policy().beat("acme/device/a").beat("acme/device/b").beat("acme/device/c").beat("acme/device/d")
+
+    of_two = Judged(Shard(0, 2, 1)).fold(log)
+
+    refused = {log.records[refusal.offset].key for refusal in of_two.outcome.refusals}
+    watched = {f"acme/{change.subject}".encode() for change in of_two.changes}
+    assert {refusal.code for refusal in of_two.outcome.refusals} == {"wrong_partition"}
+    assert refused
+    assert watched
+    assert refused.isdisjoint(watched)
+
+
+KEY = SigningKey("k", b"x" * 32)
+
+
+def signed(
+    statement: Register | Forget | Pulse, *, partition: int = 0, number: int = 1, key: bytes = b"a/device/x"
+) -> LogRecord:
+    body = encode(statement)
+    signature = Signer([KEY]).sign_control(topic="t", partition=partition, key=key, number=number, body=body)
+    headers = [
+        (CONTROL_HEADER, kind(statement).encode()),
+        (NUMBER_HEADER, str(number).encode()),
+        (SIGNATURE_HEADER, signature.encode()),
+    ]
+    return LogRecord(0, T0, key, body, headers)
+
+
+def with_header(record: LogRecord, name: str, value: bytes | None) -> LogRecord:
+    return record._replace(headers=[*((n, v) for n, v in record.headers if n != name), (name, value)])
+
+
+@pytest.mark.rule("HM-34")
+def test_a_control_record_counts_only_as_it_was_signed() -> None:
+    read = SignedReader(Verifier([KEY]), "t", 0)
+    right = signed(Register(name="x"))
+    forged = [
+        signed(Register(name="x"), partition=1),
+        with_header(right, NUMBER_HEADER, b"2"),
+        with_header(right, NUMBER_HEADER, b"many"),
+        with_header(right, NUMBER_HEADER, None),
+        with_header(right, CONTROL_HEADER, b"forget"),
+        with_header(right, CONTROL_HEADER, b"\xff"),
+        with_header(right, SIGNATURE_HEADER, b"k:AAAA"),
+        with_header(right, SIGNATURE_HEADER, b"other:AAAA"),
+        with_header(right, SIGNATURE_HEADER, None),
+        right._replace(key=b"a/device/y"),
+        right._replace(value=encode(Register(name="y"))),
+        right._replace(value=b"{"),
+    ]
+
+    counted = read(right)
+
+    assert counted is not None
+    assert (counted.number, counted.key, counted.statement) == (1, "a/device/x", Register(name="x"))
+    assert read(right._replace(headers=[("traceparent", b"00-1")])) is None
+    for record in forged:
+        with pytest.raises(Refused) as refused:
+            read(record)
+        assert refused.value.code is DeadLetterCode.CONTROL_FORGED
+
+
+@pytest.mark.rule("HM-34")
+def test_a_forged_control_record_moves_time_and_nothing_else() -> None:
+    log = Log().policy(timeout_s=10).beat().pulsed(5).raw(DEVICE.encode(), b"", [(CONTROL_HEADER, b"forged")])
+    judged = judge(log)
+
+    assert [(refusal.org, refusal.code) for refusal in judged.outcome.refusals] == [("acme", "control_forged")]
+    assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
+
+
+@pytest.mark.rule("HM-35")
+def test_dead_letters_have_a_budget_by_org_and_reason_and_minute() -> None:
+    budget = RefusalBudget(per_minute=2)
+    bad = Refusal(1, "acme", DeadLetterCode.NOT_JSON, "")
+    other_org, other_code = bad._replace(org="beta"), bad._replace(code=DeadLetterCode.TOO_LARGE)
+
+    assert [budget.allows(bad, T0) for _ in range(3)] == [True, True, False]
+    assert budget.allows(other_org, T0)
+    assert budget.allows(other_code, T0)
+    assert budget.allows(bad, T0 + 60_000)
