@@ -1,6 +1,7 @@
 """Who is asked and as whom, wrong usage, and everything that is not there."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -87,6 +88,21 @@ def test_what_fettle_up_left_is_found_from_any_folder_below(
         monkeypatch.chdir(below)
         assert fettle("tickets", "list").out == "No open tickets.\n"
         assert api.last.headers["authorization"] == "Bearer demo-s3cret"
+
+
+@pytest.mark.rule("AC-63")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
+def test_what_another_user_left_is_passed_over(fettle: Fettle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    (tmp_path / ".fettle").mkdir()
+    (tmp_path / ".fettle" / "demo-token").write_text("stolen")
+    os.chown(tmp_path / ".fettle", 12345, 12345)
+    monkeypatch.chdir(below)
+    ran = fettle("tickets", "list")
+    assert ran.status == 1
+    assert "there is no token" in ran.err
+    assert str(tmp_path / ".fettle") not in ran.err
 
 
 @pytest.mark.rule("AC-63")

@@ -27,9 +27,14 @@ class Installation:
 
     @classmethod
     def here(cls, environ: Mapping[str, str] = os.environ) -> "Installation":
-        """`FETTLE_HOME`, else the `.fettle` of this folder or the nearest one above that has one."""
+        """`FETTLE_HOME`, else the `.fettle` of this folder or the nearest one above that has one of the same user's."""
         named = environ.get("FETTLE_HOME")
         return cls(environ, Path(named) if named else _nearest(Path.cwd()) / HOME)
+
+    @classmethod
+    def to_be(cls, environ: Mapping[str, str] = os.environ) -> "Installation":
+        """`FETTLE_HOME`, else the `.fettle` of this very folder, whether it is there or not."""
+        return cls(environ, Path(environ.get("FETTLE_HOME") or HOME).absolute())
 
     @property
     def url(self) -> str:
@@ -91,7 +96,11 @@ class Installation:
 
 
 def _nearest(folder: Path) -> Path:
+    """A home of another user is passed over: it could name an address that collects tokens."""
     for candidate in (folder, *folder.parents):
-        if (candidate / HOME).is_dir():
-            return candidate
+        try:
+            if (candidate / HOME).stat().st_uid == os.geteuid():
+                return candidate
+        except OSError:
+            continue
     return folder

@@ -27,7 +27,7 @@ def up(
     no_simulator: Annotated[bool, typer.Option("--no-simulator", help="Without the simulated fleet.")] = False,
 ) -> None:
     """Bring up Kafka, Postgres, all services and a demo org, and keep them running until Ctrl-C."""
-    home = Installation.here().home.absolute()
+    home = Installation.to_be().home
     if detach:
         _detached(home, no_simulator)
     else:
