@@ -73,6 +73,20 @@ def test_a_silent_device_shows_up_is_worked_on_and_resolves_by_itself_without_a_
 
 
 @pytest.mark.slow
+@pytest.mark.rule("AC-37")
+def test_the_health_page_follows_a_subject_by_itself(window: Window, org: OrgApi) -> None:
+    window.go(f"/orgs/{org.org}/health")
+    assert "No subjects yet" in window.text("#subjects")
+    window.mark()
+    beat(org, "t17")
+    window.until(lambda: window.texts(".subjects .state") == ["Healthy"], "the subject")
+    assert "Thermostat t17" in window.text(".subjects tbody th")
+    window.until(lambda: window.texts(".subjects .state") == ["Firing"], "its silence")
+    window.until(lambda: window.texts(".subjects td a") == ["#1"], "its ticket")
+    assert not window.reloaded()
+
+
+@pytest.mark.slow
 @pytest.mark.rule("AC-32")
 def test_nothing_moves_under_the_pointer_or_the_cursor(window: Window, org: OrgApi) -> None:
     for title in ("First", "Second", "Third"):

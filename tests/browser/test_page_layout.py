@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.test_live_pages import report
+from tests.browser.test_live_pages import beat, report
 from tests.browser.window import Window
-from tests.installation import OrgApi
+from tests.installation import OrgApi, eventually
 
 LONG = "Thermostat of the northern stairwell that nobody has found since the refurbishment " * 2
 WORD = "Überlandstromversorgungsunterbrechungsmeldungseingang" * 3
@@ -65,6 +65,8 @@ def test_pages_fit_their_window_and_can_be_read(window: Window, org: OrgApi, pic
     report(org, "x")
     org.post(f"/tickets/{number}/comments", {"comment": f"| {WORD} | b |\n|---|---|\n| c | {LONG} |"})
     org.post(f"/tickets/{number}/start", {"comment": LONG})
+    beat(org, "a", WORD[:150])
+    eventually(lambda: len(org.get("/subjects")["items"]) == 2, "two subjects")
     base = f"/orgs/{org.org}"
     pages = {
         "list": f"{base}/tickets?state=all",

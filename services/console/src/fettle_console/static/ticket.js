@@ -27,8 +27,19 @@
   });
   document.addEventListener("fettle:refresh", ask);
 
+  const known = new Set();
+  const welcome = (first) => {
+    for (const entry of document.querySelectorAll(".entry")) {
+      if (!first && !known.has(entry.id)) entry.classList.add("arrived");
+      known.add(entry.id);
+    }
+  };
+
   document.addEventListener("input", (event) => event.target.id === "comment" && relabel());
-  document.addEventListener("htmx:after:swap", relabel);
+  document.addEventListener("htmx:after:swap", () => {
+    relabel();
+    welcome(false);
+  });
   document.addEventListener("htmx:before:swap", (event) => {
     // An answer without the ticket (signed out, service away) must not wipe what is there, or what was typed.
     const { ctx } = event.detail;
@@ -62,4 +73,5 @@
   });
 
   relabel();
+  welcome(true);
 })();
