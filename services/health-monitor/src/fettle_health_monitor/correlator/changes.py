@@ -1,6 +1,6 @@
 """Changes of state become live status, history, transitions for the world, and verdicts that wait."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,14 +10,15 @@ from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import incidents, live, transitions, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.correlator.news import News
+from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.verdicts import called_for
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change
 
 
-async def take_in(work: UnitOfWork, partition: int, news: News, clocks: Mapping[int, ShardClock]) -> None:
-    """Writes what subjects are called and how they are now. `clocks` are the shards' after this news."""
+async def take_in(work: UnitOfWork, news: News, reach: Reach) -> None:
+    """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then."""
     connection = work.connection
     if news.profiles:
         await live.record_profiles(connection, news.profiles)
@@ -29,10 +30,11 @@ async def take_in(work: UnitOfWork, partition: int, news: News, clocks: Mapping[
     work.publish(*await transitions.record(connection, news.changes, names))
     await live.record_states(connection, news.changes)
     await _end_watches(connection, news.changes)
-    await _watch_the_healthy_anew(connection, partition, news.changes, clocks)
+    await _watch_the_healthy_anew(connection, news, reach)
     called = [called_for(change, names.get((change.org, change.subject), Known())) for change in news.changes]
     if any(called):
-        await verdicts.wait(connection, partition, [verdict for verdict in called if verdict is not None])
+        waiting = [verdict for verdict in called if verdict is not None]
+        await verdicts.wait(connection, waiting, news.partition_of)
 
 
 async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:
@@ -42,13 +44,11 @@ async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -
         await watches.end(connection, WatchKind.EARLY_RESOLVE, over)
 
 
-async def _watch_the_healthy_anew(
-    connection: AsyncConnection, partition: int, changes: Sequence[Change], clocks: Mapping[int, ShardClock]
-) -> None:
+async def _watch_the_healthy_anew(connection: AsyncConnection, news: News, reach: Reach) -> None:
     """A shard that starts anew has forgotten who was failing: who comes up healthy there may have a ticket. It is
     resolved when the subject has been healthy for its resolve debounce, and for its timeout before that if it has not
     even been heard."""
-    last = {(change.org, change.subject): change for change in changes}
+    last = {(change.org, change.subject): change for change in news.changes}
     anew = {
         key: change
         for key, change in last.items()
@@ -57,16 +57,15 @@ async def _watch_the_healthy_anew(
     if not anew:
         return
     begun = [
-        _watch(anew[org, subject], condition, clocks)
+        _watch(anew[org, subject], condition, reach.clock_of(news.partition_of[org], anew[org, subject].shard))
         for (org, subject, condition), incident in (await incidents.of_subjects(connection, anew)).items()
         if incident.maybe_open
     ]
     if begun:
-        await watches.begin(connection, partition, begun)
+        await watches.begin(connection, begun, news.partition_of)
 
 
-def _watch(change: Change, condition: str, clocks: Mapping[int, ShardClock]) -> Watch:
-    clock = clocks.get(change.shard)
+def _watch(change: Change, condition: str, clock: ShardClock | None) -> Watch:
     if clock is None or clock.generation != change.generation:
         clock = ShardClock(change.shard, NO_GENERATION, change.at, 0)
     lasting_s = change.evidence.debounce_s

@@ -1,4 +1,4 @@
-"""The messages of one partition of `health.judgements` that are not repeats."""
+"""Messages of `health.judgements` that are not repeats."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,42 +27,40 @@ class Heard:
 
 @dataclass(slots=True)
 class News:
-    """Messages by kind, each kind in order; of a shard's clocks the last."""
+    """Messages by kind, each kind in order per partition. Clocks are not among them: they are progress."""
 
     changes: list[Change] = field(default_factory=list)
     profiles: list[Profile] = field(default_factory=list)
     unwatched: list[Unwatched] = field(default_factory=list)
     in_force: list[InForce] = field(default_factory=list)
-    clocks: dict[int, Clock] = field(default_factory=dict)
     hellos: list[Hello] = field(default_factory=list)
     gaps: list[Unobserved] = field(default_factory=list)
+    partition_of: dict[str, int] = field(default_factory=dict)
+    """By which partition the orgs that are spoken of come."""
 
     @classmethod
-    def of(cls, judgements: Iterable[Judgement]) -> Self:
+    def of(cls, heard: Iterable[Heard]) -> Self:
         news = cls()
-        for judgement in judgements:
-            news._take(judgement)
-            JUDGEMENTS.labels(judgement.__struct_config__.tag).inc()
+        for each in heard:
+            news._take(each.partition, each.judgement)
+            JUDGEMENTS.labels(each.judgement.__struct_config__.tag).inc()
         return news
 
-    @property
-    def orgs(self) -> set[str]:
-        """Whose subjects or policies they speak of."""
-        return {each.org for each in self.changes} | {each.org for each in self.in_force}
-
-    def _take(self, judgement: Judgement) -> None:
+    def _take(self, partition: int, judgement: Judgement) -> None:
         match judgement:
             case Change():
                 self.changes.append(judgement)
+                self.partition_of[judgement.org] = partition
             case Profile():
                 self.profiles.append(judgement)
             case Unwatched():
                 self.unwatched.append(judgement)
             case InForce():
                 self.in_force.append(judgement)
-            case Clock():
-                self.clocks[judgement.shard] = judgement
+                self.partition_of[judgement.org] = partition
             case Hello():
                 self.hellos.append(judgement)
             case Unobserved():
                 self.gaps.append(judgement)
+            case Clock():
+                pass

@@ -1,55 +1,58 @@
 """What follows when a shard begins to judge by another version of a policy, and when a watch has lasted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator import live, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Known
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.correlator.news import News
+from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, publishing_began
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 
-async def take_effect(connection: AsyncConnection, partition: int, news: Sequence[InForce]) -> None:
+async def take_effect(connection: AsyncConnection, news: News) -> None:
     """Shards judge by other versions from now on: running watches are re-timed from their starts, and where tickets for
     what exists were asked for, everything that fires calls for its verdict."""
-    before = await policies.in_force_of(connection, {(each.org, each.shard) for each in news})
-    await policies.take_effect(connection, news)
-    changed = [each for each in news if before.get((each.org, each.shard)) != each.version]
+    before = await policies.in_force_of(connection, {(each.org, each.shard) for each in news.in_force})
+    await policies.take_effect(connection, news.in_force)
+    changed = [each for each in news.in_force if before.get((each.org, each.shard)) != each.version]
     known = await policies.versions(connection, {(each.org, each.version) for each in changed})
     for each in changed:
         version = known.get((each.org, each.version))
         if version is None:
             continue
-        await _retime(connection, partition, each.shard, version)
+        await _retime(connection, news.partition_of, each.shard, version)
         after = before.get((each.org, each.shard), 0)
         asked = await policies.asks_for_existing(connection, each.org, after=after, version=each.version)
         if asked and version.switches.publish_tickets:
-            await _publish_existing(connection, partition, each)
+            await _publish_existing(connection, news.partition_of, each)
 
 
-async def verdicts_of(connection: AsyncConnection, due: Sequence[Watch], clocks: Iterable[ShardClock]) -> list[Verdict]:
+async def verdicts_of(connection: AsyncConnection, due: Sequence[tuple[int, Watch]], reach: Reach) -> list[Verdict]:
     """The verdicts that these due watches call for, by the policy that their shard judges by now."""
     if not due:
         return []
-    at = {clock.shard: clock.at for clock in clocks}
-    versions = await policies.in_force_of(connection, {(watch.org, watch.shard) for watch in due})
-    names = await live.names(connection, {(watch.org, watch.subject) for watch in due})
+    at = {(partition, clock.shard): clock.at for partition, clock in reach.clocks}
+    versions = await policies.in_force_of(connection, {(watch.org, watch.shard) for _, watch in due})
+    names = await live.names(connection, {(watch.org, watch.subject) for _, watch in due})
     return [
         watch.verdict(
-            at=at[watch.shard],
+            at=at[partition, watch.shard],
             policy_version=versions.get((watch.org, watch.shard), 0),
             named=names.get((watch.org, watch.subject), Known()),
         )
-        for watch in due
+        for partition, watch in due
     ]
 
 
-async def _retime(connection: AsyncConnection, partition: int, shard: int, version: PolicyVersion) -> None:
-    running = await watches.of_shard(connection, partition, shard, version.org, WatchKind.EARLY_RESOLVE)
+async def _retime(
+    connection: AsyncConnection, partition_of: Mapping[str, int], shard: int, version: PolicyVersion
+) -> None:
+    running = await watches.of_shard(connection, shard, version.org, WatchKind.EARLY_RESOLVE)
     if not running:
         return
     names = await live.names(connection, {(watch.org, watch.subject) for watch in running})
@@ -58,10 +61,10 @@ async def _retime(connection: AsyncConnection, partition: int, shard: int, versi
         known = names.get((watch.org, watch.subject), Known())
         debounce_s = version.rules_for(watch.subject, known.integration, known.model).open_debounce_s
         retimed.append(watch.lasting(debounce_s * 1000))
-    await watches.begin(connection, partition, retimed)
+    await watches.begin(connection, retimed, partition_of)
 
 
-async def _publish_existing(connection: AsyncConnection, partition: int, news: InForce) -> None:
+async def _publish_existing(connection: AsyncConnection, partition_of: Mapping[str, int], news: InForce) -> None:
     called = [
         publishing_began(
             org=news.org,
@@ -76,4 +79,4 @@ async def _publish_existing(connection: AsyncConnection, partition: int, news: I
         for each in await live.failing(connection, news.org, news.shard)
     ]
     if called:
-        await verdicts.wait(connection, partition, called)
+        await verdicts.wait(connection, called, partition_of)

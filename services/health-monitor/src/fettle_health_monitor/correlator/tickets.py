@@ -70,7 +70,7 @@ class Tickets:
         if not isinstance(followed, KeepWatch):
             EARLY_RESOLVES.labels(followed.because).inc()
             return
-        await watches.begin(work.connection, partition, [followed.watch])
+        await watches.begin(work.connection, [followed.watch], {org: partition})
         self._deciding.send(work, [followed.saying])
         EARLY_RESOLVES.labels("watched").inc()
         log.info("ticket.resolved_early", org=org, subject=own.subject, number=own.event.ticket.number)

@@ -18,6 +18,7 @@ from fettle_chassis.tokens import Caller, Role, issue
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.times import from_ms, parse_time
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, Stored
+from fettle_health_monitor.domain.judge.checkpoint import Snapshot
 
 ACTOR = "fettle/health-monitor"
 
@@ -81,7 +82,7 @@ class Listeners(Part):
 
 def _find(stored: Stored, key: bytes) -> LastHeard | None:
     saved = stored.unpack()
-    if saved is None:
+    if not isinstance(saved, Snapshot):
         return None
     keys = saved.keys.split(b"\0")
     if key not in keys:

@@ -11,8 +11,8 @@ from fettle_health_monitor.domain.correlator.marks import Mark
 from fettle_health_monitor.domain.judgements import Clock, Unobserved
 
 _LOCK = text("""
-    SELECT shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled
-    FROM shard_progress WHERE partition = :partition ORDER BY shard FOR UPDATE
+    SELECT partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled
+    FROM shard_progress WHERE partition = ANY(CAST(:partitions AS integer[])) ORDER BY partition, shard FOR UPDATE
 """)
 
 _CLOCKS = text("""
@@ -25,10 +25,10 @@ _ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition
 _SAVE = text("""
     INSERT INTO shard_progress AS known
         (partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled)
-    SELECT CAST(:partition AS integer), * FROM unnest(
-        CAST(:shards AS integer[]), CAST(:generations AS bigint[]), CAST(:offsets AS bigint[]),
-        CAST(:indexes AS bigint[]), CAST(:clock_generations AS bigint[]), CAST(:judged AS bigint[]),
-        CAST(:clocks AS bigint[]), CAST(:addresses AS text[]), CAST(:stalled AS boolean[]))
+    SELECT * FROM unnest(
+        CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+        CAST(:offsets AS bigint[]), CAST(:indexes AS bigint[]), CAST(:clock_generations AS bigint[]),
+        CAST(:judged AS bigint[]), CAST(:clocks AS bigint[]), CAST(:addresses AS text[]), CAST(:stalled AS boolean[]))
     ON CONFLICT (partition, shard) DO UPDATE SET
         generation = excluded.generation, place_offset = excluded.place_offset, place_index = excluded.place_index,
         clock_generation = excluded.clock_generation, judged_at = excluded.judged_at, clock = excluded.clock,
@@ -49,10 +49,15 @@ _CLOSE_GAPS = text("""
 """)
 
 
+Seen = tuple[int, int]
+"""A partition of `health.judgements`, and a shard that it has heard of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """One shard in one partition: its high-water mark and, once it has shown one, its clock."""
 
+    partition: int
     shard: int
     mark: Mark
     clock: ShardClock | None = None
@@ -60,11 +65,12 @@ class Progress:
     stalled: bool = False
 
 
-async def lock(connection: AsyncConnection, partition: int) -> dict[int, Progress]:
-    """All shards that this partition has heard of, locked until the commit."""
-    rows = await connection.execute(_LOCK, {"partition": partition})
+async def lock(connection: AsyncConnection, partitions: Collection[int]) -> dict[Seen, Progress]:
+    """All shards that these partitions have heard of, locked until the commit."""
+    rows = await connection.execute(_LOCK, {"partitions": list(partitions)})
     return {
-        row.shard: Progress(
+        (row.partition, row.shard): Progress(
+            row.partition,
             row.shard,
             (row.generation, row.place_offset, row.place_index),
             None if row.judged_at is None else ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock),
@@ -75,27 +81,20 @@ async def lock(connection: AsyncConnection, partition: int) -> dict[int, Progres
     }
 
 
-def advance(
-    known: Mapping[int, Progress], marks: Mapping[int, Mark], shown: Mapping[int, Clock]
-) -> dict[int, Progress]:
-    """The shards' progress after messages with these marks and clocks."""
-    after = {}
-    for shard, mark in marks.items():
-        before = known.get(shard) or Progress(shard, mark)
-        message = shown.get(shard)
-        if message is None:
-            after[shard] = replace(before, mark=mark)
-        else:
-            clock = ShardClock(shard, message.generation, message.at, message.clock)
-            after[shard] = Progress(shard, mark, clock, message.address, before.stalled)
-    return after
+def advance(known: Progress | None, partition: int, shard: int, mark: Mark, shown: Clock | None) -> Progress:
+    """A shard's progress after a message with this mark, and the clock that it has shown by then, if any."""
+    before = known or Progress(partition, shard, mark)
+    if shown is None:
+        return replace(before, mark=mark)
+    clock = ShardClock(shard, shown.generation, shown.at, shown.clock)
+    return replace(before, mark=mark, clock=clock, address=shown.address)
 
 
-async def save(connection: AsyncConnection, partition: int, progress: Collection[Progress]) -> None:
+async def save(connection: AsyncConnection, progress: Collection[Progress]) -> None:
     await connection.execute(
         _SAVE,
         {
-            "partition": partition,
+            "partitions": [each.partition for each in progress],
             "shards": [each.shard for each in progress],
             "generations": [each.mark[0] for each in progress],
             "offsets": [each.mark[1] for each in progress],
@@ -123,29 +122,26 @@ async def record_unobserved(connection: AsyncConnection, gaps: Collection[Unobse
 
 
 async def record_stalls(
-    connection: AsyncConnection, before: Mapping[int, Progress], after: Mapping[int, Progress]
+    connection: AsyncConnection, before: Mapping[Seen, Progress], after: Mapping[Seen, Progress]
 ) -> None:
     """Puts on record which shards began to stand still and which move again."""
-    began = [now for now in after.values() if now.clock and now.stalled and not _was_stalled(before, now.shard)]
-    ended = [now for now in after.values() if now.clock and not now.stalled and _was_stalled(before, now.shard)]
+    turned = {
+        now.clock.shard: (now.stalled, now.clock.at)
+        for seen, now in after.items()
+        if now.clock and now.stalled != (seen in before and before[seen].stalled)
+    }
+    began = {shard: at for shard, (stalled, at) in turned.items() if stalled}
+    ended = {shard: at for shard, (stalled, at) in turned.items() if not stalled}
     if began:
         values = {
-            "shards": [each.shard for each in began],
+            "shards": list(began),
             "kinds": ["stalled"] * len(began),
-            "from_at": [each.clock.at for each in began if each.clock],
+            "from_at": list(began.values()),
             "to_at": [None] * len(began),
         }
         await connection.execute(_GAPS, values)
     if ended:
-        values = {
-            "shards": [each.shard for each in ended],
-            "at": [each.clock.at for each in ended if each.clock],
-        }
-        await connection.execute(_CLOSE_GAPS, values)
-
-
-def _was_stalled(before: Mapping[int, Progress], shard: int) -> bool:
-    return shard in before and before[shard].stalled
+        await connection.execute(_CLOSE_GAPS, {"shards": list(ended), "at": list(ended.values())})
 
 
 async def clocks(connection: AsyncConnection, partition: int) -> list[ShardClock]:

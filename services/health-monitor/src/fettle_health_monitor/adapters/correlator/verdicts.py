@@ -1,13 +1,13 @@
 """Verdicts that wait, outcomes that are decided, commands that follow and their answers."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.commands import Sent
@@ -17,27 +17,34 @@ from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdi
 _WAIT = text("""
     INSERT INTO verdict (id, partition, org, subject, condition, cause, at, since_at, policy_version, flap_count,
                          evidence, name, integration, space)
-    SELECT id, CAST(:partition AS integer), org, subject, condition, cause, at, since_at, policy_version, flap_count,
+    SELECT id, partition, org, subject, condition, cause, at, since_at, policy_version, flap_count,
            evidence, name, integration, space
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]),
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[]), CAST(:orgs AS text[]),
+                CAST(:subjects AS text[]), CAST(:conditions AS text[]),
                 CAST(:causes AS text[]), CAST(:at AS bigint[]), CAST(:since AS bigint[]), CAST(:versions AS integer[]),
                 CAST(:flap_counts AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:names AS text[]),
                 CAST(:integrations AS text[]), CAST(:spaces AS text[]))
-         WITH ORDINALITY AS called (id, org, subject, condition, cause, at, since_at, policy_version, flap_count,
-                                    evidence, name, integration, space, place)
+         WITH ORDINALITY AS called (id, partition, org, subject, condition, cause, at, since_at, policy_version,
+                                    flap_count, evidence, name, integration, space, place)
     ORDER BY place
     ON CONFLICT (id) DO NOTHING
 """)
 
 _TAKE = text("""
     WITH ready AS (
-        DELETE FROM verdict WHERE partition = :partition AND at < :before AND org = ANY(CAST(:orgs AS text[]))
-        RETURNING *
+        DELETE FROM verdict USING unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[]))
+                                  AS reach (partition, before)
+        WHERE verdict.partition = reach.partition AND at < before AND org = ANY(CAST(:orgs AS text[]))
+        RETURNING verdict.*
     )
     SELECT * FROM ready ORDER BY at, position
 """)
 
-_ORGS = text("SELECT DISTINCT org FROM verdict WHERE partition = :partition AND at < :before")
+_ORGS = text("""
+    SELECT DISTINCT org
+    FROM verdict JOIN unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[])) AS reach (partition, before)
+         ON verdict.partition = reach.partition AND at < before
+""")
 
 _DECIDED = text("""
     INSERT INTO outcome (verdict, org, subject, condition, cause, at, outcome, reason, policy_version, evidence,
@@ -87,13 +94,13 @@ class Answer:
     message: str | None
 
 
-async def wait(connection: AsyncConnection, partition: int, verdicts: Sequence[Verdict]) -> None:
-    """Keeps verdicts until the clocks have passed them."""
+async def wait(connection: AsyncConnection, verdicts: Sequence[Verdict], partition_of: Mapping[str, int]) -> None:
+    """Keeps verdicts until the clocks have passed them. `partition_of` says by which partition an org's come."""
     await connection.execute(
         _WAIT,
         {
-            "partition": partition,
             "ids": [each.id for each in verdicts],
+            "partitions": [partition_of[each.org] for each in verdicts],
             "orgs": [each.org for each in verdicts],
             "subjects": [each.subject for each in verdicts],
             "conditions": [each.condition for each in verdicts],
@@ -110,30 +117,19 @@ async def wait(connection: AsyncConnection, partition: int, verdicts: Sequence[V
     )
 
 
-async def orgs_with_ready(connection: AsyncConnection, partition: int, before: int) -> set[str]:
-    rows = await connection.execute(_ORGS, {"partition": partition, "before": before})
+async def orgs_with_ready(connection: AsyncConnection, before: Mapping[int, int]) -> set[str]:
+    """The orgs that have verdicts under `before`, by partition."""
+    rows = await connection.execute(_ORGS, _reach(before))
     return {row.org for row in rows}
 
 
-async def take_ready(connection: AsyncConnection, partition: int, before: int, orgs: Collection[str]) -> list[Verdict]:
-    """Takes the verdicts of these (locked) orgs whose instant lies under `before`, in the order of their instants."""
-    rows = await connection.execute(_TAKE, {"partition": partition, "before": before, "orgs": list(orgs)})
-    return [
-        Verdict(
-            id=row.id,
-            cause=Cause(row.cause),
-            org=row.org,
-            subject=row.subject,
-            condition=row.condition,
-            at=row.at,
-            since=row.since_at,
-            policy_version=row.policy_version,
-            flap_count=row.flap_count,
-            evidence=row.evidence,
-            named=Named(row.name, row.integration, row.space),
-        )
-        for row in rows
-    ]
+async def take_ready(
+    connection: AsyncConnection, before: Mapping[int, int], orgs: Collection[str]
+) -> list[tuple[int, Verdict]]:
+    """Takes the verdicts of these (locked) orgs whose instants lie under `before` of their partition, in the order of
+    their instants, each with its partition."""
+    rows = await connection.execute(_TAKE, {**_reach(before), "orgs": list(orgs)})
+    return [(row.partition, _verdict(row)) for row in rows]
 
 
 async def record(connection: AsyncConnection, decided: Sequence[Decided], now: datetime) -> None:
@@ -185,4 +181,24 @@ async def record_answers(connection: AsyncConnection, answers: Sequence[Answer])
             "codes": [each.code for each in answers],
             "messages": [each.message for each in answers],
         },
+    )
+
+
+def _reach(before: Mapping[int, int]) -> dict[str, object]:
+    return {"partitions": list(before), "before": list(before.values())}
+
+
+def _verdict(row: Row[Any]) -> Verdict:
+    return Verdict(
+        id=row.id,
+        cause=Cause(row.cause),
+        org=row.org,
+        subject=row.subject,
+        condition=row.condition,
+        at=row.at,
+        since=row.since_at,
+        policy_version=row.policy_version,
+        flap_count=row.flap_count,
+        evidence=row.evidence,
+        named=Named(row.name, row.integration, row.space),
     )

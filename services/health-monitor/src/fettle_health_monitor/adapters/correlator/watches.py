@@ -1,6 +1,6 @@
 """Timers that run on shards' clocks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,18 +9,20 @@ from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
-_COLUMNS = """watch.org, watch.subject, watch.condition, kind, cause, watch.shard, watch.generation, start_at,
-              start_clock, due_clock"""
+Shown = tuple[int, ShardClock]
+"""A shard's clock, as this partition of `health.judgements` shows it."""
+
+_COLUMNS = """watch.partition, watch.org, watch.subject, watch.condition, kind, cause, watch.shard, watch.generation,
+              start_at, start_clock, due_clock"""
 
 _BEGIN = text("""
     INSERT INTO watch (org, subject, condition, kind, cause, partition, shard, generation, start_at, start_clock,
                        due_clock)
-    SELECT org, subject, condition, kind, cause, CAST(:partition AS integer), shard, generation, start_at, start_clock,
-           due_clock
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]), CAST(:kinds AS text[]),
-                CAST(:causes AS uuid[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
-                CAST(:start_at AS bigint[]), CAST(:start_clocks AS bigint[]), CAST(:due_clocks AS bigint[]))
-         AS begun (org, subject, condition, kind, cause, shard, generation, start_at, start_clock, due_clock)
+    SELECT * FROM unnest(
+        CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]), CAST(:kinds AS text[]),
+        CAST(:causes AS uuid[]), CAST(:partitions AS integer[]), CAST(:shards AS integer[]),
+        CAST(:generations AS bigint[]), CAST(:start_at AS bigint[]), CAST(:start_clocks AS bigint[]),
+        CAST(:due_clocks AS bigint[]))
     ON CONFLICT (org, subject, condition, kind) DO UPDATE SET
         cause = excluded.cause, partition = excluded.partition, shard = excluded.shard,
         generation = excluded.generation, start_at = excluded.start_at, start_clock = excluded.start_clock,
@@ -35,15 +37,15 @@ _END = text("""
 _BEGIN_ANEW = text("""
     UPDATE watch SET generation = now.generation, start_at = now.at, start_clock = now.clock,
                      due_clock = now.clock + due_clock - start_clock
-    FROM unnest(CAST(:shards AS integer[]), CAST(:generations AS bigint[]), CAST(:at AS bigint[]),
-                CAST(:clocks AS bigint[])) AS now (shard, generation, at, clock)
-    WHERE watch.partition = :partition AND watch.shard = now.shard AND watch.generation < now.generation
+    FROM unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+                CAST(:at AS bigint[]), CAST(:clocks AS bigint[])) AS now (partition, shard, generation, at, clock)
+    WHERE watch.partition = now.partition AND watch.shard = now.shard AND watch.generation < now.generation
 """)
 
 _DUE = """
-    unnest(CAST(:shards AS integer[]), CAST(:generations AS bigint[]), CAST(:clocks AS bigint[]))
-        AS now (shard, generation, clock), subject
-    WHERE watch.partition = :partition AND watch.shard = now.shard AND watch.generation = now.generation
+    unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+           CAST(:clocks AS bigint[])) AS now (partition, shard, generation, clock), subject
+    WHERE watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
       AND watch.due_clock <= now.clock
       AND subject.org = watch.org AND subject.subject = watch.subject
       AND CASE kind WHEN 'early_resolve' THEN state IN ('firing', 'flapping') ELSE state = 'healthy' END
@@ -58,17 +60,18 @@ _TAKE_DUE = text(f"""
 
 _OF_SHARD = text(f"""
     SELECT {_COLUMNS} FROM watch
-    WHERE partition = :partition AND watch.shard = :shard AND watch.org = :org AND kind = :kind
+    WHERE watch.shard = :shard AND watch.org = :org AND kind = :kind
 """)  # noqa: S608
 
 
-async def begin(connection: AsyncConnection, partition: int, watches: Sequence[Watch]) -> None:
-    """Begins watches; one of the same kind on the same incident is replaced."""
+async def begin(connection: AsyncConnection, watches: Sequence[Watch], partition_of: Mapping[str, int]) -> None:
+    """Begins watches; one of the same kind on the same incident is replaced. `partition_of` says by which partition an
+    org's judgements come."""
     last = list({(each.org, each.subject, each.condition, each.kind): each for each in watches}.values())
     await connection.execute(
         _BEGIN,
         {
-            "partition": partition,
+            "partitions": [partition_of[each.org] for each in last],
             "orgs": [each.org for each in last],
             "subjects": [each.subject for each in last],
             "conditions": [each.condition for each in last],
@@ -89,43 +92,39 @@ async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key
     await connection.execute(_END, values)
 
 
-async def begin_anew(connection: AsyncConnection, partition: int, clocks: Collection[ShardClock]) -> None:
+async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
     """Shards whose log began anew: their watches last their whole length on the new clock."""
-    await connection.execute(
-        _BEGIN_ANEW,
-        {
-            "partition": partition,
-            "at": [each.at for each in clocks],
-            **_now(clocks),
-        },
-    )
+    await connection.execute(_BEGIN_ANEW, {"at": [clock.at for _, clock in clocks], **_now(clocks)})
 
 
-async def orgs_with_due(connection: AsyncConnection, partition: int, clocks: Collection[ShardClock]) -> set[str]:
-    rows = await connection.execute(_ORGS_WITH_DUE, {"partition": partition, **_now(clocks)})
+async def orgs_with_due(connection: AsyncConnection, clocks: Collection[Shown]) -> set[str]:
+    """The orgs that have watches which are due by these clocks."""
+    rows = await connection.execute(_ORGS_WITH_DUE, _now(clocks))
     return {row.org for row in rows}
 
 
 async def take_due(
-    connection: AsyncConnection, partition: int, clocks: Collection[ShardClock], orgs: Collection[str]
-) -> list[Watch]:
-    """Takes what is due in these (locked) orgs. An early resolve is due only while its subject is failing: one that
-    is just heard again keeps its ticket closed until it fails again."""
-    rows = await connection.execute(_TAKE_DUE, {"partition": partition, "orgs": list(orgs), **_now(clocks)})
-    return sorted((_watch(row) for row in rows), key=lambda each: (each.start_at, str(each.cause), each.condition))
+    connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]
+) -> list[tuple[int, Watch]]:
+    """Takes what is due in these (locked) orgs, with its partition. An early resolve is due only while its subject is
+    failing: one that is just heard again keeps its ticket closed until it fails again."""
+    rows = await connection.execute(_TAKE_DUE, {"orgs": list(orgs), **_now(clocks)})
+    taken = [(row.partition, _watch(row)) for row in rows]
+    return sorted(taken, key=lambda each: (each[1].start_at, str(each[1].cause), each[1].condition))
 
 
-async def of_shard(connection: AsyncConnection, partition: int, shard: int, org: str, kind: WatchKind) -> list[Watch]:
+async def of_shard(connection: AsyncConnection, shard: int, org: str, kind: WatchKind) -> list[Watch]:
     """The running watches of one org in one shard."""
-    rows = await connection.execute(_OF_SHARD, {"partition": partition, "shard": shard, "org": org, "kind": kind.value})
+    rows = await connection.execute(_OF_SHARD, {"shard": shard, "org": org, "kind": kind.value})
     return [_watch(row) for row in rows]
 
 
-def _now(clocks: Collection[ShardClock]) -> dict[str, object]:
+def _now(clocks: Collection[Shown]) -> dict[str, object]:
     return {
-        "shards": [each.shard for each in clocks],
-        "generations": [each.generation for each in clocks],
-        "clocks": [each.clock for each in clocks],
+        "partitions": [partition for partition, _ in clocks],
+        "shards": [clock.shard for _, clock in clocks],
+        "generations": [clock.generation for _, clock in clocks],
+        "clocks": [clock.clock for _, clock in clocks],
     }
 
 

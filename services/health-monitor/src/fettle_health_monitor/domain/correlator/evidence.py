@@ -1,6 +1,7 @@
 """What a verdict rests on, in the words of the borders: instants as text, nothing that is not known."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from fettle_contracts.times import from_ms, rfc3339
@@ -8,8 +9,9 @@ from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.judgements import Change
 
 
+@lru_cache(maxsize=8_192)
 def instant(milliseconds: int | None) -> str | None:
-    """Broker milliseconds as RFC 3339 text."""
+    """Broker milliseconds as RFC 3339 text. Cached: the same few instants are written into every record of a change."""
     return None if milliseconds is None else rfc3339(from_ms(milliseconds))
 
 
