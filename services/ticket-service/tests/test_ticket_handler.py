@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from ticket_desk import ANN, BOB, MONITOR, NOON, OFFLINE, ORDER, THERMOSTAT, opening
 from ticket_door import URL, Door, asked, numbered
 

@@ -1,7 +1,8 @@
 """A command as it reaches the handler, by whichever door, and what the handler answers."""
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from fettle_contracts.commands import Verb
 from fettle_contracts.results import Outcome
@@ -11,8 +12,7 @@ from fettle_ticket_service.domain.decisions import Rejected
 from fettle_ticket_service.domain.values import TicketRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """One command. `(org, source, id)` is its identity: it has one effect.
 
     fingerprint: tells whether a command with the same identity asks for the same.
@@ -38,8 +38,7 @@ class Asked:
         return self.org, self.source, self.id
 
 
-@dataclass(frozen=True, slots=True)
-class MetTicket:
+class MetTicket(Struct, frozen=True):
     """The ticket that a command met or made, as it was afterwards."""
 
     id: UUID
@@ -48,8 +47,7 @@ class MetTicket:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What became of a command. `reason` is a rejection's code, else the rule that decided.
 
     fingerprint: of the command that was answered first; body: the ticket as JSON where the caller waits for it.

@@ -6,12 +6,13 @@ table once, and hand the messages to the outbox. Nothing here commits or publish
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 import structlog
+from msgspec import Struct
 from msgspec.json import encode
+from msgspec.structs import replace
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.codes import RejectionCode
@@ -31,8 +32,7 @@ log = structlog.get_logger(__name__)
 ORG_UNKNOWN = Rejected(RejectionCode.ORG_UNKNOWN, "There is no such organization.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Handled:
+class _Handled(Struct, frozen=True):
     """A command that was decided now. One that is not remembered would be decided again if it came again."""
 
     asked: Asked
@@ -63,13 +63,15 @@ class CommandHandler:
         for asked in batch:
             remembered = asked.refused is None and asked.org in opened
             answer = known.get(asked.identity) if remembered else None
-            if answer is None:
-                done = self._decide(asked, opened.get(asked.org), now)
-                answer = self._answer(asked, done)
-                handled.append(_Handled(asked, done, answer, remembered))
-                if remembered:
-                    known[asked.identity] = replace(answer, repeated=True)
+            if answer is not None:
+                answers.append(replace(answer, repeated=True))
+                continue
+            done = self._decide(asked, opened.get(asked.org), now)
+            answer = self._answer(asked, done)
             answers.append(answer)
+            handled.append(_Handled(asked, done, answer, remembered))
+            if remembered:
+                known[asked.identity] = answer
 
         await self._keep(work, opened, handled, now)
         _report(answers, handled)

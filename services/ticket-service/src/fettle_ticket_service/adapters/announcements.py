@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID, uuid5
+from hashlib import blake2b
 
 from fettle_chassis.outbox import Outgoing
 from fettle_contracts.cloudevents import JSON_TYPE
@@ -14,8 +14,6 @@ from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain.book import Entry
 
 SOURCE = "fettle/ticket-service"
-
-_RESULT_IDS = UUID("6f2f2b52-6d5b-5f0c-9d43-6a0a3d7b8c11")
 
 TOPICS_OF = {entry: (EVENTS, entry.trigger_topic) if entry.trigger_topic else (EVENTS,) for entry in EntryType}
 """Every event goes to `ticket.events`, the five triggers to their own topics too."""
@@ -44,8 +42,8 @@ class Announcer:
 def _result(asked: Asked, answer: Answer, now: datetime) -> Outgoing:
     """Its id follows from the command and, for a command that is not remembered, from the refusal."""
     refusal = asked.refused.code if asked.refused else ""
-    id = uuid5(_RESULT_IDS, "\n".join((*asked.identity, refusal)))
-    headers = _headers(asked, {"ce_id": str(id), "ce_type": COMMAND_RESULT}, now)
+    id = blake2b("\n".join((*asked.identity, refusal)).encode(), digest_size=16).hexdigest()
+    headers = _headers(asked, {"ce_id": id, "ce_type": COMMAND_RESULT}, now)
     return Outgoing((RESULTS,), asked.org.encode(), command_result(asked, answer), headers)
 
 

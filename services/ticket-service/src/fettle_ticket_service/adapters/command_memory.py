@@ -83,5 +83,4 @@ def _answer_of(row: Any) -> Answer:
         ticket=met,
         fingerprint=row.fingerprint,
         body=row.answer,
-        repeated=True,
     )

@@ -4,12 +4,12 @@ Our own messages are not validated again on their way out; tests hold them again
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.json import encode
 
 from fettle_contracts.times import rfc3339
@@ -27,8 +27,7 @@ time_text = lru_cache(maxsize=4096)(rfc3339)
 """A batch says the same few instants again and again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry of a timeline as it is kept."""
 
     id: UUID

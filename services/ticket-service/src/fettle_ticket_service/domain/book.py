@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from msgspec import Struct
+
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.domain.commands import Command, Open, Reopen
 from fettle_ticket_service.domain.decide import decide
@@ -20,8 +22,7 @@ from fettle_ticket_service.domain.ticket import Ticket, evolve
 from fettle_ticket_service.domain.values import Policy, TicketRef
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of a timeline, and the ticket after it. Its id follows from the ticket and its version."""
 
     id: UUID
@@ -34,8 +35,7 @@ def entry_of(event: Event, ticket: Ticket) -> Entry:
     return Entry(uuid5(ticket.id, str(ticket.version)), event, ticket)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What became of one command. `ticket` is the one it met or made, as it was afterwards."""
 
     decision: Decision

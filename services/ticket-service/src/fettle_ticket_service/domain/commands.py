@@ -4,17 +4,17 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from fettle_contracts.commands import Verb
 from fettle_contracts.ticket import Resolution
 from fettle_ticket_service.domain.values import Actor, Link, Subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """What every command carries."""
 
     verb: ClassVar[Verb]
@@ -28,8 +28,7 @@ class Command:
         return self.at or now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open(Command):
+class Open(Command, frozen=True, kw_only=True):
     """Open a ticket, or be answered with the one that holds `dedup_key`."""
 
     verb = Verb.OPEN
@@ -45,29 +44,25 @@ class Open(Command):
     flap_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move(Command):
+class Move(Command, frozen=True, kw_only=True):
     """A command that moves a ticket from state to state; `comment` is added whether it moves or not."""
 
     comment: str | None = None
 
 
-class Start(Move):
+class Start(Move, frozen=True):
     """Begin work."""
 
-    __slots__ = ()
     verb = Verb.START
 
 
-class MoveToOpen(Move):
+class MoveToOpen(Move, frozen=True):
     """Undo a start."""
 
-    __slots__ = ()
     verb = Verb.MOVE_TO_OPEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolve(Move):
+class Resolve(Move, frozen=True, kw_only=True):
     """End the ticket; without `resolution` the actor decides what it is called."""
 
     verb = Verb.RESOLVE
@@ -75,8 +70,7 @@ class Resolve(Move):
     resolution: Resolution | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reopen(Move):
+class Reopen(Move, frozen=True, kw_only=True):
     """Bring a resolved ticket back."""
 
     verb = Verb.REOPEN
@@ -84,8 +78,7 @@ class Reopen(Move):
     flap_count: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment(Command):
+class Comment(Command, frozen=True, kw_only=True):
     """Say something about the ticket, in any state."""
 
     verb = Verb.COMMENT
@@ -93,8 +86,7 @@ class Comment(Command):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditDescription(Command):
+class EditDescription(Command, frozen=True, kw_only=True):
     """Replace the description; `description_version` is the version that the editor saw, None replaces any."""
 
     verb = Verb.EDIT_DESCRIPTION
@@ -103,11 +95,10 @@ class EditDescription(Command):
     description_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetLinks(Command):
+class SetLinks(Command, frozen=True, kw_only=True):
     """Replace all links; `description_version` as for the description."""
 
     verb = Verb.SET_LINKS
 
-    links: tuple[Link, ...] = field(default=())
+    links: tuple[Link, ...]
     description_version: int | None = None

@@ -1,7 +1,8 @@
 """What becomes of a command, and why. The reason is stored, logged and counted."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from fettle_contracts.codes import RejectionCode
 from fettle_ticket_service.domain.events import Event
@@ -36,23 +37,20 @@ class Because(StrEnum):
     """Unchanged: those are its links already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """One event or more happened, in this order."""
 
     events: tuple[Event, ...]
     because: Because = Because.ASKED
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(Struct, frozen=True):
     """A quiet success: there was nothing to do."""
 
     because: Because
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """The command cannot apply; `message` names the rule for people."""
 
     code: RejectionCode

@@ -1,18 +1,18 @@
 """What can happen to a ticket. Each event is one entry of its timeline and raises its version by one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
+
+from msgspec import Struct
 
 from fettle_contracts.ticket import Resolution
 from fettle_contracts.ticket_events import EntryType
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """Who did it, when it took effect, and for automated ones why."""
 
     type: ClassVar[EntryType]
@@ -27,8 +27,7 @@ class Event:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened(Event):
+class Opened(Event, frozen=True, kw_only=True):
     """A new ticket, whatever stood before it; `previous` is the one that had its key last."""
 
     type = EntryType.OPENED
@@ -47,25 +46,21 @@ class Opened(Event):
     previous: TicketLink | None
 
 
-class Started(Event):
-    __slots__ = ()
+class Started(Event, frozen=True):
     type = EntryType.STARTED
 
 
-class MovedToOpen(Event):
-    __slots__ = ()
+class MovedToOpen(Event, frozen=True):
     type = EntryType.MOVED_TO_OPEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved(Event):
+class Resolved(Event, frozen=True, kw_only=True):
     type = EntryType.RESOLVED
 
     resolution: Resolution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reopened(Event):
+class Reopened(Event, frozen=True, kw_only=True):
     """`flap_count` None: nobody counted, the ticket keeps what it had."""
 
     type = EntryType.REOPENED
@@ -73,8 +68,7 @@ class Reopened(Event):
     flap_count: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommentAdded(Event):
+class CommentAdded(Event, frozen=True, kw_only=True):
     type = EntryType.COMMENT_ADDED
 
     text: str
@@ -84,8 +78,7 @@ class CommentAdded(Event):
         return self.text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescriptionEdited(Event):
+class DescriptionEdited(Event, frozen=True, kw_only=True):
     """The new text, and how it differs from the one before."""
 
     type = EntryType.DESCRIPTION_EDITED
@@ -98,8 +91,7 @@ class DescriptionEdited(Event):
         return self.difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinksEdited(Event):
+class LinksEdited(Event, frozen=True, kw_only=True):
     """The new links, and how they differ from those before."""
 
     type = EntryType.LINKS_EDITED

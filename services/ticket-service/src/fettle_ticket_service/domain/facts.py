@@ -1,14 +1,14 @@
 """What a decision must know besides the ticket and the command."""
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """policy: what the org has decided.
     number, id: what a ticket opened now would get.
     rival: for a reopen the unresolved ticket, if it is another one, that holds the key of the ticket.

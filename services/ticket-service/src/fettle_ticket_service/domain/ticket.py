@@ -1,10 +1,12 @@
 """The ticket: one incident about one subject, and how each event changes it. What commands do stands in `decide.py`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
 from fettle_ticket_service.domain import events
@@ -13,8 +15,7 @@ from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
 FIRST_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
+class Ticket(Struct, frozen=True, kw_only=True):
     """A ticket as its events have made it. `version` is the number of its events."""
 
     id: UUID

@@ -1,16 +1,16 @@
 """The small values that tickets are made of."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
+
+from msgspec import Struct
 
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import TicketSource
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """Who acts: a person, a workflow (`id` its name, `run` the run's id), or the health monitor."""
 
     type: ActorType
@@ -39,8 +39,7 @@ _SOURCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What a ticket is about, with the name that people know it by."""
 
     type: SubjectType
@@ -48,24 +47,21 @@ class Subject:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A pointer to a page elsewhere, say a work order."""
 
     label: str
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class TicketLink:
+class TicketLink(Struct, frozen=True):
     """Another ticket of the same org."""
 
     id: UUID
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class TicketRef:
+class TicketRef(Struct, frozen=True):
     """Names a ticket inside its org by exactly one of its id, its number, or the key whose latest ticket is meant."""
 
     id: UUID | None = None
@@ -73,8 +69,7 @@ class TicketRef:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What an org has decided about its tickets, as far as decisions on single tickets need it."""
 
     reopen_window: timedelta = timedelta(hours=1)

@@ -16,6 +16,9 @@ from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketRef
 SPACE_MAX_CHARACTERS = 500
 
 
+_ON_A_TICKET = (contract.TicketCommand, contract.EditDescription, contract.SetLinks)
+
+
 def translated(asked: contract.Command) -> commands.Command:
     """The domain's command. Raises TypeError for a verb that is not served."""
     actor = actor_of(asked.actor)
@@ -49,7 +52,7 @@ def translated(asked: contract.Command) -> commands.Command:
 
 def ref_of(asked: contract.Command) -> TicketRef | None:
     """How the command names its ticket; an open names none."""
-    if isinstance(asked, contract.TicketCommand | contract.EditDescription | contract.SetLinks):
+    if isinstance(asked, _ON_A_TICKET):
         return TicketRef(asked.ticket.id, asked.ticket.number, asked.ticket.dedup_key)
     return None
 
