@@ -49,5 +49,5 @@ bench: .venv/.ready ## run every benchmark; tables here, JSON lines in bench/res
 schemas: .venv/.ready ## write JSON Schemas, AsyncAPI and the table of codes anew
 	@$(RUN) fettle_contracts.generate
 
-lock: .venv/.ready ## resolve requirements.lock anew
-	@$(RUN) tools.lock
+lock: .venv/.ready ## resolve the lock files anew; UPGRADE=1 takes the newest of everything
+	@$(RUN) tools.lock $(if $(UPGRADE),--upgrade)

@@ -1,8 +1,9 @@
 """Makes `.venv` from `requirements.lock`, with nothing on the machine but Python 3.11 or newer.
 
 The installer is `uv` at the version and hashes of the lock file. It is installed once into the user's cache folder,
-which clones share, so that a second clone is ready within seconds. Standard library only: this runs before anything
-is installed. Blocks until done; says what it does, and what is missing together with the command that brings it.
+which clones share, so that a second clone is ready within seconds; `--installer` does only that and prints its path.
+Standard library only: this runs before anything is installed. Blocks until done; says what it does, and what is missing
+together with the command that brings it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def installer() -> Path:
         import ensurepip  # noqa: F401
     except ImportError:
         fail("this Python has no venv. Bring it with: apt-get install python3-venv (or install Python from python.org)")
-    print(f"installing uv {version} into {home.parent}", flush=True)
+    print(f"installing uv {version} into {home.parent}", file=sys.stderr, flush=True)
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent) as workshop:
         fresh = Path(workshop) / "uv"
@@ -78,7 +79,7 @@ def installer() -> Path:
     return program
 
 
-def main() -> None:
+def make_environment() -> None:
     uv, python = installer(), ROOT / ".venv" / "bin" / "python"
     environment = {"UV_SYSTEM_CERTS": str(has_certificates()).lower(), **os.environ, "VIRTUAL_ENV": str(ROOT / ".venv")}
 
@@ -97,4 +98,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--installer"]:
+        print(installer())
+    else:
+        make_environment()

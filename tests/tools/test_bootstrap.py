@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tools.bootstrap import MEMBERS, ROOT, locked
+from tools.lints.source import tracked
 
 WITHOUT_VENV = (
     "import sys, runpy; sys.modules['ensurepip'] = None; runpy.run_path('tools/bootstrap.py', run_name='__main__')"
@@ -18,14 +19,11 @@ WITHOUT_VENV = (
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What a clone would hold: every tracked file as it is now."""
-    names = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    for name in names:
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
+    """What a clone would hold, as it is now."""
+    for source in tracked():
+        place = tmp_path / source.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / source.path, place)
     return tmp_path
 
 
