@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 
 import pytest
+from aiokafka import TopicPartition
 from chassis_echo.app import HEARD, build, hear, name, subscription
 from chassis_echo.workbench import (
     Process,
@@ -13,14 +14,15 @@ from chassis_echo.workbench import (
     end_of,
     heard,
     produce,
+    run_until_failure,
     until_heard,
 )
 from sqlalchemy import text
 
 from fettle_chassis import membership
 from fettle_chassis.consume import Record
-from fettle_chassis.failures import TransientError
-from fettle_chassis.kafka import GROUP_MEMBER, build_admin
+from fettle_chassis.failures import StartRefused, TransientError
+from fettle_chassis.kafka import GROUP_MEMBER, build_admin, build_consumer
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.topics import ensure_topics
@@ -199,33 +201,55 @@ async def test_killed_at_random_moments(settings: ServiceSettings, environment: 
 
 
 @pytest.mark.rule("KF-37")
-@pytest.mark.parametrize("running", [True, False])
-async def test_a_topic_deleted_and_created_again_is_read_from_its_beginning(
-    settings: ServiceSettings, running: bool
+async def test_a_topic_created_again_under_a_running_service_is_read_from_its_beginning(
+    settings: ServiceSettings,
 ) -> None:
     """As many records again as there were before: the old position is the new log's end."""
-    first, second = ["a", "b", "c"], ["d", "e", "f"]
-    if running:
-        async with build(settings, subscription()).running(), database_of(settings) as database:
-            await produce(settings, HEARD, first, key=b"k", partition=0)
-            await until_heard(database, 3)
-            await _create_again(settings)
-            await produce(settings, HEARD, second, key=b"k", partition=0)
-            assert await until_heard(database, 6, within_s=60) == first + second
-        return
     async with build(settings, subscription()).running(), database_of(settings) as database:
-        await produce(settings, HEARD, first, key=b"k", partition=0)
+        await produce(settings, HEARD, ["a", "b", "c"], key=b"k", partition=0)
+        await until_heard(database, 3)
+        await _create_again(settings)
+        await produce(settings, HEARD, ["d", "e", "f"], key=b"k", partition=0)
+        assert await until_heard(database, 6, within_s=60) == ["a", "b", "c", "d", "e", "f"]
+
+
+@pytest.mark.rule("KF-37")
+async def test_a_topic_created_again_behind_a_late_commit_is_read_from_its_beginning(settings: ServiceSettings) -> None:
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a", "b", "c"], key=b"k", partition=0)
         await until_heard(database, 3)
     await _create_again(settings)
-    await produce(settings, HEARD, second, key=b"k", partition=0)
+    await produce(settings, HEARD, ["d", "e", "f"], key=b"k", partition=0)
+    await _commit_late(settings)
     async with build(settings, subscription()).running(), database_of(settings) as database:
-        assert await until_heard(database, 6, within_s=60) == first + second
+        assert await until_heard(database, 6, within_s=60) == ["a", "b", "c", "d", "e", "f"]
+
+
+@pytest.mark.rule("OP-21")
+async def test_two_processes_of_one_slot_stop_instead_of_fighting(settings: ServiceSettings) -> None:
+    same = settings.model_copy(update={"slot": 0, "tickets_port": 0})
+    with pytest.raises(StartRefused, match="uses the same slot"):
+        async with build(same, subscription()).running():
+            await run_until_failure(build(same, subscription()))
 
 
 async def _joined(service: Service) -> None:
     async with asyncio.timeout(30):
         while service.not_ready():  # noqa: ASYNC110 - readiness is asked for, as by whoever runs the process
             await asyncio.sleep(0.05)
+
+
+async def _commit_late(settings: ServiceSettings) -> None:
+    """As a process does that handled the old log's last batch and was slow to say so."""
+    topic = settings.topic(HEARD)
+    group = settings.group("echo.heard")
+    consumer = build_consumer(settings, topic, client_id="late", group=group, instance_id="echo-0")
+    await consumer.start()
+    try:
+        await consumer.getone()
+        await consumer.commit({TopicPartition(topic, 0): 3})
+    finally:
+        await consumer.stop()
 
 
 async def _create_again(settings: ServiceSettings) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import BrokerResponseError, kafka_errors
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 from faststream.types import LoggerProto
@@ -19,16 +18,6 @@ REQUEST_TIMEOUT_MS = 10_000
 METADATA_MAX_AGE_MS = 10_000
 """A topic that comes (back) is noticed by then, not after five minutes."""
 
-
-class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
-    """Kafka's error 82, which aiokafka does not know: another process has this static member id."""
-
-    errno = 82
-    message = "FENCED_INSTANCE_ID"
-    description = "Another process has joined the group with this group.instance.id."
-
-
-kafka_errors[FencedInstanceIdError.errno] = FencedInstanceIdError
 
 GROUP_MEMBER: dict[str, Any] = {
     "auto_offset_reset": "earliest",

@@ -50,13 +50,17 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._stopping = asyncio.Event()
         self._polled_at = 0.0
         self.name = name
-        self.errors = ErrorCount(name)
+        self.errors = Streak()
+        """Errors of the client since it last did something right."""
+        self._seen: tuple[Any, int] | None = None
+        self._displaced = Streak()
         self.generation = 0
         self.joined = False
+        self.fenced = False
         self.busy = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_batch: Callable[[Sequence[Record]], Awaitable[None]] | None = None
-        self._broker = build_broker(settings, client_id=instance_id, logger=self.errors)
+        self._broker = build_broker(settings, client_id=instance_id, logger=FastStreamLog(name, self.errors))
         self._subscriber = self._broker.subscriber(
             *(settings.topic(topic) for topic in topics),
             batch=True,
@@ -145,7 +149,19 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._fence.forget()
         self.joined = True
+        self._notice_displacement()
         log.info("consumer.assigned", subscription=self.name, partitions=sorted(f"{t}[{p}]" for t, p in assigned))
+
+    def _notice_displacement(self) -> None:
+        """Joining again without a new generation of the group means that somebody else had taken this member's place:
+        the broker gives the place of a static member to whoever comes last, and aiokafka takes it back, for ever."""
+        seen = (self.consumer, self.consumer._coordinator.generation)
+        if seen == self._seen:
+            self._displaced.add()
+        else:
+            self._seen = seen
+            self._displaced.clear()
+        self.fenced = self.fenced or self._displaced.in_a_row >= 3
 
     async def _take(self, raw: Sequence[Any]) -> None:
         if self.failed.done() or self.on_batch is None:
@@ -173,33 +189,37 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             self.errors.add()
 
 
-class ErrorCount:
-    """Listens to FastStream's log: errors of the client that come one after another mean a dead consumer."""
+class Streak:
+    """Counts events that come one after another, less than half a minute apart."""
 
-    _IN_A_ROW_S = 30.0
+    _APART_S = 30.0
 
-    def __init__(self, subscription: str) -> None:
-        self._subscription = subscription
+    def __init__(self) -> None:
         self._last = 0.0
         self.in_a_row = 0
-        self.fenced = False
-
-    def log(self, _level: int, msg: Any, /, *, exc_info: Any = None, **_: Any) -> None:
-        """FastStream's logger interface."""
-        if msg == "Kafka error occurred":
-            self.add()
-            self.fenced = self.fenced or "FencedInstanceId" in repr(exc_info)
-            log.warning("consumer.client_error", subscription=self._subscription, error=repr(exc_info))
-        elif exc_info is not None:
-            log.error("consumer.faststream", subscription=self._subscription, message=str(msg), exc_info=exc_info)
 
     def add(self) -> None:
         now = asyncio.get_running_loop().time()
-        self.in_a_row = self.in_a_row + 1 if now - self._last < self._IN_A_ROW_S else 1
+        self.in_a_row = self.in_a_row + 1 if now - self._last < self._APART_S else 1
         self._last = now
 
     def clear(self) -> None:
         self.in_a_row = 0
+
+
+class FastStreamLog:
+    """FastStream's logger. What it says of the client's errors is the only sign of them."""
+
+    def __init__(self, subscription: str, errors: Streak) -> None:
+        self._subscription = subscription
+        self._errors = errors
+
+    def log(self, _level: int, msg: Any, /, *, exc_info: Any = None, **_: Any) -> None:
+        if msg == "Kafka error occurred":
+            self._errors.add()
+            log.warning("consumer.client_error", subscription=self._subscription, error=repr(exc_info))
+        elif exc_info is not None:
+            log.error("consumer.faststream", subscription=self._subscription, message=str(msg), exc_info=exc_info)
 
 
 async def _unparsed(records: tuple[Any, ...]) -> KafkaMessage:

@@ -1,7 +1,7 @@
 """A service is named parts, started in order and stopped in reverse; the process is a library."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import structlog
@@ -87,8 +87,7 @@ class Service:
                     body.uncancel()
         finally:
             self._stopping = True
-            for part in reversed(list(self._running)):
-                await self._stop(part)
+            await _to_its_end(self._stop_all())
         if self._failure is not None:
             raise self._failure
 
@@ -133,6 +132,10 @@ class Service:
         body.cancel()
         asyncio.get_running_loop().call_later(_INTERRUPT_EVERY_S, self._interrupt, body)
 
+    async def _stop_all(self) -> None:
+        for part in reversed(list(self._running)):
+            await self._stop(part)
+
     async def _stop(self, part: Part) -> None:
         task = self._running[part]
         task.cancel()
@@ -147,3 +150,16 @@ async def _bounded(part: Part) -> None:
             await part.stop()
     except Exception as error:  # noqa: BLE001 - see above
         log.warning("service.stop_failed", part=part.name, error=repr(error))
+
+
+async def _to_its_end(action: Coroutine[None, None, None]) -> None:
+    """Awaits what must not be left half-way; a cancellation meanwhile is raised afterwards."""
+    task = asyncio.create_task(action)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError

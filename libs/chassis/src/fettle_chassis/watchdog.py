@@ -51,7 +51,7 @@ class Watchdog:
         self._moved()
         while True:
             await asyncio.sleep(self._check_every_s)
-            if self._member.errors.fenced:
+            if self._member.fenced:
                 raise StartRefused(f"{self.name}: another process uses the same slot in the consumer group")
             if reason := await self._stuck():
                 await self._restart(reason)
