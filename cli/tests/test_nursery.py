@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fettle_cli.failures import CliError
-from fettle_cli.up.children import NurseryClient
+from fettle_cli.up.nursery_client import NurseryClient
 
 PROGRAM = """\
 import os, signal, sys, threading
@@ -32,7 +32,7 @@ def program(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def nursery(tmp_path: Path) -> AsyncIterator[NurseryClient]:
-    opened = await NurseryClient.open(tmp_path / "logs" / "nursery.log")
+    opened = NurseryClient.open(tmp_path / "logs" / "nursery.log")
     hearing = asyncio.create_task(opened.listen())
     yield opened
     await opened.close()
@@ -90,7 +90,7 @@ async def test_children_end_one_by_one_and_may_come_again(nursery: NurseryClient
 
 @pytest.mark.rule("OP-39")
 async def test_closing_the_orders_stops_every_child(program: str, tmp_path: Path) -> None:
-    nursery = await NurseryClient.open(tmp_path / "nursery.log")
+    nursery = NurseryClient.open(tmp_path / "nursery.log")
     hearing = asyncio.create_task(nursery.listen())
     pids = [await _start(nursery, tmp_path, name, program, "stay") for name in ("a", "b")]
     for name in ("a", "b"):
@@ -106,7 +106,7 @@ async def test_closing_the_orders_stops_every_child(program: str, tmp_path: Path
 
 @pytest.mark.rule("OP-39")
 async def test_a_killed_nursery_takes_its_children_along_and_is_missed(program: str, tmp_path: Path) -> None:
-    nursery = await NurseryClient.open(tmp_path / "nursery.log")
+    nursery = NurseryClient.open(tmp_path / "nursery.log")
     hearing = asyncio.create_task(nursery.listen())
     child = await _start(nursery, tmp_path, "a", program, "stay")
     waiting = asyncio.create_task(nursery.ended("a"))

@@ -89,14 +89,20 @@ async def _rows(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _attached(home: Path, *, simulator: bool) -> None:
-    from fettle_cli.up.demo import Demo
+    from fettle_cli.up.nursery_client import NurseryClient
     from fettle_cli.up.processes import SERVICES, SHARED, SIMULATOR
-    from fettle_cli.up.supervisor import Plan, bring_up
+    from fettle_cli.up.state import only_one
 
-    async def set_up(url: str, token: str) -> None:
-        await Demo(url, home, token).set_up()
+    with only_one(home):
+        nursery = NurseryClient.open(home / "logs" / "nursery.log", SHARED)
+        # Importing these takes a second or more, which the nursery uses on another core.
+        from fettle_cli.up.demo import Demo
+        from fettle_cli.up.supervisor import Plan, bring_up
 
-    bring_up(home, Plan(SERVICES, set_up, (SIMULATOR,) if simulator else (), SHARED))
+        async def set_up(url: str, token: str) -> None:
+            await Demo(url, home, token).set_up()
+
+        bring_up(home, Plan(SERVICES, set_up, (SIMULATOR,) if simulator else ()), nursery)
 
 
 def _detached(home: Path, no_simulator: bool) -> None:

@@ -1,100 +1,18 @@
 """Processes that are kept running: started by the nursery, watched, started again when they end unexpectedly."""
 
 import asyncio
-import json
-import sys
-from asyncio.subprocess import PIPE
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from fettle_cli.failures import CliError, UsageError
+from fettle_cli.failures import UsageError
+from fettle_cli.up.nursery_client import NurseryClient
 from fettle_cli.up.processes import Process
 from fettle_cli.up.state import ProcessState
 
 SETTINGS_WRONG = 2
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0
-
-
-class NurseryClient:
-    """The near end of `nursery.py`. Its children die with this process, however it ends."""
-
-    def __init__(
-        self, process: asyncio.subprocess.Process, orders: asyncio.StreamWriter, news: asyncio.StreamReader, log: Path
-    ) -> None:
-        self._process = process
-        self._orders = orders
-        self._news = news
-        self._log = log
-        self._started: dict[str, asyncio.Future[int]] = {}
-        self._ended: dict[str, asyncio.Future[int]] = {}
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @classmethod
-    async def open(cls, log: Path, shared: Sequence[str] = ()) -> "NurseryClient":
-        """Starts the nursery; it carries orders out once it has imported the `shared` modules."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "fettle_cli.up.nursery",
-                *shared,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=output,
-                start_new_session=True,
-            )
-        if process.stdin is None or process.stdout is None:
-            raise LookupError("the nursery has no pipes")
-        return cls(process, process.stdin, process.stdout, log)
-
-    async def listen(self) -> None:
-        """Hears what happens to children, until the nursery has been closed. Raises CliError when it ends by itself."""
-        while line := await self._news.readline():
-            match json.loads(line):
-                case {"started": name, "pid": pid}:
-                    self._started[name].set_result(pid)
-                case {"ended": name, "status": status}:
-                    self._ended[name].set_result(status)
-        for waiting in (*self._started.values(), *self._ended.values()):
-            waiting.cancel()
-        if not self._orders.is_closing():
-            raise CliError(f"the parent of all services ended; {self._log} says why")
-
-    async def start(
-        self, name: str, argv: tuple[str, ...], *, log: Path, folder: Path, environ: Mapping[str, str]
-    ) -> int:
-        """Starts a process of that name, one at a time; its pid."""
-        loop = asyncio.get_running_loop()
-        self._started[name], self._ended[name] = loop.create_future(), loop.create_future()
-        await self._order({"start": name, "argv": argv, "log": str(log), "cwd": str(folder), "environ": dict(environ)})
-        return await self._started[name]
-
-    async def ended(self, name: str) -> int:
-        """Waits for the end of the process that was started last under this name; its exit status."""
-        return await asyncio.shield(self._ended[name])
-
-    async def stop(self, name: str) -> None:
-        """Asks a process to stop; returns when it is gone, by force after its grace time."""
-        if name in self._ended and not self._ended[name].done():
-            await self._order({"stop": name})
-            await self.ended(name)
-
-    async def close(self) -> None:
-        """Ends the nursery and with it every child that is left."""
-        self._orders.close()
-        await self._process.wait()
-
-    async def _order(self, order: dict[str, Any]) -> None:
-        self._orders.write(json.dumps(order).encode() + b"\n")
-        with suppress(ConnectionError):
-            await self._orders.drain()
 
 
 class Child:

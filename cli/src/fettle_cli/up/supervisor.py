@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fettle_cli.failures import CliError, UsageError
-from fettle_cli.up.children import Child, NurseryClient
+from fettle_cli.up.children import Child
 from fettle_cli.up.environment import service_environment, without_secrets
+from fettle_cli.up.nursery_client import NurseryClient
 from fettle_cli.up.processes import Process, port_settings
 from fettle_cli.up.progress import Progress
 from fettle_cli.up.readiness import is_ready
-from fettle_cli.up.state import ProcessState, UpState, only_one
+from fettle_cli.up.state import ProcessState, UpState
 from fettle_contracts.times import rfc3339
 from fettle_devstack import DevstackError, DevstackSettings, Interrupted, chosen
 from fettle_devstack.failures import SettingWrong
@@ -28,38 +29,36 @@ LOG_KEPT_BELOW = 20_000_000
 @dataclass(frozen=True)
 class Plan:
     """What is brought up: services that say when they are ready, what is set up then (with the address of the first
-    of them and the installation's token), and what follows once all of that is done. `shared` are modules that most of
-    them import."""
+    of them and the installation's token), and what follows once all of that is done."""
 
     services: tuple[Process, ...]
     set_up: Callable[[str, str], Coroutine[None, None, None]]
     followers: tuple[Process, ...] = ()
-    shared: tuple[str, ...] = ()
 
 
-def bring_up(home: Path, plan: Plan) -> None:
+def bring_up(home: Path, plan: Plan, nursery: NurseryClient) -> None:
     """Blocks until a signal has ended it. Raises CliError or UsageError; in every case everything is down then."""
-    with only_one(home):
-        try:
-            asyncio.run(_run(home, plan))
-        except Interrupted:
-            return
-        except SettingWrong as error:
-            raise UsageError(str(error)) from None
-        except DevstackError as error:
-            raise CliError(str(error)) from None
+    try:
+        asyncio.run(_run(home, plan, nursery))
+    except Interrupted:
+        return
+    except SettingWrong as error:
+        raise UsageError(str(error)) from None
+    except DevstackError as error:
+        raise CliError(str(error)) from None
 
 
-async def _run(home: Path, plan: Plan) -> None:
-    await Supervisor(home, plan, Progress()).run()
+async def _run(home: Path, plan: Plan, nursery: NurseryClient) -> None:
+    await Supervisor(home, plan, nursery, Progress()).run()
 
 
 class Supervisor:
     """One `fettle up`. `run` is called once."""
 
-    def __init__(self, home: Path, plan: Plan, progress: Progress) -> None:
+    def __init__(self, home: Path, plan: Plan, nursery: NurseryClient, progress: Progress) -> None:
         self._home = home
         self._plan = plan
+        self._nursery = nursery
         self._progress = progress
         self._ports = port_settings(os.environ, plan.services)
         self._servers = chosen(DevstackSettings.load({**os.environ, "FETTLE_HOME": str(home)}))
@@ -78,7 +77,6 @@ class Supervisor:
             loop.add_signal_handler(number, self._end, None)
         self._save()
         self._servers_started = loop.run_in_executor(None, self._start_servers)
-        self._nursery = await NurseryClient.open(self._home / "logs" / "nursery.log", self._plan.shared)
         self._watched(self._nursery.listen())
         bringing_up = self._watched(self._bring_up())
         try:
