@@ -1,7 +1,9 @@
 """The judge on a real broker and a real database: opening, saving, refusing, and the log that goes away."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -95,12 +97,12 @@ async def test_bad_heartbeats_become_dead_letters_and_stop_nothing(environment: 
     assert set(letters) == {*wrong, "wrong_partition", "control_forged"}
 
 
-async def dead_letters(world: World, count: int) -> dict[str, object]:
+async def dead_letters(world: World, count: int) -> dict[str, Any]:
     """The first dead letters of the heartbeats, by their reason."""
     consumer = build_consumer(world.settings, client_id="letters")
     await consumer.start()
     consumer.assign([TopicPartition(world.settings.topic(dead_letters_of(HEARTBEATS)), 0)])
-    found = {}
+    found: dict[str, Any] = {}
     async with asyncio.timeout(20):
         while len(found) < count:
             record = await consumer.getone()
@@ -199,7 +201,7 @@ async def test_two_judges_share_the_shards_and_hand_them_over(environment: dict[
     assert {one.generation for one in world.judgements} == {1}
 
 
-async def shared(one: dict[int, object], other: dict[int, object]) -> None:
+async def shared(one: Mapping[int, object], other: Mapping[int, object]) -> None:
     """One shard each, or both with one where there is no other. Nobody tells when a rebalance is over."""
     async with asyncio.timeout(30):
         while len(one) + len(other) < 2 or (other and len(one) != len(other)):  # noqa: ASYNC110

@@ -89,7 +89,7 @@ def test_a_running_debounce_is_timed_anew_from_where_it_began() -> None:
 
 @pytest.mark.rule("HM-15")
 def test_a_longer_timeout_lifts_a_silence_that_is_not_too_long_any_more() -> None:
-    brisk = {"timeout_s": 10, "open_debounce_s": 10, "resolve_debounce_s": 5}
+    brisk: dict[str, Any] = {"timeout_s": 10, "open_debounce_s": 10, "resolve_debounce_s": 5}
     pending = judge(Log().policy(**brisk).beat().pulsed(15).policy(timeout_s=100).pulsed(20))
     firing = judge(Log().policy(**brisk).beat().pulsed(25).policy(timeout_s=100, resolve_debounce_s=5).pulsed(35))
 
@@ -109,7 +109,7 @@ def test_a_policy_that_leaves_the_timeout_alone_lifts_nothing_after_a_hole() -> 
 
 @pytest.mark.rule("HM-13")
 def test_an_org_that_is_switched_off_is_frozen_and_counts_from_switching_on() -> None:
-    brisk = {"timeout_s": 10, "open_debounce_s": 10}
+    brisk: dict[str, Any] = {"timeout_s": 10, "open_debounce_s": 10}
     log = Log().policy(**brisk).beat().pulsed(15).policy(enabled=False, **brisk).beat().pulsed(100)
     judged = judge(log)
 

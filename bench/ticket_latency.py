@@ -1,0 +1,98 @@
+"""How long does a command take from the broker to its trigger at the broker, at 200 commands a second?
+
+Broker time of the trigger's record minus broker time of the command's, at a steady rate, service and relay as their two
+processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from bench.report import Figure, report
+from bench.tickets.processes import installation, running
+from bench.tickets.traffic import Sent, opened, producer
+from fettle_contracts.topics import COMMANDS
+from fettle_ticket_service.settings import TicketSettings
+
+TRIGGER = "ticket.opened"
+WAITS_AT_MOST_S = 60.0
+
+
+def send_steadily(client: Producer, topic: str, commands: Iterable[Sent], per_second: int) -> None:
+    """One command after another, each at its own instant however long the one before took. Blocks."""
+    began = time.perf_counter()
+    for number, command in enumerate(commands):
+        while (wait := began + number / per_second - time.perf_counter()) > 0:
+            client.poll(wait)
+        client.produce(topic, command.value, command.org, headers=list(command.headers))
+    client.flush(30)
+
+
+def broker_times(settings: TicketSettings, name: str, header: str, count: int) -> dict[str, int]:
+    """Broker time in milliseconds of the topic's first `count` records, by the text of a header. Blocks."""
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka_bootstrap_servers, "group.id": "bench", "enable.auto.commit": False}
+    )
+    topic = settings.topic(name)
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        return dict(_read(consumer, header, count))
+    finally:
+        consumer.close()
+
+
+def _read(consumer: Consumer, header: str, count: int) -> Iterator[tuple[str, int]]:
+    seen = 0
+    while seen < count:
+        messages = consumer.consume(1000, timeout=WAITS_AT_MOST_S)
+        if not messages:
+            raise RuntimeError(f"only {seen} of {count} records")
+        seen += len(messages)
+        for message in messages:
+            found = dict(message.headers() or [])[header]
+            yield found.decode() if isinstance(found, bytes) else str(found), message.timestamp()[1]
+
+
+def percentile(values: list[int], share: float) -> float:
+    return statistics.quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3)
+    asked = parser.parse_args()
+    p50: list[float] = []
+    p99: list[float] = []
+    count = asked.rate * asked.seconds
+    for repeat in range(asked.repeats):
+        with installation() as environment, running(environment):
+            settings = TicketSettings.load(environment)
+            client = producer(settings.kafka_bootstrap_servers)
+            send_steadily(client, settings.topic(COMMANDS), opened(count), asked.rate)
+            triggers = broker_times(settings, TRIGGER, "ce_causationid", count)
+            commands = broker_times(settings, COMMANDS, "ce_id", count)
+        took = [triggers[id] - commands[id] for id in commands]
+        p50.append(percentile(took, 0.5))
+        p99.append(percentile(took, 0.99))
+        print(f"repeat {repeat + 1}: p50 {p50[-1]:.0f} ms, p99 {p99[-1]:.0f} ms", flush=True)
+    details = {"rate": asked.rate, "seconds": asked.seconds}
+    report(
+        f"From the command at the broker to its trigger at the broker, at {asked.rate} commands a second",
+        [
+            Figure("p50", "ms", p50, better="lower", details=details),
+            Figure("p99", "ms", p99, better="lower", bound="≤ 100", details=details),
+        ],
+        "ticket_latency",
+    )
+
+
+if __name__ == "__main__":
+    main()
