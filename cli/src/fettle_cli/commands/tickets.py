@@ -23,7 +23,7 @@ def list_tickets(
     integration: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option(help="A space and all in it: oslo/hq.")] = None,
     q: Annotated[str | None, typer.Option("-q", "--search", help="Part of the title, subject name or id.")] = None,
-    sort: Annotated[str | None, typer.Option(help="opened, updated, or number.")] = None,
+    sort: Annotated[str | None, typer.Option(help="opened, updated, number; with - before it, newest first.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     org: Org = None,
