@@ -17,7 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from fettle_devstack import DevstackSettings, Progress, Servers, StartFailed, chosen, kafka_tool
 from fettle_devstack.home import Home
 from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.kafka import EmbeddedKafka, answers
+from fettle_devstack.kafka import EmbeddedKafka
+from fettle_devstack.kafka_node import answers
 from fettle_devstack.ports import free_port, is_free
 from fettle_devstack.postgres import EmbeddedPostgres
 

@@ -8,7 +8,7 @@ import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 
-from fettle_devstack import kafka, postgres
+from fettle_devstack import kafka, kafka_node, postgres
 from fettle_devstack.failures import DevstackError, StartFailed
 from fettle_devstack.home import Home
 from fettle_devstack.ports import require_free
@@ -110,7 +110,7 @@ class ContainerKafka(ContainerServer):
     image, port_inside, data_inside = KAFKA_IMAGE, 9092, "/var/lib/kafka/data"
 
     def __init__(self, settings: DevstackSettings, home: Home, progress: Progress) -> None:
-        super().__init__(home, settings.kafka_port, progress, kafka.answers)
+        super().__init__(home, settings.kafka_port, progress, kafka_node.answers)
 
     @property
     def bootstrap(self) -> str:
