@@ -1,5 +1,6 @@
 """A console in this process on the session's real servers, with fake services behind it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -148,8 +149,13 @@ class Events:
 
 
 @asynccontextmanager
-async def console_world(environment: Mapping[str, str], **more: str) -> AsyncIterator[World]:
-    """Starts the console and the services behind it; `more` are further settings (without `FETTLE_`)."""
+async def console_world(
+    environment: Mapping[str, str], *, with_kafka: bool = True, **more: str
+) -> AsyncIterator[World]:
+    """Starts the console and the services behind it; `more` are further settings (without `FETTLE_`).
+
+    Without Kafka nothing waits until the console is ready, and the world's producer is of no use.
+    """
     variables = {
         **environment,
         "FETTLE_BOOTSTRAP_TOKEN": BOOTSTRAP,
@@ -164,6 +170,9 @@ async def console_world(environment: Mapping[str, str], **more: str) -> AsyncIte
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20.0, trust_env=False)
         )
         producer = build_producer(settings, client_id="test")
-        await producer.start()
         stack.push_async_callback(producer.stop)
+        if with_kafka:
+            await producer.start()
+            while (await http.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - asked from outside
+                await asyncio.sleep(0.05)
         yield World(settings, http, producer, tickets, services)

@@ -13,6 +13,7 @@ from fettle_chassis.signing import Verified, Verifier
 from fettle_contracts.cloudevents import from_record
 from fettle_contracts.orgs import ORG, Org
 from fettle_contracts.topics import ORGS
+from fettle_devstack.ports import free_port
 
 SHARED = pytest.mark.asyncio(loop_scope="session")
 
@@ -196,6 +197,18 @@ async def test_while_a_service_is_away_its_paths_say_so_and_others_work(world: W
     assert (away.status_code, away.json()["code"]) == (503, "unavailable")
     assert int(away.headers["retry-after"]) > 0
     assert (await world.call("GET", "/api/v1/orgs/acme/tickets", token)).status_code == 200
+
+
+@pytest.mark.rule("AC-5")
+async def test_a_console_that_starts_without_kafka_serves_what_needs_none(environment: dict[str, str]) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    async with console_world(environment, with_kafka=False, KAFKA_BOOTSTRAP_SERVERS=nowhere) as world:
+        token = await world.token("acme")
+        assert (await world.call("GET", "/api/v1/orgs/acme/tickets", token)).status_code == 200
+        assert (await world.http.get("/sign-in")).status_code == 200
+        path, line = "/api/v1/orgs/acme/heartbeats", b'{"type":"device","id":"x"}'
+        assert (await world.call("POST", path, token, content=line)).status_code == 503
+        assert (await world.call("GET", "/readyz")).json()["parts"] == {"live": "has not caught up with Kafka"}
 
 
 @pytest.mark.rule("AC-8")

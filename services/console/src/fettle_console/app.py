@@ -5,10 +5,10 @@ from fettle_chassis.http import HttpServer, http_app
 from fettle_chassis.relay import Relay
 from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer
-from fettle_chassis.topics import Topics
 from fettle_console.adapters.bearers import Bearers
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
+from fettle_console.adapters.late_topics import LateTopics
 from fettle_console.adapters.live import EndStreams, Live
 from fettle_console.adapters.orgs import Orgs
 from fettle_console.adapters.services import Services
@@ -46,7 +46,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     app.mount("/", pages_app(console))
     service.add(
         DatabasePart(database, "fettle_console"),
-        Topics(settings, ORGS, HEARTBEATS, EVENTS, TRANSITIONS),
+        LateTopics(settings, ORGS, HEARTBEATS, EVENTS, TRANSITIONS),
         Relay(database, settings),
         services,
         console.heartbeats,

@@ -73,17 +73,17 @@ class Live(Part):
         self._places: dict[TopicPartition, int] = {}
         self._news: dict[str, asyncio.Event] = {}
         self._closing = False
-        self._caught_up = asyncio.Event()
+        self._caught_up = False
         self.as_of = datetime.now(UTC)
 
     @property
     def live(self) -> bool:
         """Whether Kafka has confirmed lately that everything was read."""
-        return self._caught_up.is_set() and (datetime.now(UTC) - self.as_of).total_seconds() < STALE_S
+        return self._caught_up and (datetime.now(UTC) - self.as_of).total_seconds() < STALE_S
 
-    async def caught_up(self) -> None:
-        """Waits until the tail has first stood at the end of its topics: what happens from then on is seen."""
-        await self._caught_up.wait()
+    def not_ready(self) -> str | None:
+        """Ready once the tail has first stood at the end of its topics: what happens from then on is seen."""
+        return None if self._caught_up else "has not caught up with Kafka"
 
     async def run(self) -> None:
         """Reads for ever; connects anew after whatever the client could not overcome by itself."""
@@ -187,7 +187,7 @@ class Live(Part):
                 raise TimeoutError("records wait and none was taken")
             if not waiting:
                 self.as_of = asked_at
-                self._caught_up.set()
+                self._caught_up = True
             before = waiting
             await asyncio.sleep(CHECK_S)
 
