@@ -1,5 +1,6 @@
 """The correlator's handlers on a real database, fed by hand; what they send is read from the outbox."""
 
+import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -234,6 +235,13 @@ class CorrelatorWorld:
     async def outcomes(self) -> list[tuple[str, str]]:
         rows = await self.rows("SELECT cause, outcome FROM outcome ORDER BY at, cause, subject")
         return [(row.cause, row.outcome) for row in rows]
+
+    async def somebody_waits_for_a_lock(self) -> None:
+        """Returns once another transaction of this database is held up by a lock."""
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with asyncio.timeout(20):
+            while not await self.rows(query):  # noqa: ASYNC110 - Postgres tells nobody
+                await asyncio.sleep(0.02)
 
     async def clear(self) -> None:
         """Empties the outbox, as the relay does."""

@@ -1,5 +1,6 @@
 """What shards are told, and what follows when a policy takes effect."""
 
+import asyncio
 from collections import defaultdict
 
 import pytest
@@ -95,6 +96,24 @@ async def test_a_shard_that_starts_anew_is_told_everything_once(environment: dic
         assert versions == [3, 1]
         await world.feed(hello(1, "another nonce"))
         assert len(await world.controls_written()) == 2 * len(written)
+
+
+@pytest.mark.rule("HM-73", "HM-77")
+async def test_a_hello_during_a_change_is_answered_with_the_change(environment: dict[str, str]) -> None:
+    """Whoever numbers first is read by whoever numbers next: the shard never ends with the older policy."""
+    async with CorrelatorWorld.open(environment) as world:
+        async with unit_of_work(world.database) as work:
+            await world.policies.put(work, "acme", QUIET, publish_existing=False, seen=None, by="ann@acme.test")
+            greeting = asyncio.create_task(world.feed(hello(1)))
+            await world.somebody_waits_for_a_lock()
+        await greeting
+        told = [
+            (number, statement.version)
+            for partition, number, statement in await world.controls_written()
+            if partition == 1 and isinstance(statement, control.Policy)
+        ]
+        assert [version for _, version in told] == [4, 4]
+        assert told == sorted(told)
 
 
 @pytest.mark.rule("HM-67")

@@ -87,6 +87,12 @@ def test_pending_resolve_is_still_unhealthy_and_said_so() -> None:
     assert decision.saying.body.comment.startswith("Heard again")
 
 
+@pytest.mark.rule("HM-70")
+def test_an_open_that_nothing_has_answered_may_be_older_than_the_resolve() -> None:
+    unanswered = Incident(ticket("resolved", version=2), Asked("open", UUID(int=5)))
+    assert isinstance(after_resolve(event(), OFFLINE, unanswered, standing()), KeepWatch)
+
+
 off = Switches(3, enabled=True, publish_tickets=False)
 
 
@@ -97,7 +103,6 @@ off = Switches(3, enabled=True, publish_tickets=False)
         (event(ActorType.HEALTH_MONITOR), RESOLVED, standing(), "not_by_somebody"),
         (event(type=EntryType.STARTED), RESOLVED, standing(), "not_by_somebody"),
         (event(), Incident(ticket("open", version=3)), standing(), "overtaken"),
-        (event(), Incident(ticket("resolved", version=2), Asked("open", UUID(int=5))), standing(), "overtaken"),
         (event(), Incident(ticket("resolved", number=43, id=43)), standing(), "overtaken"),
         (event(), RESOLVED, None, "healthy"),
         (event(), RESOLVED, standing(state="healthy", condition=None), "healthy"),

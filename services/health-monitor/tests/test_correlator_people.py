@@ -1,5 +1,6 @@
 """What people do with the monitor's tickets, and what the monitor makes of it."""
 
+import asyncio
 from uuid import UUID
 
 import msgspec
@@ -7,8 +8,11 @@ import pytest
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.domain.judgements import Judgement
 
 USER = ActorType.USER
 
@@ -139,6 +143,28 @@ async def test_a_recovery_after_a_persons_resolve_resolves_nothing(environment: 
         await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
         await world.tick(T0 + 10_000)
         assert await world.commands() == []
+
+
+@pytest.mark.rule("HM-63", "HM-70")
+async def test_a_resolve_and_a_recovery_at_the_same_moment_are_taken_in_one_after_the_other(
+    environment: dict[str, str],
+) -> None:
+    """Both change what is known of the ticket and may send commands: whoever holds the org's row goes first."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        recovery: list[Judgement] = [
+            change(from_state="firing", to_state="pending_resolve", at=T0 + 2_100),
+            change(from_state="pending_resolve", to_state="healthy", at=T0 + 3_000),
+            *(world.clock(shard, T0 + 10_000) for shard in range(2)),
+        ]
+        async with unit_of_work(world.database) as work:
+            await world.judgements.handle(work, [Heard(0, judgement) for judgement in recovery])
+            resolving = asyncio.create_task(world.happen(EntryType.RESOLVED, state="resolved", actor=USER))
+            await world.somebody_waits_for_a_lock()
+        await resolving
+        assert await verbs(world) == ["resolve"]
+        (incident,) = await world.rows("SELECT ticket_state, asked_verb FROM incident")
+        assert tuple(incident) == ("resolved", "resolve")
 
 
 @pytest.mark.rule("HM-82")

@@ -62,11 +62,12 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
     """What follows from an event that resolved a ticket of the monitor's.
 
     `incident` is as it stands after the event was taken in; `standing` is None for a subject that is not known.
-    The fact holds from the later of the shard's time and the entry's.
+    The fact holds from the later of the shard's time and the entry's. An open that nothing has answered is no reason to
+    let it be: it may be older than the resolve. If it is newer, the watch ends at a ticket that is open already.
     """
     if event.entry.type is not EntryType.RESOLVED or event.entry.actor.type is ActorType.HEALTH_MONITOR:
         return LetBe("not_by_somebody")
-    if incident.maybe_open or incident.ticket is None or incident.ticket.id != event.ticket.id:
+    if incident.ticket is None or incident.ticket.id != event.ticket.id or incident.ticket.unresolved:
         return LetBe("overtaken")
     if standing is None or standing.state not in UNHEALTHY or standing.condition != condition:
         return LetBe("healthy")
