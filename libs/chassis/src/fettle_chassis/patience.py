@@ -7,7 +7,15 @@ from typing import TypeVar
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    BrokerNotAvailableError,
+    KafkaError,
+    KafkaTimeoutError,
+    KafkaUnavailableError,
+    RebalanceInProgressError,
+    ReplicaNotAvailableError,
+    UnknownError,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -22,16 +30,29 @@ _PASSING_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02
 _PASSING_CLASSES = ("08", "53", "58")
 """SQLSTATE classes: connection, insufficient resources, the server's own system."""
 
+_PASSING_ANSWERS = (
+    KafkaTimeoutError,
+    KafkaUnavailableError,
+    BrokerNotAvailableError,
+    ReplicaNotAvailableError,
+    RebalanceInProgressError,
+    UnknownError,
+)
+"""What the client does not call retriable and what passes all the same: its own time-outs, and what a broker answers
+while it goes down or comes up."""
+
 
 def is_transient(error: BaseException) -> bool:
     """Whether trying the same again later is right. Broker errors that the client calls retriable count, and every
-    lost connection and timeout."""
+    lost connection and timeout, whichever library noticed it."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _passes(getattr(error.orig, "sqlstate", None))
     if isinstance(error, asyncpg.PostgresError):
         return _passes(error.sqlstate)
+    if isinstance(error, asyncpg.InterfaceError):  # the client's own: a misuse, or a connection that broke meanwhile
+        return "connection is closed" in str(error)
     if isinstance(error, KafkaError):
-        return bool(error.retriable)
+        return bool(error.retriable) or isinstance(error, _PASSING_ANSWERS)
     return isinstance(error, TransientError | OSError | TimeoutError | PoolTimeoutError)
 
 

@@ -6,6 +6,7 @@ The group only says who owns what. Nothing is committed to it: the place of a sh
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import structlog
@@ -94,8 +95,8 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
                 await self._poll()
             CONSUMER_RESTARTS.inc()
             log.warning("judge.consumer_restarts", unread=self._pulses.unread())
-        except (KafkaError, OSError) as error:
-            if not is_transient(error):
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or not is_transient(error):
                 raise
             log.warning("judge.consumer_failed", error=repr(error))
             await asyncio.sleep(1.0)
@@ -206,7 +207,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             place = await self._pulses.hello(partition, opened.nonce)
             greeting = Greeting(opened.nonce, place)
             if knows_nothing:
-                await patiently(lambda: self._opening.greeted(opened.shard, greeting))
+                await patiently(lambda: self._opening.greeted(opened.shard, greeting), within_s=inf)
 
     async def _patiently_open(self, partition: int, frozen: Shard | None) -> Opened:
         for pause in pauses():

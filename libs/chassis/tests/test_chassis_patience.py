@@ -1,0 +1,67 @@
+"""What passes by itself, whichever library says it."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from aiokafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from fettle_chassis.failures import BadRecord, TransientError
+from fettle_chassis.patience import is_transient, patiently
+from fettle_contracts.codes import DeadLetterCode
+
+PASSES = [
+    TransientError("later"),
+    TimeoutError(),
+    ConnectionRefusedError(),
+    PoolTimeoutError(),
+    KafkaConnectionError(),
+    NodeNotReadyError(),
+    RequestTimedOutError(),
+    KafkaTimeoutError("Failed to get offsets by times in 10000 ms"),
+    UnknownError(),
+    asyncpg.CannotConnectNowError("the database system is starting up"),
+    asyncpg.InterfaceError("connection is closed"),
+]
+STAYS = [
+    ValueError(),
+    BadRecord(DeadLetterCode.UNREADABLE, "no JSON"),
+    TopicAuthorizationFailedError(),
+    CommitFailedError(),
+    asyncpg.UniqueViolationError("twice"),
+    asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
+    asyncio.CancelledError(),
+]
+
+
+@pytest.mark.rule("KF-35")
+@pytest.mark.parametrize("error", PASSES, ids=repr)
+def test_a_server_that_is_away_passes(error: BaseException) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.rule("KF-35")
+@pytest.mark.parametrize("error", STAYS, ids=repr)
+def test_what_another_try_cannot_change_does_not_pass(error: BaseException) -> None:
+    assert not is_transient(error)
+
+
+@pytest.mark.rule("KF-35")
+async def test_what_passes_is_tried_again_until_it_works() -> None:
+    failures = iter([KafkaTimeoutError(), OSError()])
+
+    async def action() -> str:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return "done"
+
+    assert await patiently(action) == "done"
