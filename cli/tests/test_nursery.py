@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fettle_cli.failures import CliError
+from fettle_cli.up.children import plain
 from fettle_cli.up.nursery_client import NurseryClient
 
 PROGRAM = """\
@@ -117,3 +118,18 @@ async def test_a_killed_nursery_takes_its_children_along_and_is_missed(program: 
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await nursery.close()
+
+
+@pytest.mark.rule("OP-35")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("console: FETTLE_HTTP_PORT must be a number", "console: FETTLE_HTTP_PORT must be a number"),
+        ('{"event": "service.refused", "reason": "the topic has CreateTime"}', "the topic has CreateTime"),
+        ('{"event": "service.failed", "error": "TypeError()"}', "TypeError()"),
+        ('{"event": "service.started"}', "service.started"),
+        ("17", "17"),
+    ],
+)
+def test_the_last_line_of_a_log_is_said_in_plain_words(line: str, said: str) -> None:
+    assert plain(line) == said

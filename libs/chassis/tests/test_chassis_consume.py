@@ -1,10 +1,13 @@
 """A batch becomes its effects once, and bad records are set aside without stopping good ones."""
 
+import asyncio
+import shutil
 from collections.abc import Sequence
 
 import pytest
 from chassis_echo.app import HEARD, SAID, build, decode, hear, name, subscription
 from chassis_echo.workbench import database_of, heard, produce, read, run_until_failure, until_heard
+from confluent_kafka import Producer
 from sqlalchemy import text
 
 from fettle_chassis.batch import FuseBlown
@@ -59,6 +62,20 @@ async def test_a_bad_record_becomes_a_dead_letter_as_it_came(settings: ServiceSe
 
 
 @pytest.mark.rule("KF-31")
+async def test_a_record_without_key_and_value_becomes_a_dead_letter(settings: ServiceSettings) -> None:
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        outside = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
+        outside.produce(settings.topic(HEARD), partition=0)
+        outside.produce(settings.topic(HEARD), key="gone", partition=0)
+        await asyncio.to_thread(outside.flush)
+        await produce(settings, HEARD, ["a"], partition=0)
+        await until_heard(database, 1)
+        nothing, tombstone = await read(settings, f"{HEARD}.dlq", 2)
+    assert (nothing.key, nothing.value or b"") == (None, b"")
+    assert (tombstone.key, tombstone.value) == (b"gone", None)
+
+
+@pytest.mark.rule("KF-31")
 async def test_the_largest_bad_record_fits_into_its_dead_letter_topic(settings: ServiceSettings) -> None:
     incompressible = bytes((number * number >> 7) % 256 for number in range(1_000_000))
     async with build(settings, subscription()).running(), database_of(settings) as database:
@@ -66,6 +83,38 @@ async def test_the_largest_bad_record_fits_into_its_dead_letter_topic(settings: 
         await until_heard(database, 1)
         [dead] = await read(settings, f"{HEARD}.dlq", 1)
     assert dead.value == b"bad" + incompressible
+
+
+@pytest.mark.rule("KF-31")
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed: apt-get install kcat")
+async def test_a_record_that_the_client_cannot_read_stops_nothing(settings: ServiceSettings) -> None:
+    """kcat puts any bytes into the name of a header; the client underneath decodes names as UTF-8 and raises."""
+    await ensure_topics(settings, [HEARD])
+    good = [f"n{number}" for number in range(300)]
+    await produce(settings, HEARD, good[:100], partition=0)
+    await produce(settings, HEARD, good[100:150], partition=1)
+    for _ in range(2):
+        await _kcat(settings, "illegible", "-H", b"\xff\xfe=x")
+    await produce(settings, HEARD, good[150:], partition=1)
+    await _kcat(settings, "illegible", "-H", b"\xff=x")
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        assert sorted(await until_heard(database, 300)) == sorted(good)
+        dead = await read(settings, f"{HEARD}.dlq", 3)
+    assert [(dict(letter.headers)["dlq-partition"], dict(letter.headers)["dlq-offset"]) for letter in dead] == [
+        (b"1", b"50"),
+        (b"1", b"51"),
+        (b"1", b"202"),
+    ]
+    assert {dict(letter.headers)["dlq-reason"] for letter in dead} == {b"unreadable"}
+
+
+async def _kcat(settings: ServiceSettings, value: str, *arguments: str | bytes) -> None:
+    servers, topic = settings.kafka_bootstrap_servers, settings.topic(HEARD)
+    kcat = await asyncio.create_subprocess_exec(
+        "kcat", "-P", "-b", servers, "-t", topic, "-p", "1", *arguments, stdin=asyncio.subprocess.PIPE
+    )
+    await kcat.communicate(value.encode())
+    assert kcat.returncode == 0
 
 
 @pytest.mark.rule("KF-32")

@@ -15,6 +15,7 @@ from chassis_echo.workbench import (
     heard,
     produce,
     run_until_failure,
+    until,
     until_heard,
 )
 from sqlalchemy import text
@@ -234,9 +235,10 @@ async def test_two_processes_of_one_slot_stop_instead_of_fighting(settings: Serv
 
 
 async def _joined(service: Service) -> None:
-    async with asyncio.timeout(30):
-        while service.not_ready():  # noqa: ASYNC110 - readiness is asked for, as by whoever runs the process
-            await asyncio.sleep(0.05)
+    async def ready() -> bool:
+        return not service.not_ready()
+
+    await until(ready)
 
 
 async def _commit_late(settings: ServiceSettings) -> None:
@@ -257,9 +259,11 @@ async def _create_again(settings: ServiceSettings) -> None:
     await admin.start()
     try:
         await admin.delete_topics([settings.topic(HEARD)])
-        async with asyncio.timeout(20):
-            while settings.topic(HEARD) in await admin.list_topics():  # noqa: ASYNC110 - the broker has no event
-                await asyncio.sleep(0.05)
+
+        async def gone() -> bool:
+            return settings.topic(HEARD) not in await admin.list_topics()
+
+        await until(gone)
     finally:
         await admin.close()
     await ensure_topics(settings, [HEARD])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
 from chassis_echo.app import PACKAGE, SAID, build_relay
-from chassis_echo.workbench import Process, database_of, end_of, read
+from chassis_echo.workbench import Process, database_of, end_of, read, until
 from sqlalchemy import text
 
 from fettle_chassis import outbox_queue, relay
@@ -55,9 +55,8 @@ async def say(database: Database, *values: str, key: str = "k", topics: tuple[st
 
 
 async def until_empty(database: Database, *, within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s), database.reading() as connection:
-        while await connection.scalar(text("SELECT count(*) FROM outbox")):  # noqa: ASYNC110 - it is a table
-            await asyncio.sleep(0.05)
+    async with database.reading() as connection:
+        await until(lambda: connection.scalar(text("SELECT count(*) = 0 FROM outbox")), within_s=within_s)
 
 
 def values(records: list[Any]) -> list[str]:

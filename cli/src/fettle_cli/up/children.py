@@ -1,6 +1,7 @@
 """Processes that are kept running: started by the nursery, watched, started again when they end unexpectedly."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -72,7 +73,7 @@ class Child:
             lines = Path(self.state.log).read_text(errors="replace").splitlines()
         except OSError:
             return ""
-        return lines[-1] if lines else ""
+        return plain(lines[-1]) if lines else ""
 
     async def _run_once(self) -> int:
         name = self.process.name
@@ -85,3 +86,14 @@ class Child:
         self.state.pid, self.state.last_exit = None, status
         self._changed()
         return status
+
+
+def plain(line: str) -> str:
+    """What a line of a log says: of a JSON line its reason, error or event, of any other the line itself."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(said, dict):
+        return line
+    return str(said.get("reason") or said.get("error") or said.get("event") or line)

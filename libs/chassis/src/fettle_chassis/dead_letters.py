@@ -73,6 +73,8 @@ class DeadLetters:
     async def _send(self, record: Record, value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
         if self._producer is None:
             raise RuntimeError("not started")
+        if value is None and record.key is None:
+            value = b""  # the client sends no record without both, though others do
         await self._producer.send_and_wait(
             self._settings.topic(dead_letters_of(record.topic)), value, key=record.key, headers=headers
         )

@@ -42,11 +42,15 @@ class Publisher:
         self._producer: AIOKafkaProducer = build_producer(settings, client_id=client_id, max_batch_size=_BATCH_BYTES)
         self.proven = False
         """Whether anything has been acknowledged."""
+        self._starting: asyncio.Task[None] | None = None
         self._flying: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
+        """Raises KafkaError or TimeoutError when the broker does not answer."""
+        self._starting = asyncio.create_task(self._producer.start())
         async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
-            await self._producer.start()
+            # Left half-way a client loses sight of its connection; `discard` gives it the time to end by itself.
+            await asyncio.shield(self._starting)
 
     async def prepare(self, rows: Sequence[Row]) -> Chunk:
         """Puts rows into batches. Waits for topics' metadata at most."""
@@ -97,8 +101,22 @@ class Publisher:
         that its successor sends; the rows are still there."""
         for future in list(self._flying):
             future.cancel()
+        if self._starting is not None:
+            await _ended(self._starting)
+        if (sending := self._producer._sender.sender_task) is not None:
+            sending.cancel()
+            await self._producer.client.close()
+            await _ended(sending)
         self._producer._message_accumulator.fail_all(ProducerClosed())
-        with suppress(KafkaError, TimeoutError, KeyError):
+        with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(_GONE_WITHIN_S):
-                await self._producer.client.close()
                 await self._producer.stop()
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Waits for a task of the client's, a short while, then cancels it."""
+    await asyncio.wait([task], timeout=_GONE_WITHIN_S)
+    task.cancel()
+    await asyncio.wait([task], timeout=_GONE_WITHIN_S)
+    if task.done() and not task.cancelled():
+        task.exception()

@@ -143,6 +143,8 @@ class ServiceSettings(BaseModel):
                 f"{_PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs "
                 f"{_PREFIX}KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
             )
+        if self.kafka_sasl_mechanism and not sasl:
+            raise ValueError(f"{_PREFIX}KAFKA_SASL_MECHANISM needs {_PREFIX}KAFKA_SECURITY_PROTOCOL=SASL_SSL")
         if sasl and self.kafka_sasl_mechanism == "OAUTHBEARER" and not self.kafka_sasl_token_url:
             raise ValueError(f"{_PREFIX}KAFKA_SASL_MECHANISM=OAUTHBEARER needs {_PREFIX}KAFKA_SASL_TOKEN_URL")
         if bool(self.kafka_ssl_cert) != bool(self.kafka_ssl_key):

@@ -29,6 +29,8 @@ def name(record: Record) -> str:
 
 
 def decode(record: Record) -> Record | None:
+    if record.value is None:
+        raise BadRecord("no_word", "nothing was said")
     if name(record).startswith("bad"):
         raise BadRecord("bad_word", f"{name(record)} is a bad word")
     return None if name(record).startswith("other") else record

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,15 @@ async def end_of(settings: ServiceSettings, topic: str) -> int:
         return sum(ends.values())
     finally:
         await consumer.stop()
+
+
+async def until(holds: Callable[[], Awaitable[object]], *, within_s: float = 20.0) -> None:
+    """Waits until a condition that nobody tells of holds, looking every now and then."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 @asynccontextmanager

@@ -1,0 +1,107 @@
+"""One database per service: created and migrated once by whoever comes, written by whole transactions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from chassis_echo.app import PACKAGE, SAID
+from chassis_echo.workbench import database_of, heard
+from sqlalchemy import text
+
+from fettle_chassis.database import Database
+from fettle_chassis.outbox import Outgoing
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> ServiceSettings:
+    return ServiceSettings.load(environment)
+
+
+@pytest.fixture
+async def database(settings: ServiceSettings) -> AsyncIterator[Database]:
+    async with database_of(settings) as database:
+        yield database
+
+
+async def hear(work: UnitOfWork, name: str) -> None:
+    await work.connection.execute(text("INSERT INTO heard (id, partition) VALUES (:id, 0)"), {"id": name})
+    work.publish(Outgoing((SAID,), b"k", name.encode()))
+
+
+async def waiting(database: Database) -> int:
+    async with database.reading() as connection:
+        count: int = await connection.scalar(text("SELECT count(*) FROM outbox"))
+        return count
+
+
+@pytest.mark.rule("OP-28")
+async def test_replicas_that_start_together_migrate_once(settings: ServiceSettings) -> None:
+    replicas = [Database(settings.database_dsn("tickets"), pool_size=1) for _ in range(5)]
+    await asyncio.gather(*(replica.ensure_exists() for replica in replicas))
+    await asyncio.gather(*(replica.migrate(PACKAGE) for replica in replicas))
+    async with replicas[0].reading() as connection:
+        assert list(await connection.scalars(text("SELECT version_num FROM alembic_version"))) == ["0001"]
+    await asyncio.gather(*(replica.close() for replica in replicas))
+
+
+@pytest.mark.rule("OP-28")
+async def test_code_that_is_older_than_the_database_leaves_it_alone(database: Database) -> None:
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+    await database.migrate(PACKAGE)
+    assert await heard(database) == []
+
+
+@pytest.mark.rule("KF-46")
+async def test_a_unit_of_work_is_all_or_nothing(database: Database) -> None:
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    async with unit_of_work(database) as work:
+        await hear(work, "a")
+    with pytest.raises(ZeroDivisionError):
+        await _fail(database)
+    begun = asyncio.Event()
+
+    async def cancelled() -> None:
+        async with unit_of_work(database) as work:
+            await hear(work, "c")
+            begun.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(cancelled())
+    await begun.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert await heard(database) == ["a"]
+    assert await waiting(database) == 1
+
+
+async def _fail(database: Database) -> None:
+    async with unit_of_work(database) as work:
+        await hear(work, "b")
+        raise ZeroDivisionError
+
+
+@pytest.mark.rule("KF-46")
+async def test_of_two_transactions_with_one_identity_the_second_waits_and_knows(database: Database) -> None:
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    identities = [("s", "b"), ("s", "a")]
+    async with unit_of_work(database) as first:
+        assert await first.first_time("echo", identities) == [True, True]
+
+        async def other() -> list[bool]:
+            async with unit_of_work(database) as second:
+                return await second.first_time("echo", [*reversed(identities), ("s", "c")])
+
+        racing = asyncio.create_task(other())
+        await asyncio.sleep(0.3)
+        assert not racing.done()
+    assert await racing == [False, False, True]
+    async with unit_of_work(database) as work:
+        assert await work.first_time("another", [("s", "a"), ("s", "a")]) == [True, False]
+        assert await work.first_time("echo", []) == []

@@ -1,0 +1,154 @@
+"""Every answer that is not a success is a problem detail; who calls is checked before anything else."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel
+
+from fettle_chassis.failures import StartRefused, TransientError
+from fettle_chassis.http import Admin, HttpServer, Operator, Problem, http_app
+from fettle_chassis.service import Part, Service
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.tokens import Caller, Role, issue
+
+SETTINGS = ServiceSettings.load({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "x", "FETTLE_SIGNING_KEYS": "a:" + "A" * 44})
+PATH = "/api/v1/orgs/acme/things"
+
+
+class Thing(BaseModel):
+    size: int
+    links: list[str] = []
+
+
+class Moody(Part):
+    name = "moody"
+    reason: str | None = None
+
+    def not_ready(self) -> str | None:
+        return self.reason
+
+    def not_live(self) -> str | None:
+        return self.reason
+
+
+def bearer(org: str = "acme", role: Role = Role.OPERATOR, ttl_s: int = 60) -> dict[str, str]:
+    token = issue(SETTINGS.signing_keys, Caller(org, role, "ann"), datetime.now(UTC), ttl_s=ttl_s)
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def moody() -> Moody:
+    return Moody()
+
+
+@pytest.fixture
+async def client(moody: Moody) -> AsyncIterator[httpx2.AsyncClient]:
+    service = Service("things")
+    app = http_app(service, SETTINGS, title="Things", body_limit=1_000)
+
+    @app.post("/api/v1/orgs/{org}/things")
+    async def make(org: str, caller: Operator, thing: Thing) -> dict[str, Any]:
+        match thing.size:
+            case 1:
+                raise Problem(409, "too_small", "It is too small.", field="size", least=2)
+            case 2:
+                raise TransientError("database away")
+        return {"org": org, "by": caller.actor_id}
+
+    @app.delete("/api/v1/orgs/{org}/things")
+    async def drop(org: str, caller: Admin) -> None:
+        return
+
+    server = HttpServer(app, "127.0.0.1", 0)
+    service.add(moody, server)
+    async with service.running(), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+        yield client
+
+
+def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (response.status_code, body["status"], body["code"]) == (status, status, code)
+    assert body["type"] == "about:blank"
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+@pytest.mark.rule("OP-41")
+async def test_who_calls(client: httpx2.AsyncClient) -> None:
+    good = await client.post(PATH, json={"size": 9}, headers=bearer())
+    assert good.json() == {"org": "acme", "by": "ann"}
+    missing = await client.post(PATH, json={"size": 9})
+    problem(missing, 401, "token_missing")
+    assert missing.headers["www-authenticate"] == "Bearer"
+    problem(await client.post(PATH, json={"size": 9}, headers=bearer(ttl_s=-60)), 401, "token_invalid")
+    problem(await client.post(PATH, json={"size": 9}, headers={"Authorization": "Bearer x"}), 401, "token_invalid")
+    problem(await client.post(PATH, json={"size": 9}, headers=bearer(org="other")), 404, "not_found")
+    for role in (Role.VIEWER, Role.INGEST):
+        problem(await client.post(PATH, json={"size": 9}, headers=bearer(role=role)), 403, "forbidden")
+    problem(await client.delete(PATH, headers=bearer()), 403, "forbidden")
+    assert (await client.delete(PATH, headers=bearer(role=Role.ADMIN))).status_code == 200
+
+
+@pytest.mark.rule("OP-42")
+async def test_what_a_request_gets_wrong_is_named(client: httpx2.AsyncClient) -> None:
+    wrong = problem(await client.post(PATH, json={"size": "x", "links": [1]}, headers=bearer()), 400, "malformed")
+    assert wrong["field"] == "size"
+    assert [fault["field"] for fault in wrong["faults"]] == ["size", "links.0"]
+    assert all(fault["rule"] for fault in wrong["faults"])
+    no_json = await client.post(PATH, content=b"{", headers=bearer() | {"content-type": "application/json"})
+    assert "not JSON" in problem(no_json, 400, "malformed")["detail"]
+    own = problem(await client.post(PATH, json={"size": 1}, headers=bearer()), 409, "too_small")
+    assert (own["field"], own["least"]) == ("size", 2)
+    problem(await client.get("/nowhere"), 404, "not_found")
+    problem(await client.put(PATH), 405, "method_not_allowed")
+
+
+@pytest.mark.rule("OP-42")
+async def test_a_body_that_is_too_large_is_refused_declared_or_not(client: httpx2.AsyncClient) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield b" " * 100
+
+    problem(await client.post(PATH, content=b" " * 1_001, headers=bearer()), 413, "too_large")
+    problem(await client.post(PATH, content=trickle(), headers=bearer()), 413, "too_large")
+    largest = b'{"size": 9, "links": ["%s"]}' % (b"x" * 974)
+    assert len(largest) == 1_000
+    json = bearer() | {"content-type": "application/json"}
+    assert (await client.post(PATH, content=largest, headers=json)).status_code == 200
+
+
+@pytest.mark.rule("OP-42")
+async def test_what_passes_is_answered_with_try_again(client: httpx2.AsyncClient) -> None:
+    answer = await client.post(PATH, json={"size": 2}, headers=bearer())
+    assert "database" not in problem(answer, 503, "unavailable")["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.rule("OP-43")
+async def test_health_names_the_parts_and_their_reasons(client: httpx2.AsyncClient, moody: Moody) -> None:
+    for path in ("/livez", "/readyz"):
+        moody.reason = None
+        assert (await client.get(path)).json() == {"status": "ok", "parts": {}}
+        moody.reason = "in a mood"
+        answer = await client.get(path)
+        assert answer.status_code == 503
+        assert answer.json()["parts"] == {"moody": "in a mood"}
+    metrics = await client.get("/metrics")
+    assert "# HELP fettle_consumer_records_total" in metrics.text
+
+
+@pytest.mark.rule("OP-44")
+async def test_a_port_that_is_taken_refuses_the_start() -> None:
+    first, second = Service("first"), Service("second")
+    server = HttpServer(http_app(first, SETTINGS, title="First"), "127.0.0.1", 0)
+    first.add(server)
+    async with first.running():
+        second.add(HttpServer(http_app(second, SETTINGS, title="Second"), "127.0.0.1", server.port))
+        with pytest.raises(StartRefused, match=f"127.0.0.1:{server.port}"):
+            async with second.running():
+                pass

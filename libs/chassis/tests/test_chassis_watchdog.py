@@ -1,0 +1,130 @@
+"""A consumer that has died silently is started again; one that does not come back fails the liveness."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaError
+from chassis_echo.app import HEARD, build, subscription
+from chassis_echo.workbench import database_of, produce, until, until_heard
+
+from fettle_chassis import consume
+from fettle_chassis.consume import Consumers
+from fettle_chassis.membership import Membership
+from fettle_chassis.service import Service
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.watchdog import Watchdog
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> ServiceSettings:
+    return ServiceSettings.load(environment)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    def quick(member: Membership) -> Watchdog:
+        return Watchdog(member, check_every_s=0.5, stuck_after_s=2.0)
+
+    monkeypatch.setattr(consume, "Watchdog", quick)
+
+
+def member(service: Service) -> Membership:
+    [consumers] = [part for part in service._parts if isinstance(part, Consumers)]
+    return consumers._members[0]
+
+
+def kill_fetcher(consumer: Any) -> None:
+    for task in (consumer._fetcher._fetch_task, *consumer._fetcher._pending_tasks):
+        task.cancel()
+
+
+@pytest.fixture
+def restarts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows with every restart."""
+    real, seen = Membership.restart, list[str]()
+
+    async def counted(restarted: Membership) -> None:
+        seen.append(restarted.name)
+        await real(restarted)
+
+    monkeypatch.setattr(Membership, "restart", counted)
+    return seen
+
+
+def kill_coordinator(consumer: Any) -> None:
+    """As after a heartbeat that was answered with an error the client does not know."""
+    coordinator = consumer._coordinator
+    coordinator._coordination_task.cancel()
+    coordinator._heartbeat_task.cancel()
+    coordinator._pending_exception = KafkaError("Unexpected exception in heartbeat task")
+    coordinator.check_errors = _raise
+
+
+def _raise() -> None:
+    raise KafkaError("Unexpected exception in heartbeat task")
+
+
+@pytest.mark.rule("OP-26")
+async def test_a_consumer_whose_fetching_has_died_is_started_again(
+    settings: ServiceSettings, restarts: list[str]
+) -> None:
+    service = build(settings, subscription())
+    async with service.running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+        kill_fetcher(member(service).consumer)
+        await produce(settings, HEARD, ["b", "c"])
+        assert sorted(await until_heard(database, 3, within_s=30)) == ["a", "b", "c"]
+        assert service.not_live() == {}
+    assert restarts == ["echo.heard"]
+
+
+@pytest.mark.slow
+@pytest.mark.rule("OP-26")
+async def test_a_consumer_that_only_reports_errors_is_started_again(
+    settings: ServiceSettings, restarts: list[str]
+) -> None:
+    service = build(settings, subscription())
+    async with service.running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+        kill_coordinator(member(service).consumer)
+        await produce(settings, HEARD, ["b", "c"])
+        assert sorted(await until_heard(database, 3, within_s=60)) == ["a", "b", "c"]
+    assert restarts == ["echo.heard"]
+
+
+@pytest.mark.rule("OP-26")
+async def test_a_consumer_that_does_not_come_back_fails_the_liveness(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = build(settings, subscription())
+    async with service.running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+
+        async def in_vain(_member: Membership) -> None:
+            return
+
+        monkeypatch.setattr(Membership, "restart", in_vain)
+        kill_fetcher(member(service).consumer)
+        await produce(settings, HEARD, ["b"])
+
+        async def dead() -> bool:
+            return bool(service.not_live())
+
+        await until(dead, within_s=30)
+        assert service.not_live() == {"consumers": "does not come back: echo.heard"}
+        monkeypatch.undo()
+
+
+@pytest.mark.rule("OP-26")
+async def test_a_consumer_with_nothing_to_do_is_left_alone(settings: ServiceSettings, restarts: list[str]) -> None:
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+        await asyncio.sleep(4.0)  # twice what would be too long if there were anything to do
+        await produce(settings, HEARD, ["b"])
+        await until_heard(database, 2)
+    assert restarts == []
