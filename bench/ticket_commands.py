@@ -44,7 +44,7 @@ class Readers:
         """Broker times, in milliseconds, of the first and the last of the next `count` messages. Blocks."""
         first, last, seen = None, 0, 0
         while seen < count:
-            messages = self._consumers[topic].consume(1000, timeout=WAITS_AT_MOST_S)
+            messages = self._consumers[topic].consume(min(1000, count - seen), timeout=WAITS_AT_MOST_S)
             if not messages:
                 raise RuntimeError(f"only {seen} of {count} messages on {topic}")
             for message in messages:

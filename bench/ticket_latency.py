@@ -50,7 +50,7 @@ def broker_times(settings: TicketSettings, name: str, header: str, count: int) -
 def _read(consumer: Consumer, header: str, count: int) -> Iterator[tuple[str, int]]:
     seen = 0
     while seen < count:
-        messages = consumer.consume(1000, timeout=WAITS_AT_MOST_S)
+        messages = consumer.consume(min(1000, count - seen), timeout=WAITS_AT_MOST_S)
         if not messages:
             raise RuntimeError(f"only {seen} of {count} records")
         seen += len(messages)
