@@ -31,6 +31,7 @@ PASSES = [
     UnknownError(),
     asyncpg.CannotConnectNowError("the database system is starting up"),
     asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
 ]
 STAYS = [
     ValueError(),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
 from chassis_echo.app import PACKAGE, SAID, build_relay
@@ -89,6 +90,24 @@ async def test_each_key_arrives_in_commit_order_on_every_topic(settings: Service
     ids = [{from_record(r.headers, r.key, r.value).id for r in records} for records in by_topic.values()]
     assert ids[0] == ids[1]
     assert await end_of(settings, EVENTS) == 3_000
+
+
+@pytest.mark.rule("OP-22")
+async def test_a_relay_on_a_slow_database_begins_like_any_other(
+    settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session is asked to listen and is read with, and can do only one of them at a time."""
+    at_once = asyncpg.Connection.add_listener
+
+    async def slowly(session: Any, *what: Any) -> None:
+        await session.execute("SELECT pg_sleep(1)")
+        await at_once(session, *what)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", slowly)
+    await say(database, "early")
+    async with build_relay(settings).running():
+        await until_empty(database)
+        assert values(await read(settings, SAID, 1)) == ["early"]
 
 
 @pytest.mark.rule("KF-40")

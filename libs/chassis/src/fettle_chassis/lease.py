@@ -73,7 +73,7 @@ class Lease:
             while True:
                 await asyncio.sleep(self._hangs_after_s / 4)
                 await session.execute("SELECT 1", timeout=self._hangs_after_s)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
             return
 
     async def _leave(self) -> None:

@@ -49,7 +49,9 @@ def is_transient(error: BaseException) -> bool:
         return error.connection_invalidated or _passes(getattr(error.orig, "sqlstate", None))
     if isinstance(error, asyncpg.PostgresError):
         return _passes(error.sqlstate)
-    if isinstance(error, asyncpg.InterfaceError):  # the client's own: a misuse, or a connection that broke meanwhile
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # how a session that the server has ended between two statements sometimes shows (asyncpg #1069)
+    if isinstance(error, asyncpg.InterfaceError):  # a misuse, or a connection that was closed meanwhile
         return "connection is closed" in str(error)
     if isinstance(error, KafkaError):
         return bool(error.retriable) or isinstance(error, _PASSING_ANSWERS)

@@ -69,13 +69,13 @@ class Relay(Part):
         log.info("relay.active", database=self._database.name)
         metrics.RELAY_ACTIVE.labels(self._database.name).set(1)
         session = await self._database.session()
-        queue = OutboxQueue(session)
-        tasks = [
-            asyncio.create_task(body)
-            for body in (self._lease.lost(), self._publish(queue), self._measure(queue), self._retention.run())
-        ]
+        tasks: list[asyncio.Task[None]] = []
         try:
+            # Before anybody reads: a session does one thing at a time.
             await session.add_listener(outbox.CHANNEL, self._notified)
+            queue = OutboxQueue(session)
+            bodies = (self._lease.lost(), self._publish(queue), self._measure(queue), self._retention.run())
+            tasks += [asyncio.create_task(body) for body in bodies]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -83,7 +83,8 @@ class Relay(Part):
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            if tasks:
+                await asyncio.wait(tasks)
             session.terminate()
 
     async def _publish(self, queue: OutboxQueue) -> None:
