@@ -6,6 +6,7 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$name"; break; }; done)
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 RUN := .venv/bin/python -m
+WORKERS ?= 3
 SOURCES := libs services cli tests bench tools conftest.py
 
 .PHONY: help up down test campaign check format bench schemas lock
@@ -25,7 +26,7 @@ down: .venv/.ready ## stop what `make up` left running
 	@.venv/bin/fettle down
 
 test: .venv/.ready ## run all tests on real servers
-	@$(RUN) pytest -m "not campaign" $(TESTS)
+	@$(RUN) pytest -m "not campaign" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 campaign: .venv/.ready ## run the long forms of the tests; what they found goes to bench/results
 	@$(RUN) tools.campaign $(LEGS)

@@ -10,6 +10,16 @@ _RANGE = range(20_000, 32_000)
 """Below the ports that Linux and macOS lend to outgoing connections, so that a server that stops can come back."""
 _dice = random.SystemRandom()
 _given: set[int] = set()
+_ours = _RANGE
+
+
+def share_ports(which: int, of: int) -> None:
+    """From now on `free_port` gives only every `of`-th port, so that as many processes never give the same one.
+
+    `which` counts from 0.
+    """
+    global _ours
+    _ours = _RANGE[which::of]
 
 
 def is_free(port: int) -> bool:
@@ -35,7 +45,7 @@ def require_free(port: int, server: str, setting: str) -> None:
 def free_port() -> int:
     """A port that nobody listens on and that this process has not been given before."""
     while True:
-        port = _dice.choice(_RANGE)
+        port = _dice.choice(_ours)
         if port not in _given and is_free(port):
             _given.add(port)
             return port
