@@ -49,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def own_pair(root: Path, environ: Mapping[str, str]) -> Iterator[Servers]:
     """Servers on free ports, their data under `root/.fettle/tests`, all gone afterwards.
 
-    Data of sessions that were killed are removed first; a folder that is new may be another session's, about to be used.
+    Data of sessions that were killed are removed first; a new folder may be another session's, about to be used.
     """
     tests = root / ".fettle" / "tests"
     tests.mkdir(parents=True, exist_ok=True)
