@@ -7,7 +7,7 @@ import pytest
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.policies import Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import Scribe
-from fettle_health_monitor.domain.judge.subjects import INSTANTS, NUMBERS, SMALL, Subjects
+from fettle_health_monitor.domain.judge.subjects import CACHES, INSTANTS, NUMBERS, SMALL, Subjects
 from fettle_health_monitor.domain.judge.watch import Watch
 
 SUBJECTS = 1_000_000 // 12
@@ -24,7 +24,7 @@ def test_a_subject_costs_at_most_280_bytes_with_its_key_and_timer() -> None:
         row = subjects.add(f"acme/device/sensor-{number:07d}".encode(), profile, timing, CLOCK + number, 1)
         watch.timers.queue(row, watch.due_at(row))
 
-    columns = (getattr(subjects, name) for name in (*INSTANTS, *NUMBERS, *SMALL, "queued", "quiet"))
+    columns = (getattr(subjects, name) for name in (*INSTANTS, *NUMBERS, *SMALL, "queued", *CACHES))
     held = (
         getsizeof(subjects.rows)
         + getsizeof(subjects.keys)

@@ -171,3 +171,24 @@ def test_what_the_device_says_of_its_own_time_changes_nothing() -> None:
     wrong = judge(Log().policy(timeout_s=10).beat(at="1970-01-01T00:00:00Z", seq=-4).pulsed(11))
 
     assert right.steps() == wrong.steps()
+
+
+@pytest.mark.rule("HM-12")
+def test_notes_that_change_each_time_are_life_and_nothing_else() -> None:
+    log = Log().policy(timeout_s=10)
+    for second in range(0, 60, 5):
+        log.at(second).beat(status="ok", name="One", seq=second)
+    judged = judge(log.pulsed(64))
+    assert judged.steps() == [(0, None, "healthy", "first_heard")]
+    assert judged.fold(log.pulsed(66)).steps()[1:] == [(65, "healthy", "pending_open", "silent")]
+
+
+@pytest.mark.rule("HM-12", "HM-2", "HM-29")
+@pytest.mark.parametrize("said", [{"status": "offline"}, {"name": "Other"}, {"model": "T100"}, {"interval_s": 3}])
+def test_what_is_not_a_note_is_noticed_among_notes_that_change(said: dict[str, object]) -> None:
+    log = Log().policy()
+    for seq in range(5):
+        log.beat(status="ok", name="One", seq=seq)
+    judged = judge(log)
+    assert judged.fold(log.beat(status="ok", name="One", seq=5)).outcome.judgements == []
+    assert judged.fold(log.beat(**{"status": "ok", "name": "One", "seq": 6, **said})).outcome.judgements

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 import structlog
 
 from fettle_chassis.failures import StartRefused
+from fettle_chassis.garbage import collect_rarely
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings, SettingsError
@@ -45,6 +46,7 @@ async def _live(build: Callable[[S], Service], settings: S) -> int:
     _cancel_on_signal(_this_task())
     try:
         async with build(settings).running():
+            collect_rarely()
             await asyncio.get_running_loop().create_future()  # until a signal or a failure cancels it
     except asyncio.CancelledError:
         log.info("service.stopped")

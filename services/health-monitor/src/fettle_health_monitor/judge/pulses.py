@@ -6,6 +6,7 @@ A pulse decides when the fold looks at its timers, never what is true: that foll
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -111,10 +112,13 @@ class Pulses(Part):
         return min(waits)
 
     def _timer_at(self, owned: Owned) -> float:
-        """When the shard's next timer is due by this machine's clock, counted from its last record."""
+        """When the shard's next timer is due by this machine's clock, counted from its last record; a later one than
+        the next pulse is of no interest."""
         watch = owned.shard.watch
-        due = watch.timers.next_due(watch.due_at) if owned.judging else None
-        return float("inf") if due is None else owned.read_at + (due - watch.clock.now) / 1000 + _BEHIND_DUE_S
+        if not owned.judging:
+            return inf
+        due = watch.timers.next_due(watch.clock.now + round(EVERY_S * 1000), watch.due_at)
+        return inf if due is None else owned.read_at + (due - watch.clock.now) / 1000 + _BEHIND_DUE_S
 
     async def _pulse(self, partition: int) -> None:
         self._beats += 1

@@ -16,7 +16,7 @@ from fettle_health_monitor.domain.judge.outcome import Ignored
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place, Shard
-from fettle_health_monitor.domain.judge.subjects import INSTANTS, LOUD, NUMBERS, SMALL
+from fettle_health_monitor.domain.judge.subjects import CACHES, INSTANTS, LOUD, NUMBERS, SMALL
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED
 
 _COLUMNS: Final = (*INSTANTS, *NUMBERS, *SMALL)
@@ -95,7 +95,8 @@ def restore(saved: Snapshot) -> Shard:
     subjects.keys.extend(saved.keys.split(_BETWEEN_KEYS) if size else ())
     subjects.rows.update((key, row) for row, key in enumerate(subjects.keys) if key)
     subjects.queued.extend(array("q", [NOT_QUEUED]) * size)
-    subjects.quiet.extend(array("q", [LOUD]) * size)
+    for name in CACHES:
+        getattr(subjects, name).extend(array("q", [LOUD]) * size)
     subjects.adopt_free_rows()
     for row in subjects:
         shard.newcomers.watched[subjects.profiles.values[subjects.profile[row]].org] += 1

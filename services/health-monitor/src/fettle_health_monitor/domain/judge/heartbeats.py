@@ -60,6 +60,16 @@ def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
     return heartbeat, _unhealthy(heartbeat.status, key.split(b"/", 2)[1].decode())
 
 
+def gist(value: bytes) -> int | None:
+    """The hash of what a heartbeat says, without the sender's own notes; None for one that cannot be read."""
+    if len(value) > HEARTBEAT_MAX_BYTES:
+        return None
+    try:
+        return hash(_decoder.decode(value))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
 def _unhealthy(status: str, subject_type: str) -> Reading:
     reading = _READINGS.get(status)
     if reading is None or reading not in CONDITIONS[subject_type]:

@@ -9,7 +9,6 @@ from fettle_health_monitor.domain.judge.subjects import (
     FROM_REGISTRY_INTEGRATION,
     FROM_REGISTRY_INTERVAL,
     FROM_REGISTRY_MODEL,
-    LOUD,
     REGISTERED,
     checksum,
 )
@@ -29,7 +28,7 @@ def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
         silent_at = watch.silent_at(row)
         watch.subjects.set_timing(row, timing)
         if timing == NOT_JUDGED:
-            watch.subjects.quiet[row] = LOUD
+            watch.subjects.look_again(row)
         elif switched_on:
             watch.restart(row)
         elif watch.subjects.reading[row] == Reading.SILENT and silent_at <= watch.clock.now < watch.silent_at(row):
@@ -69,7 +68,7 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
         | (FROM_REGISTRY_MODEL if said.model else 0)
         | (FROM_REGISTRY_INTERVAL if said.interval_s else 0)
     )
-    subjects.quiet[row] = LOUD
+    subjects.look_again(row)
     profile = Profile(
         org, said.integration or known.integration, said.model or known.model, said.interval_s or known.interval_s
     )

@@ -15,7 +15,7 @@ from fettle_health_monitor.domain.judge.states import Condition, Reading, State
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED
 
 LOUD: Final = -1
-"""In `quiet`: the next heartbeat must be looked at, whatever it says. No hash of Python's is -1."""
+"""In `same` and `alike`: the next heartbeat must be looked at, whatever it says. No hash of Python's is -1."""
 
 FROM_REGISTRY_INTEGRATION: Final = 1
 FROM_REGISTRY_MODEL: Final = 2
@@ -25,15 +25,17 @@ REGISTERED: Final = 8
 INSTANTS: Final = ("heard_at", "silent_from", "since", "since_at")
 NUMBERS: Final = ("profile", "timing", "name", "space")
 SMALL: Final = ("state", "reading", "condition", "registry")
+CACHES: Final = ("same", "alike")
 
 
 class Subjects:
     """Columns by row. Instants: `silent_from` (silence counts from here) and `since` (its reading has been what it is)
-    on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `quiet` is the hash of a heartbeat that
-    would change nothing but the time last heard; it is a cache and never saved. `name` and `space` are checksums of
+    on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `same` and `alike` are hashes of a
+    heartbeat that would change nothing but the time last heard: of its bytes, and of what it says; they are caches and
+    never saved. `name` and `space` are checksums of
     what heartbeats last said (0: nothing), `registry` says which fields the registry gives."""
 
-    __slots__ = (*INSTANTS, *NUMBERS, *SMALL, "_free", "keys", "profiles", "queued", "quiet", "rows", "timings")
+    __slots__ = (*INSTANTS, *NUMBERS, *SMALL, *CACHES, "_free", "keys", "profiles", "queued", "rows", "timings")
 
     heard_at: "array[int]"
     silent_from: "array[int]"
@@ -47,16 +49,17 @@ class Subjects:
     reading: "array[int]"
     condition: "array[int]"
     registry: "array[int]"
+    same: "array[int]"
+    alike: "array[int]"
 
     def __init__(self) -> None:
-        for column in INSTANTS:
+        for column in (*INSTANTS, *CACHES):
             setattr(self, column, array("q"))
         for column in NUMBERS:
             setattr(self, column, array("I"))
         for column in SMALL:
             setattr(self, column, array("B"))
         self.queued = array("q")
-        self.quiet = array("q")
         self.rows: dict[bytes, int] = {}
         self.keys: list[bytes] = []
         self.profiles: Interned[Profile] = Interned()
@@ -79,7 +82,7 @@ class Subjects:
         self.heard_at[row], self.since_at[row] = 0, at
         self.state[row], self.reading[row], self.condition[row] = State.HEALTHY, Reading.OK, Condition.NONE
         self.name[row] = self.space[row] = self.registry[row] = 0
-        self.quiet[row] = LOUD
+        self.look_again(row)
         self.set_profile(row, profile)
         self.set_timing(row, timing)
         return row
@@ -89,8 +92,12 @@ class Subjects:
         self.keys[row] = b""
         self.queued[row] = NOT_QUEUED
         self.timing[row] = 0
-        self.quiet[row] = LOUD
+        self.look_again(row)
         self._free.append(row)
+
+    def look_again(self, row: int) -> None:
+        """The next heartbeat may change something even if it is like the last."""
+        self.same[row] = self.alike[row] = LOUD
 
     def set_profile(self, row: int, profile: Profile) -> None:
         self.profile[row] = self.profiles.number(profile)
@@ -109,7 +116,8 @@ class Subjects:
         for column in (*INSTANTS, *NUMBERS, *SMALL):
             getattr(self, column).append(0)
         self.queued.append(NOT_QUEUED)
-        self.quiet.append(LOUD)
+        for column in CACHES:
+            getattr(self, column).append(LOUD)
         return len(self.keys) - 1
 
 

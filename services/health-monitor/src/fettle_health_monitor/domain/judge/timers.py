@@ -53,14 +53,16 @@ class Timers:
         """Whether it is worth asking which rows are due."""
         return bool(self._heap) and self._heap[0] >> _ROW_BITS <= until
 
-    def next_due(self, due_at: DueAt) -> int | None:
-        """The instant at which the next row is really due."""
-        while self._heap:
-            due = self._heap[0] >> _ROW_BITS
+    def next_due(self, until: int, due_at: DueAt) -> int | None:
+        """The instant at which the next row is really due, if that is not after `until`. Looks at no row whose entry is
+        later, so it does no work that would not be due by then anyway."""
+        heap = self._heap
+        while heap and heap[0] >> _ROW_BITS <= until:
+            due = heap[0] >> _ROW_BITS
             row = self._settle(due, due_at)
             if row is not None:
                 self._queued[row] = due
-                heappush(self._heap, (due << _ROW_BITS) | row)
+                heappush(heap, (due << _ROW_BITS) | row)
                 return due
         return None
 

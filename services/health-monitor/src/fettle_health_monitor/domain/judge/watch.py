@@ -13,7 +13,7 @@ from fettle_health_monitor.domain.judge.states import (
     Reason,
     State,
 )
-from fettle_health_monitor.domain.judge.subjects import LOUD, Subjects
+from fettle_health_monitor.domain.judge.subjects import Subjects
 from fettle_health_monitor.domain.judge.timers import Timers
 
 _STATES = tuple(State)
@@ -84,18 +84,19 @@ class Watch:
         falls_silent = state == State.PENDING_RESOLVE and self.silent_at(row) < resolves_at
         if state == State.HEALTHY or falls_silent:
             subjects.reading[row] = Reading.SILENT
-            subjects.quiet[row] = LOUD
+            subjects.look_again(row)
             self.turn(row, instant, Reason.SILENT)
         else:
             self._move(row, WHEN_DEBOUNCE_PASSES[state], instant, Reason.DEBOUNCE_PASSED)
 
-    def heard(self, row: int, reading: Reading, quiet: int) -> None:
-        """A heartbeat of the subject says `reading`; an equal one, whose hash is `quiet`, would say nothing new."""
+    def heard(self, row: int, reading: Reading, same: int, alike: int) -> None:
+        """A heartbeat of the subject says `reading`; one with these hashes, of its bytes or of what it says, would say
+        nothing new."""
         subjects = self.subjects
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         if self.judging:
-            subjects.quiet[row] = quiet
+            subjects.same[row], subjects.alike[row] = same, alike
         if subjects.reading[row] != reading:
             subjects.reading[row] = reading
             if self.judging:
