@@ -3,8 +3,8 @@
 Both read the same records in turn, several times. The judge is the whole process but its HTTP server, with its group,
 pulses, clocks, checkpoints and journal, taking up 100,000 subjects from a checkpoint as after a restart. Two kinds of
 heartbeats: a device that says the same each time, and one whose `seq` makes every value another. "Fetched only" is the
-stock client under Python's own settings; "tuned" is what the judge makes of it: bare records, and a collector of garbage
-that looks rarely.
+stock client under Python's own settings; "tuned" is what the judge makes of it: bare records, and a collector of
+garbage that looks rarely.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How long does a command take from the broker to its trigger at the broker, at 200 commands a second?
 
 Broker time of the trigger's record minus broker time of the command's, at a steady rate, service and relay as their two
-processes.
+processes. They have just started: the first seconds, in which statements are prepared and connections opened, have a
+figure of their own.
 """
 
 from __future__ import annotations
@@ -66,12 +67,14 @@ def percentile(values: list[int], share: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=200)
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--warm-up", type=int, default=3, help="seconds before that, counted apart")
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
     p50: list[float] = []
     p99: list[float] = []
-    count = asked.rate * asked.seconds
+    cold: list[float] = []
+    count = asked.rate * (asked.warm_up + asked.seconds)
     for repeat in range(asked.repeats):
         with installation() as environment, running(environment):
             settings = TicketSettings.load(environment)
@@ -79,16 +82,22 @@ def main() -> None:
             send_steadily(client, settings.topic(COMMANDS), opened(count), asked.rate)
             triggers = broker_times(settings, TRIGGER, "ce_causationid", count)
             commands = broker_times(settings, COMMANDS, "ce_id", count)
-        took = [triggers[id] - commands[id] for id in commands]
+        in_order = sorted(commands, key=commands.__getitem__)
+        all_took = [triggers[id] - commands[id] for id in in_order]
+        first, took = all_took[: asked.rate * asked.warm_up], all_took[asked.rate * asked.warm_up :]
+        cold.append(percentile(first, 0.99))
         p50.append(percentile(took, 0.5))
         p99.append(percentile(took, 0.99))
-        print(f"repeat {repeat + 1}: p50 {p50[-1]:.0f} ms, p99 {p99[-1]:.0f} ms", flush=True)
+        print(
+            f"repeat {repeat + 1}: p50 {p50[-1]:.0f} ms, p99 {p99[-1]:.0f} ms, at first {cold[-1]:.0f} ms", flush=True
+        )
     details = {"rate": asked.rate, "seconds": asked.seconds}
     report(
         f"From the command at the broker to its trigger at the broker, at {asked.rate} commands a second",
         [
             Figure("p50", "ms", p50, better="lower", details=details),
             Figure("p99", "ms", p99, better="lower", bound="≤ 100", details=details),
+            Figure(f"p99 of the first {asked.warm_up} s", "ms", cold, better="lower", details=details),
         ],
         "ticket_latency",
     )

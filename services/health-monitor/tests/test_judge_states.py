@@ -1,5 +1,7 @@
 """Every row of the table of states, at its exact instant."""
 
+from typing import Any
+
 import pytest
 from judge_log import GATEWAY, T0, Log, judge
 
@@ -185,7 +187,7 @@ def test_notes_that_change_each_time_are_life_and_nothing_else() -> None:
 
 @pytest.mark.rule("HM-12", "HM-2", "HM-29")
 @pytest.mark.parametrize("said", [{"status": "offline"}, {"name": "Other"}, {"model": "T100"}, {"interval_s": 3}])
-def test_what_is_not_a_note_is_noticed_among_notes_that_change(said: dict[str, object]) -> None:
+def test_what_is_not_a_note_is_noticed_among_notes_that_change(said: dict[str, Any]) -> None:
     log = Log().policy()
     for seq in range(5):
         log.beat(status="ok", name="One", seq=seq)
