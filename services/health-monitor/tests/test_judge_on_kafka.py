@@ -1,6 +1,7 @@
 """The judge on a real broker and a real database: opening, saving, refusing, and the log that goes away."""
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -53,6 +54,28 @@ async def test_a_clock_never_overtakes_what_stands_before_it(environment: dict[s
     for shard in (0, 1):
         places = [(one.generation, *one.place) for one in world.judgements_of(shard)]
         assert places == sorted(places)
+
+
+@pytest.mark.rule("HM-40")
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed: apt-get install kcat")
+async def test_a_heartbeat_with_a_header_name_that_is_no_text_is_heard_like_any_other(
+    environment: dict[str, str],
+) -> None:
+    """Any sender can write such a name; aiokafka's own parser raises at it, and would at every look at the log."""
+    key = "acme/device/x1"
+    async with World(environment).open() as world:
+        async with world.judge():
+            await world.until(judging)
+            place = str(partition_for(key.encode(), world.partitions[HEARTBEATS]))
+            where = ("-b", world.settings.kafka_bootstrap_servers, "-t", world.settings.topic(HEARTBEATS), "-p", place)
+            kcat = await asyncio.create_subprocess_exec(
+                "kcat", "-P", "-K|", *where, "-H", b"\xff\xfe=x", stdin=asyncio.subprocess.PIPE
+            )
+            await kcat.communicate(f"{key}|{{}}\n{key}|{{}}\n".encode())
+            await world.reaches("device/x1", "firing")
+        async with world.judge():
+            await world.beat(key)
+            await world.reaches("device/x1", "healthy")
 
 
 @pytest.mark.rule("HM-42")

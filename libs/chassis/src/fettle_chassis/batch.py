@@ -11,7 +11,7 @@ from fettle_chassis.dead_letters import DeadLetters
 from fettle_chassis.failures import BadRecord
 from fettle_chassis.fence import Fence, Fenced, Place
 from fettle_chassis.patience import is_transient, pauses
-from fettle_chassis.records import Entry, IllegibleRecord, Record
+from fettle_chassis.records import Entry, Record
 from fettle_chassis.subscription import Subscription
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.codes import DeadLetterCode
@@ -143,8 +143,6 @@ class Batches(Generic[M]):
         if entry.decoded:
             return
         try:
-            if isinstance(entry.record, IllegibleRecord):
-                raise BadRecord(DeadLetterCode.UNREADABLE, entry.record.WHY)
             entry.message = self._subscription.decode(entry.record)
         except (BadRecord, Unreadable) as fault:
             entry.fault = self._fused(entry.record, BadRecord(fault.code, fault.message))

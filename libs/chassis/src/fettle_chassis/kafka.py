@@ -10,8 +10,11 @@ from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 from faststream.types import LoggerProto
 
+from fettle_chassis.legible import make_names_legible
 from fettle_chassis.oauth import ClientCredentials
 from fettle_chassis.settings import ServiceSettings
+
+make_names_legible()
 
 REQUEST_TIMEOUT_MS = 10_000
 

@@ -6,7 +6,6 @@ nothing (a header that is not UTF-8 would fail there, before any code of ours), 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any
 
 import structlog
@@ -23,7 +22,6 @@ from fettle_chassis.kafka import GROUP_MEMBER, build_broker
 from fettle_chassis.log_identity import LogIdentity
 from fettle_chassis.records import Record, read
 from fettle_chassis.settings import ServiceSettings
-from fettle_chassis.tolerant_consumer import TolerantConsumer
 
 log = structlog.get_logger(__name__)
 
@@ -86,9 +84,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def start(self) -> None:
         await self._broker.connect()
-        config = self._broker.config.broker_config
-        options: Any = config.builder  # FastStream's partial of aiokafka's own consumer
-        config.builder = partial(TolerantConsumer, **options.keywords)
         await self._subscriber.start()
 
     async def stop(self) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from fettle_chassis.failures import BadRecord
-from fettle_chassis.tolerant_consumer import UnreadableRecord
 
 M = TypeVar("M")
 
@@ -26,12 +25,6 @@ class Record:
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
 
-class IllegibleRecord(Record):
-    """A record that the client could not read; only its place is known."""
-
-    WHY = "the name of a header is not UTF-8: the record could not be read"
-
-
 @dataclass(slots=True)
 class Entry(Generic[M]):
     """One record of a batch on its way: `message` is None when it is none of our business, `fault` says why it
@@ -50,8 +43,7 @@ class Entry(Generic[M]):
 
 def read(raw: Any, prefix: str) -> Record:
     """A client's record as ours."""
-    kind = IllegibleRecord if isinstance(raw, UnreadableRecord) else Record
-    return kind(
+    return Record(
         raw.topic.removeprefix(prefix),
         raw.partition,
         raw.offset,
