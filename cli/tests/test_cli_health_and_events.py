@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.tests.fettle_api import AT, FettleApi, ticket
@@ -30,6 +31,7 @@ TRANSITION = {
     "to": "pending_open",
     "condition": "device_offline",
     "at": AT,
+    "evidence": {"reason": "silent", "timeout_s": 90.0, "debounce_s": 60.0, "status": "silent"},
 }
 
 
@@ -49,11 +51,34 @@ def test_a_subject_is_shown_with_its_transitions(fettle: Fettle, api: FettleApi)
     api.on("GET", "orgs/acme/transitions", {"items": [TRANSITION], "next_cursor": None, "as_of": AT})
     ran = fettle("health", "show", "device/gw/7")
     assert ran.status == 0
-    for word in ("Gateway 7", "pending open", "device offline", "30 s", f"{AT}  healthy → pending open"):
+    for word in (
+        "Gateway 7",
+        "pending open",
+        "device offline",
+        "30 s",
+        f"{AT}  healthy → pending open  silent for 90 s",
+    ):
         assert word in ran.out
     assert api.last.query["subject"] == "device/gw/7"
     shown = json.loads(fettle("health", "show", "device/gw/7", "--json").out)
     assert shown["transitions"] == [TRANSITION]
+
+
+@pytest.mark.rule("AC-60")
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        ({"reason": "debounce_passed", "debounce_s": 4.0}, "  so for 4 s"),
+        ({"reason": "reported", "status": "credentials_invalid"}, "  reported credentials invalid"),
+        ({"reason": "first_heard"}, "  first heard"),
+        (None, ""),
+    ],
+)
+def test_each_transition_says_why(fettle: Fettle, api: FettleApi, evidence: dict[str, Any] | None, why: str) -> None:
+    api.on("GET", "orgs/acme/subjects/device/gw/7", SUBJECT)
+    items = [{**TRANSITION, "evidence": evidence}]
+    api.on("GET", "orgs/acme/transitions", {"items": items, "next_cursor": None, "as_of": AT})
+    assert fettle("health", "show", "device/gw/7").out.splitlines()[-1] == f"{AT}  healthy → pending open{why}"
 
 
 @pytest.mark.rule("AC-60")

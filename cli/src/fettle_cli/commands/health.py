@@ -90,7 +90,7 @@ def show(
     )
     say()
     for transition in transitions["items"]:
-        say(f"{transition['at']}  {_words(transition['from']) or 'new'} → {_words(transition['to']) or 'forgotten'}")
+        say(_line(transition))
 
 
 @app.command()
@@ -118,6 +118,20 @@ def policy(
     show_fields((name, value) for name, value in shown.items() if not isinstance(value, list | dict))
     for override in shown.get("overrides", ()):
         say(f"override  {json.dumps(override, ensure_ascii=False)}")
+
+
+def _line(transition: dict[str, Any]) -> str:
+    """When, from where to where, and why."""
+    step = f"{transition['at']}  {_words(transition['from']) or 'new'} → {_words(transition['to']) or 'forgotten'}"
+    evidence = transition.get("evidence") or {}
+    reason = evidence.get("reason")
+    if reason == "silent":
+        return f"{step}  silent for {evidence['timeout_s']:g} s"
+    if reason == "debounce_passed":
+        return f"{step}  so for {evidence['debounce_s']:g} s"
+    if reason == "reported" and evidence.get("status"):
+        return f"{step}  reported {_words(evidence['status'])}"
+    return f"{step}  {_words(reason)}" if reason else step
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -45,4 +45,4 @@ class MessageTooLarge(Exception):
 
 class StartRefused(Exception):
     """The process must not start (or go on) and one line says why: impossible topic settings, another database
-    version. `service.run` prints the line and exits with status 1."""
+    version. `process.run` prints the line and exits with status 1."""

@@ -104,7 +104,7 @@ class ServiceSettings(BaseModel):
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Settings from a mapping of variables.
 
-        Raises `SettingsError` whose text is one line naming every wrong variable; `service.run` turns it into exit
+        Raises `SettingsError` whose text is one line naming every wrong variable; `process.run` turns it into exit
         status 2.
         """
         values = {name: environ[variable] for name in cls.model_fields if environ.get(variable := _variable(name))}
