@@ -4,10 +4,11 @@ import asyncio
 import random
 import signal
 from collections.abc import Sequence
+from typing import ClassVar, cast
 
 import pytest
 from aiokafka import TopicPartition
-from chassis_echo.app import HEARD, build, hear, name, subscription
+from chassis_echo.app import HEARD, PACKAGE, SAID, build, hear, name, subscription
 from chassis_echo.workbench import (
     Process,
     database_of,
@@ -24,8 +25,10 @@ from fettle_chassis import membership
 from fettle_chassis.consume import Record
 from fettle_chassis.failures import StartRefused, TransientError
 from fettle_chassis.kafka import GROUP_MEMBER, build_admin, build_consumer
+from fettle_chassis.log_identity import LogIdentity
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.topic_ids import TopicIds
 from fettle_chassis.topics import ensure_topics
 from fettle_chassis.unit_of_work import UnitOfWork
 
@@ -54,6 +57,70 @@ async def test_what_passes_is_waited_for_and_the_batch_done_whole(settings: Serv
         assert await until_heard(database, 3, within_s=60) == ["a", "b", "c"]
     assert next(fails, None) is None
     assert await end_of(settings, f"{HEARD}.dlq") == 0
+
+
+@pytest.mark.rule("KF-30")
+async def test_records_that_come_while_a_log_is_made_known_are_not_passed_over(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are fetched before the position is set, and must come again after it."""
+    at_once = LogIdentity._remember
+
+    async def slowly(self: LogIdentity, places: Sequence[TopicPartition]) -> None:
+        await produce(settings, HEARD, ["a", "b"], key=b"one")
+        await asyncio.sleep(1.0)
+        await at_once(self, places)
+
+    monkeypatch.setattr(LogIdentity, "_remember", slowly)
+    async with build(settings, subscription()).running(), database_of(settings) as database:
+        assert await until_heard(database, 2) == ["a", "b"]
+
+
+@pytest.mark.rule("KF-30", "KF-37")
+async def test_what_was_in_hand_of_one_topic_comes_again_when_another_is_a_new_log(settings: ServiceSettings) -> None:
+    """Positions of all partitions go back to what was committed, also when that took two tries."""
+    old, new = TopicPartition(settings.topic(HEARD), 0), TopicPartition(settings.topic(SAID), 0)
+
+    class Consumer:
+        commits: ClassVar[dict[TopicPartition, int]] = {old: 7}
+        positions: ClassVar[dict[TopicPartition, int]] = {old: 9, new: 40}
+        fails = True
+
+        def assignment(self) -> set[TopicPartition]:
+            return {old, new}
+
+        async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+            return dict.fromkeys(places, 0)
+
+        async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+            self.commits.update(offsets)
+
+        async def committed(self, place: TopicPartition) -> int:
+            if self.fails:
+                self.fails = False
+                raise TransientError("the broker is away")
+            return self.commits[place]
+
+        def seek(self, place: TopicPartition, offset: int) -> None:
+            self.positions[place] = offset
+
+    class Ids:
+        async def of(self, topics: Sequence[str]) -> dict[str, str]:
+            return {topic: f"id of {topic}" for topic in topics}
+
+    consumer, voided = Consumer(), list[str]()
+    async with database_of(settings) as database:
+        await database.ensure_exists()
+        await database.migrate(PACKAGE)
+        logs = LogIdentity("s", (HEARD,), settings.topic_prefix, database, cast(TopicIds, Ids()))
+        logs.ids = {HEARD: f"id of {settings.topic(HEARD)}"}
+        await logs._remember([old])
+        logs = LogIdentity("s", (HEARD, SAID), settings.topic_prefix, database, cast(TopicIds, Ids()))
+        with pytest.raises(TransientError):
+            await logs.check(consumer, 1, lambda: voided.append("once"))
+        await logs.check(consumer, 1, lambda: voided.append("again"))
+    assert consumer.positions == {old: 7, new: 0}
+    assert voided == ["once", "again"]
 
 
 @pytest.mark.rule("KF-35")

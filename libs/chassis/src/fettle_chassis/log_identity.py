@@ -2,11 +2,11 @@
 something else; a consumer reads it on from its old position, or waits behind its end, and nobody notices.
 
 So a log is known by its topic's id on the broker, and one that the subscription has not had yet is read from its
-beginning: position and committed offset first, then the row that says so.
+beginning: committed offset first, then the row that says so, then the position.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -43,6 +43,7 @@ class LogIdentity:
         self._database = database
         self._topic_ids = topic_ids
         self._checked: object = None
+        self._voided = False
         self._lock = asyncio.Lock()
 
     async def changed(self) -> bool:
@@ -50,26 +51,37 @@ class LogIdentity:
         present = await self._present()
         return any(self.ids.get(topic, id) != id for topic, id in present.items())
 
-    async def check(self, consumer: Any, assignment: object) -> bool:
+    def doubt(self) -> None:
+        """The next check looks, whatever was checked before."""
+        self._checked = None
+
+    async def check(self, consumer: Any, assignment: object, void: Callable[[], None]) -> None:
         """Makes sure that every assigned partition is read from the beginning of its log, or from where this
         subscription stopped in this very log. Does so once per `assignment`, a mark of the caller's.
 
-        Returns whether positions were changed: what was fetched before is then void. Raises what passes when broker,
-        topic or database are away.
+        Calls `void` where what was fetched before must neither take effect nor be committed any more: before it commits
+        anything itself, and again right behind the change of positions, with no pause between, so that nothing is
+        thrown away that would not come again. Raises what passes when broker, topic or database are away.
         """
         async with self._lock:
             if self._checked == assignment:
-                return False
+                return
             self.ids.update(await self._present())
             missing = set(self._topics) - self.ids.keys()
             if missing:
                 raise TransientError(f"topics are not there: {sorted(missing)}")
             fresh = await self._unknown(consumer.assignment())
             if fresh:
-                await self._rewind(consumer, fresh)
-                await self._remember(fresh)
+                self._voided = True
+                void()
+                await self._begin(consumer, fresh)
+            if self._voided:
+                stopped_at = await self._stopped_at(consumer)
+                for place in consumer.assignment() & stopped_at.keys():
+                    consumer.seek(place, stopped_at[place])
+                self._voided = False
+                void()
             self._checked = assignment
-            return bool(fresh)
 
     async def _present(self) -> dict[str, str]:
         found = await self._topic_ids.of([self._prefix + topic for topic in self._topics])
@@ -81,12 +93,18 @@ class LogIdentity:
             known = {(topic, partition, id) for topic, partition, id in rows}
         return [place for place in assigned if self._identity(place) not in known]
 
-    async def _rewind(self, consumer: Any, places: Sequence[TopicPartition]) -> None:
-        beginnings = await consumer.beginning_offsets(places)
-        for place, offset in beginnings.items():
-            consumer.seek(place, offset)
-        await consumer.commit(beginnings)
+    async def _begin(self, consumer: Any, places: Sequence[TopicPartition]) -> None:
+        """From now on the subscription stands at the beginning of these logs, also if it ends here."""
+        await consumer.commit(await consumer.beginning_offsets(places))
+        await self._remember(places)
         log.info("consumer.new_log", subscription=self._subscription, places=[f"{t}[{p}]" for t, p in places])
+
+    async def _stopped_at(self, consumer: Any) -> dict[TopicPartition, int]:
+        """Where the subscription has come to in each log; in one where it was never, the beginning."""
+        committed = {place: await consumer.committed(place) for place in consumer.assignment()}
+        nowhere = [place for place, offset in committed.items() if offset is None]
+        beginnings = await consumer.beginning_offsets(nowhere) if nowhere else {}
+        return {**committed, **beginnings}
 
     async def _remember(self, places: Sequence[TopicPartition]) -> None:
         topics, partitions, ids = zip(*(self._identity(place) for place in places), strict=True)

@@ -112,8 +112,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def ready(self) -> None:
         try:
-            if await self._logs.check(self.consumer, self.generation):
-                self.generation += 1
+            await self._logs.check(self.consumer, self.generation, self._void)
         except KafkaError as error:  # also what a rebalance in between raises
             raise TransientError(repr(error)) from error
 
@@ -125,9 +124,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         if not self.joined:
             return
         if await self._logs.changed():
-            self.generation += 1
-            self._fence.forget()
+            self._logs.doubt()
         await self.ready()
+
+    def _void(self) -> None:
+        """Batches in hand are of yesterday: they take no further effect, commit nothing, and come again."""
+        self.generation += 1
+        self._fence.forget()
 
     async def commit(self, offsets: dict[Place, int], generation: int) -> None:
         if not offsets or generation != self.generation:
