@@ -183,6 +183,10 @@ def test_what_is_no_cloudevent_says_why(headers: Headers, key: bytes, code: str,
         (_structured(datacontenttype="text/plain"), "content_type", "text/plain"),
         (_structured(data_base64="%"), "unreadable", "base64"),
         (_structured(data={}, data_base64="e30="), "unreadable", "both"),
+        (_structured(data={"a": float("nan")}), "unreadable", "NaN"),
+        (_structured(data={"a": "\ud800"}), "unreadable", "Unicode"),
+        (_structured(subject="\ud800"), "unreadable", "Unicode"),
+        (b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "unreadable", "too deeply"),
     ],
 )
 def test_what_is_no_structured_cloudevent_says_why(value: bytes, code: str, reason: str) -> None:

@@ -32,6 +32,12 @@ from fettle_health_monitor.domain.judge.shard import Shard
         (DEVICE, b'{"status":7}', "field_invalid"),
         (DEVICE, b'{"name":"%s"}' % (b"x" * 201), "field_invalid"),
         (DEVICE, b'{"integration":"a\\u0007"}', "field_invalid"),
+        (DEVICE, b'{"name":"a\\u0000b"}', "field_invalid"),
+        (DEVICE, b'{"model":"a\\u009fb"}', "field_invalid"),
+        (DEVICE, b'{"space":"a\\nb"}', "field_invalid"),
+        (DEVICE, b'{"name":"\\ud800"}', "not_json"),
+        (DEVICE, b'{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}", "not_json"),
+        (DEVICE, b'{"seq":NaN}', "not_json"),
         (DEVICE, b'{"interval_s":0}', "interval_out_of_range"),
         (DEVICE, b'{"interval_s":86401}', "interval_out_of_range"),
         (DEVICE, b'{"status":"unreachable"}', "status_invalid"),
@@ -153,3 +159,4 @@ def test_dead_letters_have_a_budget_by_org_and_reason_and_minute() -> None:
     assert budget.allows(other_org, T0)
     assert budget.allows(other_code, T0)
     assert budget.allows(bad, T0 + 60_000)
+    assert not budget.allows(bad, T0), "partitions that catch up are at different minutes"

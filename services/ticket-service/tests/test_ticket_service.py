@@ -142,6 +142,22 @@ async def test_a_poisonous_command_is_a_dead_letter_and_those_behind_it_go_on(ou
     assert event.data["entry"]["body"] == "Still here."
 
 
+@pytest.mark.rule("TS-33")
+async def test_an_org_that_nobody_of_ours_told_of_is_a_dead_letter_and_no_org(outside: Outside) -> None:
+    data = Org(org="stranger", name="Stranger", created_at=datetime.now(UTC)).to_json()
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": "1",
+        "ce_source": "x",
+        "ce_type": ORG,
+        "content-type": "application/json",
+    }
+    outside.send("orgs", "stranger", data, {**headers, "ce_time": "2026-11-24T00:00:00Z"})
+    letter = await outside.wait_for("orgs.dlq", lambda found: True)
+    assert letter.headers["dlq-reason"] == "unsigned"
+    await opened(outside)
+
+
 @pytest.mark.rule("TS-1")
 async def test_a_command_sent_twice_is_answered_once(outside: Outside) -> None:
     await opened(outside)

@@ -6,6 +6,7 @@ Source: CloudEvents 1.0.2, its JSON format and its Kafka protocol binding. Fettl
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ STRUCTURED_TYPE = "application/cloudevents+json"
 TRACE_HEADER = "traceparent"
 SIGNATURE_HEADER = "fettle-signature"
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _OWN_HEADERS = (CONTENT_TYPE, TRACE_HEADER, SIGNATURE_HEADER)
 
 Headers = list[tuple[str, bytes]]
@@ -134,15 +136,13 @@ def _read_structured(content_type: str, value: bytes) -> tuple[dict[str, str], b
         raise Unreadable(DeadLetterCode.CONTENT_TYPE, f"{content_type} is not {STRUCTURED_TYPE}")
     try:
         body = json.loads(value)
-    except ValueError:
-        raise _unreadable("the structured event is not JSON") from None
+    except (ValueError, RecursionError):
+        raise _unreadable("the structured event is not JSON, or nested too deeply") from None
     if not isinstance(body, dict):
         raise _unreadable("the structured event is not a JSON object")
     _expect_json(str(body.get("datacontenttype") or JSON_TYPE).partition(";")[0].strip().lower())
     attributes = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in body.items()
-        if name not in ("data", "data_base64") and value is not None
+        name: _text(value) for name, value in body.items() if name not in ("data", "data_base64") and value is not None
     }
     return attributes, _structured_data(body)
 
@@ -215,8 +215,22 @@ def _key_text(key: bytes | None) -> str | None:
         raise _unreadable("the key is not UTF-8") from None
 
 
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if _SURROGATE.search(text):
+        raise _unreadable("an attribute of the structured event is not Unicode text")
+    return text
+
+
 def _compact(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise _unreadable("the structured event's data is not Unicode text") from None
+    except RecursionError:
+        raise _unreadable("the structured event's data is nested too deeply") from None
+    except ValueError:
+        raise _unreadable("the structured event's data is not JSON: it has NaN or Infinity") from None
 
 
 def _unreadable(message: str) -> Unreadable:

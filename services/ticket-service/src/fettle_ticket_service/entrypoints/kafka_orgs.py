@@ -1,4 +1,4 @@
-"""Organizations from the internal topic `orgs`: only Fettle writes it, so a bad record stops the service."""
+"""Organizations from the internal topic `orgs`. What Fettle did not sign is set aside and changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """Reading the value of a heartbeat."""
 
+import re
 from typing import Annotated, Final
 
 import msgspec
@@ -27,6 +28,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     space: SpacePath | None = None
 
 
+_UNSHOWABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NOTHING_SAID: Final = Heartbeat()
 _decoder: Final = msgspec.json.Decoder(Heartbeat)
 _READINGS: Final = {
@@ -47,8 +49,9 @@ def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
         heartbeat = _decoder.decode(value)
     except msgspec.ValidationError as error:
         raise Refused(DeadLetterCode.FIELD_INVALID, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(DeadLetterCode.NOT_JSON, str(error)) from None
+    _check_texts(heartbeat)
     interval = heartbeat.interval_s
     if interval is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:
         raise Refused(
@@ -66,8 +69,16 @@ def gist(value: bytes) -> int | None:
         return None
     try:
         return hash(_decoder.decode(value))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _check_texts(said: Heartbeat) -> None:
+    """Names and places are shown and kept: no control characters, and what UTF-8 can hold."""
+    for field in ("integration", "name", "model", "space"):
+        text = getattr(said, field)
+        if text and not text.isprintable() and _UNSHOWABLE.search(text):
+            raise Refused(DeadLetterCode.FIELD_INVALID, f"no control characters - at `$.{field}`")
 
 
 def _unhealthy(status: str, subject_type: str) -> Reading:

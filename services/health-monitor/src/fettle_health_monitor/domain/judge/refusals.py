@@ -1,8 +1,11 @@
 """Records that cannot count, and why."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fettle_contracts.codes import DeadLetterCode
+
+_MINUTES: Final = 10_080
+"""As many as heartbeats are kept."""
 
 
 class Refused(Exception):
@@ -25,17 +28,18 @@ class Refusal(NamedTuple):
 
 class RefusalBudget:
     """How many dead letters may be written: so many a minute for each org and reason. One misconfigured fleet must not
-    fill a disk; every refusal is counted all the same."""
+    fill a disk; every refusal is counted all the same. Minutes are the records' own, and may come in any order:
+    partitions that catch up are at different ones."""
 
     def __init__(self, per_minute: int = 60) -> None:
         self._per_minute = per_minute
-        self._minute = -1
-        self._spent: dict[tuple[str, DeadLetterCode], int] = {}
+        self._spent: dict[int, dict[tuple[str, DeadLetterCode], int]] = {}
 
     def allows(self, refusal: Refusal, at_ms: int) -> bool:
         """Whether this one may be written. `at_ms` is the record's broker time."""
-        if at_ms // 60_000 != self._minute:
-            self._minute, self._spent = at_ms // 60_000, {}
+        spent = self._spent.setdefault(at_ms // 60_000, {})
+        if len(self._spent) > _MINUTES:
+            del self._spent[min(self._spent)]
         key = (refusal.org, refusal.code)
-        spent = self._spent[key] = self._spent.get(key, 0) + 1
-        return spent <= self._per_minute
+        spent[key] = spent.get(key, 0) + 1
+        return spent[key] <= self._per_minute
