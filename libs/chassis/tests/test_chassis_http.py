@@ -14,7 +14,7 @@ from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, issue
 
-SETTINGS = ServiceSettings.load({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "x", "FETTLE_SIGNING_KEYS": "a:" + "A" * 44})
+SETTINGS = ServiceSettings.load({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "x:1", "FETTLE_SIGNING_KEYS": "a:" + "A" * 44})
 PATH = "/api/v1/orgs/acme/things"
 
 

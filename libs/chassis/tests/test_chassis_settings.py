@@ -20,6 +20,11 @@ SASL = {
     ("changes", "line"),
     [
         ({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": ""}, "FETTLE_KAFKA_BOOTSTRAP_SERVERS is missing"),
+        ({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "a:b"}, "FETTLE_KAFKA_BOOTSTRAP_SERVERS must be host:port"),
+        ({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "a:9092,b"}, "FETTLE_KAFKA_BOOTSTRAP_SERVERS must be host:port"),
+        ({"FETTLE_TOPIC_PREFIX": "a b/"}, "FETTLE_TOPIC_PREFIX must match"),
+        ({"FETTLE_GROUP_PREFIX": "a b/"}, "FETTLE_GROUP_PREFIX must match"),
+        ({"FETTLE_HTTP_HOST": "not a host"}, "FETTLE_HTTP_HOST must match"),
         ({"FETTLE_SIGNING_KEYS": ""}, "FETTLE_SIGNING_KEYS is missing"),
         ({"FETTLE_SIGNING_KEYS": "topsecret"}, "FETTLE_SIGNING_KEYS must be id:base64"),
         ({"FETTLE_SIGNING_KEYS": "a:topsecret!"}, "FETTLE_SIGNING_KEYS holds a key .a. that is not base64"),

@@ -45,6 +45,17 @@ def _check_url(value: str) -> str:
     return value
 
 
+def _check_servers(value: str) -> str:
+    for server in value.split(","):
+        host, colon, port = server.strip().rpartition(":")
+        if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise ValueError("must be host:port, several with commas between")
+    return value
+
+
+Servers = Annotated[str, AfterValidator(_check_servers)]
+NamePrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")]
 DatabaseUrl = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -56,7 +67,7 @@ class ServiceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    kafka_bootstrap_servers: str
+    kafka_bootstrap_servers: Servers
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     """`SCRAM` means SCRAM-SHA-512."""
@@ -75,10 +86,10 @@ class ServiceSettings(BaseModel):
     """None: the broker's own default."""
     kafka_manage_topics: bool = True
     """Off: topics are checked only, and what is missing is printed."""
-    topic_prefix: str = "fettle."
+    topic_prefix: NamePrefix = "fettle."
     topic_partitions: Annotated[int, Field(ge=1)] | None = None
     """Overrides the table's default of 12 when topics are created (small installations, tests)."""
-    group_prefix: str = "fettle."
+    group_prefix: NamePrefix = "fettle."
 
     database_url: DatabaseUrl | None = Field(default=None, repr=False)
     tickets_database_url: DatabaseUrl | None = Field(default=None, repr=False)
@@ -92,7 +103,7 @@ class ServiceSettings(BaseModel):
     slot: Annotated[int, Field(ge=0)] | None = None
     """Static membership slot (a StatefulSet's ordinal). None: leased from the service's database."""
 
-    http_host: str = "127.0.0.1"
+    http_host: Host = "127.0.0.1"
     http_port: Port = 8080
     tickets_port: Port = 8081
     health_port: Port = 8082
