@@ -7,6 +7,7 @@ import pytest
 from chassis_echo.workbench import database_of, until
 from sqlalchemy import text
 
+from fettle_chassis import slots
 from fettle_chassis.database import Database
 from fettle_chassis.failures import StartRefused
 from fettle_chassis.lease import Lease, lock_key
@@ -74,7 +75,10 @@ async def test_a_lost_lease_is_taken_again(settings: ServiceSettings, database: 
 
 
 @pytest.mark.rule("OP-27")
-async def test_a_slot_that_somebody_else_took_stops_the_process(settings: ServiceSettings, database: Database) -> None:
+async def test_a_slot_that_somebody_else_took_stops_the_process(
+    settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "_GHOST_WITHIN_S", 2.0)
     slot = Slot("echo", settings, database)
     await slot.start()
     faster = Lease(database, lock_key("slot", "echo", "0"), hangs_after_s=10)

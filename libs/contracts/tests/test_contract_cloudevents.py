@@ -160,6 +160,8 @@ def _structured(**fields: object) -> bytes:
         (_binary(ce_id=None), b"acme", "unreadable", "id is missing"),
         (_binary(ce_source=b""), b"acme", "unreadable", "source is missing"),
         (_binary(ce_time=b"noon"), b"acme", "unreadable", "time must be"),
+        (_binary(ce_time=b"9999-12-31T23:59:59-23:00"), b"acme", "unreadable", "years 1 to 9999"),
+        (_binary(ce_time=b"0001-01-01T00:00:00+14:00"), b"acme", "unreadable", "years 1 to 9999"),
         (_binary(ce_causationdepth=b"-1"), b"acme", "unreadable", "causationdepth"),
         (_binary(ce_id=b"\xff"), b"acme", "unreadable", "ce_id is not UTF-8"),
         (_binary(), b"\xff", "unreadable", "key is not UTF-8"),

@@ -35,6 +35,7 @@ async def test_of_two_owners_the_one_that_is_further_wins(environment: dict[str,
         assert await mine.greet(0, 1, 1, greeting)
         assert (await theirs.load(0)).unpack() == greeting  # type: ignore[union-attr]
         assert await mine.save(ahead, packed(ahead))
+        assert not await mine.greet(0, 1, 1, Greeting("n", Place(99, 0, 0))), "a state is never replaced by a greeting"
         assert not await theirs.save(behind, packed(behind))
         stored = await theirs.load(0)
         assert stored is not None

@@ -123,6 +123,17 @@ def test_a_shard_that_lost_unread_log_keeps_its_states_and_judges_again_when_ann
     assert judged.steps("integration/hue-1")[-1] == (905.0, "firing", "pending_resolve", "judged_again")
 
 
+@pytest.mark.rule("HM-24")
+def test_what_was_heard_last_before_lost_log_is_judged_by_counts_not_what_was_known_before() -> None:
+    """A heartbeat that is like the last one before the loss is looked at all the same."""
+    log = Log().policy(timeout_s=100, open_debounce_s=10).beat(status="ok").beat(status="ok")
+    judged = judge(log)
+    judged.shard.await_announcement("n2")
+    log.hello("n2").beat(status="offline").beat(status="ok").state(policy(timeout_s=100, version=2), "acme")
+    judged.fold(log.announced("n2").pulsed(30))
+    assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
+
+
 @pytest.mark.rule("HM-25")
 def test_control_records_count_once_and_in_their_order() -> None:
     log = Log().policy(timeout_s=10).beat().state(policy(version=9, timeout_s=500), "acme", number=1)

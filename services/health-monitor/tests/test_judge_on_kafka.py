@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import parse_time
 from fettle_contracts.topics import HEARTBEATS, dead_letters_of
 from fettle_health_monitor.domain.control import CONTROL_HEADER
+from fettle_health_monitor.domain.judge.heartbeats import read
 from fettle_health_monitor.domain.judgements import Clock, Hello, InForce, Judgement, Unobserved
 from fettle_health_monitor.entrypoints.judge import seen
 
@@ -76,6 +77,39 @@ async def test_a_heartbeat_with_a_header_name_that_is_no_text_is_heard_like_any_
         async with world.judge():
             await world.beat(key)
             await world.reaches("device/x1", "healthy")
+
+
+@pytest.mark.rule("HM-48", "HM-49")
+async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the changes that the first half made would be in the checkpoint, and never said."""
+    key = "acme/device/x1"
+    async with World(environment).open() as world:
+        place = partition_for(key.encode(), world.partitions[HEARTBEATS])
+        async with world.judge():
+            await world.until(judging)
+            await world.beat(key, interval_s=1)
+            await world.reaches("device/x1", "healthy")
+        await world.beat(key, status="offline")
+        await world.send(key.encode(), b'{"name":"poison"}', place)
+        with monkeypatch.context() as broken:
+            broken.setattr("fettle_health_monitor.domain.judge.shard.read", poisoned(read))
+            with pytest.RaisesGroup(ZeroDivisionError):
+                async with world.judge():
+                    await asyncio.sleep(30)
+        async with world.judge():
+            await world.until(lambda _: len(world.states("device/x1")) >= 3)
+    assert world.states("device/x1")[:3] == ["healthy", "pending_open", "healthy"]
+
+
+def poisoned(read: Callable[..., Any]) -> Callable[..., Any]:
+    def broken(value: bytes, *more: Any) -> Any:
+        if b"poison" in value:
+            raise ZeroDivisionError
+        return read(value, *more)
+
+    return broken
 
 
 @pytest.mark.rule("HM-42")

@@ -25,8 +25,11 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_PASSING_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
-"""SQLSTATEs: serialization failure, deadlock, lock and statement timeouts, server going down or coming up, idleness."""
+_PASSING_STATES = frozenset(
+    {"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05"} | {"25006", "25P03", "25P04"}
+)
+"""SQLSTATEs: serialization failure, deadlock, lock and statement timeouts, server going down or coming up, one that is
+not (or no longer) the primary, idleness."""
 _PASSING_CLASSES = ("08", "53", "58")
 """SQLSTATE classes: connection, insufficient resources, the server's own system."""
 

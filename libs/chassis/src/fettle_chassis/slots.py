@@ -1,5 +1,7 @@
 """A static membership slot, so that a restarted process gets its partitions back at once instead of after a timeout."""
 
+import asyncio
+
 import structlog
 
 from fettle_chassis.database import Database
@@ -14,6 +16,8 @@ log = structlog.get_logger(__name__)
 _MOST = 64
 _HANGS_AFTER_S = 10.0
 """As long as Kafka keeps a silent member."""
+_GHOST_WITHIN_S = _HANGS_AFTER_S + 2.0
+"""By then the server has ended a session whose client is gone."""
 
 
 class Slot(Part):
@@ -60,7 +64,7 @@ class Slot(Part):
         while self._lease is not None:
             await self._lease.lost()
             log.warning("slot.lost", slot=self.instance_id)
-            if not await patiently(self._lease.try_acquire, within_s=float("inf")):
+            if not await self._taken_again(self._lease):
                 raise StartRefused(f"slot {self.instance_id} was taken by another process")
             log.info("slot.leased_again", slot=self.instance_id)
 
@@ -68,6 +72,15 @@ class Slot(Part):
         if self._lease is not None:
             await self._lease.release()
             self._lease = None
+
+    async def _taken_again(self, lease: Lease) -> bool:
+        """Whether the lease is ours again. The old session may live on for a while at the server, and is ours."""
+        deadline = asyncio.get_running_loop().time() + _GHOST_WITHIN_S
+        while not await patiently(lease.try_acquire, within_s=float("inf")):
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(1.0)
+        return True
 
     def _lease_of(self, number: int) -> Lease:
         return Lease(self._database, lock_key("slot", self.service, str(number)), hangs_after_s=_HANGS_AFTER_S)

@@ -27,7 +27,10 @@ def parse_time(text: str) -> datetime:
     upper = text.upper()
     if not _RFC3339.fullmatch(upper):
         raise ValueError("must be a time such as 2026-11-23T10:15:30.250Z")
-    return to_milliseconds(datetime.fromisoformat(upper))
+    try:
+        return to_milliseconds(datetime.fromisoformat(upper))
+    except OverflowError:
+        raise ValueError("must be a time of the years 1 to 9999 in UTC") from None
 
 
 def to_milliseconds(moment: datetime) -> datetime:

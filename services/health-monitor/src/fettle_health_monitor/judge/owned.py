@@ -48,6 +48,11 @@ class Shards:
             self.frozen[partition] = owned.shard
         return owned
 
+    def forget(self, partition: int) -> None:
+        """The shard's state is no good; whoever gets it next begins at the last checkpoint."""
+        self.owned.pop(partition, None)
+        self.frozen.pop(partition, None)
+
     def of(self, key: bytes) -> Shard | None:
         """The owned shard that a key belongs to."""
         for owned in self.owned.values():

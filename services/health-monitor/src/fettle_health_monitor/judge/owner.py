@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
 _LAST_SAVE_WITHIN_S = 10.0
+_REBUILT_AFTER_S, _TRIES = 1.0, 10
 _DEAD_AFTER_S = 45.0
 """A client whose owned shards have read no pulse for so long, new producers notwithstanding, is thrown away."""
 
@@ -67,6 +68,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         self._tasks: asyncio.TaskGroup | None = None
         self._opening_now: dict[int, asyncio.Task[None]] = {}
         self._assigned_at: float | None = None
+        self._failed_in_a_row = 0
 
     def not_ready(self) -> str | None:
         if self._assigned_at is None:
@@ -83,8 +85,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             raise refused.exceptions[0] from None
 
     async def stop(self) -> None:
-        await self._let_go(list(self._shards.owned))
-        await self._drop_consumer()
+        await self._let_go_of_all()
 
     async def _serve_until_dead(self) -> None:
         self._consumer = self._build()
@@ -95,13 +96,19 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
                 await self._poll()
             CONSUMER_RESTARTS.inc()
             log.warning("judge.consumer_restarts", unread=self._pulses.unread())
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) or not is_transient(error):
+        except Exception as error:
+            if not (is_transient(error) or self._may_pass(error)):
                 raise
+            CONSUMER_RESTARTS.inc()
             log.warning("judge.consumer_failed", error=repr(error))
-            await asyncio.sleep(1.0)
-        await self._let_go(list(self._shards.owned))
-        await self._drop_consumer()
+            await asyncio.sleep(_REBUILT_AFTER_S)
+        await self._let_go_of_all()
+
+    def _may_pass(self, error: Exception) -> bool:
+        """Of a group whose coordinator is in trouble the client says a plain `KafkaError`, with the unexpected answer
+        in its text. A new consumer helps, or a few of them do not."""
+        self._failed_in_a_row += 1
+        return isinstance(error, KafkaError) and self._failed_in_a_row <= _TRIES
 
     def _looks_dead(self) -> bool:
         now = time.monotonic()
@@ -140,9 +147,15 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
 
     async def _judge(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> None:
         shard = owned.shard
-        outcome = shard.fold(records, owned.read_control)
+        try:
+            outcome = shard.fold(records, owned.read_control)
+        except BaseException:
+            # Half of the batch has changed the shard and none of it was said: such a state must not be saved.
+            self._shards.forget(owned.partition)
+            raise
         self._journal.write(outcome.judgements)
         owned.read_at = time.monotonic()
+        self._failed_in_a_row = 0
         if outcome.pulse is not None and outcome.pulse.owner == self._pulses.owner:
             owned.pulse_read_at = owned.read_at
         self._pulses.reconsider()
@@ -205,8 +218,8 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         OPENED.labels("anew" if knows_nothing else "lost" if opened.nonce else "resumed").inc()
         if opened.nonce is not None:
             place = await self._pulses.hello(partition, opened.nonce)
-            greeting = Greeting(opened.nonce, place)
-            if knows_nothing:
+            if knows_nothing and place is not None:
+                greeting = Greeting(opened.nonce, place)
                 await patiently(lambda: self._opening.greeted(opened.shard, greeting), within_s=inf)
 
     async def _patiently_open(self, partition: int, frozen: Shard | None) -> Opened:
@@ -237,6 +250,11 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         async with asyncio.TaskGroup() as group:
             for owned in let_go:
                 group.create_task(self._saving.save_last(owned, _LAST_SAVE_WITHIN_S))
+
+    async def _let_go_of_all(self) -> None:
+        """What is owned and what is being opened: without its consumer neither can go on."""
+        await self._let_go([*self._shards.owned, *self._opening_now])
+        await self._drop_consumer()
 
     async def _drop_consumer(self) -> None:
         if self._consumer is not None:

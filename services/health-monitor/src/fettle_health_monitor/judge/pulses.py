@@ -86,13 +86,17 @@ class Pulses(Part):
                 continue
             await asyncio.sleep(_CLOSEST_S / 2)
 
-    async def hello(self, partition: int, nonce: str) -> Place:
-        """Ask for everything in force; tried until it stands in the log. Returns where."""
+    async def hello(self, partition: int, nonce: str) -> Place | None:
+        """Ask for everything in force; tried until it stands in the log. Returns where; None when it may also stand at
+        an earlier place (the one that counts), because a try that was not acknowledged arrived all the same."""
+        once = True
         for pause in pauses():
             try:
-                return await self._append(partition, Hello(nonce=nonce))
+                place = await self._append(partition, Hello(nonce=nonce))
+                return place if once else None
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("shard.hello_not_sent", shard=partition, error=repr(error))
+            once = False
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 

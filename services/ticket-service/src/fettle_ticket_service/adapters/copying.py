@@ -8,6 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.failures import TransientError
+from fettle_chassis.patience import is_transient
 
 Row = tuple[Any, ...]
 
@@ -19,4 +20,6 @@ async def copy_rows(connection: AsyncConnection, table: Table, columns: Sequence
     try:
         await raw.copy_records_to_table(table.name, records=rows, columns=columns)
     except asyncpg.InterfaceError as error:
+        if not is_transient(error):
+            raise
         raise TransientError(f"the connection was lost: {error}") from error

@@ -20,6 +20,7 @@ _SAVE = text("""
         partitions = EXCLUDED.partitions, rules_version = EXCLUDED.rules_version, address = EXCLUDED.address,
         state = EXCLUDED.state, saved_at = now()
     WHERE (checkpoint.generation, checkpoint."offset") < (EXCLUDED.generation, EXCLUDED."offset")
+        AND (checkpoint.state IS NULL OR NOT CAST(:over_nothing AS boolean))
     RETURNING shard
 """)
 
@@ -60,15 +61,25 @@ class Checkpoints:
         return await self._save(shard, generation, _NOTHING_READ, partitions, None)
 
     async def greet(self, shard: int, generation: int, partitions: int, greeting: Greeting) -> bool:
-        """Enter where the hello of a new generation stands. False: what is there is further, and stays."""
-        return await self._save(shard, generation, greeting.place.offset, partitions, packed(greeting))
+        """Enter where the hello of a new generation stands. False: a state is there already, and stays."""
+        place = greeting.place.offset
+        return await self._save(shard, generation, place, partitions, packed(greeting), over_nothing=True)
 
     async def save(self, snapshot: Snapshot, state: bytes) -> bool:
         """Save what `packed` made of the snapshot. False: what is there is further, and stays."""
         place = snapshot.place
         return await self._save(snapshot.partition, snapshot.generation, place.offset, snapshot.partitions, state)
 
-    async def _save(self, shard: int, generation: int, offset: int, partitions: int, state: bytes | None) -> bool:
+    async def _save(
+        self,
+        shard: int,
+        generation: int,
+        offset: int,
+        partitions: int,
+        state: bytes | None,
+        *,
+        over_nothing: bool = False,
+    ) -> bool:
         async with unit_of_work(self._database) as work:
             saved = await work.connection.execute(
                 _SAVE,
@@ -80,6 +91,7 @@ class Checkpoints:
                     "rules_version": RULES_VERSION,
                     "address": self._address,
                     "state": state,
+                    "over_nothing": over_nothing,
                 },
             )
             return saved.one_or_none() is not None

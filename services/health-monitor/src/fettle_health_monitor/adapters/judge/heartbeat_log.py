@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from fettle_chassis.failures import TransientError
 from fettle_chassis.kafka import build_consumer
@@ -59,6 +60,8 @@ class HeartbeatLog(Part):
                 consumer.seek(where, offset)
                 async with asyncio.timeout(_WITHIN_S):
                     record = await consumer.getone(where)
+            except OffsetOutOfRangeError:
+                return None  # the log was deleted, or made anew, since its bounds were read
             except TimeoutError:
                 raise TransientError(f"offset {offset} of {self._topic}[{partition}] could not be read") from None
             finally:

@@ -100,6 +100,7 @@ class Shard:
         """Hear but do not judge until `announced` with this nonce has been read, behind a `hello` with it."""
         self.announcement = Announcement(nonce)
         self.watch.judging = False
+        self.watch.subjects.look_again_at_all()
 
     def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Outcome:
         """Take in the next records of the log, in order. Whatever is known to change nothing costs one look-up here,
