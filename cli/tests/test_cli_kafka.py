@@ -88,10 +88,12 @@ def test_a_heartbeat_is_sent_to_the_partition_of_its_key(fettle: Fettle, servers
     sent = json.loads(fettle("heartbeat", "send", "device/gw/7", "--status", "offline", "--json").out)
     assert sent["partition"] == partition_for(b"acme/device/gw/7", PARTITIONS)
     assert fettle("heartbeat", "send", "integration/hue-1", "--org", "beta").status == 0
+    assert fettle("heartbeat", "send", "device/x2", "--interval-s", "30.5").status == 0
     found = {record.key: (record.partition, record.value) for record in _held(HEARTBEATS)}
     expected = {
         b"acme/device/x1": '{"interval_s":1,"name":"Dør 1"}'.encode(),
         b"acme/device/gw/7": b'{"status":"offline"}',
+        b"acme/device/x2": b'{"interval_s":30.5}',
         b"beta/integration/hue-1": b"",
     }
     assert found == {key: (partition_for(key, PARTITIONS), value) for key, value in expected.items()}
@@ -110,6 +112,17 @@ def test_the_simulator_publishes_at_its_rate_into_the_right_partitions(
     assert f"{len(records)} heartbeats sent, 0 lost" in ran.out
     for record in records:
         assert record.partition == partition_for(record.key or b"", PARTITIONS)
+
+
+@pytest.mark.rule("AC-60", "AC-65")
+def test_the_simulator_says_in_json_what_it_did(fettle: Fettle, servers: Any, prefix: str) -> None:
+    _make(servers, prefix, HEARTBEATS)
+    ran = fettle("simulate", "--devices", "9", "--integrations", "1", "--rate", "20", "--for", "1", "--json")
+    assert ran.status == 0
+    began, ended = (json.loads(line) for line in ran.out.splitlines())
+    assert (began["event"], began["org"], began["devices"], began["rate"]) == ("began", "acme", 9, 20.0)
+    assert ended == {"event": "ended", "at_s": 1.0, "sent": len(_held(HEARTBEATS)), "lost": 0}
+    assert ended["sent"] > 0
 
 
 @pytest.mark.rule("AC-66")

@@ -21,12 +21,19 @@ from cli.tests.ran import Fettle
         ("tickets", "show", "forty-two"),
         ("tickets", "list", "--limit", "1000"),
         ("tickets", "open", "T", "--subject", "lift-3"),
+        ("tickets", "link", "42", "--add", "WO-7"),
+        ("tickets", "link", "42", "--add", "=https://x.test"),
         ("health", "show", "t17"),
         ("health", "policy", "--set", "timeout_s"),
         ("health", "policy", "--file", "nowhere.json"),
         ("heartbeat", "send", "sensor/t17"),
         ("heartbeat", "send", "device/t17", "--status", "unreachable"),
         ("heartbeat", "send", "device/t17", "--interval-s", "0"),
+        ("heartbeat", "send", "device/t17", "--interval-s", "nan"),
+        ("heartbeat", "send", "device/t17", "--name", "n" * 201),
+        ("heartbeat", "send", "device/t17", "--space", "a\nb"),
+        ("heartbeat", "send", "device/t17", "--integration", "å" * 101),
+        ("heartbeat", "send", "device/t17", "--reason", "r" * 16_384),
         ("heartbeat", "send", "device/t17", "--org", "No Org"),
         ("dlq", "list", "health.nothing"),
         ("token", "create", "--role", "admin"),
@@ -119,7 +126,8 @@ def test_the_environment_wins_over_what_fettle_up_left(fettle: Fettle, api: Fett
 
 @pytest.mark.rule("AC-61")
 def test_without_kafka_the_setting_is_named(fettle: Fettle) -> None:
-    for command in (("kafka", "topics"), ("dlq", "list"), ("simulate",), ("heartbeat", "send", "device/t17")):
+    sending = ("heartbeat", "send", "device/t17")
+    for command in (("kafka", "topics"), ("kafka", "acls"), ("dlq", "list"), ("simulate",), sending):
         ran = fettle(*command)
         assert ran.status == 1
         assert "FETTLE_KAFKA_BOOTSTRAP_SERVERS" in ran.err

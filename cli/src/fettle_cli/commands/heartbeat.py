@@ -25,7 +25,7 @@ def send(
         str | None, typer.Option(help="ok, offline (devices), unreachable, credentials_invalid (integrations).")
     ] = None,
     integration: Annotated[str | None, typer.Option(help="The integration it reports through.")] = None,
-    interval_s: Annotated[int | None, typer.Option(help="It reports every so many seconds.")] = None,
+    interval_s: Annotated[float | None, typer.Option(help="It reports every so many seconds.")] = None,
     name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
     model: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option(help="Where it is: oslo/hq/3/301.")] = None,
@@ -38,7 +38,7 @@ def send(
     fields = {
         "status": status,
         "integration": integration,
-        "interval_s": interval_s,
+        "interval_s": int(interval_s) if interval_s and interval_s.is_integer() else interval_s,
         "name": name,
         "model": model,
         "space": space,
@@ -65,19 +65,17 @@ def send(
 
 def _checked(key: str, fields: dict[str, Any]) -> tuple[bytes, bytes]:
     """Key and value of the record. Raises UsageError for what the judge would put aside."""
-    from fettle_contracts.heartbeat import STATUSES, Heartbeat
+    from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES, HeartbeatRefused, check_heartbeat
     from fettle_contracts.identity import HeartbeatKey
-    from fettle_contracts.message import Unreadable
 
-    value = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() if fields else b""
     try:
         parsed = HeartbeatKey.parse(key)
-        heartbeat = Heartbeat.from_json(value or b"{}")
+        check_heartbeat(parsed.subject.type, fields)
+        value = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() if fields else b""
+    except HeartbeatRefused as refused:
+        raise UsageError(refused.message) from None
     except ValueError as error:
         raise UsageError(str(error)) from None
-    except Unreadable as error:
-        raise UsageError(error.message) from None
-    allowed = STATUSES[parsed.subject.type]
-    if heartbeat.status not in allowed:
-        raise UsageError(f"status of a {parsed.subject.type} is one of {', '.join(sorted(allowed))}")
+    if len(value) > HEARTBEAT_MAX_BYTES:
+        raise UsageError(f"a heartbeat has at most {HEARTBEAT_MAX_BYTES} bytes")
     return parsed.encode(), value

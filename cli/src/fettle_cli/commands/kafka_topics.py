@@ -1,7 +1,8 @@
-"""`fettle kafka`: the topics as they are, beside what they should be."""
+"""`fettle kafka`: the topics as they are, beside what they should be, and who needs which rights."""
 
 from typing import TYPE_CHECKING, Any
 
+from fettle_cli.commands.kafka_acls import acls
 from fettle_cli.failures import CliError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, group
@@ -11,11 +12,7 @@ if TYPE_CHECKING:
     from fettle_cli.topic_check import TopicReport
 
 app = group("kafka", "Look at Kafka.")
-
-
-@app.callback()
-def _group() -> None:
-    """Look at Kafka."""
+app.command()(acls)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`fettle simulate`: a fleet that never was."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,8 +8,8 @@ import typer
 
 from fettle_cli.failures import CliError
 from fettle_cli.installation import Installation
-from fettle_cli.options import Org
-from fettle_cli.output import say, warn
+from fettle_cli.options import Json, Org
+from fettle_cli.output import say, show_json, warn
 
 if TYPE_CHECKING:
     from fettle_chassis.settings import ServiceSettings
@@ -26,6 +27,7 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="Another seed is another day.")] = None,
     for_s: Annotated[float | None, typer.Option("--for", min=0.1, help="Stop after so many seconds.")] = None,
     org: Org = None,
+    as_json: Json = False,
 ) -> None:
     """Publish the heartbeats of a simulated fleet with faults, until Ctrl-C."""
     from fettle_cli import kafka
@@ -40,34 +42,60 @@ def simulate(
     played = loaded.model_copy(update={name: value for name, value in given.items() if value is not None})
     played = played.at_rate(rate) if rate is not None else played
     settings = kafka.kafka_settings(here)
-    say(
-        f"{played.devices} devices over {played.integrations} integrations of {played.org}: "
-        f"{played.rate:.1f} heartbeats a second, seed {played.seed}"
-    )
-    try:
-        sent = kafka.run(settings, _play(settings, played, for_s))
-    except KeyboardInterrupt:
-        return
-    say(f"{sent.beats} heartbeats sent, {sent.lost} lost")
+    report = _Report(as_json)
+    report.began(played)
+    with suppress(KeyboardInterrupt):
+        kafka.run(settings, _play(settings, played, for_s, report))
+    report.ended()
 
 
-async def _play(settings: "ServiceSettings", scenario: "Scenario", for_s: float | None) -> "Sent":
+async def _play(settings: "ServiceSettings", scenario: "Scenario", for_s: float | None, report: "_Report") -> None:
     from fettle_cli import kafka
     from fettle_cli.simulator.heartbeats import Simulation
     from fettle_cli.simulator.publisher import publish
     from fettle_contracts.topics import HEARTBEATS
 
-    told_s, lost = 0.0, 0
-
-    def tell(at_s: float, sent: "Sent") -> None:
-        nonlocal told_s, lost
-        if at_s - told_s >= REPORT_EVERY_S:
-            told_s = at_s
-            say(f"{at_s:.0f} s: {sent.beats} heartbeats sent, {sent.lost} lost")
-            if sent.lost > lost:
-                lost = sent.lost
-                warn("Heartbeats were lost: Kafka was away, or this machine is too slow for the rate.")
-
     simulation = Simulation(scenario, datetime.now(UTC))
     async with kafka.producer(settings) as producer:
-        return await publish(simulation, producer, settings.topic(HEARTBEATS), until_s=for_s, told=tell)
+        await publish(simulation, producer, settings.topic(HEARTBEATS), until_s=for_s, told=report.went_on)
+
+
+class _Report:
+    """What the simulation says of itself: at its begin, now and then, and at its end. As JSON each is an object."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._at_s = self._said_s = 0.0
+        self._sent: Sent | None = None
+        self._lost = 0
+
+    def began(self, scenario: "Scenario") -> None:
+        if self._as_json:
+            fleet = scenario.model_dump(mode="json", include={"org", "seed", "devices", "integrations", "interval_s"})
+            show_json({"event": "began", **fleet, "rate": scenario.rate})
+            return
+        say(
+            f"{scenario.devices} devices over {scenario.integrations} integrations of {scenario.org}: "
+            f"{scenario.rate:.1f} heartbeats a second, seed {scenario.seed}"
+        )
+
+    def went_on(self, at_s: float, sent: "Sent") -> None:
+        """`sent` is counted on after this call, and after the last one."""
+        self._at_s, self._sent = at_s, sent
+        if at_s - self._said_s < REPORT_EVERY_S:
+            return
+        self._said_s = at_s
+        self._say("going_on", f"{at_s:.0f} s: ")
+        if sent.lost > self._lost:
+            self._lost = sent.lost
+            warn("Heartbeats were lost: Kafka was away, or this machine is too slow for the rate.")
+
+    def ended(self) -> None:
+        self._say("ended", "")
+
+    def _say(self, event: str, begin: str) -> None:
+        sent, lost = (self._sent.beats, self._sent.lost) if self._sent else (0, 0)
+        if self._as_json:
+            show_json({"event": event, "at_s": round(self._at_s, 1), "sent": sent, "lost": lost})
+        else:
+            say(f"{begin}{sent} heartbeats sent, {lost} lost")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from fettle_cli.api import org_api, org_path
+from fettle_cli.commands.ticket_links import link
 from fettle_cli.editor import edited
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
@@ -170,6 +171,9 @@ def edit(
         text = text_of(description) if description is not None else edited(ticket["description"])
         version = {"if-match": f'"{ticket["description_version"]}"'}
         _tell(api.call("PUT", f"{path}/description", {"description": text}, headers=version), as_json)
+
+
+app.command()(link)
 
 
 def _act(number: int, action: str, comment: str | None, org: str | None, as_json: bool) -> None:
