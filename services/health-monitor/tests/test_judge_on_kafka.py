@@ -18,7 +18,7 @@ from fettle_chassis.topics import ensure_topics
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import parse_time
 from fettle_contracts.topics import HEARTBEATS, dead_letters_of
-from fettle_health_monitor.domain.control import CONTROL_HEADER
+from fettle_health_monitor.domain.control import CONTROL_HEADER, Skip, decode
 from fettle_health_monitor.domain.judge.heartbeats import read
 from fettle_health_monitor.domain.judgements import Clock, Hello, InForce, Judgement, Unobserved
 from fettle_health_monitor.entrypoints.judge import seen
@@ -79,11 +79,12 @@ async def test_a_heartbeat_with_a_header_name_that_is_no_text_is_heard_like_any_
             await world.reaches("device/x1", "healthy")
 
 
-@pytest.mark.rule("HM-48", "HM-49")
-async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it(
+@pytest.mark.rule("HM-48", "HM-49", "HM-52")
+async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it_and_the_fourth_goes_on(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the changes that the first half made would be in the checkpoint, and never said."""
+    """Else the changes that the first half made would be in the checkpoint, and never said; and the record at which the
+    bug is would be the end of the partition."""
     key = "acme/device/x1"
     async with World(environment).open() as world:
         place = partition_for(key.encode(), world.partitions[HEARTBEATS])
@@ -95,12 +96,17 @@ async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it(
         await world.send(key.encode(), b'{"name":"poison"}', place)
         with monkeypatch.context() as broken:
             broken.setattr("fettle_health_monitor.domain.judge.shard.read", poisoned(read))
-            with pytest.RaisesGroup(ZeroDivisionError):
-                async with world.judge():
-                    await asyncio.sleep(30)
-        async with world.judge():
-            await world.until(lambda _: len(world.states("device/x1")) >= 3)
-    assert world.states("device/x1")[:3] == ["healthy", "pending_open", "healthy"]
+            for _ in range(3):
+                with pytest.RaisesGroup(ZeroDivisionError):
+                    async with world.judge():
+                        await asyncio.sleep(30)
+            async with world.judge():
+                await world.reaches("device/x1", "firing")
+            letters = await dead_letters(world, 1)
+            skips = await skips_of(world, place)
+    assert world.states("device/x1") == ["healthy", "pending_open", "firing"]
+    assert letters["bug"].value == b'{"name":"poison"}'
+    assert [skip.offset for skip in skips] == [int(dict(letters["bug"].headers)["dlq-offset"])]
 
 
 def poisoned(read: Callable[..., Any]) -> Callable[..., Any]:
@@ -152,6 +158,23 @@ async def test_bad_heartbeats_become_dead_letters_and_stop_nothing(environment: 
 
     assert {reason: (letter.key, letter.value) for reason, letter in letters.items() if reason in wrong} == wrong
     assert set(letters) == {*wrong, "wrong_partition", "control_forged"}
+
+
+async def skips_of(world: World, partition: int) -> list[Skip]:
+    """What a replay finds in the log."""
+    consumer = build_consumer(world.settings, client_id="skips", auto_offset_reset="earliest")
+    await consumer.start()
+    where = TopicPartition(world.settings.topic(HEARTBEATS), partition)
+    consumer.assign([where])
+    end = (await consumer.end_offsets([where]))[where]
+    found = []
+    async with asyncio.timeout(20):
+        while await consumer.position(where) < end:
+            record = await consumer.getone()
+            if dict(record.headers).get(CONTROL_HEADER) == b"skip":
+                found.append(decode("skip", record.value))
+    await consumer.stop()
+    return [statement for statement in found if isinstance(statement, Skip)]
 
 
 async def dead_letters(world: World, count: int) -> dict[str, Any]:

@@ -18,6 +18,11 @@ _COUNT = text("""
     RETURNING crashes
 """)
 
+_SET_ASIDE = text("""
+    SELECT record_offset FROM crash
+    WHERE subscription = :subscription AND topic = :topic AND partition = :partition AND crashes >= :limit
+""")
+
 _UNSTORABLE_STATES = frozenset({"22021", "22P05"})
 """SQLSTATEs: a character that the database's encoding does not have; NUL above all."""
 
@@ -40,6 +45,15 @@ async def count(database: Database, subscription: str, record: Record, error: Ex
             return crashes
 
     return await patiently(in_own_transaction, within_s=10.0)
+
+
+async def set_aside(database: Database, subscription: str, topic: str, partition: int) -> frozenset[int]:
+    """The offsets of records that have crashed as many starts as any may. Raises what the database raises."""
+    async with database.reading() as connection:
+        found = await connection.scalars(
+            _SET_ASIDE, {"subscription": subscription, "topic": topic, "partition": partition, "limit": LIMIT}
+        )
+        return frozenset(found)
 
 
 def is_unstorable_text(error: Exception) -> bool:

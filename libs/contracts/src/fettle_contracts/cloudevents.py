@@ -4,7 +4,6 @@ Source: CloudEvents 1.0.2, its JSON format and its Kafka protocol binding. Fettl
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -155,7 +154,7 @@ def _structured_data(body: Mapping[str, Any]) -> bytes:
         raise _unreadable("the structured event has both data and data_base64")
     try:
         return base64.b64decode(str(encoded), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise _unreadable("data_base64 is not base64") from None
 
 

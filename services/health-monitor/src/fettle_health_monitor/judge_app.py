@@ -26,6 +26,7 @@ from fettle_health_monitor.judge.owned import Shards
 from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.judge.pulses import Pulses
 from fettle_health_monitor.judge.saving import Saving, SavingLoop
+from fettle_health_monitor.judge.setting_aside import SettingAside
 from fettle_health_monitor.settings import HealthSettings
 
 NAME = "health-judge"
@@ -86,6 +87,7 @@ def judge_parts(settings: HealthSettings, shards: Shards) -> list[Part]:
         journal=journal,
         pulses=pulses,
         dead_letters=dead_letters,
+        setting_aside=SettingAside(database, dead_letters, pulses),
     )
     return [
         DatabasePart(database, PACKAGE),

@@ -6,8 +6,8 @@ its number, `fettle-signature` signs topic, partition, key, number and value (se
 repeats what it is, so that the signature covers that too.
 
 Those of the correlator (`policy`, `register`, `forget`, `announced`) are numbered by one counter, appended in that
-order; a shard skips a number that is not above its highest. Those of the judge (`hello`, `pulse`) carry number 0: a
-repeated one states nothing new.
+order; a shard skips a number that is not above its highest. Those of the judge (`hello`, `pulse`, `skip`) carry number
+0: a repeated one states nothing new.
 """
 
 from typing import Final, Literal, TypeAlias
@@ -102,7 +102,15 @@ class Pulse(Stated, frozen=True, kw_only=True, tag="pulse"):
     beat: int
 
 
-Statement: TypeAlias = Policy | Register | Forget | Hello | Announced | Pulse
+class Skip(Stated, frozen=True, kw_only=True, tag="skip"):
+    """The record at `offset` of this partition has ended three starts of the judge by a bug, and is left out from now
+    on, here and in every replay. It changes nothing where it stands. Key: `shard_key(partition)`."""
+
+    offset: int
+    error: str
+
+
+Statement: TypeAlias = Policy | Register | Forget | Hello | Announced | Pulse | Skip
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[Statement]] = msgspec.json.Decoder(Statement)

@@ -11,12 +11,14 @@ from fettle_health_monitor.domain.judge.shard import ControlReader, Place, Shard
 class Owned:
     """A shard that this process owns. Instants are of the monotonic clock, in seconds.
 
-    `anchor` is a place that is known to be in the log that the shard is of; `read_at` is when its last records came.
+    `anchor` is a place that is known to be in the log that the shard is of, `left_out` the offsets of records in it
+    that a bug cannot get past; `read_at` is when its last records came.
     """
 
     shard: Shard
     read_control: ControlReader
     anchor: Place | None
+    left_out: frozenset[int] = frozenset()
     read_at: float = field(default_factory=time.monotonic)
     pulse_read_at: float = field(default_factory=time.monotonic)
     saved_at: float = field(default_factory=time.monotonic)

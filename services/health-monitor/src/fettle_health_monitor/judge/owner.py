@@ -25,6 +25,7 @@ from fettle_health_monitor.judge.opening import Opened, Opening
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.pulses import Pulses
 from fettle_health_monitor.judge.saving import AnotherLog, Saving, SavingLoop
+from fettle_health_monitor.judge.setting_aside import SettingAside
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         journal: Journal,
         pulses: Pulses,
         dead_letters: HeartbeatDeadLetters,
+        setting_aside: SettingAside,
     ) -> None:
         self._topic = topic
         self._build = build
@@ -64,6 +66,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         self._journal = journal
         self._pulses = pulses
         self._dead_letters = dead_letters
+        self._setting_aside = setting_aside
         self._consumer: Any = None
         self._tasks: asyncio.TaskGroup | None = None
         self._opening_now: dict[int, asyncio.Task[None]] = {}
@@ -147,11 +150,14 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
 
     async def _judge(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> None:
         shard = owned.shard
+        if owned.left_out:
+            records = await self._setting_aside.leave_out(owned.partition, records, owned.left_out)
         try:
             outcome = shard.fold(records, owned.read_control)
-        except BaseException:
+        except Exception as bug:
             # Half of the batch has changed the shard and none of it was said: such a state must not be saved.
             self._shards.forget(owned.partition)
+            await self._setting_aside.crashed(shard, records, bug)
             raise
         self._journal.write(outcome.judgements)
         owned.read_at = time.monotonic()
@@ -209,9 +215,10 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
 
     async def _open(self, partition: int, frozen: Shard | None) -> None:
         opened = await self._patiently_open(partition, frozen)
+        left_out = await patiently(lambda: self._setting_aside.known(opened.shard), within_s=inf)
         knows_nothing = opened.shard.place is None
         where = TopicPartition(self._topic, partition)
-        self._shards.take(Owned(opened.shard, self._control_of(partition), opened.shard.place))
+        self._shards.take(Owned(opened.shard, self._control_of(partition), opened.shard.place, left_out))
         self._consumer.seek(where, opened.offset)
         self._consumer.resume(where)
         del self._opening_now[partition]

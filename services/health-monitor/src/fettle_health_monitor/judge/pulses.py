@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from fettle_chassis.patience import patiently, pauses
 from fettle_chassis.service import Part
 from fettle_health_monitor.adapters.judge.control_records import SignedWriter
-from fettle_health_monitor.domain.control import Hello, Pulse
+from fettle_health_monitor.domain.control import Hello, Pulse, Skip
 from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.judge.metrics import SHARD_UNOBSERVED
 from fettle_health_monitor.judge.owned import Owned, Shards
@@ -100,6 +100,10 @@ class Pulses(Part):
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
+    async def skip(self, partition: int, offset: int, error: str) -> None:
+        """Put into the log that the record at `offset` is left out from now on. Raises what the producer raises."""
+        await self._append(partition, Skip(offset=offset, error=error))
+
     def _beat(self) -> float:
         """Send what is due; returns the seconds until the next is."""
         now = time.monotonic()
@@ -131,7 +135,7 @@ class Pulses(Part):
         except (KafkaError, OSError, TimeoutError) as error:
             log.info("shard.pulse_not_sent", shard=partition, error=repr(error))
 
-    async def _append(self, partition: int, statement: Pulse | Hello) -> Place:
+    async def _append(self, partition: int, statement: Pulse | Hello | Skip) -> Place:
         if self._producer is None:
             raise TimeoutError("no producer at present")
         async with asyncio.timeout(_WITHIN_S):

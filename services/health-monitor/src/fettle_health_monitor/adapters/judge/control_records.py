@@ -12,6 +12,7 @@ from fettle_health_monitor.domain.control import (
     UNNUMBERED,
     Hello,
     Pulse,
+    Skip,
     decode,
     encode,
     kind,
@@ -49,13 +50,13 @@ class SignedReader:
 
 
 class SignedWriter:
-    """Appends pulses and hellos to partitions of `topic`. They carry no number: a repeated one states nothing new."""
+    """Appends what the judge states to partitions of `topic`, without a number: a repeated one states nothing new."""
 
     def __init__(self, signer: Signer, topic: str) -> None:
         self._signer = signer
         self._topic = topic
 
-    async def append(self, producer: AIOKafkaProducer, partition: int, statement: Pulse | Hello) -> Place:
+    async def append(self, producer: AIOKafkaProducer, partition: int, statement: Pulse | Hello | Skip) -> Place:
         """Returns where the record stands once it is in the log. Raises what the producer raises."""
         key, body = shard_key(partition).encode(), encode(statement)
         signature = self._signer.sign_control(

@@ -12,7 +12,7 @@ from zlib import crc32
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.partitions import partition_for
-from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Statement
+from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Skip, Statement
 from fettle_health_monitor.domain.judge import statements
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.heartbeats import check_integration, gist, read
@@ -223,6 +223,8 @@ class Shard:
             self._outcome.pulse = statement
         elif isinstance(statement, Hello):
             self._greet(statement)
+        elif isinstance(statement, Skip):
+            return  # for whoever reads ahead: the record that it names stands before it
         elif control.number <= self.number:
             self._outcome.ignored[Ignored.CONTROL_REPEATED] += 1
         else:
