@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from fettle_contracts.commands import COMMANDS, Verb, parse_command, verb_of
 from fettle_contracts.generate import MEMBER, edited_examples, main, recorded_digests
-from fettle_contracts.heartbeat import STATUSES, Heartbeat
+from fettle_contracts.heartbeat import STATUSES, Heartbeat, HeartbeatRefused, check_heartbeat
+from fettle_contracts.identity import SubjectType
 from fettle_contracts.message import Unreadable
+from fettle_contracts.orgs import Org
 from fettle_contracts.registry import MESSAGES
 from fettle_contracts.ticket_events import TRIGGERS, EntryType
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
@@ -72,9 +75,9 @@ def test_readers_ignore_fields_that_they_do_not_know() -> None:
         (b'{"status": "fine"}', "status: must be 'ok', 'offline', 'unreachable' or 'credentials_invalid'"),
         (b'{"interval_s": 0}', "interval_s: must be at least 1"),
         (b'{"interval_s": 86401}', "interval_s: must be at most 86400"),
-        (b'{"interval_s": "30"}', "interval_s: must be a whole number"),
-        (b'{"at": "noon"}', "at: must be a time such as"),
-        (b'{"at": 17}', "at: must be a time such as"),
+        (b'{"interval_s": "30"}', "interval_s: must be a number"),
+        (b'{"status": 5}', "status: must be text"),
+        (b'{"name": "a\\u0000"}', "name: must have no control characters"),
         (b'{"name": 17}', "name: must be text"),
     ],
 )
@@ -82,6 +85,53 @@ def test_what_is_wrong_is_said_in_plain_words(value: bytes, reason: str) -> None
     with pytest.raises(Unreadable) as refused:
         Heartbeat.from_json(value)
     assert reason in refused.value.message
+
+
+@pytest.mark.rule("KF-8")
+@pytest.mark.parametrize("at", [b'"noon"', b"17", b'"2026-11-24T00:00:00"'])
+def test_a_time_that_is_none_is_said_in_plain_words(at: bytes) -> None:
+    with pytest.raises(Unreadable) as refused:
+        Org.from_json(b'{"org": "acme", "name": "Acme", "created_at": ' + at + b"}")
+    assert "created_at: " in refused.value.message
+    assert "time" in refused.value.message
+
+
+@pytest.mark.rule("HM-12")
+def test_a_senders_notes_are_never_a_fault_of_its_heartbeat() -> None:
+    said = {"at": "noon", "seq": 1.5, "reason": ["x"]}
+    assert check_heartbeat(SubjectType.DEVICE, said) == Heartbeat()
+
+
+@pytest.mark.rule("HM-30", "HM-31")
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"name": "n" * 201}, "field_invalid"),
+        ({"space": "s" * 501}, "field_invalid"),
+        ({"model": "\x00"}, "field_invalid"),
+        ({"integration": "å" * 101}, "field_invalid"),
+        ({"interval_s": True}, "field_invalid"),
+        ({"interval_s": float("nan")}, "field_invalid"),
+        ({"interval_s": 86_400.5}, "interval_out_of_range"),
+        ({"status": "unreachable"}, "status_invalid"),
+        ({"status": "fine", "interval_s": 0, "name": 5}, "field_invalid"),
+        ({"status": "fine", "interval_s": 0}, "interval_out_of_range"),
+        ({"status": "fine", "integration": "å" * 101}, "status_invalid"),
+    ],
+)
+def test_a_heartbeat_is_refused_with_the_code_of_what_the_judge_comes_upon_first(
+    said: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(HeartbeatRefused) as caught:
+        check_heartbeat(SubjectType.DEVICE, said)
+    assert caught.value.code == code
+    assert caught.value.message.startswith(caught.value.field)
+
+
+@pytest.mark.rule("HM-30")
+def test_a_heartbeat_may_say_nothing_and_may_fill_every_limit() -> None:
+    said = {"status": None, "integration": "", "interval_s": 30.5, "name": "n" * 200, "space": "s" * 500}
+    assert check_heartbeat(SubjectType.DEVICE, said).interval_s == 30.5
 
 
 def test_only_devices_and_integrations_have_statuses() -> None:

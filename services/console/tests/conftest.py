@@ -42,6 +42,6 @@ async def new_world(environment: dict[str, str]) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def fragile(own_environment: dict[str, str]) -> AsyncIterator[World]:
-    """A console on servers that may be hurt."""
-    async with console_world(own_environment) as started:
+    """A console on servers that may be hurt, by requests that come as fast as they can."""
+    async with console_world(own_environment, REQUESTS_PER_S="100000", REQUESTS_BURST="100000") as started:
         yield started

@@ -233,6 +233,34 @@ async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
     assert (bad_org.status_code, bad_org.json()["field"]) == (400, "org")
 
 
+async def raw(world: World, target: bytes, *headers: bytes) -> bytes:
+    """The answer to a request that no decent client sends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.settings.http_port)
+    token = (await world.token("acme")).encode()
+    lines = [b"GET " + target + b" HTTP/1.1", b"host: x", b"connection: close", b"authorization: Bearer " + token]
+    writer.write(b"\r\n".join([*lines, *headers, b"", b""]))
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.rule("AC-8")
+@SHARED
+async def test_an_address_that_cannot_be_passed_on_is_malformed(world: World) -> None:
+    for target in (b"/api/v1/orgs/acme/workflows/x#y", b"/api/v1/orgs/acme/workflows/x?y#z"):
+        answer = await raw(world, target)
+        assert answer.startswith(b"HTTP/1.1 400 "), target
+        assert b'"code":"malformed"' in answer
+
+
+@pytest.mark.rule("AC-4")
+@SHARED
+async def test_a_header_arrives_as_it_was_sent_also_when_it_is_not_ascii(world: World) -> None:
+    answer = await raw(world, b"/api/v1/orgs/acme/workflows/x", b"idempotency-key: \xe5\xff")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert rb'"idempotency-key": "\u00e5\u00ff"' in answer
+
+
 @pytest.mark.rule("AC-40")
 @SHARED
 async def test_half_of_the_api_is_not_described(world: World) -> None:

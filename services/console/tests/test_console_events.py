@@ -83,6 +83,65 @@ async def test_a_record_that_is_no_event_stops_nothing(world: World) -> None:
         assert (await stream.next()).data["entry"]["body"] == "good"
 
 
+STRUCTURED = [("content-type", b"application/cloudevents+json")]
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def binary(ce_type: bytes) -> list[tuple[str, bytes]]:
+    attributes = {"id": b"1", "source": b"x", "type": ce_type, "time": b"2026-11-24T00:00:00Z", "specversion": b"1.0"}
+    return [(f"ce_{name}", value) for name, value in attributes.items()]
+
+
+def structured(**more: bytes) -> bytes:
+    parts = {"specversion": b'"1.0"', "id": b'"1"', "source": b'"x"', "type": b'"t"', "data": b"{}", **more}
+    parts = {"time": b'"2026-11-24T00:00:00Z"', **parts}
+    return b"{" + b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items()) + b"}"
+
+
+def transition(more: bytes) -> bytes:
+    said = b'"org":"acme","subject":{"type":"device","id":"x"},"from":null,"to":"firing","at":"2026-11-24T00:00:00Z"'
+    return b"{" + said + more + b"}"
+
+
+HEALTH = b"fettle.health.transition.v1"
+HOSTILE = [
+    (binary(HEALTH), transition(b',"x":' + DEEP)),
+    (binary(HEALTH), transition(b',"x":"\\ud800"')),
+    (binary(HEALTH), transition(b',"x":"\xff"')),
+    (binary(HEALTH), transition(b',"flap_count":1' + b"0" * 9_000)),
+    (binary(HEALTH), b'"org"'),
+    (binary(HEALTH), transition(b"").replace(b"2026-11-24T00:00:00Z", b"0001-01-01T00:00:00+14:00")),
+    (binary(b"\xff"), b"{}"),
+    ([*binary(HEALTH), ("ce_id", b"2")], transition(b"")),
+    (STRUCTURED, b"[" * 100_000),
+    (STRUCTURED, structured(data=DEEP)),
+    (STRUCTURED, structured(data=b'{"a":"\\ud800"}')),
+    (STRUCTURED, structured(type=b'"\\ud800"')),
+    (STRUCTURED, structured(time=b'"9999-12-31T23:59:59-14:00"')),
+    (STRUCTURED, structured(data=b"NaN")),
+    (STRUCTURED, structured(causationdepth=b"9" * 9_000)),
+]
+
+
+@pytest.mark.rule("AC-73")
+@SHARED
+async def test_hostile_records_end_no_stream(world: World) -> None:
+    headers = await bearer(world)
+    world.tickets.open("acme", "Lift")
+    good = world.tickets.entry("acme", 1, "comment-added", {"type": "user"}, body="good")
+    async with world.events(PATH, **headers) as stream:
+        for topic in ("ticket.events", "health.transitions"):
+            for ce_headers, value in HOSTILE:
+                name = world.settings.topic(topic)
+                await world.producer.send_and_wait(name, value, key=b"acme/\xff", headers=ce_headers)
+                await world.producer.send_and_wait(name, value, key=b"acme", headers=ce_headers)
+        await world.ticket_event(good)
+        assert (await stream.next()).data["entry"]["body"] == "good"
+        await world.transition("acme")
+        assert (await stream.next()).name == "fettle.health.transition.v1"
+    assert (await world.call("GET", "/readyz")).status_code == 200
+
+
 async def test_streams_end_when_the_console_stops(environment: dict[str, str]) -> None:
     async with console_world(environment) as world:
         headers = await bearer(world)

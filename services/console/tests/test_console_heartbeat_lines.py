@@ -30,8 +30,10 @@ def test_good_lines_become_records_keyed_by_org_type_and_id() -> None:
 
 BAD = [
     (b"not json", "not_json", None),
-    (b"[1]", "not_json", None),
-    (b"[" * 5000, "not_json", None),
+    (b"[1]", "field_invalid", None),
+    (b"[" * 5000, "field_invalid", None),
+    (b'{"x":' + b"[" * 5000, "not_json", None),
+    (b'{"type":"device","id":"\\ud800"}', "not_json", None),
     (b"\xff", "not_json", None),
     (line(id="x"), "key_invalid", "type"),
     (line(type="space", id="x"), "key_invalid", "id"),
@@ -45,9 +47,10 @@ BAD = [
     (line(type="device", id="x", status="fine"), "status_invalid", "status"),
     (line(type="device", id="x", interval_s=0), "interval_out_of_range", "interval_s"),
     (line(type="device", id="x", interval_s=86_401), "interval_out_of_range", "interval_s"),
-    (line(type="device", id="x", interval_s="30"), "interval_out_of_range", "interval_s"),
+    (line(type="device", id="x", interval_s="30"), "field_invalid", "interval_s"),
     (line(type="device", id="x", name=5), "field_invalid", "name"),
-    (line(type="device", id="x", at="yesterday"), "field_invalid", "at"),
+    (line(type="device", id="x", name="a\x00"), "field_invalid", "name"),
+    (line(type="device", id="x", integration="å" * 101), "field_invalid", "integration"),
     (line(type="device", id="x", name="n" * 17_000), "too_large", None),
 ]
 

@@ -42,7 +42,7 @@ async def test_what_is_accepted_stands_in_the_log_and_what_is_refused_is_named(n
 @pytest.mark.rule("AC-11")
 async def test_a_full_body_is_taken_in_one_answer(new_world: World) -> None:
     token = await new_world.token("acme", "ingest")
-    fleet = [{"type": "device", "id": f"d{number}", "name": "n" * 1000} for number in range(900)]
+    fleet = [{"type": "device", "id": f"d{number}", "reason": "r" * 1000} for number in range(900)]
     body = "\n".join(json.dumps(device) for device in fleet).encode()
     answer = await new_world.call("POST", PATH, token, content=body)
     assert answer.json() == {"accepted": 900, "refused": []}

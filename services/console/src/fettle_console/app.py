@@ -5,6 +5,7 @@ from fettle_chassis.http import HttpServer, http_app
 from fettle_chassis.relay import Relay
 from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer
+from fettle_console.adapters.answers import Answers
 from fettle_console.adapters.bearers import Bearers
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
@@ -15,6 +16,7 @@ from fettle_console.adapters.services import Services
 from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
 from fettle_console.console import Console
+from fettle_console.domain.request_limit import RequestLimit
 from fettle_console.entrypoints import event_api, front, heartbeat_api, openapi, org_api, token_api
 from fettle_console.entrypoints.pages.app import pages_app
 from fettle_console.settings import ConsoleSettings
@@ -33,11 +35,13 @@ def build_app(settings: ConsoleSettings) -> Service:
         bearers=Bearers(tokens, bootstrap.get_secret_value() if bootstrap else None),
         tokens=tokens,
         orgs=Orgs(database, Signer(settings.signing_keys)),
+        answers=Answers(database),
         sessions=Sessions(database),
         services=services,
         documents=Documents(services),
         heartbeats=HeartbeatLog(settings),
         live=Live(settings),
+        request_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),
     )
     app = http_app(service, settings, title="Fettle")
     app.state.console = console

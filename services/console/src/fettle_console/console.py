@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from fettle_console.adapters.answers import Answers
 from fettle_console.adapters.bearers import Bearers
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
@@ -14,6 +15,7 @@ from fettle_console.adapters.orgs import Orgs
 from fettle_console.adapters.services import Services
 from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
+from fettle_console.domain.request_limit import RequestLimit
 from fettle_console.settings import ConsoleSettings
 
 
@@ -23,11 +25,13 @@ class Console:
     bearers: Bearers
     tokens: Tokens
     orgs: Orgs
+    answers: Answers
     sessions: Sessions
     services: Services
     documents: Documents
     heartbeats: HeartbeatLog
     live: Live
+    request_limit: RequestLimit
 
     @staticmethod
     def now() -> datetime:

@@ -29,6 +29,10 @@ class ConsoleSettings(ServiceSettings):
     session_s: int = Field(default=14 * 86_400, ge=60)
     """How long a person stays signed in, unless the token that they came with ends earlier."""
 
+    requests_per_s: float = Field(default=100, gt=0)
+    requests_burst: int = Field(default=1_000, ge=1)
+    """How many requests a second each token may send to this process, and how many at once after a pause."""
+
     @property
     def service_urls(self) -> Mapping[Owner, str]:
         """Where each service listens; by default beside the console."""

@@ -8,8 +8,9 @@ from sqlalchemy import text
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
 from fettle_chassis.signing import Signer
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
+from fettle_contracts.identity import check_org
 from fettle_contracts.orgs import ORG, Org
 from fettle_contracts.topics import ORGS
 
@@ -22,20 +23,24 @@ class Orgs:
     def __init__(self, database: Database, signer: Signer) -> None:
         self._database, self._signer = database, signer
 
-    async def create(self, org: str, name: str, now: datetime) -> tuple[Org, bool]:
+    async def create(self, work: UnitOfWork, org: str, name: str, now: datetime) -> tuple[Org, bool]:
         """The org, and whether it is new. One that exists stays as it is, its name too, and is told again, so that
         calling this twice also mends a topic that lost the message."""
-        async with unit_of_work(self._database) as work:
-            inserted = await work.connection.execute(
-                text("INSERT INTO org VALUES (:org, :name, :now) ON CONFLICT (org) DO NOTHING"),
-                {"org": org, "name": name, "now": now},
-            )
-            row = (await work.connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one()
-            present = Org(org=row.org, name=row.name, created_at=row.created_at)
-            work.publish(Outgoing.of(self._told(present, now), ORGS))
+        inserted = await work.connection.execute(
+            text("INSERT INTO org VALUES (:org, :name, :now) ON CONFLICT (org) DO NOTHING"),
+            {"org": org, "name": name, "now": now},
+        )
+        row = (await work.connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one()
+        present = Org(org=row.org, name=row.name, created_at=row.created_at)
+        work.publish(Outgoing.of(self._told(present, now), ORGS))
         return present, inserted.rowcount > 0
 
     async def get(self, org: str) -> Org | None:
+        """None also for what can be no org's name: a path may hold any text."""
+        try:
+            check_org(org)
+        except ValueError:
+            return None
         async with self._database.reading() as connection:
             row = (await connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one_or_none()
         return Org(org=row.org, name=row.name, created_at=row.created_at) if row else None

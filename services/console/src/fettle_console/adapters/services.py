@@ -55,12 +55,12 @@ class Services(Part):
         """The answer to one request, its body still unread, whatever its status.
 
         `path` is raw: percent-encoded, with its query. Waits 2 s for a connection and 30 s between two pieces of the
-        answer. Raises `Problem` 503 with `Retry-After` when the service is away, 502 when it does not accept our
-        token.
+        answer. Raises `Problem` 400 for a path that no address may have, 503 with `Retry-After` when the service is
+        away, 502 when it does not accept our token.
         """
-        url = self._urls[owner].copy_with(raw_path=path.encode("ascii"))
         credentials = [("authorization", f"Bearer {self._token(caller)}")] if caller else []
-        request = self._clients[owner].build_request(method, url, headers=[*headers, *credentials], content=body)
+        wire = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in [*headers, *credentials]]
+        request = self._clients[owner].build_request(method, self._url(owner, path), headers=wire, content=body)
         began = time.monotonic()
         try:
             answer = await self._clients[owner].send(request, stream=True)
@@ -74,6 +74,13 @@ class Services(Part):
             yield answer
         finally:
             await answer.aclose()
+
+    def _url(self, owner: Owner, path: str) -> httpx2.URL:
+        try:
+            return self._urls[owner].copy_with(raw_path=path.encode("ascii"))
+        except httpx2.InvalidURL:
+            message = "The path is too long, or holds a character that must be percent-encoded."
+            raise Problem(400, ProblemCode.MALFORMED, message) from None
 
     def _token(self, caller: Caller) -> str:
         return issue(self._keys, caller, datetime.now(UTC))

@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 
 from fettle_chassis.database import Database
 from fettle_chassis.tokens import Role
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_console.domain.credentials import Token
 
 REMEMBERED_S = 5.0
@@ -47,24 +47,23 @@ class Tokens:
             self._remembered.popitem(last=False)
         return token
 
-    async def add(self, token: Token, token_hash: str) -> None:
-        async with unit_of_work(self._database) as work:
-            await work.connection.execute(
-                text(
-                    "INSERT INTO token (id, org, role, name, hash, created_at, created_by, expires_at) "
-                    "VALUES (:id, :org, :role, :name, :hash, :created_at, :created_by, :expires_at)"
-                ),
-                {
-                    "id": UUID(token.id),
-                    "org": token.org,
-                    "role": token.role.value,
-                    "name": token.name,
-                    "hash": token_hash,
-                    "created_at": token.created_at,
-                    "created_by": token.created_by,
-                    "expires_at": token.expires_at,
-                },
-            )
+    async def add(self, work: UnitOfWork, token: Token, token_hash: str) -> None:
+        await work.connection.execute(
+            text(
+                "INSERT INTO token (id, org, role, name, hash, created_at, created_by, expires_at) "
+                "VALUES (:id, :org, :role, :name, :hash, :created_at, :created_by, :expires_at)"
+            ),
+            {
+                "id": UUID(token.id),
+                "org": token.org,
+                "role": token.role.value,
+                "name": token.name,
+                "hash": token_hash,
+                "created_at": token.created_at,
+                "created_by": token.created_by,
+                "expires_at": token.expires_at,
+            },
+        )
 
     async def page(self, org: str, after: UUID | None, limit: int) -> list[Token]:
         """Up to `limit` tokens of the org in order of creation (ids are time-ordered), those that have ended too."""

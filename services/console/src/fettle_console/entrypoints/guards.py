@@ -1,5 +1,7 @@
 """Who calls the API: `Authorization: Bearer <token>` and nothing else; cookies do not count here."""
 
+import math
+import time
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -8,7 +10,7 @@ from fastapi.security import HTTPBearer
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller, Role
 from fettle_console import metrics
-from fettle_console.console import TheConsole
+from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import Admitted, Answer, Forbidden, enter
 from fettle_console.domain.credentials import Bearer
 from fettle_contracts.problems import ProblemCode
@@ -30,11 +32,20 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
         raise Problem(
             401, ProblemCode.TOKEN_INVALID, "The token is unknown, has ended, or was revoked.", headers=_CHALLENGE
         )
+    _check_pace(found, console)
     return found
 
 
+def _check_pace(holder: Bearer, console: Console) -> None:
+    wait_s = console.request_limit.wait_s(holder.actor_id, time.monotonic())
+    if wait_s:
+        metrics.LIMITED.inc()
+        message = "The token's requests come too fast; each is limited on its own. Wait as Retry-After says."
+        raise Problem(429, ProblemCode.TOO_MANY, message, headers={"Retry-After": str(math.ceil(wait_s))})
+
+
 Holder = Annotated[Bearer, Depends(_holder)]
-"""Whoever holds the request's token."""
+"""Whoever holds the request's token. 401 without one that counts, 429 when its requests come too fast."""
 
 
 def admitted(answer: Answer) -> str:

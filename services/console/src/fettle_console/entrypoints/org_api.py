@@ -2,14 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import AfterValidator, Field
 
 from fettle_chassis.tokens import Caller
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_console.adapters.answers import Answer, Written
 from fettle_console.console import TheConsole
 from fettle_console.domain.access import found
 from fettle_console.entrypoints.guards import Holder, admitted
-from fettle_contracts.identity import OrgName
+from fettle_console.entrypoints.writes import IdempotencyKey, LineOfText, once
+from fettle_contracts.identity import OrgName, check_org
 from fettle_contracts.message import Message
 from fettle_contracts.times import Instant
 
@@ -20,7 +24,7 @@ class NewOrg(Message):
     """An org to be. Without a name it goes by its id."""
 
     org: OrgName
-    name: str = Field(default="", max_length=200)
+    name: LineOfText = Field(default="", max_length=200)
 
 
 class OrgView(Message):
@@ -36,18 +40,35 @@ class OrgPage(Message):
     next_cursor: str | None
 
 
-@router.post("", status_code=201, responses={200: {"description": "The org exists already and stays as it is."}})
-async def create_org(new: NewOrg, holder: Holder, console: TheConsole, response: Response) -> OrgView:
+def _cursor(text: str) -> str:
+    return check_org(text) if text else text
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=OrgView,
+    responses={200: {"model": OrgView, "description": "The org exists already and stays as it is."}},
+)
+async def create_org(new: NewOrg, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
     """Create an org. Needs the installation's own token. Repeating it changes nothing."""
-    admitted(found(holder))
-    org, is_new = await console.orgs.create(new.org, new.name.strip() or new.org, console.now())
-    response.status_code = 201 if is_new else 200
-    return OrgView(org=org.org, name=org.name, created_at=org.created_at)
+    actor = admitted(found(holder))
+
+    async def write(work: UnitOfWork) -> Written:
+        org, is_new = await console.orgs.create(work, new.org, new.name.strip() or new.org, console.now())
+        view = OrgView(org=org.org, name=org.name, created_at=org.created_at)
+        answer = Answer(201 if is_new else 200, view.to_dict())
+        return Written(answer, again=answer)
+
+    return await once(console, "", key, f"org {actor} {new.model_dump_json()}", write)
 
 
 @router.get("")
 async def list_orgs(
-    holder: Holder, console: TheConsole, cursor: str = "", limit: Annotated[int, Query(ge=1, le=200)] = 50
+    holder: Holder,
+    console: TheConsole,
+    cursor: Annotated[str, AfterValidator(_cursor)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OrgPage:
     """The orgs that the caller may see: its own, or all for the installation's token."""
     if isinstance(holder, Caller):

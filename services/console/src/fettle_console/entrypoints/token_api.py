@@ -6,15 +6,27 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
 from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.console import TheConsole
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_console.adapters.answers import Answer, Written
+from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import administer
-from fettle_console.domain.credentials import DEFAULT_LIFE, LONGEST_LIFE, SECRET_BYTES, Token, hash_of, token_text
+from fettle_console.domain.credentials import (
+    DEFAULT_LIFE,
+    LONGEST_LIFE,
+    SECRET_BYTES,
+    Bearer,
+    Token,
+    hash_of,
+    token_text,
+)
 from fettle_console.entrypoints.guards import Holder, admitted, no_such_org
+from fettle_console.entrypoints.writes import IdempotencyKey, LineOfText, once
 from fettle_contracts.message import Message
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import Instant
@@ -26,7 +38,7 @@ class NewToken(Message):
     """A token to be. `name` is shown wherever its holder acts; it ends after `expires_in_s` (90 days)."""
 
     role: Role
-    name: str = Field(default="", max_length=120)
+    name: LineOfText = Field(default="", max_length=120)
     expires_in_s: int = Field(default=int(DEFAULT_LIFE.total_seconds()), ge=1, le=int(LONGEST_LIFE.total_seconds()))
 
 
@@ -52,16 +64,29 @@ class TokenPage(Message):
     next_cursor: str | None
 
 
-@router.post("", status_code=201)
-async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsole) -> MintedToken:
-    """Mint a token for the org. Admins may, and the installation's own token."""
-    actor = admitted(administer(holder, org))
-    if await console.orgs.get(org) is None:
-        raise no_such_org()
-    text = token_text(secrets.token_bytes(SECRET_BYTES))
-    token = _token(org, new, actor, console.now())
-    await console.tokens.add(token, hash_of(text))
-    return MintedToken(**_shown(token).to_dict(), token=text)
+@router.post(
+    "",
+    status_code=201,
+    response_model=MintedToken,
+    responses={200: {"model": TokenView, "description": "This Idempotency-Key came before: the token of that time."}},
+)
+async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
+    """Mint a token for the org. Admins may, and the installation's own token.
+
+    A repeat with the same `Idempotency-Key` mints nothing: it is answered 200 with the token that was made then, but
+    without its text, which stands in the first answer only, as nothing but its hash is kept. Who has lost that answer
+    revokes the token by its `id` and mints another one under another key.
+    """
+    actor = await _administrator(org, holder, console)
+
+    async def write(work: UnitOfWork) -> Written:
+        text = token_text(secrets.token_bytes(SECRET_BYTES))
+        token = _token(org, new, actor, console.now())
+        await console.tokens.add(work, token, hash_of(text))
+        view = _shown(token).to_dict()
+        return Written(Answer(201, {**view, "token": text}), again=Answer(200, view))
+
+    return await once(console, org, key, f"token {actor} {new.model_dump_json()}", write)
 
 
 @router.get("")
@@ -73,9 +98,7 @@ async def list_tokens(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> TokenPage:
     """The org's tokens, oldest first, those that have ended too."""
-    admitted(administer(holder, org))
-    if await console.orgs.get(org) is None:
-        raise no_such_org()
+    await _administrator(org, holder, console)
     tokens = await console.tokens.page(org, cursor, limit + 1)
     page = [_shown(token) for token in tokens[:limit]]
     return TokenPage(items=tuple(page), next_cursor=page[-1].id if len(tokens) > limit else None)
@@ -84,9 +107,17 @@ async def list_tokens(
 @router.delete("/{id}", status_code=204)
 async def revoke_token(org: str, id: UUID, holder: Holder, console: TheConsole) -> None:
     """Revoke a token; sessions of people who signed in with it end too."""
-    admitted(administer(holder, org))
+    await _administrator(org, holder, console)
     if not await console.tokens.revoke(org, id):
         raise Problem(404, ProblemCode.NOT_FOUND, "The org has no such token.")
+
+
+async def _administrator(org: str, holder: Bearer, console: Console) -> str:
+    """Who acts. Raises `Problem` 404 for an org that does not exist, to the installation's own token too."""
+    actor = admitted(administer(holder, org))
+    if await console.orgs.get(org) is None:
+        raise no_such_org()
+    return actor
 
 
 def _token(org: str, new: NewToken, actor: str, now: datetime) -> Token:

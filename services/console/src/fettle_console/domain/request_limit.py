@@ -1,0 +1,37 @@
+"""How fast one token may ask: each has a bucket of requests that is filled at a steady pace."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    at: float
+
+
+class RequestLimit:
+    """`burst` requests at once and `per_s` requests a second for each token.
+
+    Remembers the `tokens` that asked last; one that was forgotten begins with a full bucket.
+    """
+
+    def __init__(self, per_s: float, burst: int, *, tokens: int = 10_000) -> None:
+        self._per_s, self._burst, self._tokens = per_s, burst, tokens
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def wait_s(self, token: str, now: float) -> float:
+        """0 when the request counts and may go on; else it does not count, and after so many seconds one may.
+
+        `now` is in seconds of a clock that never goes back.
+        """
+        bucket = self._buckets.setdefault(token, _Bucket(self._burst, now))
+        self._buckets.move_to_end(token)
+        if len(self._buckets) > self._tokens:
+            self._buckets.popitem(last=False)
+        bucket.left = min(self._burst, bucket.left + (now - bucket.at) * self._per_s)
+        bucket.at = now
+        if bucket.left < 1:
+            return (1 - bucket.left) / self._per_s
+        bucket.left -= 1
+        return 0.0

@@ -1,0 +1,54 @@
+"""How a write of the console's own API is done once, and the names that it takes."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Header
+from fastapi.responses import JSONResponse
+from pydantic import AfterValidator
+
+from fettle_chassis.http import Problem
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_console.adapters.answers import KeyReused, Written
+from fettle_console.console import Console
+from fettle_contracts.problems import ProblemCode
+
+KEY_MAX_CHARACTERS = 256
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+    if idempotency_key is not None and not (
+        0 < len(idempotency_key) <= KEY_MAX_CHARACTERS and idempotency_key.isprintable()
+    ):
+        rule = f"An Idempotency-Key has 1 to {KEY_MAX_CHARACTERS} characters."
+        raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
+    return idempotency_key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_key)]
+"""The request's `Idempotency-Key`, if it has one. 400 for one that is empty or too long."""
+
+
+def _one_line(name: str) -> str:
+    if _CONTROL.search(name):
+        raise ValueError("a name has no control characters")
+    return name
+
+
+LineOfText = Annotated[str, AfterValidator(_one_line)]
+"""A name that is shown: one line, without what neither a page nor the database can hold."""
+
+
+async def once(
+    console: Console, org: str, key: str | None, request: str, write: Callable[[UnitOfWork], Awaitable[Written]]
+) -> JSONResponse:
+    """The answer to `write`, or to the first request with this key. Raises `Problem` 422 when that was another one."""
+    try:
+        answer = await console.answers.once(org, key, request, console.now(), write)
+    except KeyReused:
+        message = "This Idempotency-Key came before with another request."
+        raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message, field="Idempotency-Key") from None
+    return JSONResponse(answer.body, answer.status)
