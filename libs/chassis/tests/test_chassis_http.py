@@ -1,18 +1,25 @@
 """Every answer that is not a success is a problem detail; who calls is checked before anything else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
+from chassis_echo.app import PACKAGE
+from chassis_echo.workbench import database_of
+from fastapi import FastAPI
 from pydantic import BaseModel
+from sqlalchemy import text
 
+from fettle_chassis.database import Database
 from fettle_chassis.failures import StartRefused, TransientError
-from fettle_chassis.http import Admin, HttpServer, Operator, Problem, http_app
+from fettle_chassis.http import Admin, HttpServer, IdempotencyKey, Operator, Problem, comes_first, http_app
 from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, issue
+from fettle_chassis.unit_of_work import unit_of_work
 
 SETTINGS = ServiceSettings.load({"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "x:1", "FETTLE_SIGNING_KEYS": "a:" + "A" * 44})
 PATH = "/api/v1/orgs/acme/things"
@@ -34,8 +41,8 @@ class Moody(Part):
         return self.reason
 
 
-def bearer(org: str = "acme", role: Role = Role.OPERATOR, ttl_s: int = 60) -> dict[str, str]:
-    token = issue(SETTINGS.signing_keys, Caller(org, role, "ann"), datetime.now(UTC), ttl_s=ttl_s)
+def bearer(org: str = "acme", role: Role = Role.OPERATOR, ttl_s: int = 60, *, person: str = "ann") -> dict[str, str]:
+    token = issue(SETTINGS.signing_keys, Caller(org, role, person), datetime.now(UTC), ttl_s=ttl_s)
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -152,3 +159,83 @@ async def test_a_port_that_is_taken_refuses_the_start() -> None:
         with pytest.raises(StartRefused, match=f"127.0.0.1:{server.port}"):
             async with second.running():
                 pass
+
+
+@pytest.fixture
+async def database(environment: dict[str, str]) -> AsyncIterator[Database]:
+    async with database_of(ServiceSettings.load(environment)) as database:
+        await database.ensure_exists()
+        await database.migrate(PACKAGE)
+        yield database
+
+
+@pytest.fixture
+async def keeper(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
+    """Things that are kept in a database; one of size 1 is refused after it was entered."""
+    app = http_app(Service("things"), SETTINGS, title="Things")
+    statements = {
+        "text": text("SELECT CAST(:value AS text)"),
+        "json": text("SELECT CAST(json_build_object('a', CAST(:value AS text)) AS text)"),
+    }
+
+    @app.get("/kept/{way}")
+    async def kept(way: str, value: str) -> None:
+        value = value.replace("half", "\ud800")
+        async with database.engine.begin() as connection:
+            if way == "copy":
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert driver is not None
+                await driver.copy_records_to_table("heard", records=[(value, 0)], columns=["id", "partition"])
+            elif way == "jsonb":
+                await connection.execute(text("SELECT CAST(:value AS jsonb)"), {"value": f'"{value}"'})
+            else:
+                await connection.execute(statements[way], {"value": value})
+
+    _put_things(app, database)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://things.test") as client:
+        yield client
+
+
+def _put_things(app: FastAPI, database: Database) -> None:
+    @app.put("/api/v1/orgs/{org}/things/{name}")
+    async def put(org: str, name: str, caller: Operator, thing: Thing, key: IdempotencyKey) -> dict[str, bool]:
+        async with unit_of_work(database) as work:
+            first = await comes_first(work, caller, key, name, thing.model_dump())
+            if thing.size == 1:
+                raise Problem(409, "too_small", "It is too small.")
+        return {"first": first}
+
+
+@pytest.mark.rule("OP-47")
+@pytest.mark.parametrize("way", ["text", "json", "copy"])
+@pytest.mark.parametrize("value", ["a\x00b", "half"])
+async def test_text_that_no_column_can_hold_is_malformed(keeper: httpx2.AsyncClient, way: str, value: str) -> None:
+    assert (await keeper.get(f"/kept/{way}", params={"value": "fine"})).status_code == 200
+    problem(await keeper.get(f"/kept/{way}", params={"value": value}), 400, "malformed")
+
+
+@pytest.mark.rule("OP-47")
+async def test_an_escaped_nul_in_json_is_malformed(keeper: httpx2.AsyncClient) -> None:
+    problem(await keeper.get("/kept/jsonb", params={"value": "a\\u0000"}), 400, "malformed")
+
+
+@pytest.mark.rule("HM-89", "TS-36")
+async def test_a_key_belongs_to_one_request_of_one_caller(keeper: httpx2.AsyncClient) -> None:
+    async def put(
+        key: str | None, size: int = 9, *, name: str = "a", org: str = "acme", person: str = "ann"
+    ) -> httpx2.Response:
+        headers = bearer(org, person=person) | ({} if key is None else {"idempotency-key": key})
+        return await keeper.put(f"/api/v1/orgs/{org}/things/{name}", json={"size": size}, headers=headers)
+
+    assert [(await put("k1")).json() for _ in range(3)] == [{"first": True}, {"first": False}, {"first": False}]
+    assert [(await put(None)).json() for _ in range(2)] == [{"first": True}] * 2
+    for other in (put("k1", 8), put("k1", name="b"), put("k1", person="bob")):
+        problem(await other, 422, "idempotency_key_reused")
+    assert (await put("k1")).json() == {"first": False}, "what was refused changed nothing"
+    assert (await put("k1", org="globex")).json() == {"first": True}, "keys are an org's own"
+    problem(await put("k2", 1), 409, "too_small")
+    assert (await put("k2", 2)).json() == {"first": True}, "what was refused leaves the key free"
+    at_once = await asyncio.gather(*(put("k3") for _ in range(4)))
+    assert sorted(answer.json()["first"] for answer in at_once) == [False, False, False, True]
+    for wrong in ("", "k" * 257):
+        assert problem(await put(wrong), 400, "malformed")["field"] == "Idempotency-Key"

@@ -1,5 +1,6 @@
 """Health and ticket policies: defaults, what is refused, and which value counts for one subject."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ def test_what_is_shown_can_be_sent_back() -> None:
         ({"open_debounce_s": 1.5}, "open_debounce_s", "whole number"),
         ({"discover": "all"}, "discover", "'judge' or 'list_only'"),
         ({"subject_cap": 0}, "subject_cap", "at least 1"),
-        ({"timeout_s": 30, "default_interval_s": 45}, "", "timeout_s 30 is under default_interval_s 45"),
+        ({"timeout_s": 30, "default_interval_s": 45}, "timeout_s", "timeout_s 30 is under default_interval_s 45"),
         ({"overrides": [{"match": {}, "timeout_s": 9}]}, "overrides.0.match", "exactly one of"),
         (
             {"overrides": [{"match": {"model": "a", "integration": "b"}, "timeout_s": 9}]},
@@ -130,13 +131,29 @@ def test_what_is_shown_can_be_sent_back() -> None:
         ({"overrides": [{"match": {"model": "a"}, "rollup_threshold": 3}]}, "overrides.0", "an integration only"),
         (
             {"overrides": [{"match": {"model": "a"}, "timeout_s": 9}, {"match": {"model": "a"}, "timeout_s": 8}]},
-            "",
+            "overrides.1.match",
             "two overrides match model a",
         ),
         (
             {"default_interval_s": 600, "overrides": [{"match": {"model": "a"}, "timeout_s": 9}]},
-            "",
-            "timeout_s 9 is under default_interval_s 600 for model a",
+            "overrides.0.timeout_s",
+            "timeout_s 9 is under default_interval_s 600 for model a (with what is set for the org)",
+        ),
+        (
+            {
+                "overrides": [
+                    {"match": {"subject": "device/t17"}, "default_interval_s": 60},
+                    {"match": {"integration": "hue-1"}, "timeout_s": 9},
+                ]
+            },
+            "overrides.0.default_interval_s",
+            "9 is under default_interval_s 60 for subject device/t17 (with what is set for integration hue-1)",
+        ),
+        ({"overrides": [{"match": {"model": "a\0"}, "timeout_s": 90}]}, "overrides.0.match.model", "no control"),
+        (
+            {"overrides": [{"match": {"integration": "a\x9f"}, "timeout_s": 90}]},
+            "overrides.0.match.integration",
+            "no control",
         ),
     ],
 )
@@ -144,6 +161,51 @@ def test_values_that_cannot_work_are_refused_naming_field_and_rule(
     value: dict[str, Any], field: str, rule: str
 ) -> None:
     assert any(fault.field == field and rule in fault.message for fault in _faults(value)), _faults(value)
+
+
+TIMES = st.fixed_dictionaries(
+    {}, optional={"timeout_s": st.none() | st.integers(1, 4), "default_interval_s": st.integers(1, 4)}
+).filter(bool)
+LAYERS = {name: [{name: value}, {name: f"{value}x"}] for name, value in NAMES.items()}
+
+
+@pytest.mark.rule("KF-12", "KF-13")
+@given(
+    org=TIMES,
+    overrides=st.lists(
+        st.tuples(st.sampled_from([match for layer in LAYERS.values() for match in layer]), TIMES),
+        unique_by=lambda override: str(override[0]),
+        max_size=6,
+    ),
+)
+def test_a_policy_is_refused_exactly_when_a_subject_could_have_a_timeout_under_its_interval(
+    org: dict[str, Any], overrides: list[tuple[dict[str, str], dict[str, Any]]]
+) -> None:
+    body = {**org, "overrides": [{"match": match, **times} for match, times in overrides]}
+    kept = HealthPolicy.kept(body)
+    values = [[None, *(match[name] for match in layer)] for name, layer in LAYERS.items()]
+    found = [
+        effective(kept, integration, model, None if subject is None else SubjectRef.parse(subject))
+        for integration, model, subject in product(*values)
+    ]
+    impossible = any(
+        rules.timeout_s is not None
+        and rules.sources["default_interval_s"] != "platform"
+        and rules.timeout_s < rules.default_interval_s
+        for rules in found
+    )
+    if impossible:
+        (fault,) = _faults(body)
+        assert fault.field.endswith(("timeout_s", "default_interval_s"))
+    else:
+        assert HealthPolicy.model_validate(body) == kept
+
+
+@pytest.mark.rule("KF-12")
+def test_what_was_accepted_under_fewer_rules_stays_readable() -> None:
+    stored = {"overrides": [{"match": {"model": "a\x01"}, "timeout_s": 9, "default_interval_s": 600}]}
+    assert len(_faults(stored)) == 1
+    assert HealthPolicy.kept(stored).to_dict()["overrides"] == stored["overrides"]
 
 
 @pytest.mark.rule("KF-12")

@@ -1,5 +1,7 @@
 """The correlator as a process: Kafka in, Kafka out, and its API."""
 
+import json
+from base64 import urlsafe_b64encode
 from collections import defaultdict
 from typing import Any
 
@@ -106,6 +108,7 @@ async def test_what_cannot_work_or_is_not_allowed_is_refused_with_field_and_rule
         put = ("PUT", "/health-policy")
         silent = await refused(400, *put, json={**BRISK, "default_interval_s": 30})
         assert "under default_interval_s" in silent["detail"]
+        assert silent["field"] == "timeout_s"
         window = await refused(400, *put, json={"flap_window_s": 86_401})
         assert "flap_window_s" in window["field"]
         assert "no field 'enabeld'" in (await refused(400, *put, json={"enabeld": True}))["detail"]
@@ -208,3 +211,123 @@ async def test_an_org_that_fettle_did_not_sign_for_is_set_aside(environment: dic
         (letter,) = await service.read(dead_letters_of(ORGS), lambda found: bool(found))
         assert (letter.key, letter.headers["dlq-reason"]) == ("forged", "unsigned")
         assert (await service.call("GET", "/health-policy", org="forged")).status_code == 404
+
+
+def cursor(*place: object) -> str:
+    return urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+UNKEEPABLE = [
+    (f"/transitions?cursor={cursor(2**63, 1)}", "cursor"),
+    (f"/transitions?cursor={cursor(1, -(2**80))}", "cursor"),
+    (f"/subjects?cursor={cursor('a' + chr(0))}", "cursor"),
+    (f"/subjects?cursor={cursor(chr(0xD800))}", "cursor"),
+    (f"/subjects?cursor={urlsafe_b64encode(b'[' * 9_000).decode()}", "cursor"),
+    *((f"/subjects?{name}=a%00", name) for name in ("integration", "space", "q")),
+    ("/transitions?subject=device/a%00", "subject"),
+]
+
+
+@pytest.mark.rule("OP-47")
+async def test_what_no_column_can_hold_is_malformed(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        for path, field in UNKEEPABLE:
+            answer = await service.call("GET", path)
+            assert (answer.status_code, answer.json()["field"]) == (400, field), (path, answer.text)
+        assert (await service.call("GET", "/subjects/device/a%00")).status_code == 404
+        versions = {"If-Match": '"' + "9" * 5_000 + '"'}
+        answer = await service.call("PUT", "/health-policy", json={}, headers=versions)
+        assert (answer.status_code, answer.json()["field"]) == (400, "If-Match")
+
+
+IMPOSSIBLE = [
+    ({"timeout_s": 30, "default_interval_s": 60}, "timeout_s"),
+    ({"overrides": [{"match": {"model": "a\0"}, "timeout_s": 90}]}, "overrides.0.match.model"),
+    ({"overrides": [{"match": {"model": "a"}, "timeout_s": 9, "default_interval_s": 60}]}, "overrides.0.timeout_s"),
+    ({"default_interval_s": 60, "overrides": [{"match": {"model": "a"}, "timeout_s": 9}]}, "overrides.0.timeout_s"),
+    ({"overrides": [{"match": {"model": "a"}, "timeout_s": 90, "open_debouce_s": 3}]}, "overrides.0.open_debouce_s"),
+    ({"overrides": [{"match": {"model": "a", "site": "b"}, "timeout_s": 90}]}, "overrides.0.match.site"),
+    ({"enabeld": True}, "enabeld"),
+]
+
+
+@pytest.mark.rule("HM-74")
+async def test_a_policy_says_what_it_says_and_an_answer_can_be_sent_back(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        for body, field in IMPOSSIBLE:
+            answer = await service.call("PUT", "/health-policy", json=body)
+            assert (answer.status_code, answer.json()["field"]) == (400, field), answer.text
+        shown = (await service.call("PUT", "/health-policy", json={"timeout_s": 30})).json()
+        assert (shown["timeout_s"], shown["default_interval_s"]) == (30, 60)
+        again = await service.call("PUT", "/health-policy", json=shown)
+        assert (again.status_code, again.json()["version"]) == (200, shown["version"])
+
+
+@pytest.mark.rule("HM-88")
+async def test_an_interval_that_the_timeout_does_not_outlast_is_not_registered(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+
+        async def register(interval_s: int, **said: Any) -> tuple[int, str | None]:
+            answer = await service.call("PUT", "/subjects/device/a", json={"interval_s": interval_s, **said})
+            return answer.status_code, answer.json().get("field")
+
+        assert await register(3_600) == (201, None)
+        slow = {"match": {"model": "chiller"}, "timeout_s": 600}
+        own = {"match": {"subject": "device/a"}, "open_debounce_s": 1}
+        policy = {"timeout_s": 30, "overrides": [slow, own]}
+        assert (await service.call("PUT", "/health-policy", json=policy)).status_code == 200
+        assert await register(30) == (400, "interval_s")
+        assert await register(29) == (200, None)
+        assert await register(600, model="chiller") == (400, "interval_s")
+        assert await register(599, model="chiller") == (200, None)
+        assert await register(599) == (400, "interval_s")
+        await service.say(profile("device/a", model="chiller"))
+
+        async def heard() -> bool:
+            return await register(598) == (200, None)
+
+        await service.eventually(heard)
+        loose = {"timeout_s": 30, "overrides": [{"match": {"subject": "device/a"}, "timeout_s": None}]}
+        assert (await service.call("PUT", "/health-policy", json=loose)).status_code == 200
+        assert await register(86_400) == (200, None)
+
+
+@pytest.mark.rule("HM-89")
+async def test_a_write_that_comes_again_under_its_key_changes_nothing(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+
+        async def write(method: str, path: str, key: str, **more: Any) -> tuple[int, Any]:
+            headers = {"Idempotency-Key": key, **more.pop("headers", {})}
+            answer = await service.call(method, path, headers=headers, **more)
+            return answer.status_code, answer.json() if answer.content else None
+
+        async def refused(method: str, path: str, key: str, **more: Any) -> None:
+            status, body = await write(method, path, key, **more)
+            assert (status, body["code"]) == (422, "idempotency_key_reused")
+
+        policy, subject = "/health-policy", "/subjects/device/a"
+        status, body = await write("PUT", policy, "k1", json={"open_debounce_s": 1})
+        assert (status, body["version"]) == (200, 2)
+        await write("PUT", policy, "k2", json={"open_debounce_s": 2})
+        status, body = await write("PUT", policy, "k1", json={"open_debounce_s": 1})
+        assert (status, body["version"], body["open_debounce_s"]) == (200, 3, 2)
+        await refused("PUT", policy, "k1", json={"open_debounce_s": 3})
+        await refused("PUT", policy, "k1", json={"open_debounce_s": 1}, headers={"If-Match": '"2"'})
+        stale = await write("PUT", policy, "k3", json={"open_debounce_s": 3}, headers={"If-Match": '"2"'})
+        assert stale[0] == 412
+        assert (await write("PUT", policy, "k3", json={"open_debounce_s": 3}))[0] == 200
+
+        assert (await write("PUT", subject, "k4", json={"name": "A"}))[0] == 201
+        await write("PUT", subject, "k5", json={"name": "B"})
+        status, body = await write("PUT", subject, "k4", json={"name": "A"})
+        assert (status, body["name"]) == (200, "B")
+        await refused("PUT", subject, "k4", json={"name": "C"})
+        await refused("PUT", "/subjects/device/b", "k4", json={"name": "A"})
+        await refused("DELETE", subject, "k4")
+        assert [(await write("DELETE", subject, "k6"))[0] for _ in range(2)] == [204, 204]
+        await refused("DELETE", "/subjects/device/b", "k6")
+        assert (await write("DELETE", subject, "k7"))[0] == 404

@@ -1,6 +1,7 @@
 """The HTTP door: statuses, answers, repeats, conflicts, lists, counts, policy, and who may do what."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -164,17 +165,20 @@ async def test_what_breaks_a_rule_is_refused_naming_field_and_rule(api: Api) -> 
         assert problem["detail"], change
 
 
-@pytest.mark.rule("TS-37")
+@pytest.mark.rule("TS-37", "OP-47")
 async def test_what_the_ticket_does_not_allow_is_a_conflict_and_what_is_not_there_not_found(api: Api) -> None:
     refused(await api.post("/tickets/1/start"), 404, "ticket_not_found")
-    refused(await api.post(f"/tickets/{2**70}/start"), 404, "ticket_not_found")
     await api.post("/tickets", REPORT)
     await api.post("/tickets/1/resolve")
     refused(await api.post("/tickets/1/start"), 409, "wrong_state")
     refused(await api.post("/tickets/1/comments", {}), 400, "comment_empty", "comment")
     refused(await api.post("/tickets/1/comments", {"comment": "x" * 65_537}), 413, "text_too_long", "comment")
     refused(await api.call("GET", "/tickets/9"), 404, "not_found")
-    refused(await api.call("GET", f"/tickets/{2**70}"), 404, "not_found")
+    for number in (2**70, -(2**70), -1, 0):
+        refused(await api.call("GET", f"/tickets/{number}"), 404, "not_found")
+        refused(await api.call("GET", f"/tickets/{number}/timeline"), 404, "not_found")
+        refused(await api.post(f"/tickets/{number}/start"), 404, "ticket_not_found")
+        refused(await api.put(f"/tickets/{number}/links", {"links": []}), 404, "ticket_not_found")
     refused(await api.call("GET", "/tickets/9/timeline"), 404, "not_found")
 
 
@@ -199,6 +203,10 @@ async def test_an_outdated_edit_gets_the_text_as_it_is_now(api: Api) -> None:
     assert (await api.put("/tickets/1/links", {"links": []})).json()["links"] == []
 
 
+def patterns(pattern: str, url: str = "https://x.test", **more: str) -> dict[str, Any]:
+    return {"link_patterns": [{"pattern": pattern, "url": url, **more}]}
+
+
 @pytest.mark.rule("TS-18", "TS-38")
 async def test_the_policy_is_the_admins_and_holds_from_the_next_command_on(api: Api) -> None:
     assert await api.get("/ticket-policy", role=Role.VIEWER) == {
@@ -213,9 +221,34 @@ async def test_the_policy_is_the_admins_and_holds_from_the_next_command_on(api: 
     assert (saved.status_code, saved.json()) == (200, await api.get("/ticket-policy"))
     assert refused(await api.post("/tickets", REPORT), 403, "report_issue_disabled")["detail"]
     refused(await api.put("/ticket-policy", {"retention_days": 4}, role=Role.ADMIN), 400, "malformed", "retention_days")
-    pattern = {"link_patterns": [{"pattern": "(", "url": "https://x.test"}]}
-    answer = await api.put("/ticket-policy", pattern, role=Role.ADMIN)
-    refused(answer, 400, "malformed", "link_patterns.0.pattern")
+    for pattern in ("(", "a{99999999999999}", "a\x00"):
+        answer = await api.put("/ticket-policy", patterns(pattern), role=Role.ADMIN)
+        refused(answer, 400, "malformed", "link_patterns.0.pattern")
+    answer = await api.put("/ticket-policy", patterns("WO", url="https://x.test/\x00"), role=Role.ADMIN)
+    refused(answer, 400, "malformed", "link_patterns.0.url")
+
+
+@pytest.mark.rule("TS-42")
+async def test_a_field_that_no_ticket_policy_has_is_refused(api: Api) -> None:
+    answer = await api.put("/ticket-policy", {"retention_day": 30}, role=Role.ADMIN)
+    assert "no field 'retention_day'" in refused(answer, 400, "malformed", "retention_day")["detail"]
+    answer = await api.put("/ticket-policy", patterns("WO", colour="red"), role=Role.ADMIN)
+    refused(answer, 400, "malformed", "link_patterns.0.colour")
+    assert (await api.put("/ticket-policy", await api.get("/ticket-policy"), role=Role.ADMIN)).status_code == 200
+
+
+@pytest.mark.rule("TS-36")
+async def test_a_policy_under_a_key_that_came_before_changes_nothing(api: Api) -> None:
+    async def put(days: int, key: str) -> httpx2.Response:
+        body, header = {"retention_days": days}, {"idempotency-key": key}
+        return await api.call("PUT", "/ticket-policy", body, role=Role.ADMIN, headers=header)
+
+    first = await put(30, "k-1")
+    assert (await put(60, "k-2")).status_code == 200
+    again = await put(30, "k-1")
+    assert (again.status_code, again.json()) == (200, first.json())
+    refused(await put(90, "k-1"), 422, "idempotency_key_reused")
+    assert (await api.get("/ticket-policy"))["retention_days"] == 60
 
 
 @pytest.mark.rule("TS-24", "TS-39")
@@ -309,13 +342,21 @@ async def test_an_item_has_its_latest_entry_and_no_description(api: Api, door: D
     assert Ticket.model_validate(item).number == 1
 
 
+def cursor(*place: object) -> dict[str, str]:
+    return {"cursor": urlsafe_b64encode(json.dumps(place).encode()).decode()}
+
+
 IMPOSSIBLE: list[dict[str, Any]] = [
     *({"q": "ab"}, {"subject": "t17"}, {"state": "closed"}, {"sort": "title"}, {"limit": 201}, {"limit": 0}),
     *({"kind": "nul\x00"}, {"cursor": "nonsense"}, {"cursor": "W10"}, {"cursor": "ø"}),
+    cursor("opened", 2**63, "2026-01-01T00:00:00+00:00"),
+    cursor("opened", -(2**70), None),
+    cursor("opened", 1, "0001-01-01T00:00:00+14:00"),
+    cursor("opened", 1, "9999-12-31T23:59:59-14:00"),
 ]
 
 
-@pytest.mark.rule("TS-41")
+@pytest.mark.rule("TS-41", "OP-47")
 async def test_a_list_that_cannot_be_is_refused(api: Api) -> None:
     for query in IMPOSSIBLE:
         refused(await api.call("GET", "/tickets", **query), 400, "malformed", next(iter(query)))
@@ -324,8 +365,8 @@ async def test_a_list_that_cannot_be_is_refused(api: Api) -> None:
 @pytest.mark.rule("TS-41")
 async def test_a_cursor_belongs_to_its_order(api: Api, door: Door) -> None:
     await fill(door)
-    cursor = (await api.get("/tickets", limit=1))["next_cursor"]
-    refused(await api.call("GET", "/tickets", cursor=cursor, sort="-number"), 400, "malformed", "cursor")
+    given = (await api.get("/tickets", limit=1))["next_cursor"]
+    refused(await api.call("GET", "/tickets", cursor=given, sort="-number"), 400, "malformed", "cursor")
 
 
 @pytest.mark.rule("TS-25")

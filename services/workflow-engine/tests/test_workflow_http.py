@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -260,3 +261,24 @@ async def test_workflows_and_versions_come_in_pages(api: Api) -> None:
     rest = await api.get(f"/workflows/a/versions?limit=2&cursor={first['next_cursor']}")
     assert [one["version"] for one in (*first["items"], *rest["items"])] == [3, 2, 1]
     refusal(await api.call("GET", f"/workflows?cursor={first['next_cursor']}"), 400, "malformed")
+
+
+def cursor(*place: object) -> str:
+    return urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+@pytest.mark.rule("OP-47")
+async def test_names_and_cursors_that_no_column_can_hold_are_malformed(api: Api) -> None:
+    calls = [(method, f"/workflows/a%00{rest}") for method, rest in (("GET", ""), ("PUT", ""), ("DELETE", ""))]
+    calls += [("GET", f"/workflows/a%00/{rest}") for rest in ("runs", "versions")]
+    for method, path in calls:
+        answer = await api.call(method, path, NOTE if method == "PUT" else None)
+        assert refusal(answer, 400, "malformed")["field"] == "name", (method, path)
+    wrong = [
+        f"/runs?cursor={cursor('0001-01-01T00:00:00+14:00', '0' * 32)}",
+        f"/runs?cursor={cursor('9999-12-31T23:59:59-14:00', '0' * 32)}",
+        f"/workflows?cursor={cursor('a' + chr(0))}",
+        f"/workflows?cursor={cursor(chr(0xD800))}",
+    ]
+    for path in wrong:
+        assert refusal(await api.call("GET", path), 400, "malformed")["field"] == "cursor", path

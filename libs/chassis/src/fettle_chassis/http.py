@@ -1,14 +1,15 @@
-"""The HTTP base of every service: health endpoints, metrics, problem details, who calls."""
+"""The HTTP base of every service: health endpoints, metrics, problem details, who calls, what comes twice."""
 
 import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -19,11 +20,27 @@ from fettle_chassis.problems import Problem, answer_problems, response
 from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, TokenRefused, verify
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.problems import ProblemCode
 
-__all__ = ["Admin", "HttpServer", "Operator", "Problem", "Viewer", "caller", "http_app"]
+__all__ = [
+    "Admin",
+    "HttpServer",
+    "IdempotencyKey",
+    "Operator",
+    "Problem",
+    "Viewer",
+    "caller",
+    "comes_first",
+    "http_app",
+    "keepable",
+]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
+_KEYS = "http"
+"""The subscription under which the inbox remembers keys."""
 
 
 def http_app(service: Service, settings: ServiceSettings, *, title: str, body_limit: int = 1_048_576) -> FastAPI:
@@ -76,6 +93,44 @@ def caller(needed: Role) -> Any:
 Viewer = Annotated[Caller, caller(Role.VIEWER)]
 Operator = Annotated[Caller, caller(Role.OPERATOR)]
 Admin = Annotated[Caller, caller(Role.ADMIN)]
+
+
+def _idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+    if idempotency_key is not None and not (
+        0 < len(idempotency_key) <= IDEMPOTENCY_KEY_MAX_CHARACTERS and idempotency_key.isprintable()
+    ):
+        rule = f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX_CHARACTERS} characters."
+        raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
+    return idempotency_key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+
+
+async def comes_first(work: UnitOfWork, who: Caller, key: str | None, *request: object) -> bool:
+    """Whether a write is to be done: True without a key and for one that is new, which is then taken; False when this
+    repeats what came first under the key. For writes whose answer can be given again without remembering it.
+
+    `request` is all that the write depends on, each part with a `repr` that tells what it means. Raises Problem 422
+    when the key came with another request, or from another caller. Two requests with one key wait for each other. A
+    transaction that is rolled back leaves the key free. Keys are an org's own, remembered as long as the inbox is.
+    """
+    if key is None:
+        return True
+    fingerprint = blake2b(repr((who.actor_id, *request)).encode(), digest_size=16).hexdigest()
+    # A key is printable, so a line more makes an identity that no key is.
+    new, other = await work.first_time(_KEYS, [(who.org, key), (who.org, f"{key}\n{fingerprint}")])
+    if other and not new:
+        message = "This Idempotency-Key came before with another request."
+        raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message)
+    return new
+
+
+def keepable(text: str) -> str:
+    """The text itself, for `AfterValidator`. Raises ValueError for one that no database of ours can keep."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must hold neither the character U+0000 nor half of a surrogate pair")
+    return text
 
 
 class HttpServer(Part):

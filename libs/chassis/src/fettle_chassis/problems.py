@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
@@ -30,6 +31,11 @@ _CODES = {
     503: ProblemCode.UNAVAILABLE,
 }
 
+# COPY goes past SQLAlchemy, so errors of both come up.
+_OF_DATABASE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_UNKEEPABLE_STATES = frozenset({"22021", "22P05"})
+"""SQLSTATEs of text that PostgreSQL cannot keep: U+0000 and bytes that are no UTF-8, as text and in JSON."""
+
 
 class Problem(Exception):
     """An answer that is not a success: `status`, stable `code`, a `message` for people, the `field` at fault, and
@@ -55,8 +61,8 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    for passing in (TransientError, SQLAlchemyError, KafkaError, OSError):
-        app.add_exception_handler(passing, _failure)
+    for below in (TransientError, *_OF_DATABASE, UnicodeEncodeError, KafkaError, OSError):
+        app.add_exception_handler(below, _failure)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -95,6 +101,10 @@ async def _failure(request: Request, error: Exception) -> JSONResponse:
         log.warning("http.unavailable", path=request.url.path, error=repr(error))
         message = "Something that this needs is away. Try again soon."
         return response(Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": _RETRY_AFTER_S}))
+    if _cannot_be_kept(error):
+        log.info("http.unkeepable", path=request.url.path, error=type(error).__name__)
+        message = "The request holds text that cannot be kept: the character U+0000, or half of a surrogate pair."
+        return response(Problem(400, ProblemCode.MALFORMED, message))
     log.error("http.failed", path=request.url.path, error=repr(error), exc_info=error)
     return await _bug(request, error)
 
@@ -104,8 +114,21 @@ async def _bug(_request: Request, _error: Exception) -> JSONResponse:
     return response(Problem(500, "internal", "This is our fault. It has been logged."))
 
 
+def _cannot_be_kept(error: BaseException | None) -> bool:
+    """Whether the database refused a text, or its client could not encode one. Doors that name the field check before;
+    this is for what they all let through."""
+    while error is not None:
+        if isinstance(error, UnicodeEncodeError) or getattr(error, "sqlstate", None) in _UNKEEPABLE_STATES:
+            return True
+        error = error.__cause__
+    return False
+
+
 def _fault(error: Mapping[str, Any]) -> dict[str, str]:
     """`("body", "links", 0, "url")` as `links.0.url`: where in the request is plain from the name."""
     if error["type"] == "json_invalid":
         return {"field": "", "rule": f"The body is not JSON: {error['ctx']['error']}"}
-    return {"field": ".".join(str(part) for part in error["loc"][1:]), "rule": error["msg"]}
+    place = [str(part) for part in error["loc"][1:]]
+    if error["type"] == "extra_forbidden":
+        return {"field": ".".join(place), "rule": f"there is no field {place[-1]!r}"}
+    return {"field": ".".join(place), "rule": error["msg"].removeprefix("Value error, ")}

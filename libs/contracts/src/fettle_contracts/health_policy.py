@@ -4,13 +4,24 @@ Fields resolve one by one: platform default, org, integration, model, subject; t
 rules stop at the integration.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from fettle_contracts.health_conflicts import Place, Said, first_conflict
 from fettle_contracts.identity import SubjectRef, SubjectText
 from fettle_contracts.message import Message, is_none
 
@@ -19,6 +30,17 @@ TIMEOUT_INTERVALS = 3
 TIMEOUT_MIN_S = 30
 OVERRIDES_LIMIT = 1000
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_KEPT = object()
+
+
+def _no_control(text: str, info: ValidationInfo) -> str:
+    if info.context is not _KEPT and _CONTROL.search(text):
+        raise ValueError("must have no control characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_no_control)]
 Window = Annotated[int, Field(ge=1, le=DAY_S)]
 Debounce = Annotated[int, Field(ge=0, le=DAY_S)]
 Count = Annotated[int, Field(ge=2, le=100_000)]
@@ -44,8 +66,8 @@ RULES: Mapping[str, int | None] = MappingProxyType(
 class Match(Message):
     """What an override is for: exactly one of an integration's id, a model, a subject (`device/t17`)."""
 
-    integration: str | None = Field(default=None, min_length=1, max_length=200, exclude_if=is_none)
-    model: str | None = Field(default=None, min_length=1, max_length=200, exclude_if=is_none)
+    integration: Name | None = Field(default=None, exclude_if=is_none)
+    model: Name | None = Field(default=None, exclude_if=is_none)
     subject: SubjectText | None = Field(default=None, exclude_if=is_none)
 
     @model_validator(mode="after")
@@ -107,32 +129,50 @@ class HealthPolicy(Message):
     rollup_window_s: Window = 300
     overrides: tuple[Override, ...] = Field(default=(), max_length=OVERRIDES_LIMIT)
 
+    @classmethod
+    def kept(cls, stored: Mapping[str, Any]) -> Self:
+        """A policy that was accepted once: how values work together is not asked again, so that a rule that came later
+        does not make it unreadable. Raises ValidationError as always for what is no policy."""
+        return cls.model_validate(stored, context=_KEPT)
+
     @model_validator(mode="after")
-    def _works_together(self) -> "HealthPolicy":
-        _refuse_timeout_under_interval(self._own_rules(), "the org")
+    def _works_together(self, info: ValidationInfo) -> Self:
+        if info.context is _KEPT:
+            return self
         seen: set[Match] = set()
-        for override in self.overrides:
+        for number, override in enumerate(self.overrides):
             if override.match in seen:
-                raise ValueError(f"two overrides match {_named(override.match)}")
+                raise _refusal(("overrides", number, "match"), f"two overrides match {_named(override.match)}")
             seen.add(override.match)
-            if "timeout_s" in override.fields or "default_interval_s" in override.fields:
-                _refuse_timeout_under_interval({**self._own_rules(), **override.fields}, _named(override.match))
+        # Compared by value, so that an answer of the API, which shows every field, can be sent back.
+        check_timeouts(self, {name for name, default in RULES.items() if getattr(self, name) != default})
         return self
 
-    def _own_rules(self) -> dict[str, Any]:
-        """The rules in which the org departs from the platform. Compared by value, so that an answer of the API,
-        which shows every field, can be sent back and means the same."""
-        return {name: getattr(self, name) for name, default in RULES.items() if getattr(self, name) != default}
+
+def check_timeouts(policy: HealthPolicy, said: Collection[str]) -> None:
+    """Raises ValidationError, naming the field, when a timeout is under the interval that holds with it in some
+    combination of org, integration, model and subject. `said`: the fields that the org sets itself, as the platform's
+    default interval is a guess and no fact."""
+    own = Said((), "the org", {name: getattr(policy, name) for name in RULES if name in said})
+    overrides = [
+        (override.match, Said(("overrides", number), _named(override.match), override.fields))
+        for number, override in enumerate(policy.overrides)
+    ]
+    levels = [
+        [told for match, told in overrides if getattr(match, level) is not None]
+        for level in ("integration", "model", "subject")
+    ]
+    conflict = first_conflict([[own], *levels])
+    if conflict is not None:
+        raise _refusal(conflict.place, conflict.message)
 
 
-def _refuse_timeout_under_interval(rules: Mapping[str, Any], where: str) -> None:
-    """Only intervals that somebody set are known; the platform's default interval is a guess, not a fact."""
-    timeout, interval = rules.get("timeout_s"), rules.get("default_interval_s")
-    if timeout is not None and interval is not None and timeout < interval:
-        raise ValueError(
-            f"timeout_s {timeout} is under default_interval_s {interval} for {where}: "
-            "every subject would be silent between two heartbeats"
-        )
+def _refusal(place: Place, message: str) -> ValidationError:
+    """A validator that raises this is understood to speak of the field at `place`."""
+    error = InitErrorDetails(
+        type=PydanticCustomError("cannot_work", "{rule}", {"rule": message}), loc=place, input=None
+    )
+    return ValidationError.from_exception_data("HealthPolicy", [error])
 
 
 def _named(match: Match) -> str:

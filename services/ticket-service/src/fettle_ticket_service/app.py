@@ -48,9 +48,7 @@ def build_app(settings: TicketSettings) -> Service:
     commands = Subscription(
         name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
     )
-    orgs = Subscription(
-        name="ticket-service.orgs", topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs
-    )
+    orgs = Subscription(name="ticket-service.orgs", topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs)
     api = build_api(service, settings, Desk(database, handler, wire, uuid7))
     service.add(
         DatabasePart(database, PACKAGE),

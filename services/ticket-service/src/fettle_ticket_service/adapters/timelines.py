@@ -13,7 +13,7 @@ from fettle_ticket_service.domain.ticket import Ticket
 
 
 async def ticket_numbered(connection: AsyncConnection, org: str, number: int) -> Ticket | None:
-    if number > BIGGEST_NUMBER:
+    if not 0 < number <= BIGGEST_NUMBER:
         return None
     rows = await connection.execute(select(TICKET).where(TICKET.c.org == org, TICKET.c.number == number))
     row = rows.one_or_none()

@@ -163,4 +163,4 @@ async def asks_for_existing(connection: AsyncConnection, org: str, *, after: int
 
 
 def _version(row: Row[tuple[object, ...]]) -> PolicyVersion:
-    return PolicyVersion(row.org, row.version, HealthPolicy.model_validate(row.policy), row.publish_existing)
+    return PolicyVersion(row.org, row.version, HealthPolicy.kept(row.policy), row.publish_existing)

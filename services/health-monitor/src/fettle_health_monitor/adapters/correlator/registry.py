@@ -42,6 +42,8 @@ _ENTERED = text("""
     FROM subject WHERE org = :org AND subject = :subject AND registered
 """)
 
+_HEARD = text("SELECT heard_integration, heard_model FROM subject WHERE org = :org AND subject = :subject")
+
 
 @dataclass(frozen=True, slots=True)
 class Entered:
@@ -66,6 +68,12 @@ async def find(connection: AsyncConnection, org: str, subject: str) -> Registrat
     """What the registry says of this subject, if it is entered."""
     row = (await connection.execute(_ENTERED, {"org": org, "subject": subject})).one_or_none()
     return None if row is None else _registration(row)
+
+
+async def heard(connection: AsyncConnection, org: str, subject: str) -> tuple[str | None, str | None]:
+    """Integration and model of this subject as its heartbeats name them; None for what none has named."""
+    row = (await connection.execute(_HEARD, {"org": org, "subject": subject})).one_or_none()
+    return (None, None) if row is None else (row.heard_integration, row.heard_model)
 
 
 async def enter(

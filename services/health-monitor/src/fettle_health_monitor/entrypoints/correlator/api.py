@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.database import Database
-from fettle_chassis.http import Problem
+from fettle_chassis.http import Problem, keepable
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import from_ms
@@ -17,6 +19,9 @@ from fettle_health_monitor.adapters.correlator.partitions import Partitions
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.domain.correlator.clocks import judged_until
+
+Filter = Annotated[str | None, AfterValidator(lambda text: text and keepable(text))]
+"""What narrows a list; one that is empty narrows nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Bodies of the health API."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import Row
 
-from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.health_policy import OVERRIDES_LIMIT, HealthPolicy, Match, Override, check_timeouts
 from fettle_contracts.identity import SubjectId, SubjectType
 from fettle_contracts.message import Message
 from fettle_contracts.ticket import TicketState
@@ -101,27 +101,40 @@ class ShownPolicy(HealthPolicy):
 
     @classmethod
     def of(cls, version: PolicyVersion, in_force: dict[int, int], shards: int, as_of: Instant | None) -> "ShownPolicy":
-        return cls(
-            **dict(version.policy),
-            version=version.version,
-            in_force=tuple(InForce(shard=shard, version=in_force.get(shard)) for shard in range(shards)),
-            as_of=as_of,
+        return cls.kept(
+            {
+                **dict(version.policy),
+                "version": version.version,
+                "in_force": tuple(InForce(shard=shard, version=in_force.get(shard)) for shard in range(shards)),
+                "as_of": as_of,
+            }
         )
 
 
-class WantedPolicy(HealthPolicy):
-    """A policy to put in the place of the present one; what an answer shows besides is passed over, a field that no
-    policy has is refused. `publish_existing`: open tickets for what fires already."""
+class WantedMatch(Match, extra="forbid"):
+    pass
+
+
+class WantedOverride(Override, extra="forbid"):
+    match: WantedMatch
+
+
+class WantedPolicy(HealthPolicy, extra="forbid"):
+    """A policy to put in the place of the present one; a field that no policy has is refused. `publish_existing`: open
+    tickets for what fires already. What an answer shows besides may stand in it and is passed over."""
 
     publish_existing: bool = False
+    version: Any = None
+    in_force: Any = None
+    as_of: Any = None
+    overrides: tuple[WantedOverride, ...] = Field(default=(), max_length=OVERRIDES_LIMIT)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _knows_every_field(cls, body: object) -> object:
-        if isinstance(body, dict):
-            for name in body.keys() - cls.model_fields.keys() - ShownPolicy.model_fields.keys():
-                raise ValueError(f"there is no field {name!r}")
-        return body
+    @model_validator(mode="after")
+    def _means_what_it_says(self) -> Self:
+        """An answer shows defaults too. Who writes a policy means what stands in it, also where that is a default."""
+        if "version" not in self.model_fields_set:
+            check_timeouts(self, self.model_fields_set)
+        return self
 
     @property
     def policy(self) -> HealthPolicy:

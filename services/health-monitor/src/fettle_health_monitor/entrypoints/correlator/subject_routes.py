@@ -4,16 +4,16 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from fettle_chassis.http import Operator, Problem, Viewer
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.http import IdempotencyKey, Operator, Problem, Viewer, comes_first
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import progress, views
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
-from fettle_health_monitor.adapters.correlator.views import Filter
 from fettle_health_monitor.domain.correlator.registration import Registration
-from fettle_health_monitor.entrypoints.correlator.api import HealthApi, key_of
+from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
+from fettle_health_monitor.entrypoints.correlator.check_interval import check_interval
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, SubjectDetail, SubjectPage
 
@@ -29,14 +29,16 @@ def subject_routes(api: HealthApi) -> APIRouter:
         _caller: Viewer,
         state: HealthState | None = None,
         type: Literal["device", "integration"] | None = None,
-        integration: str | None = None,
-        space: str | None = None,
-        q: str | None = None,
+        integration: Filter = None,
+        space: Filter = None,
+        q: Filter = None,
         cursor: str | None = None,
         limit: Limit = 50,
     ) -> SubjectPage:
         """The org's subjects by type and id. `space` is one and all in it, `q` a part of the name or id."""
-        wanted = Filter(None if state is None else state.value, type, integration or None, space or None, q or None)
+        wanted = views.Filter(
+            None if state is None else state.value, type, integration or None, space or None, q or None
+        )
         after = None if cursor is None else str(read_cursor(cursor, str)[0])
         async with api.database.reading() as connection:
             rows = await views.subjects(connection, org, wanted, after=after, limit=limit + 1)
@@ -51,33 +53,51 @@ def subject_routes(api: HealthApi) -> APIRouter:
 
     @router.put("/subjects/{type}/{id:path}", responses={201: {"model": SubjectDetail}, 202: {"model": SubjectDetail}})
     async def register_subject(
-        org: str, type: str, id: str, said: Registration, caller: Operator, response: Response
+        org: str,
+        type: str,
+        id: str,
+        said: Registration,
+        caller: Operator,
+        response: Response,
+        idempotency_key: IdempotencyKey,
     ) -> SubjectDetail:
         """Enters a subject into the registry, or replaces its entry; what it says wins over heartbeats. 201 when it is
-        new, 200 when it was there, 202 when its shard's log does not have it within five seconds."""
+        new, 200 when it was there, 202 when its shard's log does not have it within five seconds. A repeat under the
+        same Idempotency-Key changes nothing and shows the subject as it is."""
         key = key_of(org, type, id)
         async with unit_of_work(api.database) as work:
-            new = await api.registry.enter(work, key, said, by=caller.actor_id)
+            new = False
+            if await comes_first(work, caller, idempotency_key, "PUT subject", str(key), said.to_dict()):
+                new = await _enter(api, work, key, said, by=caller.actor_id)
             transaction = await transaction_of(work)
-        if new is None:
-            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
         done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
         response.status_code = 202 if not done else 201 if new else 200
         return await _shown(api, key)
 
     @router.delete("/subjects/{type}/{id:path}", status_code=204)
-    async def forget_subject(org: str, type: str, id: str, _caller: Operator) -> Response:
-        """Removes a subject; its tickets are resolved as `removed`. If it reports again, it is new."""
+    async def forget_subject(
+        org: str, type: str, id: str, caller: Operator, idempotency_key: IdempotencyKey
+    ) -> Response:
+        """Removes a subject; its tickets are resolved as `removed`. If it reports again, it is new. A repeat under the
+        same Idempotency-Key changes nothing and has the same answer."""
         key = key_of(org, type, id)
         async with unit_of_work(api.database) as work:
-            known = await api.registry.remove(work, key)
+            first = await comes_first(work, caller, idempotency_key, "DELETE subject", str(key))
+            if first and not await api.registry.remove(work, key):
+                raise _unknown(key)
             transaction = await transaction_of(work)
-        if not known:
-            raise _unknown(key)
         done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
         return Response(status_code=204 if done else 202)
 
     return router
+
+
+async def _enter(api: HealthApi, work: UnitOfWork, key: HeartbeatKey, said: Registration, *, by: str) -> bool:
+    await check_interval(work, key, said)
+    new = await api.registry.enter(work, key, said, by=by)
+    if new is None:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
+    return new
 
 
 async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:

@@ -1,7 +1,14 @@
 """What writes carry. Limits are the domain's to check: its answer names the rule."""
 
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from fettle_chassis.http import keepable
 from fettle_contracts.message import Message
 from fettle_contracts.people import Link, Subject
+from fettle_contracts.ticket_policy import LINK_PATTERNS_LIMIT, LinkPattern, Pattern, TicketPolicy, Url
 
 
 class OpenBody(Message):
@@ -32,3 +39,22 @@ class DescriptionBody(Message):
 
 class LinksBody(Message):
     links: tuple[Link, ...]
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return pattern
+
+
+class WantedLinkPattern(LinkPattern, extra="forbid"):
+    pattern: Annotated[Pattern, AfterValidator(keepable), AfterValidator(_compiles)]
+    url: Annotated[Url, AfterValidator(keepable)]
+
+
+class WantedPolicy(TicketPolicy, extra="forbid"):
+    """A policy to put in the place of the present one; a field that no policy has is refused."""
+
+    link_patterns: tuple[WantedLinkPattern, ...] = Field(default=(), max_length=LINK_PATTERNS_LIMIT)

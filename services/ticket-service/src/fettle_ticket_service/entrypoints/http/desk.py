@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Request
+from pydantic import AfterValidator
 
 from fettle_chassis.database import Database
 from fettle_chassis.http import Problem
@@ -92,6 +93,9 @@ def _identity(
 def _org(org: Annotated[str, Path(description="The organization; another one than the token's is not found.")]) -> None:
     """Only describes the path: whether the org is the caller's, the token decides."""
 
+
+Number = Annotated[int, AfterValidator(lambda number: max(number, 0))]
+"""A ticket's number in a path. None is below 1: 0 stands for all of those, also such as no column can hold."""
 
 TheDesk = Annotated[Desk, Depends(_desk)]
 Identity = Annotated[RequestIdentity, Depends(_identity)]

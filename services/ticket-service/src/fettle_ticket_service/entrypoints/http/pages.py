@@ -3,27 +3,22 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query
 from pydantic import AfterValidator
 
-from fettle_chassis.http import Problem
+from fettle_chassis.http import Problem, keepable
 from fettle_contracts.problems import ProblemCode
+from fettle_ticket_service.adapters.books import BIGGEST_NUMBER
 from fettle_ticket_service.adapters.ticket_lists import Place, Sort
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 LIMIT_DEFAULT = 50
 
 
-def _plain(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not hold the character U+0000")
-    return text
-
-
-Filter = Annotated[str | None, Query(max_length=500), AfterValidator(lambda text: text and _plain(text))]
+Filter = Annotated[str | None, Query(max_length=500), AfterValidator(lambda text: text and keepable(text))]
 
 
 def cursor_of(sort: Sort, place: Place) -> str:
@@ -33,9 +28,9 @@ def cursor_of(sort: Sort, place: Place) -> str:
 def place_of(cursor: str, sort: Sort) -> Place:
     """Where the page before ended. Raises Problem 400 for a cursor of another order, or none at all."""
     match _decoded(cursor):
-        case [str(order), int(number), str(at)] if order == sort:
+        case [str(order), int(number), str(at)] if order == sort and 0 <= number <= BIGGEST_NUMBER:
             return Place(number, _time(at))
-        case [str(order), int(number), None] if order == sort:
+        case [str(order), int(number), None] if order == sort and 0 <= number <= BIGGEST_NUMBER:
             return Place(number)
     raise _not_a_cursor()
 
@@ -67,11 +62,11 @@ def _decoded(cursor: str) -> object:
 def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _not_a_cursor() from None
-    if moment.tzinfo is None:
-        raise _not_a_cursor()
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day are out of reach in other time zones
+        pass
+    raise _not_a_cursor()
 
 
 def _not_a_cursor() -> Problem:

@@ -1,15 +1,14 @@
 """The ticket policy of an org by HTTP."""
 
-import re
-
 from fastapi import APIRouter
 
-from fettle_chassis.http import Admin, Problem, Viewer
+from fettle_chassis.http import Admin, Problem, Viewer, comes_first
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service.adapters import orgs
-from fettle_ticket_service.entrypoints.http.desk import InOrg, TheDesk
+from fettle_ticket_service.entrypoints.http.bodies import WantedPolicy
+from fettle_ticket_service.entrypoints.http.desk import Identity, InOrg, TheDesk
 
 router = APIRouter(prefix="/api/v1/orgs/{org}", tags=["ticket policy"], dependencies=[InOrg])
 
@@ -24,22 +23,15 @@ async def policy(caller: Viewer, desk: TheDesk) -> TicketPolicy:
 
 
 @router.put("/ticket-policy")
-async def set_policy(caller: Admin, desk: TheDesk, policy: TicketPolicy) -> TicketPolicy:
-    """Replaces the policy; what the body leaves out gets the platform's default. Holds from the next command on."""
-    for place, link in enumerate(policy.link_patterns):
-        _check_pattern(place, link.pattern)
+async def set_policy(caller: Admin, desk: TheDesk, identity: Identity, wanted: WantedPolicy) -> TicketPolicy:
+    """Replaces the policy; what the body leaves out gets the platform's default. Holds from the next command on. A
+    repeat under the same Idempotency-Key gets the same answer and changes nothing."""
     async with unit_of_work(desk.database) as work:
-        if not await orgs.set_policy(work.connection, caller.org, policy):
+        if not await comes_first(work, caller, identity.key, "PUT ticket-policy", wanted.to_dict()):
+            return wanted
+        if not await orgs.set_policy(work.connection, caller.org, wanted):
             raise _no_org()
-    return policy
-
-
-def _check_pattern(place: int, pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        field = f"link_patterns.{place}.pattern"
-        raise Problem(400, ProblemCode.MALFORMED, f"Not a regular expression: {error}.", field=field) from None
+    return wanted
 
 
 def _no_org() -> Problem:

@@ -12,7 +12,15 @@ from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.values import TicketRef
 from fettle_ticket_service.entrypoints.http.answers import response
 from fettle_ticket_service.entrypoints.http.bodies import CommentBody, DescriptionBody, LinksBody, MoveBody, OpenBody
-from fettle_ticket_service.entrypoints.http.desk import Desk, Identity, InOrg, RequestIdentity, TheDesk, actor_of
+from fettle_ticket_service.entrypoints.http.desk import (
+    Desk,
+    Identity,
+    InOrg,
+    Number,
+    RequestIdentity,
+    TheDesk,
+    actor_of,
+)
 from fettle_ticket_service.entrypoints.translation import links_of, space_of, subject_of
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
@@ -39,41 +47,41 @@ async def open_ticket(caller: Operator, desk: TheDesk, identity: Identity, body:
 
 @router.post("/{number}/start")
 async def start(
-    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+    number: Number, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
 ) -> Response:
     return await _move(desk, caller, identity, number, commands.Start, body)
 
 
 @router.post("/{number}/move-to-open")
 async def move_to_open(
-    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+    number: Number, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
 ) -> Response:
     return await _move(desk, caller, identity, number, commands.MoveToOpen, body)
 
 
 @router.post("/{number}/resolve")
 async def resolve(
-    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+    number: Number, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
 ) -> Response:
     return await _move(desk, caller, identity, number, commands.Resolve, body)
 
 
 @router.post("/{number}/reopen")
 async def reopen(
-    number: int, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
+    number: Number, caller: Operator, desk: TheDesk, identity: Identity, body: MoveBody | None = None
 ) -> Response:
     return await _move(desk, caller, identity, number, commands.Reopen, body)
 
 
 @router.post("/{number}/comments")
-async def comment(number: int, caller: Operator, desk: TheDesk, identity: Identity, body: CommentBody) -> Response:
+async def comment(number: Number, caller: Operator, desk: TheDesk, identity: Identity, body: CommentBody) -> Response:
     command = commands.Comment(actor=actor_of(caller), text=body.comment)
     return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
 
 
 @router.put("/{number}/description")
 async def edit_description(
-    number: int,
+    number: Number,
     caller: Operator,
     desk: TheDesk,
     identity: Identity,
@@ -92,7 +100,7 @@ async def edit_description(
 
 @router.put("/{number}/links")
 async def set_links(
-    number: int,
+    number: Number,
     caller: Operator,
     desk: TheDesk,
     identity: Identity,

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.database import Database
@@ -16,8 +16,6 @@ from fettle_contracts.problems import ProblemCode
 from fettle_workflow_engine.adapters import answers
 from fettle_workflow_engine.adapters.answers import Answer
 from fettle_workflow_engine.library import Library
-
-KEY_MAX_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +55,4 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
-def _key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
-    if idempotency_key is not None and not (
-        0 < len(idempotency_key) <= KEY_MAX_CHARACTERS and idempotency_key.isprintable()
-    ):
-        rule = f"An Idempotency-Key has 1 to {KEY_MAX_CHARACTERS} characters."
-        raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
-    return idempotency_key
-
-
 TheDesk = Annotated[Desk, Depends(_desk)]
-IdempotencyKey = Annotated[str | None, Depends(_key)]

@@ -3,17 +3,20 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import AfterValidator
 
-from fettle_chassis.http import Problem
+from fettle_chassis.http import Problem, keepable
 from fettle_contracts.problems import ProblemCode
 
 T = TypeVar("T")
 
+Name = Annotated[str, AfterValidator(keepable)]
+"""A workflow's name in a path."""
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(max_length=500)]
 LIMIT_DEFAULT = 50
@@ -32,8 +35,11 @@ def encoded(*place: str | int) -> str:
 def name_of(cursor: str) -> str:
     """The name that a page ended with. Raises Problem 400, as all of these."""
     match _decoded(cursor):
-        case [str(name)] if "\0" not in name:
-            return name
+        case [str(name)]:
+            try:
+                return keepable(name)
+            except ValueError:
+                pass
     raise _not_a_cursor()
 
 
@@ -49,10 +55,10 @@ def moment_of(cursor: str) -> tuple[datetime, UUID]:
         case [str(at), str(id)]:
             try:
                 moment, run_id = datetime.fromisoformat(at), UUID(id)
-            except ValueError:
-                raise _not_a_cursor() from None
-            if moment.tzinfo is not None:
-                return moment, run_id
+                if moment.tzinfo is not None:
+                    return moment.astimezone(UTC), run_id
+            except (ValueError, OverflowError):  # the first and the last day are out of reach in other time zones
+                pass
     raise _not_a_cursor()
 
 

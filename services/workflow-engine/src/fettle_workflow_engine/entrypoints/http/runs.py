@@ -31,7 +31,7 @@ async def runs(
 
 @router.get("/workflows/{name}/runs")
 async def runs_of_workflow(
-    name: str,
+    name: pages.Name,
     caller: Viewer,
     desk: TheDesk,
     state: RunState | None = None,

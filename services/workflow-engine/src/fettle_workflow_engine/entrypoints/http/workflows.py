@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_chassis.http import Admin, Problem, Viewer
+from fettle_chassis.http import Admin, IdempotencyKey, Problem, Viewer
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters import workflow_rows
@@ -14,7 +14,7 @@ from fettle_workflow_engine.adapters.answers import Answer
 from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
 from fettle_workflow_engine.entrypoints.http import pages
-from fettle_workflow_engine.entrypoints.http.desk import Desk, IdempotencyKey, TheDesk
+from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 from fettle_workflow_engine.library import Exists, Misnamed
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows", tags=["workflows"])
@@ -55,7 +55,7 @@ async def create(
 
 
 @router.get("/{name}", response_model=None)
-async def workflow(request: Request, name: str, caller: Viewer, desk: TheDesk) -> Response | dict[str, Any]:
+async def workflow(request: Request, name: pages.Name, caller: Viewer, desk: TheDesk) -> Response | dict[str, Any]:
     """The workflow with its document; the document alone for those who accept YAML."""
     async with desk.database.reading() as connection:
         found = await workflow_rows.find(connection, caller.org, name)
@@ -67,7 +67,7 @@ async def workflow(request: Request, name: str, caller: Viewer, desk: TheDesk) -
 
 
 @router.put("/{name}", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
-async def replace(request: Request, name: str, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
+async def replace(request: Request, name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
     """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's."""
     document = await _document(request)
 
@@ -78,7 +78,7 @@ async def replace(request: Request, name: str, caller: Admin, desk: TheDesk, key
 
 
 @router.delete("/{name}", status_code=204)
-async def delete(name: str, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
+async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
     """Runs that have begun go on; nothing starts new ones."""
 
     async def drop(connection: AsyncConnection) -> Answer:
@@ -91,7 +91,11 @@ async def delete(name: str, caller: Admin, desk: TheDesk, key: IdempotencyKey) -
 
 @router.get("/{name}/versions")
 async def versions(
-    name: str, caller: Viewer, desk: TheDesk, cursor: pages.Cursor = None, limit: pages.Limit = pages.LIMIT_DEFAULT
+    name: pages.Name,
+    caller: Viewer,
+    desk: TheDesk,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = pages.LIMIT_DEFAULT,
 ) -> dict[str, Any]:
     """What each version was made of, the newest first."""
     before = 2**31 - 1 if cursor is None else pages.version_of(cursor)
