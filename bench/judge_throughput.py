@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import Producer
 from sqlalchemy import text
 
@@ -169,6 +171,8 @@ async def fetch(settings: HealthSettings, options: Mapping[str, Any]) -> dict[st
     if options:
         offer_bare_records()
         collect_rarely()
+    else:
+        fetcher.MemoryRecords = MemoryRecords  # the client's own, in place of the chassis's
     topic = settings.topic(HEARTBEATS)
     starts, ends = await bounds(settings)
     consumer = build_consumer(settings, client_id="fetch", **options)

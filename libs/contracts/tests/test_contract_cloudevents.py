@@ -1,6 +1,7 @@
 """CloudEvents over Kafka: what comes out goes in again, and an outside reader and writer agrees."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -196,6 +197,16 @@ def test_what_is_no_structured_cloudevent_says_why(value: bytes, code: str, reas
     with pytest.raises(Unreadable, match=reason) as refused:
         from_record(STRUCTURED, b"acme", value)
     assert refused.value.code == code
+
+
+@pytest.mark.rule("KF-5")
+@pytest.mark.parametrize("name", ["data", "subject", "x"])
+def test_an_event_of_whatever_depth_is_read_or_refused(name: str) -> None:
+    """Reading and writing JSON give up at different depths, which depend on how deep the caller is."""
+    for depth in range(700, 1_100):
+        value = _structured(**{name: 0}).replace(b": 0", b": " + b"[" * depth + b"]" * depth)
+        with suppress(Unreadable):
+            from_record(STRUCTURED, b"acme", value)
 
 
 @pytest.mark.rule("KF-4")

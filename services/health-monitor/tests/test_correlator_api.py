@@ -279,11 +279,11 @@ async def test_an_interval_that_the_timeout_does_not_outlast_is_not_registered(e
         own = {"match": {"subject": "device/a"}, "open_debounce_s": 1}
         policy = {"timeout_s": 30, "overrides": [slow, own]}
         assert (await service.call("PUT", "/health-policy", json=policy)).status_code == 200
-        assert await register(30) == (400, "interval_s")
-        assert await register(29) == (200, None)
-        assert await register(600, model="chiller") == (400, "interval_s")
-        assert await register(599, model="chiller") == (200, None)
-        assert await register(599) == (400, "interval_s")
+        assert await register(31) == (400, "interval_s")
+        assert await register(30) == (200, None)
+        assert await register(601, model="chiller") == (400, "interval_s")
+        assert await register(600, model="chiller") == (200, None)
+        assert await register(600) == (400, "interval_s")
         await service.say(profile("device/a", model="chiller"))
 
         async def heard() -> bool:

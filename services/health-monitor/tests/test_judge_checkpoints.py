@@ -2,13 +2,15 @@
 
 import pytest
 from aiokafka.consumer import fetcher
-from judge_log import Log, judge
+from judge_log import Log, judge, read_control
 
 from fettle_chassis.database import Database, DatabasePart
 from fettle_health_monitor.adapters.judge import bare_records
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, snapshot
 from fettle_health_monitor.domain.judge.shard import Place
+from fettle_health_monitor.judge.owned import Owned, Shards
+from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.settings import HealthSettings
 
 
@@ -44,6 +46,20 @@ async def test_of_two_owners_the_one_that_is_further_wins(environment: dict[str,
         assert not await mine.save(ahead, packed(ahead))
     finally:
         await part.stop()
+
+
+@pytest.mark.rule("HM-27", "HM-46")
+def test_records_that_were_fetched_before_a_shard_came_back_are_not_judged_twice() -> None:
+    log = Log().policy().beat().beat().beat()
+    owner = object.__new__(Owner)
+    owner._shards = shards = Shards()
+    shards.take(mine := Owned(judge(log).shard, read_control, None))
+    log.beat().beat()
+    assert list(owner._unread(mine, log.records[2:])) == log.records[4:]
+    assert list(owner._unread(mine, log.records[4:])) == log.records[4:]
+    assert not owner._unread(mine, log.records[:3])
+    shards.freeze(0)
+    assert not owner._unread(mine, log.records[4:]), "it was let go while something was waited for"
 
 
 @pytest.mark.rule("HM-51")

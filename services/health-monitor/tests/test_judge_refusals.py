@@ -59,6 +59,12 @@ def test_a_bad_record_is_refused_and_is_no_sign_of_life(key: str, value: bytes, 
     assert judged.fold(log.pulsed(11)).steps()[-1] == (10.0, "healthy", "pending_open", "silent")
 
 
+@pytest.mark.rule("HM-30")
+def test_an_interval_whose_hash_is_that_of_a_good_one_is_refused_all_the_same() -> None:
+    log = Log().policy().beat(interval_s=30).beat(interval_s=30, seq=1).beat(interval_s=30 * 2**61)
+    assert [refusal.code for refusal in judge(log).outcome.refusals] == ["interval_out_of_range"]
+
+
 @pytest.mark.rule("HM-32")
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe/device/a", b"acme/device/a\x00b"])
 def test_a_key_that_is_no_text_is_refused(key: bytes | None) -> None:

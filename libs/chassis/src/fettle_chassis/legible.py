@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 
 log = structlog.get_logger(__name__)
@@ -66,7 +67,9 @@ class _Batch:
     def __iter__(self) -> Iterator[Any]:
         try:
             return iter(list(self._batch))
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, CorruptRecordException) as error:
+            if not isinstance(error.__cause__ or error, UnicodeDecodeError):  # the parser in Python wraps it
+                raise
             log.debug("batch.read_leniently", offset=self._batch.base_offset)
             return _leniently(self._data)
 

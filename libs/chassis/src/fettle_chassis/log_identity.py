@@ -6,7 +6,7 @@ beginning: committed offset first, then the row that says so, then the position.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -66,11 +66,12 @@ class LogIdentity:
         async with self._lock:
             if self._checked == assignment:
                 return
-            self.ids.update(await self._present())
-            missing = set(self._topics) - self.ids.keys()
+            present = {**self.ids, **await self._present()}
+            missing = set(self._topics) - present.keys()
             if missing:
                 raise TransientError(f"topics are not there: {sorted(missing)}")
-            fresh = await self._unknown(consumer.assignment())
+            fresh = await self._unknown(consumer.assignment(), present)
+            self.ids.update(present)
             if fresh:
                 self._voided = True
                 void()
@@ -87,11 +88,11 @@ class LogIdentity:
         found = await self._topic_ids.of([self._prefix + topic for topic in self._topics])
         return {name.removeprefix(self._prefix): id for name, id in found.items()}
 
-    async def _unknown(self, assigned: set[TopicPartition]) -> list[TopicPartition]:
+    async def _unknown(self, assigned: set[TopicPartition], ids: Mapping[str, str]) -> list[TopicPartition]:
         async with self._database.reading() as connection:
             rows = await connection.execute(_KNOWN, {"subscription": self._subscription})
             known = {(topic, partition, id) for topic, partition, id in rows}
-        return [place for place in assigned if self._identity(place) not in known]
+        return [place for place in assigned if self._identity(place, ids) not in known]
 
     async def _begin(self, consumer: Any, places: Sequence[TopicPartition]) -> None:
         """From now on the subscription stands at the beginning of these logs, also if it ends here."""
@@ -107,7 +108,7 @@ class LogIdentity:
         return {**committed, **beginnings}
 
     async def _remember(self, places: Sequence[TopicPartition]) -> None:
-        topics, partitions, ids = zip(*(self._identity(place) for place in places), strict=True)
+        topics, partitions, ids = zip(*(self._identity(place, self.ids) for place in places), strict=True)
         async with self._database.engine.begin() as connection:
             await connection.execute(
                 _REMEMBER,
@@ -119,6 +120,6 @@ class LogIdentity:
                 },
             )
 
-    def _identity(self, place: TopicPartition) -> tuple[str, int, str]:
+    def _identity(self, place: TopicPartition, ids: Mapping[str, str]) -> tuple[str, int, str]:
         topic = place.topic.removeprefix(self._prefix)
-        return topic, place.partition, self.ids[topic]
+        return topic, place.partition, ids[topic]

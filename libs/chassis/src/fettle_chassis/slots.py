@@ -1,6 +1,7 @@
 """A static membership slot, so that a restarted process gets its partitions back at once instead of after a timeout."""
 
 import asyncio
+from math import inf
 
 import structlog
 
@@ -75,9 +76,11 @@ class Slot(Part):
 
     async def _taken_again(self, lease: Lease) -> bool:
         """Whether the lease is ours again. The old session may live on for a while at the server, and is ours."""
-        deadline = asyncio.get_running_loop().time() + _GHOST_WITHIN_S
-        while not await patiently(lease.try_acquire, within_s=float("inf")):
-            if asyncio.get_running_loop().time() > deadline:
+        deadline = inf
+        while not await patiently(lease.try_acquire, within_s=inf):
+            now = asyncio.get_running_loop().time()
+            deadline = min(deadline, now + _GHOST_WITHIN_S)
+            if now >= deadline:
                 return False
             await asyncio.sleep(1.0)
         return True

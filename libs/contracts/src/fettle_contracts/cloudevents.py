@@ -215,7 +215,10 @@ def _key_text(key: bytes | None) -> str | None:
 
 
 def _text(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value)
+    except RecursionError:
+        raise _unreadable("an attribute of the structured event is nested too deeply") from None
     if _SURROGATE.search(text):
         raise _unreadable("an attribute of the structured event is not Unicode text")
     return text

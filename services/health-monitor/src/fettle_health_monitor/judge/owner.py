@@ -152,6 +152,9 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         shard = owned.shard
         if owned.left_out:
             records = await self._setting_aside.leave_out(owned.partition, records, owned.left_out)
+        records = self._unread(owned, records)
+        if not records:
+            return
         try:
             outcome = shard.fold(records, owned.read_control)
         except Exception as bug:
@@ -174,6 +177,16 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             for refusal in outcome.refusals:
                 REFUSED.labels(refusal.code).inc()
             await self._dead_letters.bury(shard.partition, records, outcome.refusals)
+
+    def _unread(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> Sequence[HeartbeatRecord]:
+        """What of the records the shard has not read, if it is still in our hands. They were fetched some pauses ago:
+        it may have been let go since, and come back at an earlier place, from which they are fetched once more."""
+        if self._shards.owned.get(owned.partition) is not owned:
+            return ()
+        place = owned.shard.place
+        if place is None or not records or records[0].offset > place.offset:
+            return records
+        return [record for record in records if record.offset > place.offset]
 
     # Whose shards
 

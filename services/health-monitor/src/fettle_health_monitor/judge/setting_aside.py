@@ -10,10 +10,12 @@ import structlog
 
 from fettle_chassis import crashes
 from fettle_chassis.database import Database
+from fettle_chassis.patience import is_transient
 from fettle_chassis.records import Record
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.topics import HEARTBEATS
 from fettle_health_monitor.adapters.judge.dead_letters import HeartbeatDeadLetters
+from fettle_health_monitor.domain.control import CONTROL_HEADER
 from fettle_health_monitor.domain.judge.refusals import Refusal
 from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Shard
 from fettle_health_monitor.judge.metrics import SET_ASIDE
@@ -37,18 +39,27 @@ class SettingAside:
         return await crashes.set_aside(self._database, _NAME, _log_of(shard), shard.partition)
 
     async def crashed(self, shard: Shard, records: Sequence[HeartbeatRecord], error: Exception) -> None:
-        """Counts the record that the shard was looking at. The caller ends the process."""
-        guilty = next((record for record in records if record.offset == shard.scribe.offset), records[0])
+        """Counts the record that the shard was looking at. The caller ends the process, whether it was counted or not.
+
+        A control record is never left out: what everybody is judged by must not be missing in one shard.
+        """
+        guilty = next((record for record in records if record.offset == shard.stumbled_over), None)
+        if guilty is None or any(name == CONTROL_HEADER for name, _ in guilty.headers):
+            log.critical("judge.crashed", shard=shard.partition, offset=shard.stumbled_over, error=repr(error))
+            return
         record = Record(_log_of(shard), shard.partition, guilty.offset, guilty.timestamp, guilty.key, guilty.value, ())
-        count = await crashes.count(self._database, _NAME, record, error)
+        count = None
+        try:
+            count = await crashes.count(self._database, _NAME, record, error)
+        except Exception as away:
+            if not is_transient(away):
+                raise
         log.critical("judge.crashed", shard=shard.partition, offset=guilty.offset, crashes=count, error=repr(error))
-        if count >= crashes.LIMIT:
-            await self._pulses.skip(shard.partition, guilty.offset, repr(error)[:200])
 
     async def leave_out(
         self, partition: int, records: Sequence[HeartbeatRecord], offsets: frozenset[int]
     ) -> list[HeartbeatRecord]:
-        """The records without those, which become dead letters."""
+        """The records without those, which become dead letters and are named in the log. Raises what passes."""
         aside = [record for record in records if record.offset in offsets]
         for record in aside:
             SET_ASIDE.inc()
@@ -56,6 +67,8 @@ class SettingAside:
         why = f"ended {crashes.LIMIT} starts of the judge"
         refusals = [Refusal(record.offset, "", DeadLetterCode.BUG, why) for record in aside]
         await self._dead_letters.bury(partition, aside, refusals)
+        for record in aside:
+            await self._pulses.skip(partition, record.offset, why)
         return [record for record in records if record.offset not in offsets]
 
 

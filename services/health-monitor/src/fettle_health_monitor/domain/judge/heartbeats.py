@@ -68,9 +68,13 @@ def gist(value: bytes) -> int | None:
     if len(value) > HEARTBEAT_MAX_BYTES:
         return None
     try:
-        return hash(_decoder.decode(value))
+        said = _decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    interval = said.interval_s
+    if interval is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:
+        return None  # numbers far apart can have one hash
+    return hash(said)
 
 
 def _check_texts(said: Heartbeat) -> None:

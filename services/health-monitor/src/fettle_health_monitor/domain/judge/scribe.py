@@ -47,11 +47,6 @@ class Scribe:
         if offset != self._offset:
             self._offset, self._index = offset, 0
 
-    @property
-    def offset(self) -> int:
-        """Where it has turned to."""
-        return self._offset
-
     def take(self) -> list[Judgement]:
         judgements, self.judgements = self.judgements, []
         return judgements

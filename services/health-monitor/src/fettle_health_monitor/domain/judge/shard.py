@@ -88,6 +88,8 @@ class Shard:
         self.scribe = Scribe(partition, generation)
         self.watch = Watch(ObservedClock(), Subjects(), self.scribe, judging=True)
         self.place: Place | None = None
+        self.stumbled_over: int | None = None
+        """The record at which the fold has raised what it should never raise. The shard is then of no use any more."""
         self.announcement: Announcement | None = None
         self._held: dict[bytes, HeartbeatRecord] = {}
         self._outcome = Outcome()
@@ -110,21 +112,25 @@ class Shard:
         row_of, same, alike = subjects.rows.get, subjects.same, subjects.alike
         silent_from, heard_at = subjects.silent_from, subjects.heard_at
         timestamp, now = clock.record, clock.now
-        for record in records:
-            if record.timestamp != timestamp:
-                self._advance(record)
-                timestamp, now = clock.record, clock.now
-            row = row_of(record.key)  # type: ignore[arg-type]  # a record without a key is in no dictionary
-            value = record.value
-            if (
-                row is not None
-                and not record.headers
-                and (same[row] == hash(value) or (value and alike[row] == gist(value)))
-            ):
-                silent_from[row] = now
-                heard_at[row] = timestamp
-            else:
-                self._look_at(record, read_control)
+        try:
+            for record in records:
+                if record.timestamp != timestamp:
+                    self._advance(record)
+                    timestamp, now = clock.record, clock.now
+                row = row_of(record.key)  # type: ignore[arg-type]  # a record without a key is in no dictionary
+                value = record.value
+                if (
+                    row is not None
+                    and not record.headers
+                    and (same[row] == hash(value) or (value and alike[row] == gist(value)))
+                ):
+                    silent_from[row] = now
+                    heard_at[row] = timestamp
+                else:
+                    self._look_at(record, read_control)
+        except Exception:
+            self.stumbled_over = record.offset
+            raise
         if records:
             self.place = place_of(records[-1])
         outcome.judgements = self.scribe.take()
