@@ -1,27 +1,18 @@
 """First answers to writes that carry an `Idempotency-Key`, so that a repeat gets the same and does nothing."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.answers import Answer, first, keep
 from fettle_chassis.database import Database
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 
 KEPT = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status and body of an answer."""
-
-    status: int
-    body: dict[str, Any]
+_SWEEP = text("DELETE FROM answer WHERE at < :before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +21,6 @@ class Written:
 
     first: Answer
     again: Answer
-
-
-class KeyReused(Exception):
-    """The key came before with something else to do."""
 
 
 class Answers:
@@ -59,39 +46,14 @@ class Answers:
         async with unit_of_work(self._database) as work:
             if key is None:
                 return (await write(work)).first
-            known = await _first(work.connection, org, key, _fingerprint(request), now)
+            await work.connection.execute(_SWEEP, {"before": now - KEPT})
+            known = await first(work.connection, org, key, _fingerprint(request), now)
             if known is not None:
                 return known
             written = await write(work)
-            await _keep(work.connection, org, key, written.again)
+            await keep(work.connection, org, key, written.again)
             return written.first
 
 
 def _fingerprint(request: str) -> bytes:
     return blake2b(request.encode(), digest_size=16).digest()
-
-
-async def _first(connection: AsyncConnection, org: str, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
-    """None for a key that is new, which is now taken; else the answer that is kept for it."""
-    await connection.execute(text("DELETE FROM answer WHERE at < :before"), {"before": now - KEPT})
-    entered = await connection.execute(
-        text(
-            "INSERT INTO answer (org, key, fingerprint, at) VALUES (:org, :key, :fingerprint, :now) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"org": org, "key": key, "fingerprint": fingerprint, "now": now},
-    )
-    if entered.rowcount:
-        return None
-    query = text("SELECT fingerprint, status, body FROM answer WHERE org = :org AND key = :key")
-    row = (await connection.execute(query, {"org": org, "key": key})).one()
-    if bytes(row.fingerprint) != fingerprint:
-        raise KeyReused
-    return Answer(row.status, row.body)
-
-
-async def _keep(connection: AsyncConnection, org: str, key: str, answer: Answer) -> None:
-    await connection.execute(
-        text("UPDATE answer SET status = :status, body = CAST(:body AS json) WHERE org = :org AND key = :key"),
-        {"org": org, "key": key, "status": answer.status, "body": json.dumps(answer.body)},
-    )

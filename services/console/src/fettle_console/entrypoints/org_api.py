@@ -6,9 +6,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, Field
 
+from fettle_chassis.answers import Answer
 from fettle_chassis.tokens import Caller
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_console.adapters.answers import Answer, Written
+from fettle_console.adapters.answers import Written
 from fettle_console.console import TheConsole
 from fettle_console.domain.access import found
 from fettle_console.entrypoints.guards import Holder, admitted

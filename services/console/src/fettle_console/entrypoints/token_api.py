@@ -10,10 +10,11 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from uuid_utils.compat import uuid7
 
+from fettle_chassis.answers import Answer
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_console.adapters.answers import Answer, Written
+from fettle_console.adapters.answers import Written
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import administer
 from fettle_console.domain.credentials import (

@@ -8,9 +8,10 @@ from fastapi import Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator
 
+from fettle_chassis.answers import KeyReused
 from fettle_chassis.http import Problem
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_console.adapters.answers import KeyReused, Written
+from fettle_console.adapters.answers import Written
 from fettle_console.console import Console
 from fettle_contracts.problems import ProblemCode
 

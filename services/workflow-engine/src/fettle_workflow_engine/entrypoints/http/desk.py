@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis import answers
+from fettle_chassis.answers import Answer
 from fettle_chassis.database import Database
 from fettle_chassis.http import Problem
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.problems import ProblemCode
-from fettle_workflow_engine.adapters import answers
-from fettle_workflow_engine.adapters.answers import Answer
 from fettle_workflow_engine.library import Library
 
 

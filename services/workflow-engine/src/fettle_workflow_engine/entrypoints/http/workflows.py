@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.answers import Answer
 from fettle_chassis.http import Admin, IdempotencyKey, Problem, Viewer
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters import workflow_rows
-from fettle_workflow_engine.adapters.answers import Answer
 from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
 from fettle_workflow_engine.entrypoints.http import pages

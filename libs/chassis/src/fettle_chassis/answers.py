@@ -1,4 +1,7 @@
-"""First answers to writes that carry an `Idempotency-Key`, so that a repeat gets the same and does nothing."""
+"""First answers to writes that carry an `Idempotency-Key`, so that a repeat gets the same and does nothing.
+
+A service that uses this has the table `answer` (org, key, fingerprint, at, status, body), its own by its own migration.
+"""
 
 import json
 from dataclasses import dataclass
@@ -22,8 +25,8 @@ class KeyReused(Exception):
 
 
 async def first(connection: AsyncConnection, org: str, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
-    """None for a key that is new, which is now taken; else the answer it got. Two requests with one key wait for each
-    other. Raises KeyReused."""
+    """None for a key that is new, which is now taken; else the answer that is kept for it. `fingerprint` stands for all
+    that the write depends on. Two requests with one key wait for each other. Raises KeyReused."""
     entered = await connection.execute(
         text("""
             INSERT INTO answer (org, key, fingerprint, at) VALUES (:org, :key, :fingerprint, :now)
@@ -45,7 +48,7 @@ async def first(connection: AsyncConnection, org: str, key: str, fingerprint: by
 
 
 async def keep(connection: AsyncConnection, org: str, key: str, answer: Answer) -> None:
-    """Puts down what the key's first request got."""
+    """Puts down what repeats are answered: no secret may stand in it."""
     body = None if answer.body is None else json.dumps(answer.body)
     await connection.execute(
         text("UPDATE answer SET status = :status, body = CAST(:body AS json) WHERE org = :org AND key = :key"),
