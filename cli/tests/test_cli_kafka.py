@@ -52,7 +52,7 @@ def _make(servers: Any, prefix: str, *names: str, config: Mapping[str, str] | No
     asyncio.run(make())
 
 
-def _send(servers: Any, topic: str, *records: tuple[bytes, bytes, list[tuple[str, bytes]]]) -> None:
+def _send(servers: Any, topic: str, *records: tuple[bytes, bytes | None, list[tuple[str, bytes]]]) -> None:
     async def send() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=servers.kafka.bootstrap)
         await producer.start()
@@ -158,6 +158,26 @@ def test_dead_letters_are_listed_newest_first_and_shown_whole(fettle: Fettle, se
     missing = fettle("dlq", "show", COMMANDS, "2")
     assert missing.status == 1
     assert "nothing at offset 2" in missing.err
+
+
+@pytest.mark.rule("AC-66")
+def test_dead_letters_are_sent_again_as_they_came(fettle: Fettle, servers: Any, prefix: str) -> None:
+    letters = dead_letters_of(COMMANDS)
+    _make(servers, prefix, letters, COMMANDS)
+    headers = [(name, value if name != "dlq-partition" else b"1") for name, value in _letter("unsigned", 2)]
+    too_large = [
+        (name, value if name != "dlq-message" else b"x (value of 9 bytes left out)") for name, value in headers
+    ]
+    _send(servers, prefix + letters, (b"acme", b'{"org":"acme"}', headers), (b"acme", None, too_large))
+    for refused in (("1",), ("0", "7")):
+        assert fettle("dlq", "redrive", COMMANDS, *refused).status == 1
+    assert fettle("dlq", "redrive", "device.heartbeats", "0").status == 2
+    sent = fettle("dlq", "redrive", COMMANDS, "0", "--json")
+    to = {"topic": prefix + COMMANDS, "partition": 1, "offset": 0}
+    assert json.loads(sent.out) == {"items": [{"offset": 0, "to": to}]}
+    (record,) = _held(COMMANDS)
+    assert (record.key, record.value, record.partition) == (b"acme", b'{"org":"acme"}', 1)
+    assert list(record.headers) == [pair for pair in headers if not pair[0].startswith("dlq-")]
 
 
 @pytest.mark.rule("AC-67")

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,6 +18,7 @@ from fettle_chassis.kafka import build_admin, build_consumer, build_producer
 from fettle_chassis.settings import ServiceSettings, SettingsError
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
+from fettle_contracts.dead_letters import DLQ_HEADERS, DLQ_PARTITION
 
 T = TypeVar("T")
 
@@ -154,6 +155,31 @@ async def record_at(settings: ServiceSettings, topic: str, partition: int, offse
         async for record in _until(consumer, {place: end}):
             return record if record.offset == offset else None
     return None
+
+
+class SentTo(NamedTuple):
+    """Where a record was put."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+async def send_again(settings: ServiceSettings, letters: Sequence[StoredRecord]) -> list[SentTo]:
+    """Puts dead letters back into the topic and partition that they came from, with the headers that they came with.
+    Raises CliError for one that does not say from where."""
+    places = []
+    async with producer(settings) as sender:
+        for letter in letters:
+            topic, partition = letter.topic.removesuffix(".dlq"), letter.header(DLQ_PARTITION) or ""
+            if not (partition.isascii() and partition.isdigit()):
+                raise CliError(f"{letter.topic} {letter.offset} does not say where it came from")
+            own = [(name, value) for name, value in letter.headers if name not in DLQ_HEADERS]
+            sent = await sender.send_and_wait(
+                topic, letter.value, key=letter.key, partition=int(partition), headers=own
+            )
+            places.append(SentTo(sent.topic, sent.partition, sent.offset))
+    return places
 
 
 async def _places(settings: ServiceSettings, topics: Sequence[str]) -> dict[str, list[TopicPartition]]:

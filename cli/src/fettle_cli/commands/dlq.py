@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fettle_chassis.settings import ServiceSettings
     from fettle_cli.kafka import StoredRecord
 
-app = group("dlq", "Look at dead letters.")
+app = group("dlq", "Look at dead letters, and send them again.")
 
 
 @app.command("list")
@@ -63,6 +63,45 @@ def show(
     show_fields([*summary.items(), *headers])
     say()
     say(_text(letter.value) or "(no value)")
+
+
+@app.command()
+def redrive(
+    topic: Annotated[str, typer.Argument(help="For instance ticket.commands.")],
+    offsets: Annotated[list[int], typer.Argument(min=0, help="As `fettle dlq list` shows them.")],
+    as_json: Json = False,
+) -> None:
+    """Send dead letters to where they came from, as they came, once what was wrong has been mended.
+
+    The letters stay. A record that has had its effect meanwhile has no second one.
+    """
+    from fettle_cli import kafka
+    from fettle_contracts.topics import HEARTBEATS
+
+    (name,) = _names(topic)
+    if topic.removesuffix(".dlq") == HEARTBEATS:
+        raise UsageError("heartbeats are never sent again: a device that is silent now would look alive")
+    settings = kafka.kafka_settings(Installation.here())
+    letters = [_letter(settings, name, offset) for offset in offsets]
+    sent = zip(offsets, kafka.run(settings, kafka.send_again(settings, letters)), strict=True)
+    if as_json:
+        show_json({"items": [{"offset": offset, "to": place._asdict()} for offset, place in sent]})
+        return
+    for offset, place in sent:
+        say(f"{topic} {offset} was sent again: {place.topic} partition {place.partition} offset {place.offset}")
+
+
+def _letter(settings: "ServiceSettings", name: str, offset: int) -> "StoredRecord":
+    """The letter, if it holds all that the record was."""
+    from fettle_cli import kafka
+    from fettle_contracts.dead_letters import DLQ_MESSAGE
+
+    letter = kafka.run(settings, kafka.record_at(settings, name, 0, offset))
+    if letter is None:
+        raise CliError(f"{name} holds nothing at offset {offset}; nothing was sent")
+    if letter.value is None and (letter.header(DLQ_MESSAGE) or "").endswith("left out)"):
+        raise CliError(f"{name} {offset} was too large to be kept whole; nothing was sent: the sender must send it")
+    return letter
 
 
 def _names(topic: str | None) -> list[str]:
