@@ -105,6 +105,7 @@ def _idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) ->
 
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+"""The request's `Idempotency-Key`, if it has one. 400 for one that is empty or too long."""
 
 
 async def comes_first(work: UnitOfWork, who: Caller, key: str | None, *request: object) -> bool:

@@ -7,13 +7,14 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, Field
 
 from fettle_chassis.answers import Answer
+from fettle_chassis.http import IdempotencyKey
 from fettle_chassis.tokens import Caller
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
 from fettle_console.console import TheConsole
 from fettle_console.domain.access import found
 from fettle_console.entrypoints.guards import Holder, admitted
-from fettle_console.entrypoints.writes import IdempotencyKey, LineOfText, once
+from fettle_console.entrypoints.writes import LineOfText, once
 from fettle_contracts.identity import OrgName, check_org
 from fettle_contracts.message import Message
 from fettle_contracts.times import Instant

@@ -11,7 +11,7 @@ from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.answers import Answer
-from fettle_chassis.http import Problem
+from fettle_chassis.http import IdempotencyKey, Problem
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
@@ -27,7 +27,7 @@ from fettle_console.domain.credentials import (
     token_text,
 )
 from fettle_console.entrypoints.guards import Holder, admitted, no_such_org
-from fettle_console.entrypoints.writes import IdempotencyKey, LineOfText, once
+from fettle_console.entrypoints.writes import LineOfText, once
 from fettle_contracts.message import Message
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import Instant

@@ -4,7 +4,6 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator
 
@@ -15,22 +14,7 @@ from fettle_console.adapters.answers import Written
 from fettle_console.console import Console
 from fettle_contracts.problems import ProblemCode
 
-KEY_MAX_CHARACTERS = 256
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def _key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
-    if idempotency_key is not None and not (
-        0 < len(idempotency_key) <= KEY_MAX_CHARACTERS and idempotency_key.isprintable()
-    ):
-        rule = f"An Idempotency-Key has 1 to {KEY_MAX_CHARACTERS} characters."
-        raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
-    return idempotency_key
-
-
-IdempotencyKey = Annotated[str | None, Depends(_key)]
-"""The request's `Idempotency-Key`, if it has one. 400 for one that is empty or too long."""
 
 
 def _one_line(name: str) -> str:
