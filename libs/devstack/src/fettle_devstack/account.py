@@ -38,7 +38,8 @@ def server_account() -> Account | None:
 def can_enter(folder: Path, account: Account) -> bool:
     """Whether `account` may pass through `folder` (resolved, as far as it exists) and all folders above it."""
     real = folder.resolve()
-    return all(_may_pass(part.stat(), account) for part in (real, *real.parents) if part.exists())
+    # From the top: behind a folder that stops the account, this process may see nothing either.
+    return all(_may_pass(part.stat(), account) for part in (*reversed(real.parents), real) if part.exists())
 
 
 def _may_pass(folder: os.stat_result, account: Account) -> bool:
