@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ticket_desk import ANN, BOB, MONITOR, NOON, OFFLINE, ORDER, THERMOSTAT, opening
 from ticket_door import URL, Door, asked, numbered
 
+from fettle_chassis.failures import TransientError
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import from_record, to_binary
 from fettle_contracts.codes import RejectionCode
@@ -176,6 +177,19 @@ async def test_an_unknown_org_is_answered_and_known_once_it_is(door: Door) -> No
     assert result.data["reason"]["code"] == "org_unknown"
     await door.add_orgs("initech")
     assert (await door.ask_one(early)).outcome is Outcome.APPLIED
+
+
+@pytest.mark.rule("TS-43")
+async def test_an_org_counts_as_unknown_only_when_all_that_was_said_of_orgs_is_taken_in(door: Door) -> None:
+    door.all_heard = False
+    with pytest.raises(TransientError):
+        await door.ask(asked(), asked(org="initech"))
+    assert await door.results() == []
+    assert (await door.ask_one(asked(id="c-2"))).outcome is Outcome.APPLIED
+    await door.add_orgs("initech")
+    assert (await door.ask_one(asked(org="initech"))).outcome is Outcome.APPLIED
+    door.all_heard = True
+    assert (await door.ask_one(asked(org="nobody"))).reason == RejectionCode.ORG_UNKNOWN
 
 
 @pytest.mark.rule("TS-30")

@@ -48,10 +48,14 @@ class Door:
 
     database: Database
     now: datetime = NOON
+    all_heard: bool = True
     handler: CommandHandler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.handler = CommandHandler(Wire(URL), lambda: self.now, uuid7)
+        self.handler = CommandHandler(Wire(URL), lambda: self.now, uuid7, self._all_heard)
+
+    async def _all_heard(self) -> bool:
+        return self.all_heard
 
     async def ask(self, *batch: Asked) -> list[Answer]:
         async with self.work() as work:

@@ -19,6 +19,7 @@ from fettle_contracts.ticket_events import TRIGGERS
 from fettle_contracts.times import to_milliseconds
 from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
 from fettle_ticket_service.adapters.forgetting import Forgetting
+from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Asked
 from fettle_ticket_service.entrypoints.http import policy, reads, writes
@@ -40,7 +41,9 @@ def build_app(settings: TicketSettings) -> Service:
     slot = Slot("ticket-service", settings, database)
     verifier = Verifier(settings.signing_keys)
     wire = Wire(settings.console_url)
-    handler = CommandHandler(wire, now, uuid7)
+    topics = Topics(settings, *TOPICS)
+    org_log = OrgLog(settings, topics)
+    handler = CommandHandler(wire, now, uuid7, org_log.is_taken_in)
 
     async def handle(work: UnitOfWork, batch: Sequence[Asked]) -> None:
         await handler(work, batch)
@@ -48,11 +51,12 @@ def build_app(settings: TicketSettings) -> Service:
     commands = Subscription(
         name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
     )
-    orgs = Subscription(name="ticket-service.orgs", topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs)
+    orgs = Subscription(name=SUBSCRIPTION, topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs)
     api = build_api(service, settings, Desk(database, handler, wire, uuid7))
     service.add(
         DatabasePart(database, PACKAGE),
-        Topics(settings, *TOPICS),
+        topics,
+        org_log,
         slot,
         Consumers(settings, database, slot, orgs, commands),
         Forgetting(database, now, REMEMBERED),

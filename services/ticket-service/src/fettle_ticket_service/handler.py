@@ -5,7 +5,7 @@ table once, and hand the messages to the outbox. Nothing here commits or publish
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,11 +14,12 @@ from msgspec import Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
+from fettle_chassis.failures import TransientError
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.codes import RejectionCode
 from fettle_contracts.results import Outcome
 from fettle_ticket_service import metrics
-from fettle_ticket_service.adapters import books, command_memory
+from fettle_ticket_service.adapters import books, command_memory, orgs
 from fettle_ticket_service.adapters.announcements import Announcer
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
@@ -42,16 +43,29 @@ class _Handled(Struct, frozen=True):
 
 
 class CommandHandler:
-    """Answers commands. `clock` gives aware instants cut to milliseconds, `new_id` the ids of new tickets."""
+    """Answers commands. `clock` gives aware instants cut to milliseconds, `new_id` the ids of new tickets. `all_heard`
+    says whether all that has been said of orgs so far has been taken in."""
 
-    def __init__(self, wire: Wire, clock: Callable[[], datetime], new_id: Callable[[], UUID]) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        all_heard: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._wire = wire
         self._announcer = Announcer(wire)
         self._clock = clock
         self._new_id = new_id
+        self._all_heard = all_heard
+        self._known: set[str] = set()
 
     async def __call__(self, work: UnitOfWork, batch: Sequence[Asked]) -> list[Answer]:
-        """One answer per command, in order; a command that was answered before gets that answer and has no effect."""
+        """One answer per command, in order; a command that was answered before gets that answer and has no effect.
+
+        Raises TransientError while an org that is asked for may be one that has only not been heard of yet.
+        """
+        await self._meet(work, {asked.org for asked in batch if asked.refused is None})
         opened = await books.open_books(work.connection, (asked.org for asked in batch))
         admitted = [asked for asked in batch if asked.refused is None and asked.org in opened]
         known = await command_memory.recall(work.connection, {asked.identity for asked in admitted})
@@ -76,6 +90,14 @@ class CommandHandler:
         await self._keep(work, opened, handled, now)
         _report(answers, handled)
         return answers
+
+    async def _meet(self, work: UnitOfWork, named: set[str]) -> None:
+        """Whoever names an org has read of it somewhere, and we may be behind: an unknown one counts as such only when
+        nothing is left to hear."""
+        if strangers := named - self._known:
+            self._known |= await orgs.known(work.connection, strangers)
+        if not named <= self._known and not await self._all_heard():
+            raise TransientError("not all that was said of organizations has been taken in yet")
 
     def _decide(self, asked: Asked, book: Book | None, now: datetime) -> Done:
         if asked.refused is not None:

@@ -8,10 +8,11 @@ has an answer there is nothing of it left in this process, and its fate is known
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, NodeNotReadyError
+from aiokafka.errors import KafkaError, NodeNotReadyError, RequestTimedOutError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -68,7 +69,7 @@ def by_leader(client: AIOKafkaClient, topic: str, batches: Batches) -> dict[int,
 
 async def sign_of_life(client: AIOKafkaClient, node: int, topic: str) -> None:
     """One round trip to the node; also learns who leads the topic's partitions now. Raises KafkaError."""
-    answer = await client.send(node, MetadataRequest([topic], allow_auto_topic_creation=False))
+    answer = await _answer(client, node, MetadataRequest([topic], allow_auto_topic_creation=False))
     client.cluster.update_metadata(answer)
 
 
@@ -83,13 +84,25 @@ async def produce(
     data = [(partition, _encoded(records)) for partition, records in batches.items()]
     request = ProduceRequest(None, _ALL_IN_SYNC, max(1, int(timeout_s * 1000)), [(topic, data)])
     try:
-        answer = await client.send(node, request)
+        answer = await _answer(client, node, request)
     except NodeNotReadyError:
         return dict.fromkeys(batches, (Fate.NOT_TAKEN, NodeNotReadyError.errno))
     except KafkaError as error:
         return dict.fromkeys(batches, (Fate.UNKNOWN, error.errno))
     codes = {partition: code for _, parts in answer.topics for partition, code, *_ in parts}
     return {partition: (_fate(codes.get(partition)), codes.get(partition) or 0) for partition in batches}
+
+
+async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
+    """What the node answers. Raises KafkaError.
+
+    When several requests on one connection time out together, the client closes the connection for the first of them
+    and looks in vain for it when the next comes to do the same.
+    """
+    try:
+        return await client.send(node, request)
+    except KeyError as error:
+        raise RequestTimedOutError(f"node {node} did not answer, and its connection is gone") from error
 
 
 def _fate(code: int | None) -> Fate:

@@ -1,6 +1,6 @@
 """Organizations: what the console has said of them, their ticket policy and their kept counts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +20,19 @@ _TAKE_IN = text("""
     WHERE org.told_at <= excluded.told_at
 """)
 
+_KNOWN = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[]))")
+
 
 async def take_in(connection: AsyncConnection, told: Iterable[tuple[str, str, bool, datetime]]) -> None:
     """Enters or renews orgs `(org, name, deleted, told at)`, each named once; older statements change nothing."""
     columns = zip(*sorted(told), strict=True)
     names = ("orgs", "names", "deleted", "told_at")
     await connection.execute(_TAKE_IN, {name: list(column) for name, column in zip(names, columns, strict=True)})
+
+
+async def known(connection: AsyncConnection, orgs: Collection[str]) -> set[str]:
+    """Those of the orgs that were ever heard of, deleted ones too."""
+    return set(await connection.scalars(_KNOWN, {"orgs": list(orgs)}))
 
 
 async def policy_of(connection: AsyncConnection, org: str) -> TicketPolicy | None:
