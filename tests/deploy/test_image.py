@@ -85,7 +85,14 @@ class Builder:
         self.folder = root
         kept = ("PATH", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "XDG_CACHE_HOME", "FETTLE_CACHE", "LANG")
         self.environ = {name: os.environ[name] for name in kept if name in os.environ}
-        self.environ["PATH"] = f"{Path(sys.executable).resolve().parent}:{self.environ['PATH']}"
+        self.environ["PATH"] = f"{self._python()}:{self.environ['PATH']}"
+
+    def _python(self) -> Path:
+        """A folder with a `python` in it, as the base image has one; Debian itself has only `python3`."""
+        folder = self.root / "python"
+        folder.mkdir()
+        (folder / "python").symlink_to(Path(sys.executable).resolve())
+        return folder
 
     def under_root(self, text: str) -> str:
         return re.sub(r"(?<![\w.*/])/(?=opt|build)", f"{self.root}/", text)

@@ -274,13 +274,12 @@ async def test_an_interval_that_the_timeout_does_not_outlast_is_not_registered(e
             answer = await service.call("PUT", "/subjects/device/a", json={"interval_s": interval_s, **said})
             return answer.status_code, answer.json().get("field")
 
-        assert await register(3_600) == (201, None)
         slow = {"match": {"model": "chiller"}, "timeout_s": 600}
         own = {"match": {"subject": "device/a"}, "open_debounce_s": 1}
         policy = {"timeout_s": 30, "overrides": [slow, own]}
         assert (await service.call("PUT", "/health-policy", json=policy)).status_code == 200
         assert await register(31) == (400, "interval_s")
-        assert await register(30) == (200, None)
+        assert await register(30) == (201, None)
         assert await register(601, model="chiller") == (400, "interval_s")
         assert await register(600, model="chiller") == (200, None)
         assert await register(600) == (400, "interval_s")
@@ -293,6 +292,51 @@ async def test_an_interval_that_the_timeout_does_not_outlast_is_not_registered(e
         loose = {"timeout_s": 30, "overrides": [{"match": {"subject": "device/a"}, "timeout_s": None}]}
         assert (await service.call("PUT", "/health-policy", json=loose)).status_code == 200
         assert await register(86_400) == (200, None)
+
+
+@pytest.mark.rule("HM-88")
+async def test_a_timeout_under_an_interval_that_is_registered_is_not_put(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        chiller = {"interval_s": 3_600, "model": "chiller", "integration": "bms"}
+        assert (await service.call("PUT", "/subjects/device/a", json=chiller)).status_code == 201
+        assert (await service.call("PUT", "/subjects/device/b", json={"interval_s": 60})).status_code == 201
+
+        async def put(timeout_s: int | None, *overrides: tuple[dict[str, str], int | None], **more: Any) -> str | None:
+            said = [{"match": match, "timeout_s": seconds} for match, seconds in overrides]
+            answer = await service.call(
+                "PUT", "/health-policy", json={"timeout_s": timeout_s, "overrides": said, **more}
+            )
+            body = answer.json()
+            assert answer.status_code == (400 if "field" in body else 200), body
+            return body.get("field")  # type: ignore[no-any-return]
+
+        by_integration, by_model, own = {"integration": "bms"}, {"model": "chiller"}, {"subject": "device/a"}
+        assert await put(60) == "timeout_s"
+        assert await put(59, (by_model, 3_600)) == "timeout_s"
+        assert await put(60, ({"model": "other"}, 3_600)) == "timeout_s"
+        assert await put(60, (by_model, 3_600)) is None
+        assert await put(60, (by_model, 3_599)) == "overrides.0.timeout_s"
+        assert await put(60, (by_integration, 3_600), (by_model, 60)) == "overrides.1.timeout_s"
+        assert await put(60, (own, None), (by_integration, 60), (by_model, 60)) is None
+        assert await put(None, (by_integration, 60), (own, 3_599)) == "overrides.1.timeout_s"
+        assert await put(3_600) is None
+
+        assert (await service.call("PUT", "/subjects/device/a", json={"interval_s": 3_600})).status_code == 200
+        await service.say(profile("device/a", model="chiller"))
+
+        async def heard_as_chiller() -> bool:
+            return await put(60, (by_model, 3_600)) is None
+
+        await service.eventually(heard_as_chiller)
+        await service.say(profile("device/a", model="pump"))
+
+        async def heard_as_pump() -> bool:
+            return (await service.get("/subjects/device/a"))["model"] == "pump"  # type: ignore[no-any-return]
+
+        await service.eventually(heard_as_pump)
+        assert await put(60, (by_model, 3_600), enabled=True) is None
+        assert await put(61, (by_model, 3_600), enabled=True) == "timeout_s"
 
 
 @pytest.mark.rule("HM-89")

@@ -63,6 +63,11 @@ RULES: Mapping[str, int | None] = MappingProxyType(
 """The rules that can be overridden, with the platform's defaults. `timeout_s` null: 3 x interval, at least 30 s."""
 
 
+Scope = tuple[str | None, str | None, str | None]
+"""An integration, a model or a subject; none of them is the whole org."""
+WHOLE_ORG: Scope = (None, None, None)
+
+
 class Match(Message):
     """What an override is for: exactly one of an integration's id, a model, a subject (`device/t17`)."""
 
@@ -75,6 +80,10 @@ class Match(Message):
         if sum(value is not None for value in (self.integration, self.model, self.subject)) != 1:
             raise ValueError("names exactly one of integration, model, subject")
         return self
+
+    @property
+    def scope(self) -> Scope:
+        return self.integration, self.model, self.subject
 
 
 class Override(Message):
@@ -128,6 +137,14 @@ class HealthPolicy(Message):
     rollup_threshold: Count = 5
     rollup_window_s: Window = 300
     overrides: tuple[Override, ...] = Field(default=(), max_length=OVERRIDES_LIMIT)
+
+    @property
+    def timeouts(self) -> dict[Scope, int | None]:
+        """What it says of `timeout_s`, for the whole org and for each part of the fleet."""
+        said = {
+            override.match.scope: override.timeout_s for override in self.overrides if "timeout_s" in override.fields
+        }
+        return {WHOLE_ORG: self.timeout_s, **said}
 
     @classmethod
     def kept(cls, stored: Mapping[str, Any]) -> Self:

@@ -84,8 +84,10 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
                 self._tasks.create_task(self._reopen_lost())
                 while True:
                     await self._serve_until_dead()
-        except* StartRefused as refused:
-            raise refused.exceptions[0] from None
+        except BaseExceptionGroup as group:  # raised out of except*, it would come in a group again before Python 3.12
+            if refused := group.subgroup(StartRefused):
+                raise refused.exceptions[0] from None
+            raise
 
     async def stop(self) -> None:
         await self._let_go_of_all()

@@ -1,5 +1,6 @@
 """The registry of subjects that people have entered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -7,6 +8,7 @@ from enum import Enum
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.health_policy import Scope
 from fettle_health_monitor.domain.correlator.registration import Registration
 
 _ENTER = text("""
@@ -44,6 +46,34 @@ _ENTERED = text("""
 
 _HEARD = text("SELECT heard_integration, heard_model FROM subject WHERE org = :org AND subject = :subject")
 
+_FIRST_OUTLASTING = text("""
+    WITH said AS (
+        SELECT * FROM unnest(CAST(:integrations AS text[]), CAST(:models AS text[]), CAST(:subjects AS text[]),
+                             CAST(:timeouts AS integer[])) WITH ORDINALITY
+                      AS said (integration, model, subject, timeout_s, number)
+    )
+    SELECT subject.subject, entered_interval_s, rule.timeout_s, rule.number
+    FROM subject
+    JOIN said AS of_org ON of_org.integration IS NULL AND of_org.model IS NULL AND of_org.subject IS NULL
+    LEFT JOIN said AS of_integration ON of_integration.integration = subject.integration
+    LEFT JOIN said AS of_model ON of_model.model = subject.model
+    LEFT JOIN said AS of_subject ON of_subject.subject = subject.subject
+    JOIN said AS rule
+         ON rule.number = coalesce(of_subject.number, of_model.number, of_integration.number, of_org.number)
+    WHERE org = :org AND registered AND entered_interval_s > rule.timeout_s
+    ORDER BY subject.subject LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlasting:
+    """A subject whose registered interval is above its timeout, and for what part of the fleet that is set."""
+
+    subject: str
+    interval_s: int
+    timeout_s: int
+    scope: Scope
+
 
 @dataclass(frozen=True, slots=True)
 class Entered:
@@ -74,6 +104,29 @@ async def heard(connection: AsyncConnection, org: str, subject: str) -> tuple[st
     """Integration and model of this subject as its heartbeats name them; None for what none has named."""
     row = (await connection.execute(_HEARD, {"org": org, "subject": subject})).one_or_none()
     return (None, None) if row is None else (row.heard_integration, row.heard_model)
+
+
+async def first_outlasting(
+    connection: AsyncConnection, org: str, timeouts: Mapping[Scope, int | None]
+) -> Outlasting | None:
+    """The first subject whose registered interval is above what `timeouts` sets for it, the narrowest of them winning.
+    One look at the org's registry, however many timeouts there are."""
+    integrations, models, subjects = zip(*timeouts, strict=True)
+    row = (
+        await connection.execute(
+            _FIRST_OUTLASTING,
+            {
+                "org": org,
+                "integrations": list(integrations),
+                "models": list(models),
+                "subjects": list(subjects),
+                "timeouts": list(timeouts.values()),
+            },
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Outlasting(row.subject, int(row.entered_interval_s), row.timeout_s, list(timeouts)[row.number - 1])
 
 
 async def enter(

@@ -14,6 +14,7 @@ from fettle_health_monitor.adapters.correlator import policies
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
 from fettle_health_monitor.domain.correlator.policies import Stale
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
+from fettle_health_monitor.entrypoints.correlator.check_intervals import check_timeouts
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownPolicy, WantedPolicy
 
 _VERSION = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
@@ -42,6 +43,7 @@ def policy_routes(api: HealthApi) -> APIRouter:
         seen, policy, existing = _version(if_match), wanted.policy, wanted.publish_existing
         async with unit_of_work(api.database) as work:
             if await comes_first(work, caller, key, "PUT health-policy", policy.to_dict(), existing, seen):
+                await check_timeouts(work, caller.org, policy)
                 await _put(api, work, caller, policy, publish_existing=existing, seen=seen)
             transaction = await transaction_of(work)
         if not await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s):

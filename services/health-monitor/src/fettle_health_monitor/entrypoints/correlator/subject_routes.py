@@ -13,7 +13,7 @@ from fettle_health_monitor.adapters.correlator import progress, views
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
 from fettle_health_monitor.domain.correlator.registration import Registration
 from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
-from fettle_health_monitor.entrypoints.correlator.check_interval import check_interval
+from fettle_health_monitor.entrypoints.correlator.check_intervals import check_interval
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, SubjectDetail, SubjectPage
 
