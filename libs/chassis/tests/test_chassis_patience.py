@@ -30,6 +30,7 @@ PASSES = [
     KafkaTimeoutError("Failed to get offsets by times in 10000 ms"),
     UnknownError(),
     asyncpg.CannotConnectNowError("the database system is starting up"),
+    asyncpg.ReadOnlySQLTransactionError("cannot execute UPDATE in a read-only transaction"),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
 ]

@@ -94,6 +94,34 @@ async def test_a_slot_that_somebody_else_took_stops_the_process(
 
 
 @pytest.mark.rule("OP-27")
+async def test_a_slot_whose_old_session_lives_on_at_the_server_is_waited_for(
+    settings: ServiceSettings, database: Database
+) -> None:
+    slot = Slot("echo", settings, database)
+    await slot.start()
+    running = asyncio.create_task(slot.run())
+    ghost = Lease(database, lock_key("slot", "echo", "0"), hangs_after_s=10)
+    haunting = asyncio.create_task(ghost.acquire())
+    async with database.reading() as connection:
+        await until(lambda: connection.scalar(_WAITED_FOR))
+        await connection.execute(_CUT_OFF)
+        await haunting
+        held_by = await connection.scalar(_HOLDER)
+        await asyncio.sleep(2.5)
+        assert not running.done()
+        await ghost.release()
+
+        async def taken_again() -> bool:
+            return await connection.scalar(_HOLDER) not in (None, held_by)
+
+        await until(taken_again)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running])
+    await slot.stop()
+
+
+@pytest.mark.rule("OP-27")
 async def test_a_lease_whose_holder_hangs_is_given_to_the_next(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from fettle_chassis.topics import ensure_topics
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import parse_time
 from fettle_contracts.topics import HEARTBEATS, dead_letters_of
+from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds, HeartbeatLog
 from fettle_health_monitor.domain.control import CONTROL_HEADER, Skip, decode
 from fettle_health_monitor.domain.judge.heartbeats import read
 from fettle_health_monitor.domain.judgements import Clock, Hello, InForce, Judgement, Unobserved
@@ -247,6 +248,28 @@ async def test_a_shard_whose_unread_log_is_gone_asks_again_and_keeps_its_states(
 
     assert [one.from_state for one in world.changes("device/x1")] == ["firing", "pending_resolve"]
     assert {one.generation for one in world.judgements} == {1}
+
+
+@pytest.mark.rule("HM-43")
+async def test_a_log_that_goes_away_between_two_questions_holds_no_record(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(environment).open() as world:
+        await world.beat("acme/device/x1")
+        partition = partition_for(b"acme/device/x1", world.partitions[HEARTBEATS])
+        heartbeats = HeartbeatLog(world.settings, HEARTBEATS)
+        await heartbeats.start()
+        found = await heartbeats.place_at(partition, 0)
+        assert found is not None
+        assert found.offset == 0
+
+        async def as_it_was(_where: TopicPartition) -> Bounds:
+            return Bounds(0, 8)
+
+        monkeypatch.setattr(heartbeats, "_bounds", as_it_was)
+        assert await heartbeats.place_at(partition, 7) is None
+        assert await heartbeats.place_at(partition, 0) == found
+        await heartbeats.stop()
 
 
 @pytest.mark.rule("HM-45")

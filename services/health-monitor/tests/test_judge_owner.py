@@ -1,0 +1,181 @@
+"""The judge's owner of shards against clients that fail, and hellos that may have arrived."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, RequestTimedOutError
+
+from fettle_health_monitor.domain.control import Hello
+from fettle_health_monitor.domain.judge.shard import Place, Shard
+from fettle_health_monitor.judge import owner as owner_module
+from fettle_health_monitor.judge.opening import Opened
+from fettle_health_monitor.judge.owned import Shards
+from fettle_health_monitor.judge.owner import Owner
+from fettle_health_monitor.judge.pulses import Pulses
+
+TOPIC = "t"
+HELD = TopicPartition(TOPIC, 0)
+
+
+class Consumer:
+    """A group consumer that owns partition 0 and fails in `getmany`, at `start`, or never."""
+
+    def __init__(self, *, at_start: Exception | None = None, at_poll: Exception | None = None) -> None:
+        self.at_start, self.at_poll = at_start, at_poll
+        self.done: list[str] = []
+        self.resumed = asyncio.Event()
+        self.listener: Owner | None = None
+
+    async def start(self) -> None:
+        if self.at_start is not None:
+            raise self.at_start
+
+    def subscribe(self, _topics: list[str], listener: Owner) -> None:
+        self.listener = listener
+
+    async def getmany(self, **_: Any) -> dict[Any, Any]:
+        if "assigned" not in self.done and self.listener is not None:
+            self.done.append("assigned")
+            await self.listener.on_partitions_assigned({HELD})
+        await asyncio.sleep(0.01)
+        if self.at_poll is not None:
+            raise self.at_poll
+        return {}
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {0}
+
+    def seek(self, _where: TopicPartition, offset: int) -> None:
+        self.done.append(f"seek {offset}")
+
+    def pause(self, _where: TopicPartition) -> None:
+        self.done.append("pause")
+
+    def resume(self, _where: TopicPartition) -> None:
+        self.done.append("resume")
+        self.resumed.set()
+
+    async def stop(self) -> None:
+        self.done.append("stop")
+
+
+class Quiet:
+    """Every part that the owner needs and that has nothing to say here."""
+
+    async def room(self) -> None:
+        return
+
+    async def known(self, _shard: Shard) -> frozenset[int]:
+        return frozenset()
+
+    async def hello(self, _partition: int, _nonce: str) -> None:
+        return
+
+    def unread(self) -> list[int]:
+        return []
+
+
+class SlowOpening:
+    """The first opening never ends."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.given_up = 0
+
+    async def open(self, partition: int, partitions: int, _frozen: Shard | None) -> Opened:
+        self.asked += 1
+        if self.asked == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.given_up += 1
+        return Opened(Shard(partition, partitions, 1), 7)
+
+
+class Lost:
+    lost: asyncio.Queue[Any]
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Queue()
+
+
+def owner_of(shards: Shards, opening: Any, *consumers: Consumer) -> Owner:
+    """An owner that is given these clients, one after the other."""
+    left = list(consumers)
+    quiet = cast("Any", Quiet())
+    return Owner(
+        topic=TOPIC,
+        build=lambda: left.pop(0),
+        control_of=lambda _partition: cast("Any", None),
+        shards=shards,
+        opening=opening,
+        saving=quiet,
+        saving_loop=cast("Any", Lost()),
+        journal=quiet,
+        pulses=quiet,
+        dead_letters=quiet,
+        setting_aside=quiet,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner_module, "_REBUILT_AFTER_S", 0.0)
+
+
+@pytest.mark.rule("HM-46")
+async def test_a_shard_that_is_being_opened_when_its_client_fails_is_opened_for_the_next_client() -> None:
+    shards, opening = Shards(), SlowOpening()
+    first, second = Consumer(at_poll=RequestTimedOutError()), Consumer()
+    owner = owner_of(shards, opening, first, second)
+    running = asyncio.create_task(owner.run())
+    await asyncio.wait_for(second.resumed.wait(), 20)
+    assert 0 in shards.owned
+    await asyncio.sleep(0)
+    assert owner.not_ready() is None
+    assert (opening.asked, opening.given_up) == (2, 1)
+    assert first.done == ["assigned", "seek 0", "pause", "stop"]
+    assert second.done == ["assigned", "seek 0", "pause", "seek 7", "resume"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.rule("HM-46")
+async def test_a_group_in_trouble_is_tried_some_times_and_then_ends_the_judge() -> None:
+    trouble = KafkaError("Unexpected error in join group response")
+    tries = [Consumer(at_start=trouble) for _ in range(11)]
+    with pytest.raises(ExceptionGroup) as ended:
+        await owner_of(Shards(), SlowOpening(), *tries).run()
+    assert ended.value.exceptions == (trouble,)
+    assert all(one.done == ["stop"] for one in tries[:10])
+
+
+@pytest.mark.rule("HM-46")
+async def test_what_is_no_word_of_the_broker_ends_the_judge_at_once() -> None:
+    with pytest.raises(ExceptionGroup) as ended:
+        await owner_of(Shards(), SlowOpening(), Consumer(at_start=ValueError("a bug"))).run()
+    assert isinstance(ended.value.exceptions[0], ValueError)
+
+
+class Writer:
+    """Fails as often as it is told to, then appends at offset 4."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    async def append(self, _producer: object, _partition: int, statement: object) -> Place:
+        assert statement == Hello(nonce="n")
+        self.failures -= 1
+        if self.failures >= 0:
+            raise RequestTimedOutError
+        return Place(4, 1_000, 99)
+
+
+@pytest.mark.rule("HM-44")
+@pytest.mark.parametrize(("failures", "place"), [(0, Place(4, 1_000, 99)), (1, None)])
+async def test_where_a_hello_stands_is_said_only_when_it_stands_once(failures: int, place: Place | None) -> None:
+    pulses = Pulses(Shards(), cast("Any", Writer(failures)), "me", cast("Any", None))
+    pulses._producer = cast("Any", object())
+    assert await pulses.hello(0, "n") == place
