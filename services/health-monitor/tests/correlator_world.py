@@ -76,7 +76,7 @@ class CorrelatorWorld:
         self.signer, self.verifier = Signer(self.settings.signing_keys), Verifier(self.settings.signing_keys)
         self.wall = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
         self.controls = ControlLog(self.signer, self.settings.topic(HEARTBEATS), lambda: SHARDS)
-        self.deciding = Deciding(self.signer, self.now)
+        self.deciding = Deciding(self.signer, self.now, lambda _: 0)
         self.policies = Policies(self.controls, self.now)
         self.registry = Registry(self.controls, self.deciding, self.now)
         self.orgs = Orgs(self.policies, self.now)
@@ -169,9 +169,11 @@ class CorrelatorWorld:
         answering: UUID | None = None,
         version: int | None = None,
         subject: str = "device/t17",
+        condition: str = "device_offline",
     ) -> OwnTicketEvent:
-        """An event of the ticket about the subject's silence."""
-        own = own_event(type, number, state, actor, at, answering, version or next(self.versions), subject)
+        """An event of the ticket about the subject's silence, or another condition."""
+        version = version or next(self.versions)
+        own = own_event(type, number, state, actor, at, answering, version, subject, condition)
         async with unit_of_work(self.database) as work:
             await self.tickets.take_events(work, [own])
         return own
@@ -261,6 +263,7 @@ def own_event(
     answering: UUID | None,
     version: int,
     subject: str,
+    condition: str = "device_offline",
 ) -> OwnTicketEvent:
     kind, _, id_ = subject.partition("/")
     event = TicketEvent(
@@ -272,14 +275,14 @@ def own_event(
             title=f"Device offline: {id_}",
             state=TicketState(state),
             source=TicketSource.HEALTH_MONITOR,
-            kind="device_offline",
+            kind=condition,
             subject=Subject(type=kind, id=id_),
             opened_at=from_ms(at),
             opened_by=Actor(type=ActorType.HEALTH_MONITOR),
             resolution=Resolution.BY_PERSON if state == "resolved" else None,
             updated_at=from_ms(at),
-            dedup_key=f"{subject}:device_offline",
+            dedup_key=f"{subject}:{condition}",
             version=version,
         ),
     )
-    return OwnTicketEvent(str(event.entry.id), "fettle/ticket-service", event, subject, "device_offline", answering)
+    return OwnTicketEvent(str(event.entry.id), "fettle/ticket-service", event, subject, condition, answering)

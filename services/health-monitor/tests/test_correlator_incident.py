@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from correlator_facts import ticket
+from correlator_facts import T0, ticket
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,17 +14,17 @@ OPEN, RESOLVE = UUID(int=1), UUID(int=2)
 
 @pytest.mark.rule("HM-68")
 def test_an_answer_to_an_older_command_leaves_the_newer_one_open() -> None:
-    incident = Incident().asking("open", OPEN).asking("resolve", RESOLVE)
+    incident = Incident().asking("open", OPEN, T0).asking("resolve", RESOLVE, T0 + 1)
     incident = incident.seen(ticket("open", version=1), OPEN)
     assert not incident.surely_open
     assert incident.asked is not None
     incident = incident.seen(ticket("resolved", version=2), RESOLVE)
-    assert incident == Incident(ticket("resolved", version=2))
+    assert incident == Incident(ticket("resolved", version=2), opened_at=T0)
 
 
 @pytest.mark.rule("HM-68")
 def test_a_refused_open_leaves_no_ticket_behind() -> None:
-    incident = Incident().asking("open", OPEN).seen(None, OPEN)
+    incident = Incident().asking("open", OPEN, T0).seen(None, OPEN)
     assert not incident.maybe_open
 
 

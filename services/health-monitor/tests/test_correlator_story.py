@@ -19,7 +19,8 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
 from fettle_health_monitor.domain.correlator.decide import decide
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, Standing, after_resolve
-from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
+from fettle_health_monitor.domain.correlator.incident import Asking, Incident, KnownTicket
+from fettle_health_monitor.domain.correlator.outcomes import Wait
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 from fettle_health_monitor.domain.correlator.watches import Watch
 
@@ -135,8 +136,11 @@ class Story(RuleBasedStateMachine):
         return verdict(cause, id=uuid5(STORY, str(self.told)))
 
     def _decide(self, called: Verdict) -> None:
-        for command in of_outcome(called, decide(called, facts(self.incident)), {}):
-            self.incident = self.incident.asking("open" if command.verb is Verb.OPEN else "resolve", command.id)
+        outcome = decide(called, facts(self.incident))
+        assert not isinstance(outcome, Wait)
+        for command in of_outcome(called, outcome, {}):
+            verb: Asking = "open" if command.verb is Verb.OPEN else "resolve"
+            self.incident = self.incident.asking(verb, command.id, called.at)
             self.commands.append(command)
 
     def _change(self, state: TicketState, actor: ActorType, kind: EntryType, answering: UUID | None) -> None:

@@ -95,6 +95,7 @@ class ResolveTicket(TicketCommand):
     """End a ticket. A signed command may say with which `resolution`."""
 
     resolution: Resolution | None = Field(default=None, exclude_if=is_none)
+    parent: TicketRef | None = Field(default=None, exclude_if=is_none)
 
 
 class ReopenTicket(TicketCommand):

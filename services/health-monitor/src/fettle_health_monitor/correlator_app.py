@@ -49,7 +49,7 @@ def build_app(settings: HealthSettings) -> Service:
     patience = Patience(round(settings.shard_patience_s * 1000), round(settings.shard_stalled_s * 1000))
 
     controls = ControlLog(signer, settings.topic(HEARTBEATS), partitions.shards)
-    deciding = Deciding(signer, now)
+    deciding = Deciding(signer, now, partitions.of_org)
     policies = Policies(controls, now)
     tickets = Tickets(deciding, partitions.of_org)
     consumers = Consumers(

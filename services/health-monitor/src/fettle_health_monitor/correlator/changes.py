@@ -38,10 +38,16 @@ async def take_in(work: UnitOfWork, news: News, reach: Reach) -> None:
 
 
 async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:
+    """Ends what the changes themselves end. Watches over what fires end when its recovery is decided."""
     await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
-    over = {(change.org, change.subject) for change in changes if change.to_state in (None, HealthState.HEALTHY.value)}
+    over = {
+        (change.org, change.subject)
+        for change in changes
+        if change.from_state in (None, HealthState.PENDING_OPEN) and change.to_state == HealthState.HEALTHY
+    }
     if over:
         await watches.end(connection, WatchKind.EARLY_RESOLVE, over)
+        await watches.end(connection, WatchKind.JUDGED_AFRESH, over)
 
 
 async def _watch_the_healthy_anew(connection: AsyncConnection, news: News, reach: Reach) -> None:

@@ -1,8 +1,9 @@
 """Verdicts that are ready become outcomes, and outcomes commands."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,17 +13,21 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
-from fettle_health_monitor.adapters.correlator import incidents, policies, verdicts
+from fettle_health_monitor.adapters.correlator import incidents, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.transitions import SOURCE
 from fettle_health_monitor.adapters.correlator.verdicts import Decided
+from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
-from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
+from fettle_health_monitor.domain.correlator.decide import Facts, decide
 from fettle_health_monitor.domain.correlator.evidence import with_decision
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident
+from fettle_health_monitor.domain.correlator.outcomes import Outcome, Passed, Wait
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
+from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 
 log = structlog.get_logger(__name__)
@@ -34,41 +39,73 @@ Incidents: TypeAlias = dict[Key, dict[str, Incident]]
 
 
 class Deciding:
-    """Decides verdicts and sends what follows. `now` is the wall clock: it dates commands and rows, nothing else."""
+    """Decides verdicts and sends what follows. `now` is the wall clock: it dates commands and rows, nothing else.
+    `partition_of` says by which partition of `health.judgements` an org's come."""
 
-    def __init__(self, signer: Signer, now: Callable[[], datetime]) -> None:
-        self._signer, self._now = signer, now
+    def __init__(self, signer: Signer, now: Callable[[], datetime], partition_of: Callable[[str], int]) -> None:
+        self._signer, self._now, self._partition_of = signer, now, partition_of
 
     async def decide(self, work: UnitOfWork, ready: Sequence[Ready], orgs: Mapping[str, KnownOrg]) -> None:
-        """Ends each of these verdicts in exactly one outcome, in their order. `orgs` are theirs, locked; an org that is
-        missing there is not known."""
-        connection = work.connection
-        keys = {(verdict.org, verdict.subject) for verdict, _ in ready}
-        known: Incidents = {key: {} for key in keys}
-        for (org, subject, condition), incident in (await incidents.of_subjects(connection, keys)).items():
+        """Ends each of these verdicts in exactly one outcome, in their order, or lets it wait for another. `orgs` are
+        theirs, locked; an org that is missing there is not known."""
+        for run in _runs(ready):
+            left_over = await self._decide_run(work, run, orgs)
+            if left_over:
+                behind = run[-1][1]
+                await self._decide_run(work, [(verdict, behind) for verdict in left_over], orgs)
+
+    async def _decide_run(
+        self, work: UnitOfWork, ready: Sequence[Ready], orgs: Mapping[str, KnownOrg]
+    ) -> list[Verdict]:
+        connection, pending = work.connection, [verdict for verdict, _ in ready]
+        keys = {(verdict.org, verdict.subject) for verdict in pending}
+        groups = {group for verdict in pending if (group := group_of(verdict)) is not None}
+        known: Incidents = {key: {} for key in keys | groups}
+        for (org, subject, condition), incident in (await incidents.of_subjects(connection, known)).items():
             known[org, subject][condition] = incident
-        switches = await self._switches(connection, [verdict for verdict, _ in ready])
-        decided = []
-        touched: dict[incidents.About, Incident] = {}
+        versions = await self._versions(connection, pending)
+        sharing = Sharing(known, versions, {org: self._partition_of(org) for org, _ in keys})
+        await sharing.load(connection, pending)
+
+        batch = _Batch(known)
         for verdict, behind in ready:
-            of_subject = known[verdict.org, verdict.subject]
+            version = versions.get((verdict.org, verdict.policy_version))
             facts = Facts(
-                switches=switches.get((verdict.org, verdict.policy_version)),
+                switches=None if version is None else version.switches,
                 org_deleted=verdict.org in orgs and orgs[verdict.org].deleted,
-                incidents=of_subject,
+                incidents=known[verdict.org, verdict.subject],
+                group=sharing.group(verdict),
+                afresh=sharing.is_judged_afresh(verdict),
             )
-            one = _decided(verdict, facts, behind)
-            decided.append(one)
-            for command in one.commands:
-                incident = of_subject.get(command.condition, Incident()).asking(_asking(command), command.id)
-                of_subject[command.condition] = incident
-                touched[verdict.org, verdict.subject, command.condition] = incident
-        await verdicts.record(connection, decided, self._now())
-        if touched:
-            await incidents.save(connection, touched)
-        for one in decided:
+            outcome = decide(verdict, facts)
+            if isinstance(outcome, Wait):
+                batch.waits(verdict, outcome)
+            else:
+                batch.ends(verdict, outcome, facts, behind)
+                sharing.follow(verdict, outcome)
+        await self._write(work, batch, sharing)
+        return await sharing.end_lists(connection, [(one.verdict, one.outcome) for one in batch.decided])
+
+    async def _write(self, work: UnitOfWork, batch: "_Batch", sharing: Sharing) -> None:
+        connection = work.connection
+        over = {(one.verdict.org, one.verdict.subject) for one in batch.decided if one.verdict.cause in ENDING}
+        if over:
+            for verdict in await verdicts.take_waiting(connection, over):
+                batch.passes(verdict)
+            for kind in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH):
+                await watches.end(connection, kind, over)
+        if batch.waiting:
+            partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
+            await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
+        listings = await sharing.settle(connection)
+        await verdicts.record(connection, batch.decided, self._now(), listings)
+        if batch.touched:
+            await incidents.save(connection, batch.touched)
+        await sharing.watch_lists(connection)
+        for one in batch.decided:
             self.send(work, one.commands)
             _tell(one)
+        self.send(work, listings)
 
     def send(self, work: UnitOfWork, commands: Sequence[Sent]) -> None:
         """Puts commands into the outbox, signed. The caller holds their org's row, so that they keep their order."""
@@ -85,20 +122,69 @@ class Deciding:
             work.publish(Outgoing.of(self._signer.sign_event(event), COMMANDS_TOPIC))
             COMMANDS.labels(command.verb.value).inc()
 
-    async def _switches(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> dict[tuple[str, int], Switches]:
-        """The switches in the versions that made these verdicts. A version that is not known (a database restored from
-        an older state) is stood in for by the newest."""
+    async def _versions(
+        self, connection: AsyncConnection, ready: Sequence[Verdict]
+    ) -> dict[tuple[str, int], PolicyVersion]:
+        """The versions that made these verdicts. One that is not known (a database restored from an older state) is
+        stood in for by the newest."""
         wanted = {(verdict.org, verdict.policy_version) for verdict in ready}
-        switches = {key: version.switches for key, version in (await policies.versions(connection, wanted)).items()}
-        missing = wanted - switches.keys()
+        versions = await policies.versions(connection, wanted)
+        missing = wanted - versions.keys()
         if missing:
             newest = await policies.newest(connection, {org for org, _ in missing})
-            switches |= {key: newest[key[0]].switches for key in missing if key[0] in newest}
-        return switches
+            versions |= {key: newest[key[0]] for key in missing if key[0] in newest}
+        return versions
 
 
-def _decided(verdict: Verdict, facts: Facts, behind: Behind) -> Decided:
-    outcome = decide(verdict, facts)
+class _Batch:
+    """How the verdicts of one run end. `known` are the incidents, kept up to date."""
+
+    def __init__(self, known: Incidents) -> None:
+        self._known = known
+        self.decided: list[Decided] = []
+        self.touched: dict[incidents.About, Incident] = {}
+        self.waiting: list[Verdict] = []
+        self.waits_for: dict[UUID, str] = {}
+
+    def waits(self, verdict: Verdict, wait: Wait) -> None:
+        group = group_of(verdict)
+        of_group = wait.reason == "resolved_early" and group is not None
+        self.waiting.append(verdict)
+        self.waits_for[verdict.id] = group[1] if of_group and group is not None else verdict.subject
+
+    def ends(self, verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -> None:
+        one = _decided(verdict, outcome, facts, behind)
+        self.decided.append(one)
+        for command in one.commands:
+            of_subject = self._known.setdefault((verdict.org, command.subject), {})
+            asked = of_subject.get(command.condition, Incident()).asking(_asking(command), command.id, verdict.at)
+            of_subject[command.condition] = asked
+            self.touched[verdict.org, command.subject, command.condition] = asked
+
+    def passes(self, verdict: Verdict) -> None:
+        """It had to wait, and the subject is well again, or gone."""
+        passed = Passed("the subject recovered, or was removed, while its verdict waited")
+        evidence = with_decision(
+            verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
+        )
+        self.decided.append(Decided(verdict, passed, verdict.policy_version, evidence, ()))
+
+
+def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
+    """Each verdict about an integration by itself: what follows from it concerns all devices behind it, and must be
+    written before theirs are decided. Those between them together."""
+    start = 0
+    for number, (verdict, _) in enumerate(ready):
+        if verdict.subject.startswith("integration/"):
+            if start < number:
+                yield ready[start:number]
+            yield ready[number : number + 1]
+            start = number + 1
+    if start < len(ready):
+        yield ready[start:]
+
+
+def _decided(verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -> Decided:
     version = facts.switches.version if facts.switches else verdict.policy_version
     evidence = with_decision(verdict.evidence, policy_version=version, since=verdict.since, behind=behind)
     return Decided(verdict, outcome, version, evidence, of_outcome(verdict, outcome, evidence))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_health_monitor.adapters.correlator import policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
@@ -12,6 +14,7 @@ from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
 from fettle_health_monitor.correlator.reach import Reach, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.metrics import STALLED_SHARDS
 
 
@@ -43,12 +46,23 @@ class Judgements:
             await self._greeting.answer(work, hello)
 
     async def _decide(self, work: UnitOfWork, reach: Reach, concerned: set[str], orgs: Mapping[str, KnownOrg]) -> None:
-        waited = await verdicts.take_ready(work.connection, reach.before, concerned)
-        due = await watches.take_due(work.connection, reach.clocks, concerned)
-        ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in waited]
-        ready += [(verdict, Behind()) for verdict in await policy_effects.verdicts_of(work.connection, due, reach)]
-        if ready:
+        """What has waited for the clocks, then what is due by them: a recovery ends what would else be due."""
+        connection = work.connection
+        waited = await verdicts.take_ready(connection, reach.before, concerned)
+        if waited:
+            ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in waited]
             await self._deciding.decide(work, ready, orgs)
+        due = await watches.take_due(connection, reach.clocks, concerned)
+        called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, due), reach)
+        if called_for:
+            await self._deciding.decide(work, [(verdict, Behind()) for verdict in called_for], orgs)
+
+
+async def _unless_they_wait(connection: AsyncConnection, due: Sequence[tuple[int, Watch]]) -> list[tuple[int, Watch]]:
+    """A device whose verdict waits until it has been judged afresh needs no other: that one is ready now."""
+    afresh = {(watch.org, watch.subject) for _, watch in due if watch.kind is WatchKind.JUDGED_AFRESH}
+    released = await verdicts.release(connection, afresh) if afresh else set()
+    return [(partition, watch) for partition, watch in due if (watch.org, watch.subject) not in released]
 
 
 async def _take_in(work: UnitOfWork, news: News, before: Mapping[Seen, Progress], reach: Reach) -> None:

@@ -16,6 +16,7 @@ from fettle_health_monitor.adapters.correlator.verdicts import Answer
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.metrics import EARLY_RESOLVES, REFUSALS
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,8 @@ class Tickets:
     async def _after_resolve(self, work: UnitOfWork, own: OwnTicketEvent, incident: Incident) -> None:
         org = own.event.org
         partition = self._partition_of(org)
-        standing = await standings.of(work.connection, partition, org, own.subject)
+        standing_of = standings.of_many if own.condition == MANY else standings.of
+        standing = await standing_of(work.connection, partition, org, own.subject)
         followed = after_resolve(own.event, own.condition, incident, standing)
         if not isinstance(followed, KeepWatch):
             EARLY_RESOLVES.labels(followed.because).inc()
@@ -97,6 +99,8 @@ class Tickets:
         known = await incidents.of_subjects(connection, {(org, subject) for org, subject, _ in ours.values()})
         touched: dict[About, Incident] = {}
         for command, about in ours.items():
+            if not about[1]:
+                continue
             before = touched.get(about) or known.get(about) or Incident()
             touched[about] = before.seen(_ticket(results[command]), command)
         await incidents.save(connection, touched)

@@ -13,22 +13,23 @@ About = tuple[str, str, str]
 """Org, subject and condition."""
 
 _OF_SUBJECTS = text("""
-    SELECT org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version, asked_verb, asked_command
+    SELECT org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version, asked_verb, asked_command,
+           opened_at
     FROM incident JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          USING (org, subject)
 """)
 
 _SAVE = text("""
     INSERT INTO incident (org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version,
-                          asked_verb, asked_command)
+                          asked_verb, asked_command, opened_at)
     SELECT * FROM unnest(
         CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]), CAST(:ids AS uuid[]),
         CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:versions AS integer[]), CAST(:verbs AS text[]),
-        CAST(:commands AS uuid[]))
+        CAST(:commands AS uuid[]), CAST(:opened_at AS bigint[]))
     ON CONFLICT (org, subject, condition) DO UPDATE SET
         ticket_id = excluded.ticket_id, ticket_number = excluded.ticket_number, ticket_state = excluded.ticket_state,
         ticket_version = excluded.ticket_version, asked_verb = excluded.asked_verb,
-        asked_command = excluded.asked_command
+        asked_command = excluded.asked_command, opened_at = excluded.opened_at
 """)
 
 
@@ -56,6 +57,7 @@ async def save(connection: AsyncConnection, incidents: Mapping[About, Incident])
             "versions": [None if ticket is None else ticket.version for ticket in tickets],
             "verbs": [None if last is None else last.verb for last in asked],
             "commands": [None if last is None else last.command for last in asked],
+            "opened_at": [incident.opened_at for incident in incidents.values()],
         },
     )
 
@@ -65,4 +67,4 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
     if row.ticket_id is not None:
         ticket = KnownTicket(row.ticket_id, row.ticket_number, TicketState(row.ticket_state), row.ticket_version)
     asked = None if row.asked_verb is None else Asked(row.asked_verb, row.asked_command)
-    return Incident(ticket, asked)
+    return Incident(ticket, asked, row.opened_at)

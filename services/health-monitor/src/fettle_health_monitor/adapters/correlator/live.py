@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.evidence import of_change
@@ -42,7 +42,8 @@ _STATES = text("""
     ON CONFLICT (org, subject) DO UPDATE SET
         shard = excluded.shard, generation = excluded.generation, state = excluded.state,
         condition = excluded.condition, since_at = excluded.since_at, changed_at = excluded.changed_at,
-        policy_version = excluded.policy_version, evidence = excluded.evidence, unwatched = NULL
+        policy_version = excluded.policy_version, evidence = excluded.evidence, unwatched = NULL,
+        judged_from = CASE WHEN excluded.state <> 'healthy' THEN known.judged_from END
 """)
 
 _UNWATCHED = text("""
@@ -73,10 +74,18 @@ _NAMES = text("""
 
 
 _FAILING = text("""
-    SELECT subject, condition, since_at, evidence, name, integration, space FROM subject
+    SELECT org, subject, shard, state, condition, since_at, evidence, name, integration, space FROM subject
     WHERE org = :org AND shard = :shard AND state IN ('firing', 'pending_resolve', 'flapping')
       AND condition IS NOT NULL
     ORDER BY since_at, subject
+""")
+
+
+_STANDING = text("""
+    SELECT org, subject, shard, state, condition, since_at, evidence, name, integration, space
+    FROM subject JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         USING (org, subject)
+    WHERE state IN ('firing', 'pending_resolve', 'flapping') AND condition IS NOT NULL
 """)
 
 
@@ -89,6 +98,8 @@ class Failing:
     since: int
     evidence: Mapping[str, Any]
     named: Named
+    shard: int
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +171,20 @@ async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key,
 async def failing(connection: AsyncConnection, org: str, shard: int) -> list[Failing]:
     """The org's subjects in this shard that are firing, or not yet confirmed healthy again."""
     rows = await connection.execute(_FAILING, {"org": org, "shard": shard})
-    return [
-        Failing(row.subject, row.condition, row.since_at, row.evidence, Named(row.name, row.integration, row.space))
-        for row in rows
-    ]
+    return [_failing(row) for row in rows]
+
+
+async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Failing]:
+    """Those of these subjects that are firing, or not yet confirmed healthy again."""
+    rows = await connection.execute(
+        _STANDING, {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
+    )
+    return {(row.org, row.subject): _failing(row) for row in rows}
+
+
+def _failing(row: Row[Any]) -> Failing:
+    named = Named(row.name, row.integration, row.space)
+    return Failing(row.subject, row.condition, row.since_at, row.evidence, named, row.shard, row.state)
 
 
 def _whose(messages: Sequence[Profile | Change | Unwatched]) -> dict[str, object]:

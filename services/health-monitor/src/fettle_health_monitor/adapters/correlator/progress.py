@@ -20,6 +20,8 @@ _CLOCKS = text("""
     WHERE partition = :partition AND judged_at IS NOT NULL
 """)
 
+_BLIND = text("SELECT DISTINCT shard FROM shard_gap WHERE kind = 'unobserved' AND to_at > :at")
+
 _ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition AND shard = :shard")
 
 _SAVE = text("""
@@ -148,6 +150,11 @@ async def clocks(connection: AsyncConnection, partition: int) -> list[ShardClock
     """The shards' clocks as this partition shows them."""
     rows = await connection.execute(_CLOCKS, {"partition": partition})
     return [ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows]
+
+
+async def blind_since(connection: AsyncConnection, at: int) -> set[int]:
+    """The shards that have a hole on record which ended after this instant."""
+    return set(await connection.scalars(_BLIND, {"at": at}))
 
 
 async def address_of(connection: AsyncConnection, partition: int, shard: int) -> str | None:

@@ -10,22 +10,23 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.domain.correlator.commands import Sent
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
 _WAIT = text("""
     INSERT INTO verdict (id, partition, org, subject, condition, cause, at, since_at, policy_version, flap_count,
-                         evidence, name, integration, space)
+                         evidence, name, integration, space, waits_for)
     SELECT id, partition, org, subject, condition, cause, at, since_at, policy_version, flap_count,
-           evidence, name, integration, space
+           evidence, name, integration, space, waits_for
     FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[]), CAST(:orgs AS text[]),
                 CAST(:subjects AS text[]), CAST(:conditions AS text[]),
                 CAST(:causes AS text[]), CAST(:at AS bigint[]), CAST(:since AS bigint[]), CAST(:versions AS integer[]),
                 CAST(:flap_counts AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:names AS text[]),
-                CAST(:integrations AS text[]), CAST(:spaces AS text[]))
+                CAST(:integrations AS text[]), CAST(:spaces AS text[]), CAST(:waits_for AS text[]))
          WITH ORDINALITY AS called (id, partition, org, subject, condition, cause, at, since_at, policy_version,
-                                    flap_count, evidence, name, integration, space, place)
+                                    flap_count, evidence, name, integration, space, waits_for, place)
     ORDER BY place
     ON CONFLICT (id) DO NOTHING
 """)
@@ -35,6 +36,7 @@ _TAKE = text("""
         DELETE FROM verdict USING unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[]))
                                   AS reach (partition, before)
         WHERE verdict.partition = reach.partition AND at < before AND org = ANY(CAST(:orgs AS text[]))
+          AND waits_for IS NULL
         RETURNING verdict.*
     )
     SELECT * FROM ready ORDER BY at, position
@@ -44,6 +46,20 @@ _ORGS = text("""
     SELECT DISTINCT org
     FROM verdict JOIN unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[])) AS reach (partition, before)
          ON verdict.partition = reach.partition AND at < before
+    WHERE waits_for IS NULL
+""")
+
+_RELEASE = text("""
+    UPDATE verdict SET waits_for = NULL
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS decided (org, subject)
+    WHERE verdict.org = decided.org AND waits_for = decided.subject
+    RETURNING verdict.org, waits_for, verdict.subject
+""")
+
+_TAKE_WAITING = text("""
+    DELETE FROM verdict USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS over (org, subject)
+    WHERE verdict.org = over.org AND verdict.subject = over.subject AND waits_for IS NOT NULL
+    RETURNING verdict.*
 """)
 
 _DECIDED = text("""
@@ -94,8 +110,14 @@ class Answer:
     message: str | None
 
 
-async def wait(connection: AsyncConnection, verdicts: Sequence[Verdict], partition_of: Mapping[str, int]) -> None:
-    """Keeps verdicts until the clocks have passed them. `partition_of` says by which partition an org's come."""
+async def wait(
+    connection: AsyncConnection,
+    verdicts: Sequence[Verdict],
+    partition_of: Mapping[str, int],
+    waits_for: Mapping[UUID, str] | None = None,
+) -> None:
+    """Keeps verdicts until the clocks have passed them, and those in `waits_for` until that subject's fate is decided.
+    `partition_of` says by which partition an org's come."""
     await connection.execute(
         _WAIT,
         {
@@ -113,6 +135,7 @@ async def wait(connection: AsyncConnection, verdicts: Sequence[Verdict], partiti
             "names": [each.named.name for each in verdicts],
             "integrations": [each.named.integration for each in verdicts],
             "spaces": [each.named.space for each in verdicts],
+            "waits_for": [(waits_for or {}).get(each.id) for each in verdicts],
         },
     )
 
@@ -132,8 +155,22 @@ async def take_ready(
     return [(row.partition, _verdict(row)) for row in rows]
 
 
-async def record(connection: AsyncConnection, decided: Sequence[Decided], now: datetime) -> None:
-    """Writes outcomes and the commands that follow from them. A second outcome of a verdict is a bug and raises."""
+async def release(connection: AsyncConnection, decided: Collection[Key]) -> set[Key]:
+    """Verdicts that waited for these subjects are ready again. Answers with their own subjects."""
+    return {(row.org, row.subject) for row in await connection.execute(_RELEASE, _keys(decided))}
+
+
+async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> list[Verdict]:
+    """Takes the verdicts about these subjects that wait for another, in the order of their instants."""
+    taken = [_verdict(row) for row in await connection.execute(_TAKE_WAITING, _keys(over))]
+    return sorted(taken, key=lambda verdict: (verdict.at, str(verdict.id)))
+
+
+async def record(
+    connection: AsyncConnection, decided: Sequence[Decided], now: datetime, besides: Sequence[Sent] = ()
+) -> None:
+    """Writes outcomes and the commands that follow from them, from each and `besides` from several together. A second
+    outcome of a verdict is a bug and raises."""
     await connection.execute(
         _DECIDED,
         {
@@ -150,24 +187,25 @@ async def record(connection: AsyncConnection, decided: Sequence[Decided], now: d
             "evidence": [json.dumps(each.evidence) for each in decided],
         },
     )
-    commands = [(each.verdict, command) for each in decided for command in each.commands]
+    commands = [*(command for each in decided for command in each.commands), *besides]
     if commands:
         await connection.execute(
             _SENT,
             {
                 "sent_at": now,
-                "ids": [command.id for _, command in commands],
-                "verdicts": [verdict.id for verdict, _ in commands],
-                "orgs": [verdict.org for verdict, _ in commands],
-                "subjects": [verdict.subject for verdict, _ in commands],
-                "conditions": [command.condition for _, command in commands],
-                "verbs": [command.verb.value for _, command in commands],
+                "ids": [command.id for command in commands],
+                "verdicts": [command.cause for command in commands],
+                "orgs": [command.org for command in commands],
+                "subjects": [command.subject for command in commands],
+                "conditions": [command.condition for command in commands],
+                "verbs": [command.verb.value for command in commands],
             },
         )
 
 
 async def whose(connection: AsyncConnection, commands: Collection[UUID]) -> dict[UUID, tuple[str, str, str]]:
-    """Org, subject and condition of those of `commands` that outcomes asked for; others' are left out."""
+    """Org, subject and condition of those of `commands` that outcomes asked for, both empty where a command opens and
+    resolves nothing; others' are left out."""
     rows = await connection.execute(_OURS, {"ids": list(commands)})
     return {row.id: (row.org, row.subject, row.condition) for row in rows}
 
@@ -182,6 +220,10 @@ async def record_answers(connection: AsyncConnection, answers: Sequence[Answer])
             "messages": [each.message for each in answers],
         },
     )
+
+
+def _keys(keys: Collection[Key]) -> dict[str, object]:
+    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
 
 
 def _reach(before: Mapping[int, int]) -> dict[str, object]:

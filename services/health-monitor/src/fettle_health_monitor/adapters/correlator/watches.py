@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 Shown = tuple[int, ShardClock]
@@ -32,6 +33,14 @@ _BEGIN = text("""
 _END = text("""
     DELETE FROM watch USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS ended (org, subject)
     WHERE watch.org = ended.org AND watch.subject = ended.subject AND kind = :kind
+      AND (condition = :many) = CAST(:of_many AS boolean)
+""")
+
+_RUNNING = text("""
+    SELECT org, subject
+    FROM watch JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         USING (org, subject)
+    WHERE kind = :kind
 """)
 
 _BEGIN_ANEW = text("""
@@ -42,20 +51,29 @@ _BEGIN_ANEW = text("""
     WHERE watch.partition = now.partition AND watch.shard = now.shard AND watch.generation < now.generation
 """)
 
-_DUE = """
-    unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
-           CAST(:clocks AS bigint[])) AS now (partition, shard, generation, clock), subject
-    WHERE watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
-      AND watch.due_clock <= now.clock
-      AND subject.org = watch.org AND subject.subject = watch.subject
-      AND CASE kind WHEN 'early_resolve' THEN state IN ('firing', 'flapping') ELSE state = 'healthy' END
+_DUE = f"""
+    FROM watch
+    JOIN unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+                CAST(:clocks AS bigint[])) AS now (partition, shard, generation, clock)
+         ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
+    LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
+    WHERE watch.due_clock <= now.clock
+      AND CASE WHEN watch.condition = '{MANY}' THEN true
+               WHEN kind = 'healthy_anew' THEN state = 'healthy'
+               ELSE state IN ('firing', 'flapping') END
 """
 
-_ORGS_WITH_DUE = text(f"SELECT DISTINCT watch.org FROM watch, {_DUE}")  # noqa: S608
+_ORGS_WITH_DUE = text(f"SELECT DISTINCT watch.org {_DUE}")
 
 _TAKE_DUE = text(f"""
-    DELETE FROM watch USING {_DUE} AND watch.org = ANY(CAST(:orgs AS text[]))
-    RETURNING {_COLUMNS}
+    WITH due AS (
+        SELECT watch.org, watch.subject, watch.condition, kind {_DUE} AND watch.org = ANY(CAST(:orgs AS text[]))
+    )
+    DELETE FROM watch USING due
+    WHERE watch.org = due.org AND watch.subject = due.subject AND watch.condition = due.condition
+      AND watch.kind = due.kind
+    RETURNING watch.partition, watch.org, watch.subject, watch.condition, watch.kind, cause, shard, generation,
+              start_at, start_clock, due_clock
 """)  # noqa: S608
 
 _OF_SHARD = text(f"""
@@ -86,10 +104,16 @@ async def begin(connection: AsyncConnection, watches: Sequence[Watch], partition
     )
 
 
-async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> None:
-    """Ends the watches of this kind on these subjects."""
-    values = {"kind": kind.value, "orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
-    await connection.execute(_END, values)
+async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key], *, of_many: bool = False) -> None:
+    """Ends the watches of this kind on these subjects: on what is wrong with themselves, or on their ticket about many
+    devices."""
+    await connection.execute(_END, {"kind": kind.value, "many": MANY, "of_many": of_many, **_keys(keys)})
+
+
+async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:
+    """Those of these subjects that have a watch of this kind."""
+    rows = await connection.execute(_RUNNING, {"kind": kind.value, **_keys(keys)})
+    return {(row.org, row.subject) for row in rows}
 
 
 async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
@@ -106,8 +130,8 @@ async def orgs_with_due(connection: AsyncConnection, clocks: Collection[Shown]) 
 async def take_due(
     connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]
 ) -> list[tuple[int, Watch]]:
-    """Takes what is due in these (locked) orgs, with its partition. An early resolve is due only while its subject is
-    failing: one that is just heard again keeps its ticket closed until it fails again."""
+    """Takes what is due in these (locked) orgs, with its partition. What may open a ticket is due only while its
+    subject is failing: one that is just heard again keeps its ticket closed until it fails again."""
     rows = await connection.execute(_TAKE_DUE, {"orgs": list(orgs), **_now(clocks)})
     taken = [(row.partition, _watch(row)) for row in rows]
     return sorted(taken, key=lambda each: (each[1].start_at, str(each[1].cause), each[1].condition))
@@ -117,6 +141,10 @@ async def of_shard(connection: AsyncConnection, shard: int, org: str, kind: Watc
     """The running watches of one org in one shard."""
     rows = await connection.execute(_OF_SHARD, {"shard": shard, "org": org, "kind": kind.value})
     return [_watch(row) for row in rows]
+
+
+def _keys(keys: Collection[Key]) -> dict[str, object]:
+    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
 
 
 def _now(clocks: Collection[Shown]) -> dict[str, object]:

@@ -6,7 +6,7 @@ never on the wall's, so that a stop of everything decides nothing. Instants are 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class ShardClock:
     generation: int
     at: int
     clock: int
+
+    def back_at(self, at: int) -> "ShardClock":
+        """The clock as it was at an earlier instant of a time that was observed without a hole; it is never ahead."""
+        return replace(self, at=at, clock=self.clock + at - self.at) if at < self.at else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,20 @@
 """Commands to the ticket service that follow from outcomes. Their ids follow from what caused them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 from uuid import UUID, uuid5
 
-from fettle_contracts.commands import Command, CommentOnTicket, OpenTicket, ResolveTicket, TicketRef, Verb
+from fettle_contracts.commands import (
+    CHECKLIST_LIMIT,
+    Command,
+    CommentOnTicket,
+    OpenTicket,
+    ResolveTicket,
+    TicketRef,
+    UpdateChecklist,
+    Verb,
+)
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.people import Actor, ActorType, Subject
 from fettle_contracts.ticket import TITLE_MAX_CHARACTERS, Resolution
@@ -12,33 +22,40 @@ from fettle_contracts.times import from_ms
 from fettle_contracts.transitions import Condition
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
+    Joined,
     NothingToResolve,
     Opened,
+    OpenedTogether,
     Outcome,
+    Passed,
     Refused,
     Reopened,
     Resolved,
     Unpublished,
 )
+from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
 
 MONITOR = Actor(type=ActorType.HEALTH_MONITOR)
 
-SHOWN_AS = {
+SHOWN_AS: dict[str, str] = {
     Condition.DEVICE_OFFLINE: "Device offline",
     Condition.INTEGRATION_UNREACHABLE: "Integration unreachable",
     Condition.INTEGRATION_CREDENTIALS_INVALID: "Integration credentials invalid",
+    MANY: "Multiple devices offline",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A command, its identity, what caused it, and the condition whose ticket it is about (none for a comment)."""
+    """A command, its identity, what caused it, and the subject and condition whose ticket it opens or resolves (none
+    for a command that does neither)."""
 
     id: UUID
     verb: Verb
     org: str
     cause: UUID
+    subject: str
     condition: str
     body: Command
 
@@ -57,7 +74,7 @@ def read_dedup_key(key: str) -> tuple[str, str] | None:
 def title(condition: str, subject: SubjectRef, name: str | None) -> str:
     """One line of at most 200 characters, whatever a device calls itself."""
     called = " ".join((name or "").split()) or subject.id
-    line = f"{SHOWN_AS[Condition(condition)]}: {called}"
+    line = f"{SHOWN_AS[condition]}: {called}"
     return line if len(line) <= TITLE_MAX_CHARACTERS else line[: TITLE_MAX_CHARACTERS - 1] + "…"
 
 
@@ -68,24 +85,89 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
             superseded = (
                 _resolve(verdict, condition, Resolution.SUPERSEDED, evidence) for condition in outcome.supersedes
             )
-            return (_open(verdict, evidence), *superseded)
+            return (_open(verdict, evidence, outcome.after), *superseded, *_merges(verdict, outcome, evidence))
         case Reopened():
-            return (_open(verdict, evidence),)
+            return (_open(verdict, evidence), *_merges(verdict, outcome, evidence))
+        case OpenedTogether():
+            merges = (_merge(verdict, one, outcome.parent, evidence) for one in outcome.merges)
+            return (_open_together(verdict, outcome, evidence), *merges)
         case Resolved():
             return tuple(_resolve(verdict, condition, outcome.resolution, evidence) for condition in outcome.conditions)
-        case AlreadyOpen() | Unpublished() | Refused() | NothingToResolve():
+        case Joined() | AlreadyOpen() | Unpublished() | Refused() | NothingToResolve() | Passed():
             return ()
         case _:
             assert_never(outcome)
 
 
+def checklists(
+    org: str, parent: Parent, *, add: Sequence[Member], recovered: Sequence[Member], at: int, caused_by: UUID
+) -> list[Sent]:
+    """Puts members on the list of a ticket and ticks others, at most 500 of each by command. `at` is in broker
+    milliseconds."""
+    ticket = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
+    sent = []
+    for start in range(0, max(len(add), len(recovered)), CHECKLIST_LIMIT):
+        body = UpdateChecklist(
+            org=org,
+            actor=MONITOR,
+            at=from_ms(at),
+            ticket=ticket,
+            add=tuple(_named(one) for one in add[start : start + CHECKLIST_LIMIT]),
+            recovered=tuple(_named(one) for one in recovered[start : start + CHECKLIST_LIMIT]),
+        )
+        id = uuid5(caused_by, f"{Verb.UPDATE_CHECKLIST}/{parent.subject}/{parent.condition}/{start}")
+        sent.append(Sent(id, Verb.UPDATE_CHECKLIST, org, caused_by, "", "", body))
+    return sent
+
+
 def comment(org: str, ticket: UUID, text: str, *, at: int, caused_by: UUID) -> Sent:
     """Adds a line to a ticket's timeline. `at` is in broker milliseconds."""
     body = CommentOnTicket(org=org, actor=MONITOR, at=from_ms(at), ticket=TicketRef(id=ticket), comment=text)
-    return Sent(uuid5(caused_by, Verb.COMMENT), Verb.COMMENT, org, caused_by, "", body)
+    return Sent(uuid5(caused_by, Verb.COMMENT), Verb.COMMENT, org, caused_by, "", "", body)
 
 
-def _open(verdict: Verdict, evidence: dict[str, Any]) -> Sent:
+def _named(member: Member) -> Subject:
+    subject = SubjectRef.parse(member.subject)
+    return Subject(type=subject.type, id=subject.id, name=member.name)
+
+
+def _merges(verdict: Verdict, outcome: Opened | Reopened, evidence: dict[str, Any]) -> list[Sent]:
+    """What an integration's ticket takes the place of."""
+    parent = Parent(verdict.subject, verdict.condition)
+    taken = [*outcome.merges, *([Member(verdict.subject, MANY)] if outcome.takes_over else [])]
+    return [_merge(verdict, one, parent, evidence) for one in taken]
+
+
+def _merge(verdict: Verdict, member: Member, parent: Parent, evidence: dict[str, Any]) -> Sent:
+    body = ResolveTicket(
+        org=verdict.org,
+        actor=MONITOR,
+        at=from_ms(verdict.at),
+        evidence=evidence,
+        ticket=TicketRef(dedup_key=dedup_key(member.subject, member.condition)),
+        resolution=Resolution.MERGED,
+        parent=TicketRef(dedup_key=dedup_key(parent.subject, parent.condition)),
+    )
+    return _sent(verdict, Verb.RESOLVE, member.subject, member.condition, body)
+
+
+def _open_together(verdict: Verdict, outcome: OpenedTogether, evidence: dict[str, Any]) -> Sent:
+    integration = SubjectRef.parse(outcome.parent.subject)
+    body = OpenTicket(
+        org=verdict.org,
+        actor=MONITOR,
+        at=from_ms(verdict.at),
+        evidence={**evidence, "failing": outcome.failing, "first": verdict.subject},
+        title=title(MANY, integration, outcome.name_of_integration),
+        kind=MANY,
+        subject=Subject(type=integration.type, id=integration.id, name=outcome.name_of_integration or integration.id),
+        integration=integration.id,
+        dedup_key=dedup_key(outcome.parent.subject, MANY),
+    )
+    return _sent(verdict, Verb.OPEN, outcome.parent.subject, MANY, body)
+
+
+def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = None) -> Sent:
     subject, named = SubjectRef.parse(verdict.subject), verdict.named
     body = OpenTicket(
         org=verdict.org,
@@ -99,8 +181,9 @@ def _open(verdict: Verdict, evidence: dict[str, Any]) -> Sent:
         integration=named.integration,
         dedup_key=dedup_key(verdict.subject, verdict.condition),
         flap_count=verdict.flap_count,
+        parent=None if after is None else TicketRef(dedup_key=dedup_key(after.subject, after.condition)),
     )
-    return _sent(verdict, Verb.OPEN, verdict.condition, body)
+    return _sent(verdict, Verb.OPEN, verdict.subject, verdict.condition, body)
 
 
 def _resolve(verdict: Verdict, condition: str, resolution: Resolution, evidence: dict[str, Any]) -> Sent:
@@ -112,8 +195,9 @@ def _resolve(verdict: Verdict, condition: str, resolution: Resolution, evidence:
         ticket=TicketRef(dedup_key=dedup_key(verdict.subject, condition)),
         resolution=resolution,
     )
-    return _sent(verdict, Verb.RESOLVE, condition, body)
+    return _sent(verdict, Verb.RESOLVE, verdict.subject, condition, body)
 
 
-def _sent(verdict: Verdict, verb: Verb, condition: str, body: Command) -> Sent:
-    return Sent(uuid5(verdict.id, f"{verb}/{condition}"), verb, verdict.org, verdict.id, condition, body)
+def _sent(verdict: Verdict, verb: Verb, subject: str, condition: str, body: Command) -> Sent:
+    own = "" if subject == verdict.subject else f"{subject}/"
+    return Sent(uuid5(verdict.id, f"{verb}/{own}{condition}"), verb, verdict.org, verdict.id, subject, condition, body)

@@ -1,20 +1,35 @@
 """The decisions about tickets: a verdict and the facts of its moment in, an outcome with its reason out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from fettle_contracts.ticket import Resolution
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
+    Joined,
     NothingToResolve,
     Opened,
+    OpenedTogether,
     Outcome,
+    Passed,
     Refused,
     Reopened,
     Resolved,
     Unpublished,
+    Wait,
+)
+from fettle_health_monitor.domain.correlator.rollups import (
+    MANY,
+    Begins,
+    Group,
+    Joins,
+    Parent,
+    Waits,
+    integration_of,
+    member_of,
+    shared,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 
@@ -31,29 +46,36 @@ class Switches:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a decision rests on besides the verdict. `switches` is None when the org is not known. `incidents` are the
-    subject's, by condition."""
+    subject's, by condition. `group` is what a device shares with others, or what an integration has behind it; None
+    where there is no integration. `afresh`: the subject's full timeout and debounce after its integration's recovery
+    are not over yet."""
 
     switches: Switches | None
     org_deleted: bool
     incidents: Mapping[str, Incident]
+    group: Group | None = None
+    afresh: bool = False
 
 
-def decide(verdict: Verdict, facts: Facts) -> Outcome:
-    """The one outcome of this verdict. Commands follow from it (`commands.py`)."""
+def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
+    """The one outcome of this verdict, or that it must wait. Commands follow from outcomes (`commands.py`)."""
     match verdict.cause:
-        case Cause.FIRING | Cause.STILL_UNHEALTHY | Cause.PUBLISHING_BEGAN:
+        case Cause.FIRING | Cause.STILL_UNHEALTHY | Cause.PUBLISHING_BEGAN | Cause.JUDGED_AFRESH | Cause.LEFT_OVER:
             return _about_opening(verdict, facts)
         case Cause.RECOVERED:
             return _about_resolving(Resolution.RECOVERED, facts)
         case Cause.FORGOTTEN:
             return _about_resolving(Resolution.REMOVED, facts)
+        case Cause.FEW_LEFT:
+            many = facts.incidents.get(MANY, Incident())
+            return Resolved(Resolution.RECOVERED, (MANY,)) if many.maybe_open else NothingToResolve()
         case _:
             assert_never(verdict.cause)
 
 
-def _about_opening(verdict: Verdict, facts: Facts) -> Outcome:
-    """Switches before tickets: an org that publishes nothing is told nothing about them. Rollups, silences and what was
-    not observed have their place between the two."""
+def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
+    """Switches before tickets: an org that publishes nothing is told nothing about them. Then the ticket that the
+    subject has, then those that it could share."""
     if facts.switches is None:
         return Refused("org_unknown")
     if facts.org_deleted:
@@ -65,21 +87,75 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome:
     incident = facts.incidents.get(verdict.condition, Incident())
     if incident.ticket is not None and incident.surely_open:
         return AlreadyOpen(incident.ticket.number)
-    return _open(verdict, facts)
+    if facts.afresh:
+        return Wait("judged_afresh")
+    if facts.group is None:
+        return _open(verdict, facts)
+    if verdict.condition == MANY:
+        return _about_many(facts.group)
+    if verdict.subject == facts.group.subject:
+        return _open_for_all(verdict, facts, facts.group)
+    return _open_or_share(verdict, facts, facts.group)
 
 
-def _open(verdict: Verdict, facts: Facts) -> Outcome:
-    if verdict.cause is Cause.STILL_UNHEALTHY:
-        return Reopened("resolved early, and unhealthy for one more open debounce")
-    if verdict.cause is Cause.PUBLISHING_BEGAN:
-        return Opened("firing when publishing was switched on for what exists")
-    others = tuple(
-        sorted(name for name, other in facts.incidents.items() if name != verdict.condition and other.maybe_open)
+def _about_many(group: Group) -> Outcome:
+    if group.down < group.threshold:
+        return Passed(f"{group.down} devices are still down, and {group.threshold} are many")
+    return Reopened(f"resolved early, and {group.down} devices are down after one more open debounce")
+
+
+def _open_for_all(verdict: Verdict, facts: Facts, group: Group) -> Outcome:
+    """An integration's own ticket takes in what fails behind it."""
+    merges = tuple(single.member for single in group.singles_before(verdict.at))
+    return replace(_open(verdict, facts), merges=merges, takes_over=group.has_many)
+
+
+def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wait:
+    if verdict.cause is Cause.LEFT_OVER and group.parent is None:
+        return _open(verdict, facts)
+    match shared(verdict, group):
+        case Joins(parent):
+            return Joined(parent, member_of(verdict))
+        case Begins(failing, members, singles):
+            parent = Parent(group.subject, MANY)
+            return OpenedTogether(parent, group.name or "", failing, members, singles)
+        case Waits():
+            return Wait("resolved_early")
+        case None:
+            return _open(verdict, facts)
+
+
+def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
+    match verdict.cause:
+        case Cause.STILL_UNHEALTHY:
+            return Reopened("resolved early, and unhealthy for one more open debounce")
+        case Cause.PUBLISHING_BEGAN:
+            return Opened("firing when publishing was switched on for what exists")
+        case Cause.JUDGED_AFRESH:
+            return Opened("unhealthy for a full timeout and open debounce after its integration recovered")
+        case Cause.LEFT_OVER:
+            integration = verdict.named.integration or ""
+            return Opened(
+                "unhealthy when the ticket about many devices ended", after=Parent(integration_of(integration), MANY)
+            )
+        case _:
+            return Opened("unhealthy for the whole open debounce", supersedes=_superseded(verdict, facts))
+
+
+def _superseded(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            name
+            for name, other in facts.incidents.items()
+            if name not in (verdict.condition, MANY) and other.maybe_open
+        )
     )
-    return Opened("unhealthy for the whole open debounce", supersedes=others)
 
 
 def _about_resolving(resolution: Resolution, facts: Facts) -> Outcome:
-    """Always gets through, whatever the switches say. A healthy subject has nothing wrong: all its tickets end."""
-    conditions = tuple(sorted(name for name, incident in facts.incidents.items() if incident.maybe_open))
+    """Always gets through, whatever the switches say. A healthy subject has nothing wrong: all its tickets end. That of
+    many devices is about others and has an end of its own."""
+    conditions = tuple(
+        sorted(name for name, incident in facts.incidents.items() if name != MANY and incident.maybe_open)
+    )
     return Resolved(resolution, conditions) if conditions else NothingToResolve()

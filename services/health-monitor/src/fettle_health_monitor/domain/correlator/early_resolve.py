@@ -17,14 +17,16 @@ from fettle_health_monitor.domain.correlator.commands import Sent, comment
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.incident import Incident
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 UNHEALTHY = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
 
-STILL = {
+STILL: dict[str, str] = {
     Condition.DEVICE_OFFLINE: "Still offline.",
     Condition.INTEGRATION_UNREACHABLE: "Still unreachable.",
     Condition.INTEGRATION_CREDENTIALS_INVALID: "The credentials are still invalid.",
+    MANY: "Many of these devices are still offline.",
 }
 
 
@@ -93,5 +95,5 @@ def _saying(event: TicketEvent, watch: Watch, state: str | None) -> Sent:
             f"Heard again, but not for long enough to count. If it fails again, this ticket is reopened after {until}."
         )
     else:
-        text = f"{STILL[Condition(watch.condition)]} If that lasts until {until}, this ticket is reopened."
+        text = f"{STILL[watch.condition]} If that lasts until {until}, this ticket is reopened."
     return comment(event.org, event.ticket.id, text, at=watch.start_at, caused_by=event.entry.id)

@@ -38,10 +38,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """The ticket of one subject and condition. Facts may come late, twice, and in any order."""
+    """The ticket of one subject and condition. Facts may come late, twice, and in any order. `opened_at` is the instant
+    (broker milliseconds) of the verdict that last asked for it."""
 
     ticket: KnownTicket | None = None
     asked: Asked | None = None
+    opened_at: int | None = None
 
     @property
     def surely_open(self) -> bool:
@@ -55,12 +57,19 @@ class Incident:
             self.asked is not None and self.asked.verb == "open"
         )
 
-    def asking(self, verb: Asking, command: UUID) -> "Incident":
-        """After sending `command`."""
-        return replace(self, asked=Asked(verb, command))
+    @property
+    def will_be_open(self) -> bool:
+        """Whether the ticket is unresolved once everything sent has arrived."""
+        if self.asked is not None:
+            return self.asked.verb == "open"
+        return self.ticket is not None and self.ticket.unresolved
+
+    def asking(self, verb: Asking, command: UUID, at: int) -> "Incident":
+        """After sending `command`, which a verdict of this instant called for."""
+        return replace(self, asked=Asked(verb, command), opened_at=at if verb == "open" else self.opened_at)
 
     def seen(self, ticket: KnownTicket | None, answering: UUID | None) -> "Incident":
         """After an event or result that shows `ticket` (a refusal shows none) and answers command `answering`."""
         news = ticket is not None and (self.ticket is None or ticket.newer_than(self.ticket))
         answered = self.asked is not None and self.asked.command == answering
-        return Incident(ticket if news else self.ticket, None if answered else self.asked)
+        return replace(self, ticket=ticket if news else self.ticket, asked=None if answered else self.asked)

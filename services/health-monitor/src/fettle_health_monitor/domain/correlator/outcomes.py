@@ -1,23 +1,60 @@
 """How a verdict can end. Exactly one of these is recorded for each, with its reason.
 
-The sum grows here and in `decide.py` together: joined a rollup, merged, silenced, held while unobserved.
+The sum grows here and in `decide.py` together.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from fettle_contracts.ticket import Resolution
+from fettle_health_monitor.domain.correlator.rollups import Member, Parent
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A ticket is asked for; the ticket service opens one or reopens the last one inside its window.
 
-    `supersedes`: the conditions that this one took the place of; their tickets are resolved."""
+    `supersedes`: the conditions that this one took the place of; their tickets are resolved. `after`: the ticket about
+    many devices that the device was left over from. Where the ticket is an integration's: `merges` are the devices'
+    own tickets that are merged into it, and with `takes_over` so is the one about many devices, whose members come
+    along."""
 
     name: ClassVar[str] = "opened"
     reason: str
     supersedes: tuple[str, ...] = ()
+    after: Parent | None = None
+    merges: tuple[Member, ...] = ()
+    takes_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTogether:
+    """A ticket about many devices of an integration is asked for in place of the single one. `members` are on its list
+    from the beginning; the own tickets of `merges` are merged into it."""
+
+    name: ClassVar[str] = "opened"
+    parent: Parent
+    name_of_integration: str
+    failing: int
+    members: tuple[Member, ...]
+    merges: tuple[Member, ...]
+
+    @property
+    def reason(self) -> str:
+        return f"{self.failing} devices behind {self.parent.subject} fail together"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The device is on the list of a ticket that is there."""
+
+    name: ClassVar[str] = "joined"
+    parent: Parent
+    member: Member
+
+    @property
+    def reason(self) -> str:
+        return f"joined {self.parent}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +63,8 @@ class Reopened:
 
     name: ClassVar[str] = "reopened"
     reason: str
+    merges: tuple[Member, ...] = ()
+    takes_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +131,30 @@ class NothingToResolve:
         return "no ticket of the subject is unresolved"
 
 
-Outcome: TypeAlias = Opened | Reopened | AlreadyOpen | Unpublished | Refused | Resolved | NothingToResolve
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A verdict that had to wait, and is called for no more: the subject recovered, or was removed, meanwhile."""
+
+    name: ClassVar[str] = "unobserved"
+    reason: str
+
+
+Outcome: TypeAlias = (
+    Opened
+    | OpenedTogether
+    | Reopened
+    | Joined
+    | AlreadyOpen
+    | Unpublished
+    | Refused
+    | Resolved
+    | NothingToResolve
+    | Passed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No outcome yet: the verdict is decided again when what it waits for is over."""
+
+    reason: Literal["judged_afresh", "resolved_early"]

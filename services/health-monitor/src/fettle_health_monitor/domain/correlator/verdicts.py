@@ -15,15 +15,21 @@ VERDICTS = UUID("6f0a2d5e-52d5-5d0c-9c0b-1f1f7c3f8a11")
 
 
 class Cause(StrEnum):
-    """What calls for a decision. The first three may open a ticket, the others may resolve one."""
+    """What calls for a decision. The last three may resolve a ticket, the others may open one."""
 
     FIRING = "firing"
     STILL_UNHEALTHY = "still_unhealthy"
     """Somebody resolved the ticket early, and one more open debounce of unhealth has passed."""
     PUBLISHING_BEGAN = "publishing_began"
     """Publishing was switched on with `publish_existing` while the subject was firing."""
+    JUDGED_AFRESH = "judged_afresh"
+    """The integration's ticket has ended, and the device has been unhealthy for a full timeout and debounce since."""
+    LEFT_OVER = "left_over"
+    """The ticket about many devices has ended, and the device is still unhealthy."""
     RECOVERED = "recovered"
     FORGOTTEN = "forgotten"
+    FEW_LEFT = "few_left"
+    """Fewer devices than make many are down, for the whole resolve debounce."""
 
 
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})

@@ -4,8 +4,10 @@ Only observed time counts: `start_clock` and `due_clock` are on the shard's own 
 that corresponds. A shard that starts anew begins a new clock, and a watch then lasts its whole length from there.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Self
 from uuid import UUID, uuid5
 
@@ -22,6 +24,21 @@ class WatchKind(StrEnum):
     HEALTHY_ANEW = "healthy_anew"
     """The subject came up healthy out of nothing (its shard knew it no more) while it had a ticket. Ends with its
     next change."""
+    JUDGED_AFRESH = "judged_afresh"
+    """The device was not well when its integration recovered: it has a full timeout and open debounce. Ends when it is
+    healthy."""
+    FEW_LEFT = "few_left"
+    """Fewer devices than make many are down on the list of a ticket about many. Ends when they are many again."""
+
+
+_CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
+    {
+        WatchKind.EARLY_RESOLVE: (Cause.STILL_UNHEALTHY, "resolved_early"),
+        WatchKind.HEALTHY_ANEW: (Cause.RECOVERED, "healthy_anew"),
+        WatchKind.JUDGED_AFRESH: (Cause.JUDGED_AFRESH, "judged_afresh"),
+        WatchKind.FEW_LEFT: (Cause.FEW_LEFT, "few_left"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +96,16 @@ class Watch:
 
     def verdict(self, *, at: int, policy_version: int, named: Named) -> Verdict:
         """What it calls for once it is due; `at` is the shard's time then."""
-        early = self.kind is WatchKind.EARLY_RESOLVE
+        cause, reason = _CALLS_FOR[self.kind]
         return Verdict(
-            id=uuid5(self.cause, f"{self.kind}/{self.condition}"),
-            cause=Cause.STILL_UNHEALTHY if early else Cause.RECOVERED,
+            id=uuid5(self.cause, f"{self.kind}/{self.subject}/{self.condition}"),
+            cause=cause,
             org=self.org,
             subject=self.subject,
             condition=self.condition,
             at=at,
             since=self.start_at,
             policy_version=policy_version,
-            evidence={"reason": "resolved_early" if early else "healthy_anew", "partition": self.shard},
+            evidence={"reason": reason, "partition": self.shard},
             named=named,
         )

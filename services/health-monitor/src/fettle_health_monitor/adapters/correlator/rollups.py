@@ -1,0 +1,225 @@
+"""Who fails behind an integration, whose tickets are singles, and who is on the list of a ticket that is shared."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.times import parse_time, to_ms
+from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, Single, Spell
+
+_ASKED = """
+    unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[]), CAST(:from_at AS bigint[]))
+        AS asked (org, integration, from_at)
+"""
+
+_FAILING = text(f"""
+    SELECT org, integration, subject, condition, name, greatest(since_at, judged_from) AS since
+    FROM subject JOIN {_ASKED} USING (org, integration)
+    WHERE state IN ('pending_open', 'firing') AND subject LIKE 'device/%'
+""")  # noqa: S608
+
+_FAILED = text(f"""
+    SELECT subject.org, integration, subject.subject, before.condition, subject.name, transition.at AS until,
+           before.body->>'since' AS since
+    FROM subject JOIN {_ASKED} USING (org, integration)
+    JOIN transition ON transition.org = subject.org AND transition.subject = subject.subject
+                       AND transition.at > asked.from_at
+    CROSS JOIN LATERAL (
+        SELECT condition, body FROM transition AS earlier
+        WHERE earlier.org = transition.org AND earlier.subject = transition.subject
+          AND earlier.position < transition.position
+        ORDER BY earlier.at DESC, earlier.position DESC LIMIT 1
+    ) AS before
+    WHERE from_state IN ('pending_open', 'firing')
+      AND (to_state IS NULL OR to_state NOT IN ('pending_open', 'firing'))
+      AND subject.changed_at > asked.from_at AND subject.subject LIKE 'device/%'
+""")  # noqa: S608
+
+_SINGLES = text(f"""
+    SELECT subject.org, integration, subject.subject, incident.condition, subject.name, opened_at
+    FROM subject JOIN {_ASKED} USING (org, integration)
+    JOIN incident ON incident.org = subject.org AND incident.subject = subject.subject
+    WHERE subject.subject LIKE 'device/%' AND opened_at > asked.from_at
+      AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END
+""")  # noqa: S608
+
+_DOWN = text("""
+    SELECT org, parent, count(*) AS down
+    FROM rollup_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent)
+         USING (org, parent)
+    WHERE recovered_at IS NULL GROUP BY org, parent
+""")
+
+_MEMBERS = text("""
+    SELECT subject, condition, name, recovered_at IS NOT NULL AS recovered FROM rollup_member
+    WHERE org = :org AND parent = :parent ORDER BY joined_at, subject
+""")
+
+_PARENTS = text("""
+    SELECT org, subject, condition, name, parent, parent_condition
+    FROM rollup_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         USING (org, subject)
+""")
+
+_JOIN = text("""
+    INSERT INTO rollup_member (org, subject, condition, name, parent, parent_condition, joined_at)
+    SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]),
+                         CAST(:names AS text[]), CAST(:parents AS text[]), CAST(:parent_conditions AS text[]),
+                         CAST(:at AS bigint[]))
+    ON CONFLICT (org, subject) DO UPDATE SET
+        condition = excluded.condition, name = excluded.name, parent = excluded.parent,
+        parent_condition = excluded.parent_condition, joined_at = excluded.joined_at, recovered_at = NULL
+""")
+
+_RECOVER = text("""
+    UPDATE rollup_member AS member SET recovered_at = gone.at
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS gone (org, subject, at)
+    WHERE member.org = gone.org AND member.subject = gone.subject AND recovered_at IS NULL
+""")
+
+_MOVE = text("UPDATE rollup_member SET parent_condition = :condition WHERE org = :org AND parent = :parent")
+
+_DISSOLVE = text("""
+    DELETE FROM rollup_member
+    WHERE org = :org AND parent = :parent AND (parent_condition = :many) = CAST(:of_many AS boolean)
+    RETURNING subject, condition, name, recovered_at IS NOT NULL AS recovered
+""")
+
+_JUDGE_AFRESH = text("""
+    UPDATE subject SET judged_from = greatest(since_at, :at)
+    WHERE org = :org AND integration = :integration AND subject LIKE 'device/%'
+      AND state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
+    RETURNING subject, condition, shard, integration, model, interval_s
+""")
+
+Place = tuple[str, str]
+"""Org and integration (its id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of the devices behind an integration."""
+
+    spells: tuple[Spell, ...] = ()
+    singles: tuple[Single, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs:
+    """A device on the list of a ticket."""
+
+    member: Member
+    parent: Parent
+
+
+@dataclass(frozen=True, slots=True)
+class Unwell:
+    """A device that is not well when its integration recovers, and what its rules follow from."""
+
+    subject: str
+    condition: str
+    shard: int
+    integration: str | None
+    model: str | None
+    interval_s: int | None
+
+
+async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dict[Place, Around]:
+    """Who failed behind these integrations at the given instants or later, and the singles asked for since."""
+    asked = {
+        "orgs": [org for org, _ in since],
+        "integrations": [integration for _, integration in since],
+        "from_at": list(since.values()),
+    }
+    spells: defaultdict[Place, list[Spell]] = defaultdict(list)
+    singles: defaultdict[Place, list[Single]] = defaultdict(list)
+    for row in await connection.execute(_FAILING, asked):
+        spells[row.org, row.integration].append(Spell(Member(row.subject, row.condition, row.name), row.since))
+    for row in await connection.execute(_FAILED, asked):
+        began = to_ms(parse_time(row.since))
+        spells[row.org, row.integration].append(Spell(Member(row.subject, row.condition, row.name), began, row.until))
+    for row in await connection.execute(_SINGLES, asked):
+        member = Member(row.subject, row.condition, row.name)
+        singles[row.org, row.integration].append(Single(member, row.opened_at))
+    return {place: Around(tuple(spells[place]), tuple(singles[place])) for place in since}
+
+
+async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
+    """How many members of their shared tickets have not recovered."""
+    return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, _keys(integrations))}
+
+
+async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Belongs]:
+    """Whose list these devices are on."""
+    return {
+        (row.org, row.subject): Belongs(
+            Member(row.subject, row.condition, row.name), Parent(row.parent, row.parent_condition)
+        )
+        for row in await connection.execute(_PARENTS, _keys(keys))
+    }
+
+
+async def members(connection: AsyncConnection, org: str, parent: str) -> list[tuple[Member, bool]]:
+    """Everybody on the list, in the order of joining, and whether they have recovered."""
+    rows = await connection.execute(_MEMBERS, {"org": org, "parent": parent})
+    return [(Member(row.subject, row.condition, row.name), row.recovered) for row in rows]
+
+
+async def join(connection: AsyncConnection, joining: Sequence[tuple[str, Member, Parent, int]]) -> None:
+    """Org, member, whose list, since when. Who was on another list leaves it."""
+    last = list({(org, member.subject): (org, member, parent, at) for org, member, parent, at in joining}.values())
+    await connection.execute(
+        _JOIN,
+        {
+            "orgs": [org for org, *_ in last],
+            "subjects": [member.subject for _, member, *_ in last],
+            "conditions": [member.condition for _, member, *_ in last],
+            "names": [member.name for _, member, *_ in last],
+            "parents": [parent.subject for *_, parent, _ in last],
+            "parent_conditions": [parent.condition for *_, parent, _ in last],
+            "at": [at for *_, at in last],
+        },
+    )
+
+
+async def recover(connection: AsyncConnection, recovered: Mapping[Key, int]) -> None:
+    """Ticks these devices, wherever they are listed."""
+    await connection.execute(_RECOVER, {**_keys(recovered), "at": list(recovered.values())})
+
+
+async def move(connection: AsyncConnection, org: str, parent: Parent) -> None:
+    """The list belongs to the integration's ticket about this condition now."""
+    await connection.execute(_MOVE, {"org": org, "parent": parent.subject, "condition": parent.condition})
+
+
+async def dissolve(connection: AsyncConnection, org: str, parent: str, *, of_many: bool) -> list[Member]:
+    """The ticket has ended: the one about many devices, or the integration's own. Answers with those on its list that
+    had not recovered."""
+    values = {"org": org, "parent": parent, "many": MANY, "of_many": of_many}
+    rows = await connection.execute(_DISSOLVE, values)
+    gone = [Member(row.subject, row.condition, row.name) for row in rows if not row.recovered]
+    return sorted(gone, key=lambda member: member.subject)
+
+
+async def judge_afresh(connection: AsyncConnection, org: str, integration: str, at: int) -> list[Unwell]:
+    """From `at` on the devices behind the integration that are not well are judged afresh."""
+    rows = await connection.execute(_JUDGE_AFRESH, {"org": org, "integration": integration, "at": at})
+    return [
+        Unwell(
+            row.subject,
+            row.condition,
+            row.shard,
+            row.integration,
+            row.model,
+            None if row.interval_s is None else int(row.interval_s),
+        )
+        for row in rows
+    ]
+
+
+def _keys(keys: Collection[Key]) -> dict[str, object]:
+    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}

@@ -1,0 +1,346 @@
+"""Tickets that devices share, around one batch of verdicts: what is known of groups before, what follows after."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.identity import SubjectRef
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.adapters.correlator import live, policies, progress, rollups, verdicts, watches
+from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
+from fettle_health_monitor.adapters.correlator.rollups import Around, Place
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.commands import Sent, checklists
+from fettle_health_monitor.domain.correlator.incident import Incident
+from fettle_health_monitor.domain.correlator.outcomes import (
+    Joined,
+    Opened,
+    OpenedTogether,
+    Outcome,
+    Passed,
+    Reopened,
+)
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.rollups import (
+    MANY,
+    Group,
+    Member,
+    Parent,
+    Single,
+    integration_of,
+    member_of,
+)
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
+
+
+def group_of(verdict: Verdict) -> Key | None:
+    """Org and subject of the integration that a verdict is about, or that its device is behind."""
+    if SubjectRef.parse(verdict.subject).type == "integration":
+        return (verdict.org, verdict.subject)
+    return (verdict.org, integration_of(verdict.named.integration)) if verdict.named.integration else None
+
+
+class Sharing:
+    """Groups as they are while the verdicts of one transaction are decided one after the other.
+
+    `incidents` are those of all subjects and integrations concerned; the caller keeps them up to date, as it does
+    `versions`, the policies by org and version.
+    """
+
+    def __init__(
+        self,
+        incidents: Mapping[Key, Mapping[str, Incident]],
+        versions: Mapping[tuple[str, int], PolicyVersion],
+        partition_of: Mapping[str, int],
+    ) -> None:
+        self._incidents, self._versions, self._partition_of = incidents, versions, partition_of
+        self._around: dict[Key, Around] = {}
+        self._names: Mapping[Key, Known] = {}
+        self._undecided: set[Key] = set()
+        self._afresh: set[Key] = set()
+        self._down: dict[Key, int] = {}
+        self._belongs: Mapping[Key, rollups.Belongs] = {}
+        self._joining: list[tuple[str, Member, Parent, int, UUID]] = []
+        self._recovered: dict[Key, Verdict] = {}
+        self._takes_over: list[tuple[Verdict, Parent]] = []
+
+    async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
+        """What decisions about these verdicts need to know."""
+        opening = [verdict for verdict in ready if verdict.cause not in ENDING]
+        ending = {(verdict.org, verdict.subject) for verdict in ready if verdict.cause in ENDING}
+        if ending:
+            self._belongs = await rollups.parents(connection, ending)
+        groups = {group for verdict in opening if (group := group_of(verdict)) is not None}
+        if not groups:
+            return
+        self._names = await live.names(connection, groups)
+        self._undecided = await watches.running(connection, WatchKind.EARLY_RESOLVE, groups)
+        self._afresh = await watches.running(
+            connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
+        )
+        self._down = await rollups.down(connection, groups)
+        looked_around: dict[Place, int] = {}
+        for verdict in opening:
+            key = group_of(verdict)
+            if key is not None and (verdict.subject == key[1] or self._group(key, verdict).parent is None):
+                place = (key[0], SubjectRef.parse(key[1]).id)
+                since = verdict.at - self._group(key, verdict).window_ms
+                looked_around[place] = min(since, looked_around.get(place, since))
+        if looked_around:
+            for (org, integration), around in (await rollups.around(connection, looked_around)).items():
+                self._around[org, integration_of(integration)] = around
+
+    def is_judged_afresh(self, verdict: Verdict) -> bool:
+        """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""
+        return verdict.cause is not Cause.JUDGED_AFRESH and (verdict.org, verdict.subject) in self._afresh
+
+    def group(self, verdict: Verdict) -> Group | None:
+        key = group_of(verdict)
+        return None if key is None or verdict.cause in ENDING else self._group(key, verdict)
+
+    def _group(self, key: Key, verdict: Verdict) -> Group:
+        subject = SubjectRef.parse(key[1])
+        version = self._versions.get((verdict.org, verdict.policy_version))
+        rules = None if version is None else version.rules_for(key[1], subject.id, None)
+        around = self._around.get(key, Around())
+        return Group(
+            subject=key[1],
+            name=self._names.get(key, Known()).name,
+            tickets=self._incidents.get(key, {}),
+            undecided=key in self._undecided,
+            spells=around.spells,
+            singles=around.singles,
+            down=self._down.get(key, 0),
+            threshold=rules.rollup_threshold if rules else 0,
+            window_ms=rules.rollup_window_s * 1000 if rules else 0,
+        )
+
+    def follow(self, verdict: Verdict, outcome: Outcome) -> None:
+        """Takes in how a verdict ended, for those behind it in the batch."""
+        key = group_of(verdict)
+        match outcome:
+            case Joined(parent, member):
+                self._joining.append((verdict.org, member, parent, verdict.at, verdict.id))
+            case OpenedTogether():
+                for member in outcome.members:
+                    self._joining.append((verdict.org, member, outcome.parent, verdict.at, verdict.id))
+            case Opened() | Reopened() if key is not None and verdict.subject == key[1]:
+                parent = Parent(verdict.subject, verdict.condition)
+                for member in outcome.merges:
+                    self._joining.append((verdict.org, member, parent, verdict.at, verdict.id))
+                if verdict.condition != MANY:
+                    self._takes_over.append((verdict, parent))
+            case Opened() | Reopened() if key is not None:
+                around = self._around.get(key, Around())
+                single = Single(member_of(verdict), verdict.at)
+                self._around[key] = Around(around.spells, (*around.singles, single))
+            case _:
+                pass
+        if verdict.cause in ENDING:
+            self._recovered[verdict.org, verdict.subject] = verdict
+
+    async def settle(self, connection: AsyncConnection) -> list[Sent]:
+        """Writes who is on whose list now. Answers with the commands that say so."""
+        sent: list[Sent] = []
+        for verdict, parent in self._takes_over:
+            sent += await self._take_over(connection, verdict, parent)
+        if self._joining:
+            await rollups.join(connection, [joining[:4] for joining in self._joining])
+        ticked = {key: verdict for key, verdict in self._recovered.items() if key in self._belongs}
+        if ticked:
+            await rollups.recover(connection, {key: verdict.at for key, verdict in ticked.items()})
+        return sent + self._listings(ticked)
+
+    async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
+        listed = await rollups.members(connection, verdict.org, parent.subject)
+        if not listed:
+            return []
+        await rollups.move(connection, verdict.org, parent)
+        return checklists(
+            verdict.org,
+            parent,
+            add=[member for member, _ in listed],
+            recovered=[member for member, recovered in listed if recovered],
+            at=verdict.at,
+            caused_by=uuid5(verdict.id, "takes over"),
+        )
+
+    def _listings(self, ticked: Mapping[Key, Verdict]) -> list[Sent]:
+        """One command per list and batch: what came to it and what recovered, each at the end of the batch."""
+        add: defaultdict[tuple[str, str, str], dict[str, Member]] = defaultdict(dict)
+        recovered: defaultdict[tuple[str, str, str], dict[str, Member]] = defaultdict(dict)
+        last: dict[tuple[str, str, str], tuple[int, UUID]] = {}
+        for org, member, parent, at, cause in self._joining:
+            where = (org, parent.subject, parent.condition)
+            add[where][member.subject] = member
+            last[where] = (at, cause)
+        for (org, _), verdict in ticked.items():
+            belongs = self._belongs[org, verdict.subject]
+            where = (org, belongs.parent.subject, belongs.parent.condition)
+            recovered[where][verdict.subject] = belongs.member
+            last[where] = (verdict.at, verdict.id)
+        return [
+            command
+            for (org, subject, condition), (at, cause) in last.items()
+            for command in checklists(
+                org,
+                Parent(subject, condition),
+                add=list(add[org, subject, condition].values()),
+                recovered=list(recovered[org, subject, condition].values()),
+                at=at,
+                caused_by=cause,
+            )
+        ]
+
+    @property
+    def _lists_of_many(self) -> dict[Key, tuple[int, int | None]]:
+        """The lists of many devices that came or went, with the instant and the shard by which their time runs."""
+        touched: dict[Key, tuple[int, int | None]] = {
+            (org, parent.subject): (at, None) for org, _, parent, at, _ in self._joining if parent.condition == MANY
+        }
+        for (org, subject), verdict in self._recovered.items():
+            belongs = self._belongs.get((org, subject))
+            if belongs is not None and belongs.parent.condition == MANY:
+                touched[org, belongs.parent.subject] = (verdict.at, verdict.evidence.get("partition"))
+        return touched
+
+    async def watch_lists(self, connection: AsyncConnection) -> None:
+        """A list on which fewer are down than make many ends when that has lasted; more of them end the watch."""
+        lists = self._lists_of_many
+        if not lists:
+            return
+        newest = await policies.newest(connection, {org for org, _ in lists})
+        down = await rollups.down(connection, lists)
+        running = await watches.running(connection, WatchKind.FEW_LEFT, lists)
+        many, begun = [], []
+        for key, (at, shard) in lists.items():
+            org, subject = key
+            if org not in newest:
+                continue
+            rules = newest[org].rules_for(subject, SubjectRef.parse(subject).id, None)
+            if down.get(key, 0) >= rules.rollup_threshold:
+                many.append(key)
+            elif key not in running:
+                clock = await self._clock(connection, org, shard, at)
+                if clock is not None:
+                    begun.append(_few_left(org, subject, at, clock, rules.resolve_debounce_s))
+        if many:
+            await watches.end(connection, WatchKind.FEW_LEFT, many, of_many=True)
+        if begun:
+            await watches.begin(connection, begun, self._partition_of)
+
+    async def end_lists(self, connection: AsyncConnection, ended: Iterable[tuple[Verdict, Outcome]]) -> list[Verdict]:
+        """What follows where a shared ticket has come to its end, or is back. Answers with the verdicts about those who
+        are left over from one about many devices."""
+        left_over: list[Verdict] = []
+        decided: set[Key] = set()
+        for verdict, outcome in ended:
+            if SubjectRef.parse(verdict.subject).type != "integration":
+                continue
+            if verdict.cause in ENDING:
+                await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=False)
+                await self._judge_afresh(connection, verdict)
+            elif verdict.cause is Cause.FEW_LEFT or isinstance(outcome, Passed):
+                left_over += await self._left_over(connection, verdict)
+            elif not isinstance(outcome, Opened | Reopened):
+                continue
+            decided.add((verdict.org, verdict.subject))
+        if decided:
+            await verdicts.release(connection, decided)
+        return left_over
+
+    async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
+        """Who is just heard again gets a ticket if it fails again before it is healthy, the others get theirs now."""
+        left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=True)
+        standing = await live.standing(connection, {(verdict.org, member.subject) for member in left})
+        now = [standing[verdict.org, one.subject] for one in left if (verdict.org, one.subject) in standing]
+        heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
+        if heard_again:
+            clocks = await self._clocks(connection, verdict.org, verdict.at)
+            begun = [
+                _afresh(verdict, one.subject, one.condition, clocks[one.shard], 0)
+                for one in heard_again
+                if one.shard in clocks
+            ]
+            await watches.begin(connection, begun, self._partition_of)
+        return [_left(verdict, one) for one in now if one.state != HealthState.PENDING_RESOLVE]
+
+    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
+        integration = SubjectRef.parse(verdict.subject).id
+        unwell = await rollups.judge_afresh(connection, verdict.org, integration, verdict.at)
+        version = (await policies.newest(connection, {verdict.org})).get(verdict.org)
+        if not unwell or version is None:
+            return
+        clocks = await self._clocks(connection, verdict.org, verdict.at)
+        begun = []
+        for one in unwell:
+            rules = version.rules_for(one.subject, one.integration, one.model)
+            if one.shard in clocks:
+                lasting_s = rules.timeout_for(one.interval_s) + rules.open_debounce_s
+                begun.append(_afresh(verdict, one.subject, one.condition, clocks[one.shard], lasting_s))
+        if begun:
+            await watches.begin(connection, begun, self._partition_of)
+
+    async def _clock(self, connection: AsyncConnection, org: str, shard: int | None, at: int) -> ShardClock | None:
+        """The clock of a shard at this instant; of the one that is furthest behind where none is named."""
+        clocks = await self._clocks(connection, org, at)
+        if shard in clocks:
+            return clocks[shard]
+        return min(clocks.values(), key=lambda clock: clock.at, default=None)
+
+    async def _clocks(self, connection: AsyncConnection, org: str, at: int) -> dict[int, ShardClock]:
+        """The shards' clocks as they were at this instant, so that nothing depends on when it is decided. Of a shard
+        that has not observed all time since, as it is now: what was not observed is not counted."""
+        shown = await progress.clocks(connection, self._partition_of[org])
+        blind = await progress.blind_since(connection, at)
+        return {clock.shard: clock if clock.shard in blind else clock.back_at(at) for clock in shown}
+
+
+def _left(verdict: Verdict, one: Failing) -> Verdict:
+    return Verdict(
+        id=uuid5(verdict.id, f"{Cause.LEFT_OVER}/{one.subject}"),
+        cause=Cause.LEFT_OVER,
+        org=verdict.org,
+        subject=one.subject,
+        condition=one.condition,
+        at=verdict.at,
+        since=one.since,
+        policy_version=verdict.policy_version,
+        evidence=one.evidence,
+        named=one.named,
+    )
+
+
+def _few_left(org: str, subject: str, at: int, clock: ShardClock, lasting_s: int) -> Watch:
+    return Watch.begin(
+        WatchKind.FEW_LEFT,
+        cause=uuid5(LISTS, f"{org}/{subject}/few/{at}"),
+        org=org,
+        subject=subject,
+        condition=MANY,
+        shard=clock,
+        since_at=at,
+        lasting_ms=lasting_s * 1000,
+    )
+
+
+def _afresh(verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_s: int) -> Watch:
+    return Watch.begin(
+        WatchKind.JUDGED_AFRESH,
+        cause=verdict.id,
+        org=verdict.org,
+        subject=subject,
+        condition=condition,
+        shard=clock,
+        since_at=verdict.at,
+        lasting_ms=lasting_s * 1000,
+    )
+
+
+LISTS = UUID("0c1f0b5e-7a34-5b6b-8f0e-5a4f9b3f6c10")
+"""The namespace of what begins when a list changes."""

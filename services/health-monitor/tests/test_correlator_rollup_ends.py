@@ -1,0 +1,172 @@
+"""Tickets that devices share: how they end, and what becomes of those who still fail. On a real database."""
+
+from collections import Counter
+
+import pytest
+from correlator_facts import BRISK, T0, change
+from correlator_world import CorrelatorWorld
+from rollup_facts import (
+    MANY,
+    UNREACHABLE,
+    behind,
+    devices,
+    fails,
+    fires,
+    heard,
+    opened,
+    pending,
+    recovers,
+    said,
+    together,
+)
+
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+
+
+@pytest.mark.rule("HM-144")
+async def test_after_the_integrations_recovery_each_member_is_judged_afresh(environment: dict[str, str]) -> None:
+    """Timeout 3 s and open debounce 2 s: a device that stays dead has its ticket five seconds after the recovery."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, *devices(3))
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
+        await world.feed(*fails("device/d1", at + 3_000), *fails("device/d2", at + 3_000))
+        await world.feed(*recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE))
+        await world.feed(pending("device/d3", at + 19_000))
+        await world.tick(at + 20_500)
+        assert (await said(world))[-1] == "recovered integration/hue-1:integration_unreachable"
+        await world.feed(fires("device/d3", at + 21_000), *recovers("device/d2", at + 23_000))
+        await world.tick(at + 24_999)
+        assert await said(world) == []
+        await world.tick(at + 25_000)
+        await world.tick(at + 26_000)
+        assert await said(world) == ["open device/d1", "open device/d3"]
+        assert Counter(await world.outcomes())["judged_afresh", "opened"] == 1
+
+
+@pytest.mark.rule("HM-144")
+async def test_who_recovers_in_its_fresh_time_opens_nothing_and_its_verdict_has_an_end(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, "device/d1")
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
+        await world.feed(pending("device/d1", at + 19_000))
+        await world.feed(*recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE))
+        await world.tick(at + 20_500)
+        await said(world)
+        await world.feed(fires("device/d1", at + 21_000))
+        await world.tick(at + 22_000)
+        await world.feed(*recovers("device/d1", at + 24_000))
+        await world.tick(at + 60_000)
+        assert await said(world) == []
+        assert await world.rows("SELECT id FROM verdict") == []
+        assert Counter(await world.outcomes())["firing", "unobserved"] == 1
+
+
+@pytest.mark.rule("HM-144")
+async def test_a_recovery_does_not_cause_the_storm_that_the_rollup_prevented(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, *devices(8))
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
+        await world.feed(*(each for subject in devices(8) for each in fails(subject, at + 3_000)))
+        await world.feed(*recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE))
+        await world.tick(at + 21_000)
+        await said(world)
+        await world.tick(at + 30_000)
+        assert await said(world) == [
+            "open many integration/hue-1",
+            "list integration/hue-1:multiple_devices_offline: +8 -0",
+        ]
+
+
+@pytest.mark.rule("HM-145")
+async def test_a_ticket_about_many_ends_when_few_are_down_for_the_resolve_debounce(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await said(world)
+        await world.feed(*recovers("device/d1", at + 20_000), heard("device/d2", at + 21_900))
+        await world.tick(at + 21_999)
+        assert await said(world) == ["list integration/hue-1:multiple_devices_offline: +0 -1"]
+        await world.tick(at + 22_000)
+        after = " after integration/hue-1:multiple_devices_offline"
+        assert await said(world) == [
+            "recovered integration/hue-1:multiple_devices_offline",
+            *(f"open {subject}{after}" for subject in devices(3, 3)),
+        ]
+        again = change("device/d2", "pending_resolve", "firing", at=at + 23_000, since=at + 23_000)
+        await world.feed(again)
+        await world.tick(at + 24_000)
+        assert await said(world) == ["open device/d2"]
+
+
+@pytest.mark.rule("HM-145")
+async def test_it_does_not_end_when_they_are_many_again_before_that(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await world.feed(*recovers("device/d1", at + 20_000))
+        await world.tick(at + 20_500)
+        await said(world)
+        await world.feed(*fails("device/d6", at + 21_000))
+        await world.tick(at + 60_000)
+        assert await said(world) == ["list integration/hue-1:multiple_devices_offline: +1 -0"]
+
+
+@pytest.mark.rule("HM-146")
+async def test_while_an_early_resolve_is_young_devices_wait_and_then_join(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await said(world)
+        await world.happen(
+            EntryType.RESOLVED,
+            state="resolved",
+            actor=ActorType.USER,
+            at=at + 20_000,
+            subject="integration/hue-1",
+            condition=MANY,
+            version=2,
+        )
+        assert await said(world) == ["comment"]
+        await world.feed(*fails("device/d6", at + 21_000))
+        await world.tick(at + 21_900)
+        assert await said(world) == []
+        await world.tick(at + 22_000)
+        assert await said(world) == ["open many integration/hue-1"]
+        await world.tick(at + 23_000)
+        assert await said(world) == ["list integration/hue-1:multiple_devices_offline: +1 -0"]
+
+
+@pytest.mark.rule("HM-146")
+async def test_if_few_are_left_by_then_it_stays_resolved_and_they_get_their_own(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(BRISK.model_copy(update={"resolve_debounce_s": 60}))
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await said(world)
+        await world.happen(
+            EntryType.RESOLVED,
+            state="resolved",
+            actor=ActorType.USER,
+            at=at + 20_000,
+            subject="integration/hue-1",
+            condition=MANY,
+            version=2,
+        )
+        await world.feed(*(each for subject in devices(3) for each in recovers(subject, at + 21_000)))
+        await world.tick(at + 23_000)
+        after = " after integration/hue-1:multiple_devices_offline"
+        assert [line for line in await said(world) if line.startswith("open")] == [
+            f"open {subject}{after}" for subject in devices(2, 4)
+        ]
