@@ -26,6 +26,7 @@ from fettle_health_monitor.domain.correlator.evidence import with_decision
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident
 from fettle_health_monitor.domain.correlator.outcomes import Outcome, Passed, Wait
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.rollups import is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
 from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
@@ -175,7 +176,7 @@ def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
     written before theirs are decided. Those between them together."""
     start = 0
     for number, (verdict, _) in enumerate(ready):
-        if verdict.subject.startswith("integration/"):
+        if is_integration(verdict.subject):
             if start < number:
                 yield ready[start:number]
             yield ready[number : number + 1]

@@ -6,7 +6,6 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.identity import SubjectRef
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import live, policies, progress, rollups, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
@@ -29,7 +28,9 @@ from fettle_health_monitor.domain.correlator.rollups import (
     Member,
     Parent,
     Single,
+    integration_named,
     integration_of,
+    is_integration,
     member_of,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
@@ -40,7 +41,7 @@ ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
 
 def group_of(verdict: Verdict) -> Key | None:
     """Org and subject of the integration that a verdict is about, or that its device is behind."""
-    if SubjectRef.parse(verdict.subject).type == "integration":
+    if is_integration(verdict.subject):
         return (verdict.org, verdict.subject)
     return (verdict.org, integration_of(verdict.named.integration)) if verdict.named.integration else None
 
@@ -64,6 +65,7 @@ class Sharing:
         self._undecided: set[Key] = set()
         self._afresh: set[Key] = set()
         self._down: dict[Key, int] = {}
+        self._known_rules: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._belongs: Mapping[Key, rollups.Belongs] = {}
         self._joining: list[tuple[str, Member, Parent, int, UUID]] = []
         self._recovered: dict[Key, Verdict] = {}
@@ -87,9 +89,9 @@ class Sharing:
         looked_around: dict[Place, int] = {}
         for verdict in opening:
             key = group_of(verdict)
-            if key is not None and (verdict.subject == key[1] or self._group(key, verdict).parent is None):
-                place = (key[0], SubjectRef.parse(key[1]).id)
-                since = verdict.at - self._group(key, verdict).window_ms
+            if key is not None and (verdict.subject == key[1] or not self._is_taken_in(key)):
+                place = (key[0], integration_named(key[1]))
+                since = verdict.at - self._rules(key, verdict)[1]
                 looked_around[place] = min(since, looked_around.get(place, since))
         if looked_around:
             for (org, integration), around in (await rollups.around(connection, looked_around)).items():
@@ -104,10 +106,8 @@ class Sharing:
         return None if key is None or verdict.cause in ENDING else self._group(key, verdict)
 
     def _group(self, key: Key, verdict: Verdict) -> Group:
-        subject = SubjectRef.parse(key[1])
-        version = self._versions.get((verdict.org, verdict.policy_version))
-        rules = None if version is None else version.rules_for(key[1], subject.id, None)
         around = self._around.get(key, Around())
+        threshold, window_ms = self._rules(key, verdict)
         return Group(
             subject=key[1],
             name=self._names.get(key, Known()).name,
@@ -116,9 +116,23 @@ class Sharing:
             spells=around.spells,
             singles=around.singles,
             down=self._down.get(key, 0),
-            threshold=rules.rollup_threshold if rules else 0,
-            window_ms=rules.rollup_window_s * 1000 if rules else 0,
+            threshold=threshold,
+            window_ms=window_ms,
         )
+
+    def _is_taken_in(self, key: Key) -> bool:
+        """Whether a device behind this integration has a ticket to join, or to wait for."""
+        tickets = self._incidents.get(key, {})
+        return key in self._undecided or any(incident.will_be_open for incident in tickets.values())
+
+    def _rules(self, key: Key, verdict: Verdict) -> tuple[int, int]:
+        """How many devices of the integration are many, and in how many milliseconds, by the verdict's policy."""
+        which = (*key, verdict.policy_version)
+        if which not in self._known_rules:
+            version = self._versions.get((verdict.org, verdict.policy_version))
+            rules = None if version is None else version.rules_for(key[1], integration_named(key[1]), None)
+            self._known_rules[which] = (rules.rollup_threshold, rules.rollup_window_s * 1000) if rules else (0, 0)
+        return self._known_rules[which]
 
     def follow(self, verdict: Verdict, outcome: Outcome) -> None:
         """Takes in how a verdict ended, for those behind it in the batch."""
@@ -222,7 +236,7 @@ class Sharing:
             org, subject = key
             if org not in newest:
                 continue
-            rules = newest[org].rules_for(subject, SubjectRef.parse(subject).id, None)
+            rules = newest[org].rules_for(subject, integration_named(subject), None)
             if down.get(key, 0) >= rules.rollup_threshold:
                 many.append(key)
             elif key not in running:
@@ -240,7 +254,7 @@ class Sharing:
         left_over: list[Verdict] = []
         decided: set[Key] = set()
         for verdict, outcome in ended:
-            if SubjectRef.parse(verdict.subject).type != "integration":
+            if not is_integration(verdict.subject):
                 continue
             if verdict.cause in ENDING:
                 await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=False)
@@ -271,7 +285,7 @@ class Sharing:
         return [_left(verdict, one) for one in now if one.state != HealthState.PENDING_RESOLVE]
 
     async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
-        integration = SubjectRef.parse(verdict.subject).id
+        integration = integration_named(verdict.subject)
         unwell = await rollups.judge_afresh(connection, verdict.org, integration, verdict.at)
         version = (await policies.newest(connection, {verdict.org})).get(verdict.org)
         if not unwell or version is None:

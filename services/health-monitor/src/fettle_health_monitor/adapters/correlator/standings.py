@@ -3,12 +3,11 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.identity import SubjectRef
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import policies, progress, rollups
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
-from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 
 _OF = text("""
     SELECT subject.shard, state, condition, integration, model, clock_generation, judged_at, clock, version
@@ -26,7 +25,7 @@ async def of_many(connection: AsyncConnection, partition: int, org: str, integra
     clock = min(await progress.clocks(connection, partition), key=lambda one: one.at, default=None)
     if version is None or clock is None:
         return None
-    rules = version.rules_for(integration, SubjectRef.parse(integration).id, None)
+    rules = version.rules_for(integration, integration_named(integration), None)
     down = (await rollups.down(connection, {(org, integration)})).get((org, integration), 0)
     return Standing(
         subject=integration,

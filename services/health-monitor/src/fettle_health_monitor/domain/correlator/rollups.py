@@ -21,6 +21,15 @@ def integration_of(integration: str) -> str:
     return f"integration/{integration}"
 
 
+def is_integration(subject: str) -> bool:
+    return subject.startswith("integration/")
+
+
+def integration_named(subject: str) -> str:
+    """What devices say of an integration's subject: its id."""
+    return subject.removeprefix("integration/")
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A device that shares a ticket, or could."""
