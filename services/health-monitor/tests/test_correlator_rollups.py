@@ -19,6 +19,7 @@ from rollup_facts import (
 )
 
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import views
 
 
 @pytest.mark.rule("HM-140")
@@ -155,6 +156,19 @@ async def test_the_integrations_ticket_takes_the_list_over(environment: dict[str
         await world.feed(*fails("device/d6", at + 40_000), *recovers("device/d1", at + 40_000))
         await world.tick(at + 41_000)
         assert await said(world) == ["list integration/hue-1:integration_unreachable: +1 -1"]
+
+
+@pytest.mark.rule("HM-141")
+async def test_a_member_is_shown_with_the_ticket_that_it_shares(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await world.feed(*recovers("device/d1", at + 20_000))
+        await world.tick(at + 21_000)
+        async with world.database.reading() as connection:
+            shown = [await views.subject(connection, "acme", subject) for subject in devices(2)]
+        assert [row and row.ticket_number for row in shown] == [None, 1]
 
 
 @pytest.mark.rule("HM-147")

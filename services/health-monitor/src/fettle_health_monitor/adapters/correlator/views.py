@@ -13,6 +13,12 @@ _SUBJECT = """
     FROM subject LEFT JOIN LATERAL (
         SELECT ticket_id, ticket_number, ticket_state FROM incident
         WHERE incident.org = subject.org AND incident.subject = subject.subject AND ticket_state <> 'resolved'
+        UNION ALL
+        SELECT ticket_id, ticket_number, ticket_state
+        FROM rollup_member AS member JOIN incident ON incident.org = member.org AND incident.subject = member.parent
+                                                  AND incident.condition = member.parent_condition
+        WHERE member.org = subject.org AND member.subject = subject.subject AND recovered_at IS NULL
+          AND ticket_state <> 'resolved'
         ORDER BY ticket_number DESC LIMIT 1
     ) AS ticket ON true
     WHERE subject.org = :org

@@ -17,7 +17,7 @@ from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 
 
 class SubjectTicket(Message):
-    """The subject's unresolved ticket."""
+    """The subject's unresolved ticket, or the one that it shares with others."""
 
     id: UUID
     number: int
