@@ -121,6 +121,48 @@ async def test_it_does_not_end_when_they_are_many_again_before_that(environment:
         assert await said(world) == ["list integration/hue-1:multiple_devices_offline: +1 -0"]
 
 
+@pytest.mark.rule("HM-145")
+async def test_those_that_are_about_to_fire_are_down_as_well(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, *devices(5))
+        await world.feed(*(pending(subject, at - 100) for subject in devices(4, 2)))
+        await world.feed(fires("device/d1", at))
+        await world.tick(at + 2_500)
+        assert await said(world) == [
+            "open many integration/hue-1",
+            "list integration/hue-1:multiple_devices_offline: +1 -0",
+        ]
+        await opened(world)
+        back = [change(one, "pending_open", "healthy", at=at + 3_000, since=at + 3_000) for one in devices(4, 2)]
+        await world.feed(*back)
+        await world.tick(at + 3_999)
+        assert await said(world) == []
+        await world.tick(at + 4_501)
+        assert await said(world) == [
+            "recovered integration/hue-1:multiple_devices_offline",
+            "open device/d1 after integration/hue-1:multiple_devices_offline",
+        ]
+
+
+@pytest.mark.rule("HM-142")
+async def test_who_joins_and_recovers_in_one_batch_ends_as_it_did(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, *devices(2))
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
+        await world.feed(*fails("device/d2", at + 1_000))
+        await world.tick(at + 2_000)
+        await world.feed(*fails("device/d1", at + 5_000), *recovers("device/d1", at + 8_000))
+        await world.feed(*recovers("device/d2", at + 8_000), *fails("device/d2", at + 11_000))
+        await world.tick(at + 30_000)
+        listed = await world.rows(
+            "SELECT subject, recovered_at IS NOT NULL AS well FROM rollup_member ORDER BY subject"
+        )
+        assert [(row.subject, row.well) for row in listed] == [("device/d1", True), ("device/d2", False)]
+        assert (await said(world))[-1] == "list integration/hue-1:integration_unreachable: +2 -1"
+
+
 @pytest.mark.rule("HM-146")
 async def test_while_an_early_resolve_is_young_devices_wait_and_then_join(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:

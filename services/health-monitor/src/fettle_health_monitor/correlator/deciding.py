@@ -172,15 +172,17 @@ class _Batch:
 
 
 def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
-    """Each verdict about an integration by itself: what follows from it concerns all devices behind it, and must be
-    written before theirs are decided. Those between them together."""
-    start = 0
+    """Cut between verdicts about integrations and those about devices, and where an integration comes again: what
+    follows from one concerns all devices behind it, and must be written before the next are decided."""
+    start, seen = 0, set[Key]()
     for number, (verdict, _) in enumerate(ready):
+        key = (verdict.org, verdict.subject)
+        turns = number > start and is_integration(verdict.subject) != is_integration(ready[start][0].subject)
+        if turns or key in seen:
+            yield ready[start:number]
+            start, seen = number, set()
         if is_integration(verdict.subject):
-            if start < number:
-                yield ready[start:number]
-            yield ready[number : number + 1]
-            start = number + 1
+            seen.add(key)
     if start < len(ready):
         yield ready[start:]
 

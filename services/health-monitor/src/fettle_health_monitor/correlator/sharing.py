@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import live, policies, progress, rollups, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
-from fettle_health_monitor.adapters.correlator.rollups import Around, Place
+from fettle_health_monitor.adapters.correlator.rollups import Around, Belongs, Place
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
@@ -66,9 +66,9 @@ class Sharing:
         self._afresh: set[Key] = set()
         self._down: dict[Key, int] = {}
         self._known_rules: dict[tuple[str, str, int], tuple[int, int]] = {}
-        self._belongs: Mapping[Key, rollups.Belongs] = {}
-        self._joining: list[tuple[str, Member, Parent, int, UUID]] = []
-        self._recovered: dict[Key, Verdict] = {}
+        self._belongs: dict[Key, Belongs] = {}
+        self._joining: dict[Key, tuple[Belongs, Verdict]] = {}
+        self._recovered: dict[Key, tuple[Belongs, Verdict]] = {}
         self._takes_over: list[tuple[Verdict, Parent]] = []
 
     async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
@@ -86,6 +86,9 @@ class Sharing:
             connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
         )
         self._down = await rollups.down(connection, groups)
+        if ends := {(verdict.org, verdict.subject) for verdict in opening if verdict.cause is Cause.FEW_LEFT}:
+            for end, pending in (await rollups.pending(connection, ends)).items():
+                self._down[end] = self._down.get(end, 0) + pending
         looked_around: dict[Place, int] = {}
         for verdict in opening:
             key = group_of(verdict)
@@ -139,14 +142,14 @@ class Sharing:
         key = group_of(verdict)
         match outcome:
             case Joined(parent, member):
-                self._joining.append((verdict.org, member, parent, verdict.at, verdict.id))
+                self._joins(verdict, member, parent)
             case OpenedTogether():
                 for member in outcome.members:
-                    self._joining.append((verdict.org, member, outcome.parent, verdict.at, verdict.id))
-            case Opened() | Reopened() if key is not None and verdict.subject == key[1]:
+                    self._joins(verdict, member, outcome.parent)
+            case Opened() | Reopened() if is_integration(verdict.subject):
                 parent = Parent(verdict.subject, verdict.condition)
                 for member in outcome.merges:
-                    self._joining.append((verdict.org, member, parent, verdict.at, verdict.id))
+                    self._joins(verdict, member, parent)
                 if verdict.condition != MANY:
                     self._takes_over.append((verdict, parent))
             case Opened() | Reopened() if key is not None:
@@ -155,8 +158,15 @@ class Sharing:
                 self._around[key] = Around(around.spells, (*around.singles, single))
             case _:
                 pass
-        if verdict.cause in ENDING:
-            self._recovered[verdict.org, verdict.subject] = verdict
+        belongs = self._belongs.get((verdict.org, verdict.subject))
+        if verdict.cause in ENDING and belongs is not None:
+            self._recovered[verdict.org, verdict.subject] = (belongs, verdict)
+
+    def _joins(self, verdict: Verdict, member: Member, parent: Parent) -> None:
+        key, belongs = (verdict.org, member.subject), Belongs(member, parent)
+        self._belongs[key] = belongs
+        self._joining[key] = (belongs, verdict)
+        self._recovered.pop(key, None)
 
     async def settle(self, connection: AsyncConnection) -> list[Sent]:
         """Writes who is on whose list now. Answers with the commands that say so."""
@@ -164,11 +174,11 @@ class Sharing:
         for verdict, parent in self._takes_over:
             sent += await self._take_over(connection, verdict, parent)
         if self._joining:
-            await rollups.join(connection, [joining[:4] for joining in self._joining])
-        ticked = {key: verdict for key, verdict in self._recovered.items() if key in self._belongs}
-        if ticked:
-            await rollups.recover(connection, {key: verdict.at for key, verdict in ticked.items()})
-        return sent + self._listings(ticked)
+            joining = [(org, one, verdict.at) for (org, _), (one, verdict) in self._joining.items()]
+            await rollups.join(connection, joining)
+        if self._recovered:
+            await rollups.recover(connection, {key: verdict.at for key, (_, verdict) in self._recovered.items()})
+        return sent + self._listings()
 
     async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
         listed = await rollups.members(connection, verdict.org, parent.subject)
@@ -184,67 +194,56 @@ class Sharing:
             caused_by=uuid5(verdict.id, "takes over"),
         )
 
-    def _listings(self, ticked: Mapping[Key, Verdict]) -> list[Sent]:
-        """One command per list and batch: what came to it and what recovered, each at the end of the batch."""
-        add: defaultdict[tuple[str, str, str], dict[str, Member]] = defaultdict(dict)
-        recovered: defaultdict[tuple[str, str, str], dict[str, Member]] = defaultdict(dict)
-        last: dict[tuple[str, str, str], tuple[int, UUID]] = {}
-        for org, member, parent, at, cause in self._joining:
-            where = (org, parent.subject, parent.condition)
-            add[where][member.subject] = member
-            last[where] = (at, cause)
-        for (org, _), verdict in ticked.items():
-            belongs = self._belongs[org, verdict.subject]
-            where = (org, belongs.parent.subject, belongs.parent.condition)
-            recovered[where][verdict.subject] = belongs.member
-            last[where] = (verdict.at, verdict.id)
+    def _listings(self) -> list[Sent]:
+        """One command per list and batch: what came to it, and what of it has recovered by the end of the batch."""
+        add: defaultdict[tuple[str, Parent], list[Member]] = defaultdict(list)
+        recovered: defaultdict[tuple[str, Parent], list[Member]] = defaultdict(list)
+        last: dict[tuple[str, Parent], Verdict] = {}
+        for changes, lists in ((self._joining, add), (self._recovered, recovered)):
+            for (org, _), (belongs, verdict) in changes.items():
+                where = (org, Parent(belongs.parent.subject, belongs.parent.condition))
+                lists[where].append(belongs.member)
+                last[where] = verdict
         return [
             command
-            for (org, subject, condition), (at, cause) in last.items()
+            for where, verdict in last.items()
             for command in checklists(
-                org,
-                Parent(subject, condition),
-                add=list(add[org, subject, condition].values()),
-                recovered=list(recovered[org, subject, condition].values()),
-                at=at,
-                caused_by=cause,
+                *where, add=add[where], recovered=recovered[where], at=verdict.at, caused_by=verdict.id
             )
         ]
 
     @property
-    def _lists_of_many(self) -> dict[Key, tuple[int, int | None]]:
-        """The lists of many devices that came or went, with the instant and the shard by which their time runs."""
-        touched: dict[Key, tuple[int, int | None]] = {
-            (org, parent.subject): (at, None) for org, _, parent, at, _ in self._joining if parent.condition == MANY
+    def _lists_of_many(self) -> dict[Key, Verdict]:
+        """The lists of many devices to which somebody came or on which somebody recovered, and the verdict of that."""
+        return {
+            (org, belongs.parent.subject): verdict
+            for (org, _), (belongs, verdict) in [*self._joining.items(), *self._recovered.items()]
+            if belongs.parent.condition == MANY
         }
-        for (org, subject), verdict in self._recovered.items():
-            belongs = self._belongs.get((org, subject))
-            if belongs is not None and belongs.parent.condition == MANY:
-                touched[org, belongs.parent.subject] = (verdict.at, verdict.evidence.get("partition"))
-        return touched
 
     async def watch_lists(self, connection: AsyncConnection) -> None:
-        """A list on which fewer are down than make many ends when that has lasted; more of them end the watch."""
+        """A list on which fewer are down than make many is looked at when that has lasted; more of them end the
+        watch."""
         lists = self._lists_of_many
         if not lists:
             return
-        newest = await policies.newest(connection, {org for org, _ in lists})
         down = await rollups.down(connection, lists)
         running = await watches.running(connection, WatchKind.FEW_LEFT, lists)
-        many, begun = [], []
-        for key, (at, shard) in lists.items():
-            org, subject = key
-            if org not in newest:
-                continue
-            rules = newest[org].rules_for(subject, integration_named(subject), None)
-            if down.get(key, 0) >= rules.rollup_threshold:
-                many.append(key)
-            elif key not in running:
-                clock = await self._clock(connection, org, shard, at)
-                if clock is not None:
-                    begun.append(_few_left(org, subject, at, clock, rules.resolve_debounce_s))
+        many = [key for key, verdict in lists.items() if down.get(key, 0) >= self._rules(key, verdict)[0]]
+        few = {key: verdict for key, verdict in lists.items() if key not in running and key not in many}
         if many:
             await watches.end(connection, WatchKind.FEW_LEFT, many, of_many=True)
+        if few:
+            await self._watch_few(connection, few)
+
+    async def _watch_few(self, connection: AsyncConnection, lists: Mapping[Key, Verdict]) -> None:
+        newest = await policies.newest(connection, {org for org, _ in lists})
+        begun = []
+        for (org, subject), verdict in lists.items():
+            clock = await self._clock(connection, org, verdict.evidence.get("partition"), verdict.at)
+            if clock is not None and org in newest:
+                rules = newest[org].rules_for(subject, integration_named(subject), None)
+                begun.append(_few_left(subject, verdict, clock, rules.resolve_debounce_s))
         if begun:
             await watches.begin(connection, begun, self._partition_of)
 
@@ -256,14 +255,21 @@ class Sharing:
         for verdict, outcome in ended:
             if not is_integration(verdict.subject):
                 continue
-            if verdict.cause in ENDING:
-                await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=False)
-                await self._judge_afresh(connection, verdict)
-            elif verdict.cause is Cause.FEW_LEFT or isinstance(outcome, Passed):
-                left_over += await self._left_over(connection, verdict)
-            elif not isinstance(outcome, Opened | Reopened):
-                continue
-            decided.add((verdict.org, verdict.subject))
+            key = (verdict.org, verdict.subject)
+            match verdict.cause, outcome:
+                case ((Cause.RECOVERED | Cause.FORGOTTEN), _):
+                    await rollups.dissolve(connection, *key, of_many=False)
+                    await self._judge_afresh(connection, verdict)
+                case Cause.FEW_LEFT, Passed():
+                    await self._watch_few(connection, {key: verdict})
+                    continue
+                case (Cause.FEW_LEFT, _) | (_, Passed()):
+                    left_over += await self._left_over(connection, verdict)
+                case _, (Opened() | Reopened()):
+                    pass
+                case _:
+                    continue
+            decided.add(key)
         if decided:
             await verdicts.release(connection, decided)
         return left_over
@@ -330,15 +336,15 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
     )
 
 
-def _few_left(org: str, subject: str, at: int, clock: ShardClock, lasting_s: int) -> Watch:
+def _few_left(subject: str, verdict: Verdict, clock: ShardClock, lasting_s: int) -> Watch:
     return Watch.begin(
         WatchKind.FEW_LEFT,
-        cause=uuid5(LISTS, f"{org}/{subject}/few/{at}"),
-        org=org,
+        cause=uuid5(verdict.id, f"few left of {subject}"),
+        org=verdict.org,
         subject=subject,
         condition=MANY,
         shard=clock,
-        since_at=at,
+        since_at=verdict.at,
         lasting_ms=lasting_s * 1000,
     )
 
@@ -354,7 +360,3 @@ def _afresh(verdict: Verdict, subject: str, condition: str, clock: ShardClock, l
         since_at=verdict.at,
         lasting_ms=lasting_s * 1000,
     )
-
-
-LISTS = UUID("0c1f0b5e-7a34-5b6b-8f0e-5a4f9b3f6c10")
-"""The namespace of what begins when a list changes."""

@@ -9,7 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator.live import Key
-from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, Single, Spell
+from fettle_health_monitor.domain.correlator.rollups import (
+    MANY,
+    Member,
+    Parent,
+    Single,
+    Spell,
+    integration_named,
+)
 
 _ASKED = """
     unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[]), CAST(:from_at AS bigint[]))
@@ -52,6 +59,13 @@ _DOWN = text("""
     FROM rollup_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent)
          USING (org, parent)
     WHERE recovered_at IS NULL GROUP BY org, parent
+""")
+
+_PENDING = text("""
+    SELECT org, 'integration/' || integration AS parent, count(*) AS pending
+    FROM subject JOIN unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[])) AS asked (org, integration)
+         USING (org, integration)
+    WHERE state = 'pending_open' AND subject LIKE 'device/%' GROUP BY org, integration
 """)
 
 _MEMBERS = text("""
@@ -153,6 +167,15 @@ async def down(connection: AsyncConnection, integrations: Collection[Key]) -> di
     return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, _keys(integrations))}
 
 
+async def pending(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
+    """How many devices behind these integrations are about to fire."""
+    asked = {
+        "orgs": [org for org, _ in integrations],
+        "integrations": [integration_named(subject) for _, subject in integrations],
+    }
+    return {(row.org, row.parent): row.pending for row in await connection.execute(_PENDING, asked)}
+
+
 async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Belongs]:
     """Whose list these devices are on."""
     return {
@@ -169,19 +192,19 @@ async def members(connection: AsyncConnection, org: str, parent: str) -> list[tu
     return [(Member(row.subject, row.condition, row.name), row.recovered) for row in rows]
 
 
-async def join(connection: AsyncConnection, joining: Sequence[tuple[str, Member, Parent, int]]) -> None:
-    """Org, member, whose list, since when. Who was on another list leaves it."""
-    last = list({(org, member.subject): (org, member, parent, at) for org, member, parent, at in joining}.values())
+async def join(connection: AsyncConnection, joining: Sequence[tuple[str, Belongs, int]]) -> None:
+    """Org, who is on whose list, since when; each device once. Who was on another list leaves it."""
+    members = [(belongs.member, belongs.parent) for _, belongs, _ in joining]
     await connection.execute(
         _JOIN,
         {
-            "orgs": [org for org, *_ in last],
-            "subjects": [member.subject for _, member, *_ in last],
-            "conditions": [member.condition for _, member, *_ in last],
-            "names": [member.name for _, member, *_ in last],
-            "parents": [parent.subject for *_, parent, _ in last],
-            "parent_conditions": [parent.condition for *_, parent, _ in last],
-            "at": [at for *_, at in last],
+            "orgs": [org for org, *_ in joining],
+            "subjects": [member.subject for member, _ in members],
+            "conditions": [member.condition for member, _ in members],
+            "names": [member.name for member, _ in members],
+            "parents": [parent.subject for _, parent in members],
+            "parent_conditions": [parent.condition for _, parent in members],
+            "at": [at for *_, at in joining],
         },
     )
 

@@ -67,8 +67,7 @@ def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
         case Cause.FORGOTTEN:
             return _about_resolving(Resolution.REMOVED, facts)
         case Cause.FEW_LEFT:
-            many = facts.incidents.get(MANY, Incident())
-            return Resolved(Resolution.RECOVERED, (MANY,)) if many.maybe_open else NothingToResolve()
+            return _about_the_end_of_many(facts)
         case _:
             assert_never(verdict.cause)
 
@@ -102,6 +101,13 @@ def _about_many(group: Group) -> Outcome:
     if group.down < group.threshold:
         return Passed(f"{group.down} devices are still down, and {group.threshold} are many")
     return Reopened(f"resolved early, and {group.down} devices are down after one more open debounce")
+
+
+def _about_the_end_of_many(facts: Facts) -> Outcome:
+    if facts.group is not None and facts.group.down >= facts.group.threshold:
+        return Passed(f"with those that are about to fire, {facts.group.down} devices are down")
+    many = facts.incidents.get(MANY, Incident())
+    return Resolved(Resolution.RECOVERED, (MANY,)) if many.maybe_open else NothingToResolve()
 
 
 def _open_for_all(verdict: Verdict, facts: Facts, group: Group) -> Outcome:

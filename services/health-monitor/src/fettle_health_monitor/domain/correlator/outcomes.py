@@ -133,7 +133,8 @@ class NothingToResolve:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A verdict that had to wait, and is called for no more: the subject recovered, or was removed, meanwhile."""
+    """A verdict that turned out to call for nothing: its subject recovered, or was removed, while it had to wait, or
+    things stand otherwise now that it is due."""
 
     name: ClassVar[str] = "unobserved"
     reason: str
