@@ -95,19 +95,34 @@ async def ready(settings: HealthSettings) -> None:
 
 async def begin(settings: HealthSettings, producer: AIOKafkaProducer, org: str) -> None:
     """A new org under `POLICY`, in force in every shard."""
+    await tell_org(settings, producer, org, POLICY)
+    address = _policy_of(settings, org)
+    async with asyncio.timeout(60), _admin(settings, org) as client:
+        while not await _in_force(client, address):  # noqa: ASYNC110 - another process's doing
+            await asyncio.sleep(0.1)
+
+
+async def tell_org(settings: HealthSettings, producer: AIOKafkaProducer, org: str, policy: Mapping[str, Any]) -> None:
+    """A new org whose second policy is this one."""
     now = datetime.now(UTC)
     word = Org(org=org, name=org, created_at=now).to_json()
     event = CloudEvent(id=org, source="fettle/console", type=ORG, time=now, data=word, key=org)
     headers, value = to_binary(Signer(settings.signing_keys).sign_event(event))
     await producer.send_and_wait(settings.topic(ORGS), value, key=org.encode(), headers=headers)
-    token = issue(settings.signing_keys, Caller(org, Role.ADMIN, "bench"), now, ttl_s=600)
-    address = f"http://127.0.0.1:{settings.health_port}/api/v1/orgs/{org}/health-policy"
-    async with asyncio.timeout(60), httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+    address = _policy_of(settings, org)
+    async with asyncio.timeout(60), _admin(settings, org) as client:
         while (await client.get(address)).status_code != 200:  # noqa: ASYNC110 - another process's doing
             await asyncio.sleep(0.1)
-        (await client.put(address, json=POLICY, timeout=10.0)).raise_for_status()
-        while not await _in_force(client, address):  # noqa: ASYNC110 - another process's doing
-            await asyncio.sleep(0.1)
+        (await client.put(address, json=policy, timeout=10.0)).raise_for_status()
+
+
+def _admin(settings: HealthSettings, org: str) -> httpx2.AsyncClient:
+    token = issue(settings.signing_keys, Caller(org, Role.ADMIN, "bench"), datetime.now(UTC), ttl_s=600)
+    return httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"})
+
+
+def _policy_of(settings: HealthSettings, org: str) -> str:
+    return f"http://127.0.0.1:{settings.health_port}/api/v1/orgs/{org}/health-policy"
 
 
 async def _in_force(client: httpx2.AsyncClient, address: str) -> bool:
