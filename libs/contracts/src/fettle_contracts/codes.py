@@ -34,6 +34,7 @@ class RejectionCode(Code):
     TOO_MANY_LINKS = "too_many_links", "A ticket has at most ten links."
     LINK_INVALID = "link_invalid", "A link has a label of 1 to 120 characters and an http or https address."
     KEY_INVALID = "key_invalid", "A dedup key is a text of 1 to 400 characters."
+    PARENT_INVALID = "parent_invalid", "The parent that the command names is not there, or is the ticket itself."
     REPORT_ISSUE_DISABLED = "report_issue_disabled", "The org's ticket policy has switched reports by people off."
     COMMAND_ID_REUSED = "command_id_reused", "The same command id came before with other content."
 

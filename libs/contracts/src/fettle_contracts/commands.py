@@ -92,7 +92,7 @@ class MoveTicketToOpen(TicketCommand):
 
 
 class ResolveTicket(TicketCommand):
-    """End a ticket. A signed command may say with which `resolution`."""
+    """End a ticket. A signed command may say with which `resolution`, and in which `parent` the incident goes on."""
 
     resolution: Resolution | None = Field(default=None, exclude_if=is_none)
     parent: TicketRef | None = Field(default=None, exclude_if=is_none)
