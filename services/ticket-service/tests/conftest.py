@@ -2,11 +2,16 @@
 
 from collections.abc import AsyncIterator, Mapping
 
+import httpx2
 import pytest
+from ticket_api import Api
 from ticket_door import Door
+from uuid_utils.compat import uuid7
 
 from fettle_chassis.database import Database
-from fettle_ticket_service.app import PACKAGE
+from fettle_chassis.service import Service
+from fettle_ticket_service.app import PACKAGE, build_api
+from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.settings import TicketSettings
 
 
@@ -24,3 +29,11 @@ async def door(settings: TicketSettings) -> AsyncIterator[Door]:
     await door.add_orgs("acme", "globex")
     yield door
     await database.close()
+
+
+@pytest.fixture
+async def api(door: Door, settings: TicketSettings) -> AsyncIterator[Api]:
+    desk = Desk(door.database, door.handler, door.handler._wire, uuid7)
+    app = build_api(Service("ticket-service"), settings, desk)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tickets.test") as client:
+        yield Api(client, settings)

@@ -1,26 +1,30 @@
 """Many actors on one org's book, in any order: what must hold whatever they ask."""
 
-from collections import Counter
-from datetime import timedelta
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from ticket_desk import ANN, BOB, MONITOR, WORKFLOW, Desk
+from msgspec.structs import replace
+from ticket_desk import ANN, BOB, MONITOR, WORKFLOW, Desk, devices
 
 from fettle_contracts.ticket import Resolution, TicketState
 from fettle_ticket_service.domain import commands
-from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.book import Book, Done, Entry
+from fettle_ticket_service.domain.checklist import MemberKey, changed, key_of
 from fettle_ticket_service.domain.decisions import Applied, Rejected, Unchanged
+from fettle_ticket_service.domain.events import ChecklistChanged, Opened
 from fettle_ticket_service.domain.ticket import Ticket, evolve
-from fettle_ticket_service.domain.values import Actor, Link, Policy
+from fettle_ticket_service.domain.values import Actor, Link, Policy, TicketRef
 
 ACTORS = st.sampled_from([ANN, BOB, WORKFLOW, MONITOR])
 KEYS = st.sampled_from([None, "lift-3", "lift-4", "device/t17:device_offline", "device/t18:device_offline"])
 COMMENTS = st.sampled_from([None, "", "On it.", "x" * 65_537])
 TIMES = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=59), timedelta(hours=1)])
+MEMBERS = st.one_of(st.lists(st.integers(0, 9), max_size=4), st.just(list(range(95, 105))), st.just(list(range(150))))
 MOVES = st.sampled_from([commands.Start, commands.MoveToOpen, commands.Resolve, commands.Reopen])
 
 
@@ -34,24 +38,46 @@ class ManyActors(RuleBasedStateMachine):
         self.desk = Desk()
         self.present: dict[UUID, Ticket] = {}
         self.versions: Counter[UUID] = Counter()
+        self.members: dict[UUID, dict[MemberKey, bool]] = defaultdict(dict)
+        """Who is on each checklist, in the order of joining, and whether they have recovered."""
+        self.happened: dict[UUID, Counter[str]] = defaultdict(Counter)
+        self.said: dict[UUID, Counter[str]] = defaultdict(Counter)
+        """What has happened to each ticket's members, and what its timeline has said of it."""
+        self.spoke: dict[UUID, datetime] = {}
 
     def take(self, done: Done) -> Done:
         """What happened, kept; what did not happen left no trace."""
         if isinstance(done.decision, Applied):
-            assert done.entries
-            for entry in done.entries:
-                before = self.present.get(entry.ticket.id)
-                assert entry.ticket == evolve(before, entry.event)
-                assert before is None or entry.event.at >= before.updated_at
-                self.versions[entry.ticket.id] += 1
-                assert entry.ticket.version == self.versions[entry.ticket.id]
-                self.present[entry.ticket.id] = entry.ticket
             assert done.ticket is not None
+            assert done.entries or done.decision.members
+            if done.decision.members:
+                before = self.present[done.ticket.id]
+                standing = changed(before.checklist, done.decision.members)
+                self.present[before.id] = replace(before, checklist=standing)
+                self.happened[before.id].update(str(change) for change, _ in done.decision.members)
+            for entry in done.entries:
+                self.enter(entry)
             assert done.ticket == self.present[done.ticket.id]
         else:
             assert isinstance(done.decision, Unchanged | Rejected)
             assert done.entries == ()
         return done
+
+    def enter(self, entry: Entry) -> None:
+        id, event = entry.ticket.id, entry.event
+        before = self.present.get(id)
+        assert entry.ticket == evolve(before, event)
+        assert before is None or event.at >= before.updated_at
+        self.versions[id] += 1
+        assert entry.ticket.version == self.versions[id]
+        self.present[id] = entry.ticket
+        if isinstance(event, Opened):
+            self.spoke[id] = event.at
+        if isinstance(event, ChecklistChanged):
+            assert event.at - self.spoke[id] >= timedelta(minutes=1)
+            self.spoke[id] = event.at
+            for change, sum in (event.evidence or {}).items():
+                self.said[id][change] += sum.get("count", 0)
 
     @initialize(window=TIMES, reports=st.booleans())
     def policy(self, window: timedelta, reports: bool) -> None:
@@ -67,9 +93,28 @@ class ManyActors(RuleBasedStateMachine):
     def move(self, id: UUID, actor: Actor, move: type[commands.Move], comment: str | None) -> None:
         self.on(id, move(actor=actor, comment=comment))
 
-    @rule(id=tickets, actor=ACTORS, resolution=st.sampled_from(Resolution))
-    def resolve_as(self, id: UUID, actor: Actor, resolution: Resolution) -> None:
-        self.on(id, commands.Resolve(actor=actor, resolution=resolution))
+    @rule(id=tickets, actor=ACTORS, resolution=st.sampled_from(Resolution), parent=tickets, named=st.booleans())
+    def resolve_as(self, id: UUID, actor: Actor, resolution: Resolution, parent: UUID, named: bool) -> None:
+        ref = TicketRef(id=parent) if named else None
+        self.on(id, commands.Resolve(actor=actor, resolution=resolution, parent=ref))
+
+    @rule(id=tickets, add=MEMBERS, recovered=MEMBERS)
+    def update_checklist(self, id: UUID, add: list[int], recovered: list[int]) -> None:
+        ticket = self.present.get(id)
+        if ticket is None:
+            return
+        done = self.take(self.desk.update(ticket, devices(*add), devices(*recovered)))
+        if not isinstance(done.decision, Rejected):
+            members = self.members[id]
+            members |= {key_of(subject): False for subject in devices(*add)}
+            members |= {key: True for key in map(key_of, devices(*recovered)) if key in members}
+
+    @rule(id=tickets)
+    def note(self, id: UUID) -> None:
+        ticket = self.present.get(id)
+        note = None if ticket is None else self.desk.note(ticket)
+        if note is not None:
+            self.enter(note)
 
     @rule(id=tickets, actor=ACTORS, text=st.sampled_from(["One.", "Two.\nLines."]), seen=st.sampled_from([None, 1, 2]))
     def edit(self, id: UUID, actor: Actor, text: str, seen: int | None) -> None:
@@ -90,6 +135,9 @@ class ManyActors(RuleBasedStateMachine):
         old = self.desk.book
         self.desk.book = Book(old.org, old.policy, old.next_number, old.counts)
         self.desk.book.enter(self.present.values())
+        for id, members in old._members.items():
+            for member in members.values():
+                self.desk.book.enter_member(id, member)
 
     def on(self, id: UUID, command: commands.Command) -> None:
         ticket = self.present.get(id)
@@ -121,12 +169,32 @@ class ManyActors(RuleBasedStateMachine):
             assert bool(ticket.started_at) == bool(ticket.started_by)
 
     @invariant()
+    def checklists_stand_as_they_were_told(self) -> None:
+        for id, ticket in self.present.items():
+            members = self.members[id]
+            checklist = ticket.checklist
+            assert (checklist.total, checklist.recovered) == (len(members), sum(members.values()))
+            first = [(member.key, member.recovered_at is not None) for member in checklist.first]
+            assert first == list(members.items())[:100]
+            assert [member.place for member in checklist.first] == list(range(1, len(first) + 1))
+
+    @invariant()
+    def all_that_happened_to_members_is_said_or_waits_to_be(self) -> None:
+        for id, ticket in self.present.items():
+            waiting = {change: sum["count"] for change, sum in (ticket.checklist.unsaid or {}).items()}
+            assert self.said[id] + Counter(waiting) == self.happened[id]
+
+    @invariant()
+    def no_ticket_is_its_own_parent(self) -> None:
+        assert all(ticket.parent is None or ticket.parent.id != id for id, ticket in self.present.items())
+
+    @invariant()
     def what_must_be_written_back_is_what_changed(self) -> None:
         for id, ticket in self.desk.book.changed.items():
             assert ticket == self.present[id]
 
 
-@pytest.mark.rule("TS-11", "TS-12", "TS-25")
+@pytest.mark.rule("TS-11", "TS-12", "TS-25", "TS-50", "TS-52")
 def test_whatever_many_actors_ask() -> None:
     few = settings(max_examples=60, stateful_step_count=40, deadline=None)
     run_state_machine_as_test(ManyActors, settings=few)
@@ -134,7 +202,7 @@ def test_whatever_many_actors_ask() -> None:
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-@pytest.mark.rule("TS-11", "TS-12", "TS-25")
+@pytest.mark.rule("TS-11", "TS-12", "TS-25", "TS-50", "TS-52")
 def test_whatever_many_actors_ask_for_long() -> None:
     many = settings(max_examples=2_000, stateful_step_count=100, deadline=None)
     run_state_machine_as_test(ManyActors, settings=many)

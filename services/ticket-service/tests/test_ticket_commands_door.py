@@ -13,11 +13,12 @@ from fettle_chassis.failures import BadRecord
 from fettle_chassis.signing import Signer, SigningKey, Verifier
 from fettle_contracts.cloudevents import CloudEvent, to_binary, to_structured
 from fettle_contracts.commands import Verb
+from fettle_contracts.identity import SubjectType
 from fettle_contracts.message import Unreadable
 from fettle_contracts.times import to_ms
 from fettle_ticket_service.asked import Asked
-from fettle_ticket_service.domain.commands import Open, Reopen, Resolve, Start
-from fettle_ticket_service.domain.values import TicketRef
+from fettle_ticket_service.domain.commands import Open, Reopen, Resolve, Start, UpdateChecklist
+from fettle_ticket_service.domain.values import Subject, TicketRef
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 
 KEY = SigningKey("k1", b"a" * 32)
@@ -124,6 +125,7 @@ def test_a_key_that_is_not_the_org_is_refused_also_when_signed(key: str | None) 
         (Verb.OPEN, {"at": "2026-11-23T12:00:00Z"}),
         (Verb.OPEN, {"evidence": {"last_heard": "…"}}),
         (Verb.RESOLVE, {**ON_42, "resolution": "merged"}),
+        (Verb.RESOLVE, {**ON_42, "parent": {"number": 1}}),
         (Verb.REOPEN, {**ON_42, "flap_count": 1}),
     ],
 )
@@ -155,6 +157,40 @@ def test_the_monitors_counts_and_resolutions_arrive() -> None:
     assert by_person.flap_count is None
 
 
+@pytest.mark.rule("TS-54")
+def test_a_checklist_is_updated_by_whoever_has_our_key() -> None:
+    add = [{"type": "device", "id": "t18", "name": "n" * 300}]
+    members = {"add": add, "recovered": [{"type": "device", "id": "t1"}]}
+    for actor in (USER, MONITOR):
+        assert dead_letter(command(Verb.UPDATE_CHECKLIST, actor=actor, **ON_42, **members)) == "unsigned"
+    event = signed(command(Verb.UPDATE_CHECKLIST, actor=MONITOR, **ON_42, **members))
+    asked = read(event)
+    assert asked.refused is None
+    assert isinstance(asked.command, UpdateChecklist)
+    assert asked.ticket == TicketRef(number=42)
+    assert asked.command.add == (Subject(SubjectType.DEVICE, "t18", "n" * 199 + "…"),)
+    assert asked.command.recovered == (Subject(SubjectType.DEVICE, "t1"),)
+    assert dead_letter(but(event, data=event.data.replace(b"t18", b"t19"))) == "bad_signature"
+
+
+@pytest.mark.rule("TS-54")
+def test_more_than_five_hundred_members_are_too_many_at_once() -> None:
+    some = [{"type": "device", "id": f"t{number}"} for number in range(501)]
+    for field in ("add", "recovered"):
+        assert dead_letter(signed(command(Verb.UPDATE_CHECKLIST, **ON_42, **{field: some}))) == "unreadable"
+        assert read(signed(command(Verb.UPDATE_CHECKLIST, **ON_42, **{field: some[:500]}))).refused is None
+
+
+@pytest.mark.rule("TS-34")
+def test_the_parent_that_a_signed_command_names_arrives() -> None:
+    parent = {"dedup_key": "integration/hue-1:multiple_devices_offline"}
+    resolve = read(signed(command(Verb.RESOLVE, actor=MONITOR, **ON_42, resolution="merged", parent=parent))).command
+    opened = read(signed(command(actor=MONITOR, parent=parent))).command
+    assert isinstance(resolve, Resolve)
+    assert isinstance(opened, Open)
+    assert resolve.parent == opened.parent == TicketRef(key=parent["dedup_key"])
+
+
 @pytest.mark.rule("TS-33")
 @pytest.mark.parametrize(
     ("event", "code"),
@@ -171,7 +207,7 @@ def test_the_monitors_counts_and_resolutions_arrive() -> None:
         (but(command(), type="fettle.ticket.command.explode.v1"), "verb_unknown"),
         (but(command(), type="something.else"), "verb_unknown"),
         (command(Verb.UPDATE_CHECKLIST, **ON_42), "unsigned"),
-        (signed(command(Verb.UPDATE_CHECKLIST, **ON_42)), "verb_unknown"),
+        (but(signed(command(Verb.UPDATE_CHECKLIST, **ON_42)), data=b'{"org": "acme"}'), "unreadable"),
         (but(command(), id="x" * 257), "field_invalid"),
         (but(command(), id="nul\x00"), "field_invalid"),
         (but(command(), source="x" * 257), "field_invalid"),

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,6 +58,20 @@ class Outside:
         }
         body = {"org": "acme", "actor": {"type": "user", "id": "ann@acme.test"}, **data}
         self.send("ticket.commands", "acme", json.dumps(body).encode(), headers)
+
+    def signed(self, verb: str, id: str, **data: Any) -> None:
+        """A command of the health monitor."""
+        text = json.dumps({"org": "acme", "actor": {"type": "health_monitor"}, **data}).encode()
+        event = CloudEvent(
+            id=id,
+            source="fettle/health-monitor",
+            type=f"fettle.ticket.command.{verb}.v1",
+            time=datetime.now(UTC),
+            data=text,
+            key="acme",
+        )
+        headers, value = to_binary(Signer(self._settings.signing_keys).sign_event(event))
+        self.send("ticket.commands", "acme", value, {header: text.decode() for header, text in headers})
 
     def org(self, name: str) -> None:
         now = datetime.now(UTC)
@@ -160,3 +174,29 @@ async def test_a_command_sent_twice_is_answered_once(outside: Outside) -> None:
     await outside.wait_for("ticket.command-results", lambda found: found.data["command_id"] == "last")
     event = await outside.wait_for("ticket.comment-added", lambda found: found.data["entry"]["body"] == "Last.")
     assert event.data["entry"]["version"] == 3
+
+
+@pytest.mark.rule("TS-50", "TS-52", "TS-54", "TS-55")
+async def test_a_storm_becomes_one_ticket_with_a_checklist(outside: Outside) -> None:
+    """As the monitor tells it, all behind one another in one partition; the opening is long ago, so that the timeline
+    may speak at once."""
+    began = (datetime.now(UTC) - timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+    rollup = {"dedup_key": "integration/hue-1:multiple_devices_offline"}
+    single = {"dedup_key": "device/t1:device_offline"}
+    t1, t2 = {"type": "device", "id": "t1", "name": "Thermostat 1"}, {"type": "device", "id": "t2"}
+    outside.signed("open", "1", title="Device offline: Thermostat 1", subject=t1, at=began, **single)
+    outside.signed("open", "2", title="Many", subject={"type": "integration", "id": "hue-1"}, at=began, **rollup)
+    outside.signed("update-checklist", "3", ticket=rollup, add=[t1, t2])
+    outside.signed("resolve", "4", ticket=single, resolution="merged", parent=rollup)
+    outside.signed("update-checklist", "5", ticket=rollup, recovered=[t2])
+    outside.command("update-checklist", "forged", ticket=rollup, recovered=[t1])
+    changed = await outside.wait_for("ticket.events", lambda found: found.data["entry"]["type"] == "checklist-changed")
+    assert changed.data["entry"]["evidence"]["added"]["count"] == 2
+    last = await outside.wait_for("ticket.command-results", lambda found: found.data["command_id"] == "5")
+    assert last.data["outcome"] == "applied"
+    merged = await outside.wait_for("ticket.resolved", lambda found: True)
+    assert (merged.data["ticket"]["resolution"], merged.data["ticket"]["parent"]["number"]) == ("merged", 2)
+    comment = await outside.wait_for("ticket.comment-added", lambda found: True)
+    assert comment.data["entry"]["body"] == "Merged into #2"
+    letter = await outside.wait_for("ticket.commands.dlq", lambda found: True)
+    assert letter.headers["dlq-reason"] == "unsigned"

@@ -9,7 +9,7 @@ from fettle_contracts.identity import SubjectType
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution
 from fettle_ticket_service.domain import commands
-from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.book import Book, Done, Entry
 from fettle_ticket_service.domain.decisions import Rejected
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Link, Policy, Subject, TicketRef
@@ -22,6 +22,8 @@ WORKFLOW = Actor(ActorType.WORKFLOW, "alert", "Alert", "run-1")
 LIFT = Subject(SubjectType.OTHER, "lift-3", "Lift 3")
 THERMOSTAT = Subject(SubjectType.DEVICE, "t17", "Thermostat 17")
 OFFLINE = "device/t17:device_offline"
+BRIDGE = Subject(SubjectType.INTEGRATION, "hue-1", "Hue bridge")
+STORM = "integration/hue-1:multiple_devices_offline"
 ORDER = Link("WO-7", "https://orders.test/7")
 
 _IDS = UUID("00000000-0000-4000-8000-000000000000")
@@ -51,6 +53,19 @@ class Desk:
         """A ticket of the health monitor."""
         return self.opened(**{"actor": MONITOR, "subject": THERMOSTAT, "dedup_key": OFFLINE, **changes})
 
+    def rollup(self, **changes: Any) -> Ticket:
+        """A ticket of the health monitor for many devices."""
+        return self.monitored(**{"subject": BRIDGE, "dedup_key": STORM, **changes})
+
+    def update(
+        self, ticket: Ticket, add: tuple[Subject, ...] = (), recovered: tuple[Subject, ...] = (), **more: Any
+    ) -> Done:
+        command = commands.UpdateChecklist(**{"actor": MONITOR, "add": add, "recovered": recovered, **more})
+        return self.ask(command, ticket)
+
+    def note(self, ticket: Ticket) -> Entry | None:
+        return self.book.note(TicketRef(id=ticket.id), now=self.now)
+
     def start(self, ticket: Ticket, actor: Actor = ANN, **more: Any) -> Done:
         return self.ask(commands.Start(actor=actor, **more), ticket)
 
@@ -78,6 +93,14 @@ class Desk:
         assert done.entries, done.decision
         assert done.ticket is not None
         return done.ticket
+
+
+def device(number: int, name: str | None = None) -> Subject:
+    return Subject(SubjectType.DEVICE, f"t{number}", name or f"Thermostat {number}")
+
+
+def devices(*numbers: int) -> tuple[Subject, ...]:
+    return tuple(map(device, numbers))
 
 
 def opening(**changes: Any) -> commands.Open:

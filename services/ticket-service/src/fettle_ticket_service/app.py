@@ -18,6 +18,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.ticket_events import TRIGGERS
 from fettle_contracts.times import to_milliseconds
 from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
+from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
 from fettle_ticket_service.adapters.wire import Wire
@@ -59,6 +60,7 @@ def build_app(settings: TicketSettings) -> Service:
         org_log,
         slot,
         Consumers(settings, database, slot, orgs, commands),
+        ChecklistNotes(database, wire, now),
         Forgetting(database, now, REMEMBERED),
         HttpServer(api, settings.http_host, settings.tickets_port),
     )

@@ -5,7 +5,7 @@ table once, and hand the messages to the outbox. Nothing here commits or publish
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,10 +21,12 @@ from fettle_contracts.results import Outcome
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import books, command_memory, orgs
 from fettle_ticket_service.adapters.announcements import Announcer
+from fettle_ticket_service.adapters.checklists import enter_members
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
 from fettle_ticket_service.domain.book import Book, Done
-from fettle_ticket_service.domain.commands import Open, Reopen
+from fettle_ticket_service.domain.checklist import MemberChange, MemberKey, key_of
+from fettle_ticket_service.domain.commands import Open, Reopen, Resolve, UpdateChecklist
 from fettle_ticket_service.domain.decisions import Applied, Rejected
 from fettle_ticket_service.domain.values import TicketRef
 
@@ -136,7 +138,7 @@ class CommandHandler:
 
 async def _load(work: UnitOfWork, opened: Mapping[str, Book], fresh: Sequence[Asked]) -> None:
     """Brings every ticket that the commands can touch into the books; a reopened one with those that share its key."""
-    wanted = {(asked.org, ref) for asked in fresh if (ref := _named(asked)) is not None}
+    wanted = {(asked.org, ref) for asked in fresh for ref in _named(asked)}
     await books.enter_tickets(work.connection, opened, wanted)
     reopened = (
         (asked.org, opened[asked.org].find(asked.ticket))
@@ -145,18 +147,42 @@ async def _load(work: UnitOfWork, opened: Mapping[str, Book], fresh: Sequence[As
     )
     rivals = {(org, TicketRef(key=ticket.dedup_key)) for org, ticket in reopened if ticket and ticket.dedup_key}
     await books.enter_tickets(work.connection, opened, rivals - wanted)
+    await enter_members(work.connection, opened, _members(opened, fresh))
 
 
-def _named(asked: Asked) -> TicketRef | None:
-    if isinstance(asked.command, Open):
-        return None if asked.command.dedup_key is None else TicketRef(key=asked.command.dedup_key)
-    return asked.ticket
+def _named(asked: Asked) -> Iterator[TicketRef]:
+    """The tickets that the command names: the one that it is for, and its parent."""
+    command = asked.command
+    if isinstance(command, Open) and command.dedup_key is not None:
+        yield TicketRef(key=command.dedup_key)
+    if asked.ticket is not None:
+        yield asked.ticket
+    if isinstance(command, Open | Resolve) and command.parent is not None:
+        yield command.parent
+
+
+def _members(opened: Mapping[str, Book], fresh: Sequence[Asked]) -> set[tuple[str, UUID, MemberKey]]:
+    """The members that commands name, on every ticket that they can mean and that has members."""
+    return {
+        (asked.org, ticket.id, key_of(subject))
+        for asked in fresh
+        if isinstance(asked.command, UpdateChecklist) and asked.ticket is not None
+        for ticket in opened[asked.org].may_mean(asked.ticket)
+        if ticket.checklist.total
+        for subject in (*asked.command.add, *asked.command.recovered)
+    }
+
+
+def _changes(done: Done) -> tuple[MemberChange, ...]:
+    return done.decision.members if isinstance(done.decision, Applied) else ()
 
 
 def _report(answers: Sequence[Answer], handled: Sequence[_Handled]) -> None:
     counts = Counter((each.answer.verb, each.answer.outcome, each.answer.reason) for each in handled)
     for labels, count in counts.items():
         metrics.COMMANDS.labels(*labels).inc(count)
+    for change, count in Counter(change for each in handled for change, _ in _changes(each.done)).items():
+        metrics.CHECKLIST_CHANGES.labels(change).inc(count)
     metrics.REPEATS.inc(len(answers) - len(handled))
     for each in handled:
         if each.answer.outcome is Outcome.REJECTED:

@@ -9,4 +9,10 @@ COMMANDS = counter(
     "outcome",
     "reason",
 )
+CHECKLIST_CHANGES = counter(
+    "ticket_checklist_changes", "Members of checklists that were added, recovered, or were added again.", "change"
+)
+CHECKLIST_NOTES = counter(
+    "ticket_checklist_notes", "Entries on checklists that were written when their minute was over, without a command."
+)
 REPEATS = counter("ticket_command_repeats", "Commands that had been answered before and had no effect.")

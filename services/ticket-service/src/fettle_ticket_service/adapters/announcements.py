@@ -22,21 +22,21 @@ _TYPES = {entry: entry.ce_type for entry in EntryType}
 
 
 class Announcer:
-    """Makes the messages that belong to one answered command."""
+    """Makes the messages that belong to one answered command, or to an entry that no command made."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
     def messages(self, asked: Asked, answer: Answer, entries: Sequence[Entry], now: datetime) -> list[Outgoing]:
         """Its ticket events in order, then its result."""
-        return [*(self._event(asked, entry) for entry in entries), _result(asked, answer, now)]
+        return [*(self.event(asked.org, entry, asked) for entry in entries), _result(asked, answer, now)]
 
-    def _event(self, asked: Asked, entry: Entry) -> Outgoing:
+    def event(self, org: str, entry: Entry, cause: Asked | None = None) -> Outgoing:
         kind, ticket = entry.event.type, str(entry.ticket.id)
         attributes = {"ce_id": str(entry.id), "ce_type": _TYPES[kind], "ce_subject": ticket}
-        headers = _headers(asked, attributes, entry.event.at)
-        key = f"{asked.org}/{ticket}".encode()
-        return Outgoing(TOPICS_OF[kind], key, self._wire.ticket_event(asked.org, entry), headers)
+        headers = _headers(cause, attributes, entry.event.at)
+        key = f"{org}/{ticket}".encode()
+        return Outgoing(TOPICS_OF[kind], key, self._wire.ticket_event(org, entry), headers)
 
 
 def _result(asked: Asked, answer: Answer, now: datetime) -> Outgoing:
@@ -47,18 +47,19 @@ def _result(asked: Asked, answer: Answer, now: datetime) -> Outgoing:
     return Outgoing((RESULTS,), asked.org.encode(), command_result(asked, answer), headers)
 
 
-def _headers(asked: Asked, attributes: dict[str, str], at: datetime) -> list[tuple[str, bytes]]:
+def _headers(cause: Asked | None, attributes: dict[str, str], at: datetime) -> list[tuple[str, bytes]]:
     """The attributes of a CloudEvent in binary mode, as `fettle_contracts.cloudevents.to_binary` writes them, which
     takes five times as long; tests read them back with it."""
     headers = [
         ("ce_specversion", b"1.0"),
         ("ce_source", SOURCE.encode()),
         ("ce_time", time_text(at).encode()),
-        ("ce_causationid", asked.id.encode()),
-        ("ce_causationdepth", str(asked.depth).encode()),
         ("content-type", JSON_TYPE.encode()),
     ]
     headers.extend([(name, value.encode()) for name, value in attributes.items()])
-    if asked.traceparent is not None:
-        headers.append(("traceparent", asked.traceparent.encode()))
+    if cause is not None:
+        headers.append(("ce_causationid", cause.id.encode()))
+        headers.append(("ce_causationdepth", str(cause.depth).encode()))
+        if cause.traceparent is not None:
+            headers.append(("traceparent", cause.traceparent.encode()))
     return headers

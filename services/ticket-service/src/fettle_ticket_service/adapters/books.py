@@ -17,6 +17,7 @@ from sqlalchemy.types import Text
 
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters.checklists import first_members, save_checklists
 from fettle_ticket_service.adapters.copying import Row, copy_rows
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
@@ -91,12 +92,15 @@ async def enter_tickets(
     if not (ids or numbers or keys):
         return
     parameters = {**_pairs("id", ids), **_pairs("number", numbers), **_pairs("key", keys)}
-    for row in await connection.execute(_LOAD, parameters):
-        books[row.org].enter([ticket_of(row)])
+    rows = (await connection.execute(_LOAD, parameters)).all()
+    firsts = await first_members(connection, {row.id for row in rows if row.checklist_total})
+    for row in rows:
+        books[row.org].enter([ticket_of(row, firsts.get(row.id, ()))])
 
 
 async def save_books(connection: AsyncConnection, books: Iterable[Book], entries: Iterable[tuple[str, Entry]]) -> None:
-    """Writes what has changed: tickets, timelines, words to search by, counters. `entries` as they happened."""
+    """Writes what has changed: tickets, checklists, timelines, words to search by, counters. `entries` as they
+    happened."""
     touched = [book for book in books if book.changed]
     if not touched:
         return
@@ -111,6 +115,7 @@ async def save_books(connection: AsyncConnection, books: Iterable[Book], entries
     if opened:
         await copy_rows(connection, TICKET, COLUMNS, [row_of(org, ticket) for org, ticket in opened])
         await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [_search_row(org, ticket) for org, ticket in opened])
+    await save_checklists(connection, touched)
     await copy_rows(connection, ENTRY, _ENTRY_COLUMNS, [_entry_row(org, entry) for org, entry in happened])
     await connection.execute(_UPDATE_COUNTERS, arrays(("org", *_COUNTERS), map(_counter_row, touched)))
 

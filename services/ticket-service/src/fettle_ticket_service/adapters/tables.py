@@ -53,6 +53,22 @@ TICKET = Table(
     Column("resolved_by", JSONB),
     Column("resolution", Text),
     Column("updated_at", INSTANT),
+    Column("checklist_total", Integer),
+    Column("checklist_recovered", Integer),
+    Column("checklist_noted_at", INSTANT),
+    Column("checklist_unsaid", JSONB),
+)
+
+MEMBER = Table(
+    "checklist_member",
+    METADATA,
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("place", Integer),
+    Column("joined_at", INSTANT),
+    Column("recovered_at", INSTANT),
 )
 
 SEARCH = Table(

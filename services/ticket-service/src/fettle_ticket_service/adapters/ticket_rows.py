@@ -9,13 +9,16 @@ from msgspec.json import encode
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
+from fettle_ticket_service.adapters.checklists import checklist_of
 from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
+from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
 
-COLUMNS = tuple(column.name for column in TICKET.columns)
+COLUMNS = tuple(column.name for column in TICKET.columns if not column.name.startswith("checklist_"))
+"""What a ticket is written with; the few that have a checklist get theirs behind it (`checklists.py`)."""
 
 
 def row_of(org: str, ticket: Ticket) -> Row:
@@ -52,8 +55,8 @@ def row_of(org: str, ticket: Ticket) -> Row:
     )
 
 
-def ticket_of(row: Any) -> Ticket:
-    """The ticket in a row with the columns of `ticket`."""
+def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
+    """The ticket in a row with the columns of `ticket`; `first` are the first members of its checklist."""
     return Ticket(
         id=row.id,
         number=row.number,
@@ -80,6 +83,7 @@ def ticket_of(row: Any) -> Ticket:
         resolved_by=row.resolved_by and actor_of(row.resolved_by),
         resolution=None if row.resolution is None else Resolution(row.resolution),
         updated_at=row.updated_at,
+        checklist=checklist_of(row, first) if row.checklist_total else NO_CHECKLIST,
     )
 
 

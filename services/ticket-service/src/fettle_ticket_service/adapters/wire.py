@@ -15,13 +15,13 @@ from msgspec.json import encode
 from fettle_contracts.times import rfc3339
 from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain.book import Entry
+from fettle_ticket_service.domain.checklist import Checklist, Member, subject_json
 from fettle_ticket_service.domain.ticket import Ticket
-from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
+from fettle_ticket_service.domain.values import Actor, Link, TicketLink
 
 Json = dict[str, Any]
 
-NO_CHECKLIST: Json = {"total": 0, "recovered": 0, "items": []}
-"""Members of rollups come with the rollups."""
+NO_MEMBERS: Json = {"total": 0, "recovered": 0, "items": []}
 
 time_text = lru_cache(maxsize=4096)(rfc3339)
 """A batch says the same few instants again and again."""
@@ -71,7 +71,7 @@ class Wire:
             "parent": ticket.parent and _link_json(ticket.parent),
             "previous": ticket.previous and _link_json(ticket.previous),
             "links": links_json(ticket.links),
-            "checklist": NO_CHECKLIST,
+            "checklist": checklist_json(ticket.checklist) if ticket.checklist.total else NO_MEMBERS,
             "dedup_key": ticket.dedup_key,
             "version": ticket.version,
             "url": f"{self._public_url}/orgs/{org}/tickets/{ticket.number}",
@@ -127,15 +127,26 @@ def actor_json(actor: Actor) -> Json:
     return said
 
 
-def subject_json(subject: Subject) -> Json:
-    said: Json = {"type": subject.type, "id": subject.id}
-    if subject.name is not None:
-        said["name"] = subject.name
-    return said
-
-
 def links_json(links: tuple[Link, ...]) -> list[Json]:
     return [{"label": link.label, "url": link.url} for link in links]
+
+
+def checklist_json(checklist: Checklist) -> Json:
+    """The counts, and the first members."""
+    items = [member_json(member) for member in checklist.first]
+    return {"total": checklist.total, "recovered": checklist.recovered, "items": items}
+
+
+def member_json(member: Member) -> Json:
+    """A member as events and the API show it."""
+    subject, recovered_at = member.subject, member.recovered_at
+    return {
+        "type": subject.type,
+        "id": subject.id,
+        "name": subject.name,
+        "recovered": recovered_at is not None,
+        "recovered_at": recovered_at and time_text(recovered_at),
+    }
 
 
 def _link_json(link: TicketLink) -> Json:

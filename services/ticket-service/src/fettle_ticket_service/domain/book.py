@@ -5,19 +5,22 @@ counts are kept and not counted, and a key has one unresolved ticket at most. No
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fettle_contracts.ticket import TicketState
-from fettle_ticket_service.domain.commands import Command, Open, Reopen
+from fettle_ticket_service.domain.checklist import Member, MemberChange, MemberKey, changed
+from fettle_ticket_service.domain.commands import Command, Open, Reopen, Resolve
 from fettle_ticket_service.domain.decide import decide
 from fettle_ticket_service.domain.decisions import Applied, Decision
 from fettle_ticket_service.domain.events import Event, Opened
-from fettle_ticket_service.domain.facts import Facts
+from fettle_ticket_service.domain.facts import NOBODY, Facts
+from fettle_ticket_service.domain.rollups import with_note
 from fettle_ticket_service.domain.ticket import Ticket, evolve
 from fettle_ticket_service.domain.values import Policy, TicketRef
 
@@ -54,15 +57,29 @@ class Book:
     """How many tickets the org has in each state."""
     changed: dict[UUID, Ticket] = field(default_factory=dict)
     """What has to be written back."""
+    changed_members: dict[tuple[UUID, MemberKey], Member] = field(default_factory=dict)
+    """Members of checklists, by ticket, that have to be written back."""
     _tickets: dict[UUID, Ticket] = field(default_factory=dict)
     _numbers: dict[int, UUID] = field(default_factory=dict)
     _keys: dict[str, set[UUID]] = field(default_factory=dict)
+    _members: dict[UUID, dict[MemberKey, Member]] = field(default_factory=dict)
 
     def enter(self, tickets: Iterable[Ticket]) -> None:
         """Takes tickets as the database has them. For every key that a command names or a reopened ticket has, its
         unresolved ticket and its latest one must be among them."""
         for ticket in tickets:
             self._keep(ticket)
+
+    def enter_member(self, ticket: UUID, member: Member) -> None:
+        """Takes a member of a ticket's checklist. All that a command names and that are on it must be there."""
+        self._members.setdefault(ticket, {})[member.key] = member
+
+    def may_mean(self, ref: TicketRef) -> list[Ticket]:
+        """The tickets entered so far that the reference can come to mean while commands are carried out."""
+        if ref.key is not None:
+            return [self._tickets[id] for id in self._keys.get(ref.key, ())]
+        found = self.find(ref)
+        return [] if found is None else [found]
 
     def find(self, ref: TicketRef) -> Ticket | None:
         if ref.key is not None:
@@ -80,15 +97,39 @@ class Book:
         open alone."""
         ticket = self._met(command, ref)
         rival = self._rival(ticket) if isinstance(command, Reopen) else None
-        facts = Facts(self.policy, self.next_number, id, rival)
+        parent = self.find(command.parent) if isinstance(command, Open | Resolve) and command.parent else None
+        members = NOBODY if ticket is None else self._members.get(ticket.id, NOBODY)
+        facts = Facts(self.policy, self.next_number, id, rival, parent, members)
         decision = decide(ticket, command, facts, now)
         if not isinstance(decision, Applied):
             return Done(decision, ticket)
+        if ticket is not None and decision.members:
+            ticket = self._change_members(ticket, decision.members)
+        return self._follow(decision, ticket, with_note(ticket, decision.events, now))
+
+    def note(self, ref: TicketRef, *, now: datetime) -> Entry | None:
+        """Makes the entry on a ticket's checklist if it is due."""
+        ticket = self.find(ref)
+        for event in with_note(ticket, (), now):
+            return entry_of(event, self._happen(ticket, event))
+        return None
+
+    def _follow(self, decision: Applied, ticket: Ticket | None, events: Iterable[Event]) -> Done:
         entries = []
-        for event in decision.events:
+        for event in events:
             ticket = self._happen(ticket, event)
             entries.append(entry_of(event, ticket))
         return Done(decision, ticket, tuple(entries))
+
+    def _change_members(self, ticket: Ticket, changes: Sequence[MemberChange]) -> Ticket:
+        """The ticket after its members changed; its version stays, as no entry is made."""
+        for _, member in changes:
+            self.enter_member(ticket.id, member)
+            self.changed_members[ticket.id, member.key] = member
+        after = replace(ticket, checklist=changed(ticket.checklist, changes))
+        self.changed[after.id] = after
+        self._keep(after)
+        return after
 
     def _met(self, command: Command, ref: TicketRef | None) -> Ticket | None:
         if isinstance(command, Open):

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from fettle_contracts.commands import Verb
 from fettle_contracts.ticket import Resolution
-from fettle_ticket_service.domain.values import Actor, Link, Subject
+from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketRef
 
 
 class Command(Struct, frozen=True, kw_only=True):
@@ -42,6 +42,7 @@ class Open(Command, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
     dedup_key: str | None = None
     flap_count: int = 0
+    parent: TicketRef | None = None
 
 
 class Move(Command, frozen=True, kw_only=True):
@@ -63,11 +64,12 @@ class MoveToOpen(Move, frozen=True):
 
 
 class Resolve(Move, frozen=True, kw_only=True):
-    """End the ticket; without `resolution` the actor decides what it is called."""
+    """End the ticket; without `resolution` the actor decides what it is called. `parent` is where it goes on."""
 
     verb = Verb.RESOLVE
 
     resolution: Resolution | None = None
+    parent: TicketRef | None = None
 
 
 class Reopen(Move, frozen=True, kw_only=True):
@@ -102,3 +104,12 @@ class SetLinks(Command, frozen=True, kw_only=True):
 
     links: tuple[Link, ...]
     description_version: int | None = None
+
+
+class UpdateChecklist(Command, frozen=True, kw_only=True):
+    """Put subjects on a rollup's checklist, then tick those that have recovered."""
+
+    verb = Verb.UPDATE_CHECKLIST
+
+    add: tuple[Subject, ...] = ()
+    recovered: tuple[Subject, ...] = ()

@@ -1,7 +1,7 @@
 """What a command does to a ticket: the one place where every command is decided.
 
 Opening and the reopen window stand in `opening.py`, the moves from state to state in `moves.py`, comments,
-descriptions and links in `edits.py`.
+descriptions and links in `edits.py`, the members of rollups in `rollups.py`.
 """
 
 from datetime import datetime
@@ -13,6 +13,7 @@ from fettle_ticket_service.domain.edits import decide_comment, decide_descriptio
 from fettle_ticket_service.domain.facts import Facts
 from fettle_ticket_service.domain.moves import decide_move
 from fettle_ticket_service.domain.opening import decide_open
+from fettle_ticket_service.domain.rollups import decide_checklist
 from fettle_ticket_service.domain.ticket import Ticket
 
 
@@ -34,4 +35,6 @@ def decide(ticket: Ticket | None, command: commands.Command, facts: Facts, now: 
             return decide_description(ticket, command, now)
         case commands.SetLinks():
             return decide_links(ticket, command, now)
+        case commands.UpdateChecklist():
+            return decide_checklist(ticket, command, facts, now)
     raise TypeError(f"{type(command).__name__} is no command on tickets")

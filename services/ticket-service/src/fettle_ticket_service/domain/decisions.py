@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from fettle_contracts.codes import RejectionCode
+from fettle_ticket_service.domain.checklist import MemberChange
 from fettle_ticket_service.domain.events import Event
 
 
@@ -36,12 +37,18 @@ class Because(StrEnum):
     SAME_LINKS = "same_links"
     """Unchanged: those are its links already."""
 
+    MEMBERS_ONLY = "members_only"
+    """The checklist's members changed as asked; others named as recovered are not on it and were passed over."""
+    NOT_MEMBERS = "not_members"
+    """Unchanged: those named as recovered are not on the checklist."""
+
 
 class Applied(Struct, frozen=True):
-    """One event or more happened, in this order."""
+    """Events happened, in this order, or members of the checklist changed, which the timeline says in its own time."""
 
     events: tuple[Event, ...]
     because: Because = Because.ASKED
+    members: tuple[MemberChange, ...] = ()
 
 
 class Unchanged(Struct, frozen=True):

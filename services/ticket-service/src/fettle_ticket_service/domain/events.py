@@ -43,6 +43,7 @@ class Opened(Event, frozen=True, kw_only=True):
     links: tuple[Link, ...]
     dedup_key: str | None
     flap_count: int
+    parent: TicketLink | None
     previous: TicketLink | None
 
 
@@ -55,17 +56,21 @@ class MovedToOpen(Event, frozen=True):
 
 
 class Resolved(Event, frozen=True, kw_only=True):
+    """`parent` is the ticket with which the incident goes on, if it does."""
+
     type = EntryType.RESOLVED
 
     resolution: Resolution
+    parent: TicketLink | None = None
 
 
 class Reopened(Event, frozen=True, kw_only=True):
-    """`flap_count` None: nobody counted, the ticket keeps what it had."""
+    """`flap_count` and `parent` None: nobody said, the ticket keeps what it had."""
 
     type = EntryType.REOPENED
 
     flap_count: int | None = None
+    parent: TicketLink | None = None
 
 
 class CommentAdded(Event, frozen=True, kw_only=True):
@@ -102,3 +107,9 @@ class LinksEdited(Event, frozen=True, kw_only=True):
     @property
     def body(self) -> str:
         return self.difference
+
+
+class ChecklistChanged(Event, frozen=True):
+    """The timeline says what has changed of the checklist; the members themselves had changed before."""
+
+    type = EntryType.CHECKLIST_CHANGED

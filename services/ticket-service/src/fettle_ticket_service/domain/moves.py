@@ -61,7 +61,9 @@ def decide_move(ticket: Ticket, command: Move, facts: Facts, now: datetime) -> D
         return refused
     at = ticket.not_before(command.effective(now))
     moves = STATE_TABLE[command.verb, ticket.state] is Step.MOVES
-    happened: tuple[Event, ...] = (_event(command, at),) if moves else ()
+    happened: tuple[Event, ...] = (_event(command, facts, at),) if moves else ()
+    if moves and facts.parent is not None and isinstance(command, Resolve) and command.resolution is Resolution.MERGED:
+        comment = "\n\n".join((f"Merged into #{facts.parent.number}", *filter(None, [comment])))
     if comment is not None:
         happened += (added_comment(command, comment, at, evidence=None if moves else command.evidence),)
     if not happened:
@@ -75,8 +77,19 @@ def _refusal(ticket: Ticket, command: Move, facts: Facts, now: datetime) -> Reje
         return Rejected(RejectionCode.WRONG_STATE, step)
     if command.actor.is_monitor and ticket.source is not TicketSource.HEALTH_MONITOR:
         return Rejected(RejectionCode.WRONG_STATE, "The health monitor moves only tickets that it opened itself.")
+    if isinstance(command, Resolve) and command.parent is not None and step is Step.MOVES:
+        return _no_parent(ticket, facts.parent)
     if isinstance(command, Reopen) and step is Step.MOVES:
         return _not_reopenable(ticket, command, facts, now)
+    return None
+
+
+def _no_parent(ticket: Ticket, parent: Ticket | None) -> Rejected | None:
+    """A ticket that ends because it goes on in another must say in which."""
+    if parent is None:
+        return Rejected(RejectionCode.PARENT_INVALID, "The parent that the command names is not there.")
+    if parent.id == ticket.id:
+        return Rejected(RejectionCode.PARENT_INVALID, "A ticket cannot be its own parent.")
     return None
 
 
@@ -97,7 +110,7 @@ def _not_reopenable(ticket: Ticket, command: Reopen, facts: Facts, now: datetime
     return Rejected(RejectionCode.WRONG_STATE, rule)
 
 
-def _event(command: Move, at: datetime) -> Event:
+def _event(command: Move, facts: Facts, at: datetime) -> Event:
     actor, evidence = command.actor, command.evidence
     match command:
         case Start():
@@ -106,7 +119,8 @@ def _event(command: Move, at: datetime) -> Event:
             return MovedToOpen(at=at, actor=actor, evidence=evidence)
         case Resolve():
             resolution = command.resolution or RESOLUTIONS[actor.type]
-            return Resolved(at=at, actor=actor, evidence=evidence, resolution=resolution)
+            parent = None if facts.parent is None else facts.parent.link
+            return Resolved(at=at, actor=actor, evidence=evidence, resolution=resolution, parent=parent)
         case Reopen():
             return Reopened(at=at, actor=actor, evidence=evidence, flap_count=command.flap_count)
     raise TypeError(f"{type(command).__name__} is no move")

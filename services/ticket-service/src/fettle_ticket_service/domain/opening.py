@@ -21,6 +21,7 @@ from fettle_ticket_service.domain.texts import (
     title_fault,
 )
 from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.domain.values import TicketLink
 
 ENDED_OTHERWISE = frozenset({Resolution.MERGED, Resolution.SUPERSEDED, Resolution.REMOVED})
 """Resolutions after which the incident goes on elsewhere or not at all."""
@@ -44,6 +45,7 @@ def decide_open(latest: Ticket | None, command: Open, facts: Facts, now: datetim
         actor=command.actor,
         evidence=command.evidence,
         flap_count=command.flap_count,
+        parent=_parent(facts),
     )
     return Applied((reopened,), Because.INSIDE_WINDOW)
 
@@ -86,6 +88,12 @@ def _opened(previous: Ticket | None, command: Open, facts: Facts, now: datetime,
         links=command.links,
         dedup_key=command.dedup_key,
         flap_count=command.flap_count,
+        parent=_parent(facts),
         previous=previous.link if previous is not None else None,
     )
     return Applied((opened,), because)
+
+
+def _parent(facts: Facts) -> TicketLink | None:
+    """A parent that is not there holds up no incident: the ticket is opened without the link."""
+    return None if facts.parent is None else facts.parent.link

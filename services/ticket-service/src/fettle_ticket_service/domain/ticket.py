@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
 from fettle_ticket_service.domain import events
+from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Checklist, noted
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
 
 FIRST_VERSION = 1
@@ -43,6 +44,7 @@ class Ticket(Struct, frozen=True, kw_only=True):
     resolved_by: Actor | None = None
     resolution: Resolution | None = None
     updated_at: datetime
+    checklist: Checklist = NO_CHECKLIST
 
     @property
     def resolved(self) -> bool:
@@ -79,16 +81,21 @@ def _changes(ticket: Ticket, event: events.Event) -> dict[str, Any]:
                 "resolved_at": event.at,
                 "resolved_by": event.actor,
                 "resolution": event.resolution,
+                "parent": event.parent or ticket.parent,
             }
         case events.Reopened():
             flap_count = ticket.flap_count if event.flap_count is None else event.flap_count
-            return {"state": TicketState.OPEN, "flap_count": flap_count, **NOT_STARTED, **NOT_RESOLVED}
+            parent = event.parent or ticket.parent
+            moved = {"state": TicketState.OPEN, "flap_count": flap_count, "parent": parent}
+            return {**moved, **NOT_STARTED, **NOT_RESOLVED}
         case events.CommentAdded():
             return {}
         case events.DescriptionEdited():
             return {"description": event.description, "description_version": ticket.description_version + 1}
         case events.LinksEdited():
             return {"links": event.links}
+        case events.ChecklistChanged():
+            return {"checklist": noted(ticket.checklist, event.at)}
     raise TypeError(f"{type(event).__name__} is no event of a ticket")
 
 
@@ -113,6 +120,7 @@ def _begin(event: events.Opened) -> Ticket:
         links=event.links,
         dedup_key=event.dedup_key,
         flap_count=event.flap_count,
+        parent=event.parent,
         previous=event.previous,
         opened_at=event.at,
         opened_by=event.actor,

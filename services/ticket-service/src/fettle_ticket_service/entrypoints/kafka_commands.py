@@ -45,8 +45,6 @@ class CommandDecoder:
         message = COMMANDS[verb].from_json(event.data)
         _check_identity(event, message)
         signed = self._is_signed(event, message, verb)
-        if verb is Verb.UPDATE_CHECKLIST:
-            raise BadRecord(DeadLetterCode.VERB_UNKNOWN, "checklists are not kept by this version")
         return Asked(
             org=message.org,
             source=event.source,

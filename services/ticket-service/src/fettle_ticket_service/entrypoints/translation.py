@@ -15,8 +15,7 @@ from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketRef
 
 SPACE_MAX_CHARACTERS = 500
 
-
-_ON_A_TICKET = (contract.TicketCommand, contract.EditDescription, contract.SetLinks)
+_ON_A_TICKET = (contract.TicketCommand, contract.EditDescription, contract.SetLinks, contract.UpdateChecklist)
 
 
 def translated(asked: contract.Command) -> commands.Command:
@@ -29,9 +28,14 @@ def translated(asked: contract.Command) -> commands.Command:
             return commands.Start(actor=actor, at=asked.at, evidence=asked.evidence, comment=comment)
         case contract.MoveTicketToOpen(comment=comment):
             return commands.MoveToOpen(actor=actor, at=asked.at, evidence=asked.evidence, comment=comment)
-        case contract.ResolveTicket(comment=comment, resolution=resolution):
+        case contract.ResolveTicket(comment=comment, resolution=resolution, parent=parent):
             return commands.Resolve(
-                actor=actor, at=asked.at, evidence=asked.evidence, comment=comment, resolution=resolution
+                actor=actor,
+                at=asked.at,
+                evidence=asked.evidence,
+                comment=comment,
+                resolution=resolution,
+                parent=_ref(parent),
             )
         case contract.ReopenTicket(comment=comment, flap_count=flap_count):
             # Only the monitor counts; a person's reopen leaves the count alone.
@@ -47,13 +51,21 @@ def translated(asked: contract.Command) -> commands.Command:
             )
         case contract.SetLinks(links=links):
             return commands.SetLinks(actor=actor, at=asked.at, evidence=asked.evidence, links=links_of(links))
+        case contract.UpdateChecklist(add=add, recovered=recovered):
+            return commands.UpdateChecklist(
+                actor=actor,
+                at=asked.at,
+                evidence=asked.evidence,
+                add=tuple(map(subject_of, add)),
+                recovered=tuple(map(subject_of, recovered)),
+            )
     raise TypeError(f"{type(asked).__name__} is not served")
 
 
 def ref_of(asked: contract.Command) -> TicketRef | None:
     """How the command names its ticket; an open names none."""
     if isinstance(asked, _ON_A_TICKET):
-        return TicketRef(asked.ticket.id, asked.ticket.number, asked.ticket.dedup_key)
+        return _ref(asked.ticket)
     return None
 
 
@@ -93,7 +105,12 @@ def _opened(asked: contract.OpenTicket, actor: Actor) -> commands.Open:
         links=links_of(asked.links),
         dedup_key=asked.dedup_key,
         flap_count=asked.flap_count,
+        parent=_ref(asked.parent),
     )
+
+
+def _ref(named: contract.TicketRef | None) -> TicketRef | None:
+    return None if named is None else TicketRef(named.id, named.number, named.dedup_key)
 
 
 def _name(text: str | None, limit: int = NAME_MAX_CHARACTERS) -> str | None:

@@ -35,15 +35,16 @@ def place_of(cursor: str, sort: Sort) -> Place:
     raise _not_a_cursor()
 
 
-def version_cursor_of(version: int) -> str:
-    return _encoded([version])
+def number_cursor_of(number: int) -> str:
+    """For lists in the order of one number: an entry's version, a member's place."""
+    return _encoded([number])
 
 
-def version_of(cursor: str) -> int:
-    """The version of the last entry on the page before. Raises Problem 400."""
+def number_of(cursor: str) -> int:
+    """The number of the last one on the page before. Raises Problem 400."""
     match _decoded(cursor):
-        case [int(version)] if 0 <= version < 2**31:
-            return version
+        case [int(number)] if 0 <= number < 2**31:
+            return number
     raise _not_a_cursor()
 
 

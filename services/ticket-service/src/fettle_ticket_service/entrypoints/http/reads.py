@@ -3,15 +3,17 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from msgspec.structs import asdict
 
 from fettle_chassis.http import Problem, Viewer
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import orgs
+from fettle_ticket_service.adapters.checklists import members_after
 from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, Listed, Sort, Wanted, list_tickets
-from fettle_ticket_service.adapters.timelines import ticket_numbered, timeline
-from fettle_ticket_service.adapters.wire import Wire, line_json
+from fettle_ticket_service.adapters.timelines import children_of, ticket_numbered, timeline
+from fettle_ticket_service.adapters.wire import Wire, line_json, member_json
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.entrypoints.http.desk import InOrg, TheDesk
 from fettle_ticket_service.entrypoints.http.pages import (
@@ -19,10 +21,12 @@ from fettle_ticket_service.entrypoints.http.pages import (
     Filter,
     Limit,
     cursor_of,
+    number_cursor_of,
+    number_of,
     place_of,
-    version_cursor_of,
-    version_of,
 )
+
+CHILDREN_LIMIT = 100
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
 
@@ -80,9 +84,31 @@ async def count(caller: Viewer, desk: TheDesk, state: Annotated[States, Query()]
 
 @router.get("/{number}")
 async def ticket(number: int, caller: Viewer, desk: TheDesk) -> dict[str, Any]:
+    """The ticket with the first members of its checklist and the first of its `children`, the tickets whose parent it
+    is; `more_children` tells whether there are others."""
     async with desk.database.reading() as connection:
         found = _found(await ticket_numbered(connection, caller.org, number))
-    return desk.wire.ticket(caller.org, found)
+        children = await children_of(connection, found.id, CHILDREN_LIMIT + 1)
+    shown = [asdict(child) for child in children[:CHILDREN_LIMIT]]
+    return {**desk.wire.ticket(caller.org, found), "children": shown, "more_children": len(children) > CHILDREN_LIMIT}
+
+
+@router.get("/{number}/checklist")
+async def ticket_checklist(
+    number: int, caller: Viewer, desk: TheDesk, cursor: Filter = None, limit: Limit = LIMIT_DEFAULT
+) -> dict[str, Any]:
+    """Members of a rollup in the order of joining; `total` and `recovered` count all of them."""
+    after = 0 if cursor is None else number_of(cursor)
+    async with desk.database.reading() as connection:
+        found = _found(await ticket_numbered(connection, caller.org, number))
+        members = await members_after(connection, found.id, after, limit + 1)
+    items, more = members[:limit], len(members) > limit
+    return {
+        "total": found.checklist.total,
+        "recovered": found.checklist.recovered,
+        "items": [member_json(member) for member in items],
+        "next_cursor": number_cursor_of(items[-1].place) if more else None,
+    }
 
 
 @router.get("/{number}/timeline")
@@ -90,14 +116,14 @@ async def ticket_timeline(
     number: int, caller: Viewer, desk: TheDesk, cursor: Filter = None, limit: Limit = LIMIT_DEFAULT
 ) -> dict[str, Any]:
     """Entries, oldest first."""
-    after = 0 if cursor is None else version_of(cursor)
+    after = 0 if cursor is None else number_of(cursor)
     async with desk.database.reading() as connection:
         found = _found(await ticket_numbered(connection, caller.org, number))
         lines = await timeline(connection, found.id, after, limit + 1)
     items, more = lines[:limit], len(lines) > limit
     return {
         "items": [line_json(line) for line in items],
-        "next_cursor": version_cursor_of(items[-1].version) if more else None,
+        "next_cursor": number_cursor_of(items[-1].version) if more else None,
     }
 
 

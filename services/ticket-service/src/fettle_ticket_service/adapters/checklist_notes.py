@@ -1,0 +1,60 @@
+"""The timeline speaks of checklists when its minute is over, on any number of replicas."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from fettle_chassis.database import Database
+from fettle_chassis.patience import patiently
+from fettle_chassis.service import Part
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_ticket_service import metrics
+from fettle_ticket_service.adapters import books, checklists
+from fettle_ticket_service.adapters.announcements import Announcer
+from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.domain.values import TicketRef
+
+EVERY_S = 1.0
+AT_MOST = 100
+"""Tickets per transaction, so that no org is locked for long."""
+
+
+class ChecklistNotes(Part):
+    """Once a second makes the entries that are due and that no command on their ticket has brought along. Whoever has
+    the org's lock decides on what then stands there, so two replicas make one entry. A database that is away for an
+    hour stops the service."""
+
+    name = "checklist notes"
+
+    def __init__(self, database: Database, wire: Wire, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._announcer = Announcer(wire)
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            written = await patiently(self.write, within_s=3600.0)
+            metrics.CHECKLIST_NOTES.inc(written)
+            await asyncio.sleep(EVERY_S)
+
+    async def write(self) -> int:
+        """Makes all entries that are due; returns how many."""
+        total = 0
+        while True:
+            async with self._database.reading() as connection:
+                due = await checklists.due(connection, self._clock(), AT_MOST)
+            if due:
+                async with unit_of_work(self._database) as work:
+                    total += await self._write(work, due)
+            if len(due) < AT_MOST:
+                return total
+
+    async def _write(self, work: UnitOfWork, due: Sequence[tuple[str, TicketRef]]) -> int:
+        opened = await books.open_books(work.connection, (org for org, _ in due))
+        there = [(org, ticket) for org, ticket in due if org in opened]
+        await books.enter_tickets(work.connection, opened, there)
+        now = self._clock()
+        notes = [(org, note) for org, ticket in there if (note := opened[org].note(ticket, now=now)) is not None]
+        await books.save_books(work.connection, opened.values(), notes)
+        work.publish(*(self._announcer.event(org, note) for org, note in notes))
+        return len(notes)
