@@ -70,6 +70,32 @@ def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
     assert json.loads(fettle("tickets", "show", "42", "--json").out)["timeline"] == entries
 
 
+@pytest.mark.rule("TS-59")
+def test_show_tells_of_a_rollups_members_and_parts(fettle: Fettle, api: FettleApi) -> None:
+    down = {"type": "device", "id": "t1", "name": "Thermostat 1", "recovered": False, "recovered_at": None}
+    back = {"type": "device", "id": "t2", "name": None, "recovered": True, "recovered_at": AT}
+    rollup = {
+        "checklist": {"total": 3, "recovered": 1, "items": [down, back]},
+        "children": [{"number": 40, "title": "x", "state": "resolved"}, {"number": 41, "title": "y", "state": "open"}],
+        "more_children": True,
+        "parent": {"id": "…", "number": 7},
+        "flap_count": 5,
+    }
+    api.on("GET", "orgs/acme/tickets/42", ticket(42, **rollup))
+    api.on("GET", "orgs/acme/tickets/42/timeline", {"items": [], "next_cursor": None})
+    shown = fettle("tickets", "show", "42")
+    assert shown.status == 0
+    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    for line in (
+        *("checklist 1 of 3 recovered", "[ ] device/t1 Thermostat 1", "[x] device/t2", "and 1 more; --json has all"),
+        *("parent #7", "parts #40, #41, and more", "flaps 5"),
+    ):
+        assert line in lines
+    everyone = [down, back, {**down, "id": "t3"}]
+    api.on("GET", "orgs/acme/tickets/42/checklist", {"items": everyone, "next_cursor": None})
+    assert json.loads(fettle("tickets", "show", "42", "--json").out)["checklist"]["items"] == everyone
+
+
 @pytest.mark.rule("AC-60")
 def test_open_sends_what_a_person_says(fettle: Fettle, api: FettleApi) -> None:
     api.on("POST", "orgs/acme/tickets", ticket(43, title="Lift 3 makes a noise"), 201)

@@ -146,6 +146,64 @@ async def test_a_ticket_offers_what_its_state_allows_and_does_it(world: World) -
     assert {entry["actor"]["name"] for entry in world.tickets.timelines["acme", 1][1:]} == {"operator of acme"}
 
 
+def words_of(page: httpx2.Response) -> str:
+    """What a reader sees."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.text)))
+
+
+@pytest.mark.rule("TS-59")
+@SHARED
+async def test_a_rollup_shows_who_is_down_and_who_is_back(world: World) -> None:
+    at = "2026-11-23T10:42:00.000Z"
+    members = [
+        {"type": "device", "id": f"t{number}", "name": f"Thermostat {number}", "recovered": False}
+        for number in range(99)
+    ]
+    members.append({"type": "device", "id": "lamp", "name": None, "recovered": True, "recovered_at": at})
+    rollup = world.tickets.open(
+        "acme",
+        "Multiple devices offline: Hue bridge",
+        kind="multiple_devices_offline",
+        flap_count=5,
+        checklist={"total": 120, "recovered": 1, "items": members},
+        children=[{"number": 7, "title": EVIL, "state": "resolved"}],
+        more_children=True,
+    )
+    evidence = {
+        "added": {
+            "count": 3,
+            "members": [{"type": "device", "id": "t1", "name": EVIL}, {"type": "device", "id": "t2"}],
+        },
+        "recovered": {"count": 1, "members": [{"type": "device", "id": "lamp"}]},
+        "checklist": {"total": 120, "recovered": 1},
+    }
+    monitor = {"type": "health_monitor"}
+    world.tickets.entry("acme", 1, "checklist-changed", monitor, evidence=evidence)
+    world.tickets.open("acme", "Device offline: Lamp", parent={"id": rollup["id"], "number": 1})
+    await world.sign_in("acme", "viewer")
+
+    page = await world.http.get("/orgs/acme/tickets/1")
+    assert_quiet(page)
+    said = words_of(page)
+    for words in (
+        "1 of 120 devices recovered",
+        "Checklist 1 of 120 devices recovered Thermostat 0 Thermostat 1 ",
+        "and 20 more",
+        "updated the checklist: 3 added, 1 recovered (1 of 120 recovered)",
+        "t2 and 1 more",
+        "#7 and more",
+    ):
+        assert words in said
+    assert page.text.count('<li data-state="open">') == 99
+    assert 'title="device/lamp">lamp<' in page.text
+    single = await world.http.get("/orgs/acme/tickets/2")
+    assert "devices recovered" not in single.text
+    assert 'Part of</dt><dd><a href="/orgs/acme/tickets/1">#1</a>' in single.text
+    listed = (await world.http.get("/orgs/acme/tickets")).text
+    assert listed.count('<span class="chip plain">Multiple devices offline</span>') == 1
+    assert "Changed 5 times within the flap window" in listed
+
+
 @pytest.mark.rule("AC-31")
 @SHARED
 async def test_what_is_refused_is_said_and_what_was_typed_stays(world: World) -> None:

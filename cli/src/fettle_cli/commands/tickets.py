@@ -66,6 +66,9 @@ def show(number: Number, org: Org = None, as_json: Json = False) -> None:
     with org_api(here) as api:
         ticket = api.call("GET", org_path(name, "tickets", number))
         timeline = api.pages(org_path(name, "tickets", number, "timeline"))
+        checklist = ticket.get("checklist") or {"total": 0, "recovered": 0, "items": []}
+        if as_json and checklist["total"] > len(checklist["items"]):
+            checklist["items"] = api.pages(org_path(name, "tickets", number, "checklist"))
     if as_json:
         show_json({**ticket, "timeline": timeline})
         return
@@ -82,12 +85,18 @@ def show(number: Number, org: Org = None, as_json: Json = False) -> None:
             ("started", _when(ticket, "started")),
             ("resolved", _when(ticket, "resolved")),
             ("resolution", ticket.get("resolution")),
+            ("flaps", ticket.get("flap_count") or None),
+            ("parent", _numbers([ticket["parent"]] if ticket.get("parent") else [])),
+            ("parts", _numbers(ticket.get("children", []), more=ticket.get("more_children", False))),
+            ("checklist", _progress(checklist)),
             ("page", ticket.get("url")),
         )
     )
     if ticket.get("description"):
         say()
         say(ticket["description"])
+    if checklist["total"]:
+        _show_members(checklist)
     say()
     for entry in timeline:
         say(f"{entry['at']}  {entry['type']}  {_actor(entry['actor'])}")
@@ -201,6 +210,24 @@ def _row(ticket: dict[str, Any]) -> tuple[object, ...]:
         ticket["source"].replace("_", " "),
         ago(ticket["opened_at"]),
     )
+
+
+def _progress(checklist: dict[str, Any]) -> str | None:
+    return f"{checklist['recovered']} of {checklist['total']} recovered" if checklist["total"] else None
+
+
+def _show_members(checklist: dict[str, Any]) -> None:
+    say()
+    for member in checklist["items"]:
+        mark = "x" if member["recovered"] else " "
+        say(f"[{mark}] {member['type']}/{member['id']}  {member.get('name') or ''}".rstrip())
+    if more := checklist["total"] - len(checklist["items"]):
+        say(f"and {more} more; --json has all")
+
+
+def _numbers(tickets: list[dict[str, Any]], *, more: bool = False) -> str | None:
+    numbers = [f"#{ticket['number']}" for ticket in tickets]
+    return ", ".join([*numbers, *(["and more"] if more else [])]) or None
 
 
 def _actor(actor: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fettle_console.views import words
+from fettle_console.views import rollups, words
 from fettle_console.views.markdown import first_words, render
 from fettle_contracts.ticket import Ticket, TicketState
 from fettle_contracts.ticket_events import Entry, EntryType
@@ -84,7 +84,10 @@ def line(item: Mapping[str, Any], ticket: Ticket) -> Line:
     if entry.type is EntryType.RESOLVED and ticket.resolution and ticket.resolved_at == entry.at:
         did = f"{did} ({words.RESOLUTIONS[ticket.resolution]})"
     body = render(entry.body) if entry.body else None
-    return Line(entry, words.actor(entry.actor), did, body, _facts(entry.evidence or {}))
+    evidence = entry.evidence or {}
+    if entry.type is EntryType.CHECKLIST_CHANGED:
+        return Line(entry, words.actor(entry.actor), rollups.deed(evidence), body, rollups.facts(evidence))
+    return Line(entry, words.actor(entry.actor), did, body, _facts(evidence))
 
 
 def answer_first(ticket: Ticket, lines: Sequence[Line], now: datetime) -> str | None:

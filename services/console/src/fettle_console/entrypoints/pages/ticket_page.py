@@ -11,6 +11,7 @@ from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.views.rollups import progress
 from fettle_console.views.tickets import ACTIONS, answer_first, line
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.ticket import Ticket
@@ -94,12 +95,16 @@ async def _page(
     editing: bool = False,
     draft: str | None = None,
 ) -> Response:
-    ticket = Ticket.model_validate(await visit.client.get(Owner.TICKETS, f"/tickets/{number}"))
+    found = await visit.client.get(Owner.TICKETS, f"/tickets/{number}")
+    ticket = Ticket.model_validate(found)
     entries = [line(item, ticket) for item in await _timeline(visit, number)]
     return await visit.page(
         "ticket.html",
         status=status,
         ticket=ticket,
+        progress=progress(ticket.checklist),
+        children=found.get("children", []),
+        more_children=found.get("more_children", False),
         entries=entries,
         sentence=answer_first(ticket, entries, visit.console.now()),
         actions=ACTIONS[ticket.state],
