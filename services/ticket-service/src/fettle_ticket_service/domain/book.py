@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fettle_contracts.ticket import TicketState
-from fettle_ticket_service.domain.checklist import Member, MemberChange, MemberKey, changed
-from fettle_ticket_service.domain.commands import Command, Open, Reopen, Resolve
+from fettle_ticket_service.domain.checklist import Member, MemberChange, MemberKey, changed, key_of
+from fettle_ticket_service.domain.commands import Command, Open, Reopen, Resolve, UpdateChecklist
 from fettle_ticket_service.domain.decide import decide
 from fettle_ticket_service.domain.decisions import Applied, Decision
 from fettle_ticket_service.domain.events import Event, Opened
@@ -98,7 +98,7 @@ class Book:
         ticket = self._met(command, ref)
         rival = self._rival(ticket) if isinstance(command, Reopen) else None
         parent = self.find(command.parent) if isinstance(command, Open | Resolve) and command.parent else None
-        members = NOBODY if ticket is None else self._members.get(ticket.id, NOBODY)
+        members = self._named(ticket, command) if isinstance(command, UpdateChecklist) else NOBODY
         facts = Facts(self.policy, self.next_number, id, rival, parent, members)
         decision = decide(ticket, command, facts, now)
         if not isinstance(decision, Applied):
@@ -110,9 +110,8 @@ class Book:
     def note(self, ref: TicketRef, *, now: datetime) -> Entry | None:
         """Makes the entry on a ticket's checklist if it is due."""
         ticket = self.find(ref)
-        for event in with_note(ticket, (), now):
-            return entry_of(event, self._happen(ticket, event))
-        return None
+        events = with_note(ticket, (), now)
+        return entry_of(events[0], self._happen(ticket, events[0])) if events else None
 
     def _follow(self, decision: Applied, ticket: Ticket | None, events: Iterable[Event]) -> Done:
         entries = []
@@ -130,6 +129,12 @@ class Book:
         self.changed[after.id] = after
         self._keep(after)
         return after
+
+    def _named(self, ticket: Ticket | None, command: UpdateChecklist) -> dict[MemberKey, Member]:
+        """Those that the command names and that are on the ticket's checklist."""
+        members = NOBODY if ticket is None else self._members.get(ticket.id, NOBODY)
+        keys = map(key_of, (*command.add, *command.recovered))
+        return {key: members[key] for key in keys if key in members}
 
     def _met(self, command: Command, ref: TicketRef | None) -> Ticket | None:
         if isinstance(command, Open):

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 from fettle_contracts.codes import RejectionCode
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import TicketSource
-from fettle_ticket_service.domain.checklist import QUIET, Change, Member, MemberChange, evidence_of, key_of
+from fettle_ticket_service.domain.checklist import (
+    QUIET,
+    Change,
+    Member,
+    MemberChange,
+    MemberKey,
+    evidence_of,
+    key_of,
+)
 from fettle_ticket_service.domain.commands import UpdateChecklist
 from fettle_ticket_service.domain.decisions import Applied, Because, Decision, Rejected, Unchanged
 from fettle_ticket_service.domain.events import ChecklistChanged, Event, Opened
@@ -27,11 +35,9 @@ def decide_checklist(ticket: Ticket, command: UpdateChecklist, facts: Facts, now
     changes: list[MemberChange] = []
     for subject in command.add:
         place = ticket.checklist.total + len(members) - len(facts.members) + 1
-        changes += _joined(members.get(key_of(subject)), subject, place, at)
-        members |= {member.key: member for _, member in changes[-1:]}
+        _enter(_joined(members.get(key_of(subject)), subject, place, at), changes, members)
     for subject in command.recovered:
-        changes += _recovered(members.get(key_of(subject)), at)
-        members |= {member.key: member for _, member in changes[-1:]}
+        _enter(_recovered(members.get(key_of(subject)), at), changes, members)
     strangers = any(key_of(subject) not in members for subject in command.recovered)
     if not changes:
         return Unchanged(Because.NOT_MEMBERS if strangers else Because.ALREADY_SO)
@@ -49,15 +55,21 @@ def with_note(ticket: Ticket | None, events: tuple[Event, ...], now: datetime) -
     return ChecklistChanged(at=at, actor=MONITOR, evidence=evidence_of(ticket.checklist)), *events
 
 
-def _joined(member: Member | None, subject: Subject, place: int, at: datetime) -> tuple[MemberChange, ...]:
+def _joined(member: Member | None, subject: Subject, place: int, at: datetime) -> MemberChange | None:
     if member is None:
-        return ((Change.ADDED, Member(place, subject, at)),)
+        return Change.ADDED, Member(place, subject, at)
     if member.recovered_at is None:
-        return ()
-    return ((Change.DOWN_AGAIN, replace(member, recovered_at=None)),)
+        return None
+    return Change.DOWN_AGAIN, replace(member, recovered_at=None)
 
 
-def _recovered(member: Member | None, at: datetime) -> tuple[MemberChange, ...]:
+def _recovered(member: Member | None, at: datetime) -> MemberChange | None:
     if member is None or member.recovered_at is not None:
-        return ()
-    return ((Change.RECOVERED, replace(member, recovered_at=at)),)
+        return None
+    return Change.RECOVERED, replace(member, recovered_at=at)
+
+
+def _enter(change: MemberChange | None, changes: list[MemberChange], members: dict[MemberKey, Member]) -> None:
+    if change is not None:
+        changes.append(change)
+        members[change[1].key] = change[1]
