@@ -14,7 +14,8 @@ DEVICES = [f"device/d{number}" for number in range(1, 7)]
 
 
 def listed(api: OrgApi, number: int) -> dict[str, bool]:
-    page = api.get(f"/tickets/{number}/checklist", limit=200)
+    """Who is on the ticket's list, and whether they have recovered; nobody while there is no such ticket."""
+    page = api.try_get(f"/tickets/{number}/checklist", limit=200) or {"items": []}
     return {f"{item['type']}/{item['id']}": item["recovered"] for item in page["items"]}
 
 
