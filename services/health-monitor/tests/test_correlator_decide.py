@@ -154,6 +154,27 @@ def test_another_condition_takes_the_place_of_the_old_one() -> None:
     assert resolved.body.ticket.dedup_key == "integration/hue-1:integration_unreachable"
 
 
+@pytest.mark.rule("HM-103", "HM-104")
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("changed_too_often", "flapping: too many confirmed changes within the flap window"),
+        ("flipped_too_often", "flapping: too many flips of the reading within the flap window"),
+        ("condition_changed", "another condition for the whole open debounce"),
+        ("debounce_passed", "unhealthy for the whole open debounce"),
+    ],
+)
+def test_a_ticket_says_why_it_was_opened_and_how_often_its_subject_had_changed(reason: str, why: str) -> None:
+    called = called_for(change(to_state="flapping", reason=reason, flap_count=5), Named())
+    assert called is not None
+    outcome = decide(called, facts())
+    assert outcome.reason == why
+    (opened,) = of_outcome(called, outcome, {})
+    assert isinstance(opened.body, OpenTicket)
+    assert opened.body.flap_count == 5
+    assert decide(called, facts(Incident(ticket("open")))).name == "already_open"
+
+
 @pytest.mark.rule("HM-65")
 @pytest.mark.parametrize(
     ("name", "line"),
@@ -179,7 +200,7 @@ def test_other_keys_are_not_the_monitors() -> None:
     assert read_dedup_key("plain") is None
 
 
-@pytest.mark.rule("HM-63")
+@pytest.mark.rule("HM-63", "HM-103")
 @pytest.mark.parametrize(
     ("from_state", "to_state", "cause"),
     [
@@ -191,6 +212,13 @@ def test_other_keys_are_not_the_monitors() -> None:
         ("firing", "pending_resolve", None),
         ("pending_resolve", "firing", None),
         ("pending_resolve", "healthy", Cause.RECOVERED),
+        ("healthy", "flapping", Cause.FIRING),
+        ("pending_open", "flapping", Cause.FIRING),
+        ("firing", "flapping", Cause.FIRING),
+        ("pending_resolve", "flapping", Cause.FIRING),
+        ("flapping", "firing", None),
+        ("flapping", "healthy", Cause.RECOVERED),
+        ("flapping", None, Cause.FORGOTTEN),
         ("firing", None, Cause.FORGOTTEN),
         ("healthy", None, Cause.FORGOTTEN),
     ],

@@ -79,6 +79,14 @@ def test_the_resolve_counts_from_the_later_of_entry_and_shard(entry_at: int, due
     assert decision.watch.due_clock == due
 
 
+@pytest.mark.rule("HM-70", "HM-106")
+def test_a_flapping_subject_is_unhealthy_and_said_to_flap() -> None:
+    decision = after_resolve(event(), OFFLINE, RESOLVED, standing(state="flapping"))
+    assert isinstance(decision, KeepWatch)
+    assert isinstance(decision.saying.body, CommentOnTicket)
+    assert decision.saying.body.comment.startswith("Still flapping. If that lasts until")
+
+
 @pytest.mark.rule("HM-71")
 def test_pending_resolve_is_still_unhealthy_and_said_so() -> None:
     decision = after_resolve(event(), OFFLINE, RESOLVED, standing(state="pending_resolve"))

@@ -3,11 +3,13 @@
 import itertools
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
 import pytest
 from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld, Row
 
+from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved, Unwatched
 
 
@@ -271,3 +273,27 @@ async def test_who_is_not_watched_is_listed_with_the_reason(environment: dict[st
         await world.feed(change("device/n", None, "healthy"))
         (row,) = await world.rows("SELECT subject, state, unwatched FROM subject")
         assert tuple(row) == ("device/n", "healthy", None)
+
+
+@pytest.mark.rule("HM-103", "HM-104")
+async def test_flapping_holds_one_ticket_until_the_subject_is_stable(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(change(from_state="pending_open", to_state="flapping", at=T0 + 1_000, flap_count=5))
+        await world.tick(T0 + 2_000)
+        (opened,) = await world.commands()
+        assert (opened.verb, opened.body["flap_count"]) == ("open", 5)
+        await world.happen(EntryType.OPENED, answering=UUID(opened.event.id), at=T0 + 1_000)
+        await world.clear()
+        await world.feed(
+            change(from_state="flapping", to_state="firing", at=T0 + 3_000),
+            change(from_state="firing", to_state="pending_resolve", at=T0 + 4_000),
+            change(from_state="pending_resolve", to_state="flapping", at=T0 + 5_000, flap_count=12),
+        )
+        await world.tick(T0 + 6_000)
+        assert await world.commands() == []
+        await world.feed(change(from_state="flapping", to_state="healthy", at=T0 + 7_000))
+        await world.tick(T0 + 8_000)
+        (resolved,) = await world.commands()
+        assert (resolved.verb, resolved.body["resolution"]) == ("resolve", "recovered")
+        outcomes = [("firing", "opened"), ("firing", "already_open"), ("recovered", "resolved")]
+        assert await world.outcomes() == outcomes

@@ -86,6 +86,35 @@ async def test_a_subject_that_is_heard_again_is_not_reopened_until_it_fails_agai
         assert await verbs(world) == ["comment", "open"]
 
 
+@pytest.mark.rule("HM-105")
+async def test_another_condition_has_its_own_ticket_and_ends_the_watch_on_the_old_one(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        other = "integration_credentials_invalid"
+        await world.feed(change(from_state="firing", condition=other, at=T0 + 2_100))
+        await world.tick(T0 + 60_000)
+        asked = [(command.verb, command.body.get("dedup_key")) for command in await world.commands()]
+        assert asked == [("comment", None), ("open", f"device/t17:{other}")]
+
+
+@pytest.mark.rule("HM-70", "HM-106")
+async def test_a_ticket_of_a_flapping_subject_is_asked_for_again(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.feed(change(from_state="firing", to_state="flapping", at=T0 + 2_100))
+        await world.tick(T0 + 2_200)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        (comment,) = await world.commands()
+        assert comment.body["comment"].startswith("Still flapping")
+        await world.tick(T0 + 4_199)
+        assert await verbs(world) == ["comment"]
+        await world.tick(T0 + 4_200)
+        assert await verbs(world) == ["comment", "open"]
+
+
 @pytest.mark.rule("HM-70")
 async def test_time_that_nobody_observed_does_not_count(environment: dict[str, str]) -> None:
     """The broker's time jumps by an hour; the shard has observed a second of it."""

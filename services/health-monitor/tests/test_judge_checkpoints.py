@@ -1,14 +1,23 @@
 """Checkpoints in a real database, and the seam for bare records."""
 
+from pathlib import Path
+from typing import cast
+
 import pytest
 from aiokafka.consumer import fetcher
-from judge_log import Log, judge, read_control
+from judge_log import GATEWAY, Judged, Log, judge, read_control
+from sqlalchemy import text
 
 from fettle_chassis.database import Database, DatabasePart
+from fettle_chassis.failures import StartRefused
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_health_monitor.adapters.judge import bare_records
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed
-from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, snapshot
+from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
+from fettle_health_monitor.domain.control import Match, Override
+from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, restore, snapshot, unpack
 from fettle_health_monitor.domain.judge.shard import Place
+from fettle_health_monitor.judge.opening import Opening
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.settings import HealthSettings
@@ -44,6 +53,51 @@ async def test_of_two_owners_the_one_that_is_further_wins(environment: dict[str,
         assert (stored.generation, stored.offset, stored.unpack()) == (1, 9, ahead)
         assert await theirs.begin(0, 2, 1)
         assert not await mine.save(ahead, packed(ahead))
+    finally:
+        await part.stop()
+
+
+def before_flapping() -> Log:
+    """The log of which the checkpoint in `data` was saved by rules 1, at its 31st record."""
+    over = (Override(match=Match(subject="device/b"), open_debounce_s=3, flap_threshold=2),)
+    log = Log().policy(timeout_s=10, open_debounce_s=10, resolve_debounce_s=10, flap_threshold=3, overrides=over)
+    log.beat().beat(GATEWAY, status="credentials_invalid")
+    log.beat("acme/device/b").beat("acme/device/c").pulsed(24).beat("acme/device/c").pulsed(25)
+    assert len(log.records) == 31
+    return log
+
+
+@pytest.mark.rule("HM-101")
+def test_a_shard_that_was_saved_under_earlier_rules_goes_on_by_these() -> None:
+    saved = unpack((Path(__file__).parent / "data" / "checkpoint-of-rules-1.msgpack").read_bytes())
+    assert isinstance(saved, Snapshot)
+    assert saved.rules_version == 1
+    judged = Judged(restore(saved)).fold(before_flapping().pulsed(40).beat().beat("acme/device/b").pulsed(90))
+
+    assert judged.steps() == [
+        (40.0, "firing", "pending_resolve", "reported"),
+        (50.0, "pending_resolve", "healthy", "debounce_passed"),
+        (50.0, "healthy", "pending_open", "silent"),
+        (60.0, "pending_open", "firing", "debounce_passed"),
+    ]
+    assert judged.steps("device/b")[-1] == (53.0, "pending_open", "flapping", "changed_too_often")
+    assert judged.steps("integration/hue-1") == [(35.0, "firing", "firing", "condition_changed")]
+    assert judged.steps("device/c")[0] == (34.0, "pending_resolve", "healthy", "debounce_passed")
+    assert snapshot(judged.shard).rules_version == 2
+
+
+@pytest.mark.rule("HM-101")
+async def test_a_shard_that_a_newer_judge_saved_is_refused(environment: dict[str, str]) -> None:
+    database = Database(HealthSettings.load(environment).database_dsn("health"))
+    part = DatabasePart(database, "fettle_health_monitor")
+    await part.start()
+    try:
+        checkpoints, saved = Checkpoints(database, "http://a"), taken(3)
+        assert await checkpoints.save(saved, packed(saved))
+        async with unit_of_work(database) as work:
+            await work.connection.execute(text("UPDATE checkpoint SET rules_version = rules_version + 1"))
+        with pytest.raises(StartRefused, match="shard 0 is judged by rules 3 already and this judge knows 2"):
+            await Opening(checkpoints, cast(HeartbeatLog, None)).open(0, 1, None)
     finally:
         await part.stop()
 

@@ -17,7 +17,7 @@ app = group("health", "See what the health monitor sees.")
 
 @app.command()
 def subjects(
-    state: Annotated[str | None, typer.Option(help="healthy, pending_open, firing, pending_resolve.")] = None,
+    state: Annotated[str | None, typer.Option(help="healthy, pending_open, firing, pending_resolve, flapping.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="device or integration.")] = None,
     integration: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option(help="A space and all in it: oslo/hq.")] = None,

@@ -38,16 +38,19 @@ async def take_in(work: UnitOfWork, news: News, reach: Reach) -> None:
 
 
 async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:
-    """Ends what the changes themselves end. Watches over what fires end when its recovery is decided."""
+    """Ends what the changes themselves end: who fires on for another condition has a ticket of its own for that.
+    Watches over what fires end when its recovery is decided."""
     await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
-    over = {
-        (change.org, change.subject)
-        for change in changes
-        if change.from_state in (None, HealthState.PENDING_OPEN) and change.to_state == HealthState.HEALTHY
-    }
-    if over:
+    well = {(change.org, change.subject) for change in changes if _is_well_without_a_verdict(change)}
+    failing_otherwise = {(change.org, change.subject) for change in changes if change.to_state == change.from_state}
+    if over := well | failing_otherwise:
         await watches.end(connection, WatchKind.EARLY_RESOLVE, over)
-        await watches.end(connection, WatchKind.JUDGED_AFRESH, over)
+    if well:
+        await watches.end(connection, WatchKind.JUDGED_AFRESH, well)
+
+
+def _is_well_without_a_verdict(change: Change) -> bool:
+    return change.from_state in (None, HealthState.PENDING_OPEN) and change.to_state == HealthState.HEALTHY
 
 
 async def _watch_the_healthy_anew(connection: AsyncConnection, news: News, reach: Reach) -> None:

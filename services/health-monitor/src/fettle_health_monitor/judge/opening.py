@@ -10,6 +10,7 @@ from fettle_chassis.failures import StartRefused
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, Stored
 from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, begin, restore
+from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Shard
 
 log = structlog.get_logger(__name__)
@@ -35,8 +36,8 @@ class Opening:
         """The newer of the frozen shard and the checkpoint, checked against the log as it is now; `partitions` is how
         many the topic has now.
 
-        Raises `StartRefused` when the log has another number of partitions than the checkpoint, and what is transient
-        when broker or database are away.
+        Raises `StartRefused` when the log has another number of partitions than the checkpoint, or a newer judge saved
+        it, and what is transient when broker or database are away.
         """
         stored = await self._checkpoints.load(partition)
         if stored is None:
@@ -45,6 +46,11 @@ class Opening:
             raise StartRefused(
                 f"device.heartbeats has {partitions} partitions and had {stored.partitions}: their number is "
                 "fixed at creation, growing is a migration to a new topic"
+            )
+        if stored.rules_version > RULES_VERSION:
+            raise StartRefused(
+                f"shard {partition} is judged by rules {stored.rules_version} already and this judge knows "
+                f"{RULES_VERSION}: go on with the newer version"
             )
         shard = await self._newest(stored, frozen)
         if isinstance(shard, Greeting):

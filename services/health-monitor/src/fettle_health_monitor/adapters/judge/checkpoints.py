@@ -12,7 +12,7 @@ from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 
 _NOTHING_READ = -1
 
-_LOAD = text('SELECT generation, "offset", partitions, state FROM checkpoint WHERE shard = :shard')
+_LOAD = text('SELECT generation, "offset", partitions, rules_version, state FROM checkpoint WHERE shard = :shard')
 _SAVE = text("""
     INSERT INTO checkpoint (shard, generation, "offset", partitions, rules_version, address, state)
     VALUES (:shard, :generation, :offset, :partitions, :rules_version, :address, :state)
@@ -32,6 +32,7 @@ class Stored:
     generation: int
     offset: int
     partitions: int
+    rules_version: int
     state: bytes | None
 
     def unpack(self) -> Snapshot | Greeting | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import assert_never
 
 from fettle_contracts.ticket import Resolution
@@ -32,6 +33,14 @@ from fettle_health_monitor.domain.correlator.rollups import (
     shared,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+
+_WHY: Mapping[object, str] = MappingProxyType(
+    {
+        "changed_too_often": "flapping: too many confirmed changes within the flap window",
+        "flipped_too_often": "flapping: too many flips of the reading within the flap window",
+        "condition_changed": "another condition for the whole open debounce",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,8 @@ def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
                 "unhealthy when the ticket about many devices ended", after=Parent(integration_of(integration), MANY)
             )
         case _:
-            return Opened("unhealthy for the whole open debounce", supersedes=_superseded(verdict, facts))
+            why = _WHY.get(verdict.evidence.get("reason"), "unhealthy for the whole open debounce")
+            return Opened(why, supersedes=_superseded(verdict, facts))
 
 
 def _superseded(verdict: Verdict, facts: Facts) -> tuple[str, ...]:

@@ -94,6 +94,8 @@ def _saying(event: TicketEvent, watch: Watch, state: str | None) -> Sent:
         text = (
             f"Heard again, but not for long enough to count. If it fails again, this ticket is reopened after {until}."
         )
+    elif state == HealthState.FLAPPING:
+        text = f"Still flapping. If that lasts until {until}, this ticket is reopened."
     else:
         text = f"{STILL[watch.condition]} If that lasts until {until}, this ticket is reopened."
     return comment(event.org, event.ticket.id, text, at=watch.start_at, caused_by=event.entry.id)

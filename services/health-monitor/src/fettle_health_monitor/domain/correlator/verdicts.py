@@ -18,6 +18,7 @@ class Cause(StrEnum):
     """What calls for a decision. The last three may resolve a ticket, the others may open one."""
 
     FIRING = "firing"
+    """The subject fires, for another condition than before too, or flaps: the evidence says why."""
     STILL_UNHEALTHY = "still_unhealthy"
     """Somebody resolved the ticket early, and one more open debounce of unhealth has passed."""
     PUBLISHING_BEGAN = "publishing_began"
@@ -33,7 +34,8 @@ class Cause(StrEnum):
 
 
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
-"""The states from which healthy is a confirmed recovery; out of pending open nothing had been decided."""
+"""The states with a ticket whose subject may be healthy: healthy out of them is a confirmed recovery (out of pending
+open nothing had been decided), and firing out of them nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Verdict:
 def called_for(change: Change, named: Named) -> Verdict | None:
     """The verdict that a change of state calls for; most call for none.
 
-    A return from pending resolve to firing calls for none: the ticket is still there.
+    A return from pending resolve or flapping to firing calls for none: the ticket is still there. Firing on for
+    another condition calls for its own.
     """
     cause = _cause(change)
     if cause is None:
@@ -93,7 +96,9 @@ def called_for(change: Change, named: Named) -> Verdict | None:
 def _cause(change: Change) -> Cause | None:
     if change.to_state is None:
         return Cause.FORGOTTEN
-    if change.to_state == HealthState.FIRING and change.from_state != HealthState.PENDING_RESOLVE:
+    if change.to_state == HealthState.FLAPPING:
+        return Cause.FIRING
+    if change.to_state == HealthState.FIRING and change.from_state not in LEAVING_UNHEALTH:
         return Cause.FIRING
     if change.to_state == HealthState.HEALTHY and change.from_state in LEAVING_UNHEALTH:
         return Cause.RECOVERED

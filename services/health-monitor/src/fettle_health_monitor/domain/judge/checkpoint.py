@@ -13,11 +13,13 @@ from fettle_health_monitor.domain.control import Policy
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.interned import Interned
 from fettle_health_monitor.domain.judge.outcome import Ignored
-from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile, Timing
+from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place, Shard
+from fettle_health_monitor.domain.judge.states import Reading, State
 from fettle_health_monitor.domain.judge.subjects import CACHES, INSTANTS, LOUD, NUMBERS, SMALL
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED
+from fettle_health_monitor.domain.judge.watch import Watch
 
 _COLUMNS: Final = (*INSTANTS, *NUMBERS, *SMALL)
 _BETWEEN_KEYS: Final = b"\0"
@@ -47,6 +49,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="snapshot"):
     listed: dict[str, dict[str, Ignored]]
     keys: bytes
     columns: dict[str, bytes]
+    flaps: dict[int, bytes] = {}
+    turned: dict[int, tuple[int, int]] = {}
 
 
 def snapshot(shard: Shard) -> Snapshot:
@@ -70,6 +74,8 @@ def snapshot(shard: Shard) -> Snapshot:
         listed={org: dict(keys) for org, keys in shard.newcomers.listed.items()},
         keys=_BETWEEN_KEYS.join(subjects.keys),
         columns={name: getattr(subjects, name).tobytes() for name in _COLUMNS},
+        flaps=watch.flaps.saved(),
+        turned=dict(watch.turned),
     )
 
 
@@ -81,7 +87,7 @@ def begin(partition: int, partitions: int, generation: int, nonce: str) -> Shard
 
 
 def restore(saved: Snapshot) -> Shard:
-    """A shard that goes on as the saved one would have."""
+    """A shard that goes on as the saved one would have; one that was saved under earlier rules goes on by these."""
     shard = Shard(saved.partition, saved.partitions, saved.generation)
     shard.place, shard.number = saved.place, saved.number
     shard.newcomers.restore(saved.listed)
@@ -89,7 +95,7 @@ def restore(saved: Snapshot) -> Shard:
     watch.clock = ObservedClock(*saved.clock)
     watch.policies.update((policy.org, OrgPolicy(policy)) for policy in saved.policies)
     subjects.profiles, subjects.timings = Interned(saved.profiles), Interned(saved.timings)
-    for name in _COLUMNS:
+    for name in saved.columns:
         getattr(subjects, name).frombytes(saved.columns[name])
     size = len(subjects.state)
     subjects.keys.extend(saved.keys.split(_BETWEEN_KEYS) if size else ())
@@ -98,10 +104,27 @@ def restore(saved: Snapshot) -> Shard:
     for name in CACHES:
         getattr(subjects, name).extend(array("q", [LOUD]) * size)
     subjects.adopt_free_rows()
+    watch.flaps.restore(saved.flaps)
+    watch.turned.update(saved.turned)
+    if saved.rules_version == 1:
+        _go_on_from_rules_1(watch)
     for row in subjects:
         shard.newcomers.watched[subjects.profiles.values[subjects.profile[row]].org] += 1
     watch.timers.rebuild(list(subjects), watch.due_at)
     return shard
+
+
+def _go_on_from_rules_1(watch: Watch) -> None:
+    """Nothing flapped and no condition changed while firing: both count from here."""
+    subjects = watch.subjects
+    silent = Reading.SILENT
+    subjects.reported.extend(Reading.OK if reading == silent else reading for reading in subjects.reading)
+    subjects.timings = Interned((NOT_JUDGED,))
+    for row in subjects:
+        profile = subjects.profiles.values[subjects.profile[row]]
+        subjects.set_timing(row, watch.policies[profile.org].timing(profile, watch.subject_of(row)))
+        if subjects.state[row] == State.FIRING:
+            subjects.since[row] = watch.clock.now
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -13,11 +13,16 @@ from fettle_health_monitor.domain.control import Policy
 
 
 class Timing(NamedTuple):
-    """How long a subject may be silent and how long a reading must last, in milliseconds."""
+    """How long a subject may be silent, how long a reading must last, and what makes it flap: so many confirmed changes
+    or flips within `flap_window`, until a reading lasts for `flap_stable`. Times in milliseconds."""
 
     timeout: int
     open_debounce: int
     resolve_debounce: int
+    flap_window: int = 0
+    flap_stable: int = 0
+    flap_changes: int = 0
+    flap_flips: int = 0
 
 
 NOT_JUDGED: Final = Timing(0, 0, 0)
@@ -66,6 +71,10 @@ class OrgPolicy:
             _ms(timeout),
             _ms(_first(own.open_debounce_s, *(layer.open_debounce_s for layer in layers))),
             _ms(_first(own.resolve_debounce_s, *(layer.resolve_debounce_s for layer in layers))),
+            _ms(_first(own.flap_window_s, *(layer.flap_window_s for layer in layers))),
+            _ms(_first(own.flap_stable_s, *(layer.flap_stable_s for layer in layers))),
+            _count(_first(own.flap_threshold, *(layer.flap_threshold for layer in layers))),
+            _count(_first(own.flap_flips_threshold, *(layer.flap_flips_threshold for layer in layers))),
         )
 
     @property
@@ -88,3 +97,7 @@ def _first(fallback: float | None, *overrides: float | UnsetType | None) -> floa
 
 def _ms(seconds: float | None) -> int:
     return round((seconds or 0) * 1000)
+
+
+def _count(number: float | None) -> int:
+    return int(number or 0)

@@ -17,17 +17,25 @@ from fettle_health_monitor.domain.judgements import (
     Unwatched,
 )
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 """Grows with every change to the judge that lets the same log give other changes."""
 
 _CHANGES: Final = UUID("6b1f6d0e-5c0b-5f6e-9d6a-3f1f3c0a7e11")
 
 
 def change_id(
-    generation: int, partition: int, offset: int, key: str, from_state: str | None, to_state: str | None
+    generation: int,
+    partition: int,
+    offset: int,
+    key: str,
+    from_state: str | None,
+    to_state: str | None,
+    condition: str | None,
 ) -> str:
-    """Derived, never drawn: judging the same record again names the change the same."""
-    return str(uuid5(_CHANGES, f"{generation}/{partition}/{offset}/{key}/{from_state}/{to_state}/{RULES_VERSION}"))
+    """Derived, never drawn: judging the same record again names the change the same. A subject can fire on at one
+    record for one condition after another."""
+    moved = f"{from_state}/{to_state}/{condition}"
+    return str(uuid5(_CHANGES, f"{generation}/{partition}/{offset}/{key}/{moved}/{RULES_VERSION}"))
 
 
 class Scribe:
@@ -62,6 +70,7 @@ class Scribe:
         since: int,
         reason: Reason,
         policy_version: int,
+        flap_count: int,
         last_heard: int | None,
         deadline: int | None,
         status: str | None,
@@ -76,7 +85,7 @@ class Scribe:
                 shard=self.shard,
                 generation=self.generation,
                 place=self._next_place(),
-                id=change_id(self.generation, self.shard, self._offset, key, from_word, to_word),
+                id=change_id(self.generation, self.shard, self._offset, key, from_word, to_word, condition),
                 org=org,
                 subject=subject,
                 from_state=from_word,
@@ -86,7 +95,7 @@ class Scribe:
                 since=since,
                 reason=reason.value,
                 policy_version=policy_version,
-                flap_count=0,
+                flap_count=flap_count,
                 evidence=Evidence(
                     last_heard=last_heard,
                     deadline=deadline,

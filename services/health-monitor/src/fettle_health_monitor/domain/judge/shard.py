@@ -211,8 +211,7 @@ class Shard:
         watch.subjects.name[row], watch.subjects.space[row] = checksum(said.name), checksum(said.space)
         watch.say_profile(row, said)
         watch.subjects.heard_at[row] = watch.clock.record
-        watch.subjects.reading[row] = reading
-        watch.appear(row, Reason.FIRST_HEARD)
+        watch.appear(row, reading, Reason.FIRST_HEARD)
         if watch.judging:
             watch.subjects.same[row], watch.subjects.alike[row] = hash(record.value), hash(said)
 

@@ -26,7 +26,7 @@ def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
     not_silent_yet = []
     for row, timing in _retimed(watch, policy):
         silent_at = watch.silent_at(row)
-        watch.subjects.set_timing(row, timing)
+        watch.retime(row, timing)
         if timing == NOT_JUDGED:
             watch.subjects.look_again(row)
         elif switched_on:
@@ -74,7 +74,7 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
     )
     _assign(watch, policy, row, profile)
     if newcomer:
-        watch.appear(row, Reason.REGISTERED)
+        watch.appear(row, Reading.OK, Reason.REGISTERED)
 
 
 def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
@@ -104,5 +104,5 @@ def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
 
 def _assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
     watch.subjects.set_profile(row, profile)
-    watch.subjects.set_timing(row, policy.timing(profile, watch.subject_of(row)))
+    watch.retime(row, policy.timing(profile, watch.subject_of(row)))
     watch.timers.queue(row, watch.due_at(row))

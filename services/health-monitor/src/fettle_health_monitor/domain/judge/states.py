@@ -1,8 +1,9 @@
 """What can be the matter with a subject, and what moves it from one state to the next.
 
 Two kinds of events move a subject. Its *reading* turns: a heartbeat says something else, or the silence has become too
-long. Or the reading has stayed what it is for a whole *debounce*. The two tables below are all there is; flapping will
-be a further state in them, entered by counting what these two do.
+long. Or the reading has stayed what it is for a whole *debounce*. The two tables below are all there is, but for
+flapping: who does either too often within the flap window flaps instead of going where the tables say, until its
+reading has stayed what it is for the whole stable window.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ class State(IntEnum):
     PENDING_OPEN = 1
     FIRING = 2
     PENDING_RESOLVE = 3
+    FLAPPING = 4
 
     @property
     def word(self) -> str:
@@ -62,6 +64,14 @@ class Reason(StrEnum):
     """Nothing was heard for the subject's whole timeout."""
     DEBOUNCE_PASSED = "debounce_passed"
     """The reading has stayed as it is for the whole debounce."""
+    CONDITION_CHANGED = "condition_changed"
+    """Something else than what it fires for has been wrong for the whole open debounce."""
+    CHANGED_TOO_OFTEN = "changed_too_often"
+    """Too many confirmed changes within the flap window."""
+    FLIPPED_TOO_OFTEN = "flipped_too_often"
+    """Too many flips of the reading within the flap window."""
+    STABLE = "stable"
+    """The reading has stayed as it is for the whole stable window."""
     POLICY_CHANGED = "policy_changed"
     """Under the new policy the silence is not too long yet."""
     JUDGED_AGAIN = "judged_again"
@@ -104,3 +114,6 @@ CONDITIONS: Mapping[str, Mapping[Reading, Condition]] = MappingProxyType(
     {"device": _OF_DEVICES, "integration": _OF_INTEGRATIONS}
 )
 """The condition that a reading means, by the type of its subject; a reading that is not there cannot be reported."""
+
+SILENCE_SAYS_MORE = frozenset({Reading.OK, Reading.CREDENTIALS_INVALID})
+"""The readings that silence turns; after the others it says what is known."""

@@ -24,16 +24,17 @@ REGISTERED: Final = 8
 
 INSTANTS: Final = ("heard_at", "silent_from", "since", "since_at")
 NUMBERS: Final = ("profile", "timing", "name", "space")
-SMALL: Final = ("state", "reading", "condition", "registry")
+SMALL: Final = ("state", "reading", "reported", "condition", "registry")
 CACHES: Final = ("same", "alike")
 
 
 class Subjects:
-    """Columns by row. Instants: `silent_from` (silence counts from here) and `since` (its reading has been what it is)
-    on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `same` and `alike` are hashes of a
-    heartbeat that would change nothing but the time last heard: of its bytes, and of what it says; they are caches and
-    never saved. `name` and `space` are checksums of
-    what heartbeats last said (0: nothing), `registry` says which fields the registry gives."""
+    """Columns by row. Instants: `silent_from` (silence counts from here) and `since` (its reading has been healthy, or
+    not) on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `reported` is the reading by the
+    last heartbeat alone, `condition` what was wrong last (0: nothing yet). `same` and `alike` are hashes of a heartbeat
+    that would change nothing but the time last heard: of its bytes, and of what it says; they are caches and never
+    saved. `name` and `space` are checksums of what heartbeats last said (0: nothing), `registry` says which fields the
+    registry gives."""
 
     __slots__ = (*INSTANTS, *NUMBERS, *SMALL, *CACHES, "_free", "keys", "profiles", "queued", "rows", "timings")
 
@@ -47,6 +48,7 @@ class Subjects:
     space: "array[int]"
     state: "array[int]"
     reading: "array[int]"
+    reported: "array[int]"
     condition: "array[int]"
     registry: "array[int]"
     same: "array[int]"
@@ -80,7 +82,8 @@ class Subjects:
         self.keys[row] = key
         self.silent_from[row] = self.since[row] = now
         self.heard_at[row], self.since_at[row] = 0, at
-        self.state[row], self.reading[row], self.condition[row] = State.HEALTHY, Reading.OK, Condition.NONE
+        self.state[row], self.condition[row] = State.HEALTHY, Condition.NONE
+        self.reading[row] = self.reported[row] = Reading.OK
         self.name[row] = self.space[row] = self.registry[row] = 0
         self.look_again(row)
         self.set_profile(row, profile)

@@ -1,11 +1,15 @@
 """Every watched subject of a shard, judged by what is heard of it and by the time that passes."""
 
+from typing import Final
+
 from fettle_health_monitor.domain.judge.clock import ObservedClock
+from fettle_health_monitor.domain.judge.flaps import Flaps
 from fettle_health_monitor.domain.judge.heartbeats import Heartbeat
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Timing
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.states import (
     CONDITIONS,
+    SILENCE_SAYS_MORE,
     WHEN_DEBOUNCE_PASSES,
     WHEN_READING_TURNS,
     Condition,
@@ -19,6 +23,9 @@ from fettle_health_monitor.domain.judge.timers import Timers
 _STATES = tuple(State)
 _READINGS = tuple(Reading)
 _CONDITIONS = tuple(Condition)
+_NOTHING_WRONG: Final = frozenset({None, State.HEALTHY})
+
+NEVER: Final = 1 << 62
 
 
 class Watch:
@@ -28,7 +35,7 @@ class Watch:
     `judging` is off while the shard waits to be told what is in force: then subjects are heard and nothing is decided.
     """
 
-    __slots__ = ("clock", "judging", "policies", "scribe", "subjects", "timers")
+    __slots__ = ("clock", "flaps", "judging", "policies", "scribe", "subjects", "timers", "turned")
 
     def __init__(self, clock: ObservedClock, subjects: Subjects, scribe: Scribe, *, judging: bool) -> None:
         self.clock = clock
@@ -37,9 +44,18 @@ class Watch:
         self.judging = judging
         self.policies: dict[str, OrgPolicy] = {}
         self.timers = Timers(subjects.queued)
+        self.flaps = Flaps(lambda row: self.timing(row).flap_window)
+        self.turned: dict[int, tuple[int, int]] = {}
+        """When the condition of an unhealthy reading last changed, observed and broker time; who is not here has had it
+        since its reading turned."""
 
     def timing(self, row: int) -> Timing:
         return self.subjects.timings.values[self.subjects.timing[row]]
+
+    def retime(self, row: int, timing: Timing) -> None:
+        """Another timing holds for the subject from now on. What has left the flap window does not come back."""
+        self.flaps.let_go(row, self.clock.now)
+        self.subjects.set_timing(row, timing)
 
     def silent_at(self, row: int) -> int:
         """The observed instant at which the subject's silence is too long. Silence counts from when it was last heard,
@@ -50,19 +66,34 @@ class Watch:
         """The observed instant of the subject's next timer. It follows from where its times began to run, so a new
         policy or a hole in the log moves it without touching the row."""
         subjects = self.subjects
-        number = subjects.timing[row]
-        state = subjects.state[row]
-        if not number or state == State.FIRING:
+        if not subjects.timing[row]:
             return None
-        _, open_debounce, resolve_debounce = subjects.timings.values[number]
-        silent_at = self.silent_at(row)
+        due = self._lasted_at(row)
+        if subjects.reading[row] in SILENCE_SAYS_MORE:
+            due = min(due, self.silent_at(row))
+        if row in self.flaps and self.flaps.counts(row, self.clock.now).too_many(self.timing(row)):
+            due = min(due, self.flaps.last(row))
+        return None if due == NEVER else due
+
+    def _lasted_at(self, row: int) -> int:
+        """The observed instant at which the reading, or the condition while firing, has lasted long enough to move the
+        subject. A silence has lasted from when it was too long, by the last hole in the log too."""
+        subjects = self.subjects
+        state = subjects.state[row]
         if state == State.HEALTHY:
-            return silent_at
-        if state == State.PENDING_OPEN:
-            if subjects.reading[row] == Reading.SILENT:
-                return max(subjects.since[row], silent_at) + open_debounce
-            return subjects.since[row] + open_debounce
-        return min(subjects.since[row] + resolve_debounce, silent_at)
+            return NEVER
+        timing, since = self.timing(row), subjects.since[row]
+        silent = subjects.reading[row] == Reading.SILENT
+        if state == State.FIRING:
+            if self.condition_of(row) == subjects.condition[row]:
+                return NEVER
+            since, _ = self.turned.get(row, (since, 0))
+            return (max(since, self.silent_at(row)) if silent else since) + timing.open_debounce
+        if silent and subjects.reported[row] == Reading.OK:
+            since = max(since, self.silent_at(row))
+        if state == State.PENDING_RESOLVE:
+            return since + timing.resolve_debounce
+        return since + (timing.open_debounce if state == State.PENDING_OPEN else timing.flap_stable)
 
     def run_timers(self) -> None:
         """Everything that is due by now happens, in the order of (due, key), each at its own instant; what was due
@@ -70,9 +101,10 @@ class Watch:
         if not self.judging or not self.timers.anything_by(self.clock.now):
             return
         keys = self.subjects.keys
+        instant = self.clock.departed
         while taken := self.timers.take_due(self.clock.now, self.due_at):
             due, rows = taken
-            instant = max(due, self.clock.departed)
+            instant = max(due, instant)
             for row in sorted(rows, key=keys.__getitem__):
                 self._expire(row, instant)
                 self.timers.queue(row, self.due_at(row))
@@ -80,14 +112,18 @@ class Watch:
     def _expire(self, row: int, instant: int) -> None:
         subjects = self.subjects
         state = _STATES[subjects.state[row]]
-        resolves_at = subjects.since[row] + self.timing(row).resolve_debounce
-        falls_silent = state == State.PENDING_RESOLVE and self.silent_at(row) < resolves_at
-        if state == State.HEALTHY or falls_silent:
-            subjects.reading[row] = Reading.SILENT
+        too_many = self.flaps.counts(row, instant).too_many(self.timing(row))
+        if too_many is not None:
+            self._flap(row, instant, *too_many)
+        elif subjects.reading[row] in SILENCE_SAYS_MORE and self.silent_at(row) < self._lasted_at(row):
             subjects.look_again(row)
-            self.turn(row, instant, Reason.SILENT)
+            self._read(row, Reading.SILENT, instant, Reason.SILENT)
+        elif state == State.FIRING:
+            self._fire_for_what_is_wrong_now(row, instant)
+        elif state == State.FLAPPING:
+            self._calm_down(row, instant)
         else:
-            self._move(row, WHEN_DEBOUNCE_PASSES[state], instant, Reason.DEBOUNCE_PASSED)
+            self._confirm(row, WHEN_DEBOUNCE_PASSES[state], instant)
 
     def heard(self, row: int, reading: Reading, same: int, alike: int) -> None:
         """A heartbeat of the subject says `reading`; one with these hashes, of its bytes or of what it says, would say
@@ -95,57 +131,107 @@ class Watch:
         subjects = self.subjects
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
+        subjects.reported[row] = reading
         if self.judging:
             subjects.same[row], subjects.alike[row] = same, alike
-        if subjects.reading[row] != reading:
-            subjects.reading[row] = reading
-            if self.judging:
-                self.turn(row, self.clock.now, Reason.REPORTED)
-                self.timers.queue(row, self.due_at(row))
+        self._now_reads(row, reading, Reason.REPORTED)
 
-    def turn(self, row: int, instant: int, reason: Reason) -> None:
-        """Let the state follow the reading."""
+    def lift_silence(self, row: int) -> None:
+        """A new policy allows the subject more silence than there has been: what it reported last holds again."""
+        self._now_reads(row, _READINGS[self.subjects.reported[row]], Reason.POLICY_CHANGED)
+
+    def _now_reads(self, row: int, reading: Reading, reason: Reason) -> None:
+        if not self.judging:
+            self.subjects.reading[row] = reading
+        elif self.subjects.reading[row] != reading:
+            self._read(row, reading, self.clock.now, reason)
+            self.timers.queue(row, self.due_at(row))
+
+    def _read(self, row: int, reading: Reading, instant: int, reason: Reason) -> None:
+        subjects = self.subjects
+        flips = (subjects.reading[row] == Reading.OK) != (reading == Reading.OK)
+        condition = self.condition_of(row)
+        subjects.reading[row] = reading
+        if not flips and self.condition_of(row) != condition:
+            self.turned[row] = (instant, self.clock.at(instant))
+        if flips or subjects.state[row] == State.PENDING_OPEN:
+            self._turn(row, instant, reason)
+
+    def _turn(self, row: int, instant: int, reason: Reason) -> None:
+        """Let the state follow the reading, or flap if it has turned too often."""
         subjects = self.subjects
         state = _STATES[subjects.state[row]]
         healthy = subjects.reading[row] == Reading.OK
         to = WHEN_READING_TURNS.get((state, healthy))
+        if to is not None or state == State.FLAPPING:
+            subjects.since[row], subjects.since_at[row] = instant, self.clock.at(instant)
+            self.turned.pop(row, None)
+        if State.PENDING_OPEN in (to, state) and not healthy:
+            subjects.condition[row] = self._condition_reported(row)
         if to is not None:
-            at = self.clock.at(instant)
-            subjects.since[row], subjects.since_at[row] = instant, at
-            if to == State.PENDING_OPEN:
-                subjects.condition[row] = self.condition_of(row)
-            self._move(row, to, instant, reason)
-        elif state == State.PENDING_OPEN:
-            subjects.condition[row] = self.condition_of(row)
+            changes = self.flaps.counts(row, instant).changes
+            self.flaps.flipped(row, instant)
+            self._go(row, to, instant, reason, changes)
 
-    def appear(self, row: int, reason: Reason) -> None:
+    def _confirm(self, row: int, to: State, instant: int) -> None:
+        """The reading has lasted for its debounce: a confirmed change, or one too many."""
+        changes = self.flaps.counts(row, instant).changes
+        self.flaps.confirmed(row, instant)
+        self._go(row, to, instant, Reason.DEBOUNCE_PASSED, changes)
+
+    def _go(self, row: int, to: State, instant: int, reason: Reason, changes: int) -> None:
+        too_many = self.flaps.counts(row, instant).too_many(self.timing(row))
+        if too_many is not None:
+            self._flap(row, instant, *too_many)
+        else:
+            self._move(row, to, instant, reason, changes)
+
+    def _flap(self, row: int, instant: int, reason: Reason, count: int) -> None:
+        """Both counts begin again when it calms down, so nothing of before is remembered."""
+        subjects = self.subjects
+        if subjects.reading[row] != Reading.OK:
+            self.turned.setdefault(row, (subjects.since[row], subjects.since_at[row]))
+        subjects.since[row] = instant
+        self.flaps.forget(row)
+        self._move(row, State.FLAPPING, instant, reason, count)
+
+    def _calm_down(self, row: int, instant: int) -> None:
+        healthy = self.subjects.reading[row] == Reading.OK
+        self._move(row, State.HEALTHY if healthy else State.FIRING, instant, Reason.STABLE, 0)
+
+    def _fire_for_what_is_wrong_now(self, row: int, instant: int) -> None:
+        subjects = self.subjects
+        subjects.condition[row] = self.condition_of(row)
+        if row in self.turned:
+            subjects.since[row], subjects.since_at[row] = self.turned.pop(row)
+        changes = self.flaps.counts(row, instant).changes
+        self._move(row, State.FIRING, instant, Reason.CONDITION_CHANGED, changes)
+
+    def appear(self, row: int, reading: Reading, reason: Reason) -> None:
         """The subject is watched from now on: it starts healthy, or pending if it was first heard of as unhealthy."""
         subjects = self.subjects
-        if self.judging and subjects.reading[row] != Reading.OK:
+        subjects.reading[row] = subjects.reported[row] = reading
+        if self.judging and reading != Reading.OK:
             subjects.state[row] = State.PENDING_OPEN
             subjects.condition[row] = self.condition_of(row)
-        self._tell(row, None, _STATES[subjects.state[row]], self.clock.at(self.clock.now), reason)
+        self._tell(row, None, _STATES[subjects.state[row]], self.clock.at(self.clock.now), reason, 0)
         self.timers.queue(row, self.due_at(row))
 
     def disappear(self, row: int) -> None:
         """The subject has been removed: it is forgotten."""
         state = _STATES[self.subjects.state[row]]
-        self._tell(row, state, None, self.clock.at(self.clock.now), Reason.FORGOTTEN)
+        changes = self.flaps.counts(row, self.clock.now).changes
+        self._tell(row, state, None, self.clock.at(self.clock.now), Reason.FORGOTTEN, changes)
+        self.flaps.forget(row)
+        self.turned.pop(row, None)
         self.subjects.remove(row)
 
     def restart(self, row: int) -> None:
         """The subject's times begin to run now, whatever they were: nobody could hear it until this moment."""
         subjects = self.subjects
-        subjects.silent_from[row] = self.clock.now
-        if subjects.state[row] in (State.PENDING_OPEN, State.PENDING_RESOLVE):
-            subjects.since[row] = self.clock.now
-
-    def lift_silence(self, row: int) -> None:
-        """A new policy allows the subject more silence than there has been."""
-        self.subjects.reading[row] = Reading.OK
-        if self.judging:
-            self.turn(row, self.clock.now, Reason.POLICY_CHANGED)
-            self.timers.queue(row, self.due_at(row))
+        subjects.silent_from[row] = subjects.since[row] = self.clock.now
+        if row in self.turned:
+            self.turned[row] = (self.clock.now, self.turned[row][1])
 
     def judge_from_now(self) -> None:
         """The shard knows what is in force: everybody gets a full timeout, and what was heard meanwhile counts."""
@@ -153,7 +239,7 @@ class Watch:
         for row in sorted(self.subjects, key=self.subjects.keys.__getitem__):
             if self.subjects.timing[row]:
                 self.restart(row)
-                self.turn(row, self.clock.now, Reason.JUDGED_AGAIN)
+                self._turn(row, self.clock.now, Reason.JUDGED_AGAIN)
                 self.timers.queue(row, self.due_at(row))
 
     def subject_of(self, row: int) -> str:
@@ -164,37 +250,58 @@ class Watch:
         self.scribe.profile(self.subjects.keys[row].decode(), said, self.clock.at(self.clock.now))
 
     def condition_of(self, row: int) -> Condition:
-        subject_type = self.subjects.keys[row].split(b"/", 2)[1].decode()
-        return CONDITIONS[subject_type][_READINGS[self.subjects.reading[row]]]
+        """What the reading means."""
+        return self._means(row, self.subjects.reading[row])
 
-    def _move(self, row: int, to: State, instant: int, reason: Reason) -> None:
+    def _condition_reported(self, row: int) -> Condition:
+        """What was reported last means, or the silence if that was well."""
+        return self._means(row, self.subjects.reported[row] or self.subjects.reading[row])
+
+    def _means(self, row: int, reading: int) -> Condition:
+        subject_type = self.subjects.keys[row].split(b"/", 2)[1].decode()
+        return CONDITIONS[subject_type][_READINGS[reading]]
+
+    def _move(self, row: int, to: State, instant: int, reason: Reason, flap_count: int) -> None:
         from_state = _STATES[self.subjects.state[row]]
         self.subjects.state[row] = to
-        self._tell(row, from_state, to, self.clock.at(instant), reason)
-        if to == State.HEALTHY:
-            self.subjects.condition[row] = Condition.NONE
+        self._tell(row, from_state, to, self.clock.at(instant), reason, flap_count)
 
-    def _tell(self, row: int, from_state: State | None, to: State | None, at: int, reason: Reason) -> None:
+    def _tell(
+        self, row: int, from_state: State | None, to: State | None, at: int, reason: Reason, flap_count: int
+    ) -> None:
         subjects = self.subjects
         key = subjects.keys[row].decode()
         policy = self.policies.get(key.partition("/")[0])
         timing = self.timing(row)
-        reading = _READINGS[subjects.reading[row]]
+        condition = _CONDITIONS[subjects.condition[row]]
+        reading, reported = _READINGS[subjects.reading[row]], _READINGS[subjects.reported[row]]
+        if reading == Reading.SILENT and self._means(row, Reading.SILENT) != condition:
+            reading = reported
         heard_at = subjects.heard_at[row] or None
         silent = reading == Reading.SILENT
-        resolving = to in (State.PENDING_RESOLVE, State.HEALTHY)
+        by_silence = silent and (reported == Reading.OK or reason is Reason.CONDITION_CHANGED)
         self.scribe.change(
             key,
             from_state,
             to,
-            condition=_CONDITIONS[subjects.condition[row]].word,
+            condition=condition.word if not {from_state, to} <= _NOTHING_WRONG else None,
             at=at,
             since=subjects.since_at[row],
             reason=reason,
             policy_version=policy.statement.version if policy else 0,
+            flap_count=flap_count,
             last_heard=heard_at,
-            deadline=subjects.since_at[row] if silent else None,
+            deadline=subjects.since_at[row] if by_silence else None,
             status=None if heard_at is None and not silent else reading.word,
             timeout_ms=timing.timeout,
-            debounce_ms=timing.resolve_debounce if resolving else timing.open_debounce,
+            debounce_ms=_waited(from_state, to, timing),
         )
+
+
+def _waited(from_state: State | None, to: State | None, timing: Timing) -> int:
+    """The time that counts for such a change."""
+    if to == State.FLAPPING:
+        return timing.flap_window
+    if from_state == State.FLAPPING:
+        return timing.flap_stable
+    return timing.resolve_debounce if to in (State.PENDING_RESOLVE, State.HEALTHY) else timing.open_debounce

@@ -1,0 +1,85 @@
+"""Logs in which everything happens within milliseconds, so that rules meet at their edges."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from judge_log import Log, LogRecord
+
+from fettle_health_monitor.domain.control import Match, Override
+
+KEYS = ["acme/device/a", "acme/device/b", "acme/integration/g", "acme/integration/h"]
+STATUSES = {"device": ["ok", "offline"], "integration": ["ok", "unreachable", "credentials_invalid"]}
+
+MILLISECONDS = st.integers(0, 12).map(lambda ms: ms / 1000)
+RULES: dict[str, st.SearchStrategy[Any]] = {
+    "timeout_s": st.integers(1, 15).map(lambda ms: ms / 1000),
+    "open_debounce_s": MILLISECONDS,
+    "resolve_debounce_s": MILLISECONDS,
+    "flap_window_s": st.integers(1, 60).map(lambda ms: ms / 1000),
+    "flap_stable_s": st.integers(1, 25).map(lambda ms: ms / 1000),
+    "flap_threshold": st.integers(2, 6),
+    "flap_flips_threshold": st.integers(2, 9),
+}
+MATCHES = (
+    st.builds(Match, integration=st.sampled_from(["g", "h"]))
+    | st.builds(Match, model=st.sampled_from(["m", "n"]))
+    | st.builds(Match, subject=st.sampled_from([key.partition("/")[2] for key in KEYS]))
+)
+FIELDS = st.fixed_dictionaries({}, optional=RULES)
+OVERRIDES = st.lists(
+    st.builds(lambda match, fields: Override(match=match, **fields), MATCHES, FIELDS),
+    max_size=2,
+    unique_by=lambda override: override.match,
+).map(tuple)
+PAUSES = st.integers(0, 8) | st.integers(0, 30) | st.sampled_from([0, 1, 1999, 2000, 2001, 4999, 5000, 7000, -1, -40])
+SAID = st.sampled_from(["ok", "ok", "bad", "bad", "bad", "integration", "model"])
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> Log:
+    """Devices and integrations under policies whose times are milliseconds: heartbeats, silences, holes, broker clocks
+    that step back, other policies, both switches, registrations and removals."""
+    log = Log().policy(**draw(st.fixed_dictionaries(RULES)))
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    for pause, what, key, said, number in draw(
+        st.lists(
+            st.tuples(PAUSES, st.integers(0, 14), st.sampled_from(keys), SAID, st.integers(0, 3)),
+            min_size=12,
+            max_size=80,
+        )
+    ):
+        log.ms += pause
+        if what == 0:
+            log.policy(**draw(st.fixed_dictionaries(RULES)), overrides=draw(OVERRIDES), enabled=number > 0)
+        elif what == 1:
+            log.register(key, integration=[None, "g", "h", "g"][number], model=[None, "m", None, "n"][number])
+        elif what == 2 and number == 0:
+            log.forget(key)
+        elif what < 5:
+            log.pulse()
+        else:
+            beat(log, key, said, number)
+    return log
+
+
+def beat(log: Log, key: str, said: str, number: int) -> None:
+    statuses = STATUSES[key.split("/")[1]]
+    match said:
+        case "ok":
+            log.beat(key)
+        case "bad":
+            log.beat(key, status=statuses[1 + number % (len(statuses) - 1)])
+        case "integration":
+            log.beat(key, integration="gh"[number % 2])
+        case _:
+            log.beat(key, model="mn"[number % 2])
+
+
+def script(log: Log) -> str:
+    """What stands in a log, to be read by people."""
+    return "\n".join(_line(record, log.records[0].timestamp) for record in log.records)
+
+
+def _line(record: LogRecord, start: int) -> str:
+    key, value = (record.key or b"").decode(), (record.value or b"").decode()
+    return f"{record.offset:3} {record.timestamp - start:7} {key:20} {value}"

@@ -1,0 +1,373 @@
+"""The states of PRODUCT 2.2 once more, done naively: what a shard must say about a log.
+
+It shares the shapes of messages with the judge and nothing else. Where the judge keeps a few numbers for each subject
+and computes when something will be due, this keeps every fact, walks through the milliseconds one by one, and asks of
+all facts anew what is true by now.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from judge_log import LogRecord, read_control
+from msgspec import UNSET
+
+from fettle_health_monitor.domain.control import Forget, Policy, Register
+
+SETTLED_MS: Final = 120
+"""After so long without a record nothing can be due any more, with the times that `judge_fleets.py` gives."""
+
+SILENT = "silent"
+CONDITIONS = {
+    "device": {SILENT: "device_offline", "offline": "device_offline"},
+    "integration": {
+        SILENT: "integration_unreachable",
+        "unreachable": "integration_unreachable",
+        "credentials_invalid": "integration_credentials_invalid",
+    },
+}
+FIELDS = (
+    "timeout_s", "open_debounce_s", "resolve_debounce_s",
+    "flap_window_s", "flap_stable_s", "flap_threshold", "flap_flips_threshold",
+)  # fmt: skip
+
+
+class Told(NamedTuple):
+    """A change as the oracle expects it. Instants in broker time."""
+
+    key: str
+    at: int
+    from_state: str | None
+    to_state: str | None
+    condition: str | None
+    since: int
+    flap_count: int
+
+
+class Read(NamedTuple):
+    """The reading from `instant` on, in broker time `at`."""
+
+    instant: int
+    at: int
+    reading: str
+
+
+class Rules(NamedTuple):
+    timeout: int
+    open_debounce: int
+    resolve_debounce: int
+    flap_window: int
+    flap_stable: int
+    flap_threshold: int
+    flap_flips_threshold: int
+
+
+@dataclass
+class Subject:
+    key: str
+    told: list[Told] = field(default_factory=list)
+    readings: list[Read] = field(default_factory=list)
+    reported: list[str] = field(default_factory=lambda: ["ok"])
+    condition: str | None = None
+    signs: list[int] = field(default_factory=list)
+    """Instants from which silence may count: appeared, heard, switched on."""
+    switched_on: list[int] = field(default_factory=list)
+    flips: list[int] = field(default_factory=list)
+    confirmed: list[int] = field(default_factory=list)
+    entered_flapping: int = 0
+    closed_windows: list[tuple[int, int]] = field(default_factory=list)
+    """Until when a flap window held, and how long it was."""
+    registry: dict[str, str | None] = field(default_factory=dict)
+    heard_fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str | None:
+        return self.told[-1].to_state
+
+    @property
+    def reading(self) -> str:
+        return self.readings[-1].reading
+
+    @property
+    def healthy(self) -> bool:
+        return self.reading == "ok"
+
+    @property
+    def kind(self) -> str:
+        return self.key.split("/")[1]
+
+    def means(self, reading: str) -> str | None:
+        return CONDITIONS[self.kind].get(reading)
+
+    def turned(self) -> Read:
+        """Where the reading turned to healthy or unhealthy last."""
+        return self._start([read.reading == "ok" for read in self.readings])
+
+    def condition_turned(self) -> Read:
+        return self._start([self.means(read.reading) for read in self.readings])
+
+    def _start(self, values: list[Any]) -> Read:
+        start = len(values) - 1
+        while start and values[start - 1] == values[-1]:
+            start -= 1
+        return self.readings[start]
+
+    def says(self, name: str) -> str | None:
+        return self.registry.get(name) or self.heard_fields.get(name)
+
+
+class Oracle:
+    """Reads a log once; `told` are the changes that a judge must have told."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.subjects: dict[str, Subject] = {}
+        self.policies: dict[str, Policy] = {}
+        self.now = 0
+        self.resumed = 0
+        self._record: int | None = None
+        self._said = 0
+        self._at = 0
+
+    def read(self, records: Sequence[LogRecord]) -> list[Told]:
+        for record in records:
+            self._pass_time(record.timestamp)
+            self._take(record)
+            self._settle(self.now)
+        return self.told
+
+    def _pass_time(self, timestamp: int) -> None:
+        before = timestamp if self._record is None else self._record
+        start, gap = self.now, timestamp - before
+        end = start + min(max(gap, 0), 2000)
+        if gap >= 5000:
+            self.resumed = end
+        self._said = max(self._said, self._at)
+        for instant in range(start, min(end, start + SETTLED_MS) + 1):
+            self._at = max(self._said, before + instant - start)
+            self._settle(instant)
+        self.now, self._record = end, timestamp
+        self._said = self._at = max(self._said, timestamp)
+
+    def _settle(self, instant: int) -> None:
+        for key in sorted(self.subjects, key=str.encode):
+            subject = self.subjects[key]
+            while self._enabled(subject) and self._step(subject, instant):
+                pass
+
+    def _enabled(self, subject: Subject) -> bool:
+        return self.policies[subject.key.split("/")[0]].enabled
+
+    def rules(self, subject: Subject) -> Rules:
+        org, _, name = subject.key.partition("/")
+        policy = self.policies[org]
+        values = {field: getattr(policy, field) for field in FIELDS}
+        for scope, value in (
+            ("integration", subject.says("integration")),
+            ("model", subject.says("model")),
+            ("subject", name),
+        ):
+            for override in policy.overrides:
+                if value is not None and getattr(override.match, scope) == value:
+                    values |= {f: getattr(override, f) for f in FIELDS if getattr(override, f) is not UNSET}
+        return Rules(*(round(values[name] * 1000) if name.endswith("_s") else values[name] for name in FIELDS))
+
+    def _silent_at(self, subject: Subject) -> int:
+        return max([*subject.signs, self.resumed]) + self.rules(subject).timeout
+
+    def _step(self, subject: Subject, instant: int) -> bool:
+        """Whether anything was true by `instant` that had not happened yet; it has now."""
+        due = [(when, order) for when, order in self._pending(subject, instant) if when <= instant]
+        if not due:
+            return False
+        _, what = min(due)
+        if what == 0:
+            self._flap(subject, instant)
+        elif what == 1:
+            self._lasted(subject, instant)
+        else:
+            self._reads(subject, instant, SILENT)
+        return True
+
+    def _pending(self, subject: Subject, instant: int) -> Iterator[tuple[int, int]]:
+        """When what will be true: too much of it (0), lasted long enough (1), silent for too long (2)."""
+        changes, flips = self._counts(subject, instant)
+        rules, state = self.rules(subject), subject.state
+        if state != "flapping" and (changes >= rules.flap_threshold or flips >= rules.flap_flips_threshold):
+            yield max([*subject.confirmed, *subject.flips]), 0
+        if subject.reading in ("ok", "credentials_invalid"):
+            yield self._silent_at(subject), 2
+        switched_on = max(subject.switched_on, default=0)
+        lasting = max(subject.turned().instant, switched_on)
+        if subject.reading == SILENT and subject.reported[-1] == "ok":
+            lasting = max(lasting, self._silent_at(subject))
+        if state == "pending_open":
+            yield lasting + rules.open_debounce, 1
+        elif state == "pending_resolve":
+            yield lasting + rules.resolve_debounce, 1
+        elif state == "flapping":
+            yield max(lasting, subject.entered_flapping) + rules.flap_stable, 1
+        elif state == "firing" and subject.means(subject.reading) != subject.condition:
+            lasting = max(subject.condition_turned().instant, switched_on)
+            if subject.reading == SILENT:
+                lasting = max(lasting, self._silent_at(subject))
+            yield lasting + rules.open_debounce, 1
+
+    def _lasted(self, subject: Subject, instant: int) -> None:
+        match subject.state:
+            case "pending_open":
+                self._confirm(subject, "firing", instant)
+            case "pending_resolve":
+                self._confirm(subject, "healthy", instant)
+            case "flapping":
+                self._tell(subject, "healthy" if subject.healthy else "firing", 0)
+            case _:
+                subject.condition = subject.means(subject.reading)
+                self._tell(subject, "firing", self._counts(subject, instant)[0], since=subject.condition_turned().at)
+
+    def _confirm(self, subject: Subject, to: str, instant: int) -> None:
+        before, _ = self._counts(subject, instant)
+        subject.confirmed.append(instant)
+        if not self._flaps(subject, instant):
+            self._tell(subject, to, before)
+
+    def _reads(self, subject: Subject, instant: int, reading: str) -> None:
+        flips = (reading == "ok") != subject.healthy
+        if reading != subject.reading:
+            subject.readings.append(Read(instant, self._at, reading))
+        state = subject.state
+        if not subject.healthy and (state == "pending_open" or (state == "healthy" and flips)):
+            subject.condition = subject.means(subject.reported[-1]) or subject.means(reading)
+        if not flips or state == "flapping":
+            return
+        before, _ = self._counts(subject, instant)
+        subject.flips.append(instant)
+        if not self._flaps(subject, instant):
+            to = {
+                "healthy": "pending_open",
+                "pending_open": "healthy",
+                "firing": "pending_resolve",
+                "pending_resolve": "firing",
+            }[str(state)]
+            self._tell(subject, to, before)
+
+    def _counts(self, subject: Subject, instant: int) -> tuple[int, int]:
+        def within(event: int) -> bool:
+            windows = list(subject.closed_windows)
+            if self._enabled(subject):
+                windows.append((instant, self.rules(subject).flap_window))
+            return all(end - event < length for end, length in windows if end >= event)
+
+        return sum(map(within, subject.confirmed)), sum(map(within, subject.flips))
+
+    def _flaps(self, subject: Subject, instant: int) -> bool:
+        changes, flips = self._counts(subject, instant)
+        rules = self.rules(subject)
+        full = changes >= rules.flap_threshold or flips >= rules.flap_flips_threshold
+        if full:
+            self._flap(subject, instant)
+        return full
+
+    def _flap(self, subject: Subject, instant: int) -> None:
+        changes, flips = self._counts(subject, instant)
+        self._tell(subject, "flapping", changes if changes >= self.rules(subject).flap_threshold else flips)
+        subject.entered_flapping = instant
+        subject.confirmed, subject.flips = [], []
+
+    def _tell(self, subject: Subject, to: str | None, flap_count: int, *, since: int | None = None) -> None:
+        from_state = subject.told[-1].to_state if subject.told else None
+        wrong = {from_state, to} - {None, "healthy"}
+        told = Told(
+            subject.key,
+            self._at,
+            from_state,
+            to,
+            subject.condition if wrong else None,
+            subject.turned().at if since is None else since,
+            flap_count,
+        )
+        subject.told.append(told)
+        self.told.append(told)
+
+    def _take(self, record: LogRecord) -> None:
+        key = (record.key or b"").decode()
+        if not record.headers:
+            self._hear(key, json.loads(record.value) if record.value else {})
+            return
+        control = read_control(record)
+        assert control is not None
+        match control.statement:
+            case Policy() as policy:
+                self._put(policy)
+            case Register() as said:
+                self._register(key, said)
+            case Forget() if key in self.subjects:
+                subject = self.subjects.pop(key)
+                self._tell(subject, None, self._counts(subject, self.now)[0])
+            case _:
+                pass
+
+    def _hear(self, key: str, said: dict[str, Any]) -> None:
+        policy = self.policies.get(key.split("/")[0])
+        if policy is None or not policy.enabled:
+            return
+        reading = said.get("status", "ok")
+        fields = {name: said[name] for name in ("integration", "model") if said.get(name)}
+        subject = self.subjects.get(key)
+        if subject is None:
+            subject = self._appear(key, reading)
+            subject.heard_fields = fields
+            self._tell(subject, "healthy" if reading == "ok" else "pending_open", 0)
+            return
+        self._close_window(subject)
+        subject.heard_fields |= fields
+        subject.signs.append(self.now)
+        subject.reported.append(reading)
+        self._reads(subject, self.now, reading)
+
+    def _appear(self, key: str, reading: str) -> Subject:
+        subject = self.subjects[key] = Subject(key)
+        subject.signs.append(self.now)
+        subject.reported.append(reading)
+        subject.readings.append(Read(self.now, self._at, reading))
+        subject.condition = subject.means(reading)
+        return subject
+
+    def _register(self, key: str, said: Register) -> None:
+        if key.split("/")[0] not in self.policies:
+            return
+        fields = {"integration": said.integration, "model": said.model}
+        subject = self.subjects.get(key)
+        if subject is None:
+            subject = self._appear(key, "ok")
+            subject.registry = fields
+            self._tell(subject, "healthy", 0)
+            return
+        self._close_window(subject)
+        for name, before in subject.registry.items():
+            subject.heard_fields.setdefault(name, before or "")
+            subject.heard_fields[name] = before or subject.heard_fields[name]
+        subject.registry = fields
+
+    def _put(self, policy: Policy) -> None:
+        ours = [subject for subject in self.subjects.values() if subject.key.split("/")[0] == policy.org]
+        before = self.policies.get(policy.org)
+        silent_at = {}
+        for subject in ours:
+            self._close_window(subject)
+            silent_at[subject.key] = self._silent_at(subject)
+        self.policies[policy.org] = policy
+        if not policy.enabled:
+            return
+        for subject in sorted(ours, key=lambda subject: subject.key.encode()):
+            if before is None or not before.enabled:
+                subject.signs.append(self.now)
+                subject.switched_on.append(self.now)
+            elif subject.reading == SILENT and silent_at[subject.key] <= self.now < self._silent_at(subject):
+                self._reads(subject, self.now, subject.reported[-1])
+
+    def _close_window(self, subject: Subject) -> None:
+        """Other rules may hold for the subject from now on."""
+        if self._enabled(subject):
+            subject.closed_windows.append((self.now, self.rules(subject).flap_window))

@@ -1,0 +1,128 @@
+"""The tests of the judge notice when one of its rules is broken: each is, in a copy, one at a time."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import fettle_health_monitor
+
+PACKAGE = Path(fettle_health_monitor.__file__).parent
+JUDGE = PACKAGE / "domain" / "judge"
+TESTS = Path(__file__).parent
+SUITE = ("states", "flapping", "conditions", "policies", "observation", "oracle", "replay")
+
+
+class Mutant(NamedTuple):
+    """In `module` the text `old`, which stands there once, becomes `new`."""
+
+    module: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    # clock.py: which time counts
+    Mutant("clock", "STEP_MAX_MS: Final = 2_000", "STEP_MAX_MS: Final = 2_001"),
+    Mutant("clock", "HOLE_MS: Final = 5_000", "HOLE_MS: Final = 5_001"),
+    Mutant("clock", "min(max(timestamp - before, 0), STEP_MAX_MS)", "max(timestamp - before, 0)"),
+    Mutant("clock", "min(max(timestamp - before, 0), STEP_MAX_MS)", "min(abs(timestamp - before), STEP_MAX_MS)"),
+    Mutant("clock", "        self.resumed = self.now\n", ""),
+    Mutant("clock", "max(self.said, self._from_record + instant", "(self._from_record + instant"),
+    # states.py: the tables
+    Mutant("states", "(State.HEALTHY, False): State.PENDING_OPEN", "(State.HEALTHY, False): State.FIRING"),
+    Mutant("states", "        (State.PENDING_OPEN, True): State.HEALTHY,\n", ""),
+    Mutant("states", "(State.FIRING, True): State.PENDING_RESOLVE", "(State.FIRING, True): State.HEALTHY"),
+    Mutant("states", "        (State.PENDING_RESOLVE, False): State.FIRING,\n", ""),
+    Mutant("states", "Reading.SILENT: Condition.INTEGRATION_UNREACHABLE", "Reading.SILENT: Condition.DEVICE_OFFLINE"),
+    Mutant("states", "frozenset({Reading.OK, Reading.CREDENTIALS_INVALID})", "frozenset({Reading.OK})"),
+    Mutant("states", "frozenset({Reading.OK, Reading.CREDENTIALS_INVALID})", "frozenset(Reading)"),
+    # policies.py: which times hold
+    Mutant("policies", "max(TIMEOUT_INTERVALS * (profile", "min(TIMEOUT_INTERVALS * (profile"),
+    Mutant("policies", "profile.interval_s or guess or 0", "guess or 0"),
+    Mutant("policies", "self._by_subject.get(subject),\n                self._by_model.get(profile.model or \"\"),",
+           "self._by_model.get(profile.model or \"\"),\n                self._by_subject.get(subject),"),
+    Mutant("policies", "layer.flap_stable_s for", "layer.flap_window_s for"),
+    Mutant("policies", "layer.flap_threshold for", "layer.flap_flips_threshold for"),
+    # timers.py: when and in which order
+    Mutant("timers", "heap[0] >> _ROW_BITS <= until:\n            due = heap[0] >> _ROW_BITS\n            rows = []",
+           "heap[0] >> _ROW_BITS < until:\n            due = heap[0] >> _ROW_BITS\n            rows = []"),
+    Mutant("timers", "        if real > due:\n", "        if real > due + 1:\n"),
+    Mutant("timers", "if live == NOT_QUEUED or due < live:", "if live == NOT_QUEUED:"),
+    # flaps.py: what counts
+    Mutant("flaps", "if self.changes >= timing.flap_changes", "if self.changes > timing.flap_changes"),
+    Mutant("flaps", "if self.flips >= timing.flap_flips", "if self.flips > timing.flap_flips"),
+    Mutant("flaps", "instant - one // 2 < window]", "instant - one // 2 <= window]"),
+    Mutant("flaps", "if instant - one // 2 < window), len", "if instant - one // 2 <= window), len"),
+    Mutant("flaps", "return Counts(changes, len(within) - changes)", "return Counts(changes, len(within))"),
+    Mutant("flaps", "if done is None or not window:", "if done is None:"),
+    # watch.py: one subject judged
+    Mutant("watch", "max(self.subjects.silent_from[row], self.clock.resumed)", "self.subjects.silent_from[row]"),
+    Mutant("watch", "        self.flaps.let_go(row, self.clock.now)\n", ""),
+    Mutant("watch", "and self.flaps.counts(row, self.clock.now).too_many(self.timing(row)):", "and False:"),
+    Mutant("watch", "due = min(due, self.flaps.last(row))", "due = min(due, self.clock.now)"),
+    Mutant("watch", "since, _ = self.turned.get(row, (since, 0))\n", "pass\n"),
+    Mutant("watch", "(max(since, self.silent_at(row)) if silent else since)", "since"),
+    Mutant("watch", "if silent and subjects.reported[row] == Reading.OK:", "if silent:"),
+    Mutant("watch", "if silent and subjects.reported[row] == Reading.OK:", "if False:"),
+    Mutant("watch", "since + timing.resolve_debounce", "since + timing.open_debounce"),
+    Mutant("watch", "State.PENDING_OPEN else timing.flap_stable", "State.PENDING_OPEN else timing.flap_window"),
+    Mutant("watch", "self.silent_at(row) < self._lasted_at(row):", "self.silent_at(row) <= self._lasted_at(row):"),
+    Mutant("watch", "            instant = max(due, instant)\n", "            instant = due\n"),
+    Mutant("watch", "sorted(rows, key=keys.__getitem__)", "sorted(rows, key=keys.__getitem__, reverse=True)"),
+    Mutant("watch", "        subjects.reported[row] = reading\n        if self.judging", "        if self.judging"),
+    Mutant("watch", "_READINGS[self.subjects.reported[row]], Reason", "Reading.OK, Reason"),
+    Mutant("watch", "if not flips and self.condition_of(row) != condition:", "if not flips:"),
+    Mutant("watch", "if flips or subjects.state[row] == State.PENDING_OPEN:", "if flips:"),
+    Mutant("watch", "if to is not None or state == State.FLAPPING:", "if to is not None:"),
+    Mutant("watch", "            self.turned.pop(row, None)\n        if State", "        if State"),
+    Mutant("watch", "            self.flaps.flipped(row, instant)\n", ""),
+    Mutant("watch", "        self.flaps.confirmed(row, instant)\n", ""),
+    Mutant("watch", "self._go(row, to, instant, reason, changes)", "self._move(row, to, instant, reason, changes)"),
+    Mutant("watch", "self.turned.setdefault(row, (subjects.since[row], subjects.since_at[row]))", "pass"),
+    Mutant("watch", "        subjects.since[row] = instant\n        self.flaps", "        self.flaps"),
+    Mutant("watch", "        self.flaps.forget(row)\n        self._move", "        self._move"),
+    Mutant("watch", "State.HEALTHY if healthy else State.FIRING, instant", "State.HEALTHY, instant"),
+    Mutant("watch", "subjects.since[row], subjects.since_at[row] = self.turned.pop(row)", "pass"),
+    Mutant("watch", "        self.flaps.forget(row)\n        self.turned.pop(row, None)\n", ""),
+    Mutant("watch", "subjects.silent_from[row] = subjects.since[row] = self", "subjects.since[row] = self"),
+    Mutant("watch", "subjects.silent_from[row] = subjects.since[row] = self", "subjects.silent_from[row] = self"),
+    Mutant("watch", "            self.turned[row] = (self.clock.now, self.turned[row][1])\n", "            pass\n"),
+    Mutant("watch", "self.subjects.reported[row] or self.subjects.reading[row]", "self.subjects.reading[row]"),
+    Mutant("watch", "if not {from_state, to} <= _NOTHING_WRONG else None", ""),
+    Mutant("watch", "            reading = reported\n", "            pass\n"),
+    # statements.py, checkpoint.py: policies at their moment, and all of it saved
+    Mutant("statements", "silent_at <= watch.clock.now < watch", "watch.clock.now < watch"),
+    Mutant("statements", "            watch.restart(row)\n", "            pass\n"),
+    Mutant("checkpoint", "    watch.flaps.restore(saved.flaps)\n", ""),
+    Mutant("checkpoint", "    watch.turned.update(saved.turned)\n", ""),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
+def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
+    assert (JUDGE / f"{mutant.module}.py").read_text().count(mutant.old) == 1
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
+def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    copy = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    broken = copy / "domain" / "judge" / f"{mutant.module}.py"
+    broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not campaign",
+         *(str(TESTS / f"test_judge_{name}.py") for name in SUITE)],
+        cwd=TESTS.parents[2],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, f"survived: {mutant}\n{done.stdout[-2000:]}"

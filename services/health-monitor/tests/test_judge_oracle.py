@@ -1,0 +1,61 @@
+"""The judge and a naive second reading of PRODUCT 2.2 say the same of every log."""
+
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from judge_fleets import fleets, script
+from judge_log import Judged, Log
+from judge_oracle import Oracle, Told
+
+from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
+from fettle_health_monitor.domain.judgements import Change
+
+RULES = ["HM-90", "HM-91", "HM-92", "HM-93", "HM-94", "HM-95", "HM-96", "HM-97", "HM-98", "HM-99", "HM-27"]
+
+
+def told(change: Change) -> Told:
+    key = f"{change.org}/{change.subject}"
+    return Told(key, change.at, change.from_state, change.to_state, change.condition, change.since, change.flap_count)
+
+
+def by_subject(changes: list[Told]) -> dict[str, list[Told]]:
+    """Changes of different subjects at one instant have no order that a subject could notice."""
+    return {key: [_comparable(change) for change in changes if change.key == key] for key in {c.key for c in changes}}
+
+
+def _comparable(change: Told) -> Told:
+    return change if change.to_state is not None else change._replace(since=0)
+
+
+def compare(log: Log, cuts: list[int]) -> None:
+    note(script(log))
+    judged = Judged()
+    for cut in sorted(cuts):
+        judged.fold(log, cut)
+        if judged.shard.place is not None:
+            saved = unpack(pack(snapshot(judged.shard)))
+            assert isinstance(saved, Snapshot)
+            judged.shard = restore(saved)
+    changes = [told(change) for change in judged.fold(log).changes]
+    expected = Oracle().read(log.records)
+    assert by_subject(changes) == by_subject(expected)
+    assert [change.at for change in changes] == sorted(change.at for change in changes)
+
+
+CUTS = st.lists(st.integers(1, 70), max_size=3)
+
+
+@pytest.mark.rule(*RULES)
+@settings(max_examples=300, deadline=None)
+@given(fleets(), CUTS)
+def test_the_judge_says_what_the_oracle_says(log: Log, cuts: list[int]) -> None:
+    compare(log, cuts)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+@pytest.mark.rule(*RULES)
+@settings(max_examples=20_000, deadline=None)
+@given(fleets(), CUTS)
+def test_the_judge_says_what_the_oracle_says_of_many_logs(log: Log, cuts: list[int]) -> None:
+    compare(log, cuts)
