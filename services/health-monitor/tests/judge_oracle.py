@@ -27,10 +27,16 @@ CONDITIONS = {
         "credentials_invalid": "integration_credentials_invalid",
     },
 }
-FIELDS = (
-    "timeout_s", "open_debounce_s", "resolve_debounce_s",
-    "flap_window_s", "flap_stable_s", "flap_threshold", "flap_flips_threshold",
-)  # fmt: skip
+FIELDS = {
+    "timeout_s": 1000,
+    "open_debounce_s": 1000,
+    "resolve_debounce_s": 1000,
+    "flap_window_s": 1000,
+    "flap_stable_s": 1000,
+    "flap_threshold": 1,
+    "flap_flips_threshold": 1,
+}
+"""The rules by name, and by what each is multiplied to be in milliseconds."""
 
 
 class Told(NamedTuple):
@@ -162,16 +168,13 @@ class Oracle:
     def rules(self, subject: Subject) -> Rules:
         org, _, name = subject.key.partition("/")
         policy = self.policies[org]
-        values = {field: getattr(policy, field) for field in FIELDS}
-        for scope, value in (
-            ("integration", subject.says("integration")),
-            ("model", subject.says("model")),
-            ("subject", name),
-        ):
+        scopes = (("integration", subject.says("integration")), ("model", subject.says("model")), ("subject", name))
+        values = {rule: getattr(policy, rule) for rule in FIELDS}
+        for scope, value in scopes:
             for override in policy.overrides:
                 if value is not None and getattr(override.match, scope) == value:
-                    values |= {f: getattr(override, f) for f in FIELDS if getattr(override, f) is not UNSET}
-        return Rules(*(round(values[name] * 1000) if name.endswith("_s") else values[name] for name in FIELDS))
+                    values |= {rule: said for rule in FIELDS if (said := getattr(override, rule)) is not UNSET}
+        return Rules(*(round(values[rule] * unit) for rule, unit in FIELDS.items()))
 
     def _silent_at(self, subject: Subject) -> int:
         return max([*subject.signs, self.resumed]) + self.rules(subject).timeout
@@ -253,10 +256,12 @@ class Oracle:
             self._tell(subject, to, before)
 
     def _counts(self, subject: Subject, instant: int) -> tuple[int, int]:
+        """Confirmed changes and flips that have not left a window, neither now nor when other rules began."""
+        windows = list(subject.closed_windows)
+        if self._enabled(subject):
+            windows.append((instant, self.rules(subject).flap_window))
+
         def within(event: int) -> bool:
-            windows = list(subject.closed_windows)
-            if self._enabled(subject):
-                windows.append((instant, self.rules(subject).flap_window))
             return all(end - event < length for end, length in windows if end >= event)
 
         return sum(map(within, subject.confirmed)), sum(map(within, subject.flips))

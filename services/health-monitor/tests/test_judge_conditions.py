@@ -72,6 +72,18 @@ def test_out_of_flapping_it_counts_from_when_it_changed(changed_at: float, fires
     ]
 
 
+@pytest.mark.rule("HM-97", "HM-99")
+def test_what_had_changed_before_flapping_counts_from_then() -> None:
+    log = firing(flap_stable_s=3).beat(GATEWAY).pulsed(18).beat(GATEWAY, status="credentials_invalid").pulsed(20)
+    log.policy(**RULES, flap_stable_s=3, flap_flips_threshold=2).pulsed(40)
+
+    assert said(judge(log))[4:] == [
+        (20.0, "firing", "flapping", UNREACHABLE),
+        (23.0, "flapping", "firing", UNREACHABLE),
+        (28.0, "firing", "firing", INVALID),
+    ]
+
+
 @pytest.mark.rule("HM-97")
 def test_a_new_policy_and_switching_on_retime_a_changed_condition() -> None:
     log = firing().beat(GATEWAY, status="credentials_invalid").pulsed(18)
@@ -115,6 +127,18 @@ def test_a_longer_timeout_brings_back_what_was_reported_last() -> None:
 
     log = Log().policy(**short).beat(GATEWAY, status="credentials_invalid").pulsed(45).policy(**RULES).pulsed(60)
     assert said(judge(log))[-1] == (55.0, "firing", "firing", INVALID)
+
+
+@pytest.mark.rule("HM-97", "HM-98")
+def test_a_report_of_what_the_silence_meant_already_changes_nothing() -> None:
+    log = Log().policy(**{**RULES, "timeout_s": 30}).beat(GATEWAY, status="credentials_invalid").pulsed(35)
+
+    assert said(judge(log.beat(GATEWAY, status="unreachable").pulsed(60)))[-1] == (
+        40.0,
+        "firing",
+        "firing",
+        UNREACHABLE,
+    )
 
 
 @pytest.mark.rule("HM-98")

@@ -300,6 +300,17 @@ def test_while_an_org_is_switched_off_its_counts_stay_and_age() -> None:
         assert last(turns(log, 2, every_s=1, after=pause))[2] == state
 
 
+@pytest.mark.rule("HM-24", "HM-100")
+def test_a_shard_that_is_announced_to_again_gives_a_whole_stable_window() -> None:
+    rules = {**LATE, "flap_flips_threshold": 4, "flap_stable_s": 10}
+    log = flapping().pulsed(6)
+    judged = judge(log)
+    judged.shard.await_announcement("n2")
+    log.hello("n2").beat(status="offline").pulsed(20).policy(**rules).announced("n2").pulsed(40)
+
+    assert judged.fold(log).steps()[-1] == (30.0, "flapping", "firing", "stable")
+
+
 @pytest.mark.rule("HM-16", "HM-91")
 @pytest.mark.parametrize("match", [Match(integration="hue-1"), Match(model="m"), Match(subject="device/t17")])
 def test_flap_rules_are_overridden_like_all_others(match: Match) -> None:

@@ -17,6 +17,14 @@ TESTS = Path(__file__).parent
 SUITE = ("states", "flapping", "conditions", "policies", "observation", "oracle", "replay")
 
 
+NOT_SHRUNK = """
+from hypothesis import Phase, settings
+
+settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
+settings.load_profile("mutants")
+"""
+
+
 class Mutant(NamedTuple):
     """In `module` the text `old`, which stands there once, becomes `new`."""
 
@@ -116,8 +124,10 @@ def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     broken = copy / "domain" / "judge" / f"{mutant.module}.py"
     broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
+    (tmp_path / "not_shrunk.py").write_text(NOT_SHRUNK)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not campaign",
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "not_shrunk",
+         "-m", "not campaign",
          *(str(TESTS / f"test_judge_{name}.py") for name in SUITE)],
         cwd=TESTS.parents[2],
         env={**os.environ, "PYTHONPATH": str(tmp_path), "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")},

@@ -46,7 +46,7 @@ CUTS = st.lists(st.integers(1, 70), max_size=3)
 
 
 @pytest.mark.rule(*RULES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(fleets(), CUTS)
 def test_the_judge_says_what_the_oracle_says(log: Log, cuts: list[int]) -> None:
     compare(log, cuts)

@@ -27,7 +27,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=Fal
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a change rests on. `offset` is the record at which it was decided, `deadline` the instant at which silence
-    became too long (null when a heartbeat said so), `status` what the last heartbeat said (null: never heard)."""
+    became too long (null when a heartbeat said so), `status` what the last heartbeat said (null: never heard),
+    `debounce_s` the time that counted: a debounce, the flap window on the way into flapping, the stable window out of
+    it."""
 
     last_heard: int | None
     deadline: int | None
@@ -41,7 +43,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Change(Judged, frozen=True, kw_only=True, tag="change"):
     """A subject moved from one state to another. `from_state` is null when it is first heard or registered, `to_state`
     when it is forgotten. `since` is the instant from which its reading has been what it now is. `condition` is null
-    while nothing is wrong; on the way back to healthy it is the one that ends."""
+    while nothing is wrong; on the way back to healthy it is the one that ends. Only from `firing` to `firing` nothing
+    moves but the condition. `flap_count` is how many confirmed changes lay within the flap window before this one; on
+    the way into flapping it is the count that was full, of changes or of flips."""
 
     id: str
     org: str
