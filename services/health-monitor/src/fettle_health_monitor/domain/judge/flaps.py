@@ -44,9 +44,6 @@ class Flaps:
         self._window_of = window_of
         self._limit = _SPARE
 
-    def __contains__(self, row: int) -> bool:
-        return row in self._of
-
     def flipped(self, row: int, instant: int) -> None:
         self._add(row, instant * 2, instant)
 
@@ -63,6 +60,13 @@ class Flaps:
         changes = sum(within)
         return Counts(changes, len(within) - changes)
 
+    def too_many(self, row: int, instant: int, timing: Timing) -> tuple[Reason, int] | None:
+        """As `Counts.too_many`; quick for who has done little."""
+        done = self._of.get(row)
+        if done is None or len(done) < min(timing.flap_changes, timing.flap_flips):
+            return None
+        return self.counts(row, instant).too_many(timing)
+
     def last(self, row: int) -> int:
         """The instant of the latest thing that is remembered of the row."""
         return self._of[row][-1] // 2
@@ -71,12 +75,12 @@ class Flaps:
         """Forget what has left the row's window by `instant`; while it is not judged nothing leaves."""
         done = self._of.get(row)
         window = self._window_of(row)
-        if done is None or not window:
+        if done is None or not window or instant - done[0] // 2 < window:
             return
         left = next((place for place, one in enumerate(done) if instant - one // 2 < window), len(done))
         if left == len(done):
             del self._of[row]
-        elif left:
+        else:
             del done[:left]
 
     def forget(self, row: int) -> None:

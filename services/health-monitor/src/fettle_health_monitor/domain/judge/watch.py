@@ -71,7 +71,7 @@ class Watch:
         due = self._lasted_at(row)
         if subjects.reading[row] in SILENCE_SAYS_MORE:
             due = min(due, self.silent_at(row))
-        if row in self.flaps and self.flaps.counts(row, self.clock.now).too_many(self.timing(row)):
+        if self.flaps.too_many(row, self.clock.now, self.timing(row)):
             due = min(due, self.flaps.last(row))
         return None if due == NEVER else due
 
@@ -112,7 +112,7 @@ class Watch:
     def _expire(self, row: int, instant: int) -> None:
         subjects = self.subjects
         state = _STATES[subjects.state[row]]
-        too_many = self.flaps.counts(row, instant).too_many(self.timing(row))
+        too_many = self.flaps.too_many(row, instant, self.timing(row))
         if too_many is not None:
             self._flap(row, instant, *too_many)
         elif subjects.reading[row] in SILENCE_SAYS_MORE and self.silent_at(row) < self._lasted_at(row):
@@ -149,10 +149,10 @@ class Watch:
 
     def _read(self, row: int, reading: Reading, instant: int, reason: Reason) -> None:
         subjects = self.subjects
-        flips = (subjects.reading[row] == Reading.OK) != (reading == Reading.OK)
-        condition = self.condition_of(row)
+        before = subjects.reading[row]
+        flips = (before == Reading.OK) != (reading == Reading.OK)
         subjects.reading[row] = reading
-        if not flips and self.condition_of(row) != condition:
+        if not flips and self._means(row, before) != self._means(row, reading):
             self.turned[row] = (instant, self.clock.at(instant))
         if flips or subjects.state[row] == State.PENDING_OPEN:
             self._turn(row, instant, reason)
@@ -169,22 +169,22 @@ class Watch:
         if State.PENDING_OPEN in (to, state) and not healthy:
             subjects.condition[row] = self._condition_reported(row)
         if to is not None:
-            changes = self.flaps.counts(row, instant).changes
             self.flaps.flipped(row, instant)
-            self._go(row, to, instant, reason, changes)
+            self._go(row, to, instant, reason)
 
     def _confirm(self, row: int, to: State, instant: int) -> None:
         """The reading has lasted for its debounce: a confirmed change, or one too many."""
-        changes = self.flaps.counts(row, instant).changes
         self.flaps.confirmed(row, instant)
-        self._go(row, to, instant, Reason.DEBOUNCE_PASSED, changes)
+        self._go(row, to, instant, Reason.DEBOUNCE_PASSED)
 
-    def _go(self, row: int, to: State, instant: int, reason: Reason, changes: int) -> None:
-        too_many = self.flaps.counts(row, instant).too_many(self.timing(row))
+    def _go(self, row: int, to: State, instant: int, reason: Reason) -> None:
+        counts = self.flaps.counts(row, instant)
+        too_many = counts.too_many(self.timing(row))
         if too_many is not None:
             self._flap(row, instant, *too_many)
         else:
-            self._move(row, to, instant, reason, changes)
+            itself = reason is Reason.DEBOUNCE_PASSED
+            self._move(row, to, instant, reason, counts.changes - itself)
 
     def _flap(self, row: int, instant: int, reason: Reason, count: int) -> None:
         """Both counts begin again when it calms down, so nothing of before is remembered."""
