@@ -275,6 +275,25 @@ def test_what_has_left_the_window_does_not_come_back_with_a_longer_one() -> None
     assert last(there)[2] == "flapping"
 
 
+@pytest.mark.rule("HM-99")
+@pytest.mark.parametrize(("moment", "state"), [(10.999, "flapping"), (11, "healthy")])
+def test_what_is_as_old_as_the_window_when_it_grows_has_left_it(moment: float, state: str) -> None:
+    """Flips at 1 s and 2 s, and two more long after."""
+    rules = {**LATE, "flap_flips_threshold": 4}
+    log = turns(Log().policy(**rules, flap_window_s=10).beat(), 2, every_s=1)
+
+    assert last(turns(log.pulsed(moment).policy(**rules, flap_window_s=100), 2, 30, after=moment))[2] == state
+
+
+@pytest.mark.rule("HM-95")
+@pytest.mark.parametrize(("moment", "count"), [(25.999, 1), (26, 0)])
+def test_a_flap_count_is_of_the_moment(moment: float, count: int) -> None:
+    """The device fires at 6 s."""
+    judged = judge(turns(Log().policy(**BRISK, flap_window_s=20).beat(), 1).pulsed(moment).forget())
+
+    assert counted(judged)[-1] == (None, count)
+
+
 @pytest.mark.rule("HM-100")
 def test_time_that_nobody_saw_does_not_empty_the_window() -> None:
     rules = {**LATE, "flap_flips_threshold": 4, "flap_window_s": 30}
