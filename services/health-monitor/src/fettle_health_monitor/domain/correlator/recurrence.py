@@ -1,0 +1,208 @@
+"""When something recurs: an RFC 5545 rule over the wall clock of a zone, as the instants at which it begins.
+
+The rule counts in local times; each becomes an instant by the zone's own clock changes. A local time that does not
+exist on its day begins at the first instant after the gap, one that comes twice at the first of the two. The start is
+where counting begins, and an occurrence only where the rule names it.
+
+Not every rule of the RFC is taken: it ends, is no finer than an hour, and names days that exist, so that looking for
+its occurrences ends too.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dateutil.rrule import rrulestr
+
+from fettle_contracts.times import from_ms, to_ms
+
+OCCURRENCES_LIMIT = 5_000
+YEARS_LIMIT = 10
+RULE_MAX_CHARACTERS = 500
+
+_NUMBERS = {
+    "INTERVAL": (1, 10_000),
+    "COUNT": (1, OCCURRENCES_LIMIT),
+    "BYMONTH": (1, 12),
+    "BYMONTHDAY": (-31, 31),
+    "BYYEARDAY": (-366, 366),
+    "BYWEEKNO": (-53, 53),
+    "BYSETPOS": (-366, 366),
+    "BYHOUR": (0, 23),
+    "BYMINUTE": (0, 59),
+    "BYSECOND": (0, 59),
+}
+_SINGLE = {
+    "INTERVAL": "must be one number",
+    "COUNT": "must be one number",
+    "BYMINUTE": "must be one number: a rule is no finer than an hour",
+    "BYSECOND": "must be one number: a rule is no finer than an hour",
+}
+_FREQUENCIES = ("HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_ONLY_WITH = {
+    "BYMONTHDAY": ("HOURLY", "DAILY", "MONTHLY", "YEARLY"),
+    "BYYEARDAY": ("YEARLY",),
+    "BYWEEKNO": ("YEARLY",),
+    "BYSETPOS": ("MONTHLY", "YEARLY"),
+}
+_DAY = "MO|TU|WE|TH|FR|SA|SU"
+_BYDAY = re.compile(rf"([+-]?[1-9]\d?)?({_DAY})(,([+-]?[1-9]\d?)?({_DAY}))*")
+_UNTIL = re.compile(r"(\d{8})(T\d{6}(Z?))?")
+_LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+class Unworkable(ValueError):
+    """A schedule that cannot be: the field at fault, and the rule that it breaks in plain words."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field, self.rule = field, rule
+
+
+@lru_cache(maxsize=64)
+def beginnings(start: int, rule: str, zone: str) -> tuple[int, ...]:
+    """The instants at which the occurrences of a rule begin, in order; `start` and they are milliseconds since 1970.
+
+    Raises Unworkable for a rule that is refused, or a zone that nobody knows. Cached: the silences of a selection
+    share their rule.
+    """
+    clock = _zone(zone)
+    seconds, rest = divmod(start, 1000)
+    local = from_ms(seconds * 1000).astimezone(clock).replace(tzinfo=None)
+    found: list[int] = []
+    for moment in _local_times(_read(rule), local, clock):
+        begins = max(start, _instant(moment, clock) + rest)
+        if not found or found[-1] != begins:
+            found.append(begins)
+    if not found:
+        raise Unworkable("rrule", "names no time before it ends")
+    return tuple(found)
+
+
+def _local_times(parts: dict[str, str], start: datetime, clock: tzinfo) -> Iterator[datetime]:
+    count, until = int(parts.pop("COUNT", OCCURRENCES_LIMIT + 1)), parts.pop("UNTIL", None)
+    is_over = _is_over(until, clock)
+    try:
+        rule = rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=start)
+    except ValueError:
+        raise Unworkable("rrule", "names no time that exists") from None
+    horizon = start + timedelta(days=366 * YEARS_LIMIT)
+    for number, moment in enumerate(rule, start=1):
+        if is_over(moment):
+            return
+        if moment > horizon:
+            raise Unworkable("rrule", f"must end within {YEARS_LIMIT} years of its start")
+        if number > OCCURRENCES_LIMIT:
+            raise Unworkable("rrule", f"must name at most {OCCURRENCES_LIMIT} occurrences")
+        yield moment
+        if number == count:
+            return
+
+
+def _read(text: str) -> dict[str, str]:
+    """The parts of a rule, each within its bounds. Raises Unworkable."""
+    if len(text) > RULE_MAX_CHARACTERS:
+        raise Unworkable("rrule", f"must have at most {RULE_MAX_CHARACTERS} characters")
+    parts: dict[str, str] = {}
+    for part in text.upper().removeprefix("RRULE:").split(";"):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise Unworkable("rrule", f"must be parts such as FREQ=WEEKLY;COUNT=4, not {part!r}")
+        if name in parts:
+            raise Unworkable("rrule", f"names {name} twice")
+        _check_part(name, value)
+        parts[name] = value
+    _check_whole(parts)
+    return parts
+
+
+def _check_part(name: str, value: str) -> None:
+    if name == "FREQ":
+        if value in ("MINUTELY", "SECONDLY"):
+            raise Unworkable("rrule", "must not be finer than an hour")
+        fits = value in _FREQUENCIES
+    elif name == "BYDAY":
+        fits = _BYDAY.fullmatch(value) is not None
+    elif name == "WKST":
+        fits = value in _DAY.split("|")
+    elif name == "UNTIL":
+        fits = _UNTIL.fullmatch(value) is not None
+    elif name in _NUMBERS:
+        fits = all(_within(name, number) for number in value.split(","))
+    else:
+        raise Unworkable("rrule", f"has no part {name!r}")
+    if not fits:
+        raise Unworkable("rrule", f"{name} cannot be {value!r}")
+    if name in _SINGLE and "," in value:
+        raise Unworkable("rrule", f"{name} {_SINGLE[name]}")
+
+
+def _within(name: str, number: str) -> bool:
+    low, high = _NUMBERS[name]
+    if not re.fullmatch(r"[+-]?\d{1,5}", number, re.ASCII):
+        return False
+    return low <= int(number) <= high and (int(number) != 0 or low == 0)
+
+
+def _check_whole(parts: dict[str, str]) -> None:
+    frequency = parts.get("FREQ")
+    if frequency is None:
+        raise Unworkable("rrule", "needs FREQ")
+    if "COUNT" not in parts and "UNTIL" not in parts:
+        raise Unworkable("rrule", "must end: add COUNT or UNTIL")
+    if "COUNT" in parts and "UNTIL" in parts:
+        raise Unworkable("rrule", "takes COUNT or UNTIL, not both")
+    for name, frequencies in _ONLY_WITH.items():
+        if name in parts and frequency not in frequencies:
+            raise Unworkable("rrule", f"takes {name} only with FREQ {', '.join(frequencies)}")
+    numbered = re.search(r"\d", parts.get("BYDAY", ""))
+    if numbered and (frequency not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts):
+        raise Unworkable("rrule", "takes numbered days only with FREQ MONTHLY or YEARLY, and without BYWEEKNO")
+    if "BYMONTH" in parts and "BYMONTHDAY" in parts:
+        longest = max(_LONGEST_MONTHS[int(month) - 1] for month in parts["BYMONTH"].split(","))
+        if all(abs(int(day)) > longest for day in parts["BYMONTHDAY"].split(",")):
+            raise Unworkable("rrule", "names no day that exists")
+
+
+def _is_over(until: str | None, clock: tzinfo) -> Callable[[datetime], bool]:
+    """Whether a local time lies behind UNTIL: an instant in UTC, a local time, or a whole local day."""
+    if until is None:
+        return lambda _: False
+    try:
+        if until.endswith("Z"):
+            instant = to_ms(datetime.strptime(until, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+            return lambda local: _instant(local, clock) > instant
+        if "T" in until:
+            last = datetime.strptime(until, "%Y%m%dT%H%M%S")  # noqa: DTZ007 - local by definition
+        else:
+            last = datetime.strptime(until, "%Y%m%d").replace(hour=23, minute=59, second=59)  # noqa: DTZ007
+    except ValueError:
+        raise Unworkable("rrule", f"UNTIL cannot be {until!r}") from None
+    return lambda local: local > last
+
+
+def _instant(local: datetime, clock: tzinfo) -> int:
+    """The first instant at which the zone's clock shows `local`, or the first after the gap that holds it."""
+    first = local.replace(tzinfo=clock).astimezone(UTC)
+    if first.astimezone(clock).replace(tzinfo=None) == local:
+        return to_ms(first)
+    # By the offset before the change the gap's local times lie behind it, by the one after the change before it.
+    before, behind = (int(local.replace(tzinfo=clock, fold=fold).timestamp()) for fold in (1, 0))
+    changed = datetime.fromtimestamp(behind, clock).utcoffset()
+    seconds = range(before, behind + 1)
+    return (
+        1000
+        * seconds[
+            bisect_left(seconds, True, key=lambda second: datetime.fromtimestamp(second, clock).utcoffset() == changed)
+        ]
+    )
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Unworkable("zone", f"there is no time zone {name!r}; one is called for instance Europe/Oslo") from None
