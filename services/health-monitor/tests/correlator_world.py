@@ -19,6 +19,7 @@ from fettle_chassis.signing import Signer, Verified, Verifier
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import CloudEvent, from_record
 from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.orgs import Org
 from fettle_contracts.people import Actor, ActorType, Subject
 from fettle_contracts.results import CommandResult, Outcome, Reason, ResultTicket
@@ -34,9 +35,11 @@ from fettle_health_monitor.correlator.news import Heard
 from fettle_health_monitor.correlator.orgs import Orgs, ToldOrg
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
+from fettle_health_monitor.correlator.silences import Silences, Wanted
 from fettle_health_monitor.correlator.tickets import OwnTicketEvent, Tickets
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.clocks import Patience
+from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Clock, InForce, Judgement, Profile
 from fettle_health_monitor.settings import HealthSettings
 
@@ -79,6 +82,7 @@ class CorrelatorWorld:
         self.deciding = Deciding(self.signer, self.now, lambda _: 0)
         self.policies = Policies(self.controls, self.now)
         self.registry = Registry(self.controls, self.deciding, self.now)
+        self.silences = Silences(self.controls, lambda _: 0, self.now)
         self.orgs = Orgs(self.policies, self.now)
         self.tickets = Tickets(self.deciding, lambda _: 0)
         self.judgements = Judgements(self.deciding, Greeting(self.controls, self.now), Patience(), lambda: SHARDS)
@@ -149,6 +153,19 @@ class CorrelatorWorld:
             offset=offset,
             address=f"http://127.0.0.1:{9000 + shard}",
         )
+
+    async def silence(
+        self, schedule: Schedule, subject: str = "device/t17", *, by: str = "ann@acme.test", reason: str | None = None
+    ) -> UUID:
+        """Silences one subject of acme."""
+        id = uuid4()
+        async with unit_of_work(self.database) as work:
+            await self.silences.make(work, id, HeartbeatKey.parse(f"acme/{subject}"), Wanted(schedule, reason, by))
+        return id
+
+    async def unsilence(self, id: UUID, *, by: str = "bob@acme.test") -> bool:
+        async with unit_of_work(self.database) as work:
+            return await self.silences.remove(work, "acme", id, by=by)
 
     async def tick(self, at: int, *shards: int) -> None:
         """These shards (all, if none is named) have judged up to `at`."""

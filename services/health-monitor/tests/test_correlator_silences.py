@@ -61,7 +61,7 @@ def test_occurrences_that_touch_are_one() -> None:
     assert on_or_next(apart.schedule, NOW + HOUR - 1_000) == Occurrence(NOW + HOUR, NOW + 2 * HOUR - 1_000)
 
 
-@pytest.mark.rule("HM-123")
+@pytest.mark.rule("HM-134")
 def test_a_silence_that_was_removed_holds_no_more_and_held_before() -> None:
     removed = silence(Schedule(NOW, 3_600, "FREQ=DAILY;COUNT=3", "UTC", removed_at=NOW + 1_000))
     assert covers(removed, NOW + 999) == Occurrence(NOW, NOW + 1_000)

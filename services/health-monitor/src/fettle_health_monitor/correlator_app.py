@@ -20,10 +20,12 @@ from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
+from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.tickets import Tickets
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
 from fettle_health_monitor.entrypoints.correlator.policy_routes import policy_routes
+from fettle_health_monitor.entrypoints.correlator.silence_routes import silence_routes
 from fettle_health_monitor.entrypoints.correlator.subject_routes import subject_routes
 from fettle_health_monitor.entrypoints.correlator.subscriptions import (
     events_subscription,
@@ -69,11 +71,12 @@ def build_app(settings: HealthSettings) -> Service:
         controls=controls,
         policies=policies,
         registry=Registry(controls, deciding, now),
+        silences=Silences(controls, partitions.of_org, now),
         listeners=listeners,
         acknowledged_within_s=settings.acknowledged_within_s,
     )
     app = http_app(service, settings, title="Fettle health API")
-    for router in (policy_routes(api), subject_routes(api), transition_routes(api)):
+    for router in (policy_routes(api), subject_routes(api), transition_routes(api), silence_routes(api)):
         app.include_router(router, prefix="/api/v1/orgs/{org}")
 
     service.add(

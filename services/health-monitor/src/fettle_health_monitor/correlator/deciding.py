@@ -19,6 +19,7 @@ from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.transitions import SOURCE
 from fettle_health_monitor.adapters.correlator.verdicts import Decided
 from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
+from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
 from fettle_health_monitor.domain.correlator.decide import Facts, decide
@@ -65,7 +66,8 @@ class Deciding:
         for (org, subject, condition), incident in (await incidents.of_subjects(connection, known)).items():
             known[org, subject][condition] = incident
         versions = await self._versions(connection, pending)
-        sharing = Sharing(known, versions, {org: self._partition_of(org) for org, _ in keys})
+        silencing = await Silencing.of(connection, pending)
+        sharing = Sharing(known, versions, {org: self._partition_of(org) for org, _ in keys}, silencing)
         await sharing.load(connection, pending)
 
         batch = _Batch(known)
@@ -77,6 +79,8 @@ class Deciding:
                 incidents=known[verdict.org, verdict.subject],
                 group=sharing.group(verdict),
                 afresh=sharing.is_judged_afresh(verdict),
+                silenced=silencing.over(verdict),
+                held_back=silencing.held_back(verdict),
             )
             outcome = decide(verdict, facts)
             if isinstance(outcome, Wait):
@@ -84,7 +88,9 @@ class Deciding:
             else:
                 batch.ends(verdict, outcome, facts, behind)
                 sharing.follow(verdict, outcome)
+                silencing.follow(verdict, outcome)
         await self._write(work, batch, sharing)
+        await silencing.save(connection)
         return await sharing.end_lists(connection, [(one.verdict, one.outcome) for one in batch.decided])
 
     async def _write(self, work: UnitOfWork, batch: "_Batch", sharing: Sharing) -> None:
@@ -157,6 +163,8 @@ class _Batch:
         one = _decided(verdict, outcome, facts, behind)
         self.decided.append(one)
         for command in one.commands:
+            if not command.subject:
+                continue
             of_subject = self._known.setdefault((verdict.org, command.subject), {})
             asked = of_subject.get(command.condition, Incident()).asking(_asking(command), command.id, verdict.at)
             of_subject[command.condition] = asked
@@ -190,6 +198,8 @@ def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
 def _decided(verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -> Decided:
     version = facts.switches.version if facts.switches else verdict.policy_version
     evidence = with_decision(verdict.evidence, policy_version=version, since=verdict.since, behind=behind)
+    if facts.held_back is not None:
+        evidence["held_back"] = facts.held_back.times
     return Decided(verdict, outcome, version, evidence, of_outcome(verdict, outcome, evidence))
 
 

@@ -8,7 +8,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_health_monitor.adapters.correlator import policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
-from fettle_health_monitor.correlator import changes, policy_effects
+from fettle_health_monitor.correlator import changes, policy_effects, silencing
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
@@ -38,8 +38,12 @@ class Judgements:
         concerned = set(news.partition_of)
         concerned |= await verdicts.orgs_with_ready(connection, reach.before)
         concerned |= await watches.orgs_with_due(connection, reach.clocks)
+        ended = await silencing.orgs_with_ended(connection, reach.clocks)
+        concerned |= ended
         orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
         await _take_in(work, news, before, reach)
+        if ended:
+            await silencing.call_for_ended(connection, reach.clocks, ended)
         if concerned:
             await self._decide(work, reach, concerned, orgs)
         for hello in news.hellos:

@@ -10,6 +10,7 @@ from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import live, policies, progress, rollups, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
 from fettle_health_monitor.adapters.correlator.rollups import Around, Belongs, Place
+from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
@@ -58,8 +59,10 @@ class Sharing:
         incidents: Mapping[Key, Mapping[str, Incident]],
         versions: Mapping[tuple[str, int], PolicyVersion],
         partition_of: Mapping[str, int],
+        silencing: Silencing,
     ) -> None:
         self._incidents, self._versions, self._partition_of = incidents, versions, partition_of
+        self._silencing = silencing
         self._around: dict[Key, Around] = {}
         self._names: Mapping[Key, Known] = {}
         self._undecided: set[Key] = set()
@@ -99,6 +102,8 @@ class Sharing:
         if looked_around:
             for (org, integration), around in (await rollups.around(connection, looked_around)).items():
                 self._around[org, integration_of(integration)] = around
+            behind = {(key[0], spell.member.subject) for key, around in self._around.items() for spell in around.spells}
+            await self._silencing.read_of(connection, behind, opening)
 
     def is_judged_afresh(self, verdict: Verdict) -> bool:
         """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""
@@ -116,7 +121,7 @@ class Sharing:
             name=self._names.get(key, Known()).name,
             tickets=self._incidents.get(key, {}),
             undecided=key in self._undecided,
-            spells=around.spells,
+            spells=self._silencing.unsilenced(verdict.org, around.spells, verdict.at),
             singles=around.singles,
             down=self._down.get(key, 0),
             threshold=threshold,

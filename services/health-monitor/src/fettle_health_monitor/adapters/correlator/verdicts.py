@@ -79,6 +79,8 @@ _SENT = text("""
                 CAST(:conditions AS text[]), CAST(:verbs AS text[]))
 """)
 
+_DECIDED_OF = text("SELECT verdict FROM outcome WHERE verdict = ANY(CAST(:ids AS uuid[]))")
+
 _OURS = text("SELECT id, org, subject, condition FROM command WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 _ANSWERED = text("""
@@ -201,6 +203,11 @@ async def record(
                 "verbs": [command.verb.value for command in commands],
             },
         )
+
+
+async def decided_of(connection: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these verdicts that have their outcome."""
+    return {row.verdict for row in await connection.execute(_DECIDED_OF, {"ids": list(ids)})}
 
 
 async def whose(connection: AsyncConnection, commands: Collection[UUID]) -> dict[UUID, tuple[str, str, str]]:

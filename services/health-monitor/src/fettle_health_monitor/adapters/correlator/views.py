@@ -74,9 +74,9 @@ async def subjects(
     conditions = " ".join(condition for name, condition in _FILTERS.items() if said[name] is not None)
     values = {name: value for name, value in said.items() if value is not None}
     if wanted.space is not None:
-        values["under_space"] = _escaped(wanted.space) + "/%"
+        values["under_space"] = escaped(wanted.space) + "/%"
     if wanted.q is not None:
-        values["like"] = f"%{_escaped(values.pop('q') or '')}%"
+        values["like"] = f"%{escaped(values.pop('q') or '')}%"
     query = text(f"{_SUBJECT} {conditions} ORDER BY subject.subject LIMIT :limit")
     return (await connection.execute(query, {"org": org, "limit": limit, **values})).all()
 
@@ -103,6 +103,6 @@ async def transitions(
     return [PastTransition(str(row.id), (row.at, row.position), row.body) for row in rows]
 
 
-def _escaped(part: str) -> str:
+def escaped(part: str) -> str:
     """`part` as plain text inside a LIKE pattern."""
     return part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

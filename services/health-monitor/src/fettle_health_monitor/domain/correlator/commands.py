@@ -31,6 +31,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Refused,
     Reopened,
     Resolved,
+    Silenced,
     Unpublished,
 )
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent
@@ -85,7 +86,9 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
             superseded = (
                 _resolve(verdict, condition, Resolution.SUPERSEDED, evidence) for condition in outcome.supersedes
             )
-            return (_open(verdict, evidence, outcome.after), *superseded, *_merges(verdict, outcome, evidence))
+            note = () if outcome.held_back is None else (_note(verdict, str(outcome.held_back)),)
+            merged = _merges(verdict, outcome, evidence)
+            return (_open(verdict, evidence, outcome.after), *note, *superseded, *merged)
         case Reopened():
             return (_open(verdict, evidence), *_merges(verdict, outcome, evidence))
         case OpenedTogether():
@@ -93,7 +96,7 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
             return (_open_together(verdict, outcome, evidence), *merges)
         case Resolved():
             return tuple(_resolve(verdict, condition, outcome.resolution, evidence) for condition in outcome.conditions)
-        case Joined() | AlreadyOpen() | Unpublished() | Refused() | NothingToResolve() | Passed():
+        case Joined() | AlreadyOpen() | Silenced() | Unpublished() | Refused() | NothingToResolve() | Passed():
             return ()
         case _:
             assert_never(outcome)
@@ -184,6 +187,18 @@ def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = Non
         parent=None if after is None else TicketRef(dedup_key=dedup_key(after.subject, after.condition)),
     )
     return _sent(verdict, Verb.OPEN, verdict.subject, verdict.condition, body)
+
+
+def _note(verdict: Verdict, text: str) -> Sent:
+    """A comment for the ticket of the verdict's condition, opened or reopened by the command before."""
+    body = CommentOnTicket(
+        org=verdict.org,
+        actor=MONITOR,
+        at=from_ms(verdict.at),
+        ticket=TicketRef(dedup_key=dedup_key(verdict.subject, verdict.condition)),
+        comment=text,
+    )
+    return Sent(uuid5(verdict.id, Verb.COMMENT), Verb.COMMENT, verdict.org, verdict.id, "", "", body)
 
 
 def _resolve(verdict: Verdict, condition: str, resolution: Resolution, evidence: dict[str, Any]) -> Sent:

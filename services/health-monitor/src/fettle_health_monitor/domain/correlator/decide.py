@@ -9,6 +9,7 @@ from fettle_contracts.ticket import Resolution
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
+    HeldBack,
     Joined,
     NothingToResolve,
     Opened,
@@ -18,6 +19,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Refused,
     Reopened,
     Resolved,
+    Silenced,
     Unpublished,
     Wait,
 )
@@ -57,33 +59,44 @@ class Facts:
     """What a decision rests on besides the verdict. `switches` is None when the org is not known. `incidents` are the
     subject's, by condition. `group` is what a device shares with others, or what an integration has behind it; None
     where there is no integration. `afresh`: the subject's full timeout and debounce after its integration's recovery
-    are not over yet."""
+    are not over yet. `silenced` is by the silence that covers the verdict's instant, `held_back` what the one has whose
+    end called for it."""
 
     switches: Switches | None
     org_deleted: bool
     incidents: Mapping[str, Incident]
     group: Group | None = None
     afresh: bool = False
+    silenced: Silenced | None = None
+    held_back: HeldBack | None = None
 
 
 def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     """The one outcome of this verdict, or that it must wait. Commands follow from outcomes (`commands.py`)."""
     match verdict.cause:
-        case Cause.FIRING | Cause.STILL_UNHEALTHY | Cause.PUBLISHING_BEGAN | Cause.JUDGED_AFRESH | Cause.LEFT_OVER:
-            return _about_opening(verdict, facts)
         case Cause.RECOVERED:
             return _about_resolving(Resolution.RECOVERED, facts)
         case Cause.FORGOTTEN:
             return _about_resolving(Resolution.REMOVED, facts)
         case Cause.FEW_LEFT:
             return _about_the_end_of_many(facts)
+        case (
+            Cause.FIRING
+            | Cause.STILL_UNHEALTHY
+            | Cause.PUBLISHING_BEGAN
+            | Cause.JUDGED_AFRESH
+            | Cause.LEFT_OVER
+            | Cause.SILENCE_ENDED
+        ):
+            return _about_opening(verdict, facts)
         case _:
             assert_never(verdict.cause)
 
 
 def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     """Switches before tickets: an org that publishes nothing is told nothing about them. Then the ticket that the
-    subject has, then those that it could share."""
+    subject has, as a silence holds back only what would open; then the silence, as who is silenced shares no ticket
+    either; then those that it could share. What many devices share is not the integration's own."""
     if facts.switches is None:
         return Refused("org_unknown")
     if facts.org_deleted:
@@ -95,6 +108,8 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     incident = facts.incidents.get(verdict.condition, Incident())
     if incident.ticket is not None and incident.surely_open:
         return AlreadyOpen(incident.ticket.number)
+    if facts.silenced is not None and verdict.condition != MANY:
+        return facts.silenced
     if facts.afresh:
         return Wait("judged_afresh")
     if facts.group is None:
@@ -153,6 +168,9 @@ def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
             return Opened(
                 "unhealthy when the ticket about many devices ended", after=Parent(integration_of(integration), MANY)
             )
+        case Cause.SILENCE_ENDED:
+            superseded = _superseded(verdict, facts)
+            return Opened("unhealthy when its silence ended", supersedes=superseded, held_back=facts.held_back)
         case _:
             why = _WHY.get(verdict.evidence.get("reason"), "unhealthy for the whole open debounce")
             return Opened(why, supersedes=_superseded(verdict, facts))

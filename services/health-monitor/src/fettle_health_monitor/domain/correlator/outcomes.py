@@ -5,9 +5,24 @@ The sum grows here and in `decide.py` together.
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
+from uuid import UUID
 
 from fettle_contracts.ticket import Resolution
+from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.rollups import Member, Parent
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What a silence by `by` that lasted until `until` (broker milliseconds) has held back: so many verdicts."""
+
+    by: str
+    until: int
+    times: int
+
+    def __str__(self) -> str:
+        times = "once" if self.times == 1 else f"{self.times} times"
+        return f"Held back by a silence of {self.by} until {instant(self.until)}: {times}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +32,7 @@ class Opened:
     `supersedes`: the conditions that this one took the place of; their tickets are resolved. `after`: the ticket about
     many devices that the device was left over from. Where the ticket is an integration's: `merges` are the devices'
     own tickets that are merged into it, and with `takes_over` so is the one about many devices, whose members come
-    along."""
+    along. `held_back`: what a silence kept back before."""
 
     name: ClassVar[str] = "opened"
     reason: str
@@ -25,6 +40,7 @@ class Opened:
     after: Parent | None = None
     merges: tuple[Member, ...] = ()
     takes_over: bool = False
+    held_back: HeldBack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,21 @@ class Unpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """A silence of just this subject covers the verdict's instant: the one that lasts longest, until `until` (broker
+    milliseconds)."""
+
+    name: ClassVar[str] = "silenced"
+    silence: UUID
+    by: str
+    until: int
+
+    @property
+    def reason(self) -> str:
+        return f"silence {self.silence} of {self.by} lasts until {instant(self.until)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """No ticket may come of it."""
 
@@ -146,6 +177,7 @@ Outcome: TypeAlias = (
     | Reopened
     | Joined
     | AlreadyOpen
+    | Silenced
     | Unpublished
     | Refused
     | Resolved

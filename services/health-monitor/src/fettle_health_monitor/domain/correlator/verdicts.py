@@ -27,11 +27,16 @@ class Cause(StrEnum):
     """The integration's ticket has ended, and the device has been unhealthy for a full timeout and debounce since."""
     LEFT_OVER = "left_over"
     """The ticket about many devices has ended, and the device is still unhealthy."""
+    SILENCE_ENDED = "silence_ended"
+    """A silence has ended or was removed while the subject was firing or flapping."""
     RECOVERED = "recovered"
     FORGOTTEN = "forgotten"
     FEW_LEFT = "few_left"
     """Fewer devices than make many are down, for the whole resolve debounce."""
 
+
+OPENING = frozenset(Cause) - {Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
+"""The causes that may open a ticket."""
 
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
 """The states with a ticket whose subject may be healthy: healthy out of them is a confirmed recovery (out of pending

@@ -18,6 +18,7 @@ from fettle_health_monitor.adapters.correlator.last_heard import Listeners
 from fettle_health_monitor.adapters.correlator.partitions import Partitions
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
+from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.domain.correlator.clocks import judged_until
 
 Filter = Annotated[str | None, AfterValidator(lambda text: text and keepable(text))]
@@ -33,6 +34,7 @@ class HealthApi:
     controls: ControlLog
     policies: Policies
     registry: Registry
+    silences: Silences
     listeners: Listeners
     acknowledged_within_s: float
 

@@ -1,5 +1,6 @@
 """Bodies of the health API."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from fettle_contracts.times import Instant, from_ms
 from fettle_contracts.transitions import Condition, HealthState, Transition
 from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.entrypoints.correlator.silence_shapes import ShownSilence
 
 
 class SubjectTicket(Message):
@@ -51,15 +53,19 @@ class ShownSubject(Message):
 class SubjectDetail(ShownSubject):
     """One subject, with when it was last heard, as of when, and who says so."""
 
+    silences: tuple[ShownSilence, ...] = Field(description="Those that are active.")
     last_heard: Instant | None
     last_heard_as_of: Instant | None
     last_heard_told_by: Literal["owner", "checkpoint"] | None
     as_of: Instant | None
 
     @classmethod
-    def shown(cls, row: Row[Any], heard: LastHeard | None, as_of: Instant | None) -> "SubjectDetail":
+    def shown(
+        cls, row: Row[Any], silences: Sequence[Row[Any]], heard: LastHeard | None, as_of: Instant | None
+    ) -> "SubjectDetail":
         return cls(
             **_fields(row),
+            silences=tuple(ShownSilence.of(silence) for silence in silences),
             last_heard=heard.at if heard else None,
             last_heard_as_of=heard.as_of if heard else None,
             last_heard_told_by=heard.told_by if heard else None,

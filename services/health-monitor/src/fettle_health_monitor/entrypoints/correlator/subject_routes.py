@@ -9,7 +9,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import progress, views
+from fettle_health_monitor.adapters.correlator import progress, silence_views, views
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
 from fettle_health_monitor.domain.correlator.registration import Registration
 from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
@@ -18,6 +18,8 @@ from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, wr
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, SubjectDetail, SubjectPage
 
 Limit = Annotated[int, Query(ge=1, le=200)]
+
+SILENCES_SHOWN = 10
 
 
 def subject_routes(api: HealthApi) -> APIRouter:
@@ -106,10 +108,13 @@ async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
         row = await views.subject(connection, org, subject)
         if row is None:
             raise _unknown(key)
+        silenced = await silence_views.page(
+            connection, org, now=api.silences.now(), states=["active"], subject=subject, limit=SILENCES_SHOWN
+        )
         address = await progress.address_of(connection, api.partitions.of_org(org), row.shard)
         as_of = await api.as_of(connection, org)
     heard = await api.listeners.last_heard(row.shard, address, key)
-    return SubjectDetail.shown(row, heard, as_of)
+    return SubjectDetail.shown(row, silenced, heard, as_of)
 
 
 def _unknown(key: HeartbeatKey) -> Problem:

@@ -1,0 +1,118 @@
+"""Making and removing silences, one or a whole selection at a time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.adapters.correlator.views import escaped
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedule
+
+_VALUES = """CAST(:org AS text), {subject}, CAST(:partition AS integer), {shard}, CAST(:starts_at AS bigint),
+             CAST(:length_s AS integer), CAST(:rrule AS text), CAST(:zone AS text), CAST(:reason AS text),
+             CAST(:made_by AS text), CAST(:made_at AS timestamptz), CAST(:ends_at AS bigint), CAST(:from_at AS bigint),
+             CAST(:until_at AS bigint), CAST(:until_at AS bigint)"""
+
+_INTO = """
+    INSERT INTO silence (id, selection, org, subject, partition, shard, starts_at, length_s, rrule, zone, reason,
+                         made_by, made_at, ends_at, from_at, until_at, due_at)
+"""
+
+_MAKE = text(f"{_INTO} VALUES (:id, NULL, {_VALUES.format(subject=':subject', shard=':shard')})")
+
+_SELECTED = """
+    FROM subject WHERE org = :org
+      AND (CAST(:integration AS text) IS NULL OR integration = :integration OR subject = 'integration/' || :integration)
+      AND (CAST(:space AS text) IS NULL OR space = :space OR space LIKE :under_space)
+"""
+
+_COUNT = text(f"SELECT count(*) {_SELECTED}")
+
+_SELECT = text(f"""
+    {_INTO}
+    SELECT CAST(md5(CAST(CAST(:selection AS uuid) AS text) || subject) AS uuid), CAST(:selection AS uuid),
+           {_VALUES.format(subject="subject", shard="shard")}
+    {_SELECTED}
+    ORDER BY subject
+""")
+
+_REMOVE = text("""
+    UPDATE silence SET
+        removed_at = :now, removed_by = :by, ends_at = :now,
+        until_at = CASE WHEN until_at <= :now THEN until_at WHEN from_at < :now THEN :now END,
+        due_at = CASE WHEN until_at <= :now THEN due_at WHEN from_at < :now THEN :now END
+    WHERE org = :org AND (id = :id OR selection = :id) AND removed_at IS NULL AND ends_at > :now
+""")
+
+_KNOWN = text("SELECT EXISTS (SELECT FROM silence WHERE org = :org AND (id = :id OR selection = :id))")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Subjects that are silenced in one step: an integration and its devices, or what is in a space and under it."""
+
+    integration: str | None = None
+    space: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What all silences of one request share. `first` is the occurrence that is under way or next."""
+
+    org: str
+    partition: int
+    schedule: Schedule
+    first: Occurrence | None
+    reason: str | None
+    by: str
+    at: datetime
+
+
+async def make(connection: AsyncConnection, making: Making, id: UUID, subject: str, shard: int) -> None:
+    """A silence of one subject."""
+    await connection.execute(_MAKE, {**_values(making), "id": id, "subject": subject, "shard": shard})
+
+
+async def count(connection: AsyncConnection, org: str, selection: Selection) -> int:
+    """How many subjects a selection is."""
+    return int(await connection.scalar(_COUNT, {"org": org, **_selected(selection)}) or 0)
+
+
+async def select(connection: AsyncConnection, making: Making, id: UUID, selection: Selection) -> int:
+    """A silence for each subject of a selection, called `id` together. How many they are."""
+    values = {**_values(making), **_selected(selection), "selection": id}
+    return (await connection.execute(_SELECT, values)).rowcount
+
+
+async def remove(connection: AsyncConnection, org: str, id: UUID, *, by: str, now: int) -> int | None:
+    """Ends a silence, or a whole selection, where it has not ended yet: how many. None when there is none."""
+    values = {"org": org, "id": id}
+    if not await connection.scalar(_KNOWN, values):
+        return None
+    return (await connection.execute(_REMOVE, {**values, "by": by, "now": now})).rowcount
+
+
+def _values(making: Making) -> dict[str, Any]:
+    schedule, first = making.schedule, making.first
+    return {
+        "org": making.org,
+        "partition": making.partition,
+        "starts_at": schedule.start,
+        "length_s": schedule.length_s,
+        "rrule": schedule.rrule,
+        "zone": schedule.zone,
+        "reason": making.reason,
+        "made_by": making.by,
+        "made_at": making.at,
+        "ends_at": schedule.end,
+        "from_at": None if first is None else first.start,
+        "until_at": None if first is None else first.end,
+    }
+
+
+def _selected(selection: Selection) -> dict[str, str | None]:
+    under = None if selection.space is None else escaped(selection.space) + "/%"
+    return {"integration": selection.integration, "space": selection.space, "under_space": under}

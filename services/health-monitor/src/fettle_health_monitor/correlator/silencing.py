@@ -1,0 +1,170 @@
+"""Which of the verdicts in hand a silence holds back, and what follows when one has ended."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.times import parse_time, to_ms
+from fettle_health_monitor.adapters.correlator import live, policies, silences, verdicts
+from fettle_health_monitor.adapters.correlator.live import Key, Known
+from fettle_health_monitor.adapters.correlator.silences import Held
+from fettle_health_monitor.adapters.correlator.watches import Shown
+from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, Silenced
+from fettle_health_monitor.domain.correlator.recurrence import Unworkable
+from fettle_health_monitor.domain.correlator.rollups import Spell
+from fettle_health_monitor.domain.correlator.silence_ends import Ended, after_end
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
+from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Verdict
+from fettle_health_monitor.metrics import SILENCES_UNREAD
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+LOOK_AGAIN_MS = 1_000
+
+
+class Silencing:
+    """The silences that matter to a batch of verdicts. Where they cannot be read there are none: a surplus ticket beats
+    a missed incident."""
+
+    def __init__(self) -> None:
+        self._read: set[Key] = set()
+        self._of: dict[Key, list[Silence]] = {}
+        self._times = Counter[UUID]()
+        self._held: list[Held] = []
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, ready: Sequence[Verdict]) -> "Silencing":
+        """Those of the verdicts' own subjects."""
+        silencing = cls()
+        opening = [verdict for verdict in ready if verdict.cause in OPENING]
+        await silencing.read_of(connection, {(verdict.org, verdict.subject) for verdict in opening}, opening)
+        ended = [verdict.evidence["silence"] for verdict in opening if verdict.cause is Cause.SILENCE_ENDED]
+        since = {UUID(each["id"]): to_ms(parse_time(each["from"])) for each in ended}
+        if since:
+            times = await _unless_unreadable(connection, lambda: silences.times(connection, since))
+            silencing._times.update(times)
+        return silencing
+
+    async def read_of(self, connection: AsyncConnection, keys: Collection[Key], at: Sequence[Verdict]) -> None:
+        """Reads the silences of these subjects too, as far as they matter at the instants of these verdicts."""
+        new = set(keys) - self._read
+        if not new:
+            return
+        after, until = min(verdict.at for verdict in at), max(verdict.at for verdict in at)
+        self._read |= new
+        found = await _unless_unreadable(
+            connection, lambda: silences.reaching(connection, new, after=after, until=until)
+        )
+        for silence in found or ():
+            self._of.setdefault((silence.org, silence.subject), []).append(silence)
+
+    def unsilenced(self, org: str, spells: Sequence[Spell], at: int) -> Sequence[Spell]:
+        """Those of subjects that are not silenced at this instant, as far as their silences were read."""
+        if not self._of:
+            return spells
+        return [
+            spell
+            for spell in spells
+            if not any(_covers(silence, at) for silence in self._of.get((org, spell.member.subject), ()))
+        ]
+
+    def over(self, verdict: Verdict) -> Silenced | None:
+        """By the silence of just this subject that covers the verdict's instant, the one that lasts longest."""
+        lasting = None
+        for silence in self._of.get((verdict.org, verdict.subject), ()):
+            occurrence = _covers(silence, verdict.at)
+            if occurrence is not None and (lasting is None or occurrence.end > lasting.until):
+                lasting = Silenced(silence.id, silence.by, occurrence.end)
+        return lasting
+
+    def held_back(self, verdict: Verdict) -> HeldBack | None:
+        """What the silence whose end called for this verdict has held back."""
+        if verdict.cause is not Cause.SILENCE_ENDED:
+            return None
+        ended = verdict.evidence["silence"]
+        times = self._times[UUID(ended["id"])]
+        return HeldBack(ended["by"], to_ms(parse_time(ended["until"])), times) if times else None
+
+    def follow(self, verdict: Verdict, outcome: Outcome) -> None:
+        """Counts a verdict that was held back; `save` keeps it."""
+        if isinstance(outcome, Silenced):
+            self._times[outcome.silence] += 1
+            self._held.append(Held(outcome.silence, verdict.id, verdict.at, verdict.condition, verdict.cause.value))
+
+    async def save(self, connection: AsyncConnection) -> None:
+        if self._held:
+            await silences.hold(connection, self._held)
+
+
+async def orgs_with_ended(connection: AsyncConnection, clocks: Collection[Shown]) -> set[str]:
+    """The orgs in which silences have ended by these clocks; none where that cannot be read."""
+    return await _unless_unreadable(connection, lambda: silences.orgs_with_due(connection, clocks)) or set()
+
+
+async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> None:
+    """Silences of these (locked) orgs that have ended by these clocks: who still fails gets a verdict."""
+    found = await _unless_unreadable(connection, lambda: silences.due(connection, clocks, orgs))
+    if not found:
+        return
+    failed = {(each.silence.org, each.silence.subject) for each in found if each.stood and each.stood.condition}
+    names = await live.names(connection, failed)
+    versions = await policies.in_force_of(connection, {(each.silence.org, each.shard) for each in found})
+    called, after = dict[UUID, Verdict](), dict[UUID, tuple[Occurrence | None, int | None]]()
+    for each in found:
+        silence = each.silence
+        named = names.get((silence.org, silence.subject), Known())
+        version = versions.get((silence.org, each.shard), 0)
+        follows = after_end(Ended(silence, each.occurrence, each.stood, named, version, each.settled))
+        if follows == "wait":
+            after[silence.id] = (each.occurrence, each.now + LOOK_AGAIN_MS)
+            continue
+        following = _next(silence, each.occurrence.end)
+        after[silence.id] = (following, None if following is None else following.end)
+        if isinstance(follows, Verdict):
+            called.setdefault(follows.id, follows)
+    await silences.go_on(connection, after)
+    log.info("silences.ended", ended=len(found), failing=len(called))
+    new = called.keys() - await verdicts.decided_of(connection, called)
+    if new:
+        partition_of = {each.silence.org: each.partition for each in found}
+        await verdicts.wait(connection, [called[id] for id in called if id in new], partition_of)
+
+
+def _next(silence: Silence, at: int) -> Occurrence | None:
+    try:
+        return on_or_next(silence.schedule, at)
+    except Unworkable as error:
+        _tell_unread(error)
+        return None
+
+
+def _covers(silence: Silence, at: int) -> Occurrence | None:
+    try:
+        return covers(silence, at)
+    except Unworkable as error:
+        _tell_unread(error)
+        return None
+
+
+async def _unless_unreadable(connection: AsyncConnection, read: Callable[[], Awaitable[T]]) -> T | None:
+    """None where this reading fails and the connection lives: all else that the transaction does stays."""
+    try:
+        async with connection.begin_nested():
+            return await read()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        _tell_unread(error)
+        return None
+
+
+def _tell_unread(error: Exception) -> None:
+    SILENCES_UNREAD.inc()
+    log.warning("silences.unread", error=str(error))

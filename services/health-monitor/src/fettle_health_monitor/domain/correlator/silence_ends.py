@@ -1,0 +1,88 @@
+"""What follows when an occurrence of a silence has ended, in the log's time.
+
+A silent device sends nothing that could call for its ticket, so the end does. One that is just heard again is waited
+for: healthy, it needs no ticket; failing again, it calls for one at that instant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from uuid import uuid5
+
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.domain.correlator.evidence import instant
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence
+from fettle_health_monitor.domain.correlator.verdicts import VERDICTS, Cause, Named, Verdict
+
+FAILING = frozenset({HealthState.FIRING, HealthState.FLAPPING})
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """How a subject stood just before an instant: its last transition by then, and where it went next, if it has
+    (`next_state` is None also for one that was forgotten)."""
+
+    state: str | None
+    condition: str | None
+    since: int
+    flap_count: int
+    evidence: Mapping[str, Any]
+    next_at: int | None = None
+    next_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An occurrence of a silence whose end the subject's shard has judged past. `settled`: no verdict is
+    needed, as one about its recovery has been decided since, or a watch over an early resolve will call for one."""
+
+    silence: Silence
+    occurrence: Occurrence
+    stood: Stood | None
+    named: Named
+    policy_version: int
+    settled: bool = False
+
+
+Called: TypeAlias = Verdict | Literal["nothing", "wait"]
+
+
+def after_end(ended: Ended) -> Called:
+    """The verdict that this end calls for, if one; `wait` while it is open whether the subject fails again."""
+    stood = ended.stood
+    if stood is None or stood.condition is None or ended.settled:
+        return "nothing"
+    if stood.state in FAILING:
+        return _verdict(ended, stood, stood.condition, ended.occurrence.end)
+    if stood.state != HealthState.PENDING_RESOLVE:
+        return "nothing"
+    if stood.next_at is None:
+        return "wait"
+    return _verdict(ended, stood, stood.condition, stood.next_at) if stood.next_state in FAILING else "nothing"
+
+
+def _verdict(ended: Ended, stood: Stood, condition: str, at: int) -> Verdict:
+    silence, end = ended.silence, ended.occurrence.end
+    return Verdict(
+        id=uuid5(VERDICTS, f"{silence.org}/{silence.subject}/{condition}/silence_ended/{end}"),
+        cause=Cause.SILENCE_ENDED,
+        org=silence.org,
+        subject=silence.subject,
+        condition=condition,
+        at=at,
+        since=stood.since,
+        policy_version=ended.policy_version,
+        flap_count=stood.flap_count,
+        evidence={
+            **stood.evidence,
+            "reason": "silence_ended",
+            "silence": {
+                "id": str(silence.id),
+                "by": silence.by,
+                "from": instant(ended.occurrence.start),
+                "until": instant(end),
+                **({} if silence.reason is None else {"reason": silence.reason}),
+            },
+        },
+        named=ended.named,
+    )
