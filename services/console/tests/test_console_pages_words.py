@@ -144,7 +144,7 @@ def test_what_an_address_says_wrongly_counts_as_not_said() -> None:
         ("health-policy", Owner.HEALTH),
         ("workflows/x/runs", Owner.WORKFLOWS),
         ("runs/1", Owner.WORKFLOWS),
-        ("silences", None),
+        ("silences/0198", Owner.HEALTH),
         ("", None),
         ("ticketsx", None),
         ("tickets/../../other/tickets", None),

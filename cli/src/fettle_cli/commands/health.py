@@ -7,12 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from fettle_cli.api import org_api, org_path
+from fettle_cli.commands.silences import silence, silences, unsilence
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
 from fettle_cli.output import ago, say, show_fields, show_json, show_table, warn
 
 app = group("health", "See what the health monitor sees.")
+for command in (silence, silences, unsilence):
+    app.command()(command)
 
 
 @app.command()
@@ -84,6 +87,7 @@ def show(
             ("space", found.get("space")),
             ("model", found.get("model")),
             ("interval", _seconds(found.get("interval_s"))),
+            *(("silenced until", each["until"]) for each in found.get("silences", ())),
             ("ticket", f"#{ticket['number']}" if isinstance(ticket, dict) and ticket.get("number") else None),
             ("as of", found.get("as_of")),
         )

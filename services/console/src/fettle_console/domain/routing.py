@@ -19,6 +19,7 @@ _OWNERS = {
     "subjects": Owner.HEALTH,
     "transitions": Owner.HEALTH,
     "health-policy": Owner.HEALTH,
+    "silences": Owner.HEALTH,
     "workflows": Owner.WORKFLOWS,
     "runs": Owner.WORKFLOWS,
 }

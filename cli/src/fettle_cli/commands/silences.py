@@ -1,0 +1,165 @@
+"""`fettle health silence`, `silences`, `unsilence`: no tickets about a subject for a while."""
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from fettle_cli.api import org_api, org_path
+from fettle_cli.failures import UsageError
+from fettle_cli.installation import Installation
+from fettle_cli.options import Cursor, Json, Limit, Org
+from fettle_cli.output import ago, say, show_json, show_table, warn
+from fettle_contracts.times import rfc3339
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+_LENGTH = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
+
+
+class State(StrEnum):
+    ACTIVE = "active"
+    UPCOMING = "upcoming"
+    ENDED = "ended"
+
+
+def silence(
+    subject: Annotated[str | None, typer.Argument(metavar="TYPE/ID", help="For instance device/t17.")] = None,
+    length: Annotated[str, typer.Option("--for", help="How long: 90m, 4h, 7d, 1d12h; at most 90d.")] = "4h",
+    start: Annotated[
+        str | None, typer.Option("--from", help="When it begins, a local time or one with its offset; default: now.")
+    ] = None,
+    rrule: Annotated[str | None, typer.Option(help="How it recurs, with --zone: FREQ=WEEKLY;BYDAY=SA;COUNT=8.")] = None,
+    zone: Annotated[str | None, typer.Option(help="By whose clock it recurs: Europe/Oslo.")] = None,
+    reason: Annotated[str | None, typer.Option()] = None,
+    integration: Annotated[str | None, typer.Option(help="Instead: an integration and its devices.")] = None,
+    space: Annotated[str | None, typer.Option(help="Instead: all in a space and under it, such as oslo/hq.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before silencing more than one.")] = False,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """Open no tickets about a subject for a while, or about all of an integration or a space."""
+    chosen = {name: value for name, value in (("integration", integration), ("space", space)) if value is not None}
+    if (subject is not None) + len(chosen) != 1:
+        raise UsageError("one of TYPE/ID, --integration and --space says what to silence")
+    said = {
+        "subject": subject,
+        "filter": chosen or None,
+        "length_s": _seconds(length),
+        "starts_at": None if start is None else rfc3339(_instant(start, zone)),
+        "rrule": rrule,
+        "zone": zone,
+        "reason": reason,
+    }
+    body = {name: value for name, value in said.items() if value is not None}
+    here = Installation.here()
+    path = org_path(org or here.org, "silences")
+    with org_api(here) as api:
+        if chosen and not yes:
+            count = api.call("POST", path, body, query={"dry_run": "true"})["count"]
+            typer.confirm(f"Silence {_subjects(count)} for {length}?", abort=True, err=True)
+        made = api.call("POST", path, body)
+    if as_json:
+        show_json(made)
+    elif chosen:
+        say(f"Silenced {_subjects(made['count'])}. To end that: fettle health unsilence {made['selection']}")
+    else:
+        _say_made(made)
+
+
+def silences(
+    state: Annotated[
+        list[State] | None, typer.Option(help="May come often; default: active and upcoming.", case_sensitive=False)
+    ] = None,
+    subject: Annotated[str | None, typer.Option(metavar="TYPE/ID")] = None,
+    selection: Annotated[str | None, typer.Option(metavar="ID", help="Those that were made in one step.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """List silences: whose, why, until when, and what each has held back so far."""
+    here = Installation.here()
+    query = {
+        "state": [each.value for each in state or (State.ACTIVE, State.UPCOMING)],
+        "subject": subject,
+        "selection": selection,
+        "limit": limit,
+        "cursor": cursor,
+    }
+    with org_api(here) as api:
+        page = api.call("GET", org_path(org or here.org, "silences"), query=query)
+    if as_json:
+        show_json(page)
+        return
+    show_table(
+        ("STATE", "SUBJECT", "FROM", "UNTIL", "HELD", "BY", "MADE", "ID", "REASON"),
+        (_row(item) for item in page["items"]),
+        empty="No such silences.",
+    )
+    if page.get("next_cursor"):
+        warn(f"More: --cursor {page['next_cursor']}")
+
+
+def unsilence(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A silence's, or a selection's.")],
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """End a silence now, or all that were made in one step. What still fails gets its ticket at once."""
+    here = Installation.here()
+    with org_api(here) as api:
+        api.call("DELETE", org_path(org or here.org, "silences", id))
+    if as_json:
+        show_json({"ended": id})
+    else:
+        say(f"Ended {id}.")
+
+
+def _say_made(made: dict[str, Any]) -> None:
+    since = "" if made["state"] == "active" else f" from {made['from']}"
+    again = "" if made["rrule"] is None else f", again by {made['rrule']} until {made['ends_at']}"
+    say(f"{made['subject']} is silenced{since} until {made['until']}{again}.")
+    say(f"To end that: fettle health unsilence {made['id']}")
+    if not made["known"]:
+        warn(f"Nothing is known of {made['subject']} yet.")
+
+
+def _row(item: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        item["state"],
+        item["subject"],
+        item["from"] or item["starts_at"],
+        item["until"] or item["ends_at"],
+        item["held"]["count"],
+        item["made_by"],
+        f"{ago(item['made_at'])} ago",
+        item["id"],
+        item["reason"],
+    )
+
+
+def _seconds(length: str) -> int:
+    if not _LENGTH.fullmatch(length):
+        raise UsageError(f"--for takes a length such as 90m, 4h, 7d or 1d12h, not {length!r}")
+    return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)(\w)", length))
+
+
+def _instant(written: str, zone: str | None) -> datetime:
+    """A time without an offset is one of `zone`, or of this machine."""
+    try:
+        moment = datetime.fromisoformat(written)
+        if moment.tzinfo is None:
+            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=ZoneInfo(zone))
+        return moment.astimezone(UTC)
+    except (ZoneInfoNotFoundError, OSError):
+        raise UsageError(f"there is no time zone {zone!r}; one is called for instance Europe/Oslo") from None
+    except (ValueError, OverflowError):
+        raise UsageError(f"--from takes a time such as 2026-12-01T22:00, not {written!r}") from None
+
+
+def _subjects(count: int) -> str:
+    return "1 subject" if count == 1 else f"{count} subjects"
