@@ -81,6 +81,8 @@ class Subject:
     switched_on: list[int] = field(default_factory=list)
     flips: list[int] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
+    fires_on_since: Read | None = None
+    """Where the condition turned for which it fires in place of another."""
     entered_flapping: int = 0
     closed_windows: list[tuple[int, int]] = field(default_factory=list)
     """Until when a flap window held, and how long it was."""
@@ -227,7 +229,8 @@ class Oracle:
                 self._tell(subject, "healthy" if subject.healthy else "firing", 0)
             case _:
                 subject.condition = subject.means(subject.reading)
-                self._tell(subject, "firing", self._counts(subject, instant)[0], since=subject.condition_turned().at)
+                subject.fires_on_since = subject.condition_turned()
+                self._tell(subject, "firing", self._counts(subject, instant)[0])
 
     def _confirm(self, subject: Subject, to: str, instant: int) -> None:
         before, _ = self._counts(subject, instant)
@@ -280,7 +283,7 @@ class Oracle:
         subject.entered_flapping = instant
         subject.confirmed, subject.flips = [], []
 
-    def _tell(self, subject: Subject, to: str | None, flap_count: int, *, since: int | None = None) -> None:
+    def _tell(self, subject: Subject, to: str | None, flap_count: int) -> None:
         from_state = subject.told[-1].to_state if subject.told else None
         wrong = {from_state, to} - {None, "healthy"}
         told = Told(
@@ -289,7 +292,7 @@ class Oracle:
             from_state,
             to,
             subject.condition if wrong else None,
-            subject.turned().at if since is None else since,
+            max(subject.turned(), subject.fires_on_since or subject.turned()).at,
             flap_count,
         )
         subject.told.append(told)
