@@ -1,7 +1,9 @@
 """The judge on a real broker and a real database: opening, saving, refusing, and the log that goes away."""
 
 import asyncio
+import gc
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -105,9 +107,18 @@ async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it_an
                 await world.reaches("device/x1", "firing")
             letters = await dead_letters(world, 1)
             skips = await skips_of(world, place)
+    bury_what_was_cut_off()
     assert world.states("device/x1") == ["healthy", "pending_open", "firing"]
     assert letters["bug"].value == b'{"name":"poison"}'
     assert [skip.offset for skip in skips] == [int(dict(letters["bug"].headers)["dlq-offset"])]
+
+
+def bury_what_was_cut_off() -> None:
+    """A client that connects while it is being closed leaves the connection to the garbage collector. A judge that
+    ends so takes its process along; here the next test would be blamed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def poisoned(read: Callable[..., Any]) -> Callable[..., Any]:
