@@ -54,11 +54,10 @@ VERSION = 2
 
 
 class Shards:
-    """What the shards of one org would write, in the order of their places."""
+    """What the shards would write about one org; `offsets` go on from org to org, as places of a log do."""
 
-    def __init__(self, org: str, began_at: int) -> None:
-        self.org, self.at = org, began_at
-        self._offsets = [count() for _ in range(SHARDS)]
+    def __init__(self, org: str, began_at: int, offsets: list[count[int]]) -> None:
+        self.org, self.at, self._offsets = org, began_at, offsets
 
     def _placed(self, shard: int) -> dict[str, Any]:
         return {"shard": shard, "generation": 1, "place": (next(self._offsets[shard]), 0)}
@@ -75,7 +74,7 @@ class Shards:
                 generation=1,
                 place=(offset, CLOCK_INDEX),
                 at=at,
-                clock=at - self.at + 1,
+                clock=at,
                 offset=offset,
                 address="http://127.0.0.1:1",
             )
@@ -204,6 +203,7 @@ async def measure(environment: Mapping[str, str], repeats: int) -> tuple[list[fl
     producer = build_producer(settings, client_id="bench")
     await producer.start()
     rates, bares, took = [], [], []
+    offsets = [count() for _ in range(SHARDS)]
     try:
         async with asyncio.timeout(60), httpx2.AsyncClient(timeout=5.0) as client:
             while not await _answers(client, settings):  # noqa: ASYNC110 - another process's doing
@@ -211,7 +211,7 @@ async def measure(environment: Mapping[str, str], repeats: int) -> tuple[list[fl
         for number in range(repeats):
             org = f"storm-{number}"
             await tell_org(settings, producer, org, {"enabled": True, "publish_tickets": True})
-            shards = Shards(org, int(time.time() * 1000))
+            shards = Shards(org, int(time.time() * 1000) + number * 1_000_000, offsets)
             await write(settings, producer, org, shards.in_force())
             await write(settings, producer, org, shards.fleet())
             await _settled(settings, org)
