@@ -124,7 +124,7 @@ def _received(message: Any) -> Received:
 
 
 def kcat(bootstrap: str, topic: str, lines: str) -> None:
-    """Sends `key|value` lines with kcat as CONTRACT shows. Skips, loudly, where kcat is not installed."""
+    """Sends `key|value` lines with kcat, placed as Java's clients would. Skips, loudly, where kcat is not installed."""
     program = shutil.which("kcat")
     if program is None:
         if os.environ.get("CI"):

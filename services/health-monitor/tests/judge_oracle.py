@@ -1,4 +1,4 @@
-"""The states of PRODUCT 2.2 once more, done naively: what a shard must say about a log.
+"""The states of a subject once more, done naively: what a shard must say about a log.
 
 It shares the shapes of messages with the judge and nothing else. Where the judge keeps a few numbers for each subject
 and computes when something will be due, this keeps every fact, walks through the milliseconds one by one, and asks of

@@ -1,4 +1,4 @@
-"""The judge and a naive second reading of PRODUCT 2.2 say the same of every log."""
+"""The judge and a naive second reading of the same rules say the same of every log."""
 
 import pytest
 from hypothesis import given, note, settings
