@@ -77,7 +77,7 @@ async def _forget_all(dsn: str) -> None:
     """Empties everything but the orgs, so that the next commands find what they expect."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("TRUNCATE ticket, ticket_search, entry, command, outbox")
+        await connection.execute("TRUNCATE ticket, ticket_search, checklist_member, entry, command, outbox")
         await connection.execute("UPDATE org SET next_number = 1, open = 0, in_progress = 0, resolved = 0")
     finally:
         await connection.close()

@@ -45,7 +45,7 @@ COUNTERS = {"org": "text", "next_number": "bigint", "open": "bigint", "in_progre
 
 SCHEMA = """
     DROP TABLE IF EXISTS by_hand_ticket, by_hand_entry, by_hand_command, by_hand_outbox, by_hand_org;
-    CREATE TABLE by_hand_ticket (LIKE ticket, PRIMARY KEY (id), UNIQUE (org, number));
+    CREATE TABLE by_hand_ticket (LIKE ticket INCLUDING DEFAULTS, PRIMARY KEY (id), UNIQUE (org, number));
     CREATE UNIQUE INDEX ON by_hand_ticket (org, dedup_key) WHERE state <> 'resolved';
     CREATE TABLE by_hand_entry (LIKE entry, PRIMARY KEY (ticket_id, version));
     CREATE TABLE by_hand_command (LIKE command, PRIMARY KEY (org, source, id));
