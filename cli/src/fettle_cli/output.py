@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +56,25 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
     say(typer.style(_line(columns, widths), dim=True))
     for line in texts:
         say(_line(line, widths))
+
+
+def show_page(
+    page: Mapping[str, Any],
+    columns: Sequence[str],
+    row: Callable[[Any], Sequence[object]],
+    *,
+    empty: str,
+    as_json: bool,
+) -> None:
+    """A page of a list: as it came for programs; for people a table, up to when it holds, and how to get the next."""
+    if as_json:
+        show_json(page)
+        return
+    show_table(columns, map(row, page["items"]), empty=empty)
+    if page.get("as_of"):
+        say(f"As of {page['as_of']}.")
+    if page.get("next_cursor"):
+        warn(f"More: --cursor {page['next_cursor']}")
 
 
 def show_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -11,7 +11,7 @@ from fettle_cli.commands.silences import silence, silences, unsilence
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
-from fettle_cli.output import ago, say, show_fields, show_json, show_table, warn
+from fettle_cli.output import ago, say, show_fields, show_json, show_page
 
 app = group("health", "See what the health monitor sees.")
 for command in (silence, silences, unsilence):
@@ -43,18 +43,8 @@ def subjects(
     }
     with org_api(here) as api:
         page = api.call("GET", org_path(org or here.org, "subjects"), query=query)
-    if as_json:
-        show_json(page)
-        return
-    show_table(
-        ("STATE", "SUBJECT", "NAME", "INTEGRATION", "SPACE", "SINCE"),
-        (_row(subject) for subject in page["items"]),
-        empty="No such subjects.",
-    )
-    if page.get("as_of"):
-        say(f"As of {page['as_of']}.")
-    if page.get("next_cursor"):
-        warn(f"More: --cursor {page['next_cursor']}")
+    columns = ("STATE", "SUBJECT", "NAME", "INTEGRATION", "SPACE", "SINCE")
+    show_page(page, columns, _row, empty="No such subjects.", as_json=as_json)
 
 
 @app.command()

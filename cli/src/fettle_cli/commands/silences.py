@@ -12,7 +12,7 @@ from fettle_cli.api import org_api, org_path
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org
-from fettle_cli.output import ago, say, show_json, show_table, warn
+from fettle_cli.output import ago, say, show_json, show_page, warn
 from fettle_contracts.times import rfc3339
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -92,16 +92,8 @@ def silences(
     }
     with org_api(here) as api:
         page = api.call("GET", org_path(org or here.org, "silences"), query=query)
-    if as_json:
-        show_json(page)
-        return
-    show_table(
-        ("STATE", "SUBJECT", "FROM", "UNTIL", "HELD", "BY", "MADE", "ID", "REASON"),
-        (_row(item) for item in page["items"]),
-        empty="No such silences.",
-    )
-    if page.get("next_cursor"):
-        warn(f"More: --cursor {page['next_cursor']}")
+    columns = ("STATE", "SUBJECT", "FROM", "UNTIL", "HELD", "BY", "MADE", "ID", "REASON")
+    show_page(page, columns, _row, empty="No such silences.", as_json=as_json)
 
 
 def unsilence(

@@ -10,7 +10,7 @@ from fettle_cli.editor import edited
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Comment, Cursor, Json, Limit, Number, Org, group, text_of
-from fettle_cli.output import ago, say, show_fields, show_json, show_table, warn
+from fettle_cli.output import ago, say, show_fields, show_json, show_page
 
 app = group("tickets", "See and work tickets.")
 
@@ -46,16 +46,9 @@ def list_tickets(
     }
     with org_api(here) as api:
         page = api.call("GET", org_path(org or here.org, "tickets"), query=query)
-    if as_json:
-        show_json(page)
-        return
-    show_table(
-        ("NO", "STATE", "TITLE", "SUBJECT", "SPACE", "SOURCE", "OPENED"),
-        (_row(ticket) for ticket in page["items"]),
-        empty="No such tickets." if state == "all" else f"No {state.replace('_', ' ')} tickets.",
-    )
-    if page.get("next_cursor"):
-        warn(f"More: --cursor {page['next_cursor']}")
+    columns = ("NO", "STATE", "TITLE", "SUBJECT", "SPACE", "SOURCE", "OPENED")
+    empty = "No such tickets." if state == "all" else f"No {state.replace('_', ' ')} tickets."
+    show_page(page, columns, _row, empty=empty, as_json=as_json)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from fettle_cli.api import Api, Refused, org_api, org_path
 from fettle_cli.failures import CliError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
-from fettle_cli.output import ago, say, show_json, show_table, warn
+from fettle_cli.output import ago, say, show_json, show_page, show_table
 
 app = group("workflows", "Check workflow documents, bring them in, see what they did.")
 
@@ -61,19 +61,8 @@ def list_workflows(limit: Limit = 50, cursor: Cursor = None, org: Org = None, as
     here = Installation.here()
     with org_api(here) as api:
         page = api.call("GET", org_path(org or here.org, "workflows"), query={"limit": limit, "cursor": cursor})
-    if as_json:
-        show_json(page)
-        return
-    show_table(
-        ("WORKFLOW", "ENABLED", "VERSION", "TRIGGERS", "TITLE"),
-        (
-            (one["workflow"], one["enabled"], one["version"], ", ".join(one["triggers"]), one["title"])
-            for one in page["items"]
-        ),
-        empty="No workflows.",
-    )
-    if page.get("next_cursor"):
-        warn(f"More: --cursor {page['next_cursor']}")
+    columns = ("WORKFLOW", "ENABLED", "VERSION", "TRIGGERS", "TITLE")
+    show_page(page, columns, _row, empty="No workflows.", as_json=as_json)
 
 
 @app.command()
@@ -107,27 +96,8 @@ def runs(
     path = org_path(org, "runs") if name is None else org_path(org, "workflows", name, "runs")
     with org_api(here) as api:
         page = api.call("GET", path, query={"state": state, "limit": limit, "cursor": cursor})
-    if as_json:
-        show_json(page)
-        return
-    show_table(
-        ("STARTED", "WORKFLOW", "VERSION", "STATE", "TRIGGER", "RUN", "ERROR"),
-        (
-            (
-                ago(one["started_at"]),
-                one["workflow"],
-                one["version"],
-                one["state"],
-                one["trigger"],
-                one["id"],
-                _why(one),
-            )
-            for one in page["items"]
-        ),
-        empty="No runs.",
-    )
-    if page.get("next_cursor"):
-        warn(f"More: --cursor {page['next_cursor']}")
+    columns = ("STARTED", "WORKFLOW", "VERSION", "STATE", "TRIGGER", "RUN", "ERROR")
+    show_page(page, columns, _run_row, empty="No runs.", as_json=as_json)
 
 
 def _show_run(here: Installation, org: str, run: str, as_json: bool) -> None:
@@ -201,6 +171,15 @@ def _tell_faults(file: Path, faults: list[dict[str, Any]]) -> None:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    return one["workflow"], one["enabled"], one["version"], ", ".join(one["triggers"]), one["title"]
+
+
+def _run_row(one: dict[str, Any]) -> tuple[object, ...]:
+    started = ago(one["started_at"])
+    return started, one["workflow"], one["version"], one["state"], one["trigger"], one["id"], _why(one)
 
 
 def _why(failed: Mapping[str, Any]) -> str:
