@@ -5,6 +5,7 @@ from typing import Any
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld, Row
 
+from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.judgements import Change
 
@@ -86,3 +87,16 @@ async def opened(world: CorrelatorWorld, kind: str = MANY, subject: str = "integ
     query = "SELECT asked_command FROM incident WHERE subject = :subject AND condition = :condition"
     (asked,) = await world.rows(query, subject=subject, condition=kind)
     await world.happen(EntryType.OPENED, subject=subject, condition=kind, version=1, answering=asked.asked_command)
+
+
+async def resolved_by_somebody(world: CorrelatorWorld, at: int) -> None:
+    """A person resolves the ticket about many devices at this instant."""
+    await world.happen(
+        EntryType.RESOLVED,
+        state="resolved",
+        actor=ActorType.USER,
+        at=at,
+        subject="integration/hue-1",
+        condition=MANY,
+        version=2,
+    )

@@ -6,7 +6,6 @@ import pytest
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import (
-    MANY,
     UNREACHABLE,
     behind,
     devices,
@@ -16,12 +15,10 @@ from rollup_facts import (
     opened,
     pending,
     recovers,
+    resolved_by_somebody,
     said,
     together,
 )
-
-from fettle_contracts.people import ActorType
-from fettle_contracts.ticket_events import EntryType
 
 
 @pytest.mark.rule("HM-144")
@@ -63,7 +60,7 @@ async def test_who_recovers_in_its_fresh_time_opens_nothing_and_its_verdict_has_
         await world.tick(at + 60_000)
         assert await said(world) == []
         assert await world.rows("SELECT id FROM verdict") == []
-        assert Counter(await world.outcomes())["firing", "unobserved"] == 1
+        assert Counter(await world.outcomes())["firing", "called_off"] == 1
 
 
 @pytest.mark.rule("HM-144")
@@ -170,15 +167,7 @@ async def test_while_an_early_resolve_is_young_devices_wait_and_then_join(enviro
         await together(world, at)
         await opened(world)
         await said(world)
-        await world.happen(
-            EntryType.RESOLVED,
-            state="resolved",
-            actor=ActorType.USER,
-            at=at + 20_000,
-            subject="integration/hue-1",
-            condition=MANY,
-            version=2,
-        )
+        await resolved_by_somebody(world, at + 20_000)
         assert await said(world) == ["comment"]
         await world.feed(*fails("device/d6", at + 21_000))
         await world.tick(at + 21_900)
@@ -197,15 +186,7 @@ async def test_if_few_are_left_by_then_it_stays_resolved_and_they_get_their_own(
         await together(world, at)
         await opened(world)
         await said(world)
-        await world.happen(
-            EntryType.RESOLVED,
-            state="resolved",
-            actor=ActorType.USER,
-            at=at + 20_000,
-            subject="integration/hue-1",
-            condition=MANY,
-            version=2,
-        )
+        await resolved_by_somebody(world, at + 20_000)
         await world.feed(*(each for subject in devices(3) for each in recovers(subject, at + 21_000)))
         await world.tick(at + 23_000)
         after = " after integration/hue-1:multiple_devices_offline"

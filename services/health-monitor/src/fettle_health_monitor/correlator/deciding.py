@@ -25,7 +25,7 @@ from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
 from fettle_health_monitor.domain.correlator.decide import Facts, decide
 from fettle_health_monitor.domain.correlator.evidence import with_decision
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident
-from fettle_health_monitor.domain.correlator.outcomes import Outcome, Passed, Wait
+from fettle_health_monitor.domain.correlator.outcomes import CalledOff, Outcome, Wait
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
@@ -98,7 +98,7 @@ class Deciding:
         over = {(one.verdict.org, one.verdict.subject) for one in batch.decided if one.verdict.cause in ENDING}
         if over:
             for verdict in await verdicts.take_waiting(connection, over):
-                batch.passes(verdict)
+                batch.calls_off(verdict)
             for kind in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH):
                 await watches.end(connection, kind, over)
         if batch.waiting:
@@ -170,13 +170,13 @@ class _Batch:
             of_subject[command.condition] = asked
             self.touched[verdict.org, command.subject, command.condition] = asked
 
-    def passes(self, verdict: Verdict) -> None:
+    def calls_off(self, verdict: Verdict) -> None:
         """It had to wait, and the subject is well again, or gone."""
-        passed = Passed("the subject recovered, or was removed, while its verdict waited")
+        outcome = CalledOff("the subject recovered, or was removed, while its verdict waited")
         evidence = with_decision(
             verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
         )
-        self.decided.append(Decided(verdict, passed, verdict.policy_version, evidence, ()))
+        self.decided.append(Decided(verdict, outcome, verdict.policy_version, evidence, ()))
 
 
 def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:

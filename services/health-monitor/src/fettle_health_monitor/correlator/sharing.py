@@ -15,11 +15,11 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
+    CalledOff,
     Joined,
     Opened,
     OpenedTogether,
     Outcome,
-    Passed,
     Reopened,
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
@@ -248,7 +248,7 @@ class Sharing:
             clock = await self._clock(connection, org, verdict.evidence.get("partition"), verdict.at)
             if clock is not None and org in newest:
                 rules = newest[org].rules_for(subject, integration_named(subject), None)
-                begun.append(_few_left(subject, verdict, clock, rules.resolve_debounce_s))
+                begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, rules.resolve_debounce_s))
         if begun:
             await watches.begin(connection, begun, self._partition_of)
 
@@ -265,10 +265,10 @@ class Sharing:
                 case ((Cause.RECOVERED | Cause.FORGOTTEN), _):
                     await rollups.dissolve(connection, *key, of_many=False)
                     await self._judge_afresh(connection, verdict)
-                case Cause.FEW_LEFT, Passed():
+                case Cause.FEW_LEFT, CalledOff():
                     await self._watch_few(connection, {key: verdict})
                     continue
-                case (Cause.FEW_LEFT, _) | (_, Passed()):
+                case (Cause.FEW_LEFT, _) | (_, CalledOff()):
                     left_over += await self._left_over(connection, verdict)
                 case _, (Opened() | Reopened()):
                     pass
@@ -288,7 +288,7 @@ class Sharing:
         if heard_again:
             clocks = await self._clocks(connection, verdict.org, verdict.at)
             begun = [
-                _afresh(verdict, one.subject, one.condition, clocks[one.shard], 0)
+                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 0)
                 for one in heard_again
                 if one.shard in clocks
             ]
@@ -307,7 +307,8 @@ class Sharing:
             rules = version.rules_for(one.subject, one.integration, one.model)
             if one.shard in clocks:
                 lasting_s = rules.timeout_for(one.interval_s) + rules.open_debounce_s
-                begun.append(_afresh(verdict, one.subject, one.condition, clocks[one.shard], lasting_s))
+                clock = clocks[one.shard]
+                begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_s))
         if begun:
             await watches.begin(connection, begun, self._partition_of)
 
@@ -341,22 +342,10 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
     )
 
 
-def _few_left(subject: str, verdict: Verdict, clock: ShardClock, lasting_s: int) -> Watch:
+def _begun(kind: WatchKind, verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_s: int) -> Watch:
+    """A watch that follows from this verdict, from its instant on."""
     return Watch.begin(
-        WatchKind.FEW_LEFT,
-        cause=uuid5(verdict.id, f"few left of {subject}"),
-        org=verdict.org,
-        subject=subject,
-        condition=MANY,
-        shard=clock,
-        since_at=verdict.at,
-        lasting_ms=lasting_s * 1000,
-    )
-
-
-def _afresh(verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_s: int) -> Watch:
-    return Watch.begin(
-        WatchKind.JUDGED_AFRESH,
+        kind,
         cause=verdict.id,
         org=verdict.org,
         subject=subject,

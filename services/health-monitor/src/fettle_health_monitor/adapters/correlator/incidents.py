@@ -6,7 +6,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.ticket import TicketState
-from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident, KnownTicket
 
 About = tuple[str, str, str]
@@ -35,10 +35,7 @@ _SAVE = text("""
 
 async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dict[About, Incident]:
     """All incidents of these subjects. The caller holds the orgs' rows, so nothing changes meanwhile."""
-    distinct = set(keys)
-    rows = await connection.execute(
-        _OF_SUBJECTS, {"orgs": [org for org, _ in distinct], "subjects": [subject for _, subject in distinct]}
-    )
+    rows = await connection.execute(_OF_SUBJECTS, columns_of(set(keys)))
     return {(row.org, row.subject, row.condition): _incident(row) for row in rows}
 
 

@@ -15,6 +15,12 @@ from fettle_health_monitor.domain.judgements import Change, Profile, Unwatched
 Key = tuple[str, str]
 """Org and subject."""
 
+
+def columns_of(keys: Collection[Key]) -> dict[str, object]:
+    """The keys as the parameters `orgs` and `subjects` of a statement that joins `unnest` of both."""
+    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
+
+
 _PROFILES = text("""
     INSERT INTO subject AS known (org, subject, shard, generation,
                                   heard_name, heard_integration, heard_space, heard_model, heard_interval_s)
@@ -162,9 +168,7 @@ async def record_unwatched(connection: AsyncConnection, unwatched: Sequence[Unwa
 
 async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Known]:
     """What these subjects are called; unknown ones are left out."""
-    rows = await connection.execute(
-        _NAMES, {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
-    )
+    rows = await connection.execute(_NAMES, columns_of(keys))
     return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
 
 
@@ -176,9 +180,7 @@ async def failing(connection: AsyncConnection, org: str, shard: int) -> list[Fai
 
 async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Failing]:
     """Those of these subjects that are firing, or not yet confirmed healthy again."""
-    rows = await connection.execute(
-        _STANDING, {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
-    )
+    rows = await connection.execute(_STANDING, columns_of(keys))
     return {(row.org, row.subject): _failing(row) for row in rows}
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
-from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.rollups import (
     MANY,
     Member,
@@ -164,7 +164,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
 
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
     """How many members of their shared tickets have not recovered."""
-    return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, _keys(integrations))}
+    return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, columns_of(integrations))}
 
 
 async def pending(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
@@ -182,7 +182,7 @@ async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Ke
         (row.org, row.subject): Belongs(
             Member(row.subject, row.condition, row.name), Parent(row.parent, row.parent_condition)
         )
-        for row in await connection.execute(_PARENTS, _keys(keys))
+        for row in await connection.execute(_PARENTS, columns_of(keys))
     }
 
 
@@ -211,7 +211,7 @@ async def join(connection: AsyncConnection, joining: Sequence[tuple[str, Belongs
 
 async def recover(connection: AsyncConnection, recovered: Mapping[Key, int]) -> None:
     """Ticks these devices, wherever they are listed."""
-    await connection.execute(_RECOVER, {**_keys(recovered), "at": list(recovered.values())})
+    await connection.execute(_RECOVER, {**columns_of(recovered), "at": list(recovered.values())})
 
 
 async def move(connection: AsyncConnection, org: str, parent: Parent) -> None:
@@ -242,7 +242,3 @@ async def judge_afresh(connection: AsyncConnection, org: str, integration: str, 
         )
         for row in rows
     ]
-
-
-def _keys(keys: Collection[Key]) -> dict[str, object]:
-    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}

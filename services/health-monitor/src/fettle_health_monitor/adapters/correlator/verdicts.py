@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.commands import Sent
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
@@ -159,12 +159,12 @@ async def take_ready(
 
 async def release(connection: AsyncConnection, decided: Collection[Key]) -> set[Key]:
     """Verdicts that waited for these subjects are ready again. Answers with their own subjects."""
-    return {(row.org, row.subject) for row in await connection.execute(_RELEASE, _keys(decided))}
+    return {(row.org, row.subject) for row in await connection.execute(_RELEASE, columns_of(decided))}
 
 
 async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> list[Verdict]:
     """Takes the verdicts about these subjects that wait for another, in the order of their instants."""
-    taken = [_verdict(row) for row in await connection.execute(_TAKE_WAITING, _keys(over))]
+    taken = [_verdict(row) for row in await connection.execute(_TAKE_WAITING, columns_of(over))]
     return sorted(taken, key=lambda verdict: (verdict.at, str(verdict.id)))
 
 
@@ -227,10 +227,6 @@ async def record_answers(connection: AsyncConnection, answers: Sequence[Answer])
             "messages": [each.message for each in answers],
         },
     )
-
-
-def _keys(keys: Collection[Key]) -> dict[str, object]:
-    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
 
 
 def _reach(before: Mapping[int, int]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
@@ -107,12 +107,12 @@ async def begin(connection: AsyncConnection, watches: Sequence[Watch], partition
 async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key], *, of_many: bool = False) -> None:
     """Ends the watches of this kind on these subjects: on what is wrong with themselves, or on their ticket about many
     devices."""
-    await connection.execute(_END, {"kind": kind.value, "many": MANY, "of_many": of_many, **_keys(keys)})
+    await connection.execute(_END, {"kind": kind.value, "many": MANY, "of_many": of_many, **columns_of(keys)})
 
 
 async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:
     """Those of these subjects that have a watch of this kind."""
-    rows = await connection.execute(_RUNNING, {"kind": kind.value, **_keys(keys)})
+    rows = await connection.execute(_RUNNING, {"kind": kind.value, **columns_of(keys)})
     return {(row.org, row.subject) for row in rows}
 
 
@@ -141,10 +141,6 @@ async def of_shard(connection: AsyncConnection, shard: int, org: str, kind: Watc
     """The running watches of one org in one shard."""
     rows = await connection.execute(_OF_SHARD, {"shard": shard, "org": org, "kind": kind.value})
     return [_watch(row) for row in rows]
-
-
-def _keys(keys: Collection[Key]) -> dict[str, object]:
-    return {"orgs": [org for org, _ in keys], "subjects": [subject for _, subject in keys]}
 
 
 def _now(clocks: Collection[Shown]) -> dict[str, object]:

@@ -22,12 +22,12 @@ from fettle_contracts.times import from_ms
 from fettle_contracts.transitions import Condition
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
+    CalledOff,
     Joined,
     NothingToResolve,
     Opened,
     OpenedTogether,
     Outcome,
-    Passed,
     Refused,
     Reopened,
     Resolved,
@@ -84,7 +84,8 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
     match outcome:
         case Opened():
             superseded = (
-                _resolve(verdict, condition, Resolution.SUPERSEDED, evidence) for condition in outcome.supersedes
+                _resolve(verdict, verdict.subject, condition, Resolution.SUPERSEDED, evidence)
+                for condition in outcome.supersedes
             )
             note = () if outcome.held_back is None else (_note(verdict, str(outcome.held_back)),)
             merged = _merges(verdict, outcome, evidence)
@@ -95,8 +96,11 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
             merges = (_merge(verdict, one, outcome.parent, evidence) for one in outcome.merges)
             return (_open_together(verdict, outcome, evidence), *merges)
         case Resolved():
-            return tuple(_resolve(verdict, condition, outcome.resolution, evidence) for condition in outcome.conditions)
-        case Joined() | AlreadyOpen() | Silenced() | Unpublished() | Refused() | NothingToResolve() | Passed():
+            return tuple(
+                _resolve(verdict, verdict.subject, condition, outcome.resolution, evidence)
+                for condition in outcome.conditions
+            )
+        case Joined() | AlreadyOpen() | Silenced() | Unpublished() | Refused() | NothingToResolve() | CalledOff():
             return ()
         case _:
             assert_never(outcome)
@@ -142,16 +146,8 @@ def _merges(verdict: Verdict, outcome: Opened | Reopened, evidence: dict[str, An
 
 
 def _merge(verdict: Verdict, member: Member, parent: Parent, evidence: dict[str, Any]) -> Sent:
-    body = ResolveTicket(
-        org=verdict.org,
-        actor=MONITOR,
-        at=from_ms(verdict.at),
-        evidence=evidence,
-        ticket=TicketRef(dedup_key=dedup_key(member.subject, member.condition)),
-        resolution=Resolution.MERGED,
-        parent=TicketRef(dedup_key=dedup_key(parent.subject, parent.condition)),
-    )
-    return _sent(verdict, Verb.RESOLVE, member.subject, member.condition, body)
+    key = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
+    return _resolve(verdict, member.subject, member.condition, Resolution.MERGED, evidence, key)
 
 
 def _open_together(verdict: Verdict, outcome: OpenedTogether, evidence: dict[str, Any]) -> Sent:
@@ -201,16 +197,24 @@ def _note(verdict: Verdict, text: str) -> Sent:
     return Sent(uuid5(verdict.id, Verb.COMMENT), Verb.COMMENT, verdict.org, verdict.id, "", "", body)
 
 
-def _resolve(verdict: Verdict, condition: str, resolution: Resolution, evidence: dict[str, Any]) -> Sent:
+def _resolve(
+    verdict: Verdict,
+    subject: str,
+    condition: str,
+    resolution: Resolution,
+    evidence: dict[str, Any],
+    parent: TicketRef | None = None,
+) -> Sent:
     body = ResolveTicket(
         org=verdict.org,
         actor=MONITOR,
         at=from_ms(verdict.at),
         evidence=evidence,
-        ticket=TicketRef(dedup_key=dedup_key(verdict.subject, condition)),
+        ticket=TicketRef(dedup_key=dedup_key(subject, condition)),
         resolution=resolution,
+        parent=parent,
     )
-    return _sent(verdict, Verb.RESOLVE, verdict.subject, condition, body)
+    return _sent(verdict, Verb.RESOLVE, subject, condition, body)
 
 
 def _sent(verdict: Verdict, verb: Verb, subject: str, condition: str, body: Command) -> Sent:

@@ -9,13 +9,13 @@ from fettle_contracts.ticket import Resolution
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
+    CalledOff,
     HeldBack,
     Joined,
     NothingToResolve,
     Opened,
     OpenedTogether,
     Outcome,
-    Passed,
     Refused,
     Reopened,
     Resolved,
@@ -123,13 +123,13 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
 
 def _about_many(group: Group) -> Outcome:
     if group.down < group.threshold:
-        return Passed(f"{group.down} devices are still down, and {group.threshold} are many")
+        return CalledOff(f"{group.down} devices are still down, and {group.threshold} are many")
     return Reopened(f"resolved early, and {group.down} devices are down after one more open debounce")
 
 
 def _about_the_end_of_many(facts: Facts) -> Outcome:
     if facts.group is not None and facts.group.down >= facts.group.threshold:
-        return Passed(f"with those that are about to fire, {facts.group.down} devices are down")
+        return CalledOff(f"with those that are about to fire, {facts.group.down} devices are down")
     many = facts.incidents.get(MANY, Incident())
     return Resolved(Resolution.RECOVERED, (MANY,)) if many.maybe_open else NothingToResolve()
 

@@ -163,11 +163,11 @@ class NothingToResolve:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class CalledOff:
     """A verdict that turned out to call for nothing: its subject recovered, or was removed, while it had to wait, or
     things stand otherwise now that it is due."""
 
-    name: ClassVar[str] = "unobserved"
+    name: ClassVar[str] = "called_off"
     reason: str
 
 
@@ -182,7 +182,7 @@ Outcome: TypeAlias = (
     | Refused
     | Resolved
     | NothingToResolve
-    | Passed
+    | CalledOff
 )
 
 
