@@ -147,6 +147,35 @@ def test_a_ticket_is_worked_by_keyboard_and_buttons_say_what_they_do(window: Win
     assert window.complaints() == []
 
 
+HOLD_ANSWERS = """
+    const plain = window.fetch;
+    const held = new Promise((letGo) => { window.letGo = letGo; });
+    window.fetch = async (...request) => {
+      const answer = await plain(...request);
+      if (request[1]?.method === "POST") await held;
+      return answer;
+    };
+    document.addEventListener("htmx:after:request", (event) => {
+      if (event.detail.ctx.sourceElement?.id === "update") window.answered = true;
+    });
+"""
+
+
+@pytest.mark.rule("AC-31")
+def test_a_comment_that_is_begun_before_the_last_answer_came_stays(window: Window, org: OrgApi) -> None:
+    """The page learns by its stream what was done, and a person goes on, while the answer is still on its way."""
+    number = report(org, "Lift 3 makes a noise")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.script(HOLD_ANSWERS)
+    window.press("s")
+    window.until(lambda: window.text(".crumbs .state") == "In progress", "started")
+    window.press("c", *"Oiled it.")
+    assert not window.script("return window.answered")
+    window.script("window.letGo()")
+    window.until(lambda: window.script("return window.answered"), "the answer")
+    assert window.one("#comment").get_attribute("value") == "Oiled it."
+
+
 @pytest.mark.slow
 @pytest.mark.rule("AC-31")
 def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: OrgApi, installed: Installation) -> None:

@@ -57,11 +57,16 @@
     }
     refused.textContent = message;
   });
+  let sent = "";
+  document.addEventListener("htmx:before:request", (event) => {
+    if (event.detail.ctx.sourceElement?.id === "update") sent = document.getElementById("comment").value;
+  });
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
     if (ctx.sourceElement?.id !== "update" || ctx.response?.status >= 400) return;
     if (!ctx.text?.includes('id="ticket"')) return;
-    document.getElementById("comment").value = "";
+    const comment = document.getElementById("comment");
+    if (comment.value === sent) comment.value = ""; // else it is the next one, begun before this answer came
   });
 
   document.addEventListener("click", async (event) => {
