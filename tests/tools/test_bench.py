@@ -1,0 +1,40 @@
+"""Benchmarks go on working while what they measure changes: each of these in its smallest form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tools.bootstrap import ROOT
+
+RUN = """
+import sys
+from importlib import import_module
+from pathlib import Path
+from bench import report
+
+report.RESULTS = Path(sys.argv.pop(1))
+name = sys.argv.pop(1)
+import_module(f"bench.{name}").main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size", "figure"),
+    [
+        ("ticket_commands", ("--commands", "400", "--repeats", "1"), "ticket commands"),
+        ("judge_throughput", ("--subjects", "2000", "--records", "40000", "--repeats", "1"), "equal: judged"),
+    ],
+)
+def test_a_benchmark_measures_and_writes_down_what_it_found(
+    tmp_path: Path, name: str, size: tuple[str, ...], figure: str
+) -> None:
+    command = [sys.executable, "-c", RUN, str(tmp_path), name, *size]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+    assert {line["figure"]: line["median"] > 0 for line in lines}[figure]
