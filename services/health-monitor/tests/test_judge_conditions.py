@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from judge_log import GATEWAY, T0, Judged, Log, judge
 
+from fettle_health_monitor.domain.judgements import HeardAgain
+
 SUBJECT = "integration/hue-1"
 RULES: dict[str, Any] = {"timeout_s": 3600, "open_debounce_s": 10, "resolve_debounce_s": 20}
 UNREACHABLE, INVALID = "integration_unreachable", "integration_credentials_invalid"
@@ -174,3 +176,33 @@ def test_firing_on_for_one_condition_after_another_at_one_record_has_two_ids() -
     assert said(judged)[-2:] == [(2.0, "firing", "firing", UNREACHABLE), (3.0, "firing", "firing", INVALID)]
     assert judged.changes[-1].evidence.offset == judged.changes[-2].evidence.offset
     assert len({change.id for change in judged.changes}) == len(judged.changes)
+
+
+@pytest.mark.rule("HM-160")
+@pytest.mark.parametrize(
+    ("fields", "silent_until", "status", "condition"),
+    [
+        ({}, 35, "unreachable", UNREACHABLE),
+        ({}, 35, "credentials_invalid", INVALID),
+        ({"open_debounce_s": 600}, 35, "unreachable", UNREACHABLE),
+        ({"flap_flips_threshold": 2}, 35, "ok", None),
+    ],
+    ids=["firing", "firing, otherwise", "pending", "flapping"],
+)
+def test_one_that_is_heard_and_stays_what_it_is_has_been_heard(
+    fields: dict[str, Any], silent_until: int, status: str, condition: str | None
+) -> None:
+    log = Log().policy(**{**RULES, "timeout_s": 20, "flap_flips_threshold": 9, **fields}).beat(GATEWAY)
+    if "flap_flips_threshold" in fields:
+        log.pulsed(1).beat(GATEWAY, status="unreachable").pulsed(2).beat(GATEWAY)
+    judged = judge(log.pulsed(silent_until).beat(GATEWAY, status=status).beat(GATEWAY, status=status))
+
+    (heard,) = [each for each in judged.judgements if isinstance(each, HeardAgain)]
+    assert (heard.subject, heard.status, heard.condition) == (SUBJECT, status, condition)
+    assert heard.at - T0 == silent_until * 1000
+
+
+@pytest.mark.rule("HM-160")
+def test_one_whose_state_says_that_it_was_heard_needs_no_other_word() -> None:
+    log = Log().policy(**{**RULES, "timeout_s": 20}).beat(GATEWAY).pulsed(35).beat(GATEWAY).pulsed(80)
+    assert not [each for each in judge(log).judgements if isinstance(each, HeardAgain)]

@@ -130,7 +130,9 @@ def test_the_monitor_reopens_nothing_that_ended_otherwise_or_was_never_its_own(d
 
 
 @pytest.mark.rule("TS-17")
-@pytest.mark.parametrize("key", ["device/t17:device_offline", "integration/hue-1:anything", "device/"])
+@pytest.mark.parametrize(
+    "key", ["device/t17:device_offline", "integration/hue-1:anything", "device/", "other/heartbeats:heartbeats_lost"]
+)
 @pytest.mark.parametrize("actor", [ANN, WORKFLOW])
 def test_keys_of_devices_and_integrations_are_the_monitors(desk: Desk, key: str, actor: Actor) -> None:
     assert refusal(desk.open(actor=actor, dedup_key=key)) == "key_reserved"

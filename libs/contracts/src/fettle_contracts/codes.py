@@ -24,7 +24,10 @@ class RejectionCode(Code):
     FIELD_RESERVED = "field_reserved", "A field that only a signed command may carry."
     TICKET_NOT_FOUND = "ticket_not_found", "The org has no such ticket."
     WRONG_STATE = "wrong_state", "The ticket's state does not allow this command."
-    KEY_RESERVED = "key_reserved", "Keys that begin with `device/` or `integration/` are the health monitor's alone."
+    KEY_RESERVED = (
+        "key_reserved",
+        ("Keys that begin with `device/`, `integration/` or `other/heartbeats:` are the health monitor's alone."),
+    )
     TITLE_EMPTY = "title_empty", "A ticket needs a title."
     TITLE_TOO_LONG = "title_too_long", "A title is one line of at most 200 characters."
     KIND_INVALID = "kind_invalid", "A kind is a text of 1 to 120 characters."

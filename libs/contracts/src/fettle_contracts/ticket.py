@@ -15,7 +15,7 @@ KIND_MAX_CHARACTERS = 120
 TEXT_MAX_BYTES = 64 * 1024
 LINKS_LIMIT = 10
 CHECKLIST_ITEMS_IN_EVENTS = 100
-MONITOR_KEY_PREFIXES = ("device/", "integration/")
+MONITOR_KEY_PREFIXES = ("device/", "integration/", "other/heartbeats:")
 
 
 class TicketState(StrEnum):

@@ -1,6 +1,6 @@
 """Changes of state become live status, history, transitions for the world, and verdicts that wait."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,6 +9,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import incidents, live, transitions, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Known
+from fettle_health_monitor.correlator import losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
@@ -17,24 +18,36 @@ from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch
 from fettle_health_monitor.domain.judgements import Change
 
 
-async def take_in(work: UnitOfWork, news: News, reach: Reach) -> None:
-    """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then."""
+async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]) -> None:
+    """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then, `orgs` are
+    those (locked) in which something that was held back may have its turn."""
     connection = work.connection
     if news.profiles:
         await live.record_profiles(connection, news.profiles)
     if news.unwatched:
         await live.record_unwatched(connection, news.unwatched)
-    if not news.changes:
-        return
-    names = await live.names(connection, {(change.org, change.subject) for change in news.changes})
-    work.publish(*await transitions.record(connection, news.changes, names))
-    await live.record_states(connection, news.changes)
-    await _end_watches(connection, news.changes)
-    await _watch_the_healthy_anew(connection, news, reach)
-    called = [called_for(change, names.get((change.org, change.subject), Known())) for change in news.changes]
+
+    async def show(changes: Sequence[Change], partition_of: Mapping[str, int]) -> None:
+        await _show(work, changes, partition_of, reach)
+
+    if at_once := await losing.hold_back(connection, news, reach):
+        await show(at_once, news.partition_of)
+    if orgs:
+        await losing.take_in_order(connection, reach, orgs, show)
+
+
+async def _show(work: UnitOfWork, changes: Sequence[Change], partition_of: Mapping[str, int], reach: Reach) -> None:
+    """Writes these changes down as they are for the world, and keeps the verdicts that they call for."""
+    connection = work.connection
+    names = await live.names(connection, {(change.org, change.subject) for change in changes})
+    work.publish(*await transitions.record(connection, changes, names))
+    await live.record_states(connection, changes)
+    await _end_watches(connection, changes)
+    await _watch_the_healthy_anew(connection, changes, partition_of, reach)
+    called = [called_for(change, names.get((change.org, change.subject), Known())) for change in changes]
     if any(called):
         waiting = [verdict for verdict in called if verdict is not None]
-        await verdicts.wait(connection, waiting, news.partition_of)
+        await verdicts.wait(connection, waiting, partition_of)
 
 
 async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:
@@ -53,11 +66,13 @@ def _is_well_without_a_verdict(change: Change) -> bool:
     return change.from_state in (None, HealthState.PENDING_OPEN) and change.to_state == HealthState.HEALTHY
 
 
-async def _watch_the_healthy_anew(connection: AsyncConnection, news: News, reach: Reach) -> None:
+async def _watch_the_healthy_anew(
+    connection: AsyncConnection, changes: Sequence[Change], partition_of: Mapping[str, int], reach: Reach
+) -> None:
     """A shard that starts anew has forgotten who was failing: who comes up healthy there may have a ticket. It is
     resolved when the subject has been healthy for its resolve debounce, and for its timeout before that if it has not
     even been heard."""
-    last = {(change.org, change.subject): change for change in news.changes}
+    last = {(change.org, change.subject): change for change in changes}
     anew = {
         key: change
         for key, change in last.items()
@@ -66,12 +81,12 @@ async def _watch_the_healthy_anew(connection: AsyncConnection, news: News, reach
     if not anew:
         return
     begun = [
-        _watch(anew[org, subject], condition, reach.clock_of(news.partition_of[org], anew[org, subject].shard))
+        _watch(anew[org, subject], condition, reach.clock_of(partition_of[org], anew[org, subject].shard))
         for (org, subject, condition), incident in (await incidents.of_subjects(connection, anew)).items()
         if incident.maybe_open
     ]
     if begun:
-        await watches.begin(connection, begun, news.partition_of)
+        await watches.begin(connection, begun, partition_of)
 
 
 def _watch(change: Change, condition: str, clock: ShardClock | None) -> Watch:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_health_monitor.adapters.correlator import policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator import losses, policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.correlator import changes, policy_effects, silencing
@@ -38,10 +38,11 @@ class Judgements:
         concerned = set(news.partition_of)
         concerned |= await verdicts.orgs_with_ready(connection, reach.before)
         concerned |= await watches.orgs_with_due(connection, reach.clocks)
+        concerned |= await losses.orgs_with_ready(connection, reach.before, reach.clocks)
         ended = await silencing.orgs_with_ended(connection, reach.clocks)
         concerned |= ended
         orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
-        await _take_in(work, news, before, reach)
+        await _take_in(work, news, before, reach, concerned)
         if ended:
             await silencing.call_for_ended(connection, reach.clocks, ended)
         if concerned:
@@ -69,7 +70,9 @@ async def _unless_they_wait(connection: AsyncConnection, due: Sequence[tuple[int
     return [(partition, watch) for partition, watch in due if (watch.org, watch.subject) not in released]
 
 
-async def _take_in(work: UnitOfWork, news: News, before: Mapping[Seen, Progress], reach: Reach) -> None:
+async def _take_in(
+    work: UnitOfWork, news: News, before: Mapping[Seen, Progress], reach: Reach, concerned: set[str]
+) -> None:
     connection = work.connection
     moved = [each for seen, each in reach.after.items() if before.get(seen) != each]
     await progress.save(connection, moved)
@@ -80,6 +83,7 @@ async def _take_in(work: UnitOfWork, news: News, before: Mapping[Seen, Progress]
         await progress.record_unobserved(connection, news.gaps)
     if begun := reach.begun_anew(before):
         await watches.begin_anew(connection, begun)
-    await changes.take_in(work, news, reach)
+        await losses.begin_anew(connection, begun)
+    await changes.take_in(work, news, reach, concerned)
     if news.in_force:
         await policy_effects.take_effect(connection, news)

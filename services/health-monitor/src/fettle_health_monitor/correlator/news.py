@@ -7,6 +7,7 @@ from typing import Self
 from fettle_health_monitor.domain.judgements import (
     Change,
     Clock,
+    HeardAgain,
     Hello,
     InForce,
     Judgement,
@@ -30,6 +31,7 @@ class News:
     """Messages by kind, each kind in order per partition. Clocks are not among them: they are progress."""
 
     changes: list[Change] = field(default_factory=list)
+    heard_again: list[HeardAgain] = field(default_factory=list)
     profiles: list[Profile] = field(default_factory=list)
     unwatched: list[Unwatched] = field(default_factory=list)
     in_force: list[InForce] = field(default_factory=list)
@@ -50,6 +52,9 @@ class News:
         match judgement:
             case Change():
                 self.changes.append(judgement)
+                self.partition_of[judgement.org] = partition
+            case HeardAgain():
+                self.heard_again.append(judgement)
                 self.partition_of[judgement.org] = partition
             case Profile():
                 self.profiles.append(judgement)

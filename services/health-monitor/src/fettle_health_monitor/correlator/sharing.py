@@ -39,6 +39,8 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
 
+_SHARES_NOTHING = ENDING | {Cause.UNSEEN}
+
 
 def group_of(verdict: Verdict) -> Key | None:
     """Org and subject of the integration that a verdict is about, or that its device is behind."""
@@ -76,7 +78,7 @@ class Sharing:
 
     async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
         """What decisions about these verdicts need to know."""
-        opening = [verdict for verdict in ready if verdict.cause not in ENDING]
+        opening = [verdict for verdict in ready if verdict.cause not in _SHARES_NOTHING]
         ending = {(verdict.org, verdict.subject) for verdict in ready if verdict.cause in ENDING}
         if ending:
             self._belongs = await rollups.parents(connection, ending)
@@ -111,7 +113,7 @@ class Sharing:
 
     def group(self, verdict: Verdict) -> Group | None:
         key = group_of(verdict)
-        return None if key is None or verdict.cause in ENDING else self._group(key, verdict)
+        return None if key is None or verdict.cause in _SHARES_NOTHING else self._group(key, verdict)
 
     def _group(self, key: Key, verdict: Verdict) -> Group:
         around = self._around.get(key, Around())

@@ -16,10 +16,13 @@ from fettle_health_monitor.adapters.correlator.verdicts import Answer
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.metrics import EARLY_RESOLVES, REFUSALS
 
 log = structlog.get_logger(__name__)
+
+_STANDING_OF = {MANY: standings.of_many, LOST: standings.of_all_heartbeats}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Tickets:
     async def _after_resolve(self, work: UnitOfWork, own: OwnTicketEvent, incident: Incident) -> None:
         org = own.event.org
         partition = self._partition_of(org)
-        standing_of = standings.of_many if own.condition == MANY else standings.of
+        standing_of = _STANDING_OF.get(own.condition, standings.of)
         standing = await standing_of(work.connection, partition, org, own.subject)
         followed = after_resolve(own.event, own.condition, incident, standing)
         if not isinstance(followed, KeepWatch):

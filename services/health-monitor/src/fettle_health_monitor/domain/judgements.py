@@ -61,6 +61,17 @@ class Change(Judged, frozen=True, kw_only=True, tag="change"):
     evidence: Evidence
 
 
+class HeardAgain(Judged, frozen=True, kw_only=True, tag="heard_again"):
+    """A subject that had been silent for too long was heard, and its state stayed what it is: the heartbeat says that
+    it is not well either, or it flaps. `condition` is what its reading means now (null: nothing is wrong)."""
+
+    org: str
+    subject: str
+    condition: str | None
+    status: str
+    at: int
+
+
 class Profile(Judged, frozen=True, kw_only=True, tag="profile"):
     """What a heartbeat says a subject is called and where it belongs; sent when first heard and when any of it changed.
     A null field was not said and leaves what is known; the registry wins over all of it."""
@@ -118,7 +129,7 @@ class Unobserved(Judged, frozen=True, kw_only=True, tag="unobserved"):
     to_at: int = msgspec.field(name="to")
 
 
-Judgement: TypeAlias = Change | Profile | Unwatched | InForce | Clock | Hello | Unobserved
+Judgement: TypeAlias = Change | HeardAgain | Profile | Unwatched | InForce | Clock | Hello | Unobserved
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[Judgement]] = msgspec.json.Decoder(Judgement)

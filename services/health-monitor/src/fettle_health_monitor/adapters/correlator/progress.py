@@ -22,6 +22,8 @@ _CLOCKS = text("""
 
 _BLIND = text("SELECT DISTINCT shard FROM shard_gap WHERE kind = 'unobserved' AND to_at > :at")
 
+_BLIND_UNTIL = text("SELECT shard, max(to_at) AS until FROM shard_gap WHERE kind = 'unobserved' GROUP BY shard")
+
 _ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition AND shard = :shard")
 
 _SAVE = text("""
@@ -155,6 +157,11 @@ async def clocks(connection: AsyncConnection, partition: int) -> list[ShardClock
 async def blind_since(connection: AsyncConnection, at: int) -> set[int]:
     """The shards that have a hole on record which ended after this instant."""
     return set(await connection.scalars(_BLIND, {"at": at}))
+
+
+async def blind_until(connection: AsyncConnection) -> dict[int, int]:
+    """By shard the end of its last hole on record."""
+    return {row.shard: row.until for row in await connection.execute(_BLIND_UNTIL)}
 
 
 async def address_of(connection: AsyncConnection, partition: int, shard: int) -> str | None:

@@ -4,9 +4,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import policies, progress, rollups
+from fettle_health_monitor.adapters.correlator import losses, policies, progress, rollups
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 
 _OF = text("""
@@ -34,6 +35,24 @@ async def of_many(connection: AsyncConnection, partition: int, org: str, integra
         shard=clock,
         switches=version.switches,
         open_debounce_s=rules.open_debounce_s,
+    )
+
+
+async def of_all_heartbeats(connection: AsyncConnection, partition: int, org: str, subject: str) -> Standing | None:
+    """Whether an org's heartbeats still do not arrive: firing while a fifth of the lost are unknown. None for an org
+    without a policy, or while no shard has shown a clock."""
+    version = (await policies.newest(connection, {org})).get(org)
+    clock = min(await progress.clocks(connection, partition), key=lambda one: one.at, default=None)
+    loss = await losses.latest(connection, org)
+    if version is None or clock is None or loss is None:
+        return None
+    return Standing(
+        subject=subject,
+        state=HealthState.HEALTHY if loss.few_unknown else HealthState.FIRING,
+        condition=LOST,
+        shard=clock,
+        switches=version.switches,
+        open_debounce_s=version.rules_for(subject, None, None).open_debounce_s,
     )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
@@ -58,7 +59,7 @@ _DUE = f"""
          ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
     LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
     WHERE watch.due_clock <= now.clock
-      AND CASE WHEN watch.condition = '{MANY}' THEN true
+      AND CASE WHEN watch.condition IN ('{MANY}', '{LOST}') THEN true
                WHEN kind = 'healthy_anew' THEN state = 'healthy'
                ELSE state IN ('firing', 'flapping') END
 """

@@ -20,6 +20,7 @@ from fettle_contracts.people import Actor, ActorType, Subject
 from fettle_contracts.ticket import TITLE_MAX_CHARACTERS, Resolution
 from fettle_contracts.times import from_ms
 from fettle_contracts.transitions import Condition
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
     CalledOff,
@@ -32,6 +33,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Reopened,
     Resolved,
     Silenced,
+    Unobserved,
     Unpublished,
 )
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent
@@ -44,6 +46,7 @@ SHOWN_AS: dict[str, str] = {
     Condition.INTEGRATION_UNREACHABLE: "Integration unreachable",
     Condition.INTEGRATION_CREDENTIALS_INVALID: "Integration credentials invalid",
     MANY: "Multiple devices offline",
+    LOST: "Heartbeats not arriving",
 }
 
 
@@ -72,8 +75,11 @@ def read_dedup_key(key: str) -> tuple[str, str] | None:
     return (subject, condition) if colon and condition in SHOWN_AS else None
 
 
-def title(condition: str, subject: SubjectRef, name: str | None) -> str:
-    """One line of at most 200 characters, whatever a device calls itself."""
+def title(condition: str, subject: SubjectRef, name: str | None, since: int = 0) -> str:
+    """One line of at most 200 characters, whatever a device calls itself. `since` (broker milliseconds) tells one time
+    without heartbeats from another."""
+    if condition == LOST:
+        return f"{SHOWN_AS[LOST]} since {from_ms(since):%Y-%m-%d %H:%M} UTC"
     called = " ".join((name or "").split()) or subject.id
     line = f"{SHOWN_AS[condition]}: {called}"
     return line if len(line) <= TITLE_MAX_CHARACTERS else line[: TITLE_MAX_CHARACTERS - 1] + "…"
@@ -100,7 +106,9 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
                 _resolve(verdict, verdict.subject, condition, outcome.resolution, evidence)
                 for condition in outcome.conditions
             )
-        case Joined() | AlreadyOpen() | Silenced() | Unpublished() | Refused() | NothingToResolve() | CalledOff():
+        case Joined() | AlreadyOpen() | Silenced() | Unobserved() | Unpublished():
+            return ()
+        case Refused() | NothingToResolve() | CalledOff():
             return ()
         case _:
             assert_never(outcome)
@@ -173,7 +181,7 @@ def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = Non
         actor=MONITOR,
         at=from_ms(verdict.at),
         evidence=evidence,
-        title=title(verdict.condition, subject, named.name),
+        title=title(verdict.condition, subject, named.name, verdict.since),
         kind=verdict.condition,
         subject=Subject(type=subject.type, id=subject.id, name=named.name or subject.id),
         space=named.space,

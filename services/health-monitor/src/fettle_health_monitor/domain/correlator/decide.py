@@ -7,6 +7,7 @@ from typing import assert_never
 
 from fettle_contracts.ticket import Resolution
 from fettle_health_monitor.domain.correlator.incident import Incident
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
     CalledOff,
@@ -20,6 +21,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Reopened,
     Resolved,
     Silenced,
+    Unobserved,
     Unpublished,
     Wait,
 )
@@ -41,6 +43,7 @@ _WHY: Mapping[object, str] = MappingProxyType(
         "changed_too_often": "flapping: too many confirmed changes within the flap window",
         "flipped_too_often": "flapping: too many flips of the reading within the flap window",
         "condition_changed": "another condition for the whole open debounce",
+        LOST: "four fifths of the subjects have fallen silent within the rollup window",
     }
 )
 
@@ -80,6 +83,8 @@ def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
             return _about_resolving(Resolution.REMOVED, facts)
         case Cause.FEW_LEFT:
             return _about_the_end_of_many(facts)
+        case Cause.UNSEEN:
+            return Unobserved()
         case (
             Cause.FIRING
             | Cause.STILL_UNHEALTHY

@@ -17,6 +17,7 @@ from fettle_health_monitor.domain.correlator.commands import Sent, comment
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.incident import Incident
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
@@ -27,6 +28,7 @@ STILL: dict[str, str] = {
     Condition.INTEGRATION_UNREACHABLE: "Still unreachable.",
     Condition.INTEGRATION_CREDENTIALS_INVALID: "The credentials are still invalid.",
     MANY: "Many of these devices are still offline.",
+    LOST: "Heartbeats are still not arriving.",
 }
 
 

@@ -123,6 +123,18 @@ class Silenced:
 
 
 @dataclass(frozen=True, slots=True)
+class Unobserved:
+    """Heartbeats of the whole org are lost: the subject's silence says nothing about it. It is judged when reporting
+    has resumed."""
+
+    name: ClassVar[str] = "unobserved"
+
+    @property
+    def reason(self) -> str:
+        return "heartbeats of the org are lost, so that nobody knows whether the subject is silent"
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """No ticket may come of it."""
 
@@ -178,6 +190,7 @@ Outcome: TypeAlias = (
     | Joined
     | AlreadyOpen
     | Silenced
+    | Unobserved
     | Unpublished
     | Refused
     | Resolved

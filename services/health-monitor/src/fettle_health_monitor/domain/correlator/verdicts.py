@@ -1,13 +1,14 @@
 """Verdicts: the moments at which something must be decided about a ticket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS, LOST, Loss
 from fettle_health_monitor.domain.judgements import Change
 
 VERDICTS = UUID("6f0a2d5e-52d5-5d0c-9c0b-1f1f7c3f8a11")
@@ -15,7 +16,7 @@ VERDICTS = UUID("6f0a2d5e-52d5-5d0c-9c0b-1f1f7c3f8a11")
 
 
 class Cause(StrEnum):
-    """What calls for a decision. The last three may resolve a ticket, the others may open one."""
+    """What calls for a decision. What may open a ticket is in `OPENING`."""
 
     FIRING = "firing"
     """The subject fires, for another condition than before too, or flaps: the evidence says why."""
@@ -29,13 +30,15 @@ class Cause(StrEnum):
     """The ticket about many devices has ended, and the device is still unhealthy."""
     SILENCE_ENDED = "silence_ended"
     """A silence has ended or was removed while the subject was firing or flapping."""
+    UNSEEN = "unseen"
+    """The subject would fire, or flap, but its silence may be that of all: heartbeats are lost."""
     RECOVERED = "recovered"
     FORGOTTEN = "forgotten"
     FEW_LEFT = "few_left"
     """Fewer devices than make many are down, for the whole resolve debounce."""
 
 
-OPENING = frozenset(Cause) - {Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
+OPENING = frozenset(Cause) - {Cause.UNSEEN, Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
 """The causes that may open a ticket."""
 
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
@@ -108,6 +111,28 @@ def _cause(change: Change) -> Cause | None:
     if change.to_state == HealthState.HEALTHY and change.from_state in LEAVING_UNHEALTH:
         return Cause.RECOVERED
     return None
+
+
+def unseen(change: Change, named: Named) -> Verdict | None:
+    """The verdict about a change of a shard's that is not shown, if one would open a ticket."""
+    verdict = called_for(change, named)
+    return replace(verdict, cause=Cause.UNSEEN) if verdict is not None and verdict.cause is Cause.FIRING else None
+
+
+def heartbeats_lost(loss: Loss, partition: int) -> Verdict:
+    """The verdict that an org's heartbeats are lost, about all of them."""
+    return Verdict(
+        id=loss.id,
+        cause=Cause.FIRING,
+        org=loss.org,
+        subject=ALL_HEARTBEATS,
+        condition=LOST,
+        at=loss.begun_at,
+        since=loss.since,
+        policy_version=loss.policy_version,
+        evidence={"reason": LOST, "unknown": loss.unknown, "counted": loss.counted, "partition": partition},
+        named=Named(name="All heartbeats"),
+    )
 
 
 def publishing_began(

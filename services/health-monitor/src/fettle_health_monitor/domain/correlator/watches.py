@@ -30,6 +30,9 @@ class WatchKind(StrEnum):
     FEW_LEFT = "few_left"
     """Fewer devices than make many are down on the list of a ticket about many. Ends when they are many again."""
 
+    FEW_UNKNOWN = "few_unknown"
+    """Fewer than a fifth of those whose heartbeats were lost are unknown. Ends when they are more again."""
+
 
 _CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
     {
@@ -37,6 +40,7 @@ _CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
         WatchKind.HEALTHY_ANEW: (Cause.RECOVERED, "healthy_anew"),
         WatchKind.JUDGED_AFRESH: (Cause.JUDGED_AFRESH, "judged_afresh"),
         WatchKind.FEW_LEFT: (Cause.FEW_LEFT, "few_left"),
+        WatchKind.FEW_UNKNOWN: (Cause.RECOVERED, "few_unknown"),
     }
 )
 

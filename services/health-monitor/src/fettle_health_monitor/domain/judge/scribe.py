@@ -9,6 +9,7 @@ from fettle_health_monitor.domain.judge.states import Reason, State
 from fettle_health_monitor.domain.judgements import (
     Change,
     Evidence,
+    HeardAgain,
     Hello,
     InForce,
     Judgement,
@@ -105,6 +106,22 @@ class Scribe:
                     timeout_s=timeout_ms / 1000,
                     debounce_s=debounce_ms / 1000,
                 ),
+            )
+        )
+
+    def heard_again(self, key: str, condition: str | None, status: str, at: int) -> None:
+        org, _, subject = key.partition("/")
+        place = self._next_place()
+        self.judgements.append(
+            HeardAgain(
+                shard=self.shard,
+                generation=self.generation,
+                place=place,
+                org=org,
+                subject=subject,
+                condition=condition,
+                status=status,
+                at=at,
             )
         )
 

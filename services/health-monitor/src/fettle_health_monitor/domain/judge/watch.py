@@ -141,11 +141,20 @@ class Watch:
         self._now_reads(row, _READINGS[self.subjects.reported[row]], Reason.POLICY_CHANGED)
 
     def _now_reads(self, row: int, reading: Reading, reason: Reason) -> None:
+        before = self.subjects.reading[row]
         if not self.judging:
             self.subjects.reading[row] = reading
-        elif self.subjects.reading[row] != reading:
+        elif before != reading:
+            told = len(self.scribe.judgements)
             self._read(row, reading, self.clock.now, reason)
+            if before == Reading.SILENT and reason is Reason.REPORTED and len(self.scribe.judgements) == told:
+                self._tell_heard_again(row, reading)
             self.timers.queue(row, self.due_at(row))
+
+    def _tell_heard_again(self, row: int, reading: Reading) -> None:
+        """No change of state says that the subject is silent no more."""
+        key, at = self.subjects.keys[row].decode(), self.clock.at(self.clock.now)
+        self.scribe.heard_again(key, self.condition_of(row).word, reading.word, at)
 
     def _read(self, row: int, reading: Reading, instant: int, reason: Reason) -> None:
         subjects = self.subjects

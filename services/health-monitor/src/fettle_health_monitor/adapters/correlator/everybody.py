@@ -1,0 +1,148 @@
+"""All subjects of an org as they stand, for orgs in which nearly everybody may be down."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid5
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.times import parse_time, to_ms
+from fettle_health_monitor.domain.correlator.losses import Past
+from fettle_health_monitor.domain.correlator.verdicts import VERDICTS
+from fettle_health_monitor.domain.judgements import Change, Evidence
+
+_KNOWN = text("""
+    SELECT subject, shard, generation, state, condition, since_at, changed_at, policy_version, evidence, integration,
+           model, interval_s
+    FROM subject WHERE org = :org AND subject = ANY(CAST(:subjects AS text[]))
+""")
+
+_EVERYBODY = text("""
+    SELECT subject, shard, generation, state, condition, since_at, changed_at, policy_version, integration, model,
+           interval_s, CASE WHEN state IN ('pending_open', 'firing') THEN evidence END AS evidence
+    FROM subject WHERE org = :org AND state IS NOT NULL
+""")
+
+_PAST = text("""
+    SELECT at, subject, from_state, to_state FROM transition WHERE org = :org AND at > :after ORDER BY at, position
+""")
+
+_DOWN = text("SELECT count(*) FROM subject WHERE org = :org AND state IN ('pending_open', 'firing')")
+
+_WELL = text("""
+    SELECT integration, model, interval_s, count(*) AS number FROM (
+        SELECT integration, model, interval_s FROM subject
+        WHERE org = :org AND state = 'healthy' AND changed_at <= :before LIMIT :enough
+    ) AS well GROUP BY integration, model, interval_s
+""")
+
+_PROFILES = text("SELECT DISTINCT integration, model, interval_s FROM subject WHERE org = :org")
+
+_SILENCED = text("SELECT DISTINCT subject FROM silence WHERE org = :org AND starts_at <= :at AND ends_at > :at")
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What a subject's rules follow from."""
+
+    subject: str
+    shard: int
+    integration: str | None
+    model: str | None
+    interval_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """An org's judged subjects as they stand, and what changed since an instant."""
+
+    rows: Sequence[Row[Any]]
+    past: list[Past]
+    at_beginning: Mapping[str, str | None]
+    """Those that have changed since, as they were then."""
+
+
+async def known(connection: AsyncConnection, org: str, subjects: Collection[str]) -> dict[str, Row[Any]]:
+    """The live rows of these subjects; unknown ones are left out."""
+    rows = await connection.execute(_KNOWN, {"org": org, "subjects": list(subjects)})
+    return {row.subject: row for row in rows}
+
+
+async def everybody(connection: AsyncConnection, org: str, after: int) -> Everybody:
+    """All subjects of an org that are judged, and what changed after this instant. Reads all of them: for orgs in which
+    nearly everybody is down."""
+    rows = (await connection.execute(_EVERYBODY, {"org": org})).all()
+    past, at_beginning = list[Past](), dict[str, str | None]()
+    for row in await connection.execute(_PAST, {"org": org, "after": after}):
+        past.append(Past(row.at, row.subject, row.to_state))
+        at_beginning.setdefault(row.subject, row.from_state)
+    return Everybody(rows, past, at_beginning)
+
+
+async def down(connection: AsyncConnection, org: str) -> int:
+    """How many subjects of the org are pending or firing."""
+    return int(await connection.scalar(_DOWN, {"org": org}) or 0)
+
+
+async def well(connection: AsyncConnection, org: str, *, before: int, enough: int) -> list[tuple[Profiled, int]]:
+    """Healthy subjects that have not changed since `before`, counted by what their rules follow from; not all of them
+    where there are more than `enough`."""
+    rows = await connection.execute(_WELL, {"org": org, "before": before, "enough": enough})
+    return [(Profiled("", 0, row.integration, row.model, _interval(row)), row.number) for row in rows]
+
+
+async def profiles(connection: AsyncConnection, org: str) -> list[Profiled]:
+    """All that the org's subjects' rules follow from."""
+    rows = await connection.execute(_PROFILES, {"org": org})
+    return [Profiled("", 0, row.integration, row.model, _interval(row)) for row in rows]
+
+
+async def silenced(connection: AsyncConnection, org: str, at: int) -> set[str]:
+    """The subjects of which a silence has begun by this instant and has not had its last end."""
+    return set(await connection.scalars(_SILENCED, {"org": org, "at": at}))
+
+
+def last_change(org: str, row: Row[Any]) -> Change:
+    """What a subject's live row says, as the change that brought it there."""
+    seen = row.evidence or {}
+    evidence = Evidence(
+        last_heard=_ms(seen.get("last_heard")),
+        deadline=_ms(seen.get("deadline")),
+        partition=seen.get("partition", row.shard),
+        offset=seen.get("offset", 0),
+        status=seen.get("status"),
+        timeout_s=seen.get("timeout_s", 0.0),
+        debounce_s=seen.get("debounce_s", 0.0),
+    )
+    return Change(
+        shard=row.shard,
+        generation=row.generation,
+        place=(seen.get("offset", 0), 0),
+        id=str(uuid5(VERDICTS, f"{org}/{row.subject}/{row.state}/{row.changed_at}")),
+        org=org,
+        subject=row.subject,
+        from_state=None,
+        to_state=row.state,
+        condition=row.condition,
+        at=row.changed_at,
+        since=row.since_at,
+        reason=seen.get("reason", ""),
+        policy_version=row.policy_version or 0,
+        flap_count=0,
+        evidence=evidence,
+    )
+
+
+def profiled(row: Row[Any]) -> Profiled:
+    """What a row's rules follow from."""
+    return Profiled(row.subject, row.shard, row.integration, row.model, _interval(row))
+
+
+def _interval(row: Row[Any]) -> int | None:
+    return None if row.interval_s is None else int(row.interval_s)
+
+
+def _ms(text: str | None) -> int | None:
+    return None if text is None else to_ms(parse_time(text))

@@ -1,0 +1,326 @@
+"""Lost heartbeats: the intervals, whose subjects are shown otherwise than judged, and what waits for its turn."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.adapters.correlator.everybody import Profiled, profiled
+from fettle_health_monitor.adapters.correlator.live import columns_of
+from fettle_health_monitor.adapters.correlator.watches import Shown
+from fettle_health_monitor.domain.correlator.losses import Loss
+from fettle_health_monitor.domain.correlator.unseen import Due, Unseen, Until
+from fettle_health_monitor.domain.judgements import Change, HeardAgain, decode, encode
+
+_SHOWN = """
+    unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+           CAST(:at AS bigint[]), CAST(:clocks AS bigint[])) AS now (partition, shard, generation, at, clock)
+"""
+
+_REACH = "unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[])) AS reach (partition, before)"
+
+_IN_ORDER = text("""
+    SELECT org FROM unnest(CAST(:orgs AS text[])) AS asked (org)
+    WHERE EXISTS (SELECT FROM held_judgement AS held WHERE held.org = asked.org)
+       OR EXISTS (SELECT FROM unseen_subject AS unseen WHERE unseen.org = asked.org)
+       OR EXISTS (SELECT FROM loss WHERE loss.org = asked.org AND (holds_until IS NULL OR holds_until >= :at))
+""")
+
+_HOLD = text("""
+    INSERT INTO held_judgement (partition, org, at, judgement)
+    SELECT partition, org, at, judgement
+    FROM unnest(CAST(:partitions AS integer[]), CAST(:orgs AS text[]), CAST(:at AS bigint[]),
+                CAST(CAST(:judgements AS text[]) AS jsonb[]))
+         WITH ORDINALITY AS held (partition, org, at, judgement, place)
+    ORDER BY place
+""")
+
+_ORGS_WITH_READY = text(f"""
+    SELECT DISTINCT org FROM held_judgement AS held JOIN {_REACH} ON held.partition = reach.partition AND at < before
+""")  # noqa: S608
+
+_ORGS_WITH_DUE = text(f"""
+    SELECT DISTINCT org FROM unseen_subject AS unseen JOIN {_SHOWN}
+         ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
+            AND due_clock <= now.clock
+""")  # noqa: S608
+
+_TAKE_HELD = text(f"""
+    WITH ready AS (
+        DELETE FROM held_judgement AS held USING {_REACH}
+        WHERE held.partition = reach.partition AND at < before AND org = ANY(CAST(:orgs AS text[]))
+        RETURNING held.*
+    )
+    SELECT org, partition, judgement FROM ready
+    ORDER BY at, judgement->'shard', judgement->'place'->0, judgement->'place'->1
+""")  # noqa: S608
+
+_DUE = text(f"""
+    SELECT org, subject, unseen.partition, due_clock, now.at - (now.clock - due_clock) AS due_at
+    FROM unseen_subject AS unseen JOIN {_SHOWN}
+         ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
+    JOIN {_REACH} ON reach.partition = unseen.partition
+    WHERE due_clock <= now.clock AND now.at - (now.clock - due_clock) < before AND org = ANY(CAST(:orgs AS text[]))
+    ORDER BY due_at, subject
+""")  # noqa: S608
+
+_LATEST = text("SELECT * FROM loss WHERE org = :org ORDER BY begun_at DESC LIMIT 1")
+
+_SAVE = text("""
+    INSERT INTO loss (id, org, since_at, begun_at, policy_version, counted, lost, unknown, heard, heard_behind,
+                      resumed_at, few_since_at, holds_until)
+    VALUES (:id, :org, :since_at, :begun_at, :policy_version, :counted, :lost, :unknown, :heard, :heard_behind,
+            :resumed_at, :few_since_at, :holds_until)
+    ON CONFLICT (id) DO UPDATE SET
+        lost = excluded.lost, unknown = excluded.unknown, heard = excluded.heard,
+        heard_behind = excluded.heard_behind, resumed_at = excluded.resumed_at,
+        few_since_at = excluded.few_since_at, holds_until = coalesce(excluded.holds_until, loss.holds_until)
+""")
+
+_UNSEEN = text("""
+    SELECT subject, shown, shown_condition, judged, lost, generation, start_clock, due_clock
+    FROM unseen_subject WHERE org = :org AND subject = ANY(CAST(:subjects AS text[]))
+""")
+
+_KEEP = text("""
+    INSERT INTO unseen_subject (org, subject, partition, shard, shown, shown_condition, judged, lost, generation,
+                                start_clock, due_clock)
+    SELECT :org, subject, :partition, shard, shown, condition, judged, lost, generation, start_clock, due_clock
+    FROM unnest(CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:shown AS text[]),
+                CAST(:conditions AS text[]), CAST(CAST(:judged AS text[]) AS jsonb[]), CAST(:lost AS boolean[]),
+                CAST(:generations AS bigint[]), CAST(:start_clocks AS bigint[]), CAST(:due_clocks AS bigint[]))
+         AS kept (subject, shard, shown, condition, judged, lost, generation, start_clock, due_clock)
+    ON CONFLICT (org, subject) DO UPDATE SET
+        shard = excluded.shard, shown = excluded.shown, shown_condition = excluded.shown_condition,
+        judged = excluded.judged, lost = excluded.lost, generation = excluded.generation,
+        start_clock = excluded.start_clock, due_clock = excluded.due_clock
+""")
+
+_LEAVE = text("DELETE FROM unseen_subject WHERE org = :org AND subject = ANY(CAST(:subjects AS text[]))")
+
+_WITHOUT_TIMER = text("""
+    SELECT subject, unseen.shard, integration, model, interval_s
+    FROM unseen_subject AS unseen JOIN subject USING (org, subject)
+    WHERE org = :org AND due_clock IS NULL AND shown <> 'healthy'
+""")
+
+_GIVE_TIMERS = text("""
+    UPDATE unseen_subject AS unseen
+    SET generation = given.generation, start_clock = given.start_clock, due_clock = given.due_clock
+    FROM unnest(CAST(:subjects AS text[]), CAST(:generations AS bigint[]), CAST(:start_clocks AS bigint[]),
+                CAST(:due_clocks AS bigint[])) AS given (subject, generation, start_clock, due_clock)
+    WHERE org = :org AND unseen.subject = given.subject
+""")
+
+_TAKE_TIMERS = text("""
+    UPDATE unseen_subject SET generation = NULL, start_clock = NULL, due_clock = NULL
+    WHERE org = :org AND due_clock IS NOT NULL
+""")
+
+_BEGIN_ANEW = text(f"""
+    UPDATE unseen_subject AS unseen SET generation = now.generation, start_clock = now.clock,
+                                        due_clock = now.clock + due_clock - start_clock
+    FROM {_SHOWN}
+    WHERE unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation < now.generation
+""")  # noqa: S608
+
+_HEARD_AGAIN = text("""
+    UPDATE subject SET evidence = subject.evidence || news.said
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(CAST(:said AS text[]) AS jsonb[]))
+         AS news (org, subject, said)
+    WHERE subject.org = news.org AND subject.subject = news.subject
+""")
+
+
+async def in_order(connection: AsyncConnection, orgs: Collection[str], at: int) -> set[str]:
+    """Those of these orgs whose changes must be taken in in the order of their instants, one shard's with the others'.
+    `at` is how far all of it has been judged."""
+    return {row.org for row in await connection.execute(_IN_ORDER, {"orgs": list(orgs), "at": at})}
+
+
+async def hold(
+    connection: AsyncConnection, judgements: Sequence[Change | HeardAgain], partition_of: Mapping[str, int]
+) -> None:
+    """Keeps them until the clocks have passed them."""
+    await connection.execute(
+        _HOLD,
+        {
+            "partitions": [partition_of[each.org] for each in judgements],
+            "orgs": [each.org for each in judgements],
+            "at": [each.at for each in judgements],
+            "judgements": [encode(each).decode() for each in judgements],
+        },
+    )
+
+
+async def orgs_with_ready(
+    connection: AsyncConnection, before: Mapping[int, int], clocks: Collection[Shown]
+) -> set[str]:
+    """The orgs in which something held or a timer has its turn."""
+    ready = await connection.execute(_ORGS_WITH_READY, _reach(before))
+    due = await connection.execute(_ORGS_WITH_DUE, _now(clocks))
+    return {row.org for row in ready} | {row.org for row in due}
+
+
+async def take_held(
+    connection: AsyncConnection, before: Mapping[int, int], orgs: Collection[str]
+) -> list[tuple[int, Change | HeardAgain]]:
+    """Takes what has its turn in these (locked) orgs, in its order, each with its partition."""
+    rows = await connection.execute(_TAKE_HELD, {**_reach(before), "orgs": list(orgs)})
+    found = [(row.partition, decode(json.dumps(row.judgement).encode())) for row in rows]
+    return [(partition, each) for partition, each in found if isinstance(each, (Change, HeardAgain))]
+
+
+async def due(
+    connection: AsyncConnection, before: Mapping[int, int], clocks: Collection[Shown], orgs: Collection[str]
+) -> list[tuple[int, str, Due]]:
+    """Timers of unseen subjects in these orgs that have run out and have their turn: partition, org, which and when."""
+    values = {**_now(clocks), "orgs": list(orgs)}
+    reach = {"partitions": values["partitions"], "before": [before[partition] for partition, _ in clocks]}
+    rows = await connection.execute(_DUE, {**values, **reach})
+    return list(
+        {
+            (row.org, row.subject): (row.partition, row.org, Due(row.subject, row.due_at, row.due_clock))
+            for row in rows
+        }.values()
+    )
+
+
+async def latest(connection: AsyncConnection, org: str) -> Loss | None:
+    """The org's last loss, over or not."""
+    row = (await connection.execute(_LATEST, {"org": org})).one_or_none()
+    if row is None:
+        return None
+    return Loss(
+        id=row.id,
+        org=row.org,
+        since=row.since_at,
+        begun_at=row.begun_at,
+        policy_version=row.policy_version,
+        counted=row.counted,
+        lost=row.lost,
+        unknown=row.unknown,
+        heard=frozenset(row.heard),
+        heard_behind=frozenset(row.heard_behind),
+        resumed_at=row.resumed_at,
+        few_since=row.few_since_at,
+    )
+
+
+async def save(connection: AsyncConnection, loss: Loss, holds_until: int | None) -> None:
+    await connection.execute(
+        _SAVE,
+        {
+            "id": loss.id,
+            "org": loss.org,
+            "since_at": loss.since,
+            "begun_at": loss.begun_at,
+            "policy_version": loss.policy_version,
+            "counted": loss.counted,
+            "lost": loss.lost,
+            "unknown": loss.unknown,
+            "heard": sorted(loss.heard),
+            "heard_behind": sorted(loss.heard_behind),
+            "resumed_at": loss.resumed_at,
+            "few_since_at": loss.few_since,
+            "holds_until": holds_until,
+        },
+    )
+
+
+async def unseen(connection: AsyncConnection, org: str, subjects: Collection[str]) -> dict[str, Unseen]:
+    """Those of these subjects that are shown otherwise than judged."""
+    rows = await connection.execute(_UNSEEN, {"org": org, "subjects": list(subjects)})
+    return {row.subject: _unseen(row) for row in rows}
+
+
+async def keep(connection: AsyncConnection, org: str, partition: int, rows: Sequence[Unseen]) -> None:
+    untils = [row.until for row in rows]
+    await connection.execute(
+        _KEEP,
+        {
+            "org": org,
+            "partition": partition,
+            "subjects": [row.subject for row in rows],
+            "shards": [row.judged.shard for row in rows],
+            "shown": [row.shown for row in rows],
+            "conditions": [row.condition for row in rows],
+            "judged": [encode(row.judged).decode() for row in rows],
+            "lost": [row.lost for row in rows],
+            "generations": [None if until is None else until.generation for until in untils],
+            "start_clocks": [None if until is None else until.start_clock for until in untils],
+            "due_clocks": [None if until is None else until.due_clock for until in untils],
+        },
+    )
+
+
+async def leave(connection: AsyncConnection, org: str, subjects: Collection[str]) -> None:
+    """These are shown as judged again."""
+    await connection.execute(_LEAVE, {"org": org, "subjects": list(subjects)})
+
+
+async def without_timer(connection: AsyncConnection, org: str) -> list[Profiled]:
+    """The unseen subjects that have no timer."""
+    return [profiled(row) for row in await connection.execute(_WITHOUT_TIMER, {"org": org})]
+
+
+async def give_timers(connection: AsyncConnection, org: str, timers: Mapping[str, Until]) -> None:
+    await connection.execute(
+        _GIVE_TIMERS,
+        {
+            "org": org,
+            "subjects": list(timers),
+            "generations": [until.generation for until in timers.values()],
+            "start_clocks": [until.start_clock for until in timers.values()],
+            "due_clocks": [until.due_clock for until in timers.values()],
+        },
+    )
+
+
+async def take_timers(connection: AsyncConnection, org: str) -> None:
+    """Heartbeats are lost again: no unseen subject has a timer."""
+    await connection.execute(_TAKE_TIMERS, {"org": org})
+
+
+async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
+    """Shards whose log began anew: timers last their whole length on the new clock."""
+    await connection.execute(_BEGIN_ANEW, _now(clocks))
+
+
+async def record_heard_again(connection: AsyncConnection, heard: Sequence[HeardAgain]) -> None:
+    """What is known of these subjects does not rest on silence any more."""
+    last = {(each.org, each.subject): each for each in heard}
+    said = [{"deadline": None, "status": each.status} for each in last.values()]
+    await connection.execute(_HEARD_AGAIN, {**columns_of(last), "said": [json.dumps(each) for each in said]})
+
+
+def _unseen(row: Row[Any]) -> Unseen:
+    until = None
+    if row.due_clock is not None:
+        until = Until(row.generation, row.start_clock, row.due_clock)
+    judged = msgspec.convert(row.judged, Change)
+    return Unseen(
+        subject=row.subject,
+        shown=row.shown,
+        condition=row.shown_condition,
+        judged=judged,
+        lost=row.lost,
+        until=until,
+    )
+
+
+def _reach(before: Mapping[int, int]) -> dict[str, object]:
+    return {"partitions": list(before), "before": list(before.values())}
+
+
+def _now(clocks: Collection[Shown]) -> dict[str, object]:
+    return {
+        "partitions": [partition for partition, _ in clocks],
+        "shards": [clock.shard for _, clock in clocks],
+        "generations": [clock.generation for _, clock in clocks],
+        "at": [clock.at for _, clock in clocks],
+        "clocks": [clock.clock for _, clock in clocks],
+    }

@@ -1,0 +1,259 @@
+"""Lost heartbeats, around one batch: which orgs are taken in in order, and what the world is shown of them."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from uuid import uuid5
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.adapters.correlator import everybody, live, losses, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator.everybody import Profiled
+from fettle_health_monitor.correlator.news import News
+from fettle_health_monitor.correlator.reach import Reach
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.losses import (
+    ALL_HEARTBEATS,
+    COUNTED_AT_LEAST,
+    LOST,
+    Census,
+    Loss,
+    Standing,
+    integration_behind,
+    may_lose,
+    would_fire_by_silence,
+)
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.unseen import Due, Event, Rules, Seeing, Until
+from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, unseen
+from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
+from fettle_health_monitor.domain.judgements import Change, HeardAgain
+from fettle_health_monitor.metrics import LOSSES
+
+log = structlog.get_logger(__name__)
+
+Record: TypeAlias = Callable[[Sequence[Change], Mapping[str, int]], Awaitable[None]]
+"""Takes in changes as they are to be shown; by org the partition that they came by."""
+
+
+async def hold_back(connection: AsyncConnection, news: News, reach: Reach) -> list[Change]:
+    """Keeps what must wait for its turn: all about an org whose heartbeats are lost, or may be. Answers with the
+    changes that can be taken in at once."""
+    orgs = {change.org for change in news.changes} | {heard.org for heard in news.heard_again}
+    if not orgs:
+        return []
+    judged_until = min(horizon.before for horizon in reach.horizons.values()) if reach.horizons else 0
+    waiting = await losses.in_order(connection, orgs, judged_until)
+    for org in sorted(orgs - waiting):
+        changes = [change for change in news.changes if change.org == org]
+        if any(would_fire_by_silence(change) for change in changes) and await _may_lose(connection, org, changes):
+            waiting.add(org)
+    held: list[Change | HeardAgain] = [change for change in news.changes if change.org in waiting]
+    held += [heard for heard in news.heard_again if heard.org in waiting]
+    if held:
+        await losses.hold(connection, held, news.partition_of)
+    if heard := [each for each in news.heard_again if each.org not in waiting]:
+        await losses.record_heard_again(connection, heard)
+    return [change for change in news.changes if change.org not in waiting]
+
+
+async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> bool:
+    """A cheap look at whether heartbeats of the org can be lost while these changes are taken in."""
+    version = (await policies.newest(connection, {org})).get(org)
+    down = await everybody.down(connection, org) + len(changes)
+    if version is None or down < COUNTED_AT_LEAST:
+        return False
+    window_ms = _window_ms(version)
+    first = min(change.at for change in changes)
+    silenced = len(await everybody.silenced(connection, org, first))
+    not_counted = silenced + len(version.policy.overrides) + len(changes)
+    enough = down // 4 + 1 + not_counted
+    found = await everybody.well(connection, org, before=first - window_ms, enough=enough)
+    well = sum(number for one, number in found if _rules(version, one).timeout_ms <= window_ms)
+    return may_lose(down, well - not_counted)
+
+
+@dataclass(slots=True)
+class _Ready:
+    """What has its turn in one org, and the partition that it came by."""
+
+    partition: int
+    events: list[Event] = field(default_factory=list)
+
+
+async def take_in_order(connection: AsyncConnection, reach: Reach, orgs: Collection[str], record: Record) -> None:
+    """Takes in what has its turn in these (locked) orgs: what was held back, and the timers of subjects that are shown
+    otherwise than judged."""
+    ready: dict[str, _Ready] = {}
+    for partition, held in await losses.take_held(connection, reach.before, orgs):
+        ready.setdefault(held.org, _Ready(partition)).events.append(held)
+    for partition, org, timer in await losses.due(connection, reach.before, reach.clocks, orgs):
+        ready.setdefault(org, _Ready(partition)).events.append(timer)
+    versions = await policies.newest(connection, ready)
+    for org, turn in sorted(ready.items()):
+        if org in versions:
+            await _Org(connection, versions[org], turn.partition, reach, record).take(turn.events)
+
+
+class _Org:
+    """One org in one transaction."""
+
+    def __init__(
+        self, connection: AsyncConnection, version: PolicyVersion, partition: int, reach: Reach, record: Record
+    ) -> None:
+        self._connection, self._version, self._partition = connection, version, partition
+        self._org, self._reach, self._record = version.org, reach, record
+        self._known: dict[str, Row[Any]] = {}
+        self._clocks: dict[int, ShardClock] = {}
+        self._blind: Mapping[int, int] = {}
+
+    async def take(self, events: Sequence[Event]) -> None:
+        connection, org = self._connection, self._org
+        self._clocks = {clock.shard: clock for clock in await progress.clocks(connection, self._partition)}
+        self._blind = await progress.blind_until(connection)
+        rest = list(events)
+        while rest:
+            before = await losses.latest(connection, org)
+            seeing = await self._seeing(before, rest)
+            rest = seeing.take(rest)
+            await self._write(seeing, before)
+            if rest:
+                timers = await losses.due(connection, self._reach.before, self._reach.clocks, {org})
+                asked = {event.subject for event in rest if isinstance(event, Due)}
+                rest += [timer for _, _, timer in timers if timer.subject not in asked]
+
+    async def _seeing(self, loss: Loss | None, events: Sequence[Event]) -> Seeing:
+        connection, org = self._connection, self._org
+        subjects = {event.subject for event in events}
+        self._known = await everybody.known(connection, org, subjects)
+        return Seeing(
+            before=self._reach.before[self._partition],
+            loss=loss,
+            unseen=await losses.unseen(connection, org, subjects),
+            census=await self._census(events) if loss is None or loss.resumed_at is not None else None,
+            rules_of=lambda subject: _rules(self._version, self._profile(subject)),
+            known=lambda subject: everybody.last_change(org, self._known[subject]),
+            clock_at=self._clock_at,
+        )
+
+    async def _census(self, events: Sequence[Event]) -> Census | None:
+        """None where nothing in these events can lose heartbeats."""
+        candidates = [event for event in events if isinstance(event, Change) and would_fire_by_silence(event)]
+        changes = [event for event in events if isinstance(event, Change)]
+        if not candidates or not await _may_lose(self._connection, self._org, changes):
+            return None
+        window_ms = _window_ms(self._version)
+        begins = candidates[0].at - window_ms
+        fleet = await everybody.everybody(self._connection, self._org, begins)
+        silenced = await everybody.silenced(self._connection, self._org, candidates[0].at)
+        self._known |= {row.subject: row for row in fleet.rows if row.subject not in self._known}
+        standings = {}
+        for row in fleet.rows:
+            timeout_ms = _rules(self._version, everybody.profiled(row)).timeout_ms
+            standings[row.subject] = Standing(
+                state=row.state,
+                silent=(row.evidence or {}).get("deadline") is not None,
+                at_beginning=fleet.at_beginning.get(row.subject, row.state),
+                counts=row.subject not in silenced and timeout_ms <= window_ms,
+                integration=integration_behind(row.subject, row.integration),
+            )
+        return Census(standings, fleet.past, window_ms)
+
+    async def _write(self, seeing: Seeing, before: Loss | None) -> None:
+        connection, org, loss = self._connection, self._org, seeing.loss
+        begins = loss is not None and (before is None or before.id != loss.id)
+        resumes = loss is not None and loss.resumed_at is not None and (begins or before != loss)
+        resumes = resumes and (begins or before is None or before.resumed_at is None)
+        partition_of = {org: self._partition}
+        if seeing.shown:
+            await self._record(seeing.shown, partition_of)
+        if seeing.heard_again:
+            await losses.record_heard_again(connection, list(seeing.heard_again.values()))
+        if begins:
+            await losses.take_timers(connection, org)
+        if seeing.touched:
+            rows = [seeing.unseen[subject] for subject in sorted(seeing.touched)]
+            await losses.keep(connection, org, self._partition, rows)
+        if seeing.gone:
+            await losses.leave(connection, org, sorted(seeing.gone))
+        if loss is not None and loss != before:
+            await losses.save(connection, loss, await self._resume(loss) if resumes else None)
+            await self._watch(loss, before if before is not None and before.id == loss.id else None)
+        called = await self._called(seeing)
+        if begins and loss is not None:
+            called.append(heartbeats_lost(loss, self._partition))
+            LOSSES.inc()
+            log.warning("heartbeats.lost", org=org, unknown=loss.unknown, counted=loss.counted)
+        if called:
+            await verdicts.wait(connection, called, partition_of)
+
+    async def _called(self, seeing: Seeing) -> list[Verdict]:
+        if not seeing.called:
+            return []
+        names = await live.names(self._connection, {(each.org, each.subject) for each in seeing.called})
+        verdicts_ = (unseen(each, names.get((each.org, each.subject), live.Known())) for each in seeing.called)
+        return [verdict for verdict in verdicts_ if verdict is not None]
+
+    async def _resume(self, loss: Loss) -> int:
+        """Everybody who is still unseen has a full timeout from now on. Answers until when the silence of somebody
+        else may have begun while nobody was heard."""
+        assert loss.resumed_at is not None  # noqa: S101 - the caller has looked
+        log.info("heartbeats.back", org=self._org, unknown=loss.unknown, lost=loss.lost)
+        timers = {}
+        for one in await losses.without_timer(self._connection, self._org):
+            clock = self._clock_at(one.shard, loss.resumed_at)
+            due = clock.clock + _rules(self._version, one).timeout_ms
+            timers[one.subject] = Until(clock.generation, clock.clock, due)
+        if timers:
+            await losses.give_timers(self._connection, self._org, timers)
+        timeouts = [
+            _rules(self._version, one).timeout_ms for one in await everybody.profiles(self._connection, self._org)
+        ]
+        set_apart = [override.timeout_s or 0 for override in self._version.policy.overrides]
+        return loss.resumed_at + max([*timeouts, *(1000 * timeout_s for timeout_s in set_apart)], default=0)
+
+    async def _watch(self, loss: Loss, before: Loss | None) -> None:
+        """The ticket is looked at when few have been unknown for the resolve debounce; more of them end that."""
+        few_before = None if before is None else before.few_since
+        if loss.few_since == few_before:
+            return
+        if loss.few_since is None:
+            await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
+            return
+        clock = min(self._clocks.values(), key=lambda each: each.at, default=None)
+        if clock is None:
+            return
+        watch = Watch.begin(
+            WatchKind.FEW_UNKNOWN,
+            cause=uuid5(loss.id, str(loss.few_since)),
+            org=self._org,
+            subject=ALL_HEARTBEATS,
+            condition=LOST,
+            shard=self._clock_at(clock.shard, loss.few_since),
+            since_at=loss.few_since,
+            lasting_ms=self._version.rules_for(ALL_HEARTBEATS, None, None).resolve_debounce_s * 1000,
+        )
+        await watches.begin(self._connection, [watch], {self._org: self._partition})
+
+    def _profile(self, subject: str) -> Profiled:
+        row = self._known.get(subject)
+        return Profiled(subject, 0, None, None, None) if row is None else everybody.profiled(row)
+
+    def _clock_at(self, shard: int, at: int) -> ShardClock:
+        """A shard's clock as it was at an instant; as it is now if it has not observed all time since."""
+        clock = self._clocks.get(shard)
+        if clock is None:
+            return ShardClock(shard, NO_GENERATION, at, 0)
+        return clock if self._blind.get(shard, 0) > at else clock.back_at(at)
+
+
+def _rules(version: PolicyVersion, one: Profiled) -> Rules:
+    rules = version.rules_for(one.subject or ALL_HEARTBEATS, one.integration, one.model)
+    integration = integration_behind(one.subject, one.integration)
+    return Rules(rules.timeout_for(one.interval_s) * 1000, rules.open_debounce_s * 1000, integration)
+
+
+def _window_ms(version: PolicyVersion) -> int:
+    return version.rules_for(ALL_HEARTBEATS, None, None).rollup_window_s * 1000

@@ -1,0 +1,198 @@
+"""Heartbeats of a whole org that stop arriving. Silence that is everybody's says nothing about anybody's device.
+
+Instants are broker milliseconds.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Final
+from uuid import UUID
+
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.domain.judgements import Change
+
+LOST: Final = "heartbeats_lost"
+"""What a ticket about it says is wrong."""
+
+ALL_HEARTBEATS: Final = "other/heartbeats"
+"""The subject of that ticket."""
+
+COUNTED_AT_LEAST: Final = 10
+BEHIND_AT_LEAST: Final = 2
+
+_DOWN = frozenset({HealthState.PENDING_OPEN, HealthState.FIRING})
+
+
+def by_silence(change: Change) -> bool:
+    """Whether the subject is in this state because nothing was heard of it."""
+    return change.evidence.deadline is not None
+
+
+def silent_from(change: Change) -> int:
+    """Since when nothing was heard of a subject that is down by silence, or could be."""
+    deadline = change.evidence.deadline
+    return change.at if deadline is None else deadline - round(change.evidence.timeout_s * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """The org's heartbeats do not arrive from `since` on, which was noticed at `begun_at`: `lost` of the `counted`
+    subjects had fallen silent. `lost` grows with those who become unknown later; `unknown` of them still are. `heard`
+    are those of them that were heard, until that are enough to say that reporting has resumed (`resumed_at`), and
+    `heard_behind` their integrations. Fewer than a fifth are unknown since `few_since`."""
+
+    id: UUID
+    org: str
+    since: int
+    begun_at: int
+    policy_version: int
+    counted: int
+    lost: int
+    unknown: int
+    heard: frozenset[str] = frozenset()
+    heard_behind: frozenset[str] = frozenset()
+    resumed_at: int | None = None
+    few_since: int | None = None
+
+    @property
+    def few_unknown(self) -> bool:
+        return self.unknown * 5 < self.lost
+
+    def hides(self, change: Change) -> bool:
+        """Whether this change rests on a silence in which the subject could not be heard."""
+        if not by_silence(change) or change.at < self.begun_at:
+            return False
+        return self.resumed_at is None or silent_from(change) < self.resumed_at
+
+    def hearing(self, subject: str, integration: str | None, at: int) -> "Loss":
+        """After one of the lost was heard. Reporting has resumed when those heard are behind two integrations, or a
+        tenth of all."""
+        if self.resumed_at is not None:
+            return self
+        heard = self.heard | {subject}
+        behind = self.heard_behind if integration is None else self.heard_behind | {integration}
+        resumed = len(behind) >= BEHIND_AT_LEAST or len(heard) * 10 >= self.lost
+        return replace(self, heard=heard, heard_behind=behind, resumed_at=at if resumed else None)
+
+    def becoming(self, at: int, *, unknown: int, lost: int = 0) -> "Loss":
+        """After so many more (or fewer) are unknown, and so many more have been lost."""
+        after = replace(self, unknown=self.unknown + unknown, lost=self.lost + lost)
+        few_since = (self.few_since or at) if after.few_unknown else None
+        return replace(after, few_since=few_since)
+
+
+@dataclass(slots=True)
+class Standing:
+    """How one subject stands: now, and when the window began. `counts`: it is not silenced, and its timeout is no
+    longer than the window. `integration` is what it is behind, or is."""
+
+    state: str | None
+    silent: bool
+    at_beginning: str | None
+    counts: bool
+    integration: str | None
+
+    @property
+    def is_counted(self) -> bool:
+        return self.counts and self.at_beginning == HealthState.HEALTHY
+
+    @property
+    def is_lost(self) -> bool:
+        return self.is_counted and self.silent and self.state in _DOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A subject moved to `state` at this instant."""
+
+    at: int
+    subject: str
+    state: str | None
+
+
+@dataclass(slots=True)
+class Census:
+    """All subjects of an org, as they stand while its changes are taken in one after the other. It begins at `begins`;
+    `past` are the changes since then, in their order, and the window's beginning moves over them."""
+
+    standings: dict[str, Standing]
+    past: list[Past]
+    window_ms: int
+    _moved: int = 0
+    _counted: int = 0
+    _lost: int = 0
+    _behind: Counter[str | None] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        for standing in self.standings.values():
+            self._add(standing, 1)
+
+    def _add(self, standing: Standing, by: int) -> None:
+        self._counted += by * standing.is_counted
+        if standing.is_lost:
+            self._lost += by
+            self._behind[standing.integration] += by
+
+    def move_to(self, at: int) -> None:
+        """The window ends at `at` now."""
+        while self._moved < len(self.past) and self.past[self._moved].at <= at - self.window_ms:
+            moved = self.past[self._moved]
+            self._moved += 1
+            if (standing := self.standings.get(moved.subject)) is not None:
+                self._add(standing, -1)
+                standing.at_beginning = moved.state
+                self._add(standing, 1)
+
+    def take(self, change: Change) -> None:
+        """A subject has changed."""
+        self.past.append(Past(change.at, change.subject, change.to_state))
+        standing = self.standings.get(change.subject)
+        if standing is None:
+            standing = self.standings[change.subject] = Standing(change.from_state, False, None, True, None)
+            self._add(standing, 1)
+        self._add(standing, -1)
+        standing.state, standing.silent = change.to_state, by_silence(change)
+        self._add(standing, 1)
+
+    def hear(self, subject: str) -> None:
+        """What is wrong with the subject is not its silence any more."""
+        if (standing := self.standings.get(subject)) is not None:
+            self._add(standing, -1)
+            standing.silent = False
+            self._add(standing, 1)
+
+    @property
+    def counted(self) -> int:
+        return self._counted
+
+    def loses(self) -> bool:
+        """Whether so many have fallen silent that heartbeats are lost: four fifths of those that are counted, ten at
+        least, behind two integrations."""
+        behind = sum(1 for integration, number in self._behind.items() if integration is not None and number > 0)
+        enough = self._lost >= COUNTED_AT_LEAST and behind >= BEHIND_AT_LEAST
+        return enough and self._lost * 5 >= self._counted * 4
+
+    def pending_by_silence(self) -> list[str]:
+        return sorted(
+            subject
+            for subject, standing in self.standings.items()
+            if standing.state == HealthState.PENDING_OPEN and standing.silent
+        )
+
+
+def integration_behind(subject: str, integration: str | None) -> str | None:
+    """The integration that a subject reports through: an integration is its own."""
+    kind, _, id = subject.partition("/")
+    return id if kind == "integration" else integration
+
+
+def may_lose(down: int, well: int) -> bool:
+    """Whether heartbeats can be lost where at most `down` subjects are down and at least `well` that are counted are
+    not: a bound that costs little, so that nobody has to be counted in vain."""
+    return down >= COUNTED_AT_LEAST and down >= well * 4
+
+
+def would_fire_by_silence(change: Change) -> bool:
+    """The changes at which it is decided whether heartbeats are lost."""
+    fires = change.from_state == HealthState.PENDING_OPEN and change.to_state == HealthState.FIRING
+    return fires and by_silence(change)

@@ -1,0 +1,363 @@
+"""What the world is shown of an org's subjects while, and after, its heartbeats are lost.
+
+Shards judge every subject by what is heard of it; that a silence is everybody's no shard can know. Of a subject whose
+silence hides behind lost heartbeats something else is shown than what its shard says, until the two agree again:
+
+- who was healthy or pending is unknown; who had been firing, pending resolve or flapping is shown as it was;
+- one that is heard is what its heartbeat says: healthy, or pending with a full open debounce;
+- from the moment at which reporting has resumed the others have a full timeout. One that is unknown is pending after
+  it, and fires after its open debounce; one that was frozen is what its shard says.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from itertools import count
+from typing import TypeAlias
+from uuid import UUID, uuid5
+
+from msgspec import structs
+
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.losses import Census, Loss, silent_from, would_fire_by_silence
+from fettle_health_monitor.domain.judgements import Change, HeardAgain
+
+FAILING = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
+"""The states that are frozen while the subject cannot be heard."""
+
+WELL = frozenset({HealthState.HEALTHY, HealthState.PENDING_RESOLVE})
+"""The states out of which, and into which, a subject is heard to be well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """A timer on a shard's own clock, in milliseconds of it."""
+
+    generation: int
+    start_clock: int
+    due_clock: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """A subject that is shown as `shown`, about `condition`, while its shard's last word is `judged`. `lost`: it has
+    become unknown by lost heartbeats. `until` is its fresh timeout, or its open debounce while it is shown pending."""
+
+    subject: str
+    shown: str
+    condition: str | None
+    judged: Change
+    lost: bool = False
+    until: Until | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The timer of an unseen subject, due on its shard's clock at `due_clock`, has run out at this instant."""
+
+    subject: str
+    at: int
+    due_clock: int
+
+
+Event: TypeAlias = Change | HeardAgain | Due
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts for one subject, in milliseconds, and the integration that it reports through."""
+
+    timeout_ms: int
+    open_debounce_ms: int
+    integration: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Seeing:
+    """One org, while what happened to its subjects before the instant `before` is taken in.
+
+    `unseen` are those of the subjects concerned that are shown otherwise. `census` counts all of the org's, None where
+    heartbeats cannot be lost. `known` says how a subject stood before, `clock_at` how a shard's clock did then.
+
+    Filled in: `shown` is for the world; `called` are shards' changes that call for verdicts and are not shown;
+    `heard_again` is who has not changed since; `touched` and `gone` are of the unseen; `loss` is as it then is.
+    """
+
+    before: int
+    loss: Loss | None
+    unseen: dict[str, Unseen]
+    census: Census | None
+    rules_of: Callable[[str], Rules]
+    known: Callable[[str], Change]
+    clock_at: Callable[[int, int], ShardClock]
+    shown: list[Change] = field(default_factory=list)
+    called: list[Change] = field(default_factory=list)
+    heard_again: dict[str, HeardAgain] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    _last: dict[str, Change] = field(default_factory=dict)
+    _events: list[tuple[int, bool, int, Event]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def take(self, events: Iterable[Event]) -> list[Event]:
+        """Takes in these events in the order of their instants, what is due before what is heard. Answers with those
+        that are left when reporting resumes: from there on every unseen subject has a timer, also those that the caller
+        has not named here."""
+        for event in events:
+            self._queue(event)
+        while self._events:
+            was_lost = self.loss is not None and self.loss.resumed_at is None
+            *_, event = heappop(self._events)
+            self._take(event)
+            if was_lost and self.loss is not None and self.loss.resumed_at is not None:
+                break
+        return [event for *_, event in sorted(self._events)]
+
+    def _queue(self, event: Event) -> None:
+        heappush(self._events, (event.at, not isinstance(event, Due), next(self._numbers), event))
+
+    def _take(self, event: Event) -> None:
+        row = self.unseen.get(event.subject)
+        if isinstance(event, HeardAgain):
+            self.heard_again[event.subject] = event
+            if self.census is not None:
+                self.census.hear(event.subject)
+        elif isinstance(event, Change):
+            self.heard_again.pop(event.subject, None)
+        match event:
+            case Change() if row is not None:
+                self._again(replace(row, judged=event), event)
+            case Change():
+                self._first(event)
+            case HeardAgain() if row is not None:
+                self._heard_again(row, event)
+            case Due() if row is not None and row.until is not None and row.until.due_clock == event.due_clock:
+                self._expire(row, event.at)
+            case _:
+                pass
+
+    def _first(self, change: Change) -> None:
+        """A change of a subject that was shown as its shard judges it."""
+        if (census := self._census_at(change)) is not None and census.loses():
+            self._begin(change, census.counted, census.pending_by_silence())
+        elif self.loss is None or not self.loss.hides(change):
+            if not self._says_nothing_new(change):
+                self._show(change)
+        elif change.from_state in FAILING:
+            condition = self._last_of(change.subject).condition
+            self._keep(self._with_fresh_timeout(_unseen(change, change.from_state, condition)))
+        else:
+            self._lose(change, change, change.from_state)
+
+    def _census_at(self, change: Change) -> Census | None:
+        """All subjects as they stand when it is to be decided whether heartbeats are lost. While they are, nobody is
+        counted."""
+        if self.census is not None:
+            self.census.move_to(change.at)
+        is_lost = self.loss is not None and self.loss.resumed_at is None
+        return self.census if would_fire_by_silence(change) and not is_lost else None
+
+    def _says_nothing_new(self, change: Change) -> bool:
+        """It fires for what it is shown to fire for already: it was pending for that by its own debounce."""
+        fires_on = change.from_state == change.to_state == HealthState.FIRING
+        return fires_on and self._last_of(change.subject).condition == change.condition
+
+    def _begin(self, change: Change, counted: int, pending_by_silence: Sequence[str]) -> None:
+        pending = {
+            subject: self.unseen[subject].judged if subject in self.unseen else self._last_of(subject)
+            for subject in pending_by_silence
+        }
+        pending[change.subject] = change
+        heard = [last.evidence.last_heard or silent_from(last) for last in pending.values()]
+        still_unknown = 0 if self.loss is None else self.loss.unknown
+        self.loss = Loss(
+            id=uuid5(UUID(change.id), "heartbeats_lost"),
+            org=change.org,
+            since=max(heard),
+            begun_at=change.at,
+            policy_version=change.policy_version,
+            counted=counted,
+            lost=still_unknown,
+            unknown=still_unknown,
+        )
+        for row in list(self.unseen.values()):
+            self._keep(replace(row, until=None))
+        for subject in sorted(pending):
+            self._lose(change, pending[subject], HealthState.PENDING_OPEN)
+
+    def _lose(self, why: Change, judged: Change, shown: str | None, *, again: bool = False) -> None:
+        """The subject is unknown from the instant of `why` on; `again`: it has been counted as lost before."""
+        assert self.loss is not None  # noqa: S101 - nothing is lost without
+        row = self._with_fresh_timeout(_unseen(judged, HealthState.UNKNOWN, None, lost=True))
+        self._tell(row, shown, HealthState.UNKNOWN, None, why.at, "heartbeats_lost", since=why.at)
+        self.loss = self.loss.becoming(why.at, unknown=1, lost=0 if again else 1)
+        self._keep(row)
+        self._call_for(judged)
+
+    def _again(self, row: Unseen, change: Change) -> None:
+        """A further change of a subject that is shown otherwise."""
+        hidden = self.loss is not None and self.loss.hides(change)
+        if change.from_state is None:
+            self._begin_anew(row, change)
+        elif change.to_state is None:
+            self._follow(row, change.at, change.reason)
+        elif hidden and row.shown == HealthState.HEALTHY:
+            self._lose(change, change, HealthState.HEALTHY, again=row.lost)
+        elif hidden or change.reason == "policy_changed":
+            self._keep(row)
+            if row.shown == HealthState.UNKNOWN:
+                self._call_for(change)
+        elif row.shown in (HealthState.UNKNOWN, HealthState.PENDING_OPEN, HealthState.HEALTHY):
+            self._heard(row, change.at)
+            self._read(row, change)
+        else:
+            self._heard(row, change.at)
+            self._follow(row, change.at, change.reason)
+
+    def _begin_anew(self, row: Unseen, change: Change) -> None:
+        """Its shard has forgotten it, and judges it anew."""
+        if row.shown == HealthState.UNKNOWN and self.loss is not None:
+            self.loss = self.loss.becoming(change.at, unknown=-1)
+        self._leave(row)
+        self._show(change)
+
+    def _read(self, row: Unseen, change: Change) -> None:
+        """Its own reading says how a subject is that is shown as unknown, pending or healthy."""
+        if change.to_state == HealthState.FLAPPING:
+            self._follow(row, change.at, change.reason)
+        elif change.to_state in WELL:
+            if row.shown != HealthState.HEALTHY:
+                row = self._move(row, HealthState.HEALTHY, None, change.at, change.reason)
+            self._keep_while_it_differs(row)
+        elif row.shown == HealthState.PENDING_OPEN:
+            self._keep(replace(row, condition=change.condition))
+        else:
+            self._pend(row, change.condition, change.at, change.reason)
+
+    def _heard_again(self, row: Unseen, heard: HeardAgain) -> None:
+        evidence = structs.replace(row.judged.evidence, deadline=None, status=heard.status, last_heard=heard.at)
+        row = replace(row, judged=structs.replace(row.judged, evidence=evidence))
+        self._heard(row, heard.at)
+        if row.shown == HealthState.UNKNOWN and heard.condition is not None:
+            self._pend(row, heard.condition, heard.at, "reported")
+        elif row.shown == HealthState.PENDING_OPEN:
+            self._keep(replace(row, condition=heard.condition or row.condition))
+        elif row.shown != HealthState.HEALTHY:
+            self._follow(row, heard.at, "reported")
+
+    def _expire(self, row: Unseen, at: int) -> None:
+        if row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
+            self._keep(replace(row, until=None))
+        elif row.shown == HealthState.UNKNOWN:
+            self._pend(row, row.judged.condition, at, "silent_since_reporting_resumed")
+        else:
+            reason = "debounce_passed" if row.shown == HealthState.PENDING_OPEN else "silent_since_reporting_resumed"
+            self._follow(row, at, reason)
+
+    def _pend(self, row: Unseen, condition: str | None, at: int, reason: str) -> None:
+        """Pending, with an open debounce of its own: that of its shard began with the silence."""
+        row = self._move(row, HealthState.PENDING_OPEN, condition, at, reason)
+        self._keep(self._timed(row, at, self.rules_of(row.subject).open_debounce_ms))
+
+    def _follow(self, row: Unseen, at: int, reason: str) -> None:
+        """From now on the subject is shown as its shard judges it."""
+        judged = row.judged
+        condition = row.condition if row.shown == HealthState.PENDING_OPEN else judged.condition
+        if row.shown != judged.to_state or row.condition != judged.condition:
+            self._move(row, judged.to_state, condition, at, reason)
+        self._leave(row)
+
+    def _keep_while_it_differs(self, row: Unseen) -> None:
+        if row.shown == row.judged.to_state:
+            self._leave(row)
+        else:
+            self._keep(replace(row, until=None))
+
+    def _heard(self, row: Unseen, at: int) -> None:
+        if row.lost and row.shown == HealthState.UNKNOWN and self.loss is not None:
+            resumed = self.loss.resumed_at is not None
+            self.loss = self.loss.hearing(row.subject, self.rules_of(row.subject).integration, at)
+            if not resumed and self.loss.resumed_at is not None:
+                self._give_fresh_timeouts(at)
+
+    def _give_fresh_timeouts(self, at: int) -> None:
+        """Those whom the caller has named; it does the same to the others."""
+        for row in list(self.unseen.values()):
+            if row.shown != HealthState.HEALTHY and row.until is None:
+                self._keep(self._timed(row, at, self.rules_of(row.subject).timeout_ms))
+
+    def _with_fresh_timeout(self, row: Unseen) -> Unseen:
+        """Where reporting has resumed."""
+        resumed_at = None if self.loss is None else self.loss.resumed_at
+        return row if resumed_at is None else self._timed(row, resumed_at, self.rules_of(row.subject).timeout_ms)
+
+    def _timed(self, row: Unseen, at: int, lasting_ms: int) -> Unseen:
+        """With a timer from this instant on. Where it runs out before all that is taken in does, that comes at its
+        time."""
+        shard = row.judged.shard
+        clock, reached = self.clock_at(shard, at), self.clock_at(shard, self.before)
+        until = Until(clock.generation, clock.clock, clock.clock + lasting_ms)
+        due_at = clock.at + lasting_ms
+        if due_at < self.before and due_at <= reached.at:
+            self._queue(Due(row.subject, due_at, until.due_clock))
+        return replace(row, until=until)
+
+    def _move(self, row: Unseen, to: str | None, condition: str | None, at: int, reason: str) -> Unseen:
+        if row.shown == HealthState.UNKNOWN and self.loss is not None:
+            self.loss = self.loss.becoming(at, unknown=-1)
+        well = to in (None, HealthState.HEALTHY)
+        ends = row.condition if row.shown != HealthState.UNKNOWN else None
+        self._tell(row, row.shown, to, (ends if well else condition), at, reason, since=self._since(row, to, at))
+        return replace(row, shown=to or "", condition=None if well else condition, until=None)
+
+    def _since(self, row: Unseen, to: str | None, at: int) -> int:
+        """Since when its reading is what is shown: pending begins now, what a shard has judged began when it says."""
+        if to == HealthState.FIRING and row.shown == HealthState.PENDING_OPEN and row.until is not None:
+            return at - (row.until.due_clock - row.until.start_clock)
+        return at if to in (HealthState.PENDING_OPEN, HealthState.UNKNOWN) else row.judged.since
+
+    def _tell(
+        self, row: Unseen, from_: str | None, to: str | None, condition: str | None, at: int, reason: str, *, since: int
+    ) -> None:
+        judged = row.judged
+        self._show(
+            structs.replace(
+                judged,
+                id=str(uuid5(UUID(judged.id), f"shown/{from_}/{to}/{at}")),
+                from_state=from_,
+                to_state=to,
+                condition=condition,
+                at=at,
+                since=since,
+                reason=reason,
+            )
+        )
+
+    def _show(self, change: Change) -> None:
+        self.shown.append(change)
+        self._last[change.subject] = change
+        if self.census is not None:
+            self.census.take(change)
+
+    def _last_of(self, subject: str) -> Change:
+        return self._last.get(subject) or self.known(subject)
+
+    def _call_for(self, change: Change) -> None:
+        """A shard's change that would have called for a ticket, had it been shown."""
+        if change.to_state in (HealthState.FIRING, HealthState.FLAPPING):
+            self.called.append(change)
+
+    def _keep(self, row: Unseen) -> None:
+        self.unseen[row.subject] = row
+        self.touched.add(row.subject)
+        self.gone.discard(row.subject)
+
+    def _leave(self, row: Unseen) -> None:
+        self.unseen.pop(row.subject, None)
+        self.touched.discard(row.subject)
+        self.gone.add(row.subject)
+
+
+def _unseen(judged: Change, shown: str | None, condition: str | None, *, lost: bool = False) -> Unseen:
+    return Unseen(subject=judged.subject, shown=shown or "", condition=condition, judged=judged, lost=lost)
