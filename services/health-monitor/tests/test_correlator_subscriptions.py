@@ -78,7 +78,7 @@ def test_an_event_of_an_own_ticket_names_subject_condition_and_command() -> None
 
 
 @pytest.mark.parametrize(
-    "change", [{"source": "user"}, {"dedup_key": None}, {"dedup_key": "integration/hue-1:heartbeats_lost"}]
+    "change", [{"source": "user"}, {"dedup_key": None}, {"dedup_key": "integration/hue-1:user_report"}]
 )
 def test_events_of_other_tickets_are_passed_over(change: dict[str, str | None]) -> None:
     event = ticket_event()
