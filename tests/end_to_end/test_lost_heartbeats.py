@@ -1,4 +1,4 @@
-"""Heartbeats of a whole org that stop arriving, through all services: one ticket, and the truly dead found afterwards."""
+"""Heartbeats of a whole org that stop arriving, through all services: one ticket, and the truly dead are found."""
 
 from __future__ import annotations
 

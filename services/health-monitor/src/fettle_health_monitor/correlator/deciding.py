@@ -1,5 +1,6 @@
 """Verdicts that are ready become outcomes, and outcomes commands."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -111,7 +112,7 @@ class Deciding:
         await sharing.watch_lists(connection)
         for one in batch.decided:
             self.send(work, one.commands)
-            _tell(one)
+        _tell(batch.decided)
         self.send(work, listings)
 
     def send(self, work: UnitOfWork, commands: Sequence[Sent]) -> None:
@@ -207,15 +208,33 @@ def _asking(command: Sent) -> Asking:
     return "open" if command.verb == "open" else "resolve"
 
 
-def _tell(decided: Decided) -> None:
-    verdict, outcome = decided.verdict, decided.outcome
-    OUTCOMES.labels(verdict.cause.value, outcome.name).inc()
-    log.info(
-        "verdict.decided",
-        org=verdict.org,
-        subject=verdict.subject,
-        cause=verdict.cause.value,
-        outcome=outcome.name,
-        reason=outcome.reason,
-        verdict=str(verdict.id),
-    )
+def _tell(decided: Sequence[Decided]) -> None:
+    """A line for each outcome from which commands follow, and one for all that are alike and ask for nothing: a storm
+    has thousands of those."""
+    alike: defaultdict[tuple[str, str, str], list[Decided]] = defaultdict(list)
+    for one in decided:
+        verdict, outcome = one.verdict, one.outcome
+        OUTCOMES.labels(verdict.cause.value, outcome.name).inc()
+        if one.commands:
+            log.info(
+                "verdict.decided",
+                org=verdict.org,
+                subject=verdict.subject,
+                cause=verdict.cause.value,
+                outcome=outcome.name,
+                reason=outcome.reason,
+                verdict=str(verdict.id),
+            )
+        else:
+            alike[verdict.org, verdict.cause.value, outcome.name].append(one)
+    for (org, cause, name), several in alike.items():
+        first = several[0]
+        log.info(
+            "verdicts.decided",
+            org=org,
+            subjects=len(several),
+            first=first.verdict.subject,
+            cause=cause,
+            outcome=name,
+            reason=first.outcome.reason,
+        )

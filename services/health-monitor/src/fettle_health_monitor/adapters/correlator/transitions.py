@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.outbox import Outgoing
 from fettle_contracts.cloudevents import CloudEvent
-from fettle_contracts.identity import SubjectRef
 from fettle_contracts.times import from_ms
 from fettle_contracts.topics import TRANSITIONS
-from fettle_contracts.transitions import TRANSITION, Condition, HealthState, Transition, TransitionSubject
+from fettle_contracts.transitions import TRANSITION
 from fettle_health_monitor.adapters.correlator.live import Key, Known
-from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.correlator.evidence import instant, of_change
 from fettle_health_monitor.domain.judgements import Change
 
 SOURCE = "fettle/health-monitor"
@@ -30,7 +30,7 @@ _INSERT = text("""
 
 async def record(connection: AsyncConnection, changes: Sequence[Change], names: Mapping[Key, Known]) -> list[Outgoing]:
     """Writes these changes into the history. Answers with their events, in the same order, for the outbox."""
-    bodies = [_transition(change, names.get((change.org, change.subject), Known())).to_json() for change in changes]
+    bodies = [body_of(change, names.get((change.org, change.subject), Known())) for change in changes]
     await connection.execute(
         _INSERT,
         {
@@ -61,19 +61,24 @@ async def record(connection: AsyncConnection, changes: Sequence[Change], names: 
     ]
 
 
-def _transition(change: Change, named: Known) -> Transition:
-    subject = SubjectRef.parse(change.subject)
-    return Transition(
-        org=change.org,
-        subject=TransitionSubject(
-            type=subject.type, id=subject.id, name=named.name or subject.id, integration=named.integration
-        ),
-        from_=None if change.from_state is None else HealthState(change.from_state),
-        to=None if change.to_state is None else HealthState(change.to_state),
-        condition=None if change.condition is None else Condition(change.condition),
-        at=from_ms(change.at),
-        since=from_ms(change.since),
-        policy_version=change.policy_version,
-        flap_count=change.flap_count,
-        evidence=of_change(change),
+def body_of(change: Change, named: Known) -> bytes:
+    """The change as a `Transition`, in its very bytes. Storms have tens of thousands, and a model for each of them
+    costs as much as all else about it."""
+    kind, _, id = change.subject.partition("/")
+    subject = {"type": kind, "id": id, "name": named.name or id}
+    if named.integration is not None:
+        subject["integration"] = named.integration
+    return msgspec.json.encode(
+        {
+            "org": change.org,
+            "subject": subject,
+            "from": change.from_state,
+            "to": change.to_state,
+            "condition": change.condition,
+            "at": instant(change.at),
+            "since": instant(change.since),
+            "policy_version": change.policy_version,
+            "flap_count": change.flap_count,
+            "evidence": of_change(change),
+        }
     )
