@@ -1,10 +1,10 @@
 """What does a storm cost the correlator, and is it still exactly one ticket an integration?
 
-20,000 of an org's 100,000 devices, behind 40 integrations, fall silent within ten seconds and fire a debounce later. What
-twelve shards would say of it is written to `health.judgements` as fast as the broker takes it; a correlator process
-reads it. Measured is how many changes of state it takes in a second, from the first record of the storm to the last
-command that follows. Beside it, in the same run: how fast a bare client reads the same records; how long after the
-first has fired the last command follows when everything comes at its own pace; and the same on an org that has just
+20,000 of an org's 100,000 devices, behind 40 integrations, fall silent within ten seconds and fire a debounce later.
+All that twelve shards would say of it is written to `health.judgements` as fast as the broker takes it, and a
+correlator reads it. Measured is how many changes of state it takes in a second, from the first record of the storm to
+the last command that follows. Beside it, in the same run: how fast a bare client reads the same records; how long after
+the first has fired the last command follows when everything comes at its own pace; and the same on an org that has just
 these 20,000 devices, whose heartbeats are lost then.
 """
 

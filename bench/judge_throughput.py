@@ -1,10 +1,10 @@
 """How many heartbeats a second does one judge process take from the topic, beside a consumer that only fetches them?
 
 Both read the same records in turn, several times. The judge is the whole process but its HTTP server, with its group,
-pulses, clocks, checkpoints and journal, taking up 100,000 subjects from a checkpoint as after a restart. Two kinds of
-heartbeats: a device that says the same each time, and one whose `seq` makes every value another. "Fetched only" is the
-stock client under Python's own settings; "tuned" is what the judge makes of it: bare records, and a collector of
-garbage that looks rarely.
+pulses, clocks, checkpoints and journal, taking up 100,000 subjects from a checkpoint as after a restart. Three kinds of
+heartbeats: without a body, of devices that say the same each time, and with a `seq` that makes every value another.
+"Fetched only" is the stock client under Python's own settings; "tuned" is what the judge makes of it: bare records, and
+a collector of garbage that looks rarely.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ from fettle_health_monitor.settings import HealthSettings
 
 PARTITIONS = 4
 ORG = "bench"
+KINDS = {"empty": 0.80, "equal": 0.80, "changing": 0.65}
+"""Of what the stock client fetches the judge should reach this much."""
 POLICY = Policy(
     org=ORG,
     version=1,
@@ -83,7 +85,7 @@ def value(device: int, seq: int | None) -> bytes:
 # Filling the topic
 
 
-def fill(settings: HealthSettings, subjects: int, records: int, *, changing: bool) -> None:
+def fill(settings: HealthSettings, subjects: int, records: int, kind: str) -> None:
     """A policy, every subject once, then `records` heartbeats in turn. Blocks."""
     topic = settings.topic(HEARTBEATS)
     producer = Producer(
@@ -105,7 +107,7 @@ def fill(settings: HealthSettings, subjects: int, records: int, *, changing: boo
             (SIGNATURE_HEADER, signature),
         ]
         producer.produce(topic, body, ORG, partition, headers=headers)
-    for key, said, partition in heartbeats(subjects, records, changing=changing):
+    for key, said, partition in heartbeats(subjects, records, kind):
         while True:
             try:
                 producer.produce(topic, said, key, partition)
@@ -115,13 +117,14 @@ def fill(settings: HealthSettings, subjects: int, records: int, *, changing: boo
     producer.flush()
 
 
-def heartbeats(subjects: int, records: int, *, changing: bool) -> Iterator[tuple[bytes, bytes, int]]:
+def heartbeats(subjects: int, records: int, kind: str) -> Iterator[tuple[bytes, bytes, int]]:
+    """Key, value and partition; `kind` is one of `KINDS`."""
     keys = [f"{ORG}/device/thermostat-{device:06d}".encode() for device in range(subjects)]
     places = [partition_for(key, PARTITIONS) for key in keys]
-    same = [value(device, None) for device in range(subjects)]
+    same = [b"" if kind == "empty" else value(device, None) for device in range(subjects)]
     for number in range(subjects + records):
         device = number % subjects
-        said = value(device, number) if changing else same[device]
+        said = value(device, number) if kind == "changing" else same[device]
         yield keys[device], said, places[device]
 
 
@@ -142,7 +145,7 @@ async def prepare(settings: HealthSettings, subjects: int) -> None:
             await consumer.seek_to_beginning(where)
             shard = Shard(partition, PARTITIONS, 1)
             read = SignedReader(Verifier(settings.signing_keys), topic, partition)
-            mine = sum(where == partition for _, _, where in heartbeats(subjects, 0, changing=False))
+            mine = sum(where == partition for _, _, where in heartbeats(subjects, 0, "empty"))
             while len(shard.watch.subjects) < mine:
                 for records in (await consumer.getmany(timeout_ms=1000, max_records=500)).values():
                     shard.fold(records, read)
@@ -270,7 +273,7 @@ def measured(environment: Mapping[str, str], what: str) -> dict[str, float]:
 def compare(environment: dict[str, str], kind: str, subjects: int, records: int, repeats: int) -> list[Figure]:
     settings = HealthSettings.load(environment)
     asyncio.run(ensured(settings))
-    fill(settings, subjects, records, changing=kind == "changing")
+    fill(settings, subjects, records, kind)
     asyncio.run(prepare(settings, subjects))
     environment["BENCH_ENDS"] = json.dumps(asyncio.run(end_offsets(settings)))
     runs: dict[str, list[dict[str, float]]] = {what: [] for what in MEASURES}
@@ -289,7 +292,7 @@ def compare(environment: dict[str, str], kind: str, subjects: int, records: int,
         ),
         Figure(f"{kind}: judged", "records/s", judged, details=details),
         Figure(f"{kind}: judged", "records/CPU s", [run["records_cpu_s"] for run in runs["judge"]], details=details),
-        Figure(f"{kind}: judged / fetched", "ratio", ratios, bound=">= 0.65", details=details),
+        Figure(f"{kind}: judged / fetched", "ratio", ratios, bound=f">= {KINDS[kind]}", details=details),
     ]
 
 
@@ -311,14 +314,15 @@ def main() -> int:
         return 0
     figures: list[Figure] = []
     with own_pair(Path(__file__).parent.parent, os.environ) as servers:
-        for kind in ("equal", "changing"):
+        for kind in KINDS:
             environment = isolated(servers, PARTITIONS)
             try:
                 figures += compare(environment, kind, chosen.subjects, chosen.records, chosen.repeats)
             finally:
                 discard(servers, environment)
     report("Heartbeats judged by one process, from the topic", figures, "judge_throughput")
-    return 0 if all(figure.worst >= 0.65 for figure in figures if figure.unit == "ratio") else 1
+    ratios = (figure for figure in figures if figure.unit == "ratio")
+    return 0 if all(figure.worst >= float(figure.bound.removeprefix(">= ")) for figure in ratios) else 1
 
 
 if __name__ == "__main__":
