@@ -16,6 +16,7 @@ from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
+    BEHIND_AT_LEAST,
     COUNTED_AT_LEAST,
     LOST,
     Census,
@@ -62,8 +63,8 @@ async def hold_back(connection: AsyncConnection, news: News, reach: Reach) -> li
 async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> bool:
     """A cheap look at whether heartbeats of the org can be lost while these changes are taken in."""
     version = (await policies.newest(connection, {org})).get(org)
-    down = await everybody.down(connection, org) + len(changes)
-    if version is None or down < COUNTED_AT_LEAST:
+    down, behind = await everybody.down(connection, org, {change.subject for change in changes})
+    if version is None or down < COUNTED_AT_LEAST or behind < BEHIND_AT_LEAST:
         return False
     window_ms = _window_ms(version)
     first = min(change.at for change in changes)

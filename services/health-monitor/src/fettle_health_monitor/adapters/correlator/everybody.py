@@ -29,7 +29,13 @@ _PAST = text("""
     SELECT at, subject, from_state, to_state FROM transition WHERE org = :org AND at > :after ORDER BY at, position
 """)
 
-_DOWN = text("SELECT count(*) FROM subject WHERE org = :org AND state IN ('pending_open', 'firing')")
+_DOWN = text("""
+    SELECT count(*) AS number,
+           count(DISTINCT CASE WHEN starts_with(subject, 'integration/') THEN substr(subject, 13)
+                               ELSE integration END) AS integrations
+    FROM subject
+    WHERE org = :org AND (state IN ('pending_open', 'firing') OR subject = ANY(CAST(:changing AS text[])))
+""")
 
 _WELL = text("""
     SELECT integration, model, interval_s, count(*) AS number FROM (
@@ -81,9 +87,11 @@ async def everybody(connection: AsyncConnection, org: str, after: int) -> Everyb
     return Everybody(rows, past, at_beginning)
 
 
-async def down(connection: AsyncConnection, org: str) -> int:
-    """How many subjects of the org are pending or firing."""
-    return int(await connection.scalar(_DOWN, {"org": org}) or 0)
+async def down(connection: AsyncConnection, org: str, changing: Collection[str]) -> tuple[int, int]:
+    """How many subjects of the org are pending or firing, those that are changing included, and behind how many
+    integrations."""
+    row = (await connection.execute(_DOWN, {"org": org, "changing": list(changing)})).one()
+    return row.number, row.integrations
 
 
 async def well(connection: AsyncConnection, org: str, *, before: int, enough: int) -> list[tuple[Profiled, int]]:
