@@ -294,7 +294,7 @@ async def test_an_interval_that_the_timeout_does_not_outlast_is_not_registered(e
         assert await register(86_400) == (200, None)
 
 
-@pytest.mark.rule("HM-88")
+@pytest.mark.rule("HM-88", "HM-211")
 async def test_a_timeout_under_an_interval_that_is_registered_is_not_put(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:
         await service.tell_org("acme")
@@ -313,6 +313,8 @@ async def test_a_timeout_under_an_interval_that_is_registered_is_not_put(environ
 
         by_integration, by_model, own = {"integration": "bms"}, {"model": "chiller"}, {"subject": "device/a"}
         assert await put(60) == "timeout_s"
+        stale = await service.call("PUT", "/health-policy", json={"timeout_s": 60}, headers={"If-Match": '"7"'})
+        assert (stale.status_code, stale.json()["version"]) == (412, 1)
         assert await put(59, (by_model, 3_600)) == "timeout_s"
         assert await put(60, ({"model": "other"}, 3_600)) == "timeout_s"
         assert await put(60, (by_model, 3_600)) is None

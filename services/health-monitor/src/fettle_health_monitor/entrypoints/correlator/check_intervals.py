@@ -1,8 +1,8 @@
-"""Whether the intervals that people register and the org's policy can work together, whichever comes second."""
+"""Whether an interval that somebody registers and the org's policy can work together."""
 
 from fettle_chassis.http import Problem
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_contracts.health_policy import HealthPolicy, effective
+from fettle_contracts.health_policy import effective
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.problems import ProblemCode
 from fettle_health_monitor.adapters.correlator import policies, registry
@@ -30,26 +30,3 @@ async def check_interval(work: UnitOfWork, key: HeartbeatKey, said: Registration
             f"{'the org' if source == 'org' else source}: the subject would be silent between two heartbeats"
         )
         raise Problem(400, ProblemCode.MALFORMED, message, field="interval_s")
-
-
-async def check_timeouts(work: UnitOfWork, org: str, wanted: HealthPolicy) -> None:
-    """Raises Problem 400, naming the field, when a timeout that `wanted` sets is under the interval that is registered
-    for a subject it counts for. A policy that says of timeouts what the newest one says is let through: who only flips
-    a switch need not mend a subject that has changed its model since.
-
-    Locks the org's row, so that no subject is registered in between. An unknown org is for others to refuse.
-    """
-    await policies.lock_orgs(work.connection, {org})
-    newest = (await policies.newest(work.connection, {org})).get(org)
-    if newest is None or newest.policy.timeouts == wanted.timeouts:
-        return
-    found = await registry.first_outlasting(work.connection, org, wanted.timeouts)
-    if found is None:
-        return
-    message = (
-        f"timeout_s {found.timeout_s} is under the interval of {found.interval_s} s that is registered for "
-        f"{found.subject}: it would be silent between two heartbeats"
-    )
-    place = next((n for n, override in enumerate(wanted.overrides) if override.match.scope == found.scope), None)
-    field = "timeout_s" if place is None else f"overrides.{place}.timeout_s"
-    raise Problem(400, ProblemCode.MALFORMED, message, field=field)

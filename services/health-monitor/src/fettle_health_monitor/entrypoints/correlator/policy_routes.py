@@ -12,9 +12,9 @@ from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.problems import ProblemCode
 from fettle_health_monitor.adapters.correlator import policies
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.adapters.correlator.registry import Outlasting
 from fettle_health_monitor.domain.correlator.policies import Stale
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
-from fettle_health_monitor.entrypoints.correlator.check_intervals import check_timeouts
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownPolicy, WantedPolicy
 
 _VERSION = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
@@ -43,7 +43,6 @@ def policy_routes(api: HealthApi) -> APIRouter:
         seen, policy, existing = _version(if_match), wanted.policy, wanted.publish_existing
         async with unit_of_work(api.database) as work:
             if await comes_first(work, caller, key, "PUT health-policy", policy.to_dict(), existing, seen):
-                await check_timeouts(work, caller.org, policy)
                 await _put(api, work, caller, policy, publish_existing=existing, seen=seen)
             transaction = await transaction_of(work)
         if not await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s):
@@ -64,6 +63,18 @@ async def _put(
     if isinstance(decided, Stale):
         present = decided.version.version
         raise Problem(412, ProblemCode.STALE, f"The policy is at version {present}.", version=present)
+    if isinstance(decided, Outlasting):
+        raise _silent_between(decided, wanted)
+
+
+def _silent_between(found: Outlasting, wanted: HealthPolicy) -> Problem:
+    message = (
+        f"timeout_s {found.timeout_s} is under the interval of {found.interval_s} s that is registered for "
+        f"{found.subject}: it would be silent between two heartbeats"
+    )
+    place = next((n for n, override in enumerate(wanted.overrides) if override.match.scope == found.scope), None)
+    field = "timeout_s" if place is None else f"overrides.{place}.timeout_s"
+    return Problem(400, ProblemCode.MALFORMED, message, field=field)
 
 
 async def _shown(api: HealthApi, org: str, response: Response) -> ShownPolicy:
