@@ -8,10 +8,10 @@ from correlator_facts import BRISK, QUIET, T0, change, next_place
 from correlator_world import SHARDS, CorrelatorWorld
 
 from fettle_chassis.unit_of_work import unit_of_work
-from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.identity import HeartbeatKey, SubjectRef
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.policies import Changed, Unchanged
-from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.domain.correlator.registration import Entering, Registration
 from fettle_health_monitor.domain.judgements import Hello
 
 
@@ -19,9 +19,12 @@ def hello(shard: int, nonce: str = "n1") -> Hello:
     return Hello(shard=shard, generation=1, place=next_place(), nonce=nonce)
 
 
-async def register(world: CorrelatorWorld, subject: str, said: Registration) -> bool | None:
+async def register(world: CorrelatorWorld, subject: str, said: Registration) -> object:
+    whom = SubjectRef.parse(subject)
     async with unit_of_work(world.database) as work:
-        return await world.registry.enter(work, HeartbeatKey.parse(f"acme/{subject}"), said, by="ann@acme.test")
+        became = await world.registry.enter(work, "acme", {whom: said}, by="ann@acme.test")
+    assert became is not None
+    return became[whom]
 
 
 async def remove(world: CorrelatorWorld, subject: str) -> bool:
@@ -153,16 +156,16 @@ async def test_with_publish_existing_what_fires_gets_its_ticket(environment: dic
 @pytest.mark.rule("HM-78")
 async def test_an_entry_of_the_registry_goes_to_the_subjects_shard_once(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
-        said = Registration(name="Thermostat 17", interval_s=30)
-        assert await register(world, "device/t17", said) is True
-        assert await register(world, "device/t17", said) is False
+        said = Registration(name="Thermostat 17", interval_s=3)
+        assert await register(world, "device/t17", said) is Entering.ADDED
+        assert await register(world, "device/t17", said) is Entering.UNCHANGED
         shard = world.controls.shard_of(HeartbeatKey.parse("acme/device/t17"))
         ((partition, _, statement),) = await world.controls_written()
         assert partition == shard
-        assert statement == control.Register(name="Thermostat 17", interval_s=30)
+        assert statement == control.Register(name="Thermostat 17", interval_s=3)
         await world.feed(world.profile(name="what it calls itself", model="T100"))
         (row,) = await world.rows("SELECT name, model, interval_s, state FROM subject")
-        assert tuple(row) == ("Thermostat 17", "T100", 30.0, None)
+        assert tuple(row) == ("Thermostat 17", "T100", 3.0, None)
 
 
 @pytest.mark.rule("HM-69", "HM-78")

@@ -1,19 +1,22 @@
 """Entering subjects into the registry, and removing them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.identity import HeartbeatKey, SubjectRef
 from fettle_contracts.times import to_ms
 from fettle_health_monitor.adapters.correlator import control_log, policies, registry
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
-from fettle_health_monitor.adapters.correlator.registry import Entered, Removed
+from fettle_health_monitor.adapters.correlator.registry import Removed
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.clocks import Behind
-from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.domain.correlator.registration import Entering, Present, Refused, Registration, entering
 from fettle_health_monitor.domain.correlator.verdicts import forgotten
+
+Entries: TypeAlias = Mapping[SubjectRef, Registration]
 
 
 class Registry:
@@ -22,21 +25,45 @@ class Registry:
     def __init__(self, controls: ControlLog, deciding: Deciding, now: Callable[[], datetime]) -> None:
         self._controls, self._deciding, self._now = controls, deciding, now
 
-    async def enter(self, work: UnitOfWork, key: HeartbeatKey, said: Registration, *, by: str) -> bool | None:
-        """Whether the entry is new; None when there is no such org. An equal entry changes nothing."""
-        connection, subject = work.connection, str(key.subject)
-        known = (await policies.lock_orgs(connection, {key.org})).get(key.org)
-        if known is None or known.deleted:
+    async def enter(
+        self, work: UnitOfWork, org: str, entries: Entries, *, by: str, dry_run: bool = False
+    ) -> dict[SubjectRef, Entering | Refused] | None:
+        """What becomes of each of these entries, each on its own; None when there is no such org. An equal entry
+        changes nothing and is told to nobody; nor is anything in a dry run.
+
+        Locks the org's row, so that no other policy is put in between.
+        """
+        connection = work.connection
+        known = (await policies.lock_orgs(connection, {org})).get(org)
+        version = (await policies.newest(connection, {org})).get(org)
+        if known is None or known.deleted or version is None:
             return None
-        before = await registry.find(connection, key.org, subject)
-        if before == said:
-            return False
-        number = await control_log.next_number(connection)
-        entry = Entered(key.org, subject, said)
-        shard = self._controls.shard_of(key)
-        await registry.enter(connection, entry, shard=shard, entered_by=by, entered_at=self._now())
-        work.publish(self._controls.subject(key, said.statement(), number))
-        return before is None
+        present = await registry.present(connection, org, [str(subject) for subject in entries])
+        became = {
+            subject: entering(subject, said, present.get(str(subject), Present()), version.policy)
+            for subject, said in entries.items()
+        }
+        news = {
+            subject: entries[subject] for subject, one in became.items() if one in (Entering.ADDED, Entering.CHANGED)
+        }
+        if news and not dry_run:
+            await self._write(work, org, news, by)
+        return became
+
+    async def _write(self, work: UnitOfWork, org: str, news: Entries, by: str) -> None:
+        number = await control_log.next_number(work.connection, len(news))
+        records = []
+        for place, (subject, said) in enumerate(news.items()):
+            records.append(self._controls.subject(HeartbeatKey(org, subject), said.statement(), number + place))
+        await registry.enter(
+            work.connection,
+            org,
+            {str(subject): said for subject, said in news.items()},
+            shards={str(subject): self._controls.shard_of(HeartbeatKey(org, subject)) for subject in news},
+            entered_by=by,
+            entered_at=self._now(),
+        )
+        work.publish(*records)
 
     async def remove(self, work: UnitOfWork, key: HeartbeatKey) -> bool:
         """False when the subject is not known. Its tickets end when its shard says that it has forgotten it; where the

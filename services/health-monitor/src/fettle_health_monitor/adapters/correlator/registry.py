@@ -1,6 +1,6 @@
 """The registry of subjects that people have entered."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -9,12 +9,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.health_policy import Scope
-from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.domain.correlator.registration import Present, Registration
 
 _ENTER = text("""
     INSERT INTO subject AS known (org, subject, shard, registered, entered_name, entered_integration, entered_space,
                                   entered_model, entered_interval_s, entered_by, entered_at)
-    VALUES (:org, :subject, :shard, true, :name, :integration, :space, :model, :interval_s, :by, :at)
+    SELECT :org, subject, shard, true, name, integration, space, model, interval_s, :by, CAST(:at AS timestamptz)
+    FROM unnest(CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:names AS text[]),
+                CAST(:integrations AS text[]), CAST(:spaces AS text[]), CAST(:models AS text[]),
+                CAST(:intervals AS double precision[]))
+         AS entry (subject, shard, name, integration, space, model, interval_s)
     ON CONFLICT (org, subject) DO UPDATE SET
         registered = true, entered_name = excluded.entered_name, entered_integration = excluded.entered_integration,
         entered_space = excluded.entered_space, entered_model = excluded.entered_model,
@@ -39,12 +43,11 @@ _OF_SHARD = text("""
     WHERE shard = :shard AND registered AND NOT deleted ORDER BY org, subject
 """)
 
-_ENTERED = text("""
-    SELECT entered_name, entered_integration, entered_space, entered_model, entered_interval_s
-    FROM subject WHERE org = :org AND subject = :subject AND registered
+_PRESENT = text("""
+    SELECT subject.subject, registered, heard_integration, heard_model, entered_name, entered_integration,
+           entered_space, entered_model, entered_interval_s
+    FROM subject JOIN unnest(CAST(:subjects AS text[])) AS asked (subject) USING (subject) WHERE org = :org
 """)
-
-_HEARD = text("SELECT heard_integration, heard_model FROM subject WHERE org = :org AND subject = :subject")
 
 _FIRST_OUTLASTING = text("""
     WITH said AS (
@@ -94,16 +97,17 @@ class Removed(Enum):
     """Its shard does not know it: it began anew and has not heard it since, or never did."""
 
 
-async def find(connection: AsyncConnection, org: str, subject: str) -> Registration | None:
-    """What the registry says of this subject, if it is entered."""
-    row = (await connection.execute(_ENTERED, {"org": org, "subject": subject})).one_or_none()
-    return None if row is None else _registration(row)
-
-
-async def heard(connection: AsyncConnection, org: str, subject: str) -> tuple[str | None, str | None]:
-    """Integration and model of this subject as its heartbeats name them; None for what none has named."""
-    row = (await connection.execute(_HEARD, {"org": org, "subject": subject})).one_or_none()
-    return (None, None) if row is None else (row.heard_integration, row.heard_model)
+async def present(connection: AsyncConnection, org: str, subjects: Collection[str]) -> dict[str, Present]:
+    """What is known of these subjects; unknown ones are left out."""
+    rows = await connection.execute(_PRESENT, {"org": org, "subjects": list(subjects)})
+    return {
+        row.subject: Present(
+            registration=_registration(row) if row.registered else None,
+            heard_integration=row.heard_integration,
+            heard_model=row.heard_model,
+        )
+        for row in rows
+    }
 
 
 async def first_outlasting(
@@ -130,23 +134,29 @@ async def first_outlasting(
 
 
 async def enter(
-    connection: AsyncConnection, entry: Entered, *, shard: int, entered_by: str, entered_at: datetime
+    connection: AsyncConnection,
+    org: str,
+    entries: Mapping[str, Registration],
+    *,
+    shards: Mapping[str, int],
+    entered_by: str,
+    entered_at: datetime,
 ) -> None:
-    """Enters a subject, or replaces what is entered."""
-    said = entry.registration
+    """Enters subjects, or replaces what is entered of them."""
+    said = entries.values()
     await connection.execute(
         _ENTER,
         {
-            "org": entry.org,
-            "subject": entry.subject,
-            "shard": shard,
-            "name": said.name,
-            "integration": said.integration,
-            "space": said.space,
-            "model": said.model,
-            "interval_s": said.interval_s,
+            "org": org,
             "by": entered_by,
             "at": entered_at,
+            "subjects": list(entries),
+            "shards": [shards[subject] for subject in entries],
+            "names": [each.name for each in said],
+            "integrations": [each.integration for each in said],
+            "spaces": [each.space for each in said],
+            "models": [each.model for each in said],
+            "intervals": [each.interval_s for each in said],
         },
     )
 

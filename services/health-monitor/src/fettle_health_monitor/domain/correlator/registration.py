@@ -1,11 +1,14 @@
 """The registry: subjects that people have entered, and what is said of them there."""
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from fettle_contracts.health_policy import HealthPolicy, effective
 from fettle_contracts.heartbeat import INTERVAL_MAX_S, INTERVAL_MIN_S
-from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectId
+from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectId, SubjectRef
 from fettle_contracts.message import Message
 from fettle_health_monitor.domain import control
 
@@ -43,3 +46,50 @@ class Registration(Message):
             model=self.model,
             interval_s=self.interval_s,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What is known of a subject before it is entered: what the registry says of it, if it does, and where it belongs
+    as its heartbeats name it."""
+
+    registration: Registration | None = None
+    heard_integration: str | None = None
+    heard_model: str | None = None
+
+
+class Entering(StrEnum):
+    """What entering a subject comes to. `unchanged` writes nothing."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A subject that is not entered: which field broke which rule."""
+
+    field: str
+    rule: str
+
+
+def entering(subject: SubjectRef, said: Registration, present: Present, policy: HealthPolicy) -> Entering | Refused:
+    """What becomes of `said` under the org's newest policy.
+
+    Refused is an interval above the timeout that the policy sets for the subject: it would be silent between two
+    heartbeats. Integration and model are what is said now, else what was heard.
+    """
+    if said.interval_s is not None and any(timeout_s is not None for timeout_s in policy.timeouts.values()):
+        integration, model = said.integration or present.heard_integration, said.model or present.heard_model
+        rules = effective(policy, integration, model, subject)
+        if rules.timeout_s is not None and said.interval_s > rules.timeout_s:
+            source = rules.sources["timeout_s"]
+            return Refused(
+                "interval_s",
+                f"interval_s {said.interval_s} is above timeout_s {rules.timeout_s}, which is set for "
+                f"{'the org' if source == 'org' else source}: the subject would be silent between two heartbeats",
+            )
+    if present.registration is None:
+        return Entering.ADDED
+    return Entering.UNCHANGED if present.registration == said else Entering.CHANGED

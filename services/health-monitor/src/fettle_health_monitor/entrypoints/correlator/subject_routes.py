@@ -11,9 +11,8 @@ from fettle_contracts.problems import ProblemCode
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import progress, silence_views, views
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
-from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.domain.correlator.registration import Entering, Refused, Registration
 from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
-from fettle_health_monitor.entrypoints.correlator.check_intervals import check_interval
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, SubjectDetail, SubjectPage
 
@@ -95,11 +94,14 @@ def subject_routes(api: HealthApi) -> APIRouter:
 
 
 async def _enter(api: HealthApi, work: UnitOfWork, key: HeartbeatKey, said: Registration, *, by: str) -> bool:
-    await check_interval(work, key, said)
-    new = await api.registry.enter(work, key, said, by=by)
-    if new is None:
+    """Whether the subject is new in the registry."""
+    became = await api.registry.enter(work, key.org, {key.subject: said}, by=by)
+    if became is None:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
-    return new
+    one = became[key.subject]
+    if isinstance(one, Refused):
+        raise Problem(400, ProblemCode.MALFORMED, one.rule, field=one.field)
+    return one is Entering.ADDED
 
 
 async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
