@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import uvicorn
@@ -37,22 +39,31 @@ __all__ = [
 ]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_NONE_LARGER: Mapping[re.Pattern[str], int] = MappingProxyType({})
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
 _KEYS = "http"
 """The subscription under which the inbox remembers keys."""
 
 
-def http_app(service: Service, settings: ServiceSettings, *, title: str, body_limit: int = 1_048_576) -> FastAPI:
+def http_app(
+    service: Service,
+    settings: ServiceSettings,
+    *,
+    title: str,
+    body_limit: int = 1_048_576,
+    larger: Mapping[re.Pattern[str], int] = _NONE_LARGER,
+) -> FastAPI:
     """An app with `/livez`, `/readyz` (parts and their reasons), `/metrics`, and problem details for every error,
-    validation (400 with field and rule), 404, 405, and 413 for bodies over `body_limit` bytes included.
+    validation (400 with field and rule), 404, 405, and 413 for bodies over `body_limit` bytes included; `larger` has
+    the limits of whole paths that take more. Their routes read the body piece by piece.
 
     Add routers to it. `app.state.settings` is the settings, the rest of `app.state` is free for the service.
     """
     app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.state.settings = settings
     answer_problems(app)
-    app.add_middleware(_BodyLimit, limit=body_limit)
+    app.add_middleware(_BodyLimit, limit=body_limit, larger=larger)
 
     @app.get("/livez", include_in_schema=False)
     async def livez() -> JSONResponse:
@@ -200,19 +211,21 @@ class _Server(uvicorn.Server):
 
 
 class _BodyLimit:
-    """Refuses bodies over `limit` bytes, by their declared length or once they have grown beyond it."""
+    """Refuses bodies over `limit` bytes, or over what `larger` says of their path, by their declared length or once
+    they have grown beyond it."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[re.Pattern[str], int]) -> None:
         self._app = app
-        self._limit = limit
+        self._limit, self._larger = limit, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = next((size for path, size in self._larger.items() if path.fullmatch(scope["path"])), self._limit)
         declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self._limit:
-            await response(self._problem())(scope, receive, send)
+        if declared.isdigit() and int(declared) > limit:
+            await response(_over(limit))(scope, receive, send)
             return
         received = 0
 
@@ -220,15 +233,16 @@ class _BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
+            if received > limit:
                 # An HTTPException, as FastAPI takes anything else that reading a body raises for a bad request.
-                raise HTTPException(413, self._problem().message)
+                raise HTTPException(413, _over(limit).message)
             return message
 
         await self._app(scope, limited, send)
 
-    def _problem(self) -> Problem:
-        return Problem(413, ProblemCode.TOO_LARGE, f"The body is over {self._limit} bytes.")
+
+def _over(limit: int) -> Problem:
+    return Problem(413, ProblemCode.TOO_LARGE, f"The body is over {limit} bytes.")
 
 
 def _health(reasons: dict[str, str]) -> JSONResponse:

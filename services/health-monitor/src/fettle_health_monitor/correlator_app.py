@@ -10,6 +10,7 @@ from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer, Verifier
 from fettle_chassis.slots import Slot
 from fettle_chassis.topics import Topics
+from fettle_contracts.imports import IMPORT_MAX_BYTES, IMPORT_PATH
 from fettle_contracts.topics import COMMANDS, EVENTS, HEARTBEATS, JUDGEMENTS, ORGS, RESULTS, TRANSITIONS
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.last_heard import Listeners
@@ -24,6 +25,7 @@ from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.tickets import Tickets
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
+from fettle_health_monitor.entrypoints.correlator.import_routes import import_routes
 from fettle_health_monitor.entrypoints.correlator.policy_routes import policy_routes
 from fettle_health_monitor.entrypoints.correlator.silence_routes import silence_routes
 from fettle_health_monitor.entrypoints.correlator.subject_routes import subject_routes
@@ -75,9 +77,9 @@ def build_app(settings: HealthSettings) -> Service:
         listeners=listeners,
         acknowledged_within_s=settings.acknowledged_within_s,
     )
-    app = http_app(service, settings, title="Fettle health API")
-    for router in (policy_routes(api), subject_routes(api), transition_routes(api), silence_routes(api)):
-        app.include_router(router, prefix="/api/v1/orgs/{org}")
+    app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES})
+    for routes in (policy_routes, subject_routes, import_routes, transition_routes, silence_routes):
+        app.include_router(routes(api), prefix="/api/v1/orgs/{org}")
 
     service.add(
         DatabasePart(database, PACKAGE),

@@ -17,6 +17,9 @@ HELLOS = counter("correlator_hellos", "Shards that started anew and were told ev
 CONTROL_RECORDS = counter(
     "correlator_control_records", "Control records written for shards, by what they state.", "control"
 )
+IMPORTED = counter(
+    "correlator_imported_lines", "Lines of registry imports, dry runs apart, by what became of them.", "result"
+)
 SILENCES_UNREAD = counter(
     "correlator_silences_unread", "Times that silences could not be read, and tickets opened as if there were none."
 )

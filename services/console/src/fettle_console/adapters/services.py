@@ -50,7 +50,7 @@ class Services(Part):
         path: str,
         *,
         headers: Sequence[tuple[str, str]] = (),
-        body: bytes | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
     ) -> AsyncIterator[httpx2.Response]:
         """The answer to one request, its body still unread, whatever its status.
 

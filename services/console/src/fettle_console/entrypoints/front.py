@@ -11,6 +11,7 @@ from fettle_chassis.http import Problem
 from fettle_console.console import TheConsole
 from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, owner_of, passing
 from fettle_console.entrypoints.guards import Member
+from fettle_contracts.imports import IMPORT_PATH
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter(include_in_schema=False)
@@ -20,7 +21,8 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 @router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
 async def forward(org: str, request: Request, caller: Member, console: TheConsole) -> Any:
-    """Passes the request on and streams the answer back. 503 when the service is away."""
+    """Passes the request on, a body that may be large piece by piece, and streams the answer back. 503 when the
+    service is away."""
     raw = request.scope["raw_path"].decode("ascii")
     rest = raw.removeprefix(f"/api/v1/orgs/{org}/")
     owner = owner_of(rest)
@@ -37,7 +39,7 @@ async def forward(org: str, request: Request, caller: Member, console: TheConsol
                 request.method,
                 f"{raw}?{query}" if query else raw,
                 headers=passing(request.headers.items(), REQUEST_HEADERS),
-                body=await request.body() or None,
+                body=request.stream() if IMPORT_PATH.fullmatch(request.url.path) else await request.body() or None,
             )
         )
         passed_on = StreamingResponse(

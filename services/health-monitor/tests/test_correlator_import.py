@@ -1,0 +1,142 @@
+"""Importing subjects: over HTTP, on a real database, with what the shards are told."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from correlator_service import CorrelatorService, Told
+
+from fettle_chassis.tokens import Role
+from fettle_contracts.imports import IMPORT_MAX_LINES
+from fettle_contracts.topics import HEARTBEATS
+
+CSV = {"content-type": "text/csv; charset=utf-8"}
+NDJSON = {"content-type": "application/x-ndjson"}
+PATH = "/subjects/import"
+HEADER = "type,id,name,integration,interval_s\n"
+
+
+def lines_of(answer: httpx2.Response) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    *lines, last = [json.loads(line) for line in answer.text.splitlines()]
+    return lines, last["summary"]
+
+
+def counts(summary: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(summary[name] for name in ("added", "changed", "unchanged", "refused"))
+
+
+async def imported(service: CorrelatorService, text: str, **more: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    headers = more.pop("headers", CSV)
+    return lines_of(await service.call("POST", PATH, content=text.encode(), headers=headers, **more))
+
+
+async def registers(service: CorrelatorService, enough: int) -> list[tuple[str, int, int, Any]]:
+    """Key, partition, number and name of each registration in the shards' logs."""
+
+    def those(records: list[Told]) -> list[Told]:
+        return [record for record in records if record.headers["fettle-control"] == "register"]
+
+    found = those(await service.read(HEARTBEATS, lambda records: len(those(records)) >= enough))
+    return [(one.key, one.partition, int(one.headers["fettle-number"]), one.body.get("name")) for one in found]
+
+
+@pytest.mark.rule("HM-190", "HM-191", "HM-192", "HM-194")
+async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        await service.call("PUT", "/health-policy", json={"timeout_s": 60})
+        await service.call("PUT", "/subjects/device/b", json={"name": "was B"})
+        await service.call("PUT", "/subjects/device/c", json={"name": "C"})
+        text = f"{HEADER}device,a,A,hue-1,60\ndevice,b,B,,\ndevice,c,C,,\ndevice,d,D,,61\nlift,e,,,\ndevice,a,twice,,\n"
+        expected = ["added", "changed", "unchanged", "refused", "refused", "refused"]
+
+        lines, summary = await imported(service, text, params={"dry_run": "true"})
+        assert [line["result"] for line in lines] == expected
+        assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 3), True, None)
+        assert (await service.get("/subjects/device/b"))["name"] == "was B"
+
+        lines, summary = await imported(service, text, role=Role.OPERATOR)
+        assert [line["result"] for line in lines] == expected
+        assert [(line["line"], line["subject"]) for line in lines] == [
+            (2, "device/a"),
+            (3, "device/b"),
+            (4, "device/c"),
+            (5, "device/d"),
+            (6, None),
+            (7, "device/a"),
+        ]
+        assert [(line["code"], line["field"]) for line in lines[3:]] == [
+            ("malformed", "interval_s"),
+            ("malformed", "type"),
+            ("conflict", "id"),
+        ]
+        assert "above timeout_s 60" in lines[3]["rule"]
+        assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 3), False, True)
+        shown = await service.get("/subjects/device/a")
+        assert (shown["name"], shown["integration"], shown["interval_s"], shown["registered"]) == (
+            "A",
+            "hue-1",
+            60,
+            True,
+        )
+
+        _, summary = await imported(service, text)
+        assert counts(summary) == (0, 0, 3, 3)
+        await service.call("PUT", "/subjects/device/z", json={"name": "last"})
+        told = await registers(service, 5)
+        assert [name for *_, name in sorted(told, key=lambda one: one[2])] == ["was B", "C", "A", "B", "last"]
+
+
+@pytest.mark.rule("HM-190", "HM-191")
+async def test_many_lines_are_told_to_their_shards_under_rising_numbers(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        text = "\n".join(json.dumps({"type": "device", "id": f"d{number}"}) for number in range(1_203))
+        lines, summary = await imported(service, text, headers=NDJSON)
+        assert [line["line"] for line in lines] == list(range(1, 1_204))
+        assert counts(summary) == (1_203, 0, 0, 0)
+        told = await registers(service, 1_203)
+        assert len({key for key, *_ in told}) == len({number for _, _, number, _ in told}) == 1_203
+        by_key = {key: (partition, number) for key, partition, number, _ in told}
+        numbers = [by_key[f"acme/device/d{number}"][1] for number in range(1_203)]
+        assert numbers == sorted(numbers)
+        assert {partition for partition, _ in by_key.values()} == {0, 1, 2}
+        _, again = await imported(service, text, headers=NDJSON)
+        assert counts(again) == (0, 0, 1_203, 0)
+        assert len(await registers(service, 1_203)) == 1_203
+
+
+@pytest.mark.rule("HM-193", "HM-195")
+async def test_what_is_no_file_for_the_registry_enters_nothing(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+
+        async def refused(status: int, content: Any, **more: Any) -> dict[str, Any]:
+            answer = await service.call("POST", PATH, **{"content": content, "headers": CSV, **more})
+            assert answer.status_code == status, answer.text
+            body: dict[str, Any] = answer.json()
+            return body
+
+        good = f"{HEADER}device,a,A,,\n".encode()
+        assert (await refused(400, b"type,id,nmae\ndevice,a,A\n"))["field"] == "nmae"
+        assert "no line" in (await refused(400, b""))["detail"]
+        assert "no line" in (await refused(400, HEADER.encode()))["detail"]
+        assert (await refused(400, good, headers={"content-type": "text/plain"}))["field"] == "Content-Type"
+        await refused(403, good, role=Role.VIEWER)
+        await refused(404, good, of="other")
+        await refused(404, good, org="nobody")
+        many = await refused(413, good + b"\n" * IMPORT_MAX_LINES)
+        assert "200000 lines" in many["detail"]
+
+        async def endless() -> AsyncIterator[bytes]:
+            yield good
+            for _ in range(65):
+                yield b"x" * 2**20
+
+        assert (await refused(413, endless()))["code"] == "too_large"
+        assert (await service.get("/subjects"))["items"] == []
+        _, summary = await imported(service, good.decode())
+        assert counts(summary) == (1, 0, 0, 0)
