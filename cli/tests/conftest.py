@@ -13,6 +13,13 @@ from cli.tests.ran import Fettle, Ran
 from fettle_cli.main import main
 
 
+class Typed(io.StringIO):
+    """What somebody types into a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def fettle(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Fettle:
     """Runs `fettle` with these arguments, in an empty folder and without settings other than those a test makes."""
@@ -20,9 +27,9 @@ def fettle(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, stdin: str = "") -> Ran:
+    def run(*arguments: str, stdin: str = "", typed: bool = False) -> Ran:
         monkeypatch.setattr(sys, "argv", ["fettle", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", Typed(stdin) if typed else io.StringIO(stdin))
         status: Any = 0
         try:
             main()

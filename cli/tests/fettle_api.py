@@ -30,7 +30,8 @@ class Request:
 
 @dataclass
 class FettleApi:
-    """Answers by method and path; what was asked stands in `requests`. `streams` are sent one per connection."""
+    """Answers by method and path, a text as it is; what was asked stands in `requests`. `streams` are sent one per
+    connection."""
 
     url: str = ""
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
@@ -98,7 +99,8 @@ def serving(port: int = 0) -> Iterator[FettleApi]:
                 return
             problem = {"title": "Not found", "status": 404, "code": "not_found", "detail": f"No {request.path}."}
             status, body = api.answers.get((request.method, request.path), (404, problem))
-            self._send(status, json.dumps(body).encode(), "application/json")
+            text = body if isinstance(body, str) else json.dumps(body)
+            self._send(status, text.encode(), "application/json")
 
         do_GET = do_POST = do_PUT = do_DELETE = _answer
 

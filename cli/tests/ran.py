@@ -14,4 +14,4 @@ class Ran:
 
 
 Fettle = Callable[..., Ran]
-"""Runs `fettle` with the arguments; `stdin` is what it can read."""
+"""Runs `fettle` with the arguments; `stdin` is what it can read, and `typed` says that it is a terminal."""

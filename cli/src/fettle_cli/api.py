@@ -83,14 +83,29 @@ class Api:
 
     def stream(self, path: str, last_event_id: str | None) -> "Iterator[str]":
         """The lines of a server-sent event stream as they come, until the server or the caller ends it."""
-        import httpx2
-
         headers = {"accept": "text/event-stream"}
         if last_event_id is not None:
             headers["last-event-id"] = last_event_id
+        yield from self.lines("GET", path, headers=headers, silent_s=60)
+
+    def lines(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        silent_s: float = TIMEOUT_S,
+    ) -> "Iterator[str]":
+        """The lines of a long answer as they come, until it ends, breaks off, or `silent_s` pass without one. Raises
+        Refused, or CliError when nothing answers."""
+        import httpx2
+
+        timeout = httpx2.Timeout(TIMEOUT_S, read=silent_s)
         try:
             with self._client.stream(
-                "GET", path, headers=headers, timeout=httpx2.Timeout(TIMEOUT_S, read=60)
+                method, path, params=query, headers=headers, content=content, timeout=timeout
             ) as answer:
                 if answer.is_error:
                     answer.read()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fettle_cli.api import org_api, org_path
+from fettle_cli.commands.registry_import import import_
 from fettle_cli.commands.silences import silence, silences, unsilence
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
@@ -16,6 +17,7 @@ from fettle_cli.output import ago, say, show_fields, show_json, show_page
 app = group("health", "See what the health monitor sees.")
 for command in (silence, silences, unsilence):
     app.command()(command)
+app.command("import")(import_)
 
 
 @app.command()
