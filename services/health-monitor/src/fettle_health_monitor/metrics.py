@@ -24,6 +24,9 @@ SILENCES_UNREAD = counter(
     "correlator_silences_unread", "Times that silences could not be read, and tickets opened as if there were none."
 )
 LOSSES = counter("correlator_losses", "Times that heartbeats of a whole org were found to be lost.")
+FORGOTTEN = counter(
+    "correlator_forgotten_rows", "Rows that are past their time and needed by nothing, by table.", "table"
+)
 STALLED_SHARDS = gauge(
     "correlator_stalled_shards", "Shards that are not waited for, by partition of health.judgements.", "partition"
 )

@@ -1,0 +1,19 @@
+"""Ways to find what need not be kept any longer."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+
+BY_TIME = """
+CREATE INDEX transition_by_time ON transition (at);
+CREATE INDEX outcome_by_time ON outcome (at);
+CREATE INDEX command_by_time ON command (sent_at);
+CREATE INDEX incident_over ON incident (coalesce(opened_at, 0)) WHERE ticket_state = 'resolved' AND asked_verb IS NULL;
+CREATE INDEX silence_over ON silence (ends_at) WHERE until_at IS NULL
+"""
+
+
+def upgrade() -> None:
+    for statement in BY_TIME.split(";\n"):
+        op.execute(statement)
