@@ -129,13 +129,13 @@ async def test_switching_publishing_on_opens_nothing_for_what_fires_already(envi
         assert await world.commands() == []
 
 
-@pytest.mark.rule("HM-67")
+@pytest.mark.rule("HM-67", "HM-210")
 async def test_with_publish_existing_what_fires_gets_its_ticket(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
         await world.put(QUIET)
         await world.in_force(4)
         await world.feed(
-            change("device/fires", policy_version=4),
+            change("device/fires", policy_version=4, flap_count=4),
             change("device/half", "firing", "pending_resolve", policy_version=4),
             change("device/well", "pending_resolve", "healthy", policy_version=4),
         )
@@ -146,9 +146,9 @@ async def test_with_publish_existing_what_fires_gets_its_ticket(environment: dic
         await world.in_force(6, at=T0 + 1_600)
         await world.tick(T0 + 2_000)
         opened = await world.commands()
-        assert [command.body["dedup_key"] for command in opened] == [
-            "device/fires:device_offline",
-            "device/half:device_offline",
+        assert [(command.body["dedup_key"], command.body["flap_count"]) for command in opened] == [
+            ("device/fires:device_offline", 4),
+            ("device/half:device_offline", 0),
         ]
         assert ("publishing_began", "opened") in await world.outcomes()
 

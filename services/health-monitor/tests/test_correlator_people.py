@@ -100,11 +100,11 @@ async def test_another_condition_has_its_own_ticket_and_ends_the_watch_on_the_ol
         assert asked == [("comment", None), ("open", f"device/t17:{other}")]
 
 
-@pytest.mark.rule("HM-70", "HM-106")
+@pytest.mark.rule("HM-70", "HM-106", "HM-210")
 async def test_a_ticket_of_a_flapping_subject_is_asked_for_again(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
         await fire(world)
-        await world.feed(change(from_state="firing", to_state="flapping", at=T0 + 2_100))
+        await world.feed(change(from_state="firing", to_state="flapping", at=T0 + 2_100, flap_count=5))
         await world.tick(T0 + 2_200)
         await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
         (comment,) = await world.commands()
@@ -112,7 +112,8 @@ async def test_a_ticket_of_a_flapping_subject_is_asked_for_again(environment: di
         await world.tick(T0 + 4_199)
         assert await verbs(world) == ["comment"]
         await world.tick(T0 + 4_200)
-        assert await verbs(world) == ["comment", "open"]
+        _, again = await world.commands()
+        assert (again.verb, again.body["flap_count"]) == ("open", 5)
 
 
 @pytest.mark.rule("HM-70")

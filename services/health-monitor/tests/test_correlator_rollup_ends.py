@@ -21,14 +21,14 @@ from rollup_facts import (
 )
 
 
-@pytest.mark.rule("HM-144")
+@pytest.mark.rule("HM-144", "HM-210")
 async def test_after_the_integrations_recovery_each_member_is_judged_afresh(environment: dict[str, str]) -> None:
     """Timeout 3 s and open debounce 2 s: a device that stays dead has its ticket five seconds after the recovery."""
     async with CorrelatorWorld.open(environment) as world:
         at = T0 + 10_000
         await behind(world, *devices(3))
         await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
-        await world.feed(*fails("device/d1", at + 3_000), *fails("device/d2", at + 3_000))
+        await world.feed(*fails("device/d1", at + 3_000, flap_count=2), *fails("device/d2", at + 3_000))
         await world.feed(*recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE))
         await world.feed(pending("device/d3", at + 19_000))
         await world.tick(at + 20_500)
@@ -38,6 +38,7 @@ async def test_after_the_integrations_recovery_each_member_is_judged_afresh(envi
         assert await said(world) == []
         await world.tick(at + 25_000)
         await world.tick(at + 26_000)
+        assert [command.body["flap_count"] for command in await world.commands()] == [2, 0]
         assert await said(world) == ["open device/d1", "open device/d3"]
         assert Counter(await world.outcomes())["judged_afresh", "opened"] == 1
 
@@ -118,13 +119,13 @@ async def test_it_does_not_end_when_they_are_many_again_before_that(environment:
         assert await said(world) == ["list integration/hue-1:multiple_devices_offline: +1 -0"]
 
 
-@pytest.mark.rule("HM-145")
+@pytest.mark.rule("HM-145", "HM-210")
 async def test_those_that_are_about_to_fire_are_down_as_well(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
         at = T0 + 10_000
         await behind(world, *devices(5))
         await world.feed(*(pending(subject, at - 100) for subject in devices(4, 2)))
-        await world.feed(fires("device/d1", at))
+        await world.feed(fires("device/d1", at, flap_count=3))
         await world.tick(at + 2_500)
         assert await said(world) == [
             "open many integration/hue-1",
@@ -136,6 +137,7 @@ async def test_those_that_are_about_to_fire_are_down_as_well(environment: dict[s
         await world.tick(at + 3_999)
         assert await said(world) == []
         await world.tick(at + 4_501)
+        assert [one.body["flap_count"] for one in await world.commands() if one.verb == "open"] == [3]
         assert await said(world) == [
             "recovered integration/hue-1:multiple_devices_offline",
             "open device/d1 after integration/hue-1:multiple_devices_offline",

@@ -38,12 +38,14 @@ async def verdicts_of(connection: AsyncConnection, due: Sequence[tuple[int, Watc
         return []
     at = {(partition, clock.shard): clock.at for partition, clock in reach.clocks}
     versions = await policies.in_force_of(connection, {(watch.org, watch.shard) for _, watch in due})
-    names = await live.names(connection, {(watch.org, watch.subject) for _, watch in due})
+    keys = {(watch.org, watch.subject) for _, watch in due}
+    names, failing = await live.names(connection, keys), await live.standing(connection, keys)
     return [
         watch.verdict(
             at=at[partition, watch.shard],
             policy_version=versions.get((watch.org, watch.shard), 0),
             named=names.get((watch.org, watch.subject), Known()),
+            flap_count=failing[watch.org, watch.subject].flap_count if (watch.org, watch.subject) in failing else 0,
         )
         for partition, watch in due
     ]
@@ -73,6 +75,7 @@ async def _publish_existing(connection: AsyncConnection, partition_of: Mapping[s
             condition=each.condition,
             at=news.at,
             since=each.since,
+            flap_count=each.flap_count,
             evidence=each.evidence,
             named=each.named,
         )

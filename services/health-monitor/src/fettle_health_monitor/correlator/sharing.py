@@ -339,6 +339,7 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
         at=verdict.at,
         since=one.since,
         policy_version=verdict.policy_version,
+        flap_count=one.flap_count,
         evidence=one.evidence,
         named=one.named,
     )

@@ -40,15 +40,16 @@ _PROFILES = text("""
 
 _STATES = text("""
     INSERT INTO subject AS known (org, subject, shard, generation, state, condition, since_at, changed_at,
-                                  policy_version, evidence)
+                                  policy_version, evidence, flap_count)
     SELECT * FROM unnest(
         CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
         CAST(:states AS text[]), CAST(:conditions AS text[]), CAST(:since AS bigint[]), CAST(:changed AS bigint[]),
-        CAST(:versions AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]))
+        CAST(:versions AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:flap_counts AS integer[]))
     ON CONFLICT (org, subject) DO UPDATE SET
         shard = excluded.shard, generation = excluded.generation, state = excluded.state,
         condition = excluded.condition, since_at = excluded.since_at, changed_at = excluded.changed_at,
-        policy_version = excluded.policy_version, evidence = excluded.evidence, unwatched = NULL,
+        policy_version = excluded.policy_version, evidence = excluded.evidence,
+        flap_count = excluded.flap_count, unwatched = NULL,
         judged_from = CASE WHEN excluded.state <> 'healthy' THEN known.judged_from END
 """)
 
@@ -80,7 +81,7 @@ _NAMES = text("""
 
 
 _FAILING = text("""
-    SELECT org, subject, shard, state, condition, since_at, evidence, name, integration, space FROM subject
+    SELECT org, subject, shard, state, condition, since_at, evidence, flap_count, name, integration, space FROM subject
     WHERE org = :org AND shard = :shard AND state IN ('firing', 'pending_resolve', 'flapping')
       AND condition IS NOT NULL
     ORDER BY since_at, subject
@@ -88,7 +89,7 @@ _FAILING = text("""
 
 
 _STANDING = text("""
-    SELECT org, subject, shard, state, condition, since_at, evidence, name, integration, space
+    SELECT org, subject, shard, state, condition, since_at, evidence, flap_count, name, integration, space
     FROM subject JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          USING (org, subject)
     WHERE state IN ('firing', 'pending_resolve', 'flapping') AND condition IS NOT NULL
@@ -97,7 +98,7 @@ _STANDING = text("""
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A subject for which a ticket would be right, if tickets are wanted."""
+    """A subject for which a ticket would be right, if tickets are wanted. `flap_count` is that of its last change."""
 
     subject: str
     condition: str
@@ -106,6 +107,7 @@ class Failing:
     named: Named
     shard: int
     state: str
+    flap_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ async def record_states(connection: AsyncConnection, changes: Sequence[Change]) 
                 "changed": [each.at for each in standing],
                 "versions": [each.policy_version for each in standing],
                 "evidence": [json.dumps(of_change(each)) for each in standing],
+                "flap_counts": [each.flap_count for each in standing],
             },
         )
     if gone:
@@ -186,7 +189,7 @@ async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[K
 
 def _failing(row: Row[Any]) -> Failing:
     named = Named(row.name, row.integration, row.space)
-    return Failing(row.subject, row.condition, row.since_at, row.evidence, named, row.shard, row.state)
+    return Failing(row.subject, row.condition, row.since_at, row.evidence, named, row.shard, row.state, row.flap_count)
 
 
 def _whose(messages: Sequence[Profile | Change | Unwatched]) -> dict[str, object]:

@@ -143,6 +143,7 @@ def publishing_began(
     condition: str,
     at: int,
     since: int,
+    flap_count: int,
     evidence: Mapping[str, Any],
     named: Named,
 ) -> Verdict:
@@ -157,6 +158,7 @@ def publishing_began(
         at=at,
         since=since,
         policy_version=version,
+        flap_count=flap_count,
         evidence=evidence,
         named=named,
     )

@@ -98,8 +98,9 @@ class Watch:
         """The same watch under another policy: re-timed from the same start."""
         return replace(self, due_clock=self.start_clock + lasting_ms)
 
-    def verdict(self, *, at: int, policy_version: int, named: Named) -> Verdict:
-        """What it calls for once it is due; `at` is the shard's time then."""
+    def verdict(self, *, at: int, policy_version: int, named: Named, flap_count: int = 0) -> Verdict:
+        """What it calls for once it is due; `at` is the shard's time then, `flap_count` that of the subject's last
+        change."""
         cause, reason = _CALLS_FOR[self.kind]
         return Verdict(
             id=uuid5(self.cause, f"{self.kind}/{self.subject}/{self.condition}"),
@@ -110,6 +111,7 @@ class Watch:
             at=at,
             since=self.start_at,
             policy_version=policy_version,
+            flap_count=flap_count,
             evidence={"reason": reason, "partition": self.shard},
             named=named,
         )

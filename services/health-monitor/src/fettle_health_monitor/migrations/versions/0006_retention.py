@@ -1,4 +1,4 @@
-"""Ways to find what need not be kept any longer."""
+"""Ways to find what need not be kept any longer, and how often a subject has changed of late."""
 
 from alembic import op
 
@@ -13,7 +13,13 @@ CREATE INDEX incident_over ON incident (coalesce(opened_at, 0)) WHERE ticket_sta
 CREATE INDEX silence_over ON silence (ends_at) WHERE until_at IS NULL
 """
 
+FLAP_COUNT = """
+ALTER TABLE subject ADD COLUMN flap_count integer NOT NULL DEFAULT 0;
+COMMENT ON COLUMN subject.flap_count IS 'As its last change said.'
+"""
+
 
 def upgrade() -> None:
-    for statement in BY_TIME.split(";\n"):
-        op.execute(statement)
+    for script in (BY_TIME, FLAP_COUNT):
+        for statement in script.split(";\n"):
+            op.execute(statement)
