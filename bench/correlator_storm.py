@@ -30,6 +30,7 @@ from uuid import uuid4
 import httpx2
 from aiokafka import AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
+from tests.verdict_books import check_books
 
 from bench.lateness import everything, tell_org
 from bench.report import Figure, report
@@ -256,6 +257,7 @@ async def measure(environment: Mapping[str, str], repeats: int) -> Found:
             bench = Bench(settings, producer, Shards(f"all-{number}", next(begins), offsets))
             await bench.introduce(padded=False)
             found.lost.append(await bench.until(await bench.paced(), ONE))
+        await check_books(settings.database_dsn("health"))
     finally:
         await producer.stop()
     return found

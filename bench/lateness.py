@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx2
 from aiokafka import AIOKafkaProducer, TopicPartition
+from tests.verdict_books import check_books
 
 from bench.report import Figure, report
 from fettle_chassis.kafka import build_consumer, build_producer
@@ -218,6 +219,7 @@ async def measure(environment: Mapping[str, str], plan: argparse.Namespace) -> l
             silent = await live(settings, producer, run, plan)
             await take(settings, run, silent)
             runs.append(run)
+        await check_books(settings.database_dsn("health"))
     finally:
         await producer.stop()
     return runs

@@ -55,6 +55,7 @@ async def put_transitions(world: CorrelatorWorld, rows: int, *, at: int = T0) ->
 
 
 @pytest.mark.rule("HM-200")
+@pytest.mark.forgets
 async def test_history_and_decisions_of_what_is_over_go_after_thirty_days(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
         for subject in ("device/over", "device/open", "device/gone"):
@@ -91,6 +92,7 @@ async def test_history_and_decisions_of_what_is_over_go_after_thirty_days(enviro
 
 
 @pytest.mark.rule("HM-201")
+@pytest.mark.forgets
 @pytest.mark.parametrize("need", ["ticket", "question", "list", "silence"])
 async def test_an_outcome_stays_as_long_as_something_needs_it(environment: dict[str, str], need: str) -> None:
     async with CorrelatorWorld.open(environment) as world:

@@ -16,6 +16,7 @@ from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.last_heard import Listeners
 from fettle_health_monitor.adapters.correlator.partitions import Partitions
 from fettle_health_monitor.adapters.correlator.retention import Retention
+from fettle_health_monitor.correlator.bookkeeping import Bookkeeping
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.judgements import Judgements
@@ -89,6 +90,7 @@ def build_app(settings: HealthSettings) -> Service:
         consumers,
         Relay(database, settings),
         Retention(database, now),
+        Bookkeeping(database, now),
         listeners,
         HttpServer(app, settings.http_host, settings.health_port),
     )

@@ -8,6 +8,13 @@ JUDGEMENTS = counter("correlator_judgements", "Messages of the judges taken in, 
 OUTCOMES = counter(
     "correlator_outcomes", "Decided verdicts, by what called for them and how they ended.", "cause", "outcome"
 )
+VERDICTS = gauge(
+    "correlator_verdicts", "Verdicts of the last 25 hours that were called for, are decided, and wait.", "state"
+)
+VERDICTS_UNACCOUNTED = gauge(
+    "correlator_verdicts_unaccounted",
+    "Of them those that nothing called for, or that have no end (an outcome, or a wait for it) or several: 0 or a bug.",
+)
 COMMANDS = counter("correlator_commands", "Ticket commands sent, by verb.", "verb")
 REFUSALS = counter("correlator_refusals", "Own ticket commands that the ticket service refused, by its code.", "code")
 EARLY_RESOLVES = counter(

@@ -40,12 +40,13 @@ async def _show(work: UnitOfWork, changes: Sequence[Change], partition_of: Mappi
     """Writes these changes down as they are for the world, and keeps the verdicts that they call for."""
     connection = work.connection
     names = await live.names(connection, {(change.org, change.subject) for change in changes})
-    work.publish(*await transitions.record(connection, changes, names))
+    called = [called_for(change, names.get((change.org, change.subject), Known())) for change in changes]
+    calls = [verdict is not None for verdict in called]
+    work.publish(*await transitions.record(connection, changes, names, calls))
     await live.record_states(connection, changes)
     await _end_watches(connection, changes)
     await _watch_the_healthy_anew(connection, changes, partition_of, reach)
-    called = [called_for(change, names.get((change.org, change.subject), Known())) for change in changes]
-    if any(called):
+    if any(calls):
         waiting = [verdict for verdict in called if verdict is not None]
         await verdicts.wait(connection, waiting, partition_of)
 

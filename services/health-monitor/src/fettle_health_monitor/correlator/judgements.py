@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_health_monitor.adapters.correlator import losses, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, losses, policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.correlator import changes, policy_effects, silencing
@@ -60,6 +60,7 @@ class Judgements:
         due = await watches.take_due(connection, reach.clocks, concerned)
         called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, due), reach)
         if called_for:
+            await books.enter(connection, called_for)
             await self._deciding.decide(work, [(verdict, Behind()) for verdict in called_for], orgs)
 
 

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator import everybody, live, losses, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, everybody, live, losses, policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
@@ -188,6 +188,7 @@ class _Org:
             LOSSES.inc()
             log.warning("heartbeats.lost", org=org, unknown=loss.unknown, counted=loss.counted)
         if called:
+            await books.enter(connection, called)
             await verdicts.wait(connection, called, partition_of)
 
     async def _called(self, seeing: Seeing) -> list[Verdict]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator import live, policies, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, live, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
@@ -82,4 +82,5 @@ async def _publish_existing(connection: AsyncConnection, partition_of: Mapping[s
         for each in await live.failing(connection, news.org, news.shard)
     ]
     if called:
+        await books.enter(connection, called)
         await verdicts.wait(connection, called, partition_of)

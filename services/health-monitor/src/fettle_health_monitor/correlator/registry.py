@@ -7,7 +7,7 @@ from typing import TypeAlias
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
 from fettle_contracts.times import to_ms
-from fettle_health_monitor.adapters.correlator import control_log, policies, registry
+from fettle_health_monitor.adapters.correlator import books, control_log, policies, registry
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.registry import Removed
 from fettle_health_monitor.correlator.deciding import Deciding
@@ -77,6 +77,7 @@ class Registry:
         if removed is Removed.NOT_JUDGED:
             at = to_ms(self._now())
             gone = forgotten(org=key.org, subject=subject, number=number, at=at)
+            await books.enter(connection, [gone])
             await self._deciding.decide(work, [(gone, Behind())], orgs)
         work.publish(self._controls.subject(key, control.Forget(), number))
         return True

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
-from fettle_health_monitor.adapters.correlator import live, policies, silences, verdicts
+from fettle_health_monitor.adapters.correlator import books, live, policies, silences, verdicts
 from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.adapters.correlator.silences import Held
 from fettle_health_monitor.adapters.correlator.watches import Shown
@@ -134,7 +134,9 @@ async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown],
     new = called.keys() - await verdicts.decided_of(connection, called)
     if new:
         partition_of = {each.silence.org: each.partition for each in found}
-        await verdicts.wait(connection, [called[id] for id in called if id in new], partition_of)
+        waiting = [called[id] for id in called if id in new]
+        await books.enter(connection, waiting)
+        await verdicts.wait(connection, waiting, partition_of)
 
 
 def _next(silence: Silence, at: int) -> Occurrence | None:

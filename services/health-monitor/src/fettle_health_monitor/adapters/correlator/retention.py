@@ -86,6 +86,7 @@ RULES: Final = (
                 SELECT FROM silence WHERE silence.org = old.org AND silence.subject = old.subject
                 AND until_at <= old.at)""",  # noqa: S608
     ),
+    Rule("called", HISTORY_DAYS, "at", "NOT EXISTS (SELECT FROM verdict WHERE verdict.id = old.verdict)"),
     # One that an incident still waits for stays, so that its answer is understood.
     Rule(
         "command",

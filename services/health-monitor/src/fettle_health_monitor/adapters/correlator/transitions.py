@@ -18,18 +18,21 @@ from fettle_health_monitor.domain.judgements import Change
 SOURCE = "fettle/health-monitor"
 
 _INSERT = text("""
-    INSERT INTO transition (id, org, subject, from_state, to_state, condition, at, body)
-    SELECT id, org, subject, from_state, to_state, condition, at, body
+    INSERT INTO transition (id, org, subject, from_state, to_state, condition, at, body, calls)
+    SELECT id, org, subject, from_state, to_state, condition, at, body, calls
     FROM unnest(CAST(:ids AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:from_states AS text[]),
                 CAST(:to_states AS text[]), CAST(:conditions AS text[]), CAST(:at AS bigint[]),
-                CAST(CAST(:bodies AS text[]) AS jsonb[]))
-         WITH ORDINALITY AS change (id, org, subject, from_state, to_state, condition, at, body, place)
+                CAST(CAST(:bodies AS text[]) AS jsonb[]), CAST(:calls AS boolean[]))
+         WITH ORDINALITY AS change (id, org, subject, from_state, to_state, condition, at, body, calls, place)
     ORDER BY place
 """)
 
 
-async def record(connection: AsyncConnection, changes: Sequence[Change], names: Mapping[Key, Known]) -> list[Outgoing]:
-    """Writes these changes into the history. Answers with their events, in the same order, for the outbox."""
+async def record(
+    connection: AsyncConnection, changes: Sequence[Change], names: Mapping[Key, Known], calls: Sequence[bool]
+) -> list[Outgoing]:
+    """Writes these changes into the history, each with whether it calls for a verdict. Answers with their events, in
+    the same order, for the outbox."""
     bodies = [body_of(change, names.get((change.org, change.subject), Known())) for change in changes]
     await connection.execute(
         _INSERT,
@@ -42,6 +45,7 @@ async def record(connection: AsyncConnection, changes: Sequence[Change], names: 
             "conditions": [change.condition for change in changes],
             "at": [change.at for change in changes],
             "bodies": [body.decode() for body in bodies],
+            "calls": list(calls),
         },
     )
     return [
