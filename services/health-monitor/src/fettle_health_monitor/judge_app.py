@@ -21,6 +21,7 @@ from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
 from fettle_health_monitor.adapters.judge.ordered_writer import OrderedWriter
 from fettle_health_monitor.entrypoints.judge import judge_routes
 from fettle_health_monitor.judge.journal import Clocks, Journal, JournalPart
+from fettle_health_monitor.judge.measuring import Measuring
 from fettle_health_monitor.judge.opening import Opening
 from fettle_health_monitor.judge.owned import Shards
 from fettle_health_monitor.judge.owner import Owner
@@ -99,5 +100,6 @@ def judge_parts(settings: HealthSettings, shards: Shards) -> list[Part]:
         pulses,
         owner,
         Clocks(shards, journal),
+        Measuring(shards),
         saving_loop,
     ]

@@ -9,7 +9,17 @@ SET_ASIDE = counter("judge_set_aside", "Records left out because a bug ended the
 JUDGEMENTS = counter("judge_judgements", "Messages written for the correlator, clocks apart, by kind.", "kind")
 BACKLOG = gauge("judge_backlog_messages", "Messages for the correlator that Kafka has not acknowledged.")
 BEHIND = gauge("judge_behind_seconds", "Age of the last record judged, by shard.", "shard")
+LAG = gauge("judge_lag_records", "Records that the broker has and the shard has not judged, by shard.", "shard")
+JUDGED_UNTIL = gauge(
+    "judge_judged_until_timestamp_seconds",
+    "The instant up to which a shard has judged, in seconds since 1970.",
+    "shard",
+)
 SUBJECTS = gauge("judge_subjects", "Subjects watched, by shard.", "shard")
+TIMERS = gauge("judge_timers", "Timers that run, with such as were moved and are not dropped yet, by shard.", "shard")
+CHECKPOINT_AGE = gauge(
+    "judge_checkpoint_age_seconds", "Age of the record that a restart would go on behind, by shard.", "shard"
+)
 OPENED = counter("judge_shards_opened", "Shards taken over: after a checkpoint, anew, or after lost log.", "how")
 SHARD_UNOBSERVED = gauge(
     "judge_shard_unobserved", "1 while the owner of a shard does not read its own pulses, else 0.", "shard"

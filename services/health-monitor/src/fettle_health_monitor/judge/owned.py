@@ -12,13 +12,15 @@ class Owned:
     """A shard that this process owns. Instants are of the monotonic clock, in seconds.
 
     `anchor` is a place that is known to be in the log that the shard is of, `left_out` the offsets of records in it
-    that a bug cannot get past; `read_at` is when its last records came.
+    that a bug cannot get past; `read_at` is when its last records came, `log_end` the offset behind the last record
+    that the broker had by then.
     """
 
     shard: Shard
     read_control: ControlReader
     anchor: Place | None
     left_out: frozenset[int] = frozenset()
+    log_end: int = 0
     read_at: float = field(default_factory=time.monotonic)
     pulse_read_at: float = field(default_factory=time.monotonic)
     saved_at: float = field(default_factory=time.monotonic)

@@ -20,7 +20,7 @@ from fettle_health_monitor.adapters.judge.dead_letters import HeartbeatDeadLette
 from fettle_health_monitor.domain.judge.checkpoint import Greeting
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Shard
 from fettle_health_monitor.judge.journal import Journal
-from fettle_health_monitor.judge.metrics import BEHIND, CONSUMER_RESTARTS, IGNORED, OPENED, RECORDS, REFUSED, SUBJECTS
+from fettle_health_monitor.judge.metrics import CONSUMER_RESTARTS, IGNORED, OPENED, RECORDS, REFUSED
 from fettle_health_monitor.judge.opening import Opened, Opening
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.pulses import Pulses
@@ -132,6 +132,8 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             return
         for where, records in batches.items():
             owned = self._shards.owned.get(where.partition)
+            if owned is not None and where in self._consumer.assignment():
+                owned.log_end = self._consumer.highwater(where) or 0
             if owned is not None and await self._continues(owned, records):
                 await self._judge(owned, records)
         await asyncio.sleep(0)  # getmany does not let others run while records are at hand
@@ -173,8 +175,6 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         RECORDS.inc(len(records))
         for why, count in outcome.ignored.items():
             IGNORED.labels(why).inc(count)
-        BEHIND.labels(str(shard.partition)).set(max(time.time() - shard.watch.clock.record / 1000, 0))
-        SUBJECTS.labels(str(shard.partition)).set(len(shard.watch.subjects))
         if outcome.refusals:
             for refusal in outcome.refusals:
                 REFUSED.labels(refusal.code).inc()

@@ -30,6 +30,10 @@ class Timers:
         self._heap: list[int] = []
         self._queued = queued
 
+    def __len__(self) -> int:
+        """Entries, those included that will be dropped when they come up."""
+        return len(self._heap)
+
     def rebuild(self, rows: Iterable[int], due_at: DueAt) -> None:
         """Enter every row afresh."""
         self._heap = []

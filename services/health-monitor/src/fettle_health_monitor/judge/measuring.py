@@ -1,0 +1,49 @@
+"""How each shard stands that this process owns, as metrics."""
+
+import asyncio
+import time
+
+from fettle_chassis.service import Part
+from fettle_health_monitor.judge.metrics import BEHIND, CHECKPOINT_AGE, JUDGED_UNTIL, LAG, SUBJECTS, TIMERS
+from fettle_health_monitor.judge.owned import Owned, Shards
+
+_EVERY_S = 1.0
+_OF_SHARDS = (BEHIND, LAG, JUDGED_UNTIL, SUBJECTS, TIMERS, CHECKPOINT_AGE)
+
+
+class Measuring(Part):
+    """Looks each second, so that a shard which stands still is seen to. One that has been let go is shown no more: it
+    is for its new owner to say how it stands."""
+
+    name = "measuring"
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._shown: set[int] = set()
+
+    async def run(self) -> None:
+        while True:
+            self.look(time.time())
+            await asyncio.sleep(_EVERY_S)
+
+    def look(self, now: float) -> None:
+        """`now` in seconds since 1970."""
+        standing = {
+            partition: owned for partition, owned in self._shards.owned.items() if owned.shard.place is not None
+        }
+        for partition in self._shown - standing.keys():
+            for measure in _OF_SHARDS:
+                measure.remove(str(partition))
+        for partition, owned in standing.items():
+            _show(str(partition), owned, now)
+        self._shown = set(standing)
+
+
+def _show(label: str, owned: Owned, now: float) -> None:
+    place, watch = owned.shard.place, owned.shard.watch
+    BEHIND.labels(label).set(max(now - watch.clock.record / 1000, 0))
+    LAG.labels(label).set(max(owned.log_end - (place.offset if place else 0) - 1, 0))
+    JUDGED_UNTIL.labels(label).set(watch.clock.said / 1000)
+    SUBJECTS.labels(label).set(len(watch.subjects))
+    TIMERS.labels(label).set(len(watch.timers))
+    CHECKPOINT_AGE.labels(label).set(max(now - owned.anchor.timestamp / 1000, 0) if owned.anchor else float("nan"))
