@@ -8,9 +8,12 @@ import httpx2
 import pytest
 from correlator_service import CorrelatorService, Told
 
+from fettle_chassis.database import Database
+from fettle_chassis.lease import lock_key
 from fettle_chassis.tokens import Role
 from fettle_contracts.imports import IMPORT_MAX_LINES
 from fettle_contracts.topics import HEARTBEATS
+from fettle_health_monitor.settings import HealthSettings
 
 CSV = {"content-type": "text/csv; charset=utf-8"}
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -140,3 +143,23 @@ async def test_what_is_no_file_for_the_registry_enters_nothing(environment: dict
         assert (await service.get("/subjects"))["items"] == []
         _, summary = await imported(service, good.decode())
         assert counts(summary) == (1, 0, 0, 0)
+
+
+@pytest.mark.rule("HM-194")
+async def test_the_sum_says_when_kafka_does_not_have_all_of_it_yet(environment: dict[str, str]) -> None:
+    """Another process holds the relay's lease and publishes nothing; the file ends with lines that change nothing."""
+    database = Database(HealthSettings.load(environment).database_dsn("health"))
+    await database.ensure_exists()
+    relay = await database.session()
+    await relay.execute("SELECT pg_advisory_lock($1)", lock_key("relay"))
+    async with CorrelatorService.open(environment, FETTLE_ACKNOWLEDGED_WITHIN_S="0.3") as service:
+        await service.tell_org("acme")
+        old, new = ([f"device,{name}{number},,,\n" for number in range(500)] for name in ("old", "new"))
+        await imported(service, HEADER + "".join(old))
+        _, summary = await imported(service, HEADER + "".join(new + old))
+        assert (counts(summary), summary["acknowledged"]) == ((500, 0, 500, 0), False)
+        _, summary = await imported(service, HEADER + "".join(old))
+        assert (counts(summary), summary["acknowledged"]) == ((0, 0, 500, 0), True)
+        await relay.close()
+        await registers(service, 1_000)
+    await database.close()

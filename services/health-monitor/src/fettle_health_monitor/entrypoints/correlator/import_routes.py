@@ -152,7 +152,7 @@ async def _results(
                 became = await api.registry.enter(work, org, entries, by=by, dry_run=dry_run)
                 if became is None:
                     raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
-                if not dry_run:
+                if not dry_run and not {Entering.ADDED, Entering.CHANGED}.isdisjoint(became.values()):
                     transaction = await transaction_of(work)
             results = [_result(line, became) for line in batch]
             counts.update(each.result for each in results)
@@ -190,8 +190,9 @@ def _result(line: Line, became: Mapping[SubjectRef, Entering | Refused]) -> Line
 
 
 async def _summary(api: HealthApi, org: str, counts: Counter[str], transaction: str | None, *, dry_run: bool) -> bytes:
-    """`acknowledged`: whether Kafka has everything that shards are told, null in a dry run."""
-    done = None
+    """`transaction` is the last that told a shard something: messages leave in order, so Kafka has all of the import
+    when it has those. `acknowledged` says so, and is null in a dry run."""
+    done = None if dry_run else True
     if transaction is not None:
         done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
     async with api.database.reading() as connection:
