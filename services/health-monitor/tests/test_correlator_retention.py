@@ -127,6 +127,37 @@ async def test_an_outcome_stays_as_long_as_something_needs_it(environment: dict[
         assert (await forget(world))["outcome"] == 1
 
 
+@pytest.mark.rule("HM-201")
+@pytest.mark.forgets
+async def test_a_ticket_whose_early_resolve_is_watched_stays_known(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        await set_incident(world, "resolved", None)
+        whose = {"org": "acme", "subject": "device/t17", "condition": OFFLINE, "kind": "early_resolve"}
+        where = {"partition": 0, "shard": 0, "generation": 1, "start_at": T0, "start_clock": 0, "due_clock": 9}
+        await put(world, "watch", **whose, **where, cause=uuid4())
+        assert "incident" not in await forget(world, 31)
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("DELETE FROM watch"))
+        assert await forget(world) == {"incident": 1}
+
+
+@pytest.mark.rule("HM-200")
+@pytest.mark.forgets
+async def test_that_a_verdict_was_called_for_is_known_for_thirty_days_and_while_it_waits(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + SECOND)
+        (waiting,) = await world.rows("SELECT id FROM verdict")
+        for verdict in (waiting.id, uuid4()):
+            await put(world, "called", verdict=verdict, org="acme", cause="firing", at=T0 + SECOND)
+        assert "called" not in await forget(world, 29)
+        assert (await forget(world, 2))["called"] == 1
+        assert [row.verdict for row in await world.rows("SELECT verdict FROM called")] == [waiting.id]
+
+
 async def set_incident(world: CorrelatorWorld, state: str, asked: str | None) -> None:
     async with unit_of_work(world.database) as work:
         await work.connection.execute(
