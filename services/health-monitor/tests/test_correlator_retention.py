@@ -208,6 +208,19 @@ async def test_silences_go_ninety_days_after_their_end_with_what_they_held_back(
         assert await forget(world, 900) == {}
 
 
+@pytest.mark.rule("HM-200")
+async def test_times_without_heartbeats_are_kept_for_thirty_days_and_the_last_one_for_ever(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        for number in range(3):
+            at = T0 + number * SECOND
+            counts = {"counted": 12, "lost": 12, "unknown": 0, "policy_version": 3}
+            ended = {"resumed_at": at, "holds_until": at, "heard": [], "heard_behind": []}
+            await put(world, "loss", id=uuid4(), org="acme", since_at=at, begun_at=at, **counts, **ended)
+        assert await forget(world, 31) == {"loss": 2}
+
+
 @pytest.mark.rule("HM-201")
 async def test_how_subjects_stood_in_the_last_thirty_days_stays_known(environment: dict[str, str]) -> None:
     """For every instant of them the last transition before it says the same as ever, unless that was that all is
@@ -294,7 +307,7 @@ async def test_nobody_waits_for_rows_that_another_has_in_hand(environment: dict[
 
 @pytest.mark.rule("HM-203")
 @pytest.mark.parametrize(
-    "rule", [rule for rule in RULES if rule.table not in ("shard_gap", "greeted")], ids=lambda rule: rule.table
+    "rule", [rule for rule in RULES if rule.table not in ("shard_gap", "greeted", "loss")], ids=lambda rule: rule.table
 )
 async def test_what_is_old_is_found_by_an_index(environment: dict[str, str], rule: Any) -> None:
     async with CorrelatorWorld.open(environment, org=None) as world, world.database.engine.begin() as connection:

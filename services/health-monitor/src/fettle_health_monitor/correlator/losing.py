@@ -9,7 +9,16 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator import books, everybody, live, losses, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator import (
+    books,
+    everybody,
+    live,
+    losses,
+    policies,
+    progress,
+    verdicts,
+    watches,
+)
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach

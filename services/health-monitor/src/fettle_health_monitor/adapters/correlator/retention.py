@@ -120,6 +120,13 @@ RULES: Final = (
         "ends_at",
         "until_at IS NULL AND NOT EXISTS (SELECT FROM silence_held WHERE silence_held.silence = old.id)",
     ),
+    # The last one of an org says whose silence it explains.
+    Rule(
+        "loss",
+        HISTORY_DAYS,
+        "resumed_at",
+        "EXISTS (SELECT FROM loss AS later WHERE later.org = old.org AND later.begun_at > old.begun_at)",
+    ),
     Rule("shard_gap", HISTORY_DAYS, "to_at"),
     Rule("greeted", HISTORY_DAYS, "at", dated=True),
 )
