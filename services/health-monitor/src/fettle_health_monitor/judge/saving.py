@@ -47,22 +47,25 @@ class Saving:
             taken, mark = snapshot(shard), self._judgements.mark()
             async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
                 await self._judgements.acknowledged(mark)
-            await self.check_log(owned)
+            log_starts = await self.check_log(owned)
             state = await asyncio.to_thread(packed, taken)
-            saved = await self._checkpoints.save(taken, state)
+            saved = await self._checkpoints.save(taken, state, log_starts)
         owned.anchor = taken.place
         CHECKPOINTS.labels("saved" if saved else "behind").inc()
         log.debug("shard.saved", shard=owned.partition, offset=taken.place.offset, bytes=len(state), saved=saved)
 
-    async def check_log(self, owned: Owned) -> None:
-        """Raises `AnotherLog` unless the shard's anchor is still where it was. What retention has taken since is gone
-        rightly: the shard has read it."""
+    async def check_log(self, owned: Owned) -> int:
+        """Where the log starts now. Raises `AnotherLog` unless the shard's anchor is still where it was. What retention
+        has taken since is gone rightly: the shard has read it."""
         anchor = owned.anchor
-        if anchor is None:
-            return
         start, _ = await self._heartbeats.bounds(owned.partition)
-        if anchor.offset >= start and await self._heartbeats.place_at(owned.partition, anchor.offset) != anchor:
+        if (
+            anchor is not None
+            and anchor.offset >= start
+            and await self._heartbeats.place_at(owned.partition, anchor.offset) != anchor
+        ):
             raise AnotherLog(owned)
+        return start
 
     async def save_last(self, owned: Owned, within_s: float) -> None:
         """Save a shard that is let go, if it can be done in time; otherwise the last checkpoint holds."""
