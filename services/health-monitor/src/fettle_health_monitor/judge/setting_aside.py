@@ -36,7 +36,7 @@ class SettingAside:
 
     async def known(self, shard: Shard) -> frozenset[int]:
         """The offsets of this shard's log that are left out. Raises what the database raises."""
-        return await crashes.set_aside(self._database, _NAME, _log_of(shard), shard.partition)
+        return await left_out_of(self._database, shard.generation, shard.partition)
 
     async def crashed(self, shard: Shard, records: Sequence[HeartbeatRecord], error: Exception) -> None:
         """Counts the record that the shard was looking at. The caller ends the process, whether it was counted or not.
@@ -47,7 +47,9 @@ class SettingAside:
         if guilty is None or any(name == CONTROL_HEADER for name, _ in guilty.headers):
             log.critical("judge.crashed", shard=shard.partition, offset=shard.stumbled_over, error=repr(error))
             return
-        record = Record(_log_of(shard), shard.partition, guilty.offset, guilty.timestamp, guilty.key, guilty.value, ())
+        record = Record(
+            _log_of(shard.generation), shard.partition, guilty.offset, guilty.timestamp, guilty.key, guilty.value, ()
+        )
         count = None
         try:
             count = await crashes.count(self._database, _NAME, record, error)
@@ -72,6 +74,11 @@ class SettingAside:
         return [record for record in records if record.offset not in offsets]
 
 
-def _log_of(shard: Shard) -> str:
+async def left_out_of(database: Database, generation: int, partition: int) -> frozenset[int]:
+    """The offsets that are left out of a shard's log. Raises what the database raises."""
+    return await crashes.set_aside(database, _NAME, _log_of(generation), partition)
+
+
+def _log_of(generation: int) -> str:
     """Offsets mean something in one log only; a topic that is made anew is another."""
-    return f"{HEARTBEATS}/{shard.generation}"
+    return f"{HEARTBEATS}/{generation}"

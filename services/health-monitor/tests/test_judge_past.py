@@ -1,0 +1,150 @@
+"""A shard's past judged once more, from what is kept and what stands in the log."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+from judge_world import World
+from sqlalchemy import text
+from test_judge_on_kafka import bury_what_was_cut_off, judging, poisoned
+
+from fettle_chassis.database import Database, DatabasePart
+from fettle_chassis.kafka import build_admin
+from fettle_chassis.signing import Verifier
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.partitions import partition_for
+from fettle_contracts.topics import HEARTBEATS
+from fettle_health_monitor.adapters.judge.control_records import SignedReader
+from fettle_health_monitor.domain.judge.heartbeats import read
+from fettle_health_monitor.domain.judgements import Change, Judgement
+from fettle_health_monitor.judge.replaying import AT_A_TIME, Busy, NotKept, Past, Replays
+
+KEY = "acme/device/x1"
+READ = "fettle_health_monitor.domain.judge.shard.read"
+
+
+@asynccontextmanager
+async def replays(world: World) -> AsyncIterator[tuple[Replays, Database]]:
+    settings = world.settings
+    database = Database(settings.database_dsn("health"))
+    part = DatabasePart(database, "fettle_health_monitor")
+    await part.start()
+    verifier, topic = Verifier(settings.signing_keys), settings.topic(HEARTBEATS)
+    try:
+        yield Replays(settings, database, lambda place: SignedReader(verifier, topic, place)), database
+    finally:
+        await part.stop()
+
+
+async def replayed(past: Past) -> list[str]:
+    start = await past.oldest_start(0)
+    assert start is not None
+    _, end = await past.log.bounds()
+    told: list[float] = []
+    _, said = await past.judged(start, end, of_device, told.append)
+    assert told[-1] == 1.0
+    return [str(change.to_state) for change in said if isinstance(change, Change)]
+
+
+def of_device(judgement: Judgement) -> bool:
+    return isinstance(judgement, Change) and judgement.subject == "device/x1"
+
+
+@pytest.mark.rule("HM-172")
+async def test_a_record_that_was_set_aside_is_left_out_as_the_judge_did(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(environment).open() as world:
+        place = partition_for(KEY.encode(), world.partitions[HEARTBEATS])
+        async with world.judge():
+            await world.until(judging)
+            await world.beat(KEY, interval_s=1)
+            await world.reaches("device/x1", "healthy")
+        await world.beat(KEY, status="offline")
+        await world.send(KEY.encode(), b'{"name":"poison"}', place)
+        with monkeypatch.context() as broken:
+            broken.setattr(READ, poisoned(read))
+            for _ in range(3):
+                with pytest.RaisesGroup(ZeroDivisionError):
+                    async with world.judge():
+                        await asyncio.sleep(30)
+            async with world.judge():
+                await world.reaches("device/x1", "firing")
+        bury_what_was_cut_off()
+
+        async with replays(world) as (opened, database):
+            async with opened.past(place) as past:
+                assert await replayed(past) == world.states("device/x1") == ["healthy", "pending_open", "firing"]
+            async with unit_of_work(database) as work:
+                await work.connection.execute(text("DELETE FROM crash"))
+            async with opened.past(place) as past:
+                assert await replayed(past) == world.states("device/x1"), "the log alone says it too"
+            with monkeypatch.context() as broken:
+                broken.setattr(READ, poisoned(read))
+                async with opened.past(place) as past:
+                    assert await replayed(past) == world.states("device/x1"), "also where the bug still is"
+
+
+@pytest.mark.rule("HM-172")
+async def test_a_bug_that_nobody_has_set_aside_is_one_in_a_replay_too(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(environment).open() as world:
+        place = partition_for(KEY.encode(), world.partitions[HEARTBEATS])
+        async with world.judge():
+            await world.until(judging)
+            await world.send(KEY.encode(), b'{"name":"poison"}', place)
+            await world.reaches("device/x1", "healthy")
+        async with replays(world) as (opened, _), opened.past(place) as past:
+            monkeypatch.setattr(READ, poisoned(read))
+            with pytest.raises(ZeroDivisionError):
+                await replayed(past)
+
+
+@pytest.mark.rule("HM-172")
+async def test_a_state_whose_record_is_gone_is_no_start(environment: dict[str, str]) -> None:
+    async with World(environment).open() as world:
+        place = partition_for(KEY.encode(), world.partitions[HEARTBEATS])
+        async with world.judge():
+            await world.until(judging)
+            await world.beat(KEY)
+            await world.reaches("device/x1", "pending_open")
+        async with replays(world) as (opened, _):
+            async with opened.past(place) as past:
+                start = await past.newest_start(0)
+                assert start is not None
+                assert await past.newest_start(start.at) == start
+                assert await past.oldest_start(start.at + 1) is None
+            await delete_before(world, place, start.offset + 1)
+            async with opened.past(place) as past:
+                assert await past.newest_start(start.at) is None
+
+
+@pytest.mark.rule("HM-173")
+async def test_only_so_many_replay_at_a_time(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fettle_health_monitor.judge.replaying._WAITS_S", 0.1)
+    async with World(environment).open() as world, replays(world) as (opened, _):
+        with pytest.raises(NotKept, match="shard 0 has no checkpoint yet"):
+            async with opened.past(0):
+                pass
+        async with world.judge():
+            await world.until(judging)
+        async with opened.past(0), opened.past(0):
+            assert AT_A_TIME == 2
+            with pytest.raises(Busy):
+                async with opened.past(0):
+                    pass
+
+
+async def delete_before(world: World, partition: int, offset: int) -> None:
+    admin: Any = build_admin(world.settings)
+    await admin.start()
+    try:
+        where = TopicPartition(world.settings.topic(HEARTBEATS), partition)
+        await admin.delete_records({where: RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()
