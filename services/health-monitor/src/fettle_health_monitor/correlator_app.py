@@ -16,6 +16,7 @@ from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.last_heard import Listeners
 from fettle_health_monitor.adapters.correlator.partitions import Partitions
 from fettle_health_monitor.adapters.correlator.retention import Retention
+from fettle_health_monitor.adapters.judge.control_records import SignedReader
 from fettle_health_monitor.correlator.bookkeeping import Bookkeeping
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
@@ -25,6 +26,7 @@ from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.tickets import Tickets
+from fettle_health_monitor.correlator.verifying import Verifying
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
 from fettle_health_monitor.entrypoints.correlator.import_routes import import_routes
@@ -38,6 +40,8 @@ from fettle_health_monitor.entrypoints.correlator.subscriptions import (
     results_subscription,
 )
 from fettle_health_monitor.entrypoints.correlator.transition_routes import transition_routes
+from fettle_health_monitor.entrypoints.correlator.verify_routes import verify_routes
+from fettle_health_monitor.judge.replaying import Replays
 from fettle_health_monitor.settings import HealthSettings
 
 SERVICE = "health-correlator"
@@ -68,6 +72,8 @@ def build_app(settings: HealthSettings) -> Service:
         orgs_subscription(Orgs(policies, now), verifier),
     )
 
+    heartbeats = settings.topic(HEARTBEATS)
+    replays = Replays(settings, database, lambda partition: SignedReader(verifier, heartbeats, partition))
     listeners = Listeners(database, settings.signing_keys, within_s=settings.last_heard_within_s, now=now)
     api = HealthApi(
         database=database,
@@ -77,10 +83,11 @@ def build_app(settings: HealthSettings) -> Service:
         registry=Registry(controls, deciding, now),
         silences=Silences(controls, partitions.of_org, now),
         listeners=listeners,
+        verifying=Verifying(settings, database, replays, partitions.of_org),
         acknowledged_within_s=settings.acknowledged_within_s,
     )
     app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES})
-    for routes in (policy_routes, subject_routes, import_routes, transition_routes, silence_routes):
+    for routes in (policy_routes, subject_routes, import_routes, transition_routes, silence_routes, verify_routes):
         app.include_router(routes(api), prefix="/api/v1/orgs/{org}")
 
     service.add(

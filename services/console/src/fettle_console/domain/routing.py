@@ -20,6 +20,8 @@ _OWNERS = {
     "transitions": Owner.HEALTH,
     "health-policy": Owner.HEALTH,
     "silences": Owner.HEALTH,
+    "verify": Owner.HEALTH,
+    "why": Owner.HEALTH,
     "workflows": Owner.WORKFLOWS,
     "runs": Owner.WORKFLOWS,
 }

@@ -19,6 +19,7 @@ from fettle_health_monitor.adapters.correlator.partitions import Partitions
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences
+from fettle_health_monitor.correlator.verifying import Verifying
 from fettle_health_monitor.domain.correlator.clocks import judged_until
 
 Filter = Annotated[str | None, AfterValidator(lambda text: text and keepable(text))]
@@ -36,6 +37,7 @@ class HealthApi:
     registry: Registry
     silences: Silences
     listeners: Listeners
+    verifying: Verifying
     acknowledged_within_s: float
 
     async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:
