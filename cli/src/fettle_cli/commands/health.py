@@ -10,13 +10,14 @@ from fettle_cli.api import org_api, org_path
 from fettle_cli.commands.registry_import import import_
 from fettle_cli.commands.silences import silence, silences, unsilence
 from fettle_cli.commands.verification import verify
+from fettle_cli.commands.why import why
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
 from fettle_cli.output import ago, say, show_fields, show_json, show_page
 
 app = group("health", "See what the health monitor sees.")
-for command in (silence, silences, unsilence, verify):
+for command in (silence, silences, unsilence, why, verify):
     app.command()(command)
 app.command("import")(import_)
 

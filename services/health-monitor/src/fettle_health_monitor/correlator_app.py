@@ -27,6 +27,7 @@ from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.tickets import Tickets
 from fettle_health_monitor.correlator.verifying import Verifying
+from fettle_health_monitor.correlator.why import Why
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
 from fettle_health_monitor.entrypoints.correlator.import_routes import import_routes
@@ -41,6 +42,7 @@ from fettle_health_monitor.entrypoints.correlator.subscriptions import (
 )
 from fettle_health_monitor.entrypoints.correlator.transition_routes import transition_routes
 from fettle_health_monitor.entrypoints.correlator.verify_routes import verify_routes
+from fettle_health_monitor.entrypoints.correlator.why_routes import why_routes
 from fettle_health_monitor.judge.replaying import Replays
 from fettle_health_monitor.settings import HealthSettings
 
@@ -84,10 +86,19 @@ def build_app(settings: HealthSettings) -> Service:
         silences=Silences(controls, partitions.of_org, now),
         listeners=listeners,
         verifying=Verifying(settings, database, replays, partitions.of_org),
+        why=Why(database, replays),
         acknowledged_within_s=settings.acknowledged_within_s,
     )
     app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES})
-    for routes in (policy_routes, subject_routes, import_routes, transition_routes, silence_routes, verify_routes):
+    for routes in (
+        policy_routes,
+        subject_routes,
+        import_routes,
+        transition_routes,
+        silence_routes,
+        verify_routes,
+        why_routes,
+    ):
         app.include_router(routes(api), prefix="/api/v1/orgs/{org}")
 
     service.add(

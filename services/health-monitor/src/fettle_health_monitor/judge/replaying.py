@@ -16,6 +16,7 @@ from fettle_health_monitor.domain.control import CONTROL_HEADER, Skip
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, begin, restore
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Numbered, Shard
 from fettle_health_monitor.domain.judgements import Judgement
+from fettle_health_monitor.domain.why.subject_log import Extraction, SubjectLog
 from fettle_health_monitor.judge.setting_aside import left_out_of
 
 log = structlog.get_logger(__name__)
@@ -134,6 +135,27 @@ class Past:
             said += filter(keep, outcome.judgements)
             tell((records[-1].offset + 1 - start.offset) / (end - start.offset))
         return shard, said
+
+    async def subject_log(self, start: Start, key: bytes, at: int) -> SubjectLog:
+        """What the log has for one subject, from there up to an instant (broker milliseconds)."""
+        end = await self.log.first_at(at + 1)
+        left_out = self._left_out
+        while True:
+            extraction = await asyncio.to_thread(
+                Extraction,
+                key,
+                start.saved,
+                partition=self.shard,
+                partitions=start.partitions,
+                generation=start.generation,
+                read_control=self._read_control,
+            )
+            async for records in self.log.records(start.offset, end):
+                await asyncio.to_thread(extraction.take, without(records, left_out))
+            later = {offset for offset in extraction.named_by_skips if offset >= start.offset} - left_out
+            if not later:
+                return extraction.upto(at)
+            left_out |= later
 
     async def _is_skipped_later(self, offset: int) -> bool:
         controls = _Skips(self._read_control)

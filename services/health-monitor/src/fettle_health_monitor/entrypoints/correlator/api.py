@@ -20,6 +20,7 @@ from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.verifying import Verifying
+from fettle_health_monitor.correlator.why import Why
 from fettle_health_monitor.domain.correlator.clocks import judged_until
 
 Filter = Annotated[str | None, AfterValidator(lambda text: text and keepable(text))]
@@ -38,6 +39,7 @@ class HealthApi:
     silences: Silences
     listeners: Listeners
     verifying: Verifying
+    why: Why
     acknowledged_within_s: float
 
     async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:

@@ -1,0 +1,122 @@
+"""What the correlator has on record about one subject, for who asks why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.domain.correlator.verdicts import Cause
+from fettle_health_monitor.domain.why.record import Recorded
+
+VERDICTS_MAX = 500
+_GAPS_MAX = 20
+
+_OUTCOMES = text("""
+    SELECT verdict, cause, condition, at, outcome, reason, policy_version, evidence
+    FROM outcome WHERE org = :org AND subject = :subject AND at <= :at
+    ORDER BY at DESC, decided_at DESC LIMIT :limit
+""")
+
+_WAITING = text("""
+    SELECT at, waits_for FROM verdict WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at LIMIT 1
+""")
+
+_ORG = text("SELECT deleted FROM org WHERE org = :org")
+
+_BLIND = text("""
+    SELECT kind, from_at, to_at FROM shard_gap
+    WHERE shard = :shard AND from_at <= :until AND coalesce(to_at, :until) >= :since
+    ORDER BY from_at DESC LIMIT :limit
+""")
+
+_OWN_TICKET = text("""
+    SELECT ticket_id, ticket_number, ticket_state FROM incident
+    WHERE org = :org AND subject = :subject AND condition = :condition AND opened_at <= :at
+      AND ticket_id IS NOT NULL
+""")
+
+_SHARED_TICKET = text("""
+    SELECT ticket_id, ticket_number, ticket_state
+    FROM rollup_member AS member JOIN incident ON incident.org = member.org AND incident.subject = member.parent
+                                              AND incident.condition = member.parent_condition
+    WHERE member.org = :org AND member.subject = :subject AND joined_at <= :at AND ticket_id IS NOT NULL
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A verdict that is not decided. `waits_for` is a subject whose fate it waits for, None: it waits for clocks."""
+
+    at: int
+    waits_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket as it is now."""
+
+    id: UUID
+    number: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A stretch that nobody could see (`unobserved`), or in which the shard was not waited for (`stalled`)."""
+
+    kind: str
+    from_at: int
+    to_at: int | None
+
+
+async def outcomes(connection: AsyncConnection, org: str, subject: str, at: int) -> list[Recorded]:
+    """The last verdicts about it up to an instant, the earliest first."""
+    rows = await connection.execute(_OUTCOMES, {"org": org, "subject": subject, "at": at, "limit": VERDICTS_MAX})
+    return [
+        Recorded(
+            verdict=row.verdict,
+            cause=Cause(row.cause),
+            condition=row.condition,
+            at=row.at,
+            outcome=row.outcome,
+            reason=row.reason,
+            policy_version=row.policy_version,
+            evidence=row.evidence,
+        )
+        for row in reversed(rows.all())
+    ]
+
+
+async def waiting(connection: AsyncConnection, org: str, subject: str, at: int) -> Waiting | None:
+    row = (await connection.execute(_WAITING, {"org": org, "subject": subject, "at": at})).one_or_none()
+    return None if row is None else Waiting(row.at, row.waits_for)
+
+
+async def org_deleted(connection: AsyncConnection, org: str) -> bool | None:
+    """None when the org is not known."""
+    deleted: bool | None = await connection.scalar(_ORG, {"org": org})
+    return deleted
+
+
+async def blind(connection: AsyncConnection, shard: int, *, since: int, until: int) -> list[Blind]:
+    """The latest first, a few at most."""
+    rows = await connection.execute(_BLIND, {"shard": shard, "since": since, "until": until, "limit": _GAPS_MAX})
+    return [Blind(row.kind, row.from_at, row.to_at) for row in rows]
+
+
+async def own_ticket(connection: AsyncConnection, org: str, subject: str, condition: str, at: int) -> Ticket | None:
+    """The one that was last asked for, if that was by this instant."""
+    values = {"org": org, "subject": subject, "condition": condition, "at": at}
+    return _ticket((await connection.execute(_OWN_TICKET, values)).all())
+
+
+async def shared_ticket(connection: AsyncConnection, org: str, subject: str, at: int) -> Ticket | None:
+    """The one on whose list it stood by then."""
+    return _ticket((await connection.execute(_SHARED_TICKET, {"org": org, "subject": subject, "at": at})).all())
+
+
+def _ticket(rows: Sequence[Row[Any]]) -> Ticket | None:
+    return Ticket(rows[0].ticket_id, rows[0].ticket_number, rows[0].ticket_state) if rows else None

@@ -1,0 +1,270 @@
+"""Why there is or is not a ticket about a subject at an instant."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.database import Database
+from fettle_contracts.identity import HeartbeatKey
+from fettle_health_monitor.adapters.correlator import live, policies, silences, views, why_facts
+from fettle_health_monitor.adapters.correlator.why_facts import Blind, Ticket
+from fettle_health_monitor.domain.correlator.decide import Switches
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.verdicts import Named
+from fettle_health_monitor.domain.judge.shard import Place
+from fettle_health_monitor.domain.why.changes import Case, WhatIf, as_it_was, those_that_turn_it
+from fettle_health_monitor.domain.why.picture import Picture, picture, stood_at_start
+from fettle_health_monitor.domain.why.record import (
+    Recorded,
+    called_otherwise,
+    earlier_verdicts,
+    has_ticket,
+    present_trouble,
+)
+from fettle_health_monitor.domain.why.search import Allowance, Spent
+from fettle_health_monitor.domain.why.sentences import Situation, Suppressed, because
+from fettle_health_monitor.domain.why.subject_log import Judged, SubjectLog
+from fettle_health_monitor.domain.why.tickets import Circumstances
+from fettle_health_monitor.judge.replaying import NotKept, Replays
+
+LOOKS_BACK_MAX_S = 6 * 3_600
+RECORDS_MAX = 2_000_000
+"""How many records may be folded while a change is looked for: some seconds' worth."""
+WITHIN_S = 25.0
+
+_DIFFERS = (
+    "what was decided does not follow from this subject's log alone (it depends on others, on what a person did, or on "
+    "a verdict that waits), so that no change can be shown to be enough"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """From which instant (broker milliseconds) the subject was judged again, how many heartbeats of its own stand
+    there, and what became of those that were not heard."""
+
+    since: int
+    heartbeats: int
+    refused: Mapping[str, int]
+    ignored: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`at` is the instant that it is about. `changes` would have decided otherwise, the smallest first; where there is
+    none, `no_change` says why. Without `replayed` the picture is unknown, as too little is kept."""
+
+    at: int
+    has_ticket: bool
+    ticket: Ticket | None
+    because: str
+    suppressed_by: Suppressed | None
+    picture: Picture | None
+    version: PolicyVersion | None
+    sources: Mapping[str, str]
+    verdict: Recorded | None
+    blind: tuple[Blind, ...]
+    replayed: Replayed | None
+    changes: tuple[WhatIf, ...]
+    no_change: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the database has."""
+
+    record: tuple[Recorded, ...]
+    named: live.Known
+    interval_s: int | None
+    unwatched: str | None
+    deleted: bool | None
+    newest: PolicyVersion | None
+    waiting: why_facts.Waiting | None
+
+
+class Why:
+    """Reads what is on record, judges the subject again, and looks for what would have decided otherwise."""
+
+    def __init__(self, database: Database, replays: Replays) -> None:
+        self._database = database
+        self._replays = replays
+
+    async def answer(self, key: HeartbeatKey, shard: int, at: int) -> Answer:
+        """About an instant up to which all shards have judged. Judging is done in a thread and ends with whoever waits.
+        Raises `TimeoutError` when it takes too long, `Busy`, and what is transient."""
+        async with asyncio.timeout(WITHIN_S):
+            async with self._database.reading() as connection:
+                known = await _read(connection, key, at)
+            log, start, unkept = await self._log(key, shard, at, known)
+            if log is None or start is None:
+                return await self._by_record(key, shard, at, known, unkept)
+            async with self._database.reading() as connection:
+                case, versions = await _case(connection, key, log, start, known)
+            return await self._judged(key, case, versions, known)
+
+    async def _log(
+        self, key: HeartbeatKey, shard: int, at: int, known: _Known
+    ) -> tuple[SubjectLog | None, Place | None, str]:
+        """The subject's log and the place that it begins behind; or why there is none."""
+        try:
+            async with self._replays.past(shard) as past:
+                start = await past.newest_start(at - _looks_back_s(key, known) * 1000)
+                if start is None or start.at > at:
+                    raise NotKept("no checkpoint is kept from then or before")
+                return await past.subject_log(start, key.encode(), at), start.saved.place, ""
+        except NotKept as error:
+            return None, None, str(error)
+
+    async def _judged(
+        self, key: HeartbeatKey, case: Case, versions: Mapping[int, PolicyVersion], known: _Known
+    ) -> Answer:
+        judged, told = await asyncio.to_thread(as_it_was, case)
+        seen = picture(judged, case.log)
+        in_force = judged.shard.watch.policies.get(key.org)
+        version = None if in_force is None else versions.get(in_force.statement.version, known.newest)
+        has = has_ticket(known.record)
+        changes, no_change = await _search(case) if told.ticket == has else ((), _DIFFERS)
+        replayed = _replayed(case, judged)
+        return await self._answer(
+            key, case.log.partition, case.log.at, known, seen, version, replayed, changes, no_change
+        )
+
+    async def _by_record(self, key: HeartbeatKey, shard: int, at: int, known: _Known, unkept: str) -> Answer:
+        no_change = f"it cannot be judged again: {unkept}"
+        return await self._answer(key, shard, at, known, None, known.newest, None, (), no_change)
+
+    async def _answer(
+        self,
+        key: HeartbeatKey,
+        shard: int,
+        at: int,
+        known: _Known,
+        seen: Picture | None,
+        version: PolicyVersion | None,
+        replayed: Replayed | None,
+        changes: tuple[WhatIf, ...],
+        no_change: str | None,
+    ) -> Answer:
+        trouble, subject = present_trouble(known.record), str(key.subject)
+        has = has_ticket(known.record)
+        async with self._database.reading() as connection:
+            ticket = await _ticket(connection, key, trouble, at) if has else None
+            since = replayed.since if replayed else at
+            blind = await why_facts.blind(connection, shard, since=since, until=at)
+        rules = None if version is None else version.rules_for(subject, known.named.integration, known.named.model)
+        text, suppressed = because(
+            Situation(
+                has_ticket=has,
+                judged_again=replayed is not None,
+                picture=seen,
+                trouble=tuple(trouble),
+                enabled=None if version is None else version.switches.enabled,
+                org_deleted=known.deleted,
+                ticket=None if ticket is None else ticket.number,
+                ticket_resolved=ticket is not None and ticket.state == "resolved",
+                unwatched=known.unwatched,
+                waits=None if known.waiting is None else known.waiting.at,
+                waits_for=None if known.waiting is None else known.waiting.waits_for,
+                refused=replayed.refused if replayed else {},
+            )
+        )
+        return Answer(
+            at=at,
+            has_ticket=has,
+            ticket=ticket,
+            because=text,
+            suppressed_by=suppressed,
+            picture=seen,
+            version=version,
+            sources={} if rules is None else rules.sources,
+            verdict=known.record[-1] if known.record else None,
+            blind=tuple(blind),
+            replayed=replayed,
+            changes=changes,
+            no_change=no_change,
+        )
+
+
+async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:
+    """Those that turn it; where there are none, why."""
+    allowance = Allowance(RECORDS_MAX)
+    try:
+        found = await asyncio.to_thread(those_that_turn_it, case, allowance)
+    except Spent:
+        return (), "its log is too long for all changes to be tried, so that none can be shown to be the smallest"
+    finally:
+        allowance.records = 0
+    return tuple(found), None if found else "no single change would have decided otherwise"
+
+
+async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Known:
+    org, subject = key.org, str(key.subject)
+    row = await views.subject(connection, org, subject)
+    return _Known(
+        record=tuple(await why_facts.outcomes(connection, org, subject, at)),
+        named=live.Known() if row is None else live.Known(row.name, row.integration, row.space, row.model),
+        interval_s=None if row is None or row.interval_s is None else int(row.interval_s),
+        unwatched=None if row is None else row.unwatched,
+        deleted=await why_facts.org_deleted(connection, org),
+        newest=(await policies.newest(connection, {org})).get(org),
+        waiting=await why_facts.waiting(connection, org, subject, at),
+    )
+
+
+async def _case(
+    connection: AsyncConnection, key: HeartbeatKey, log: SubjectLog, start: Place, known: _Known
+) -> tuple[Case, dict[int, PolicyVersion]]:
+    org, subject = key.org, str(key.subject)
+    earlier = earlier_verdicts(known.record, org, subject, at=start.timestamp, offset=start.offset)
+    called = called_otherwise(known.record, org, subject, after=start.timestamp)
+    wanted = log.versions | {verdict.policy_version for verdict in (*earlier, *called)}
+    found = await policies.versions(connection, {(org, version) for version in wanted})
+    versions = {version: found.get((org, version), known.newest) for version in wanted}
+    there = {version: policy for version, policy in versions.items() if policy is not None}
+    after = min([start.timestamp, *(verdict.at for verdict in earlier)])
+    reaching = await silences.reaching(connection, {(org, subject)}, after=after, until=log.at)
+    circumstances = Circumstances(
+        from_at=start.timestamp,
+        switches={version: _switches(version, policy) for version, policy in there.items()},
+        named=Named(known.named.name, known.named.integration, known.named.space),
+        org_deleted=bool(known.deleted),
+        silences=tuple(reaching),
+        earlier=earlier,
+        called=called,
+        stood=stood_at_start(log),
+    )
+    return Case(log, circumstances), there
+
+
+def _switches(version: int, policy: PolicyVersion) -> Switches:
+    return Switches(version, policy.policy.enabled, policy.policy.publish_tickets)
+
+
+def _looks_back_s(key: HeartbeatKey, known: _Known) -> int:
+    """All that can still matter: silence and debounces one after the other, and the windows of flapping."""
+    if known.newest is None:
+        return 0
+    rules = known.newest.rules_for(str(key.subject), known.named.integration, known.named.model)
+    timeout_s = rules.timeout_for(known.interval_s)
+    lasts_s = timeout_s + rules.open_debounce_s + rules.resolve_debounce_s + rules.flap_window_s + rules.flap_stable_s
+    return min(lasts_s, LOOKS_BACK_MAX_S)
+
+
+def _replayed(case: Case, judged: Judged) -> Replayed:
+    refused: dict[str, int] = {}
+    for refusal in judged.outcome.refusals:
+        refused[refusal.code.value] = refused.get(refusal.code.value, 0) + 1
+    ignored = {why.value: count for why, count in judged.outcome.ignored.items()}
+    return Replayed(since=case.known.from_at, heartbeats=case.log.sent, refused=refused, ignored=ignored)
+
+
+async def _ticket(connection: AsyncConnection, key: HeartbeatKey, trouble: list[Recorded], at: int) -> Ticket | None:
+    org, subject = key.org, str(key.subject)
+    if trouble and trouble[-1].outcome == "joined":
+        return await why_facts.shared_ticket(connection, org, subject, at)
+    for each in reversed(trouble):
+        if (ticket := await why_facts.own_ticket(connection, org, subject, each.condition, at)) is not None:
+            return ticket
+    return None

@@ -1,0 +1,197 @@
+"""What would have decided otherwise: one policy value of the subject, one silence of it, or one switch of its org.
+
+Every change that is named has been tried: the log is judged again with it, and the answer turns; by one step less it
+does not. A number's size is the part by which it changes; a silence or a switch, which is there or not, counts as one
+whole.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil, inf
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec.structs import replace as with_fields
+
+from fettle_contracts.health_policy import DAY_S
+from fettle_health_monitor.domain.control import Match, Override, Policy
+from fettle_health_monitor.domain.correlator.decide import Switches
+from fettle_health_monitor.domain.correlator.silences import LENGTH_MAX_S, Schedule, Silence, covers
+from fettle_health_monitor.domain.judge.policies import NOT_JUDGED
+from fettle_health_monitor.domain.why.search import Allowance, Try, nearest
+from fettle_health_monitor.domain.why.subject_log import Judged, SubjectLog, judged
+from fettle_health_monitor.domain.why.tickets import Circumstances, Told, tell
+
+_COUNT_MAX: Final = 100_000
+_WHOLE: Final = 1.0
+_OVERHEAD: Final = 20
+"""What a trial costs besides its records, in records."""
+
+LIMITS: Final = {
+    "timeout_s": (1, DAY_S),
+    "open_debounce_s": (0, DAY_S),
+    "resolve_debounce_s": (0, DAY_S),
+    "flap_threshold": (2, _COUNT_MAX),
+    "flap_flips_threshold": (2, _COUNT_MAX),
+    "flap_window_s": (1, DAY_S),
+    "flap_stable_s": (1, DAY_S),
+}
+"""The numbers that a shard judges by, and what may stand there. Rollup rules decide which ticket, never whether."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChange:
+    """An override for just this subject, from the kept state on."""
+
+    rule: str
+    present: int
+    wanted: int
+
+    @property
+    def size(self) -> float:
+        return abs(self.wanted - self.present) / max(self.present, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceChange:
+    """One silence more, or one less. `start` is in broker milliseconds."""
+
+    action: Literal["add", "remove"]
+    silence: Silence
+    size: float = _WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchChange:
+    """A switch of the whole org the other way, from the kept state on."""
+
+    switch: Literal["enabled", "publish_tickets"]
+    wanted: bool
+    size: float = _WHOLE
+
+
+WhatIf: TypeAlias = NumberChange | SilenceChange | SwitchChange
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A subject's log, and what else is known about it up to the log's instant."""
+
+    log: SubjectLog
+    known: Circumstances
+
+
+def as_it_was(case: Case) -> tuple[Judged, Told]:
+    judgement = judged(case.log)
+    return judgement, tell(judgement.changes, case.known, case.log.at)
+
+
+def as_it_would_be(case: Case, change: WhatIf) -> tuple[Judged, Told]:
+    """Judge and decide again, with this one change."""
+    known, at = case.known, case.log.at
+    match change:
+        case NumberChange(rule, _, wanted):
+            subject = case.log.subject
+            judgement = judged(case.log, lambda policy: with_rule(policy, subject, rule, wanted))
+        case SilenceChange(action, silence):
+            judgement = judged(case.log)
+            others = tuple(each for each in known.silences if each.id != silence.id)
+            known = replace(known, silences=others if action == "remove" else (*others, silence))
+        case SwitchChange("enabled", wanted):
+            judgement = judged(case.log, lambda policy: with_fields(policy, enabled=wanted))
+            known = replace(known, switches=_switched(known, enabled=wanted))
+        case SwitchChange(_, wanted):
+            judgement = judged(case.log)
+            known = replace(known, switches=_switched(known, publish_tickets=wanted))
+    return judgement, tell(judgement.changes, known, at)
+
+
+def with_rule(policy: Policy, subject: str, rule: str, value: int) -> Policy:
+    """The policy with this value for just this subject, whatever else is overridden for it."""
+    own = [override for override in policy.overrides if override.match.subject == subject]
+    others = tuple(override for override in policy.overrides if override.match.subject != subject)
+    before = own[-1] if own else Override(match=Match(subject=subject))
+    fields: dict[str, Any] = {rule: value}
+    return with_fields(policy, overrides=(*others, with_fields(before, **fields)))
+
+
+def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
+    """The changes that would have decided otherwise, the smallest first; none where none would. Takes seconds. Raises
+    Spent."""
+    was, told = as_it_was(case)
+
+    def attempt(change: WhatIf) -> Try:
+        allowance.spend(len(case.log.records) + _OVERHEAD)
+        judgement, would_be = as_it_would_be(case, change)
+        happened = [(each.from_state, each.to_state, each.reason) for each in judgement.changes]
+        outcomes = [(verdict.cause, type(outcome).__name__) for verdict, outcome in would_be.decided]
+        return Try(would_be.ticket != told.ticket, (tuple(happened), tuple(outcomes)))
+
+    found: list[WhatIf] = [change for change in _silences(case, told) if attempt(change).turned]
+    found += (change for change in _switches(case) if attempt(change).turned)
+    for rule, present in numbers(was, case.log).items():
+        within = min((change.size for change in found), default=inf)
+        low, high = _bounds(rule, present, within, was, case.log)
+        wanted = nearest(present, low, high, lambda value: attempt(NumberChange(rule, present, value)))  # noqa: B023
+        if wanted is not None:
+            found.append(NumberChange(rule, present, wanted))
+    return sorted(found, key=lambda change: change.size)
+
+
+def numbers(was: Judged, log: SubjectLog) -> dict[str, int]:
+    """The values that hold for the subject in the end; none while it is not judged. Times in whole seconds."""
+    row = was.shard.watch.subjects.rows.get(log.key)
+    if row is None or (timing := was.shard.watch.timing(row)) == NOT_JUDGED:
+        return {}
+    return {
+        "timeout_s": timing.timeout // 1000,
+        "open_debounce_s": timing.open_debounce // 1000,
+        "resolve_debounce_s": timing.resolve_debounce // 1000,
+        "flap_threshold": timing.flap_changes,
+        "flap_flips_threshold": timing.flap_flips,
+        "flap_window_s": timing.flap_window // 1000,
+        "flap_stable_s": timing.flap_stable // 1000,
+    }
+
+
+def _bounds(rule: str, present: int, within: float, was: Judged, log: SubjectLog) -> tuple[int, int]:
+    """What may stand there and is a smaller change than `within`. A timeout under the interval would be refused."""
+    low, high = LIMITS[rule]
+    if rule == "timeout_s":
+        subjects = was.shard.watch.subjects
+        interval_s = subjects.profiles.values[subjects.profile[subjects.rows[log.key]]].interval_s
+        low = max(low, ceil(interval_s or 0))
+    if within < inf:
+        farthest = ceil(within * max(present, 1)) - 1
+        low, high = max(low, present - farthest), min(high, present + farthest)
+    return min(low, present), max(high, present)
+
+
+def _switches(case: Case) -> Iterator[SwitchChange]:
+    newest = case.known.switches.get(max(case.log.versions, default=0))
+    if newest is not None:
+        yield SwitchChange("publish_tickets", not newest.publish_tickets)
+        yield SwitchChange("enabled", not newest.enabled)
+
+
+def _switched(known: Circumstances, **wanted: bool) -> dict[int, Switches]:
+    return {version: replace(switches, **wanted) for version, switches in known.switches.items()}
+
+
+def _silences(case: Case, told: Told) -> Iterator[SilenceChange]:
+    """Where there is a ticket: one silence more, from the verdict that asked for it until just behind the instant; one
+    second less and its end asks for the ticket. Where there is none: each silence less."""
+    asked = told.last_opening
+    if asked is not None:
+        length_s = ceil((case.log.at + 1 - asked.at) / 1000)
+        if 1 <= length_s <= LENGTH_MAX_S:
+            org, subject = asked.org, asked.subject
+            schedule = Schedule(asked.at, length_s)
+            yield SilenceChange("add", Silence(id=UUID(int=0), org=org, subject=subject, schedule=schedule, by=""))
+    elif not told.ticket:
+        covering = [silence for silence in case.known.silences if _covers_any(silence, told)]
+        yield from (SilenceChange("remove", silence) for silence in covering)
+
+
+def _covers_any(silence: Silence, told: Told) -> bool:
+    return any(covers(silence, verdict.at) is not None for verdict, _ in told.decided)

@@ -1,0 +1,79 @@
+"""What is on record of a subject's verdicts, up to an instant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Named, Verdict
+
+_TICKETS = frozenset({"opened", "reopened", "already_open", "joined"})
+_ENDS = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
+_OF_CHANGES_OR_SILENCES = frozenset({Cause.FIRING, Cause.SILENCE_ENDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A verdict and how it ended. `at` is in broker milliseconds."""
+
+    verdict: UUID
+    cause: Cause
+    condition: str
+    at: int
+    outcome: str
+    reason: str
+    policy_version: int
+    evidence: Mapping[str, Any]
+
+
+def of_itself(record: Sequence[Recorded]) -> list[Recorded]:
+    """Those about the subject itself: an integration's shared ticket is about others."""
+    return [each for each in record if each.condition != MANY and each.cause is not Cause.FEW_LEFT]
+
+
+def has_ticket(record: Sequence[Recorded]) -> bool:
+    """Whether the monitor has asked for a ticket and not for its end, by what is on record, the earliest first."""
+    has = False
+    for each in of_itself(record):
+        has = (has or each.outcome in _TICKETS) and each.cause not in _ENDS
+    return has
+
+
+def present_trouble(record: Sequence[Recorded]) -> list[Recorded]:
+    """What has been decided since the subject was last well or gone."""
+    own = of_itself(record)
+    ends = [place for place, each in enumerate(own) if each.cause in _ENDS]
+    return own[ends[-1] + 1 :] if ends else own
+
+
+def earlier_verdicts(
+    record: Sequence[Recorded], org: str, subject: str, *, at: int, offset: int
+) -> tuple[Verdict, ...]:
+    """Those of the trouble that is under way behind the record at this place of the log."""
+    before = [each for each in record if each.at <= at and each.evidence.get("offset", offset) <= offset]
+    return tuple(_verdict(each, org, subject) for each in present_trouble(before) if each.cause in OPENING)
+
+
+def called_otherwise(record: Sequence[Recorded], org: str, subject: str, *, after: int) -> tuple[Verdict, ...]:
+    """Those behind this instant that neither a change nor the end of a silence has called for."""
+    return tuple(
+        _verdict(each, org, subject)
+        for each in of_itself(record)
+        if each.at > after and each.cause in OPENING - _OF_CHANGES_OR_SILENCES
+    )
+
+
+def _verdict(each: Recorded, org: str, subject: str) -> Verdict:
+    return Verdict(
+        id=each.verdict,
+        cause=each.cause,
+        org=org,
+        subject=subject,
+        condition=each.condition,
+        at=each.at,
+        since=each.at,
+        policy_version=each.policy_version,
+        evidence=each.evidence,
+        named=Named(),
+    )

@@ -1,0 +1,149 @@
+"""Why there is or is not a ticket, in one or two sentences."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fettle_health_monitor.domain.correlator.evidence import instant
+from fettle_health_monitor.domain.why.picture import Picture
+from fettle_health_monitor.domain.why.record import Recorded
+
+Suppressed = Literal[
+    "silenced",
+    "unpublished",
+    "not_enabled",
+    "org_unknown",
+    "org_deleted",
+    "joined",
+    "list_only",
+    "subject_cap",
+    "not_decided_yet",
+    "never_heard",
+    "refused_heartbeats",
+]
+
+_REFUSED: Mapping[str, Suppressed] = {
+    "the org is not known": "org_unknown",
+    "the org has been deleted": "org_deleted",
+    "the org's health monitor is switched off": "not_enabled",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that the sentences are made of. `picture` is None for a subject that its shard does not watch; `trouble` is
+    what was decided since it was last well. `enabled` is None where no policy was in force, `org_deleted` where the org
+    is not known. `refused` counts its heartbeats in the log that were refused, by reason."""
+
+    has_ticket: bool
+    judged_again: bool
+    picture: Picture | None
+    trouble: tuple[Recorded, ...]
+    enabled: bool | None
+    org_deleted: bool | None = False
+    ticket: int | None = None
+    ticket_resolved: bool = False
+    unwatched: str | None = None
+    waits: int | None = None
+    waits_for: str | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+
+def because(now: Situation) -> tuple[str, Suppressed | None]:
+    """The sentences, and what has kept a ticket of its own from being there, if anything has."""
+    if now.has_ticket and now.trouble:
+        return _there_is(now)
+    if now.org_deleted is None:
+        return "The org is not known to the health monitor.", "org_unknown"
+    if now.org_deleted:
+        return "The org has been deleted: nothing of it is judged.", "org_deleted"
+    if not now.judged_again:
+        return "What was heard then is not kept any more; nothing had called for a ticket by then.", None
+    if now.enabled is None:
+        return "No policy of the org was in force by then.", "not_enabled"
+    if now.picture is None:
+        return _not_watched(now)
+    if not now.enabled:
+        text = "The org's health monitor is switched off: heartbeats are not judged, and every state stays as it was."
+        return text, "not_enabled"
+    return _no_ticket(now, now.picture)
+
+
+def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
+    last = next(each for each in reversed(now.trouble) if each.outcome in _ASKED)
+    heard = last.evidence.get("last_heard")
+    deadline, status = last.evidence.get("deadline"), last.evidence.get("status")
+    if deadline:
+        seen = f"Last heard at {heard}" if heard else "It has never reported"
+        seen += f"; its silence was too long at {deadline}, after {_s(last.evidence.get('timeout_s'))}."
+    elif status and status not in ("ok", "silent"):
+        seen = f"Its heartbeat at {heard} said {status.replace('_', ' ')}."
+    else:
+        seen = f"Last heard at {heard}." if heard else "It has never reported."
+    if last.outcome == "joined":
+        return f"{seen} At {instant(last.at)} it {last.reason}, which it shares with others.", "joined"
+    number = f"Ticket #{now.ticket}" if now.ticket else "A ticket"
+    text = f"{seen} {number} was asked for at {instant(last.at)}: {last.reason}."
+    return (f"{text} Somebody has resolved it since." if now.ticket_resolved else text), None
+
+
+def _not_watched(now: Situation) -> tuple[str, Suppressed]:
+    if now.unwatched == "list_only":
+        return (
+            "It reports and is not judged: discover is list_only, and nobody has registered it.",
+            "list_only",
+        )
+    if now.unwatched is not None:
+        return "It reports and is not judged: the org watches as many subjects as its policy allows.", "subject_cap"
+    if now.refused:
+        reasons = ", ".join(f"{count} as {code}" for code, count in sorted(now.refused.items()))
+        text = f"It was never heard: its heartbeats were refused ({reasons}); see the dead letters."
+        return text, "refused_heartbeats"
+    if not now.enabled:
+        return "The org's health monitor is switched off, and nothing is known of this subject.", "not_enabled"
+    text = (
+        "Nothing was ever heard of it and it is not registered, so nobody waits for it. If it should report: does its "
+        "key say this org and id, does its partition fit (`fettle doctor`), is it among the dead letters?"
+    )
+    return text, "never_heard"
+
+
+def _no_ticket(now: Situation, picture: Picture) -> tuple[str, Suppressed | None]:
+    last = now.trouble[-1] if now.trouble and picture.state != "healthy" else None
+    if last is not None and last.outcome in ("silenced", "unpublished", "refused"):
+        word: Suppressed = "silenced" if last.outcome == "silenced" else "unpublished"
+        text = f"It called for a ticket at {instant(last.at)}, and none was opened: {last.reason}."
+        return text, _REFUSED.get(last.reason, word)
+    if now.waits is not None:
+        what = f"until the fate of {now.waits_for} is decided" if now.waits_for else "for the clocks of all shards"
+        text = f"It called for a ticket at {instant(now.waits)}; that is not decided yet and waits {what}."
+        return text, "not_decided_yet"
+    return _stood(picture), None
+
+
+def _stood(picture: Picture) -> str:
+    heard = f"last heard at {instant(picture.last_heard)}" if picture.last_heard else _never_reported(picture)
+    timer = picture.timer
+    if picture.state == "healthy":
+        until = f"; its silence is too long at {instant(timer.at)}" if timer and timer.what == "silence" else ""
+        return f"It was healthy: {heard}{until}."
+    if picture.state == "pending_open":
+        what = "silent for too long" if picture.silent else "reported as unhealthy"
+        lasts = f", which ends at {instant(timer.at)}" if timer and timer.what == "open_debounce" else ""
+        debounce = f"the open debounce of {picture.numbers.get('open_debounce_s')} s{lasts}"
+        return f"It was {what} since {instant(picture.since)} ({heard}), but not yet for {debounce}."
+    state = picture.state.replace("_", " ")
+    return f"It was {state} ({heard}), and nothing has called for a ticket in that time."
+
+
+def _never_reported(picture: Picture) -> str:
+    if not picture.registered:
+        return "never heard"
+    return "registered, and has never reported: it counts from its registration"
+
+
+def _s(seconds: object) -> str:
+    return f"{seconds:g} s" if isinstance(seconds, int | float) else "its timeout"
+
+
+_ASKED = frozenset({"opened", "reopened", "already_open", "joined"})

@@ -1,0 +1,148 @@
+"""Whether a subject's changes lead to a ticket: the correlator's decisions about it alone.
+
+What it shares with others is left out: that decides whose ticket it is, not whether there is one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
+from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.correlator.incident import Asked, Incident
+from fettle_health_monitor.domain.correlator.outcomes import (
+    AlreadyOpen,
+    Opened,
+    Outcome,
+    Reopened,
+    Resolved,
+    Silenced,
+    Wait,
+)
+from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, after_end
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
+from fettle_health_monitor.domain.correlator.verdicts import Named, Verdict, called_for
+from fettle_health_monitor.domain.judgements import Change
+
+_FAILING = frozenset({"firing", "pending_resolve", "flapping"})
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known besides the log. `earlier` are the verdicts of the present trouble that stand before the log's
+    beginning at `from_at`, `called` those within it that neither a change nor the end of a silence has called for;
+    `stood` is how the subject stood at the beginning. Instants are broker milliseconds."""
+
+    from_at: int
+    switches: Mapping[int, Switches]
+    named: Named
+    org_deleted: bool = False
+    silences: tuple[Silence, ...] = ()
+    earlier: tuple[Verdict, ...] = ()
+    called: tuple[Verdict, ...] = ()
+    stood: Stood | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How it went: each verdict with its outcome, and whether there is a ticket in the end."""
+
+    ticket: bool
+    decided: tuple[tuple[Verdict, Outcome | Wait], ...]
+
+    @property
+    def last_opening(self) -> Verdict | None:
+        """The verdict that asked for the ticket that there is."""
+        asked = [verdict for verdict, outcome in self.decided if isinstance(outcome, Opened | Reopened | AlreadyOpen)]
+        return asked[-1] if self.ticket and asked else None
+
+
+def tell(changes: Sequence[Change], known: Circumstances, at: int) -> Told:
+    """Decide what these changes and circumstances call for up to `at`, verdict by verdict in their order."""
+    due = [change for change in changes if change.at <= at]
+    verdicts = [verdict for change in due if (verdict := called_for(change, known.named)) is not None]
+    verdicts += _after_silences(due, known, at)
+    verdicts += (each for each in known.called if _state_before(due, known, each.at) in _FAILING)
+    verdicts.sort(key=lambda verdict: verdict.at)
+    incidents: dict[str, Incident] = {}
+    decided = []
+    for verdict in (*known.earlier, *verdicts):
+        facts = Facts(
+            switches=known.switches.get(verdict.policy_version),
+            org_deleted=known.org_deleted,
+            incidents=incidents,
+            silenced=_silenced(known.silences, verdict.at),
+        )
+        outcome = decide(verdict, facts)
+        _follow(incidents, verdict, outcome)
+        decided.append((verdict, outcome))
+    return Told(bool(incidents), tuple(decided))
+
+
+def _follow(incidents: dict[str, Incident], verdict: Verdict, outcome: Outcome | Wait) -> None:
+    match outcome:
+        case Opened(supersedes=others):
+            for condition in others:
+                incidents.pop(condition, None)
+            incidents[verdict.condition] = Incident(asked=Asked("open", verdict.id))
+        case Reopened():
+            incidents[verdict.condition] = Incident(asked=Asked("open", verdict.id))
+        case Resolved():
+            incidents.clear()
+        case _:
+            pass
+
+
+def _silenced(silences: Sequence[Silence], at: int) -> Silenced | None:
+    """By the one that lasts longest."""
+    found = [(occurrence.end, each) for each in silences if (occurrence := covers(each, at)) is not None]
+    if not found:
+        return None
+    end, silence = max(found, key=lambda one: one[0])
+    return Silenced(silence.id, silence.by, end)
+
+
+def _after_silences(changes: Sequence[Change], known: Circumstances, at: int) -> list[Verdict]:
+    found: dict[UUID, Verdict] = {}
+    for silence in known.silences:
+        for occurrence in _ends(silence, known.from_at, at):
+            version = max((change.policy_version for change in changes if change.at <= occurrence.end), default=0)
+            stood = _stood(changes, known, occurrence.end)
+            verdict = after_end(
+                Ended(silence, occurrence, stood, known.named, version or max(known.switches, default=0))
+            )
+            if isinstance(verdict, Verdict) and verdict.at <= at:
+                found.setdefault(verdict.id, verdict)
+    return list(found.values())
+
+
+def _ends(silence: Silence, after: int, until: int) -> list[Occurrence]:
+    found: list[Occurrence] = []
+    occurrence = on_or_next(silence.schedule, after)
+    while occurrence is not None and occurrence.end <= until:
+        found.append(occurrence)
+        occurrence = on_or_next(silence.schedule, occurrence.end)
+    return found
+
+
+def _stood(changes: Sequence[Change], known: Circumstances, at: int) -> Stood | None:
+    """How the subject stood just before an instant, and where it went next."""
+    stood = known.stood
+    for change in changes:
+        if change.at >= at:
+            if stood is not None:
+                stood = _with_next(stood, change)
+            break
+        stood = Stood(change.to_state, change.condition, change.since, change.flap_count, of_change(change))
+    return stood
+
+
+def _with_next(stood: Stood, change: Change) -> Stood:
+    return Stood(
+        stood.state, stood.condition, stood.since, stood.flap_count, stood.evidence, change.at, change.to_state
+    )
+
+
+def _state_before(changes: Sequence[Change], known: Circumstances, at: int) -> str | None:
+    before = [change.to_state for change in changes if change.at <= at]
+    return before[-1] if before else (known.stood.state if known.stood else None)

@@ -1,0 +1,222 @@
+"""Bodies of the answer why."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field
+
+from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.message import Message
+from fettle_contracts.ticket import TicketState
+from fettle_contracts.times import Instant, from_ms
+from fettle_contracts.transitions import Condition, HealthState
+from fettle_health_monitor.correlator.why import Answer
+from fettle_health_monitor.domain.why.changes import NumberChange, SilenceChange, SwitchChange, WhatIf
+from fettle_health_monitor.entrypoints.correlator.shapes import SubjectTicket
+
+
+class ShownTimer(Message):
+    """What is waited for, and until when if all time until then is observed. `ran_out`: it ended then."""
+
+    what: Literal["silence", "open_debounce", "resolve_debounce", "stable_window", "condition"]
+    at: Instant
+    ran_out: bool
+
+
+class ShownNumber(Message):
+    """A value that holds for the subject, and which layer of the policy set it."""
+
+    value: int
+    set_by: str
+
+
+class ShownRules(Message):
+    version: int
+    enabled: bool
+    publish_tickets: bool
+    numbers: dict[str, ShownNumber]
+
+
+class ShownBlind(Message):
+    kind: Literal["unobserved", "stalled"]
+    since: Instant
+    until: Instant | None
+
+
+class ShownVerdict(Message):
+    """The last verdict about the subject by then, and how it ended."""
+
+    id: UUID
+    cause: str
+    condition: str | None
+    at: Instant
+    outcome: str
+    reason: str
+    policy_version: int
+    evidence: Mapping[str, Any]
+
+
+class ShownReplay(Message):
+    """From when on the subject was judged again, the heartbeats of its own since, and how many of them were refused or
+    not judged, by why."""
+
+    since: Instant
+    heartbeats: int
+    refused: Mapping[str, int]
+    ignored: Mapping[str, int]
+
+
+class ShownChange(Message):
+    """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
+    just this subject), a switch of the org, or `silence`."""
+
+    what: str
+    present: int | bool | None
+    wanted: int | bool | None
+    size: float = Field(description="By which part a number changes; 1 for a switch or a silence.")
+    silence: UUID | None
+    starts_at: Instant | None
+    length_s: int | None
+    text: str
+
+    @classmethod
+    def of(cls, change: WhatIf) -> Self:
+        nothing: dict[str, Any] = {"silence": None, "starts_at": None, "length_s": None}
+        match change:
+            case NumberChange(rule, present, wanted):
+                text = f"{rule} {present} -> {wanted}"
+                fields = {"what": rule, "present": present, "wanted": wanted, **nothing, "text": text}
+            case SwitchChange(switch, wanted):
+                text = f"{switch} {_word(not wanted)} -> {_word(wanted)}"
+                fields = {"what": switch, "present": not wanted, "wanted": wanted, **nothing, "text": text}
+            case SilenceChange(action, silence):
+                start, length_s = from_ms(silence.schedule.start), silence.schedule.length_s
+                added = action == "add"
+                fields = {
+                    "what": "silence",
+                    "present": not added,
+                    "wanted": added,
+                    "silence": None if added else silence.id,
+                    "starts_at": start,
+                    "length_s": length_s,
+                    "text": f"a silence of {length_s} s" if added else f"without the silence of {silence.by}",
+                }
+        return cls(size=round(change.size, 4), **fields)
+
+
+class ShownWhy(Message):
+    """`called_for`: the monitor has asked for a ticket by then and not for its end; `ticket` shows it as it is now.
+    `change` is the smallest, `others` would have decided otherwise too; where there is none, `no_change` says why."""
+
+    subject: str
+    at: Instant
+    as_of: Instant
+    called_for: bool
+    ticket: SubjectTicket | None
+    because: str
+    suppressed_by: str | None
+    state: HealthState | None
+    condition: Condition | None
+    since: Instant | None
+    last_heard: Instant | None
+    reported: str | None
+    timer: ShownTimer | None
+    policy: ShownRules | None
+    verdict: ShownVerdict | None
+    blind: tuple[ShownBlind, ...]
+    replayed: ShownReplay | None
+    change: ShownChange | None
+    others: tuple[ShownChange, ...]
+    no_change: str | None
+
+    @classmethod
+    def of(cls, key: HeartbeatKey, answer: Answer, as_of: Instant) -> Self:
+        seen, replayed = answer.picture, answer.replayed
+        changes = [ShownChange.of(change) for change in answer.changes]
+        return cls(
+            subject=str(key.subject),
+            at=from_ms(answer.at),
+            as_of=as_of,
+            called_for=answer.has_ticket,
+            ticket=_ticket(answer),
+            because=answer.because,
+            suppressed_by=answer.suppressed_by,
+            state=None if seen is None else HealthState(seen.state),
+            condition=None if seen is None or seen.condition is None else Condition(seen.condition),
+            since=None if seen is None else from_ms(seen.since),
+            last_heard=None if seen is None or seen.last_heard is None else from_ms(seen.last_heard),
+            reported=None if seen is None else seen.reported,
+            timer=_timer(answer),
+            policy=_rules(answer),
+            verdict=_verdict(answer),
+            blind=tuple(
+                ShownBlind.model_validate(
+                    {
+                        "kind": each.kind,
+                        "since": from_ms(each.from_at),
+                        "until": None if each.to_at is None else from_ms(each.to_at),
+                    }
+                )
+                for each in answer.blind
+            ),
+            replayed=None
+            if replayed is None
+            else ShownReplay(
+                since=from_ms(replayed.since),
+                heartbeats=replayed.heartbeats,
+                refused=replayed.refused,
+                ignored=replayed.ignored,
+            ),
+            change=changes[0] if changes else None,
+            others=tuple(changes[1:]),
+            no_change=answer.no_change,
+        )
+
+
+def _ticket(answer: Answer) -> SubjectTicket | None:
+    ticket = answer.ticket
+    if ticket is None:
+        return None
+    return SubjectTicket(id=ticket.id, number=ticket.number, state=TicketState(ticket.state))
+
+
+def _timer(answer: Answer) -> ShownTimer | None:
+    timer = None if answer.picture is None else answer.picture.timer
+    return None if timer is None else ShownTimer(what=timer.what, at=from_ms(timer.at), ran_out=timer.ran_out)
+
+
+def _rules(answer: Answer) -> ShownRules | None:
+    version = answer.version
+    if version is None:
+        return None
+    numbers = {} if answer.picture is None else answer.picture.numbers
+    return ShownRules(
+        version=version.version,
+        enabled=version.policy.enabled,
+        publish_tickets=version.policy.publish_tickets,
+        numbers={
+            rule: ShownNumber(value=value, set_by=answer.sources.get(rule, "platform"))
+            for rule, value in numbers.items()
+        },
+    )
+
+
+def _verdict(answer: Answer) -> ShownVerdict | None:
+    last = answer.verdict
+    if last is None:
+        return None
+    return ShownVerdict(
+        id=last.verdict,
+        cause=last.cause.value,
+        condition=last.condition or None,
+        at=from_ms(last.at),
+        outcome=last.outcome,
+        reason=last.reason,
+        policy_version=last.policy_version,
+        evidence=last.evidence,
+    )
+
+
+def _word(switch: bool) -> str:
+    return "on" if switch else "off"

@@ -1,0 +1,172 @@
+"""Asking why, on a real broker and database: judge, correlator and API together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from correlator_service import CorrelatorService
+from sqlalchemy import text
+from test_judge_verification import judging, monitored
+from test_monitor_path import BRISK, beat, beating, in_state
+
+from fettle_chassis.database import Database
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.times import rfc3339
+from fettle_contracts.topics import HEARTBEATS
+
+
+async def why(service: CorrelatorService, subject: str, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    async def answered() -> bool:
+        answer = await service.call("GET", "/why", params={"subject": subject, **more})
+        if answer.status_code == 200:
+            found.update(answer.json())
+        return answer.status_code == 200
+
+    await service.eventually(answered)
+    return found
+
+
+async def until(service: CorrelatorService, subject: str, **fields: Any) -> dict[str, Any]:
+    """Asks until the answer has these fields."""
+    found: dict[str, Any] = {}
+
+    async def so() -> bool:
+        found.update(await why(service, subject))
+        found["heard_of"] = bool(found["replayed"] and found["replayed"]["ignored"].get("list_only"))
+        return all(found[name] == value for name, value in fields.items())
+
+    await service.eventually(so)
+    return found
+
+
+@asynccontextmanager
+async def world(environment: dict[str, str]) -> AsyncIterator[CorrelatorService]:
+    async with monitored(environment) as service, judging(service):
+        yield service
+
+
+@pytest.mark.rule("HM-185", "HM-181", "HM-186")
+async def test_a_silent_device_has_a_ticket_and_is_told_by_how_little(environment: dict[str, str]) -> None:
+    async with world(environment) as service:
+        before = rfc3339(datetime.now(UTC))
+        await beat(service, "device/x1")
+        await in_state(service, "device/x1", "firing")
+        found = await until(service, "device/x1", called_for=True)
+
+        assert (found["state"], found["condition"], found["suppressed_by"]) == ("firing", "device_offline", None)
+        assert found["reported"] == "ok"
+        assert found["timer"]["what"] == "silence"
+        assert found["timer"]["ran_out"]
+        assert found["policy"]["numbers"]["timeout_s"] == {"value": 2, "set_by": "org"}
+        assert found["policy"]["version"] == 2
+        assert found["verdict"]["outcome"] == "opened"
+        assert found["verdict"]["evidence"]["last_heard"] == found["last_heard"]
+        assert "its silence was too long at" in found["because"]
+        assert found["change"]["what"] in ("timeout_s", "open_debounce_s", "silence")
+        assert {each["what"] for each in found["others"]} >= {"publish_tickets", "enabled"}
+        assert found["replayed"]["heartbeats"] == 1
+
+        past = await why(service, "device/x1", at=found["last_heard"])
+        assert (past["called_for"], past["state"], past["at"]) == (False, "healthy", found["last_heard"])
+        assert past["because"].startswith("It was healthy: last heard at")
+        assert past["timer"]["what"] == "silence"
+        assert not past["timer"]["ran_out"]
+
+        early = await why(service, "device/x1", at=before)
+        assert early["state"] is None
+        later = await why(service, "device/x1", at="2099-01-01T00:00:00Z")
+        assert later["at"] == later["as_of"]
+
+        database = Database(service.settings.database_dsn("health"))
+        async with unit_of_work(database) as work:
+            await work.connection.execute(text("DELETE FROM outcome"))
+        await database.close()
+        unclear = await why(service, "device/x1")
+        assert (unclear["called_for"], unclear["change"]) == (False, None)
+        assert unclear["no_change"].startswith("what was decided does not follow from this subject's log alone")
+
+
+@pytest.mark.rule("HM-185", "HM-183")
+async def test_what_keeps_a_ticket_from_opening_is_named_and_what_would_let_it(environment: dict[str, str]) -> None:
+    async with world(environment) as service:
+        made = await service.call("POST", "/silences", json={"subject": "device/x1", "length_s": 3_600})
+        await beat(service, "device/x1")
+        await in_state(service, "device/x1", "firing")
+        silenced = await until(service, "device/x1", suppressed_by="silenced")
+        assert not silenced["called_for"]
+        assert silenced["change"]["silence"] == made.json()["id"]
+        assert silenced["change"]["text"] == "without the silence of ann@acme.test"
+
+        await service.call("PUT", "/health-policy", json={**BRISK, "publish_tickets": False})
+        await until(service, "device/x2", suppressed_by="never_heard")
+
+        async def in_force() -> bool:
+            return all(shard["version"] == 3 for shard in (await service.get("/health-policy"))["in_force"])
+
+        await service.eventually(in_force)
+        await beat(service, "device/x2")
+        await in_state(service, "device/x2", "firing")
+        unpublished = await until(service, "device/x2", suppressed_by="unpublished")
+        assert unpublished["change"]["text"] == "publish_tickets off -> on"
+        assert unpublished["verdict"]["outcome"] == "unpublished"
+
+
+@pytest.mark.rule("HM-186")
+async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environment: dict[str, str]) -> None:
+    async with world(environment) as service:
+        nothing = await until(service, "device/ghost", suppressed_by="never_heard")
+        assert (nothing["called_for"], nothing["change"]) == (False, None)
+        assert nothing["no_change"] == "no single change would have decided otherwise"
+
+        put = await service.call("PUT", "/subjects/device/new", json={"interval_s": 1})
+        assert put.status_code == 201
+        registered = await until(service, "device/new", called_for=True)
+        assert registered["last_heard"] is None
+        assert registered["because"].startswith("It has never reported; its silence was too long at")
+
+        await service.producer.send_and_wait(service.settings.topic(HEARTBEATS), b"{", key=b"acme/device/broken")
+        broken = await until(service, "device/broken", suppressed_by="refused_heartbeats")
+        assert broken["replayed"]["refused"] == {"not_json": 1}
+        assert "(1 as not_json)" in broken["because"]
+
+        await service.call("PUT", "/health-policy", json={**BRISK, "discover": "list_only"})
+
+        async def in_force() -> bool:
+            return all(shard["version"] == 3 for shard in (await service.get("/health-policy"))["in_force"])
+
+        await service.eventually(in_force)
+        async with beating(service, "device/listed"):
+            listed = await until(service, "device/listed", suppressed_by="list_only", heard_of=True)
+        assert listed["state"] is None
+
+
+@pytest.mark.rule("HM-186")
+async def test_an_org_that_is_switched_off_says_so_and_names_the_switch(environment: dict[str, str]) -> None:
+    async with world(environment) as service:
+        await service.call("PUT", "/health-policy", json={**BRISK, "enabled": False})
+        off = await until(service, "device/x1", suppressed_by="not_enabled")
+        assert "switched off" in off["because"]
+        await beat(service, "device/x1")
+
+        async def would_have() -> bool:
+            change = (await why(service, "device/x1"))["change"]
+            return change is not None and change["text"] == "enabled off -> on"
+
+        await service.eventually(would_have)
+
+
+@pytest.mark.rule("HM-185", "HM-81")
+async def test_what_cannot_be_asked_is_refused(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        early = await service.call("GET", "/why", params={"subject": "device/x1"})
+        assert (early.status_code, early.headers.get("retry-after")) == (503, "10"), early.text
+        assert (await service.call("GET", "/why", params={"subject": "x1"})).status_code == 400
+        assert (await service.call("GET", "/why", params={"subject": "space/x"})).status_code == 404
+        assert (await service.call("GET", "/why", params={"subject": "device/x1"}, of="other")).status_code == 404
+        refused = await service.call("GET", "/why", params={"subject": "device/x1", "at": "then"})
+        assert refused.status_code == 400

@@ -1,0 +1,169 @@
+"""What is said for each situation, and how the record is read."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from judge_log import T0, Log
+from why_logs import case_of
+
+from fettle_health_monitor.domain.correlator.evidence import instant
+from fettle_health_monitor.domain.correlator.verdicts import Cause
+from fettle_health_monitor.domain.why.changes import as_it_was
+from fettle_health_monitor.domain.why.picture import Picture, Timer, picture
+from fettle_health_monitor.domain.why.record import (
+    Recorded,
+    called_otherwise,
+    earlier_verdicts,
+    has_ticket,
+    present_trouble,
+)
+from fettle_health_monitor.domain.why.sentences import Situation, because
+
+WELL = Picture(
+    state="healthy",
+    condition=None,
+    since=T0,
+    last_heard=T0,
+    reported="ok",
+    registered=False,
+    silent=False,
+    timer=Timer("silence", T0 + 60_000),
+    numbers={"open_debounce_s": 30},
+)
+NOTHING = Situation(has_ticket=False, judged_again=True, picture=WELL, trouble=(), enabled=True)
+NOW = instant(T0)
+
+
+def recorded(outcome: str, cause: Cause = Cause.FIRING, at: int = T0, **more: Any) -> Recorded:
+    fields: dict[str, Any] = {
+        "verdict": UUID(int=at),
+        "condition": "device_offline",
+        "reason": f"because of {outcome}",
+        "policy_version": 1,
+        "evidence": {"last_heard": NOW, "deadline": NOW, "status": "ok", "timeout_s": 60.0, "offset": 7},
+        **more,
+    }
+    return Recorded(cause=cause, at=at, outcome=outcome, **fields)
+
+
+def failing(**more: Any) -> Picture:
+    return replace(WELL, state="firing", condition="device_offline", timer=None, **more)
+
+
+@pytest.mark.rule("HM-185", "HM-186")
+@pytest.mark.parametrize(
+    ("now", "said", "suppressed"),
+    [
+        (NOTHING, f"It was healthy: last heard at {NOW}; its silence is too long at", None),
+        (replace(NOTHING, picture=replace(WELL, last_heard=None, registered=True)), "registered, and has never", None),
+        (replace(NOTHING, picture=None), "Nothing was ever heard of it and it is not registered", "never_heard"),
+        (replace(NOTHING, picture=None, unwatched="list_only"), "discover is list_only", "list_only"),
+        (replace(NOTHING, picture=None, unwatched="subject_cap"), "as many subjects as its policy", "subject_cap"),
+        (replace(NOTHING, picture=None, refused={"not_json": 2}), "(2 as not_json)", "refused_heartbeats"),
+        (replace(NOTHING, picture=None, enabled=False), "switched off, and nothing is known", "not_enabled"),
+        (replace(NOTHING, enabled=False), "every state stays as it was", "not_enabled"),
+        (replace(NOTHING, enabled=None), "No policy of the org was in force", "not_enabled"),
+        (replace(NOTHING, org_deleted=None), "not known to the health monitor", "org_unknown"),
+        (replace(NOTHING, org_deleted=True), "has been deleted", "org_deleted"),
+        (replace(NOTHING, judged_again=False, picture=None), "not kept any more", None),
+        (
+            replace(NOTHING, picture=failing(), trouble=(recorded("silenced"),)),
+            f"It called for a ticket at {NOW}, and none was opened: because of silenced.",
+            "silenced",
+        ),
+        (replace(NOTHING, picture=failing(), trouble=(recorded("unpublished"),)), "none was opened", "unpublished"),
+        (
+            replace(NOTHING, picture=failing(), trouble=(recorded("refused", reason="the org has been deleted"),)),
+            "none was opened",
+            "org_deleted",
+        ),
+        (replace(NOTHING, picture=failing(), waits=T0), "waits for the clocks of all shards", "not_decided_yet"),
+        (
+            replace(NOTHING, picture=failing(), waits=T0, waits_for="integration/hue-1"),
+            "until the fate of integration/hue-1 is decided",
+            "not_decided_yet",
+        ),
+        (replace(NOTHING, picture=failing()), "It was firing", None),
+        (
+            replace(
+                NOTHING,
+                picture=replace(WELL, state="pending_open", silent=True, timer=Timer("open_debounce", T0)),
+            ),
+            f"It was silent for too long since {NOW} (last heard at {NOW}), but not yet for the open debounce of 30 s, "
+            f"which ends at {NOW}.",
+            None,
+        ),
+        (
+            replace(NOTHING, has_ticket=True, ticket=42, trouble=(recorded("opened"),)),
+            f"its silence was too long at {NOW}, after 60 s. Ticket #42 was asked for at {NOW}: because of opened.",
+            None,
+        ),
+        (
+            replace(NOTHING, has_ticket=True, ticket=42, ticket_resolved=True, trouble=(recorded("opened"),)),
+            "Somebody has resolved it since.",
+            None,
+        ),
+        (
+            replace(NOTHING, has_ticket=True, trouble=(recorded("joined", reason="joined ticket #7"),)),
+            f"At {NOW} it joined ticket #7, which it shares with others.",
+            "joined",
+        ),
+        (
+            replace(
+                NOTHING,
+                has_ticket=True,
+                trouble=(recorded("opened", evidence={"last_heard": NOW, "status": "offline", "deadline": None}),),
+            ),
+            f"Its heartbeat at {NOW} said offline. A ticket was asked for",
+            None,
+        ),
+    ],
+)
+def test_each_situation_is_said(now: Situation, said: str, suppressed: str | None) -> None:
+    text, word = because(now)
+    assert said in text
+    assert word == suppressed
+
+
+@pytest.mark.rule("HM-185")
+def test_whether_there_is_a_ticket_follows_from_the_record() -> None:
+    opened, ended = recorded("opened"), recorded("resolved", Cause.RECOVERED, T0 + 1)
+    assert not has_ticket([])
+    assert has_ticket([opened])
+    assert not has_ticket([opened, ended])
+    assert has_ticket([opened, ended, recorded("joined", at=T0 + 2)])
+    assert not has_ticket([recorded("silenced")])
+    assert has_ticket([recorded("silenced"), recorded("opened", Cause.SILENCE_ENDED)])
+    many = recorded("opened", condition="multiple_devices_offline")
+    assert not has_ticket([many]), "that is about others"
+    assert has_ticket([opened, recorded("resolved", Cause.FEW_LEFT, condition="multiple_devices_offline")])
+    assert present_trouble([opened, ended, recorded("silenced", at=T0 + 3)]) == [recorded("silenced", at=T0 + 3)]
+
+
+@pytest.mark.rule("HM-181")
+def test_what_stands_before_the_log_and_what_comes_from_elsewhere_is_told_apart() -> None:
+    before, behind = recorded("opened"), recorded("opened", evidence={"offset": 8})
+    reopened = recorded("reopened", Cause.STILL_UNHEALTHY, T0 + 5)
+    record = [before, behind, reopened]
+    assert [one.id for one in earlier_verdicts(record, "acme", "device/t17", at=T0, offset=7)] == [before.verdict]
+    assert [one.cause for one in called_otherwise(record, "acme", "device/t17", after=T0)] == [Cause.STILL_UNHEALTHY]
+
+
+@pytest.mark.rule("HM-185")
+def test_the_timer_that_runs_and_the_one_that_ran_out_are_shown() -> None:
+    def seen(seconds: float) -> Picture | None:
+        log = Log().policy(timeout_s=60, open_debounce_s=30, resolve_debounce_s=20).beat().pulsed(seconds)
+        case = case_of(log if seconds < 100 else log.beat().pulsed(110))
+        return picture(as_it_was(case)[0], case.log)
+
+    healthy, pending, firing, resolving = seen(10), seen(70), seen(95), seen(100)
+    assert healthy is not None
+    assert healthy.timer == Timer("silence", T0 + 60_000)
+    assert pending is not None
+    assert (pending.state, pending.timer, pending.silent) == ("pending_open", Timer("open_debounce", T0 + 90_000), True)
+    assert firing is not None
+    assert (firing.state, firing.timer) == ("firing", Timer("silence", T0 + 60_000, ran_out=True))
+    assert resolving is not None
+    assert (resolving.state, resolving.timer) == ("pending_resolve", Timer("resolve_debounce", T0 + 120_000))
