@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judge_log import DEVICE, Judged, Log, read_control
+from judge_log import DEVICE, GATEWAY, Judged, Log, policy, read_control
 from why_logs import KEY, changes_of, extracted, logs
 
 from fettle_health_monitor.domain.control import Announced, Skip, shard_key
@@ -25,10 +25,10 @@ def told(changes: list[Change] | tuple[Change, ...]) -> list[tuple[object, ...]]
     ]
 
 
-def seen(shard: Shard) -> tuple[object, ...] | None:
+def seen(shard: Shard, key: bytes) -> tuple[object, ...] | None:
     """The subject as its shard has it, instants by the clock."""
     subjects, clock = shard.watch.subjects, shard.watch.clock
-    row = subjects.rows.get(KEY)
+    row = subjects.rows.get(key)
     if row is None:
         return None
     due = shard.watch.due_at(row)
@@ -40,18 +40,29 @@ def seen(shard: Shard) -> tuple[object, ...] | None:
 
 @pytest.mark.rule("HM-180")
 @settings(max_examples=400, deadline=None)
-@given(logs(), st.integers(1, 60))
-def test_one_subject_alone_is_judged_as_among_all(log: Log, cut: int) -> None:
-    cut = min(cut, len(log.records))
+@given(logs(), st.integers(1, 60), st.sampled_from([DEVICE, GATEWAY]))
+def test_one_subject_alone_is_judged_as_among_all(log: Log, cut: int, subject: str) -> None:
+    cut, key = min(cut, len(log.records)), subject.encode()
     whole = Judged().fold(log, cut)
-    before = len(changes_of(whole))
+    before = len(changes_of(whole, key))
     whole.fold(log)
 
     last = log.records[-1].timestamp
-    alone = judged(extracted(log, cut, last))
+    alone = judged(extracted(log, cut, last, key))
 
-    assert told(alone.changes) == told(changes_of(whole)[before:])
-    assert seen(alone.shard) == seen(whole.shard)
+    assert told(alone.changes) == told(changes_of(whole, key)[before:])
+    assert seen(alone.shard, key) == seen(whole.shard, key)
+
+
+@pytest.mark.rule("HM-180")
+def test_when_a_condition_turned_is_taken_along() -> None:
+    log = Log().policy(open_debounce_s=10).beat(GATEWAY, status="unreachable").pulsed(20)
+    log.beat(GATEWAY, status="credentials_invalid").pulsed(25)
+    cut, key = len(log.records), GATEWAY.encode()
+    alone = judged(extracted(log.pulsed(40), cut, log.ms, key))
+    assert [(change.at - log.records[0].timestamp, change.reason) for change in alone.changes] == [
+        (30_000, "condition_changed")
+    ]
 
 
 @pytest.mark.rule("HM-180")
@@ -109,3 +120,10 @@ def test_records_that_skips_name_are_known_to_who_asks() -> None:
     )
     extraction.take(log.records)
     assert extraction.named_by_skips == {1}
+
+
+@pytest.mark.rule("HM-25", "HM-180")
+def test_a_policy_that_others_have_overtaken_in_number_counts_for_nobody() -> None:
+    log = Log().policy(timeout_s=60).state(policy("beta"), "beta", 9).state(policy("acme", timeout_s=5), "acme", 5)
+    log.beat().pulsed(40)
+    assert [change.to_state for change in judged(extracted(log, 1, log.ms)).changes] == ["healthy"]

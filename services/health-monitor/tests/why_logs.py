@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
-from judge_log import DEVICE, Judged, Log, LogRecord, read_control
+from judge_log import DEVICE, GATEWAY, Judged, Log, LogRecord, policy, read_control
 
 from fettle_health_monitor.domain.control import Policy, encode
 from fettle_health_monitor.domain.correlator.decide import Switches
@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.why.tickets import Circumstances
 
 KEY = DEVICE.encode()
 ON = Switches(version=1, enabled=True, publish_tickets=True)
-OTHERS = ("acme/device/a", "acme/device/zz", "acme/integration/hue-1", "beta/device/t17", "ghost/device/q")
+OTHERS = ("acme/device/a", "acme/device/zz", "beta/device/t17", "ghost/device/q")
 
 
 @st.composite
@@ -30,7 +30,7 @@ def logs(draw: st.DrawFn) -> Log:
     )
     for _ in range(draw(st.integers(1, 60))):
         log.ms += draw(pauses)
-        key = draw(st.sampled_from([DEVICE, DEVICE, *OTHERS]))
+        key = draw(st.sampled_from([DEVICE, DEVICE, GATEWAY, GATEWAY, *OTHERS]))
         org = key.split("/")[0]
         match draw(st.integers(0, 12)):
             case 0 | 1 | 2 | 3:
@@ -38,13 +38,14 @@ def logs(draw: st.DrawFn) -> Log:
             case 4 | 5 | 6:
                 log.beat(key)
             case 7:
-                log.beat(key, status="offline" if "device" in key else "unreachable", integration="hue-1")
+                status = "offline" if "device" in key else draw(st.sampled_from(["unreachable", "credentials_invalid"]))
+                log.beat(key, status=status, integration="hue-1")
             case 8:
                 log.beat(key, interval_s=draw(st.integers(1, 5)), name=draw(st.sampled_from(["x", "y"])))
             case 9:
                 log.raw(key.encode(), draw(st.sampled_from([b"{", b'{"status":"?"}'])), [("trace", b"1")])
             case 10:
-                log.policy(org, **draw(policies()))
+                log.state(policy(org, **draw(policies())), org, draw(st.sampled_from([None, None, 1, 2])))
             case 11:
                 log.register(key, interval_s=draw(st.sampled_from([None, 1, 3])))
             case _:
@@ -79,11 +80,11 @@ def lives(draw: st.DrawFn) -> Log:
     return log.pulsed(seconds + draw(st.sampled_from([1, 4, 10, 30])))
 
 
-def extracted(log: Log, cut: int, at: int) -> SubjectLog:
+def extracted(log: Log, cut: int, at: int, key: bytes = KEY) -> SubjectLog:
     """What is kept of the records behind the first `cut`, up to an instant."""
     judged = Judged().fold(log, cut)
     extraction = Extraction(
-        KEY, snapshot(judged.shard), partition=0, partitions=1, generation=1, read_control=read_control
+        key, snapshot(judged.shard), partition=0, partitions=1, generation=1, read_control=read_control
     )
     extraction.take(log.records[cut:])
     return extraction.upto(at)
@@ -101,8 +102,8 @@ def case_of(log: Log, *silences: Silence, switches: Switches = ON, at: int | Non
     return Case(subject_log, known)
 
 
-def changes_of(judged: Judged) -> list[Change]:
-    return [change for change in judged.changes if f"{change.org}/{change.subject}" == DEVICE]
+def changes_of(judged: Judged, key: bytes = KEY) -> list[Change]:
+    return [change for change in judged.changes if f"{change.org}/{change.subject}".encode() == key]
 
 
 def under(records: Sequence[LogRecord], changed: Changed) -> list[LogRecord]:
