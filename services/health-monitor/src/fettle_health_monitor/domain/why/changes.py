@@ -116,8 +116,8 @@ def with_rule(policy: Policy, subject: str, rule: str, value: int) -> Policy:
 
 
 def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
-    """The changes that would have decided otherwise, the smallest first; none where none would. Takes seconds. Raises
-    Spent."""
+    """The changes that would have decided otherwise, the smallest first; none where none would. Of numbers those that
+    are smaller than what was found before them. Takes seconds. Raises Spent."""
     was, told = as_it_was(case)
 
     def attempt(change: WhatIf) -> Try:
@@ -130,7 +130,7 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
     found: list[WhatIf] = [change for change in _silences(case, told) if attempt(change).turned]
     found += (change for change in _switches(case) if attempt(change).turned)
     for rule, present in numbers(was, case.log).items():
-        within = min((change.size for change in found), default=inf)
+        within = min((change.size for change in found if isinstance(change, NumberChange)), default=inf)
         low, high = _bounds(rule, present, within, was, case.log)
         wanted = nearest(present, low, high, lambda value: attempt(NumberChange(rule, present, value)))  # noqa: B023
         if wanted is not None:
