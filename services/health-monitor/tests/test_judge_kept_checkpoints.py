@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from judge_log import T0, Judged, Log, judge
+from sqlalchemy import text
 
 from fettle_chassis.database import Database, DatabasePart
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed, unpacked
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, snapshot
 from fettle_health_monitor.domain.judge.shard import Place
@@ -87,6 +89,20 @@ async def test_a_hello_is_kept_and_ends_what_was_kept_of_the_log_before(environm
         state = await checkpoints.load_kept(kept)
         assert state is not None
         assert (kept.offset, kept.at, unpacked(state)) == (7, T0, greeting)
+
+
+@pytest.mark.rule("HM-170", "HM-172")
+async def test_what_was_judged_by_other_rules_is_no_start_and_the_new_rules_begin_at_once(
+    environment: dict[str, str],
+) -> None:
+    first, second = hours(Log().policy(), 0, 1)
+    async with opened(environment) as checkpoints:
+        assert await checkpoints.save(first, packed(first))
+        async with unit_of_work(checkpoints._database) as work:
+            await work.connection.execute(text("UPDATE checkpoint_kept SET rules_version = rules_version - 1"))
+        assert await checkpoints.kept(0, 1) == []
+        assert await checkpoints.save(second, packed(second))
+        assert [each.offset for each in await checkpoints.kept(0, 1)] == [second.place.offset]
 
 
 @pytest.mark.rule("HM-49", "HM-170")

@@ -49,8 +49,10 @@ async def world(environment: dict[str, str]) -> AsyncIterator[CorrelatorService]
         yield service
 
 
-@pytest.mark.rule("HM-185", "HM-181", "HM-186")
-async def test_a_silent_device_has_a_ticket_and_is_told_by_how_little(environment: dict[str, str]) -> None:
+@pytest.mark.rule("HM-185", "HM-181", "HM-182", "HM-184")
+async def test_a_silent_device_has_a_ticket_and_is_told_by_how_little(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with world(environment) as service:
         before = rfc3339(datetime.now(UTC))
         await beat(service, "device/x1")
@@ -80,6 +82,16 @@ async def test_a_silent_device_has_a_ticket_and_is_told_by_how_little(environmen
         assert early["state"] is None
         later = await why(service, "device/x1", at="2099-01-01T00:00:00Z")
         assert later["at"] == later["as_of"]
+
+        with monkeypatch.context() as hurried:
+            hurried.setattr("fettle_health_monitor.correlator.why.WITHIN_S", 0.001)
+            slow = await service.call("GET", "/why", params={"subject": "device/x1"})
+            assert (slow.status_code, slow.headers["retry-after"]) == (503, "10")
+        with monkeypatch.context() as poor:
+            poor.setattr("fettle_health_monitor.correlator.why.RECORDS_MAX", 30)
+            unfinished = await why(service, "device/x1")
+            assert (unfinished["called_for"], unfinished["change"]) == (True, None)
+            assert unfinished["no_change"].startswith("its log is too long for all changes to be tried")
 
         database = Database(service.settings.database_dsn("health"))
         async with unit_of_work(database) as work:

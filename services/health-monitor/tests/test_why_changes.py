@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import DEVICE, T0, Judged, Log
-from why_logs import case_of, changes_of, lives, under
+from why_logs import ON, case_of, changes_of, extracted, lives, under
 
 from fettle_health_monitor.domain.control import Match, Override
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.silences import Schedule, Silence
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 from fettle_health_monitor.domain.why.changes import (
     LIMITS,
     Case,
@@ -24,8 +25,9 @@ from fettle_health_monitor.domain.why.changes import (
     those_that_turn_it,
     with_rule,
 )
+from fettle_health_monitor.domain.why.picture import stood_at_start
 from fettle_health_monitor.domain.why.search import Allowance, Spent, Try, nearest
-from fettle_health_monitor.domain.why.tickets import tell
+from fettle_health_monitor.domain.why.tickets import Circumstances, tell
 
 PLENTY = 10_000_000
 
@@ -117,6 +119,47 @@ def test_who_is_silenced_would_have_one_without_the_silence() -> None:
     case = case_of(silent_for(100), silence(0, 3_600))
     assert not as_it_was(case)[1].ticket
     assert those_that_turn_it(case, Allowance(PLENTY)) == [SilenceChange("remove", silence(0, 3_600))]
+
+
+def verdict(cause: Cause, at_s: float) -> Verdict:
+    return Verdict(
+        id=UUID(int=99),
+        cause=cause,
+        org="acme",
+        subject="device/t17",
+        condition="device_offline",
+        at=T0 + round(at_s * 1000),
+        since=T0,
+        policy_version=1,
+        evidence={},
+    )
+
+
+@pytest.mark.rule("HM-182", "HM-183")
+def test_what_was_decided_before_the_log_begins_is_decided_again_too() -> None:
+    log = silent_for(200)
+    begins = next(place for place, record in enumerate(log.records) if record.timestamp >= T0 + 150_000)
+    subject_log = extracted(log, begins, log.ms)
+    known = Circumstances(
+        from_at=log.records[begins - 1].timestamp,
+        switches={1: ON},
+        named=Named(),
+        silences=(silence(0, 3_600),),
+        earlier=(verdict(Cause.FIRING, 90),),
+        stood=stood_at_start(subject_log),
+    )
+    case = Case(subject_log, known)
+    assert not as_it_was(case)[1].ticket
+    assert those_that_turn_it(case, Allowance(PLENTY)) == [SilenceChange("remove", silence(0, 3_600))]
+
+    ended = Case(subject_log, replace(known, silences=(silence(0, 170),)))
+    assert [str(one.cause) for one, _ in as_it_was(ended)[1].decided] == ["firing", "silence_ended"]
+    assert as_it_was(ended)[1].ticket
+    well = Case(subject_log, replace(known, silences=(), earlier=(), called=(verdict(Cause.PUBLISHING_BEGAN, 180),)))
+    assert as_it_was(well)[1].ticket
+    smallest = those_that_turn_it(well, Allowance(PLENTY))[0]
+    assert isinstance(smallest, SilenceChange)
+    assert smallest.silence.schedule == Schedule(T0 + 180_000, 21)
 
 
 @pytest.mark.rule("HM-183")

@@ -33,11 +33,12 @@ _SAVE = text("""
 
 # The bytes are copied where they lie; of most checkpoints there is nothing to do.
 _KEEP = text("""
-    INSERT INTO checkpoint_kept (shard, generation, "offset", at, state)
-    SELECT shard, generation, "offset", CAST(:at AS bigint), state FROM checkpoint
+    INSERT INTO checkpoint_kept (shard, generation, "offset", at, rules_version, state)
+    SELECT shard, generation, "offset", CAST(:at AS bigint), rules_version, state FROM checkpoint
     WHERE shard = :shard AND state IS NOT NULL AND NOT EXISTS (
         SELECT FROM checkpoint_kept AS kept
         WHERE kept.shard = checkpoint.shard AND kept.generation = checkpoint.generation
+          AND kept.rules_version = checkpoint.rules_version
           AND kept."offset" >= :log_starts AND kept.at / :hour_ms = CAST(:at AS bigint) / :hour_ms
     )
     ON CONFLICT DO NOTHING
@@ -48,7 +49,8 @@ _LET_GO = text("""
     WHERE shard = :shard AND (generation, "offset") < (:generation, CAST(:log_starts AS bigint))
 """)
 _KEPT = text("""
-    SELECT "offset", at FROM checkpoint_kept WHERE shard = :shard AND generation = :generation ORDER BY "offset"
+    SELECT "offset", at FROM checkpoint_kept
+    WHERE shard = :shard AND generation = :generation AND rules_version = :rules_version ORDER BY "offset"
 """)
 _KEPT_STATE = text("""
     SELECT state FROM checkpoint_kept WHERE shard = :shard AND generation = :generation AND "offset" = :offset
@@ -129,9 +131,10 @@ class Checkpoints:
         )
 
     async def kept(self, shard: int, generation: int) -> list[Kept]:
-        """What is kept of this generation, the oldest first."""
+        """What is kept of this generation, the oldest first; without what was judged on from by other rules."""
+        about = {"shard": shard, "generation": generation, "rules_version": RULES_VERSION}
         async with self._database.reading() as connection:
-            rows = await connection.execute(_KEPT, {"shard": shard, "generation": generation})
+            rows = await connection.execute(_KEPT, about)
             return [Kept(shard, generation, row.offset, row.at) for row in rows]
 
     async def load_kept(self, kept: Kept) -> bytes | None:

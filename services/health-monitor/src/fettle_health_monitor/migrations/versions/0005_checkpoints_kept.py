@@ -12,6 +12,7 @@ CREATE TABLE checkpoint_kept (
     generation integer NOT NULL,
     "offset" bigint NOT NULL,
     at bigint NOT NULL,
+    rules_version integer NOT NULL,
     state bytea NOT NULL,
     PRIMARY KEY (shard, generation, "offset")
 )
