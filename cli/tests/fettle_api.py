@@ -99,8 +99,8 @@ def serving(port: int = 0) -> Iterator[FettleApi]:
                 return
             problem = {"title": "Not found", "status": 404, "code": "not_found", "detail": f"No {request.path}."}
             status, body = api.answers.get((request.method, request.path), (404, problem))
-            text = json.dumps(body) if isinstance(body, (dict, list)) else body
-            self._send(status, text if isinstance(text, bytes) else str(text).encode(), "application/json")
+            text = body if isinstance(body, (str, bytes)) else json.dumps(body)
+            self._send(status, text if isinstance(text, bytes) else text.encode(), "application/json")
 
         do_GET = do_POST = do_PUT = do_DELETE = _answer
 

@@ -1,6 +1,5 @@
 """The HTTP API as the commands use it: one caller, one org, plain errors."""
 
-import json
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -81,20 +80,6 @@ class Api:
             cursor = page.get("next_cursor")
             if not cursor:
                 return items
-
-    def lines(self, path: str, query: dict[str, Any]) -> Iterator[Any]:
-        """The values of an answer in JSON Lines, as they come. Raises as `call` does."""
-        import httpx2
-
-        params = {name: value for name, value in query.items() if value is not None}
-        try:
-            with self._client.stream("GET", path, params=params) as answer:
-                if answer.is_error:
-                    answer.read()
-                    raise _refusal(answer)
-                yield from (json.loads(line) for line in answer.iter_lines() if line)
-        except httpx2.HTTPError as error:
-            raise self._no_answer(error) from None
 
     def stream(self, path: str, last_event_id: str | None) -> "Iterator[str]":
         """The lines of a server-sent event stream as they come, until the server or the caller ends it."""

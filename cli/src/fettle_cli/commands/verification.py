@@ -1,5 +1,6 @@
 """`fettle health verify`: does the log say what has been published?"""
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,9 +30,11 @@ def verify(
 ) -> None:
     """Replay a partition from a checkpoint, and compare with what was published; exit status 1 when that differs."""
     here = Installation.here()
-    query = {"partition": partition, "since": None if since is None else rfc3339(instant("--since", since))}
+    query: dict[str, Any] = {"partition": partition}
+    if since is not None:
+        query["since"] = rfc3339(instant("--since", since))
     with org_api(here) as api:
-        found = _followed(api.lines(org_path(org or here.org, "verify"), query))
+        found = _followed(api.lines("GET", org_path(org or here.org, "verify"), query=query))
     if as_json:
         show_json(found)
     else:
@@ -48,10 +51,10 @@ def instant(option: str, written: str) -> datetime:
         raise UsageError(f"{option} takes a time such as 2026-12-01T22:00, not {written!r}") from None
 
 
-def _followed(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+def _followed(lines: Iterator[str]) -> dict[str, Any]:
     """The last line's answer; on the way, how far it is, once that takes long. Raises CliError."""
     told_at = time.monotonic()
-    for line in lines:
+    for line in map(json.loads, filter(None, lines)):
         if "verified" in line:
             return dict(line["verified"])
         if "problem" in line:
