@@ -145,6 +145,8 @@ def test_what_an_address_says_wrongly_counts_as_not_said() -> None:
         ("workflows/x/runs", Owner.WORKFLOWS),
         ("runs/1", Owner.WORKFLOWS),
         ("silences/0198", Owner.HEALTH),
+        ("why", Owner.HEALTH),
+        ("verify", Owner.HEALTH),
         ("", None),
         ("ticketsx", None),
         ("tickets/../../other/tickets", None),
