@@ -40,7 +40,7 @@ from fettle_health_monitor.correlator.tickets import OwnTicketEvent, Tickets
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.domain.correlator.silences import Schedule
-from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Clock, InForce, Judgement, Profile
+from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Change, Clock, InForce, Judgement, Profile
 from fettle_health_monitor.settings import HealthSettings
 
 SHARDS = 2
@@ -87,6 +87,7 @@ class CorrelatorWorld:
         self.tickets = Tickets(self.deciding, lambda _: 0)
         self.judgements = Judgements(self.deciding, Greeting(self.controls, self.now), Patience(), lambda: SHARDS)
         self.versions = itertools.count(1)
+        self.fed: dict[str, Change] = {}
 
     def now(self) -> datetime:
         return self.wall
@@ -123,6 +124,7 @@ class CorrelatorWorld:
             )
 
     async def feed(self, *judgements: Judgement, partition: int = 0) -> None:
+        self.fed |= {each.id: each for each in judgements if isinstance(each, Change)}
         async with unit_of_work(self.database) as work:
             await self.judgements.handle(work, [Heard(partition, judgement) for judgement in judgements])
 

@@ -88,6 +88,17 @@ async def story(world: CorrelatorWorld, subject: str, after: int = LONG_AGO) -> 
     return [(row.at - GONE, row.from_state, row.to_state) for row in rows]
 
 
+async def everything_is_on_record(world: CorrelatorWorld) -> None:
+    """What shards have said is in the history, or kept as not shown, or waits: each change in one of them."""
+    query = """
+        SELECT id::text FROM transition WHERE NOT laid_over
+        UNION ALL SELECT id::text FROM hidden_change
+        UNION ALL SELECT judgement ->> 'id' FROM held_judgement WHERE judgement ->> 'kind' = 'change'
+    """
+    found = Counter(row.id for row in await world.rows(query))
+    assert found == Counter(world.fed.keys())
+
+
 async def interval(world: CorrelatorWorld) -> Any:
     (row,) = await world.rows("SELECT * FROM loss")
     return row

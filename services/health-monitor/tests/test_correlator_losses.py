@@ -8,6 +8,7 @@ from correlator_facts import QUIET, change
 from correlator_world import CorrelatorWorld
 from loss_facts import (
     GONE,
+    everything_is_on_record,
     evidence,
     fall_silent,
     fires,
@@ -34,6 +35,7 @@ DAY = 86_400
 async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
     async with CorrelatorWorld.open(environment) as world:
         yield world
+        await everything_is_on_record(world)
 
 
 @pytest.mark.rule("HM-150", "HM-152")

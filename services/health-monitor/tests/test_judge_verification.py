@@ -133,6 +133,7 @@ async def test_an_untouched_log_verifies_across_a_restart_of_its_judge(environme
 
 
 @pytest.mark.rule("HM-171")
+@pytest.mark.forgets
 async def test_what_was_tampered_with_in_the_history_is_named(environment: dict[str, str]) -> None:
     async with monitored(environment) as service:
         async with judging(service):

@@ -50,6 +50,7 @@ async def world(environment: dict[str, str]) -> AsyncIterator[CorrelatorService]
 
 
 @pytest.mark.rule("HM-185", "HM-181", "HM-182", "HM-184")
+@pytest.mark.forgets
 async def test_a_silent_device_has_a_ticket_and_is_told_by_how_little(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

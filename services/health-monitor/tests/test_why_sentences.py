@@ -34,6 +34,7 @@ WELL = Picture(
 )
 NOTHING = Situation(has_ticket=False, judged_again=True, picture=WELL, trouble=(), enabled=True)
 NOW = instant(T0)
+LOST = "heartbeats_lost"
 
 
 def recorded(outcome: str, cause: Cause = Cause.FIRING, at: int = T0, **more: Any) -> Recorded:
@@ -57,6 +58,11 @@ def failing(**more: Any) -> Picture:
     ("now", "said", "suppressed"),
     [
         (NOTHING, f"It was healthy: last heard at {NOW}; its silence is too long at", None),
+        (
+            replace(NOTHING, unknown_since=T0),
+            f"Heartbeats of the whole org did not arrive after {NOW}",
+            "heartbeats_lost",
+        ),
         (replace(NOTHING, picture=replace(WELL, last_heard=None, registered=True)), "registered, and has never", None),
         (replace(NOTHING, picture=None), "Nothing was ever heard of it and it is not registered", "never_heard"),
         (replace(NOTHING, picture=None, unwatched="list_only"), "discover is list_only", "list_only"),

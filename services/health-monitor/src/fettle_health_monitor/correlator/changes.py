@@ -27,8 +27,8 @@ async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[s
     if news.unwatched:
         await live.record_unwatched(connection, news.unwatched)
 
-    async def show(changes: Sequence[Change], partition_of: Mapping[str, int]) -> None:
-        await _show(work, changes, partition_of, reach)
+    async def show(changes: Sequence[Change], partition_of: Mapping[str, int], laid_over: Collection[str] = ()) -> None:
+        await _show(work, changes, partition_of, laid_over, reach)
 
     if at_once := await losing.hold_back(connection, news, reach):
         await show(at_once, news.partition_of)
@@ -36,13 +36,19 @@ async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[s
         await losing.take_in_order(connection, reach, orgs, show)
 
 
-async def _show(work: UnitOfWork, changes: Sequence[Change], partition_of: Mapping[str, int], reach: Reach) -> None:
+async def _show(
+    work: UnitOfWork,
+    changes: Sequence[Change],
+    partition_of: Mapping[str, int],
+    laid_over: Collection[str],
+    reach: Reach,
+) -> None:
     """Writes these changes down as they are for the world, and keeps the verdicts that they call for."""
     connection = work.connection
     names = await live.names(connection, {(change.org, change.subject) for change in changes})
     called = [called_for(change, names.get((change.org, change.subject), Known())) for change in changes]
     calls = [verdict is not None for verdict in called]
-    work.publish(*await transitions.record(connection, changes, names, calls))
+    work.publish(*await transitions.record(connection, changes, names, calls, laid_over))
     await live.record_states(connection, changes)
     await _end_watches(connection, changes)
     await _watch_the_healthy_anew(connection, changes, partition_of, reach)

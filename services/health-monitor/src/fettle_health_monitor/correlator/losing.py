@@ -44,8 +44,9 @@ from fettle_health_monitor.metrics import LOSSES
 
 log = structlog.get_logger(__name__)
 
-Record: TypeAlias = Callable[[Sequence[Change], Mapping[str, int]], Awaitable[None]]
-"""Takes in changes as they are to be shown; by org the partition that they came by."""
+Record: TypeAlias = Callable[[Sequence[Change], Mapping[str, int], Collection[str]], Awaitable[None]]
+"""Takes in changes as they are to be shown; by org the partition that they came by, and the ids of those that no shard
+has said."""
 
 
 async def hold_back(connection: AsyncConnection, news: News, reach: Reach) -> list[Change]:
@@ -178,7 +179,9 @@ class _Org:
         resumes = resumes and (begins or before is None or before.resumed_at is None)
         partition_of = {org: self._partition}
         if seeing.shown:
-            await self._record(seeing.shown, partition_of)
+            await self._record(seeing.shown, partition_of, seeing.laid_over)
+        if seeing.hidden:
+            await losses.hide(connection, org, seeing.hidden)
         if seeing.heard_again:
             await losses.record_heard_again(connection, list(seeing.heard_again.values()))
         if begins:

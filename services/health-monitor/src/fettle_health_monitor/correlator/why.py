@@ -82,6 +82,7 @@ class _Known:
     deleted: bool | None
     newest: PolicyVersion | None
     waiting: why_facts.Waiting | None
+    unknown_since: int | None
 
 
 class Why:
@@ -165,6 +166,7 @@ class Why:
                 ticket=None if ticket is None else ticket.number,
                 ticket_resolved=ticket is not None and ticket.state == "resolved",
                 unwatched=known.unwatched,
+                unknown_since=known.unknown_since,
                 waits=None if known.waiting is None else known.waiting.at,
                 waits_for=None if known.waiting is None else known.waiting.waits_for,
                 refused=replayed.refused if replayed else {},
@@ -210,6 +212,7 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
         deleted=await why_facts.org_deleted(connection, org),
         newest=(await policies.newest(connection, {org})).get(org),
         waiting=await why_facts.waiting(connection, org, subject, at),
+        unknown_since=await why_facts.unknown_since(connection, org, subject, at),
     )
 
 

@@ -67,6 +67,12 @@ _DUE = text(f"""
     ORDER BY due_at, subject
 """)  # noqa: S608
 
+_HIDE = text("""
+    INSERT INTO hidden_change (id, org, at)
+    SELECT id, :org, at FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS bigint[])) AS hidden (id, at)
+    ON CONFLICT DO NOTHING
+""")
+
 _LATEST = text("SELECT * FROM loss WHERE org = :org ORDER BY begun_at DESC LIMIT 1")
 
 _SAVE = text("""
@@ -187,6 +193,12 @@ async def due(
             for row in rows
         }.values()
     )
+
+
+async def hide(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> None:
+    """Keeps which changes of shards are not shown."""
+    values = {"ids": [each.id for each in changes], "at": [each.at for each in changes]}
+    await connection.execute(_HIDE, {"org": org, **values})
 
 
 async def latest(connection: AsyncConnection, org: str) -> Loss | None:

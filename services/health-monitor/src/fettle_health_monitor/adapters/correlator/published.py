@@ -18,9 +18,14 @@ _SLACK_MS = 60_000
 
 _HISTORY = text("""
     SELECT id, body FROM transition
-    WHERE org = :org AND at >= :from_at AND (body -> 'evidence' ->> 'partition')::integer = :shard
+    WHERE org = :org AND at >= :from_at AND NOT laid_over AND (body -> 'evidence' ->> 'partition')::integer = :shard
       AND (body -> 'evidence' ->> 'offset')::bigint BETWEEN :first AND :last
     ORDER BY position
+""")
+
+_NOT_SHOWN = text("""
+    SELECT id::text FROM hidden_change WHERE org = :org AND at >= :from_at
+    UNION ALL SELECT judgement ->> 'id' FROM held_judgement WHERE org = :org AND judgement ->> 'kind' = 'change'
 """)
 
 _MARK = text("""
@@ -71,7 +76,7 @@ async def judged(settings: ServiceSettings, span: Span) -> list[Change]:
 
 
 async def history(connection: AsyncConnection, span: Span) -> list[tuple[str, Mapping[str, Any]]]:
-    """Ids and bodies of the transitions, in the order in which they were written."""
+    """Ids and bodies of the transitions that a shard has said, in the order in which they were written."""
     values = {
         "org": span.org,
         "from_at": span.from_at,
@@ -80,6 +85,11 @@ async def history(connection: AsyncConnection, span: Span) -> list[tuple[str, Ma
         "last": span.last,
     }
     return [(str(row.id), row.body) for row in await connection.execute(_HISTORY, values)]
+
+
+async def not_shown(connection: AsyncConnection, span: Span) -> set[str]:
+    """The ids of changes that have been taken in and are not shown, or not yet: heartbeats of the org are lost."""
+    return set(await connection.scalars(_NOT_SHOWN, {"org": span.org, "from_at": span.from_at}))
 
 
 async def taken_in(connection: AsyncConnection, partition: int, shard: int) -> Mark:

@@ -120,6 +120,7 @@ RULES: Final = (
         "ends_at",
         "until_at IS NULL AND NOT EXISTS (SELECT FROM silence_held WHERE silence_held.silence = old.id)",
     ),
+    Rule("hidden_change", HISTORY_DAYS, "at"),
     # The last one of an org says whose silence it explains.
     Rule(
         "loss",

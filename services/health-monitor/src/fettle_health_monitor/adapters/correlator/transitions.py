@@ -1,6 +1,6 @@
 """The history of transitions, and their events for the world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import text
@@ -18,21 +18,28 @@ from fettle_health_monitor.domain.judgements import Change
 SOURCE = "fettle/health-monitor"
 
 _INSERT = text("""
-    INSERT INTO transition (id, org, subject, from_state, to_state, condition, at, body, calls)
-    SELECT id, org, subject, from_state, to_state, condition, at, body, calls
+    INSERT INTO transition (id, org, subject, from_state, to_state, condition, at, body, calls,
+                            laid_over)
+    SELECT id, org, subject, from_state, to_state, condition, at, body, calls, laid_over
     FROM unnest(CAST(:ids AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:from_states AS text[]),
                 CAST(:to_states AS text[]), CAST(:conditions AS text[]), CAST(:at AS bigint[]),
-                CAST(CAST(:bodies AS text[]) AS jsonb[]), CAST(:calls AS boolean[]))
-         WITH ORDINALITY AS change (id, org, subject, from_state, to_state, condition, at, body, calls, place)
+                CAST(CAST(:bodies AS text[]) AS jsonb[]), CAST(:calls AS boolean[]),
+                CAST(:laid_over AS boolean[]))
+         WITH ORDINALITY AS change (id, org, subject, from_state, to_state, condition, at, body, calls,
+                                    laid_over, place)
     ORDER BY place
 """)
 
 
 async def record(
-    connection: AsyncConnection, changes: Sequence[Change], names: Mapping[Key, Known], calls: Sequence[bool]
+    connection: AsyncConnection,
+    changes: Sequence[Change],
+    names: Mapping[Key, Known],
+    calls: Sequence[bool],
+    laid_over: Collection[str] = (),
 ) -> list[Outgoing]:
-    """Writes these changes into the history, each with whether it calls for a verdict. Answers with their events, in
-    the same order, for the outbox."""
+    """Writes these changes into the history, each with whether it calls for a verdict; `laid_over` are the ids of those
+    that no shard has said. Answers with their events, in the same order, for the outbox."""
     bodies = [body_of(change, names.get((change.org, change.subject), Known())) for change in changes]
     await connection.execute(
         _INSERT,
@@ -46,6 +53,7 @@ async def record(
             "at": [change.at for change in changes],
             "bodies": [body.decode() for body in bodies],
             "calls": list(calls),
+            "laid_over": [change.id in laid_over for change in changes],
         },
     )
     return [

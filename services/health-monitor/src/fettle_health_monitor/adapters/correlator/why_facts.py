@@ -24,6 +24,12 @@ _WAITING = text("""
     SELECT at, waits_for FROM verdict WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at LIMIT 1
 """)
 
+_UNKNOWN = text("""
+    SELECT CASE WHEN to_state = 'unknown' THEN (
+        SELECT since_at FROM loss WHERE loss.org = :org AND begun_at <= :at ORDER BY begun_at DESC LIMIT 1) END
+    FROM transition WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at DESC, position DESC LIMIT 1
+""")
+
 _ORG = text("SELECT deleted FROM org WHERE org = :org")
 
 _BLIND = text("""
@@ -70,6 +76,12 @@ class Blind:
     kind: str
     from_at: int
     to_at: int | None
+
+
+async def unknown_since(connection: AsyncConnection, org: str, subject: str, at: int) -> int | None:
+    """Since when heartbeats were lost, if the subject was unknown for that at this instant."""
+    found: int | None = await connection.scalar(_UNKNOWN, {"org": org, "subject": subject, "at": at})
+    return found
 
 
 async def outcomes(connection: AsyncConnection, org: str, subject: str, at: int) -> list[Recorded]:

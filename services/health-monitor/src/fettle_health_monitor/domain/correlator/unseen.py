@@ -80,7 +80,8 @@ class Seeing:
     `unseen` are those of the subjects concerned that are shown otherwise. `census` counts all of the org's, None where
     heartbeats cannot be lost. `known` says how a subject stood before, `clock_at` how a shard's clock did then.
 
-    Filled in: `shown` is for the world; `called` are shards' changes that call for verdicts and are not shown;
+    Filled in: `shown` is for the world, and `laid_over` are the ids of what no shard has said; `hidden` is what shards
+    have said and is not shown, `called` what of it calls for verdicts;
     `heard_again` is who has not changed since; `touched` and `gone` are of the unseen; `loss` is as it then is.
     """
 
@@ -92,6 +93,8 @@ class Seeing:
     known: Callable[[str], Change]
     clock_at: Callable[[int, int], ShardClock]
     shown: list[Change] = field(default_factory=list)
+    laid_over: set[str] = field(default_factory=set)
+    hidden: list[Change] = field(default_factory=list)
     called: list[Change] = field(default_factory=list)
     heard_again: dict[str, HeardAgain] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
@@ -125,6 +128,7 @@ class Seeing:
                 self.census.hear(event.subject)
         elif isinstance(event, Change):
             self.heard_again.pop(event.subject, None)
+        told = len(self.shown)
         match event:
             case Change() if row is not None:
                 self._again(replace(row, judged=event), event)
@@ -136,6 +140,8 @@ class Seeing:
                 self._expire(row, event.at)
             case _:
                 pass
+        if isinstance(event, Change) and not any(each is event for each in self.shown[told:]):
+            self.hidden.append(event)
 
     def _first(self, change: Change) -> None:
         """A change of a subject that was shown as its shard judges it."""
@@ -321,18 +327,18 @@ class Seeing:
         self, row: Unseen, from_: str | None, to: str | None, condition: str | None, at: int, reason: str, *, since: int
     ) -> None:
         judged = row.judged
-        self._show(
-            structs.replace(
-                judged,
-                id=str(uuid5(UUID(judged.id), f"shown/{from_}/{to}/{at}")),
-                from_state=from_,
-                to_state=to,
-                condition=condition,
-                at=at,
-                since=since,
-                reason=reason,
-            )
+        shown = structs.replace(
+            judged,
+            id=str(uuid5(UUID(judged.id), f"shown/{from_}/{to}/{at}")),
+            from_state=from_,
+            to_state=to,
+            condition=condition,
+            at=at,
+            since=since,
+            reason=reason,
         )
+        self.laid_over.add(shown.id)
+        self._show(shown)
 
     def _show(self, change: Change) -> None:
         self.shown.append(change)

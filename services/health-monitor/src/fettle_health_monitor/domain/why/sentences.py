@@ -20,6 +20,7 @@ Suppressed = Literal[
     "not_decided_yet",
     "never_heard",
     "refused_heartbeats",
+    "heartbeats_lost",
 ]
 
 _REFUSED: Mapping[str, Suppressed] = {
@@ -33,7 +34,8 @@ _REFUSED: Mapping[str, Suppressed] = {
 class Situation:
     """All that the sentences are made of. `picture` is None for a subject that its shard does not watch; `trouble` is
     what was decided since it was last well. `enabled` is None where no policy was in force, `org_deleted` where the org
-    is not known. `refused` counts its heartbeats in the log that were refused, by reason."""
+    is not known. `unknown_since`: heartbeats of the org were lost from then on. `refused` counts its heartbeats in the
+    log that were refused, by reason."""
 
     has_ticket: bool
     judged_again: bool
@@ -44,6 +46,7 @@ class Situation:
     ticket: int | None = None
     ticket_resolved: bool = False
     unwatched: str | None = None
+    unknown_since: int | None = None
     waits: int | None = None
     waits_for: str | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -57,6 +60,8 @@ def because(now: Situation) -> tuple[str, Suppressed | None]:
         return "The org is not known to the health monitor.", "org_unknown"
     if now.org_deleted:
         return "The org has been deleted: nothing of it is judged.", "org_deleted"
+    if now.unknown_since is not None:
+        return _unknown(now.unknown_since), "heartbeats_lost"
     if not now.judged_again:
         return "What was heard then is not kept any more; nothing had called for a ticket by then.", None
     if now.enabled is None:
@@ -67,6 +72,13 @@ def because(now: Situation) -> tuple[str, Suppressed | None]:
         text = "The org's health monitor is switched off: heartbeats are not judged, and every state stays as it was."
         return text, "not_enabled"
     return _no_ticket(now, now.picture)
+
+
+def _unknown(since: int) -> str:
+    return (
+        f"Heartbeats of the whole org did not arrive after {instant(since)}: nobody knows whether this subject is "
+        "silent. It has a full timeout from the moment at which reporting resumes."
+    )
 
 
 def _there_is(now: Situation) -> tuple[str, Suppressed | None]:

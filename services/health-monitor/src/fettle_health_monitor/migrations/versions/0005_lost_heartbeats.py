@@ -52,7 +52,16 @@ CREATE TABLE held_judgement (
 );
 COMMENT ON TABLE held_judgement IS 'What must be taken in in the order of its instants: it waits for all clocks.';
 CREATE INDEX held_judgement_due ON held_judgement (partition, at, position);
-CREATE INDEX held_judgement_of ON held_judgement (org)
+CREATE INDEX held_judgement_of ON held_judgement (org);
+ALTER TABLE transition ADD COLUMN laid_over boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN transition.laid_over IS 'No shard has said so: heartbeats were lost, or had been.';
+CREATE TABLE hidden_change (
+    id uuid PRIMARY KEY,
+    org text NOT NULL,
+    at bigint NOT NULL
+);
+COMMENT ON TABLE hidden_change IS 'What shards said and the world was not shown.';
+CREATE INDEX hidden_change_by_time ON hidden_change (at)
 """
 
 
