@@ -321,3 +321,26 @@ async def test_heartbeats_that_are_lost_again_are_one_more_interval(world: Corre
     assert [(row.begun_at - GONE, row.resumed_at) for row in rows] == [(0, GONE + 7_000), (500_000, None)]
     assert await said(world) == ["open other/heartbeats"]
     assert await states(world) == {"unknown": 12}
+
+
+@pytest.mark.rule("HM-159", "HM-153")
+async def test_who_is_pending_by_its_own_word_fires_while_heartbeats_are_lost_again(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world, 13)
+    overrides = [{"match": {"subject": everybody[12]}, "timeout_s": 600}]
+    policy = QUIET.to_dict() | {"publish_tickets": True, "overrides": overrides}
+    await world.put(type(QUIET).model_validate(policy))
+    await world.in_force(4, at=GONE - 500_000)
+    await fall_silent(world, everybody)
+    await resumed(world, everybody)
+    await world.feed(*(heard(each, GONE + 7_600) for each in everybody[2:12]))
+    await world.feed(*(heard(each, GONE + 9_700, "pending_resolve") for each in everybody[:12]))
+    await world.tick(GONE + 12_000)
+    again = GONE + 500_000
+    await world.feed(says_offline(everybody[12], again - 1_000))
+    await fall_silent(world, everybody[:12], again)
+    await world.tick(again + 2_000)
+    assert (await story(world, everybody[12], GONE)) == [
+        (499_000, "unknown", "pending_open"),
+        (501_000, "pending_open", "firing"),
+    ]
+    assert (await states(world))["unknown"] == 12

@@ -73,8 +73,8 @@ async def hold_back(connection: AsyncConnection, news: News, reach: Reach) -> li
 async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> bool:
     """A cheap look at whether heartbeats of the org can be lost while these changes are taken in."""
     version = (await policies.newest(connection, {org})).get(org)
-    down, behind = await everybody.down(connection, org, {change.subject for change in changes})
-    if version is None or down < COUNTED_AT_LEAST or behind < BEHIND_AT_LEAST:
+    down = await everybody.down(connection, org) + len(changes)
+    if version is None or down < COUNTED_AT_LEAST:
         return False
     window_ms = _window_ms(version)
     first = min(change.at for change in changes)
@@ -83,7 +83,9 @@ async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Cha
     enough = down // 4 + 1 + not_counted
     found = await everybody.well(connection, org, before=first - window_ms, enough=enough)
     well = sum(number for one, number in found if _rules(version, one).timeout_ms <= window_ms)
-    return may_lose(down, well - not_counted)
+    if not may_lose(down, well - not_counted):
+        return False
+    return await everybody.behind(connection, org, {change.subject for change in changes}) >= BEHIND_AT_LEAST
 
 
 @dataclass(slots=True)

@@ -29,10 +29,10 @@ _PAST = text("""
     SELECT at, subject, from_state, to_state FROM transition WHERE org = :org AND at > :after ORDER BY at, position
 """)
 
-_DOWN = text("""
-    SELECT count(*) AS number,
-           count(DISTINCT CASE WHEN starts_with(subject, 'integration/') THEN substr(subject, 13)
-                               ELSE integration END) AS integrations
+_DOWN = text("SELECT count(*) FROM subject WHERE org = :org AND state IN ('pending_open', 'firing')")
+
+_BEHIND = text("""
+    SELECT count(DISTINCT CASE WHEN starts_with(subject, 'integration/') THEN substr(subject, 13) ELSE integration END)
     FROM subject
     WHERE org = :org AND (state IN ('pending_open', 'firing') OR subject = ANY(CAST(:changing AS text[])))
 """)
@@ -87,11 +87,14 @@ async def everybody(connection: AsyncConnection, org: str, after: int) -> Everyb
     return Everybody(rows, past, at_beginning)
 
 
-async def down(connection: AsyncConnection, org: str, changing: Collection[str]) -> tuple[int, int]:
-    """How many subjects of the org are pending or firing, those that are changing included, and behind how many
-    integrations."""
-    row = (await connection.execute(_DOWN, {"org": org, "changing": list(changing)})).one()
-    return row.number, row.integrations
+async def down(connection: AsyncConnection, org: str) -> int:
+    """How many subjects of the org are pending or firing."""
+    return int(await connection.scalar(_DOWN, {"org": org}) or 0)
+
+
+async def behind(connection: AsyncConnection, org: str, changing: Collection[str]) -> int:
+    """Behind how many integrations those are, and these."""
+    return int(await connection.scalar(_BEHIND, {"org": org, "changing": list(changing)}) or 0)
 
 
 async def well(connection: AsyncConnection, org: str, *, before: int, enough: int) -> list[tuple[Profiled, int]]:

@@ -110,7 +110,7 @@ _LEAVE = text("DELETE FROM unseen_subject WHERE org = :org AND subject = ANY(CAS
 _WITHOUT_TIMER = text("""
     SELECT subject, unseen.shard, integration, model, interval_s
     FROM unseen_subject AS unseen JOIN subject USING (org, subject)
-    WHERE org = :org AND due_clock IS NULL AND shown <> 'healthy'
+    WHERE org = :org AND due_clock IS NULL AND shown NOT IN ('healthy', 'pending_open')
 """)
 
 _GIVE_TIMERS = text("""
@@ -123,7 +123,7 @@ _GIVE_TIMERS = text("""
 
 _TAKE_TIMERS = text("""
     UPDATE unseen_subject SET generation = NULL, start_clock = NULL, due_clock = NULL
-    WHERE org = :org AND due_clock IS NOT NULL
+    WHERE org = :org AND due_clock IS NOT NULL AND shown <> 'pending_open'
 """)
 
 _BEGIN_ANEW = text(f"""
@@ -293,7 +293,7 @@ async def give_timers(connection: AsyncConnection, org: str, timers: Mapping[str
 
 
 async def take_timers(connection: AsyncConnection, org: str) -> None:
-    """Heartbeats are lost again: no unseen subject has a timer."""
+    """Heartbeats are lost again: who cannot be seen has no timer. Who is pending has been heard, and goes on."""
     await connection.execute(_TAKE_TIMERS, {"org": org})
 
 

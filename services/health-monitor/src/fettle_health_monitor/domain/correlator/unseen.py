@@ -188,7 +188,8 @@ class Seeing:
             unknown=still_unknown,
         )
         for row in list(self.unseen.values()):
-            self._keep(replace(row, until=None))
+            if row.shown != HealthState.PENDING_OPEN:
+                self._keep(replace(row, until=None))
         for subject in sorted(pending):
             self._lose(change, pending[subject], HealthState.PENDING_OPEN)
 
@@ -290,7 +291,7 @@ class Seeing:
     def _give_fresh_timeouts(self, at: int) -> None:
         """Those whom the caller has named; it does the same to the others."""
         for row in list(self.unseen.values()):
-            if row.shown != HealthState.HEALTHY and row.until is None:
+            if row.shown not in (HealthState.HEALTHY, HealthState.PENDING_OPEN) and row.until is None:
                 self._keep(self._timed(row, at, self.rules_of(row.subject).timeout_ms))
 
     def _with_fresh_timeout(self, row: Unseen) -> Unseen:
