@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import incidents, live, transitions, verdicts, watches
+from fettle_health_monitor.adapters.correlator import incidents, live, losses, transitions, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.correlator import losing
 from fettle_health_monitor.correlator.news import News
@@ -30,8 +30,11 @@ async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[s
     async def show(changes: Sequence[Change], partition_of: Mapping[str, int], laid_over: Collection[str] = ()) -> None:
         await _show(work, changes, partition_of, laid_over, reach)
 
-    if at_once := await losing.hold_back(connection, news, reach):
+    at_once, heard_again = await losing.hold_back(connection, news, reach)
+    if at_once:
         await show(at_once, news.partition_of)
+    if heard_again:
+        await losses.record_heard_again(connection, heard_again)
     if orgs:
         await losing.take_in_order(connection, reach, orgs, show)
 

@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.health_policy import HealthPolicy, Override
+from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import (
     books,
     everybody,
@@ -35,6 +37,7 @@ from fettle_health_monitor.domain.correlator.losses import (
     may_lose,
     would_fire_by_silence,
 )
+from fettle_health_monitor.domain.correlator.marks import NOTHING, mark_of
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.unseen import Due, Event, Rules, Seeing, Until
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, unseen
@@ -49,25 +52,49 @@ Record: TypeAlias = Callable[[Sequence[Change], Mapping[str, int], Collection[st
 has said."""
 
 
-async def hold_back(connection: AsyncConnection, news: News, reach: Reach) -> list[Change]:
-    """Keeps what must wait for its turn: all about an org whose heartbeats are lost, or may be. Answers with the
-    changes that can be taken in at once."""
+async def hold_back(
+    connection: AsyncConnection, news: News, reach: Reach
+) -> tuple[Sequence[Change], Sequence[HeardAgain]]:
+    """Keeps what must wait for its turn: all about an org whose heartbeats are lost, or may be. Answers with what can
+    be taken in at once: changes, and after them who was heard since."""
     orgs = {change.org for change in news.changes} | {heard.org for heard in news.heard_again}
     if not orgs:
-        return []
-    judged_until = min(horizon.before for horizon in reach.horizons.values()) if reach.horizons else 0
+        return [], []
+    judged_until = min(reach.before.values(), default=0)
     waiting = await losses.in_order(connection, orgs, judged_until)
     for org in sorted(orgs - waiting):
-        changes = [change for change in news.changes if change.org == org]
-        if any(would_fire_by_silence(change) for change in changes) and await _may_lose(connection, org, changes):
+        said: list[Change | HeardAgain] = [change for change in news.changes if change.org == org]
+        said += [heard for heard in news.heard_again if heard.org == org]
+        if await _must_wait(connection, org, said, reach.before.get(news.partition_of[org], 0)):
             waiting.add(org)
     held: list[Change | HeardAgain] = [change for change in news.changes if change.org in waiting]
     held += [heard for heard in news.heard_again if heard.org in waiting]
     if held:
         await losses.hold(connection, held, news.partition_of)
-    if heard := [each for each in news.heard_again if each.org not in waiting]:
-        await losses.record_heard_again(connection, heard)
-    return [change for change in news.changes if change.org not in waiting]
+    at_once = [change for change in news.changes if change.org not in waiting]
+    changed = {(change.org, change.subject): mark_of(change) for change in at_once}
+    heard = [each for each in news.heard_again if each.org not in waiting]
+    return at_once, [each for each in heard if mark_of(each) > changed.get((each.org, each.subject), NOTHING)]
+
+
+async def _must_wait(connection: AsyncConnection, org: str, said: Sequence[Change | HeardAgain], before: int) -> bool:
+    """Whether heartbeats may be lost by the time that this happened. Where a shard has not judged up to there (all have
+    up to `before`), nobody knows who else has fallen silent; they are lost at the earliest when somebody fires who has
+    been pending for an open debounce."""
+    changes = [each for each in said if isinstance(each, Change)]
+    fires = any(would_fire_by_silence(change) for change in changes)
+    last = max(each.at for each in said)
+    if last < before:
+        return fires and await _may_lose(connection, org, changes)
+    if fires:
+        return await everybody.are_so_many(connection, org, COUNTED_AT_LEAST)
+    version = (await policies.newest(connection, {org})).get(org)
+    if version is None:
+        return False
+    would_fire = last - 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
+    pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
+    pending = pending or await everybody.are_pending(connection, org, would_fire)
+    return pending and await everybody.are_so_many(connection, org, COUNTED_AT_LEAST)
 
 
 async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> bool:
@@ -159,7 +186,8 @@ class _Org:
             return None
         window_ms = _window_ms(self._version)
         begins = candidates[0].at - window_ms
-        fleet = await everybody.everybody(self._connection, self._org, begins)
+        subjects = {event.subject for event in events}
+        fleet = await everybody.everybody(self._connection, self._org, begins, subjects)
         silenced = await everybody.silenced(self._connection, self._org, candidates[0].at)
         self._known |= {row.subject: row for row in fleet.rows if row.subject not in self._known}
         standings = {}
@@ -269,6 +297,12 @@ def _rules(version: PolicyVersion, one: Profiled) -> Rules:
     rules = version.rules_for(one.subject or ALL_HEARTBEATS, one.integration, one.model)
     integration = integration_behind(one.subject, one.integration)
     return Rules(rules.timeout_for(one.interval_s) * 1000, rules.open_debounce_s * 1000, integration)
+
+
+def _all_rules(version: PolicyVersion) -> Sequence[HealthPolicy | Override]:
+    """The org's own, and what overrides them."""
+    overrides = [override for override in version.policy.overrides if "open_debounce_s" in override.fields]
+    return [version.policy, *overrides]
 
 
 def _window_ms(version: PolicyVersion) -> int:

@@ -22,7 +22,7 @@ _KNOWN = text("""
 _EVERYBODY = text("""
     SELECT subject, shard, generation, state, condition, since_at, changed_at, policy_version, integration, model,
            interval_s, CASE WHEN state IN ('pending_open', 'firing') THEN evidence END AS evidence
-    FROM subject WHERE org = :org AND state IS NOT NULL
+    FROM subject WHERE org = :org AND (state IS NOT NULL OR subject = ANY(CAST(:besides AS text[])))
 """)
 
 _PAST = text("""
@@ -42,6 +42,12 @@ _WELL = text("""
         SELECT integration, model, interval_s FROM subject
         WHERE org = :org AND state = 'healthy' AND changed_at <= :before LIMIT :enough
     ) AS well GROUP BY integration, model, interval_s
+""")
+
+_SO_MANY = text("SELECT count(*) >= :many FROM (SELECT FROM subject WHERE org = :org LIMIT :many) AS found")
+
+_ARE_PENDING = text("""
+    SELECT EXISTS (SELECT FROM subject WHERE org = :org AND state = 'pending_open' AND changed_at <= :since)
 """)
 
 _PROFILES = text("SELECT DISTINCT integration, model, interval_s FROM subject WHERE org = :org")
@@ -76,15 +82,25 @@ async def known(connection: AsyncConnection, org: str, subjects: Collection[str]
     return {row.subject: row for row in rows}
 
 
-async def everybody(connection: AsyncConnection, org: str, after: int) -> Everybody:
-    """All subjects of an org that are judged, and what changed after this instant. Reads all of them: for orgs in which
-    nearly everybody is down."""
-    rows = (await connection.execute(_EVERYBODY, {"org": org})).all()
+async def everybody(connection: AsyncConnection, org: str, after: int, besides: Collection[str]) -> Everybody:
+    """All subjects of an org that are judged, those of `besides` also if they are not yet, and what changed after this
+    instant. Reads all of them: for orgs in which nearly everybody is down."""
+    rows = (await connection.execute(_EVERYBODY, {"org": org, "besides": list(besides)})).all()
     past, at_beginning = list[Past](), dict[str, str | None]()
     for row in await connection.execute(_PAST, {"org": org, "after": after}):
         past.append(Past(row.at, row.subject, row.to_state))
         at_beginning.setdefault(row.subject, row.from_state)
     return Everybody(rows, past, at_beginning)
+
+
+async def are_so_many(connection: AsyncConnection, org: str, many: int) -> bool:
+    """Whether the org has so many subjects."""
+    return bool(await connection.scalar(_SO_MANY, {"org": org, "many": many}))
+
+
+async def are_pending(connection: AsyncConnection, org: str, since: int) -> bool:
+    """Whether a subject of the org has been pending since then, or for longer."""
+    return bool(await connection.scalar(_ARE_PENDING, {"org": org, "since": since}))
 
 
 async def down(connection: AsyncConnection, org: str) -> int:

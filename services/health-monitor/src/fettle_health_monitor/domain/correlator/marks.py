@@ -6,12 +6,15 @@ message.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from fettle_health_monitor.domain.judgements import Judged
 
 Mark: TypeAlias = tuple[int, int, int]
 """Generation, offset of the heartbeat record, index among the messages of that record."""
+
+NOTHING: Final[Mark] = (-1, -1, -1)
+"""Before all messages."""
 
 J = TypeVar("J", bound=Judged)
 

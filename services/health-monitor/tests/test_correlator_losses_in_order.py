@@ -1,0 +1,90 @@
+"""Whether heartbeats are lost does not depend on how the shards' messages arrive."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from correlator_facts import BRISK, T0, change
+from correlator_world import CorrelatorWorld
+from loss_facts import GONE, evidence, fires, fleet, heard, interval, says_offline, silent, states, story
+from rollup_facts import devices
+
+from fettle_health_monitor.domain.judgements import Change
+
+
+@pytest_asyncio.fixture
+async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        yield world
+
+
+def by(shard: int, *changes: Change) -> list[Change]:
+    return [_by(shard, each) for each in changes]
+
+
+def _by(shard: int, each: Change) -> Change:
+    fields: dict[str, Any] = {name: getattr(each, name) for name in each.__struct_fields__}
+    return type(each)(**fields | {"shard": shard})
+
+
+@pytest.mark.rule("HM-150")
+async def test_who_fires_waits_until_all_shards_have_told_who_is_silent(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world)
+    ahead, behind = everybody[:4], everybody[4:]
+    await world.tick(GONE - 3_000)
+    await world.feed(*by(1, *(silent(each, GONE - 1_900) for each in ahead)))
+    await world.feed(*by(1, *(fires(each, GONE + 100) for each in ahead)), world.clock(1, GONE + 1_000))
+    assert await states(world) == {"pending_open": 4, "healthy": 8}
+    await world.feed(*(silent(each, GONE - 2_000) for each in behind), *(fires(each, GONE) for each in behind))
+    await world.tick(GONE + 1_000, 0)
+    assert await states(world) == {"unknown": 12}
+    assert await story(world, ahead[0], GONE - 1) == [(0, "pending_open", "unknown")]
+
+
+@pytest.mark.rule("HM-150")
+async def test_what_comes_behind_somebody_who_must_have_fired_waits(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world)
+    last = everybody[11]
+    await world.feed(*(silent(each, GONE - 2_000) for each in everybody))
+    await world.tick(GONE - 1_000)
+    await world.feed(*by(1, heard(last, GONE + 100, "pending_open")), world.clock(1, GONE + 1_000))
+    await world.feed(*(fires(each, GONE) for each in everybody[:11]))
+    await world.tick(GONE + 1_000, 0)
+    assert await story(world, last, GONE - 1) == [(0, "pending_open", "unknown"), (100, "unknown", "healthy")]
+
+
+@pytest.mark.rule("HM-150")
+async def test_who_is_first_heard_in_the_same_batch_is_counted_with_its_own_timeout(world: CorrelatorWorld) -> None:
+    slow = {"match": {"subject": "device/d12"}, "timeout_s": 301}
+    policy = BRISK.model_validate(BRISK.to_dict() | {"overrides": [slow]})
+    await world.put(policy)
+    await world.in_force(4)
+    everybody = devices(12)
+    began = GONE - 400_000
+    await world.feed(
+        *(world.profile(each, integration=f"hue-{number % 2}") for number, each in enumerate(everybody)),
+        *(
+            change(each, None, "healthy", at=began, condition=None, evidence=evidence(began, deadline=None))
+            for each in everybody
+        ),
+        *(silent(each, GONE - 2_000) for each in everybody[:11]),
+        *(fires(each, GONE) for each in everybody[:11]),
+        *(world.clock(shard, GONE + 1_000) for shard in range(2)),
+    )
+    assert (await interval(world)).counted == 11
+    assert (await states(world)) == {"unknown": 11, "healthy": 1}
+
+
+@pytest.mark.rule("HM-160")
+async def test_who_is_heard_behind_its_change_in_a_batch_is_not_silent(world: CorrelatorWorld) -> None:
+    well = change("device/d1", None, "healthy", at=T0)
+    await world.feed(
+        world.profile("device/d1"), well, silent("device/d1", T0 + 100), says_offline("device/d1", T0 + 200)
+    )
+    (row,) = await world.rows("SELECT evidence FROM subject")
+    assert (row.evidence["deadline"], row.evidence["status"]) == (None, "offline")
+    await world.feed(heard("device/d1", T0 + 300, "pending_open"), silent("device/d1", T0 + 5_000))
+    await world.feed(says_offline("device/d1", T0 + 5_100), heard("device/d1", T0 + 5_200, "pending_open"))
+    (row,) = await world.rows("SELECT evidence FROM subject")
+    assert row.evidence["status"] == "ok"
