@@ -344,3 +344,24 @@ async def test_who_is_pending_by_its_own_word_fires_while_heartbeats_are_lost_ag
         (501_000, "pending_open", "firing"),
     ]
     assert (await states(world))["unknown"] == 12
+
+
+@pytest.mark.rule("HM-157", "HM-159")
+async def test_heartbeats_that_are_lost_again_keep_their_ticket(world: CorrelatorWorld) -> None:
+    """The ticket is about to end: few have been unknown for a part of the resolve debounce."""
+    everybody = await fleet(world)
+    patient = QUIET.to_dict() | {"publish_tickets": True, "resolve_debounce_s": 60}
+    await world.put(QUIET.model_validate(patient))
+    await world.in_force(4, at=GONE - 500_000)
+    await fall_silent(world, everybody)
+    await resumed(world, everybody)
+    await world.feed(*(heard(each, GONE + 7_600) for each in everybody[2:]))
+    await world.feed(*(heard(each, GONE + 9_700, "pending_resolve") for each in everybody))
+    await world.tick(GONE + 12_000)
+    long_well = GONE + 50_000
+    await fall_silent(world, everybody, long_well)
+    assert len(await world.rows("SELECT id FROM loss")) == 2
+    for at in range(long_well + 5_000, long_well + 40_000, 5_000):
+        await world.tick(at)
+    kinds = [command.verb for command in await world.commands() if "heartbeats" in str(command.body)]
+    assert "resolve" not in kinds, kinds

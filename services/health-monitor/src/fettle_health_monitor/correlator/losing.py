@@ -223,7 +223,7 @@ class _Org:
             await losses.leave(connection, org, sorted(seeing.gone))
         if loss is not None and loss != before:
             await losses.save(connection, loss, await self._resume(loss) if resumes else None)
-            await self._watch(loss, before if before is not None and before.id == loss.id else None)
+            await self._watch(loss, before)
         called = await self._called(seeing)
         if begins and loss is not None:
             called.append(heartbeats_lost(loss, self._partition))
@@ -259,7 +259,8 @@ class _Org:
         return loss.resumed_at + max([*timeouts, *(1000 * timeout_s for timeout_s in set_apart)], default=0)
 
     async def _watch(self, loss: Loss, before: Loss | None) -> None:
-        """The ticket is looked at when few have been unknown for the resolve debounce; more of them end that."""
+        """The ticket is looked at when few have been unknown for the resolve debounce; more of them end that, and so do
+        heartbeats that are lost again."""
         few_before = None if before is None else before.few_since
         if loss.few_since == few_before:
             return
