@@ -8,8 +8,11 @@ import pytest_asyncio
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from loss_facts import GONE, evidence, fires, fleet, heard, interval, says_offline, silent, states, story
-from rollup_facts import devices
+from rollup_facts import devices, said
 
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.judgements import Change
 
 
@@ -88,3 +91,32 @@ async def test_who_is_heard_behind_its_change_in_a_batch_is_not_silent(world: Co
     await world.feed(says_offline("device/d1", T0 + 5_100), heard("device/d1", T0 + 5_200, "pending_open"))
     (row,) = await world.rows("SELECT evidence FROM subject")
     assert row.evidence["status"] == "ok"
+
+
+@pytest.mark.rule("HM-127")
+async def test_a_silence_ends_after_what_happened_before_its_end(world: CorrelatorWorld) -> None:
+    """Its subject has fired by then, which waits for a slower shard."""
+    first, *_ = await fleet(world)
+    await world.silence(Schedule(GONE - 99_500, 100), first)
+    await world.feed(*by(1, silent(first, GONE - 2_000)))
+    await world.tick(GONE - 1_000)
+    await world.feed(*by(1, fires(first, GONE)), world.clock(1, GONE + 1_000))
+    await world.tick(GONE + 2_000)
+    assert await said(world) == [f"open {first}", "comment"]
+
+
+@pytest.mark.rule("HM-71")
+async def test_a_ticket_resolved_early_looks_at_what_happened_before(world: CorrelatorWorld) -> None:
+    """Its subject was heard by then, which waits for a slower shard because somebody else fires."""
+    first, second, *_ = await fleet(world)
+    await world.feed(*by(1, silent(first, GONE - 12_000), fires(first, GONE - 10_000)), silent(second, GONE - 2_000))
+    await world.tick(GONE - 1_000)
+    (opened,) = await world.commands()
+    await world.answer(opened)
+    await world.happen(
+        EntryType.RESOLVED, state="resolved", actor=ActorType.USER, at=GONE - 1_500, version=2, subject=first
+    )
+    await world.clear()
+    await world.feed(*by(1, heard(first, GONE + 500)), fires(second, GONE), world.clock(1, GONE + 1_500))
+    await world.tick(GONE + 5_000)
+    assert f"open {first}" not in await said(world)

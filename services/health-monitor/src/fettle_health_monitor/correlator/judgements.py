@@ -37,14 +37,14 @@ class Judgements:
         news = News.of(reach.fresh)
         concerned = set(news.partition_of)
         concerned |= await verdicts.orgs_with_ready(connection, reach.before)
-        concerned |= await watches.orgs_with_due(connection, reach.clocks)
+        concerned |= await watches.orgs_with_due(connection, reach.settled)
         concerned |= await losses.orgs_with_ready(connection, reach.before, reach.clocks)
-        ended = await silencing.orgs_with_ended(connection, reach.clocks)
+        ended = await silencing.orgs_with_ended(connection, reach.settled)
         concerned |= ended
         orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
         await _take_in(work, news, before, reach, concerned)
         if ended:
-            await silencing.call_for_ended(connection, reach.clocks, ended)
+            await silencing.call_for_ended(connection, reach.settled, ended)
         if concerned:
             await self._decide(work, reach, concerned, orgs)
         for hello in news.hellos:
@@ -57,7 +57,7 @@ class Judgements:
         if waited:
             ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in waited]
             await self._deciding.decide(work, ready, orgs)
-        due = await watches.take_due(connection, reach.clocks, concerned)
+        due = await watches.take_due(connection, reach.settled, concerned)
         called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, due), reach)
         if called_for:
             await books.enter(connection, called_for)

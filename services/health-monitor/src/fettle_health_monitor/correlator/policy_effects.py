@@ -36,7 +36,7 @@ async def verdicts_of(connection: AsyncConnection, due: Sequence[tuple[int, Watc
     """The verdicts that these due watches call for, by the policy that their shard judges by now."""
     if not due:
         return []
-    at = {(partition, clock.shard): clock.at for partition, clock in reach.clocks}
+    at = {(partition, clock.shard): clock.at for partition, clock in reach.settled}
     versions = await policies.in_force_of(connection, {(watch.org, watch.shard) for _, watch in due})
     keys = {(watch.org, watch.subject) for _, watch in due}
     names, failing = await live.names(connection, keys), await live.standing(connection, keys)

@@ -30,6 +30,13 @@ class Reach:
     def clocks(self) -> list[Shown]:
         return [(each.partition, each.clock) for each in self.after.values() if each.clock is not None]
 
+    @property
+    def settled(self) -> list[Shown]:
+        """The clocks, but none further than all that happened has been taken in: what is held back for the slower
+        shards may move a subject before a faster one's clock."""
+        before = self.before
+        return [(partition, clock.back_at(before.get(partition, clock.at))) for partition, clock in self.clocks]
+
     def clock_of(self, partition: int, shard: int) -> ShardClock | None:
         """The clock of a shard as this partition has seen it."""
         found = self.after.get((partition, shard))
