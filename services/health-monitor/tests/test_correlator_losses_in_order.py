@@ -7,9 +7,11 @@ import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
-from loss_facts import GONE, evidence, fires, fleet, heard, interval, says_offline, silent, states, story
+from loss_facts import GONE, evidence, fall_silent, fires, fleet, heard, interval, says_offline, silent, states, story
 from rollup_facts import devices, said
+from sqlalchemy import text
 
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.correlator.silences import Schedule
@@ -120,3 +122,39 @@ async def test_a_ticket_resolved_early_looks_at_what_happened_before(world: Corr
     await world.feed(*by(1, heard(first, GONE + 500)), fires(second, GONE), world.clock(1, GONE + 1_500))
     await world.tick(GONE + 5_000)
     assert f"open {first}" not in await said(world)
+
+
+@pytest.mark.rule("HM-151")
+async def test_a_silence_that_will_recur_holds_only_while_it_does(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world, 15)
+    await world.tick(GONE - 3_000)
+    for each in everybody[10:]:
+        await world.silence(Schedule(GONE - 500_000, 400, "FREQ=DAILY;COUNT=3", "UTC"), each)
+    await fall_silent(world, everybody[:10])
+    assert await states(world) == {"firing": 10, "healthy": 5}
+
+
+@pytest.mark.rule("HM-151")
+async def test_silences_count_as_they_hold_when_it_is_decided(world: CorrelatorWorld) -> None:
+    """Those of three of twelve end after the first two have fired, all in one batch."""
+    everybody = await fleet(world)
+    for each in everybody[:3]:
+        await world.silence(Schedule(GONE - 97_998, 98), each)
+    await world.feed(*(silent(each, GONE - 2_000 + number) for number, each in enumerate(everybody)))
+    await world.feed(
+        *(fires(each, GONE + number) for number, each in enumerate(everybody)),
+        *(world.clock(shard, GONE + 1_000) for shard in range(2)),
+    )
+    assert ((await interval(world)).begun_at, (await interval(world)).counted) == (GONE + 2, 12)
+    assert await states(world) == {"firing": 2, "unknown": 10}
+
+
+@pytest.mark.rule("HM-130", "HM-150")
+async def test_where_silences_cannot_be_read_everybody_counts(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world, 15)
+    for each in everybody[10:]:
+        await world.silence(Schedule(GONE - 500_000, 86_400), each)
+    async with unit_of_work(world.database) as work:
+        await work.connection.execute(text("ALTER TABLE silence RENAME TO unread"))
+    await fall_silent(world, everybody[:12])
+    assert (await interval(world)).counted == 15

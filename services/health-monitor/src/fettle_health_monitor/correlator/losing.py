@@ -18,12 +18,14 @@ from fettle_health_monitor.adapters.correlator import (
     losses,
     policies,
     progress,
+    silences,
     verdicts,
     watches,
 )
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
+from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
@@ -33,6 +35,7 @@ from fettle_health_monitor.domain.correlator.losses import (
     Census,
     Loss,
     Standing,
+    hushes,
     integration_behind,
     may_lose,
     would_fire_by_silence,
@@ -105,8 +108,9 @@ async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Cha
         return False
     window_ms = _window_ms(version)
     first = min(change.at for change in changes)
-    silenced = len(await everybody.silenced(connection, org, first))
-    not_counted = silenced + len(version.policy.overrides) + len(changes)
+    last = max(change.at for change in changes)
+    silenced = await unless_unreadable(connection, lambda: everybody.silenced(connection, org, after=first, until=last))
+    not_counted = (silenced or 0) + len(version.policy.overrides) + len(changes)
     enough = down // 4 + 1 + not_counted
     found = await everybody.well(connection, org, before=first - window_ms, enough=enough)
     well = sum(number for one, number in found if _rules(version, one).timeout_ms <= window_ms)
@@ -188,7 +192,10 @@ class _Org:
         begins = candidates[0].at - window_ms
         subjects = {event.subject for event in events}
         fleet = await everybody.everybody(self._connection, self._org, begins, subjects)
-        silenced = await everybody.silenced(self._connection, self._org, candidates[0].at)
+        first, last = candidates[0].at, candidates[-1].at
+        found = await unless_unreadable(
+            self._connection, lambda: silences.of_org(self._connection, self._org, after=first, until=last)
+        )
         self._known |= {row.subject: row for row in fleet.rows if row.subject not in self._known}
         standings = {}
         for row in fleet.rows:
@@ -197,10 +204,10 @@ class _Org:
                 state=row.state,
                 silent=(row.evidence or {}).get("deadline") is not None,
                 at_beginning=fleet.at_beginning.get(row.subject, row.state),
-                counts=row.subject not in silenced and timeout_ms <= window_ms,
+                counts=timeout_ms <= window_ms,
                 integration=integration_behind(row.subject, row.integration),
             )
-        return Census(standings, fleet.past, window_ms)
+        return Census(standings, fleet.past, window_ms, hushes(occurrences_of(found or (), first, last)))
 
     async def _write(self, seeing: Seeing, before: Loss | None) -> None:
         connection, org, loss = self._connection, self._org, seeing.loss

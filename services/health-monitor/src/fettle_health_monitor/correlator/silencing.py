@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, 
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
 from fettle_health_monitor.domain.correlator.rollups import Spell
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, after_end
-from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, occurrences, on_or_next
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Verdict
 from fettle_health_monitor.metrics import SILENCES_UNREAD
 
@@ -48,7 +48,7 @@ class Silencing:
         ended = [verdict.evidence["silence"] for verdict in opening if verdict.cause is Cause.SILENCE_ENDED]
         since = {UUID(each["id"]): to_ms(parse_time(each["from"])) for each in ended}
         if since:
-            times = await _unless_unreadable(connection, lambda: silences.times(connection, since))
+            times = await unless_unreadable(connection, lambda: silences.times(connection, since))
             silencing._times.update(times)
         return silencing
 
@@ -59,7 +59,7 @@ class Silencing:
             return
         after, until = min(verdict.at for verdict in at), max(verdict.at for verdict in at)
         self._read |= new
-        found = await _unless_unreadable(
+        found = await unless_unreadable(
             connection, lambda: silences.reaching(connection, new, after=after, until=until)
         )
         for silence in found or ():
@@ -105,12 +105,12 @@ class Silencing:
 
 async def orgs_with_ended(connection: AsyncConnection, clocks: Collection[Shown]) -> set[str]:
     """The orgs in which silences have ended by these clocks; none where that cannot be read."""
-    return await _unless_unreadable(connection, lambda: silences.orgs_with_due(connection, clocks)) or set()
+    return await unless_unreadable(connection, lambda: silences.orgs_with_due(connection, clocks)) or set()
 
 
 async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> None:
     """Silences of these (locked) orgs that have ended by these clocks: who still fails gets a verdict."""
-    found = await _unless_unreadable(connection, lambda: silences.due(connection, clocks, orgs))
+    found = await unless_unreadable(connection, lambda: silences.due(connection, clocks, orgs))
     if not found:
         return
     failed = {(each.silence.org, each.silence.subject) for each in found if each.stood and each.stood.condition}
@@ -139,6 +139,17 @@ async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown],
         await verdicts.wait(connection, waiting, partition_of)
 
 
+def occurrences_of(found: Sequence[Silence], after: int, until: int) -> list[tuple[str, Occurrence]]:
+    """Whose silences hold between these instants, and when; one that cannot be read holds never."""
+    holding = []
+    for silence in found:
+        try:
+            holding += [(silence.subject, each) for each in occurrences(silence, after, until)]
+        except Unworkable as error:
+            _tell_unread(error)
+    return holding
+
+
 def _next(silence: Silence, at: int) -> Occurrence | None:
     try:
         return on_or_next(silence.schedule, at)
@@ -155,7 +166,7 @@ def _covers(silence: Silence, at: int) -> Occurrence | None:
         return None
 
 
-async def _unless_unreadable(connection: AsyncConnection, read: Callable[[], Awaitable[T]]) -> T | None:
+async def unless_unreadable(connection: AsyncConnection, read: Callable[[], Awaitable[T]]) -> T | None:
     """None where this reading fails and the connection lives: all else that the transaction does stays."""
     try:
         async with connection.begin_nested():

@@ -52,7 +52,9 @@ _ARE_PENDING = text("""
 
 _PROFILES = text("SELECT DISTINCT integration, model, interval_s FROM subject WHERE org = :org")
 
-_SILENCED = text("SELECT DISTINCT subject FROM silence WHERE org = :org AND starts_at <= :at AND ends_at > :at")
+_SILENCED = text("""
+    SELECT count(DISTINCT subject) FROM silence WHERE org = :org AND ends_at > :after AND starts_at <= :until
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,9 @@ async def profiles(connection: AsyncConnection, org: str) -> list[Profiled]:
     return [Profiled("", 0, row.integration, row.model, _interval(row)) for row in rows]
 
 
-async def silenced(connection: AsyncConnection, org: str, at: int) -> set[str]:
-    """The subjects of which a silence has begun by this instant and has not had its last end."""
-    return set(await connection.scalars(_SILENCED, {"org": org, "at": at}))
+async def silenced(connection: AsyncConnection, org: str, *, after: int, until: int) -> int:
+    """How many subjects may be silenced at some time between these instants."""
+    return int(await connection.scalar(_SILENCED, {"org": org, "after": after, "until": until}) or 0)
 
 
 def last_change(org: str, row: Row[Any]) -> Change:

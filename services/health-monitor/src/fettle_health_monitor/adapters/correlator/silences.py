@@ -27,6 +27,10 @@ _REACHING = text(f"""
     ORDER BY position
 """)  # noqa: S608
 
+_OF_ORG = text(f"""
+    SELECT {_COLUMNS} FROM silence WHERE org = :org AND ends_at > :after AND starts_at <= :until ORDER BY position
+""")  # noqa: S608
+
 _TIMES = text("""
     SELECT held.silence, count(*) AS times
     FROM silence_held AS held JOIN unnest(CAST(:ids AS uuid[]), CAST(:since AS bigint[])) AS asked (silence, since)
@@ -136,6 +140,12 @@ async def reaching(connection: AsyncConnection, keys: Collection[Key], *, after:
             "until": until,
         },
     )
+    return [_silence(row) for row in rows]
+
+
+async def of_org(connection: AsyncConnection, org: str, *, after: int, until: int) -> list[Silence]:
+    """The silences of all of the org's subjects that have not ended by `after` and begin by `until`."""
+    rows = await connection.execute(_OF_ORG, {"org": org, "after": after, "until": until})
     return [_silence(row) for row in rows]
 
 

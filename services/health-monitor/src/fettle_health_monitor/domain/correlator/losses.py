@@ -4,11 +4,13 @@ Instants are broker milliseconds.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
 from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.domain.correlator.silences import Occurrence
 from fettle_health_monitor.domain.judgements import Change
 
 LOST: Final = "heartbeats_lost"
@@ -83,18 +85,19 @@ class Loss:
 
 @dataclass(slots=True)
 class Standing:
-    """How one subject stands: now, and when the window began. `counts`: it is not silenced, and its timeout is no
-    longer than the window. `integration` is what it is behind, or is."""
+    """How one subject stands: now, and when the window began. `counts`: its timeout is no longer than the window.
+    `integration` is what it is behind, or is, `silences` how many of its silences hold."""
 
     state: str | None
     silent: bool
     at_beginning: str | None
     counts: bool
     integration: str | None
+    silences: int = 0
 
     @property
     def is_counted(self) -> bool:
-        return self.counts and self.at_beginning == HealthState.HEALTHY
+        return self.counts and self.silences == 0 and self.at_beginning == HealthState.HEALTHY
 
     @property
     def is_lost(self) -> bool:
@@ -110,15 +113,27 @@ class Past:
     state: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """From this instant on one silence more (or, with -1, less) of the subject holds."""
+
+    at: int
+    subject: str
+    by: int
+
+
 @dataclass(slots=True)
 class Census:
     """All subjects of an org, as they stand while its changes are taken in one after the other. It begins at `begins`;
-    `past` are the changes since then, in their order, and the window's beginning moves over them."""
+    `past` are the changes since then, in their order, and the window's beginning moves over them. `hushes` are the
+    beginnings and ends of silences, in their order, and the window's end moves over those."""
 
     standings: dict[str, Standing]
     past: list[Past]
     window_ms: int
+    hushes: Sequence[Hush] = ()
     _moved: int = 0
+    _hushed: int = 0
     _counted: int = 0
     _lost: int = 0
     _behind: Counter[str | None] = field(default_factory=Counter)
@@ -141,6 +156,13 @@ class Census:
             if (standing := self.standings.get(moved.subject)) is not None:
                 self._add(standing, -1)
                 standing.at_beginning = moved.state
+                self._add(standing, 1)
+        while self._hushed < len(self.hushes) and self.hushes[self._hushed].at <= at:
+            hush = self.hushes[self._hushed]
+            self._hushed += 1
+            if (standing := self.standings.get(hush.subject)) is not None:
+                self._add(standing, -1)
+                standing.silences += hush.by
                 self._add(standing, 1)
 
     def take(self, change: Change) -> None:
@@ -178,6 +200,12 @@ class Census:
             for subject, standing in self.standings.items()
             if standing.state == HealthState.PENDING_OPEN and standing.silent
         )
+
+
+def hushes(holding: Iterable[tuple[str, Occurrence]]) -> list[Hush]:
+    """The beginnings and ends of these silences, by subject, in their order."""
+    edges = [Hush(at, subject, by) for subject, each in holding for at, by in ((each.start, 1), (each.end, -1))]
+    return sorted(edges, key=lambda hush: hush.at)
 
 
 def integration_behind(subject: str, integration: str | None) -> str | None:

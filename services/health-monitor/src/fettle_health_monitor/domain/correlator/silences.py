@@ -90,6 +90,16 @@ def on_or_next(schedule: Schedule, at: int) -> Occurrence | None:
     return Occurrence(start, end) if start < end and at < end else None
 
 
+def occurrences(silence: Silence, after: int, until: int) -> list[Occurrence]:
+    """Those that have not ended by `after` and begin by `until`. Raises Unworkable."""
+    found = list[Occurrence]()
+    occurrence = on_or_next(silence.schedule, after)
+    while occurrence is not None and occurrence.start <= until:
+        found.append(occurrence)
+        occurrence = on_or_next(silence.schedule, occurrence.end)
+    return found
+
+
 def covers(silence: Silence, at: int) -> Occurrence | None:
     """The occurrence that covers the instant, if one does."""
     found = on_or_next(silence.schedule, at)

@@ -1,0 +1,205 @@
+"""Where the rules about lost heartbeats turn, a millisecond or a subject apart. Pure: the fold of one org."""
+
+from collections.abc import Sequence
+
+import pytest
+from loss_facts import fires, heard, silent
+
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.losses import Census, Loss, Past, Standing, hushes
+from fettle_health_monitor.domain.correlator.silences import Occurrence
+from fettle_health_monitor.domain.correlator.unseen import Event, Rules, Seeing
+
+WINDOW = 10_000
+TIMEOUT = 3_000
+B = 1_790_000_000_000
+"""When the first of them fires."""
+
+
+def names(count: int) -> list[str]:
+    return [f"device/d{number:03}" for number in range(count)]
+
+
+class Org:
+    """Healthy devices behind two integrations in turn, as far as nothing else is said."""
+
+    def __init__(self, count: int, integrations: int = 2) -> None:
+        self.everybody = names(count)
+        self.standings = {
+            name: Standing("healthy", False, "healthy", True, f"hue-{number % integrations}")
+            for number, name in enumerate(self.everybody)
+        }
+        self.past: list[Past] = []
+        self.silenced: list[tuple[str, Occurrence]] = []
+        self.events: list[Event] = []
+
+    def turns(self, at: int, subject: str, before: str, after: str) -> None:
+        """It has moved in the window, or just before."""
+        self.standings[subject].at_beginning = before
+        self.standings[subject].state = after
+        self.past.append(Past(at, subject, after))
+
+    def fall_silent(self, subjects: Sequence[str], *, one_by_one: int = 0) -> None:
+        """A second before they fire, the first of them at `B`."""
+        for number, subject in enumerate(subjects):
+            self.events += [silent(subject, B - 2_000 + one_by_one * number), fires(subject, B + one_by_one * number)]
+
+    def live(self, *more: Event, until: int = B + 60_000) -> Seeing:
+        self.events += more
+        stood = {each: silent(each, B - 2_000) for each in self.everybody}
+        past = sorted(self.past, key=lambda each: each.at)
+        seeing = Seeing(
+            before=until,
+            loss=None,
+            unseen={},
+            census=Census(self.standings, past, WINDOW, hushes(self.silenced)),
+            rules_of=lambda subject: Rules(TIMEOUT, 2_000, self.standings[subject].integration),
+            known=lambda subject: stood[subject],
+            clock_at=lambda shard, at: ShardClock(shard, 1, at, at),
+        )
+        rest = seeing.take(self.events)
+        while rest:
+            seeing._events.clear()
+            rest = seeing.take(rest)
+        return seeing
+
+
+def loss_of(seeing: Seeing) -> Loss:
+    assert seeing.loss is not None
+    return seeing.loss
+
+
+def story(seeing: Seeing, subject: str) -> list[tuple[int, str | None, str | None]]:
+    return [(each.at - B, each.from_state, each.to_state) for each in seeing.shown if each.subject == subject]
+
+
+@pytest.mark.rule("HM-150")
+@pytest.mark.parametrize(
+    ("count", "down", "integrations", "lost"),
+    [
+        (100, 79, 2, False),
+        (100, 80, 2, True),
+        (12, 10, 2, True),
+        (13, 10, 2, False),
+        (15, 12, 2, True),
+        (9, 9, 2, False),
+        (10, 10, 2, True),
+        (10, 10, 1, False),
+    ],
+)
+def test_four_fifths_ten_and_two_integrations(count: int, down: int, integrations: int, lost: bool) -> None:
+    org = Org(count, integrations)
+    org.fall_silent(org.everybody[:down])
+    assert (org.live().loss is not None) is lost
+
+
+@pytest.mark.rule("HM-151")
+@pytest.mark.parametrize(("before", "lost"), [(WINDOW, False), (WINDOW - 1, True)])
+def test_who_fell_silent_a_window_ago_was_not_healthy_when_it_began(before: int, lost: bool) -> None:
+    org = Org(10)
+    org.fall_silent(org.everybody[1:])
+    org.turns(B - before, org.everybody[0], "healthy", "pending_open")
+    org.standings[org.everybody[0]].silent = True
+    assert (org.live().loss is not None) is lost
+
+
+@pytest.mark.rule("HM-151")
+@pytest.mark.parametrize(("before", "counted"), [(WINDOW + 1, 11), (WINDOW, 11), (WINDOW - 1, 10)])
+def test_who_was_well_just_when_the_window_began_counts(before: int, counted: int) -> None:
+    org = Org(11)
+    org.fall_silent(org.everybody[1:])
+    org.turns(B - before, org.everybody[0], "pending_open", "healthy")
+    assert loss_of(org.live()).counted == counted
+
+
+@pytest.mark.rule("HM-151")
+@pytest.mark.parametrize(
+    ("start", "end", "counted"),
+    [
+        (B, B + 1, 10),
+        (B + 1, B + 9, 11),
+        (B - 9, B, 11),
+        (B - 9, B + 1, 10),
+    ],
+)
+def test_who_is_silenced_at_the_very_instant_is_not_counted(start: int, end: int, counted: int) -> None:
+    org = Org(11)
+    org.silenced = [(org.everybody[10], Occurrence(start, end)), (org.everybody[10], Occurrence(B - 90, B - 50))]
+    org.fall_silent(org.everybody[:10])
+    assert loss_of(org.live()).counted == counted
+
+
+@pytest.mark.rule("HM-151")
+def test_silences_are_looked_at_when_each_of_them_would_fire() -> None:
+    """The first fires while too few count; by the third a silence has ended."""
+    org = Org(12)
+    org.silenced = [(org.everybody[number], Occurrence(B - 9_000, B + 2)) for number in range(3)]
+    org.fall_silent(org.everybody, one_by_one=1)
+    seeing = org.live()
+    assert loss_of(seeing).begun_at == B + 2
+    assert story(seeing, org.everybody[1])[-1] == (1, "pending_open", "firing")
+    assert story(seeing, org.everybody[2])[-1] == (2, "pending_open", "unknown")
+
+
+@pytest.mark.rule("HM-154")
+@pytest.mark.parametrize(
+    ("lost", "heard_ones", "resumed"), [(20, 2, True), (21, 2, False), (21, 3, True), (10, 1, True)]
+)
+def test_a_tenth_of_the_lost_is_enough(lost: int, heard_ones: int, resumed: bool) -> None:
+    org = Org(lost)
+    org.fall_silent(org.everybody)
+    behind_one = org.everybody[::2]
+    seeing = org.live(*(heard(each, B + 100 + number) for number, each in enumerate(behind_one[:heard_ones])))
+    assert loss_of(seeing).resumed_at == (B + 99 + heard_ones if resumed else None)
+
+
+@pytest.mark.rule("HM-157")
+@pytest.mark.parametrize(("still", "few"), [(3, False), (2, False), (1, True), (0, True)])
+def test_exactly_a_fifth_is_not_few(still: int, few: bool) -> None:
+    org = Org(10)
+    org.fall_silent(org.everybody)
+    back = [heard(each, B + 100) for each in org.everybody[still:]]
+    seeing = org.live(*back, until=B + 200)
+    assert (loss_of(seeing).unknown, loss_of(seeing).few_since) == (still, B + 100 if few else None)
+
+
+@pytest.mark.rule("HM-155")
+@pytest.mark.parametrize(
+    ("after", "steps"),
+    [
+        (-1, [(TIMEOUT + 99, "unknown", "healthy")]),
+        (0, [(TIMEOUT + 100, "unknown", "pending_open"), (TIMEOUT + 100, "pending_open", "healthy")]),
+        (1, [(TIMEOUT + 100, "unknown", "pending_open"), (TIMEOUT + 101, "pending_open", "healthy")]),
+        (1_999, [(TIMEOUT + 100, "unknown", "pending_open"), (TIMEOUT + 2_099, "pending_open", "healthy")]),
+        (
+            2_000,
+            [
+                (TIMEOUT + 100, "unknown", "pending_open"),
+                (TIMEOUT + 2_100, "pending_open", "firing"),
+                (TIMEOUT + 2_100, "firing", "pending_resolve"),
+            ],
+        ),
+    ],
+)
+def test_heard_just_before_at_and_after_the_fresh_timeout(after: int, steps: list[tuple[int, str, str]]) -> None:
+    org = Org(10)
+    org.fall_silent(org.everybody)
+    late = org.everybody[9]
+    seeing = org.live(heard(org.everybody[0], B + 100), heard(late, B + 100 + TIMEOUT + after))
+    assert loss_of(seeing).resumed_at == B + 100
+    assert story(seeing, late)[2:] == steps
+
+
+@pytest.mark.rule("HM-155")
+@pytest.mark.parametrize(("last_heard", "shown"), [(-1, "unknown"), (0, "pending_open"), (1, "pending_open")])
+def test_a_silence_that_began_just_before_reporting_resumed_is_not_its_own(last_heard: int, shown: str) -> None:
+    org = Org(12)
+    org.fall_silent(org.everybody[:11])
+    late, resumed = org.everybody[11], B + 100
+    comes_to_light = resumed + last_heard + TIMEOUT
+    seeing = org.live(
+        heard(org.everybody[0], resumed - 50), heard(org.everybody[1], resumed), silent(late, comes_to_light)
+    )
+    assert story(seeing, late)[0] == (comes_to_light - B, "healthy", shown)
+    if shown == "unknown":
+        assert story(seeing, late)[1] == (resumed + TIMEOUT - B, "unknown", "pending_open")
