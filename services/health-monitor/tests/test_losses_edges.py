@@ -153,6 +153,26 @@ def test_a_tenth_of_the_lost_is_enough(lost: int, heard_ones: int, resumed: bool
     assert loss_of(seeing).resumed_at == (B + 99 + heard_ones if resumed else None)
 
 
+@pytest.mark.rule("HM-154")
+def test_who_is_lost_twice_counts_once() -> None:
+    org = Org(20)
+    org.fall_silent(org.everybody)
+    twice, another = org.everybody[0], org.everybody[2]
+    relapse = [
+        heard(twice, B + 100),
+        heard(twice, B + 2_100, "pending_resolve"),
+        silent(twice, B + 3_100),
+        heard(another, B + 4_000),
+    ]
+    seeing = org.live(*relapse)
+    assert story(seeing, twice)[2:] == [
+        (100, "unknown", "healthy"),
+        (3_100, "healthy", "unknown"),
+        (7_000, "unknown", "pending_open"),
+    ]
+    assert (loss_of(seeing).lost, loss_of(seeing).resumed_at) == (20, B + 4_000)
+
+
 @pytest.mark.rule("HM-157")
 @pytest.mark.parametrize(("still", "few"), [(3, False), (2, False), (1, True), (0, True)])
 def test_exactly_a_fifth_is_not_few(still: int, few: bool) -> None:

@@ -193,12 +193,13 @@ class Seeing:
         for subject in sorted(pending):
             self._lose(change, pending[subject], HealthState.PENDING_OPEN)
 
-    def _lose(self, why: Change, judged: Change, shown: str | None, *, again: bool = False) -> None:
-        """The subject is unknown from the instant of `why` on; `again`: it has been counted as lost before."""
+    def _lose(self, why: Change, judged: Change, shown: str | None) -> None:
+        """The subject is unknown from the instant of `why` on. One that has been heard since heartbeats are lost was
+        counted among the lost then."""
         assert self.loss is not None  # noqa: S101 - nothing is lost without
         row = self._with_fresh_timeout(_unseen(judged, HealthState.UNKNOWN, None, lost=True))
         self._tell(row, shown, HealthState.UNKNOWN, None, why.at, "heartbeats_lost", since=why.at)
-        self.loss = self.loss.becoming(why.at, unknown=1, lost=0 if again else 1)
+        self.loss = self.loss.becoming(why.at, unknown=1, lost=0 if row.subject in self.loss.heard else 1)
         self._keep(row)
         self._call_for(judged)
 
@@ -210,7 +211,7 @@ class Seeing:
         elif change.to_state is None:
             self._follow(row, change.at, change.reason)
         elif hidden and row.shown == HealthState.HEALTHY:
-            self._lose(change, change, HealthState.HEALTHY, again=row.lost)
+            self._lose(change, change, HealthState.HEALTHY)
         elif hidden or change.reason == "policy_changed":
             self._keep(row)
             if row.shown == HealthState.UNKNOWN:
