@@ -29,9 +29,11 @@ from fettle_health_monitor.correlator.silencing import occurrences_of, unless_un
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
+    ALL_TOLD,
     BEHIND_AT_LEAST,
     COUNTED_AT_LEAST,
     LOST,
+    NEARLY_TOLD,
     Census,
     Loss,
     Standing,
@@ -81,42 +83,42 @@ async def hold_back(
 
 
 async def _must_wait(connection: AsyncConnection, org: str, said: Sequence[Change | HeardAgain], before: int) -> bool:
-    """Whether heartbeats may be lost by the time that this happened. Where a shard has not judged up to there (all have
-    up to `before`), nobody knows who else has fallen silent; they are lost at the earliest when somebody fires who has
-    been pending for an open debounce."""
+    """Whether heartbeats may be lost by the time that this happened. Where a shard is behind by an open debounce (all
+    have judged up to `before`), nobody knows who has fallen silent there, and they are lost at the earliest when
+    somebody fires who has been pending for so long. One that is behind by less has little to tell."""
     changes = [each for each in said if isinstance(each, Change)]
     fires = any(would_fire_by_silence(change) for change in changes)
     last = max(each.at for each in said)
     if last < before:
-        return fires and await _may_lose(connection, org, changes)
-    if fires:
-        return await everybody.are_so_many(connection, org, COUNTED_AT_LEAST)
+        return fires and await _may_lose(connection, org, said, ALL_TOLD)
     version = (await policies.newest(connection, {org})).get(org)
     if version is None:
         return False
     would_fire = last - 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
     pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
-    pending = pending or await everybody.are_pending(connection, org, would_fire)
-    return pending and await everybody.are_so_many(connection, org, COUNTED_AT_LEAST)
+    if not (fires or pending or await everybody.are_pending(connection, org, would_fire)):
+        return False
+    if would_fire < before:
+        return await _may_lose(connection, org, said, NEARLY_TOLD)
+    return await everybody.are_so_many(connection, org, COUNTED_AT_LEAST)
 
 
-async def _may_lose(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> bool:
-    """A cheap look at whether heartbeats of the org can be lost while these changes are taken in."""
+async def _may_lose(connection: AsyncConnection, org: str, said: Sequence[Change | HeardAgain], times: int) -> bool:
+    """A cheap look at whether heartbeats of the org can be lost while this is taken in."""
     version = (await policies.newest(connection, {org})).get(org)
-    down = await everybody.down(connection, org) + len(changes)
+    down = await everybody.down(connection, org) + len(said)
     if version is None or down < COUNTED_AT_LEAST:
         return False
     window_ms = _window_ms(version)
-    first = min(change.at for change in changes)
-    last = max(change.at for change in changes)
+    first, last = min(each.at for each in said), max(each.at for each in said)
     silenced = await unless_unreadable(connection, lambda: everybody.silenced(connection, org, after=first, until=last))
-    not_counted = (silenced or 0) + len(version.policy.overrides) + len(changes)
-    enough = down // 4 + 1 + not_counted
+    not_counted = (silenced or 0) + len(version.policy.overrides) + len(said)
+    enough = down // times + 1 + not_counted
     found = await everybody.well(connection, org, before=first - window_ms, enough=enough)
     well = sum(number for one, number in found if _rules(version, one).timeout_ms <= window_ms)
-    if not may_lose(down, well - not_counted):
+    if not may_lose(down, well - not_counted, times):
         return False
-    return await everybody.behind(connection, org, {change.subject for change in changes}) >= BEHIND_AT_LEAST
+    return await everybody.behind(connection, org, {each.subject for each in said}) >= BEHIND_AT_LEAST
 
 
 @dataclass(slots=True)
@@ -186,7 +188,7 @@ class _Org:
         """None where nothing in these events can lose heartbeats."""
         candidates = [event for event in events if isinstance(event, Change) and would_fire_by_silence(event)]
         changes = [event for event in events if isinstance(event, Change)]
-        if not candidates or not await _may_lose(self._connection, self._org, changes):
+        if not candidates or not await _may_lose(self._connection, self._org, changes, ALL_TOLD):
             return None
         window_ms = _window_ms(self._version)
         begins = candidates[0].at - window_ms

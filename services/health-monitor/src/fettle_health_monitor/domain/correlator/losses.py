@@ -22,6 +22,9 @@ ALL_HEARTBEATS: Final = "other/heartbeats"
 COUNTED_AT_LEAST: Final = 10
 BEHIND_AT_LEAST: Final = 2
 
+ALL_TOLD: Final = 4
+NEARLY_TOLD: Final = 2
+
 _DOWN = frozenset({HealthState.PENDING_OPEN, HealthState.FIRING})
 
 
@@ -214,10 +217,12 @@ def integration_behind(subject: str, integration: str | None) -> str | None:
     return id if kind == "integration" else integration
 
 
-def may_lose(down: int, well: int) -> bool:
+def may_lose(down: int, well: int, times: int) -> bool:
     """Whether heartbeats can be lost where at most `down` subjects are down and at least `well` that are counted are
-    not: a bound that costs little, so that nobody has to be counted in vain."""
-    return down >= COUNTED_AT_LEAST and down >= well * 4
+    not: a bound that costs little, so that nobody has to be counted in vain. `times` as many must be down as well:
+    `ALL_TOLD` if that is all that there is to be known, `NEARLY_TOLD` if a shard has still to tell of the last
+    moments."""
+    return down >= COUNTED_AT_LEAST and down >= well * times
 
 
 def would_fire_by_silence(change: Change) -> bool:
