@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 
 from fettle_chassis.service import Part
 from fettle_health_monitor.judge.metrics import BEHIND, CHECKPOINT_AGE, JUDGED_UNTIL, LAG, SUBJECTS, TIMERS
@@ -22,21 +23,28 @@ class Measuring(Part):
         self._shown: set[int] = set()
 
     async def run(self) -> None:
-        while True:
-            self.look(time.time())
-            await asyncio.sleep(_EVERY_S)
+        try:
+            while True:
+                self.look(time.time())
+                await asyncio.sleep(_EVERY_S)
+        finally:
+            self._show_no_more(self._shown)
 
     def look(self, now: float) -> None:
         """`now` in seconds since 1970."""
         standing = {
             partition: owned for partition, owned in self._shards.owned.items() if owned.shard.place is not None
         }
-        for partition in self._shown - standing.keys():
-            for measure in _OF_SHARDS:
-                measure.remove(str(partition))
+        self._show_no_more(self._shown - standing.keys())
         for partition, owned in standing.items():
             _show(str(partition), owned, now)
         self._shown = set(standing)
+
+    @staticmethod
+    def _show_no_more(partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            for measure in _OF_SHARDS:
+                measure.remove(str(partition))
 
 
 def _show(label: str, owned: Owned, now: float) -> None:
