@@ -60,6 +60,7 @@ class Org:
         rest = seeing.take(self.events)
         while rest:
             seeing._events.clear()
+            seeing.census = Census(self.standings, past, WINDOW, (), loss_of(seeing).resumed_at)
             rest = seeing.take(rest)
         return seeing
 
@@ -223,3 +224,16 @@ def test_a_silence_that_began_just_before_reporting_resumed_is_not_its_own(last_
     assert story(seeing, late)[0] == (comes_to_light - B, "healthy", shown)
     if shown == "unknown":
         assert story(seeing, late)[1] == (resumed + TIMEOUT - B, "unknown", "pending_open")
+
+
+@pytest.mark.rule("HM-151")
+def test_who_was_never_heard_again_is_not_lost_once_more() -> None:
+    """Ten of twelve stay silent when reporting resumes, and fire; one that was heard falls silent, and fires too."""
+    org = Org(12)
+    org.fall_silent(org.everybody)
+    one, another = org.everybody[:2]
+    back = [heard(one, B + 1), heard(another, B + 2), heard(one, B + 500, "pending_resolve")]
+    seeing = org.live(*back, silent(one, B + 5_000), fires(one, B + 7_000))
+    assert loss_of(seeing).begun_at == B
+    assert story(seeing, org.everybody[5])[-1] == (5_002, "pending_open", "firing")
+    assert story(seeing, one)[-1] == (7_000, "pending_open", "firing")

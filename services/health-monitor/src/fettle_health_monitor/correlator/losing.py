@@ -39,6 +39,7 @@ from fettle_health_monitor.domain.correlator.losses import (
     Standing,
     hushes,
     integration_behind,
+    is_old,
     may_lose,
     would_fire_by_silence,
 )
@@ -178,13 +179,13 @@ class _Org:
             before=self._reach.before[self._partition],
             loss=loss,
             unseen=await losses.unseen(connection, org, subjects),
-            census=await self._census(events) if loss is None or loss.resumed_at is not None else None,
+            census=await self._census(events, loss) if loss is None or loss.resumed_at is not None else None,
             rules_of=lambda subject: _rules(self._version, self._profile(subject)),
             known=lambda subject: everybody.last_change(org, self._known[subject]),
             clock_at=self._clock_at,
         )
 
-    async def _census(self, events: Sequence[Event]) -> Census | None:
+    async def _census(self, events: Sequence[Event], loss: Loss | None) -> Census | None:
         """None where nothing in these events can lose heartbeats."""
         candidates = [event for event in events if isinstance(event, Change) and would_fire_by_silence(event)]
         changes = [event for event in events if isinstance(event, Change)]
@@ -199,6 +200,7 @@ class _Org:
             self._connection, lambda: silences.of_org(self._connection, self._org, after=first, until=last)
         )
         self._known |= {row.subject: row for row in fleet.rows if row.subject not in self._known}
+        resumed_at = None if loss is None else loss.resumed_at
         standings = {}
         for row in fleet.rows:
             timeout_ms = _rules(self._version, everybody.profiled(row)).timeout_ms
@@ -208,8 +210,10 @@ class _Org:
                 at_beginning=fleet.at_beginning.get(row.subject, row.state),
                 counts=timeout_ms <= window_ms,
                 integration=integration_behind(row.subject, row.integration),
+                old=row.evidence is not None and is_old(everybody.last_change(self._org, row), resumed_at),
             )
-        return Census(standings, fleet.past, window_ms, hushes(occurrences_of(found or (), first, last)))
+        holding = occurrences_of(found or (), first, last)
+        return Census(standings, fleet.past, window_ms, hushes(holding), resumed_at)
 
     async def _write(self, seeing: Seeing, before: Loss | None) -> None:
         connection, org, loss = self._connection, self._org, seeing.loss

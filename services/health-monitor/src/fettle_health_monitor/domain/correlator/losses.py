@@ -39,6 +39,11 @@ def silent_from(change: Change) -> int:
     return change.at if deadline is None else deadline - round(change.evidence.timeout_s * 1000)
 
 
+def is_old(change: Change, resumed_at: int | None) -> bool:
+    """Whether the subject is silent since before reporting resumed."""
+    return resumed_at is not None and by_silence(change) and silent_from(change) < resumed_at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
     """The org's heartbeats do not arrive from `since` on, which was noticed at `begun_at`: `lost` of the `counted`
@@ -89,7 +94,8 @@ class Loss:
 @dataclass(slots=True)
 class Standing:
     """How one subject stands: now, and when the window began. `counts`: its timeout is no longer than the window.
-    `integration` is what it is behind, or is, `silences` how many of its silences hold."""
+    `integration` is what it is behind, or is, `silences` how many of its silences hold. `old`: its silence began before
+    reporting last resumed, and is its own by now."""
 
     state: str | None
     silent: bool
@@ -97,10 +103,11 @@ class Standing:
     counts: bool
     integration: str | None
     silences: int = 0
+    old: bool = False
 
     @property
     def is_counted(self) -> bool:
-        return self.counts and self.silences == 0 and self.at_beginning == HealthState.HEALTHY
+        return self.counts and not self.silences and not self.old and self.at_beginning == HealthState.HEALTHY
 
     @property
     def is_lost(self) -> bool:
@@ -129,12 +136,14 @@ class Hush:
 class Census:
     """All subjects of an org, as they stand while its changes are taken in one after the other. It begins at `begins`;
     `past` are the changes since then, in their order, and the window's beginning moves over them. `hushes` are the
-    beginnings and ends of silences, in their order, and the window's end moves over those."""
+    beginnings and ends of silences, in their order, and the window's end moves over those. `resumed_at` is when
+    reporting last resumed, if it was lost before."""
 
     standings: dict[str, Standing]
     past: list[Past]
     window_ms: int
     hushes: Sequence[Hush] = ()
+    resumed_at: int | None = None
     _moved: int = 0
     _hushed: int = 0
     _counted: int = 0
@@ -177,13 +186,14 @@ class Census:
             self._add(standing, 1)
         self._add(standing, -1)
         standing.state, standing.silent = change.to_state, by_silence(change)
+        standing.old = is_old(change, self.resumed_at)
         self._add(standing, 1)
 
     def hear(self, subject: str) -> None:
         """What is wrong with the subject is not its silence any more."""
         if (standing := self.standings.get(subject)) is not None:
             self._add(standing, -1)
-            standing.silent = False
+            standing.silent = standing.old = False
             self._add(standing, 1)
 
     @property
