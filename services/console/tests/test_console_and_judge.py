@@ -117,12 +117,22 @@ heartbeats = st.fixed_dictionaries(
 )
 
 
+def is_json(said: dict[str, Any]) -> bool:
+    """Whether JSON can say it: numbers that are none it cannot, words about them it can."""
+    try:
+        json.dumps(said, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
 @pytest.mark.rule("AC-70")
 @given(st.sampled_from(["device", "integration"]), heartbeats)
 @example("device", {"interval_s": 1.0, "at": 17})
+@example("device", {"name": "Infinity"})
 def test_console_and_judge_agree_on_whatever_a_device_says(kind: str, said: dict[str, Any]) -> None:
     line = json.dumps(said)
-    if "NaN" in line or "Infinity" in line:
+    if not is_json(said):
         whole = f'{{"type":"{kind}","id":"x",{line[1:]}'.encode()
         assert by_the_console(whole) == "not_json"
         assert isinstance(by_the_judge(kind, whole), str)
