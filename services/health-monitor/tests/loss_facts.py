@@ -14,10 +14,13 @@ GONE = T0 + 100_000
 """When the first of them fires."""
 
 
-def evidence(at: int, *, deadline: int | None, status: str = "ok") -> Evidence:
-    heard = at if deadline is None else deadline - 3_000
+def evidence(
+    at: int, *, deadline: int | None, status: str = "ok", heard: int | None = None, timeout_s: float = 3.0
+) -> Evidence:
+    if heard is None:
+        heard = at if deadline is None else deadline - 3_000
     return Evidence(
-        last_heard=heard, deadline=deadline, partition=0, offset=1, status=status, timeout_s=3.0, debounce_s=2.0
+        last_heard=heard, deadline=deadline, partition=0, offset=1, status=status, timeout_s=timeout_s, debounce_s=2.0
     )
 
 

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from judge_log import T0, Log, read_control
@@ -18,6 +18,8 @@ from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Clock, Judgemen
 
 SHARDS = 2
 BEGINS = 2_000
+NEVER_MANY = 1000
+MODEL = "tower"
 AWAY, OK, BAD, FEW = "", "ok", "offline", "few"
 """What devices do: nothing is heard, they report, they report that they are offline; of `few` every sixth reports."""
 
@@ -43,6 +45,8 @@ class History:
     phases: tuple[Phase, ...]
     silences: tuple[tuple[int, int, int], ...] = ()
     """Device, second of its start, seconds."""
+    many: int = NEVER_MANY
+    """So many devices behind an integration share a ticket; in such a history no shared ticket ends."""
 
     @property
     def devices(self) -> list[str]:
@@ -50,16 +54,19 @@ class History:
 
     @property
     def policy(self) -> HealthPolicy:
-        overrides = [{"match": {"subject": self.devices[number]}, "timeout_s": s} for number, s in self.slow]
+        overrides: list[dict[str, Any]] = [
+            {"match": {"subject": self.devices[number]}, "timeout_s": s} for number, s in self.slow
+        ]
+        overrides.append({"match": {"model": MODEL}, "resolve_debounce_s": self.resolve_debounce_s})
         return HealthPolicy.model_validate(
             {
                 "enabled": True,
                 "publish_tickets": True,
                 "timeout_s": self.timeout_s,
                 "open_debounce_s": self.open_debounce_s,
-                "resolve_debounce_s": self.resolve_debounce_s,
+                "resolve_debounce_s": self.resolve_debounce_s if self.many == NEVER_MANY else 3_600,
                 "rollup_window_s": self.window_s,
-                "rollup_threshold": 1000,
+                "rollup_threshold": self.many,
                 "flap_threshold": 1000,
                 "flap_flips_threshold": 1000,
                 "overrides": overrides,
@@ -75,6 +82,7 @@ class History:
                 self.open_debounce_s * 1000,
                 self.resolve_debounce_s * 1000,
                 self.window_s * 1000,
+                self.many,
             )
             for number, name in enumerate(self.devices)
         }
@@ -112,7 +120,7 @@ class History:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
+def histories(draw: st.DrawFn, many: st.SearchStrategy[int]) -> History:
     count = draw(st.integers(10, 15))
     numbers = st.integers(0, count - 1)
     timeout_s = draw(st.integers(3, 5))
@@ -133,6 +141,7 @@ def histories(draw: st.DrawFn) -> History:
         window_s=draw(st.integers(5, 16)),
         phases=(settled, *draw(st.lists(phases, min_size=2, max_size=9))),
         silences=draw(silences),
+        many=draw(many),
     )
 
 
@@ -148,7 +157,9 @@ def _judged(history: History, version: int, partition: int) -> Iterator[tuple[in
     for second in range(T0 + 1000, history.until + 1000, 1000):
         for beat in [beat for beat in beats if second - 1000 <= beat.at < second]:
             log.ms = beat.at
-            log.beat(f"acme/{beat.subject}", status=beat.status, integration=history.integrations[beat.subject])
+            log.beat(
+                f"acme/{beat.subject}", status=beat.status, integration=history.integrations[beat.subject], model=MODEL
+            )
         log.ms = second
         log.pulse()
     shard = Shard(partition, SHARDS, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 HEALTHY, PENDING, FIRING, RESOLVING, UNKNOWN = "healthy", "pending_open", "firing", "pending_resolve", "unknown"
-OFFLINE, LOST = "device_offline", "heartbeats_lost"
+OFFLINE, LOST, MANY = "device_offline", "heartbeats_lost", "multiple_devices_offline"
 ALL = "other/heartbeats"
 WRONG = frozenset({PENDING, FIRING, RESOLVING})
 
@@ -39,6 +39,7 @@ class Rules(NamedTuple):
     open_debounce: int
     resolve_debounce: int
     window: int
+    many: int
 
 
 class Moved(NamedTuple):
@@ -218,6 +219,7 @@ class Oracle:
                 self._recover(known.name, OFFLINE)
             case "pending_resolve" if reading != "ok" and not excused:
                 self._turn(known, FIRING)
+                known.since = self.now if reading == "offline" else known.heard + rules.timeout
             case "unknown" if not excused:
                 self._turn(known, PENDING)
             case _:
@@ -319,9 +321,34 @@ class Oracle:
             self._end(subject, "already_open")
         elif self._is_silenced(subject, self.now):
             self._end(subject, "silenced")
+        elif subject in self.fleet and self._shares(self.fleet[subject]):
+            pass
         else:
             self.tickets.add(key)
             self._end(subject, "opened")
+
+    def _shares(self, known: Known) -> bool:
+        """Whether the device gets no ticket of its own: there is one about many behind its integration, or there is
+        now."""
+        shared = f"integration/{known.integration}:{MANY}"
+        if shared in self.tickets:
+            self._end(known.name, "joined")
+            return True
+        failing = [each for each in self.fleet.values() if self._fails_with(each, known)]
+        if len(failing) < known.rules.many:
+            return False
+        self.tickets -= {f"{each.name}:{OFFLINE}" for each in failing}
+        self.tickets.add(shared)
+        self._end(known.name, "opened")
+        return True
+
+    def _fails_with(self, each: Known, known: Known) -> bool:
+        return (
+            each.integration == known.integration
+            and each.state in (PENDING, FIRING)
+            and (each is known or each.since > self.now - known.rules.window)
+            and not self._is_silenced(each.name, self.now)
+        )
 
     def _recover(self, subject: str, condition: str) -> None:
         key = f"{subject}:{condition}"

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
-from loss_facts import fires, heard, silent
+from loss_facts import evidence, fires, heard, says_offline, silent
 
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.losses import Census, Loss, Past, Standing, hushes
 from fettle_health_monitor.domain.correlator.silences import Occurrence
 from fettle_health_monitor.domain.correlator.unseen import Event, Rules, Seeing
+from fettle_health_monitor.domain.judgements import Change
 
 WINDOW = 10_000
 TIMEOUT = 3_000
@@ -32,6 +33,7 @@ class Org:
         self.past: list[Past] = []
         self.silenced: list[tuple[str, Occurrence]] = []
         self.events: list[Event] = []
+        self.timeout = TIMEOUT
 
     def turns(self, at: int, subject: str, before: str, after: str) -> None:
         """It has moved in the window, or just before."""
@@ -44,7 +46,7 @@ class Org:
         for number, subject in enumerate(subjects):
             self.events += [silent(subject, B - 2_000 + one_by_one * number), fires(subject, B + one_by_one * number)]
 
-    def live(self, *more: Event, until: int = B + 60_000) -> Seeing:
+    def live(self, *more: Event, until: int = B + 60_000, window: int = WINDOW) -> Seeing:
         self.events += more
         stood = {each: silent(each, B - 2_000) for each in self.everybody}
         past = sorted(self.past, key=lambda each: each.at)
@@ -52,15 +54,15 @@ class Org:
             before=until,
             loss=None,
             unseen={},
-            census=Census(self.standings, past, WINDOW, hushes(self.silenced)),
-            rules_of=lambda subject: Rules(TIMEOUT, 2_000, self.standings[subject].integration),
+            census=Census(self.standings, past, window, hushes(self.silenced)),
+            rules_of=lambda subject: Rules(self.timeout, 2_000, self.standings[subject].integration),
             known=lambda subject: stood[subject],
             clock_at=lambda shard, at: ShardClock(shard, 1, at, at),
         )
         rest = seeing.take(self.events)
         while rest:
             seeing._events.clear()
-            seeing.census = Census(self.standings, past, WINDOW, (), loss_of(seeing).resumed_at)
+            seeing.census = Census(self.standings, past, window, (), loss_of(seeing).resumed_at)
             rest = seeing.take(rest)
         return seeing
 
@@ -237,3 +239,17 @@ def test_who_was_never_heard_again_is_not_lost_once_more() -> None:
     assert loss_of(seeing).begun_at == B
     assert story(seeing, org.everybody[5])[-1] == (5_002, "pending_open", "firing")
     assert story(seeing, one)[-1] == (7_000, "pending_open", "firing")
+
+
+@pytest.mark.rule("HM-153")
+def test_who_says_that_it_is_offline_fires_though_heartbeats_are_lost_again() -> None:
+    org = Org(13)
+    slow, others = org.everybody[12], org.everybody[:12]
+    org.fall_silent(org.everybody)
+    silence = {"evidence": evidence(B, deadline=B + 1_500, heard=B + 500, timeout_s=1.0)}
+    again = [heard(each, B + 100) for each in others]
+    again += [silent(each, B + 1_500, **silence) for each in others]
+    again += [fires(each, B + 3_500, **silence) for each in others]
+    seeing = org.live(*again, says_offline(slow, B + 2_000), window=3_000)
+    assert loss_of(seeing).begun_at == B + 3_500
+    assert story(seeing, slow)[-1] == (4_000, "pending_open", "firing")

@@ -175,11 +175,12 @@ class _Org:
         connection, org = self._connection, self._org
         subjects = {event.subject for event in events}
         self._known = await everybody.known(connection, org, subjects)
+        census = await self._census(events, loss) if loss is None or loss.resumed_at is not None else None
         return Seeing(
             before=self._reach.before[self._partition],
             loss=loss,
-            unseen=await losses.unseen(connection, org, subjects),
-            census=await self._census(events, loss) if loss is None or loss.resumed_at is not None else None,
+            unseen=await losses.unseen(connection, org, subjects if census is None else census.standings),
+            census=census,
             rules_of=lambda subject: _rules(self._version, self._profile(subject)),
             known=lambda subject: everybody.last_change(org, self._known[subject]),
             clock_at=self._clock_at,
@@ -227,8 +228,6 @@ class _Org:
             await losses.hide(connection, org, seeing.hidden)
         if seeing.heard_again:
             await losses.record_heard_again(connection, list(seeing.heard_again.values()))
-        if begins:
-            await losses.take_timers(connection, org)
         if seeing.touched:
             rows = [seeing.unseen[subject] for subject in sorted(seeing.touched)]
             await losses.keep(connection, org, self._partition, rows)

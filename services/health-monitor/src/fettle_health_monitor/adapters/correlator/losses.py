@@ -121,11 +121,6 @@ _GIVE_TIMERS = text("""
     WHERE org = :org AND unseen.subject = given.subject
 """)
 
-_TAKE_TIMERS = text("""
-    UPDATE unseen_subject SET generation = NULL, start_clock = NULL, due_clock = NULL
-    WHERE org = :org AND due_clock IS NOT NULL AND shown <> 'pending_open'
-""")
-
 _BEGIN_ANEW = text(f"""
     UPDATE unseen_subject AS unseen SET generation = now.generation, start_clock = now.clock,
                                         due_clock = now.clock + due_clock - start_clock
@@ -290,11 +285,6 @@ async def give_timers(connection: AsyncConnection, org: str, timers: Mapping[str
             "due_clocks": [until.due_clock for until in timers.values()],
         },
     )
-
-
-async def take_timers(connection: AsyncConnection, org: str) -> None:
-    """Heartbeats are lost again: who cannot be seen has no timer. Who is pending has been heard, and goes on."""
-    await connection.execute(_TAKE_TIMERS, {"org": org})
 
 
 async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:

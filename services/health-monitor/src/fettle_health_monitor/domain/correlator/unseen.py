@@ -78,7 +78,8 @@ class Seeing:
     """One org, while what happened to its subjects before the instant `before` is taken in.
 
     `unseen` are those of the subjects concerned that are shown otherwise. `census` counts all of the org's, None where
-    heartbeats cannot be lost. `known` says how a subject stood before, `clock_at` how a shard's clock did then.
+    heartbeats cannot be lost; where they can, all are concerned. `known` says how a subject stood before, `clock_at`
+    how a shard's clock did then.
 
     Filled in: `shown` is for the world, and `laid_over` are the ids of what no shard has said; `hidden` is what shards
     have said and is not shown, `called` what of it calls for verdicts;
@@ -201,7 +202,8 @@ class Seeing:
         self._tell(row, shown, HealthState.UNKNOWN, None, why.at, "heartbeats_lost", since=why.at)
         self.loss = self.loss.becoming(why.at, unknown=1, lost=0 if row.subject in self.loss.heard else 1)
         self._keep(row)
-        self._call_for(judged)
+        if judged is why:
+            self._call_for(judged)
 
     def _again(self, row: Unseen, change: Change) -> None:
         """A further change of a subject that is shown otherwise."""
