@@ -241,6 +241,39 @@ def test_who_was_never_heard_again_is_not_lost_once_more() -> None:
     assert story(seeing, one)[-1] == (7_000, "pending_open", "firing")
 
 
+def lifted(subject: str, at: int, from_: str, reason: str = "policy_changed") -> Change:
+    """A new policy allows it more silence; the last heartbeat was the one before it fell silent."""
+    return heard(subject, at, from_, reason=reason, evidence=evidence(at, deadline=None, heard=B - 5_000))
+
+
+@pytest.mark.rule("HM-153", "HM-154")
+def test_a_policy_that_allows_more_silence_is_no_heartbeat() -> None:
+    org = Org(12)
+    org.fall_silent(org.everybody)
+    one, another = org.everybody[:2]
+    more = [lifted(each, B + 100, "firing") for each in (one, another)]
+    more += [lifted(each, B + 2_100, "pending_resolve", "debounce_passed") for each in (one, another)]
+    seeing = org.live(*more)
+    assert loss_of(seeing).resumed_at is None
+    assert story(seeing, one)[-1] == (0, "pending_open", "unknown")
+
+
+@pytest.mark.rule("HM-155")
+def test_who_may_be_silent_for_longer_by_a_new_policy_is_found_dead_all_the_same() -> None:
+    """Its fresh timeout by the old one ends while its shard allows the silence; the new one counts from then on."""
+    org = Org(12)
+    org.fall_silent(org.everybody)
+    late = org.everybody[5]
+    back = [heard(each, B + 100 + number) for number, each in enumerate(org.everybody[:2])]
+    more = [lifted(late, B + 200, "firing"), lifted(late, B + 2_200, "pending_resolve", "debounce_passed")]
+    seeing = org.live(*back, *more)
+    assert story(seeing, late)[-1] == (0, "pending_open", "unknown")
+    org.timeout = 8_150
+    silence = {"evidence": evidence(B, deadline=B + 3_150, heard=B - 5_000, timeout_s=8.15)}
+    seeing.take([silent(late, B + 3_150, **silence), fires(late, B + 5_150, **silence)])
+    assert story(seeing, late)[-2:] == [(8_251, "unknown", "pending_open"), (10_251, "pending_open", "firing")]
+
+
 @pytest.mark.rule("HM-153")
 def test_who_says_that_it_is_offline_fires_though_heartbeats_are_lost_again() -> None:
     org = Org(13)

@@ -132,7 +132,7 @@ class Seeing:
         told = len(self.shown)
         match event:
             case Change() if row is not None:
-                self._again(replace(row, judged=event), event)
+                self._again(replace(row, judged=event), event, row.judged)
             case Change():
                 self._first(event)
             case HeardAgain() if row is not None:
@@ -205,17 +205,19 @@ class Seeing:
         if judged is why:
             self._call_for(judged)
 
-    def _again(self, row: Unseen, change: Change) -> None:
-        """A further change of a subject that is shown otherwise."""
+    def _again(self, row: Unseen, change: Change, before: Change) -> None:
+        """A further change of a subject that is shown otherwise, and what its shard said before. A new policy moves
+        subjects as well, and what it has moved goes on; nobody was heard then."""
         hidden = self.loss is not None and self.loss.hides(change)
+        unheard = change.evidence.last_heard == before.evidence.last_heard
         if change.from_state is None:
             self._begin_anew(row, change)
         elif change.to_state is None:
             self._follow(row, change.at, change.reason)
         elif hidden and row.shown == HealthState.HEALTHY:
             self._lose(change, change, HealthState.HEALTHY)
-        elif hidden or change.reason == "policy_changed":
-            self._keep(row)
+        elif hidden or (unheard and row.shown == HealthState.UNKNOWN) or self._stays_frozen(change, row):
+            self._keep(row if row.until is not None else self._with_fresh_timeout(row))
             if row.shown == HealthState.UNKNOWN:
                 self._call_for(change)
         elif row.shown in (HealthState.UNKNOWN, HealthState.PENDING_OPEN, HealthState.HEALTHY):
@@ -224,6 +226,10 @@ class Seeing:
         else:
             self._heard(row, change.at)
             self._follow(row, change.at, change.reason)
+
+    @staticmethod
+    def _stays_frozen(change: Change, row: Unseen) -> bool:
+        return change.reason == "policy_changed" and row.shown in FAILING
 
     def _begin_anew(self, row: Unseen, change: Change) -> None:
         """Its shard has forgotten it, and judges it anew."""
