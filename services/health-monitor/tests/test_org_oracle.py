@@ -88,12 +88,12 @@ def all_alike(environment: Mapping[str, str], examples: int, *, many: st.SearchS
 
 @pytest.mark.rule(*RULES)
 def test_an_org_is_shown_and_served_as_the_oracle_says(environment: Mapping[str, str]) -> None:
-    all_alike(environment, 12)
+    all_alike(environment, 10)
 
 
 @pytest.mark.rule("HM-140", "HM-141", *RULES)
 def test_devices_share_tickets_as_the_oracle_says(environment: Mapping[str, str]) -> None:
-    all_alike(environment, 12, many=st.integers(2, 5))
+    all_alike(environment, 8, many=st.integers(2, 5))
 
 
 TWO_OUTAGES = (Phase(20, OK, ()), Phase(16, AWAY, ()), Phase(7, OK, ((0, AWAY),)))
