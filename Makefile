@@ -1,5 +1,7 @@
 # Every target works from a bare clone; `make help` says what there is.
 SHELL := /bin/sh
+# Modules are compiled once, not by each of the many processes that are started.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \

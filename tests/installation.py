@@ -82,7 +82,7 @@ class Installation:
                     stderr=subprocess.STDOUT,
                 )
 
-    def wait_ready(self, *names: str, within_s: float = 60.0) -> None:
+    def wait_ready(self, *names: str, within_s: float = 100.0) -> None:
         for name in names or SERVICES:
             eventually(lambda name=name: self._ready(name), f"{name} ready\n{self.tail(name)}", within_s)  # type: ignore[misc]
 

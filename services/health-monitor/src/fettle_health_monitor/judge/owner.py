@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 _POLL_MS = 500
 _LAST_SAVE_WITHIN_S = 10.0
 _REBUILT_AFTER_S, _TRIES = 1.0, 10
+_CONNECTS_WITHIN_S = 2.0
 _DEAD_AFTER_S = 45.0
 """A client whose owned shards have read no pulse for so long, new producers notwithstanding, is thrown away."""
 
@@ -95,7 +96,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
     async def _serve_until_dead(self) -> None:
         self._consumer = self._build()
         try:
-            await self._consumer.start()
+            await self._start()
             self._consumer.subscribe([self._topic], listener=self)
             while not self._looks_dead():
                 await self._poll()
@@ -108,6 +109,18 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             log.warning("judge.consumer_failed", error=repr(error))
             await asyncio.sleep(_REBUILT_AFTER_S)
         await self._let_go_of_all()
+
+    async def _start(self) -> None:
+        """A client that is stopped while it connects leaves its connection open: whoever ends the judge waits a moment
+        for that."""
+        starting = asyncio.ensure_future(self._consumer.start())
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting], timeout=_CONNECTS_WITHIN_S)
+            starting.cancel()
+            await asyncio.wait([starting])
+            raise
 
     def _may_pass(self, error: Exception) -> bool:
         """Of a group whose coordinator is in trouble the client says a plain `KafkaError`, with the unexpected answer
