@@ -198,7 +198,7 @@ def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: Org
 def test_a_page_says_when_it_is_not_live_and_catches_up(window: Window, org: OrgApi, installed: Installation) -> None:
     window.until(lambda: window.text("#live .said") == "live", "the live mark")
     as_of = window.text("#live .as-of")
-    window.until(lambda: window.text("#live .as-of") > as_of, "the time that goes on")
+    window.until(lambda: window.text("#live .as-of") > as_of, "the time that goes on", 60)
     window.mark()
     installed.kill("console")
     window.until(lambda: window.text("#live .said").startswith("not live since "), "the mark that it is not live")
