@@ -34,14 +34,13 @@ from tests.verdict_books import check_books
 
 from bench.lateness import everything, tell_org
 from bench.report import Figure, report
+from bench.servers import own_servers
 from fettle_chassis.database import Database
 from fettle_chassis.kafka import build_consumer, build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import COMMANDS, JUDGEMENTS
-from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.pytest_plugin import own_pair
 from fettle_health_monitor.domain.judgements import (
     CLOCK_INDEX,
     Change,
@@ -369,13 +368,12 @@ def main() -> int:
     options.add_argument("--repeats", type=int, default=3)
     plan = options.parse_args()
     configure_logging("bench", stream=sys.stderr)
-    with own_pair(Path(__file__).parent.parent, os.environ) as servers, tempfile.TemporaryDirectory() as folder:
-        environment = isolated(servers, SHARDS)
-        try:
-            with correlator(environment, Path(folder)):
-                found = asyncio.run(measure(environment, plan.repeats))
-        finally:
-            discard(servers, environment)
+    with (
+        own_servers(SHARDS) as environment,
+        tempfile.TemporaryDirectory() as folder,
+        correlator(environment, Path(folder)),
+    ):
+        found = asyncio.run(measure(environment, plan.repeats))
     details = {"devices": DEVICES, "integrations": INTEGRATIONS, "shards": SHARDS}
     rates = [2 * DEVICES / seconds for seconds in found.took]
     shares = [rate / read for rate, read in zip(rates, found.bares, strict=True)]

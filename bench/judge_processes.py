@@ -17,15 +17,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from bench.judge_throughput import PARTITIONS, end_offsets, ensured, fill, places, prepare
 from bench.report import Figure, report
+from bench.servers import own_servers
 from fettle_chassis.garbage import collect_rarely
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.service import Service
-from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.pytest_plugin import own_pair
 from fettle_health_monitor import judge_app
 from fettle_health_monitor.judge.owned import Shards
 from fettle_health_monitor.settings import HealthSettings
@@ -133,18 +131,14 @@ def main() -> int:
     if plan.judge:
         asyncio.run(judge(HealthSettings.load()))
     rates: dict[int, list[float]] = {1: [], 2: []}
-    with own_pair(Path(__file__).parent.parent, os.environ) as servers:
-        environment = isolated(servers, PARTITIONS)
-        try:
-            settings = HealthSettings.load(environment)
-            asyncio.run(ensured(settings))
-            fill(settings, plan.subjects, 0, "equal")
-            asyncio.run(prepare(settings, plan.subjects))
-            for _ in range(plan.repeats):
-                for number, taken in rates.items():
-                    taken.append(measured(environment, number, plan.subjects, plan.records))
-        finally:
-            discard(servers, environment)
+    with own_servers(PARTITIONS) as environment:
+        settings = HealthSettings.load(environment)
+        asyncio.run(ensured(settings))
+        fill(settings, plan.subjects, 0, "equal")
+        asyncio.run(prepare(settings, plan.subjects))
+        for _ in range(plan.repeats):
+            for number, taken in rates.items():
+                taken.append(measured(environment, number, plan.subjects, plan.records))
     details = {"subjects": plan.subjects, "partitions": PARTITIONS, "records": plan.records}
     ratios = [two / one for one, two in zip(rates[1], rates[2], strict=True)]
     found = [

@@ -26,11 +26,10 @@ from confluent_kafka import Producer
 
 from bench.judge_throughput import PARTITIONS, ensured, fill, heartbeats, prepare
 from bench.report import Figure, report
+from bench.servers import own_servers
 from fettle_chassis.kafka import build_consumer
 from fettle_chassis.logs import configure_logging
 from fettle_contracts.topics import HEARTBEATS, JUDGEMENTS
-from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.pytest_plugin import own_pair
 from fettle_health_monitor.domain.judgements import Clock, decode
 from fettle_health_monitor.settings import HealthSettings
 
@@ -139,12 +138,8 @@ def main() -> int:
     options.add_argument("--repeats", type=int, default=3)
     plan = options.parse_args()
     configure_logging("bench", stream=sys.stderr)
-    with own_pair(Path(__file__).parent.parent, os.environ) as servers, tempfile.TemporaryDirectory() as folder:
-        environment = isolated(servers, PARTITIONS)
-        try:
-            found = asyncio.run(measure(environment, plan.subjects, plan.repeats, Path(folder)))
-        finally:
-            discard(servers, environment)
+    with own_servers(PARTITIONS) as environment, tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(measure(environment, plan.subjects, plan.repeats, Path(folder)))
     report("A judge with a million subjects, killed and started again", found, "judge_restart")
     return 0 if all(figure.worst <= float(figure.bound.removeprefix("<= ")) for figure in found) else 1
 

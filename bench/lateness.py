@@ -28,6 +28,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from tests.verdict_books import check_books
 
 from bench.report import Figure, report
+from bench.servers import own_servers
 from fettle_chassis.kafka import build_consumer, build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.signing import Signer
@@ -36,8 +37,6 @@ from fettle_contracts.cloudevents import CloudEvent, to_binary
 from fettle_contracts.orgs import ORG, Org
 from fettle_contracts.times import parse_time, to_ms
 from fettle_contracts.topics import COMMANDS, HEARTBEATS, ORGS, TRANSITIONS
-from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.pytest_plugin import own_pair
 from fettle_health_monitor.settings import HealthSettings
 
 PARTITIONS = 12
@@ -260,13 +259,12 @@ def main() -> int:
     options.add_argument("--repeats", type=int, default=3)
     plan = options.parse_args()
     configure_logging("bench", stream=sys.stderr)
-    with own_pair(Path(__file__).parent.parent, os.environ) as servers, tempfile.TemporaryDirectory() as folder:
-        environment = isolated(servers, PARTITIONS)
-        try:
-            with processes(environment, Path(folder)):
-                found = figures(asyncio.run(measure(environment, plan)), plan)
-        finally:
-            discard(servers, environment)
+    with (
+        own_servers(PARTITIONS) as environment,
+        tempfile.TemporaryDirectory() as folder,
+        processes(environment, Path(folder)),
+    ):
+        found = figures(asyncio.run(measure(environment, plan)), plan)
     report("Lateness: broker time minus the instant at which the rule became true", found, "lateness")
     bounds = {"transition, p99": 1.0, "open command, p99": 2.0}
     return 0 if all(figure.worst <= bounds.get(figure.name, figure.worst) for figure in found) else 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -24,11 +23,10 @@ import httpx2
 from bench.correlator_storm import correlator
 from bench.lateness import tell_org
 from bench.report import Figure, report
+from bench.servers import own_servers
 from fettle_chassis.kafka import build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.tokens import Caller, Role, issue
-from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.pytest_plugin import own_pair
 from fettle_health_monitor.settings import HealthSettings
 
 SHARDS = 12
@@ -112,13 +110,12 @@ def main() -> int:
     options.add_argument("--repeats", type=int, default=3)
     plan = options.parse_args()
     configure_logging("bench", stream=sys.stderr)
-    with own_pair(Path(__file__).parent.parent, os.environ) as servers, tempfile.TemporaryDirectory() as folder:
-        environment = isolated(servers, SHARDS)
-        try:
-            with correlator(environment, Path(folder)):
-                rates = asyncio.run(measure(environment, plan.lines, plan.repeats))
-        finally:
-            discard(servers, environment)
+    with (
+        own_servers(SHARDS) as environment,
+        tempfile.TemporaryDirectory() as folder,
+        correlator(environment, Path(folder)),
+    ):
+        rates = asyncio.run(measure(environment, plan.lines, plan.repeats))
     details = {"lines": plan.lines, "shards": SHARDS}
     shares = [rate / plain for rate, plain in zip(rates["added"], rates["by hand"], strict=True)]
     found = [

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -22,13 +21,12 @@ from confluent_kafka import Producer
 
 from bench.lateness import PARTITIONS, begin, everything, percentile, processes, ready
 from bench.report import Figure, report
+from bench.servers import own_servers
 from fettle_chassis.kafka import build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import parse_time, to_ms
 from fettle_contracts.topics import COMMANDS, HEARTBEATS, JUDGEMENTS
-from fettle_devstack.isolation import discard, isolated
-from fettle_devstack.pytest_plugin import own_pair
 from fettle_health_monitor.domain.judgements import Change, decode
 from fettle_health_monitor.settings import HealthSettings
 
@@ -105,13 +103,12 @@ def main() -> int:
     options.add_argument("--repeats", type=int, default=3)
     plan = options.parse_args()
     configure_logging("bench", stream=sys.stderr)
-    with own_pair(Path(__file__).parent.parent, os.environ) as servers, tempfile.TemporaryDirectory() as folder:
-        environment = isolated(servers, PARTITIONS)
-        try:
-            with processes(environment, Path(folder)):
-                found = asyncio.run(measure(environment, plan))
-        finally:
-            discard(servers, environment)
+    with (
+        own_servers(PARTITIONS) as environment,
+        tempfile.TemporaryDirectory() as folder,
+        processes(environment, Path(folder)),
+    ):
+        found = asyncio.run(measure(environment, plan))
     report("Lateness with all timers due in one second", found, "timer_burst")
     bounds = {"change, p99": 1.5, "open command, p99": 15.0}
     return 0 if all(figure.worst <= bounds.get(figure.name, figure.worst) for figure in found) else 1
