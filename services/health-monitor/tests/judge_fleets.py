@@ -10,6 +10,11 @@ from fettle_health_monitor.domain.control import Match, Override
 KEYS = ["acme/device/a", "acme/device/b", "acme/integration/g", "acme/integration/h"]
 STATUSES = {"device": ["ok", "offline"], "integration": ["ok", "unreachable", "credentials_invalid"]}
 
+PAUSES = st.one_of(
+    st.integers(0, 1500), st.sampled_from([0, 1, 1000, 2000, 2001, 4999, 5000, 60_000, 3_600_000, -1, -7_000])
+)
+"""Time (in ms) that flows, stops, leaps and steps back."""
+
 MILLISECONDS = st.integers(0, 12).map(lambda ms: ms / 1000)
 RULES: dict[str, st.SearchStrategy[Any]] = {
     "timeout_s": st.integers(1, 15).map(lambda ms: ms / 1000),

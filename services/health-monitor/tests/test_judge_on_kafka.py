@@ -1,16 +1,15 @@
 """The judge on a real broker and a real database: opening, saving, refusing, and the log that goes away."""
 
 import asyncio
-import gc
 import shutil
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from judge_bugs import bury_what_was_cut_off, judging, leave_one_out
 from judge_log import policy
 from judge_world import World
 
@@ -22,14 +21,8 @@ from fettle_contracts.times import parse_time
 from fettle_contracts.topics import HEARTBEATS, dead_letters_of
 from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds, HeartbeatLog
 from fettle_health_monitor.domain.control import CONTROL_HEADER, Skip, decode
-from fettle_health_monitor.domain.judge.heartbeats import read
 from fettle_health_monitor.domain.judgements import Clock, Hello, InForce, Judgement, Unobserved
 from fettle_health_monitor.entrypoints.judge import seen
-
-
-def judging(judgements: list[Judgement]) -> bool:
-    """Both shards of a fresh world have been told what is in force and say so."""
-    return {one.shard for one in judgements if isinstance(one, Clock)} == {0, 1}
 
 
 @pytest.mark.rule("HM-40", "HM-41")
@@ -88,46 +81,14 @@ async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it_an
 ) -> None:
     """Else the changes that the first half made would be in the checkpoint, and never said; and the record at which the
     bug is would be the end of the partition."""
-    key = "acme/device/x1"
     async with World(environment).open() as world:
-        place = partition_for(key.encode(), world.partitions[HEARTBEATS])
-        async with world.judge():
-            await world.until(judging)
-            await world.beat(key, interval_s=1)
-            await world.reaches("device/x1", "healthy")
-        await world.beat(key, status="offline")
-        await world.send(key.encode(), b'{"name":"poison"}', place)
-        with monkeypatch.context() as broken:
-            broken.setattr("fettle_health_monitor.domain.judge.shard.read", poisoned(read))
-            for _ in range(3):
-                with pytest.RaisesGroup(ZeroDivisionError):
-                    async with world.judge():
-                        await asyncio.sleep(30)
-            async with world.judge():
-                await world.reaches("device/x1", "firing")
-            letters = await dead_letters(world, 1)
-            skips = await skips_of(world, place)
+        place = await leave_one_out(world, "acme/device/x1", monkeypatch)
+        letters = await dead_letters(world, 1)
+        skips = await skips_of(world, place)
     bury_what_was_cut_off()
     assert world.states("device/x1") == ["healthy", "pending_open", "firing"]
     assert letters["bug"].value == b'{"name":"poison"}'
     assert [skip.offset for skip in skips] == [int(dict(letters["bug"].headers)["dlq-offset"])]
-
-
-def bury_what_was_cut_off() -> None:
-    """A client that connects while it is being closed leaves the connection to the garbage collector. A judge that
-    ends so takes its process along; here the next test would be blamed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-def poisoned(read: Callable[..., Any]) -> Callable[..., Any]:
-    def broken(value: bytes, *more: Any) -> Any:
-        if b"poison" in value:
-            raise ZeroDivisionError
-        return read(value, *more)
-
-    return broken
 
 
 @pytest.mark.rule("HM-42")

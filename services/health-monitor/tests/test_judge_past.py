@@ -1,6 +1,5 @@
 """A shard's past judged once more, from what is kept and what stands in the log."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from judge_bugs import READ, bury_what_was_cut_off, judging, leave_one_out, poisoned
 from judge_world import World
 from sqlalchemy import text
-from test_judge_on_kafka import bury_what_was_cut_off, judging, poisoned
 
 from fettle_chassis.database import Database, DatabasePart
 from fettle_chassis.kafka import build_admin
@@ -19,12 +18,10 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import HEARTBEATS
 from fettle_health_monitor.adapters.judge.control_records import SignedReader
-from fettle_health_monitor.domain.judge.heartbeats import read
 from fettle_health_monitor.domain.judgements import Change, Judgement
 from fettle_health_monitor.judge.replaying import AT_A_TIME, Busy, NotKept, Past, Replays
 
 KEY = "acme/device/x1"
-READ = "fettle_health_monitor.domain.judge.shard.read"
 
 
 @asynccontextmanager
@@ -59,21 +56,7 @@ async def test_a_record_that_was_set_aside_is_left_out_as_the_judge_did(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with World(environment).open() as world:
-        place = partition_for(KEY.encode(), world.partitions[HEARTBEATS])
-        async with world.judge():
-            await world.until(judging)
-            await world.beat(KEY, interval_s=1)
-            await world.reaches("device/x1", "healthy")
-        await world.beat(KEY, status="offline")
-        await world.send(KEY.encode(), b'{"name":"poison"}', place)
-        with monkeypatch.context() as broken:
-            broken.setattr(READ, poisoned(read))
-            for _ in range(3):
-                with pytest.RaisesGroup(ZeroDivisionError):
-                    async with world.judge():
-                        await asyncio.sleep(30)
-            async with world.judge():
-                await world.reaches("device/x1", "firing")
+        place = await leave_one_out(world, KEY, monkeypatch)
         bury_what_was_cut_off()
 
         async with replays(world) as (opened, database):
@@ -84,7 +67,7 @@ async def test_a_record_that_was_set_aside_is_left_out_as_the_judge_did(
             async with opened.past(place) as past:
                 assert await replayed(past) == world.states("device/x1"), "the log alone says it too"
             with monkeypatch.context() as broken:
-                broken.setattr(READ, poisoned(read))
+                broken.setattr(READ, poisoned())
                 async with opened.past(place) as past:
                     assert await replayed(past) == world.states("device/x1"), "also where the bug still is"
 
@@ -100,7 +83,7 @@ async def test_a_bug_that_nobody_has_set_aside_is_one_in_a_replay_too(
             await world.send(KEY.encode(), b'{"name":"poison"}', place)
             await world.reaches("device/x1", "healthy")
         async with replays(world) as (opened, _), opened.past(place) as past:
-            monkeypatch.setattr(READ, poisoned(read))
+            monkeypatch.setattr(READ, poisoned())
             with pytest.raises(ZeroDivisionError):
                 await replayed(past)
 

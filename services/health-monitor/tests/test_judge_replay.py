@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judge_fleets import PAUSES
 from judge_log import Judged, Log, judge
 
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
@@ -18,11 +19,8 @@ def logs(draw: st.DrawFn) -> Log:
     """A few subjects, two orgs, everything that can stand in a partition, in time that flows, stops, leaps and steps
     back."""
     log = Log().policy(timeout_s=draw(st.integers(1, 8)), open_debounce_s=draw(st.integers(0, 5)))
-    pauses = st.one_of(
-        st.integers(0, 1500), st.sampled_from([0, 1, 1000, 2000, 2001, 4999, 5000, 60_000, 3_600_000, -1, -7_000])
-    )
     for _ in range(draw(st.integers(1, 60))):
-        log.ms += draw(pauses)
+        log.ms += draw(PAUSES)
         key = draw(st.sampled_from([*DEVICES, *GATEWAYS, "beta/device/z", "ghost/device/q"]))
         match draw(st.integers(0, 12)):
             case 0 | 1 | 2 | 3:

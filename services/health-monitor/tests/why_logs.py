@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
+from judge_fleets import PAUSES
 from judge_log import DEVICE, GATEWAY, Judged, Log, LogRecord, policy, read_control
 
 from fettle_health_monitor.domain.control import Policy, encode
@@ -25,11 +26,8 @@ OTHERS = ("acme/device/a", "acme/device/zz", "beta/device/t17", "ghost/device/q"
 def logs(draw: st.DrawFn) -> Log:
     """Everything that can stand in a partition, in time that flows, stops, leaps and steps back."""
     log = Log().policy(timeout_s=draw(st.integers(1, 8)), open_debounce_s=draw(st.integers(0, 5)))
-    pauses = st.one_of(
-        st.integers(0, 1500), st.sampled_from([0, 1, 1000, 2000, 2001, 4999, 5000, 60_000, 3_600_000, -1, -7_000])
-    )
     for _ in range(draw(st.integers(1, 60))):
-        log.ms += draw(pauses)
+        log.ms += draw(PAUSES)
         key = draw(st.sampled_from([DEVICE, DEVICE, GATEWAY, GATEWAY, *OTHERS]))
         org = key.split("/")[0]
         match draw(st.integers(0, 12)):
