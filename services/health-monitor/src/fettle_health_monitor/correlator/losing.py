@@ -68,10 +68,11 @@ async def hold_back(
         return [], []
     judged_until = min(reach.before.values(), default=0)
     waiting = await losses.in_order(connection, orgs, judged_until)
-    for org in sorted(orgs - waiting):
+    versions = await policies.newest(connection, orgs - waiting)
+    for org, version in sorted(versions.items()):
         said: list[Change | HeardAgain] = [change for change in news.changes if change.org == org]
         said += [heard for heard in news.heard_again if heard.org == org]
-        if await _must_wait(connection, org, said, reach.before.get(news.partition_of[org], 0)):
+        if await _must_wait(connection, version, said, reach.before.get(news.partition_of[org], 0)):
             waiting.add(org)
     held: list[Change | HeardAgain] = [change for change in news.changes if change.org in waiting]
     held += [heard for heard in news.heard_again if heard.org in waiting]
@@ -83,7 +84,9 @@ async def hold_back(
     return at_once, [each for each in heard if mark_of(each) > changed.get((each.org, each.subject), NOTHING)]
 
 
-async def _must_wait(connection: AsyncConnection, org: str, said: Sequence[Change | HeardAgain], before: int) -> bool:
+async def _must_wait(
+    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], before: int
+) -> bool:
     """Whether heartbeats may be lost by the time that this happened. Where a shard is behind by an open debounce (all
     have judged up to `before`), nobody knows who has fallen silent there, and they are lost at the earliest when
     somebody fires who has been pending for so long. One that is behind by less has little to tell."""
@@ -91,24 +94,23 @@ async def _must_wait(connection: AsyncConnection, org: str, said: Sequence[Chang
     fires = any(would_fire_by_silence(change) for change in changes)
     last = max(each.at for each in said)
     if last < before:
-        return fires and await _may_lose(connection, org, said, ALL_TOLD)
-    version = (await policies.newest(connection, {org})).get(org)
-    if version is None:
-        return False
+        return fires and await _may_lose(connection, version, said, ALL_TOLD)
     would_fire = last - 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
     pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
-    if not (fires or pending or await everybody.are_pending(connection, org, would_fire)):
+    if not (fires or pending or await everybody.are_pending(connection, version.org, would_fire)):
         return False
     if would_fire < before:
-        return await _may_lose(connection, org, said, NEARLY_TOLD)
-    return await everybody.are_so_many(connection, org, COUNTED_AT_LEAST)
+        return await _may_lose(connection, version, said, NEARLY_TOLD)
+    return await everybody.are_so_many(connection, version.org, COUNTED_AT_LEAST)
 
 
-async def _may_lose(connection: AsyncConnection, org: str, said: Sequence[Change | HeardAgain], times: int) -> bool:
+async def _may_lose(
+    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], times: int
+) -> bool:
     """A cheap look at whether heartbeats of the org can be lost while this is taken in."""
-    version = (await policies.newest(connection, {org})).get(org)
+    org = version.org
     down = await everybody.down(connection, org) + len(said)
-    if version is None or down < COUNTED_AT_LEAST:
+    if down < COUNTED_AT_LEAST:
         return False
     window_ms = _window_ms(version)
     first, last = min(each.at for each in said), max(each.at for each in said)
@@ -140,8 +142,7 @@ async def take_in_order(connection: AsyncConnection, reach: Reach, orgs: Collect
         ready.setdefault(org, _Ready(partition)).events.append(timer)
     versions = await policies.newest(connection, ready)
     for org, turn in sorted(ready.items()):
-        if org in versions:
-            await _Org(connection, versions[org], turn.partition, reach, record).take(turn.events)
+        await _Org(connection, versions[org], turn.partition, reach, record).take(turn.events)
 
 
 class _Org:
@@ -190,7 +191,7 @@ class _Org:
         """None where nothing in these events can lose heartbeats."""
         candidates = [event for event in events if isinstance(event, Change) and would_fire_by_silence(event)]
         changes = [event for event in events if isinstance(event, Change)]
-        if not candidates or not await _may_lose(self._connection, self._org, changes, ALL_TOLD):
+        if not candidates or not await _may_lose(self._connection, self._version, changes, ALL_TOLD):
             return None
         window_ms = _window_ms(self._version)
         begins = candidates[0].at - window_ms
@@ -218,9 +219,9 @@ class _Org:
 
     async def _write(self, seeing: Seeing, before: Loss | None) -> None:
         connection, org, loss = self._connection, self._org, seeing.loss
-        begins = loss is not None and (before is None or before.id != loss.id)
-        resumes = loss is not None and loss.resumed_at is not None and (begins or before != loss)
-        resumes = resumes and (begins or before is None or before.resumed_at is None)
+        same = before if before is not None and loss is not None and before.id == loss.id else None
+        begins = loss is not None and same is None
+        resumes = loss is not None and loss.resumed_at is not None and (same is None or same.resumed_at is None)
         partition_of = {org: self._partition}
         if seeing.shown:
             await self._record(seeing.shown, partition_of, seeing.laid_over)
@@ -249,8 +250,8 @@ class _Org:
         if not seeing.called:
             return []
         names = await live.names(self._connection, {(each.org, each.subject) for each in seeing.called})
-        verdicts_ = (unseen(each, names.get((each.org, each.subject), live.Known())) for each in seeing.called)
-        return [verdict for verdict in verdicts_ if verdict is not None]
+        found = (unseen(each, names.get((each.org, each.subject), live.Known())) for each in seeing.called)
+        return [verdict for verdict in found if verdict is not None]
 
     async def _resume(self, loss: Loss) -> int:
         """Everybody who is still unseen has a full timeout from now on. Answers until when the silence of somebody

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from fettle_health_monitor.domain.correlator.evidence import instant, of_change
+from fettle_health_monitor.domain.correlator.evidence import in_words
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot, restore
 from fettle_health_monitor.domain.judge.subjects import INSTANTS, SMALL
 from fettle_health_monitor.domain.judgements import Change
@@ -61,20 +61,7 @@ def compare(replayed: Sequence[Statement], found: Sequence[Statement]) -> Compar
 
 def of_judged(change: Change) -> Statement:
     """A change as its judge says it."""
-    return Statement(
-        change.id,
-        {
-            "subject": change.subject,
-            "from": change.from_state,
-            "to": change.to_state,
-            "condition": change.condition,
-            "at": instant(change.at),
-            "since": instant(change.since),
-            "policy_version": change.policy_version,
-            "flap_count": change.flap_count,
-            "evidence": of_change(change),
-        },
-    )
+    return Statement(change.id, {"subject": change.subject, **in_words(change)})
 
 
 def of_history(id: str, org: str, body: Mapping[str, Any]) -> Statement:

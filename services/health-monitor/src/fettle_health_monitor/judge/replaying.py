@@ -21,7 +21,6 @@ from fettle_health_monitor.judge.setting_aside import left_out_of
 
 log = structlog.get_logger(__name__)
 
-
 AT_A_TIME = 2
 _WAITS_S = 5.0
 

@@ -87,21 +87,21 @@ _SAVE = text("""
 """)
 
 _UNSEEN = text("""
-    SELECT subject, shown, shown_condition, judged, lost, generation, start_clock, due_clock
+    SELECT subject, shown, shown_condition, judged, generation, start_clock, due_clock
     FROM unseen_subject WHERE org = :org AND subject = ANY(CAST(:subjects AS text[]))
 """)
 
 _KEEP = text("""
-    INSERT INTO unseen_subject (org, subject, partition, shard, shown, shown_condition, judged, lost, generation,
+    INSERT INTO unseen_subject (org, subject, partition, shard, shown, shown_condition, judged, generation,
                                 start_clock, due_clock)
-    SELECT :org, subject, :partition, shard, shown, condition, judged, lost, generation, start_clock, due_clock
+    SELECT :org, subject, :partition, shard, shown, condition, judged, generation, start_clock, due_clock
     FROM unnest(CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:shown AS text[]),
-                CAST(:conditions AS text[]), CAST(CAST(:judged AS text[]) AS jsonb[]), CAST(:lost AS boolean[]),
+                CAST(:conditions AS text[]), CAST(CAST(:judged AS text[]) AS jsonb[]),
                 CAST(:generations AS bigint[]), CAST(:start_clocks AS bigint[]), CAST(:due_clocks AS bigint[]))
-         AS kept (subject, shard, shown, condition, judged, lost, generation, start_clock, due_clock)
+         AS kept (subject, shard, shown, condition, judged, generation, start_clock, due_clock)
     ON CONFLICT (org, subject) DO UPDATE SET
         shard = excluded.shard, shown = excluded.shown, shown_condition = excluded.shown_condition,
-        judged = excluded.judged, lost = excluded.lost, generation = excluded.generation,
+        judged = excluded.judged, generation = excluded.generation,
         start_clock = excluded.start_clock, due_clock = excluded.due_clock
 """)
 
@@ -256,7 +256,6 @@ async def keep(connection: AsyncConnection, org: str, partition: int, rows: Sequ
             "shown": [row.shown for row in rows],
             "conditions": [row.condition for row in rows],
             "judged": [encode(row.judged).decode() for row in rows],
-            "lost": [row.lost for row in rows],
             "generations": [None if until is None else until.generation for until in untils],
             "start_clocks": [None if until is None else until.start_clock for until in untils],
             "due_clocks": [None if until is None else until.due_clock for until in untils],
@@ -309,7 +308,6 @@ def _unseen(row: Row[Any]) -> Unseen:
         shown=row.shown,
         condition=row.shown_condition,
         judged=judged,
-        lost=row.lost,
         until=until,
     )
 

@@ -12,7 +12,7 @@ from fettle_contracts.times import from_ms
 from fettle_contracts.topics import TRANSITIONS
 from fettle_contracts.transitions import TRANSITION
 from fettle_health_monitor.adapters.correlator.live import Key, Known
-from fettle_health_monitor.domain.correlator.evidence import instant, of_change
+from fettle_health_monitor.domain.correlator.evidence import in_words
 from fettle_health_monitor.domain.judgements import Change
 
 SOURCE = "fettle/health-monitor"
@@ -80,17 +80,4 @@ def body_of(change: Change, named: Known) -> bytes:
     subject = {"type": kind, "id": id, "name": named.name or id}
     if named.integration is not None:
         subject["integration"] = named.integration
-    return msgspec.json.encode(
-        {
-            "org": change.org,
-            "subject": subject,
-            "from": change.from_state,
-            "to": change.to_state,
-            "condition": change.condition,
-            "at": instant(change.at),
-            "since": instant(change.since),
-            "policy_version": change.policy_version,
-            "flap_count": change.flap_count,
-            "evidence": of_change(change),
-        }
-    )
+    return msgspec.json.encode({"org": change.org, "subject": subject, **in_words(change)})

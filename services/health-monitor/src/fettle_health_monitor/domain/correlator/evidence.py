@@ -30,6 +30,20 @@ def of_change(change: Change) -> dict[str, Any]:
     }
 
 
+def in_words(change: Change) -> dict[str, Any]:
+    """A change in the words of `health.transitions`; whose it is is not among them."""
+    return {
+        "from": change.from_state,
+        "to": change.to_state,
+        "condition": change.condition,
+        "at": instant(change.at),
+        "since": instant(change.since),
+        "policy_version": change.policy_version,
+        "flap_count": change.flap_count,
+        "evidence": of_change(change),
+    }
+
+
 def with_decision(evidence: Mapping[str, Any], *, policy_version: int, since: int, behind: Behind) -> dict[str, Any]:
     """The evidence of a decision: what was seen, by which policy, and whom it was decided without."""
     full = {**evidence, "since": instant(since), "policy_version": policy_version}

@@ -70,9 +70,9 @@ class Loss:
 
     def hides(self, change: Change) -> bool:
         """Whether this change rests on a silence in which the subject could not be heard."""
-        if not by_silence(change) or change.at < self.begun_at:
+        if change.at < self.begun_at:
             return False
-        return self.resumed_at is None or silent_from(change) < self.resumed_at
+        return by_silence(change) if self.resumed_at is None else is_old(change, self.resumed_at)
 
     def hearing(self, subject: str, integration: str | None, at: int) -> "Loss":
         """After one of the lost was heard. Reporting has resumed when those heard are behind two integrations, or a

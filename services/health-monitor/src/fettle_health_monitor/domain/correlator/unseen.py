@@ -41,14 +41,13 @@ class Until:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """A subject that is shown as `shown`, about `condition`, while its shard's last word is `judged`. `lost`: it has
-    become unknown by lost heartbeats. `until` is its fresh timeout, or its open debounce while it is shown pending."""
+    """A subject that is shown as `shown`, about `condition`, while its shard's last word is `judged`. `until` is its
+    fresh timeout, or its open debounce while it is shown pending."""
 
     subject: str
     shown: str
     condition: str | None
     judged: Change
-    lost: bool = False
     until: Until | None = None
 
 
@@ -82,8 +81,8 @@ class Seeing:
     how a shard's clock did then.
 
     Filled in: `shown` is for the world, and `laid_over` are the ids of what no shard has said; `hidden` is what shards
-    have said and is not shown, `called` what of it calls for verdicts;
-    `heard_again` is who has not changed since; `touched` and `gone` are of the unseen; `loss` is as it then is.
+    have said and is not shown, `called` what of it calls for verdicts; `heard_again` is who has not changed since;
+    `touched` and `gone` are of the unseen; `loss` is as it then is.
     """
 
     before: int
@@ -198,7 +197,7 @@ class Seeing:
         """The subject is unknown from the instant of `why` on. One that has been heard since heartbeats are lost was
         counted among the lost then."""
         assert self.loss is not None  # noqa: S101 - nothing is lost without
-        row = self._with_fresh_timeout(_unseen(judged, HealthState.UNKNOWN, None, lost=True))
+        row = self._with_fresh_timeout(_unseen(judged, HealthState.UNKNOWN, None))
         self._tell(row, shown, HealthState.UNKNOWN, None, why.at, "heartbeats_lost", since=why.at)
         self.loss = self.loss.becoming(why.at, unknown=1, lost=0 if row.subject in self.loss.heard else 1)
         self._keep(row)
@@ -291,7 +290,7 @@ class Seeing:
             self._keep(replace(row, until=None))
 
     def _heard(self, row: Unseen, at: int) -> None:
-        if row.lost and row.shown == HealthState.UNKNOWN and self.loss is not None:
+        if row.shown == HealthState.UNKNOWN and self.loss is not None:
             resumed = self.loss.resumed_at is not None
             self.loss = self.loss.hearing(row.subject, self.rules_of(row.subject).integration, at)
             if not resumed and self.loss.resumed_at is not None:
@@ -375,5 +374,5 @@ class Seeing:
         self.gone.add(row.subject)
 
 
-def _unseen(judged: Change, shown: str | None, condition: str | None, *, lost: bool = False) -> Unseen:
-    return Unseen(subject=judged.subject, shown=shown or "", condition=condition, judged=judged, lost=lost)
+def _unseen(judged: Change, shown: str | None, condition: str | None) -> Unseen:
+    return Unseen(subject=judged.subject, shown=shown or "", condition=condition, judged=judged)

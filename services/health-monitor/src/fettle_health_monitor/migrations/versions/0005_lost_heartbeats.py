@@ -34,7 +34,6 @@ CREATE TABLE unseen_subject (
     shown text NOT NULL,
     shown_condition text,
     judged jsonb NOT NULL,
-    lost boolean NOT NULL,
     generation bigint,
     start_clock bigint,
     due_clock bigint,
