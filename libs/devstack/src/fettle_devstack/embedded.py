@@ -76,9 +76,9 @@ class EmbeddedServer(ABC):
             process.kill()
 
     def pause(self) -> None:
-        """The server hangs (SIGSTOP): connections stay, nothing answers."""
+        """The server hangs (SIGSTOP): connections stay, nothing answers. Blocks until none of its threads runs on."""
         if self._process is not None:
-            self._process.signal(signal.SIGSTOP)
+            self._process.pause()
 
     def resume(self) -> None:
         """A hanging server goes on."""
