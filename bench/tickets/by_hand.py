@@ -30,18 +30,21 @@ from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.app import now
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
 from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.chain import Chain, ChainKeys
 from fettle_ticket_service.domain.decisions import Applied
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 
 BATCH = 200
-ENTRY_COLUMNS = ("ticket_id", "version", "id", "org", "type", "at", "actor", "body", "evidence")
+ENTRY_COLUMNS = tuple(column.name for column in ENTRY.columns)
 COMMAND_COLUMNS = tuple(column.name for column in COMMAND.columns)
 OUTBOX_COLUMNS = {"topics": "text", "key": "bytea", "headers": "text", "value": "bytea"}
 CHANGING = (
     *("id", "version", "state", "description", "description_version", "links", "flap_count", "started_at"),
-    *("started_by", "resolved_at", "resolved_by", "resolution", "updated_at"),
+    *("started_by", "resolved_at", "resolved_by", "resolution", "updated_at", "hash", "seal"),
 )
 COUNTERS = {"org": "text", "next_number": "bigint", "open": "bigint", "in_progress": "bigint", "resolved": "bigint"}
+COUNTERS |= {"place": "bigint", "head": "text"}
+KEYS = ChainKeys({"bench": bytes(32)})
 
 SCHEMA = """
     DROP TABLE IF EXISTS by_hand_ticket, by_hand_entry, by_hand_command, by_hand_outbox, by_hand_org;
@@ -50,7 +53,7 @@ SCHEMA = """
     CREATE TABLE by_hand_entry (LIKE entry, PRIMARY KEY (ticket_id, version));
     CREATE TABLE by_hand_command (LIKE command, PRIMARY KEY (org, source, id));
     CREATE TABLE by_hand_outbox (LIKE outbox INCLUDING IDENTITY INCLUDING DEFAULTS, PRIMARY KEY (id));
-    CREATE TABLE by_hand_org AS SELECT org, 1::bigint AS next_number, open, in_progress, resolved FROM org;
+    CREATE TABLE by_hand_org AS SELECT org, 1::bigint AS next_number, open, in_progress, resolved, place, head FROM org;
     ALTER TABLE by_hand_org ADD PRIMARY KEY (org);
 """
 
@@ -149,7 +152,7 @@ def rows_of(commands: Sequence[Sent]) -> Iterator[Rows]:
         for sent in commands[start : start + BATCH]:
             record = Record("ticket.commands", 0, 0, 0, sent.org.encode(), sent.value, tuple(sent.headers))
             asked = decode(record)
-            book = books.setdefault(sent.org, Book(sent.org))
+            book = books.setdefault(sent.org, Book(sent.org, Chain(KEYS)))
             done = book.carry_out(asked.command, asked.ticket, id=uuid7(), now=moment)
             _add(rows, book, asked, done, announcer, moment)
         yield rows
@@ -159,7 +162,7 @@ def _add(rows: Rows, book: Book, asked: Asked, done: Done, announcer: Announcer,
     ticket = done.ticket
     assert isinstance(done.decision, Applied), done.decision
     assert ticket is not None
-    full = row_of(book.org, ticket)
+    full = row_of(book, ticket)
     if ticket.id in rows.new or ticket.version == len(done.entries):
         rows.new[ticket.id] = full
     else:
@@ -167,7 +170,8 @@ def _add(rows: Rows, book: Book, asked: Asked, done: Done, announcer: Announcer,
     for entry in done.entries:
         event, version = entry.event, entry.ticket.version
         actor = actor_text(event.actor)
-        rows.entries.append((ticket.id, version, entry.id, book.org, event.type, event.at, actor, event.body, None))
+        said, link = (event.type, event.at, actor, event.body, None), entry.link
+        rows.entries.append((ticket.id, version, entry.id, book.org, *said, link.hash, link.place, link.head))
     met = MetTicket(ticket.id, ticket.number, ticket.state, ticket.version)
     answer = Answer(asked.command.verb, Outcome.APPLIED, "asked", None, met, asked.fingerprint)
     kept = (answer.fingerprint, answer.verb, answer.outcome, answer.reason, None)
@@ -175,4 +179,5 @@ def _add(rows: Rows, book: Book, asked: Asked, done: Done, announcer: Announcer,
     for message in announcer.messages(asked, answer, done.entries, moment):
         topics, headers = ",".join(message.topics), headers_to_text(message.headers)
         rows.outbox.append((topics, message.key, headers, message.value))
-    rows.counters[book.org] = (book.org, book.next_number, *(book.counts[state] for state in TicketState))
+    counts = (book.counts[state] for state in TicketState)
+    rows.counters[book.org] = (book.org, book.next_number, *counts, book.chain.place, book.chain.head)

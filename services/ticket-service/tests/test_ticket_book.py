@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from msgspec.structs import replace
-from ticket_desk import ANN, BOB, MONITOR, WORKFLOW, Desk, devices
+from ticket_desk import ANN, BOB, MONITOR, WORKFLOW, Desk, book, devices
 
 from fettle_contracts.ticket import Resolution, TicketState
 from fettle_ticket_service.domain import commands
@@ -133,7 +133,7 @@ class ManyActors(RuleBasedStateMachine):
     def put_away_and_take_out_again(self) -> None:
         """As between two batches: another book, loaded with what the first one wrote."""
         old = self.desk.book
-        self.desk.book = Book(old.org, old.policy, old.next_number, old.counts)
+        self.desk.book = Book(old.org, old.chain, old.policy, old.next_number, old.counts)
         self.desk.book.enter(self.present.values())
         for id, members in old._members.items():
             for member in members.values():
@@ -210,6 +210,6 @@ def test_whatever_many_actors_ask_for_long() -> None:
 
 @pytest.mark.rule("TS-24")
 def test_a_book_holds_nothing_of_another() -> None:
-    desk, other = Desk(), Desk(book=Book("globex"))
+    desk, other = Desk(), Desk(book=book("globex"))
     desk.opened(dedup_key="lift-3")
     assert other.opened(dedup_key="lift-3").number == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import event
-from ticket_desk import ANN, BRIDGE, MONITOR, NOON, OFFLINE, STORM, THERMOSTAT, devices, opening
+from ticket_desk import ANN, BRIDGE, KEYS, MONITOR, NOON, OFFLINE, STORM, THERMOSTAT, devices, opening
 from ticket_door import URL, Door, asked, numbered
 
 from fettle_chassis.database import Database
@@ -34,7 +34,7 @@ def update(*add: int, recovered: tuple[int, ...] = (), ticket: TicketRef = BY_KE
 
 
 def notes(door: Door) -> ChecklistNotes:
-    return ChecklistNotes(door.database, Wire(URL), lambda: door.now)
+    return ChecklistNotes(door.database, Wire(URL), KEYS, lambda: door.now)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from ticket_desk import ANN, BOB, MONITOR, NOON, OFFLINE, ORDER, THERMOSTAT, opening
+from ticket_desk import ANN, BOB, KEYS, MONITOR, NOON, OFFLINE, ORDER, THERMOSTAT, opening
 from ticket_door import URL, Door, asked, numbered
 
 from fettle_chassis.failures import TransientError
@@ -89,7 +89,7 @@ async def test_a_ticket_and_its_timeline_read_back_as_they_were_said(door: Door)
     await live_a_ticket(door)
     said = (await door.events())[-1].data["ticket"]
     async with door.work() as work:
-        opened = await books.open_books(work.connection, ["acme"])
+        opened = await books.open_books(work.connection, ["acme"], KEYS)
         await books.enter_tickets(work.connection, opened, [("acme", numbered(1))])
     ticket = opened["acme"].find(numbered(1))
     assert ticket is not None

@@ -10,6 +10,7 @@ from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.book import Book, Done, Entry
+from fettle_ticket_service.domain.chain import Chain, ChainKeys
 from fettle_ticket_service.domain.decisions import Rejected
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Link, Policy, Subject, TicketRef
@@ -29,12 +30,19 @@ ORDER = Link("WO-7", "https://orders.test/7")
 _IDS = UUID("00000000-0000-4000-8000-000000000000")
 
 
+KEYS = ChainKeys({"k1": b"a secret of the tests, long enough"})
+
+
+def book(org: str) -> Book:
+    return Book(org, Chain(KEYS))
+
+
 @dataclass
 class Desk:
     """Everything is asked at `now`, which stands still unless a test moves it on."""
 
     now: datetime = NOON
-    book: Book = field(default_factory=lambda: Book("acme"))
+    book: Book = field(default_factory=lambda: book("acme"))
     drawn: int = 0
 
     def ask(self, command: commands.Command, ticket: Ticket | None = None) -> Done:

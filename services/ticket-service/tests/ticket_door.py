@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
-from ticket_desk import NOON, opening
+from ticket_desk import KEYS, NOON, opening
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.database import Database
@@ -52,7 +52,7 @@ class Door:
     handler: CommandHandler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.handler = CommandHandler(Wire(URL), lambda: self.now, uuid7, self._all_heard)
+        self.handler = CommandHandler(Wire(URL), KEYS, lambda: self.now, uuid7, self._all_heard)
 
     async def _all_heard(self) -> bool:
         return self.all_heard

@@ -59,9 +59,17 @@ class Entry(Message):
     hash: str | None = None
 
 
+class ChainEnd(Message):
+    """Where the entry stands in its org's chain: `head` stands for all of the org's entries up to that place."""
+
+    place: int = Field(ge=1)
+    head: str
+
+
 class TicketEvent(Message):
-    """What happened, and the ticket after it."""
+    """What happened, and the ticket after it. `entry.hash` stands for the ticket's timeline up to the entry."""
 
     org: OrgName
     entry: Entry
     ticket: Ticket
+    chain: ChainEnd | None = None

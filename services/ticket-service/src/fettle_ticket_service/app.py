@@ -44,7 +44,8 @@ def build_app(settings: TicketSettings) -> Service:
     wire = Wire(settings.console_url)
     topics = Topics(settings, *TOPICS)
     org_log = OrgLog(settings, topics)
-    handler = CommandHandler(wire, now, uuid7, org_log.is_taken_in)
+    keys = settings.chain_keys
+    handler = CommandHandler(wire, keys, now, uuid7, org_log.is_taken_in)
 
     async def handle(work: UnitOfWork, batch: Sequence[Asked]) -> None:
         await handler(work, batch)
@@ -60,7 +61,7 @@ def build_app(settings: TicketSettings) -> Service:
         org_log,
         slot,
         Consumers(settings, database, slot, orgs, commands),
-        ChecklistNotes(database, wire, now),
+        ChecklistNotes(database, wire, keys, now),
         Forgetting(database, now, REMEMBERED),
         HttpServer(api, settings.http_host, settings.tickets_port),
     )

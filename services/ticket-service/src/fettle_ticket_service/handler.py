@@ -25,6 +25,7 @@ from fettle_ticket_service.adapters.checklists import enter_members
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
 from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.checklist import MemberChange, MemberKey, key_of
 from fettle_ticket_service.domain.commands import Open, Reopen, Resolve, UpdateChecklist
 from fettle_ticket_service.domain.decisions import Applied, Rejected
@@ -45,17 +46,19 @@ class _Handled(Struct, frozen=True):
 
 
 class CommandHandler:
-    """Answers commands. `clock` gives aware instants cut to milliseconds, `new_id` the ids of new tickets. `all_heard`
-    says whether all that has been said of orgs so far has been taken in."""
+    """Answers commands. `keys` chain the entries, `clock` gives aware instants cut to milliseconds, `new_id` the ids of
+    new tickets. `all_heard` says whether all that has been said of orgs so far has been taken in."""
 
     def __init__(
         self,
         wire: Wire,
+        keys: ChainKeys,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         all_heard: Callable[[], Awaitable[bool]],
     ) -> None:
         self._wire = wire
+        self._keys = keys
         self._announcer = Announcer(wire)
         self._clock = clock
         self._new_id = new_id
@@ -68,7 +71,7 @@ class CommandHandler:
         Raises TransientError while an org that is asked for may be one that has only not been heard of yet.
         """
         await self._meet(work, {asked.org for asked in batch if asked.refused is None})
-        opened = await books.open_books(work.connection, (asked.org for asked in batch))
+        opened = await books.open_books(work.connection, (asked.org for asked in batch), self._keys)
         admitted = [asked for asked in batch if asked.refused is None and asked.org in opened]
         known = await command_memory.recall(work.connection, {asked.identity for asked in admitted})
         await _load(work, opened, [asked for asked in admitted if asked.identity not in known])

@@ -24,6 +24,7 @@ from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.adapters.wire import line_of
 from fettle_ticket_service.domain.book import Book, Entry
+from fettle_ticket_service.domain.chain import NOTHING, Chain, ChainKeys
 from fettle_ticket_service.domain.texts import KEY_MAX_CHARACTERS, is_line
 from fettle_ticket_service.domain.ticket import FIRST_VERSION, Ticket
 from fettle_ticket_service.domain.values import Policy, TicketRef
@@ -56,22 +57,22 @@ _LOAD = text("""
 
 _LIVING = (
     *("version", "state", "description", "description_version", "links", "flap_count", "parent_id", "parent_number"),
-    *("started_at", "started_by", "resolved_at", "resolved_by", "resolution", "updated_at"),
+    *("started_at", "started_by", "resolved_at", "resolved_by", "resolution", "updated_at", "hash", "seal"),
 )
 """The columns that events after the first one change."""
 _UPDATE = update_rows(TICKET, "id", _LIVING)
 _UPDATED = tuple((name, COLUMNS.index(name)) for name in ("id", *_LIVING))
 
-_ENTRY_COLUMNS = ("ticket_id", "version", "id", "org", "type", "at", "actor", "body", "evidence")
+_ENTRY_COLUMNS = tuple(column.name for column in ENTRY.columns)
 _SEARCH_COLUMNS = ("ticket_id", "org", "words")
-_COUNTERS = ("next_number", "open", "in_progress", "resolved")
+_COUNTERS = ("next_number", "open", "in_progress", "resolved", "place", "head")
 _UPDATE_COUNTERS = update_rows(ORG, "org", _COUNTERS)
 
 
-async def open_books(connection: AsyncConnection, orgs: Iterable[str]) -> dict[str, Book]:
+async def open_books(connection: AsyncConnection, orgs: Iterable[str], keys: ChainKeys) -> dict[str, Book]:
     """The books of those orgs that exist, locked until the transaction ends, without tickets yet."""
     rows = await connection.execute(_LOCK, {"orgs": sorted(set(orgs))})
-    return {row.org: _book(row) for row in rows}
+    return {row.org: _book(row, keys) for row in rows}
 
 
 async def enter_tickets(
@@ -95,7 +96,9 @@ async def enter_tickets(
     rows = (await connection.execute(_LOAD, parameters)).all()
     firsts = await first_members(connection, {row.id for row in rows if row.checklist_total})
     for row in rows:
-        books[row.org].enter([ticket_of(row, firsts.get(row.id, ()))])
+        book = books[row.org]
+        book.enter([ticket_of(row, firsts.get(row.id, ()))])
+        book.chain.hashes[row.id] = row.hash or NOTHING
 
 
 async def save_books(connection: AsyncConnection, books: Iterable[Book], entries: Iterable[tuple[str, Entry]]) -> None:
@@ -106,24 +109,23 @@ async def save_books(connection: AsyncConnection, books: Iterable[Book], entries
         return
     happened = list(entries)
     new = {entry.ticket.id for _, entry in happened if entry.ticket.version == FIRST_VERSION}
-    changed = [(book.org, ticket) for book in touched for ticket in book.changed.values()]
+    changed = [(book, ticket) for book in touched for ticket in book.changed.values()]
     # What ends resolved goes first and what is new last: a key may pass from one ticket to another in this batch.
-    before = [(org, ticket) for org, ticket in changed if ticket.id not in new]
-    await _update(connection, [(org, ticket) for org, ticket in before if ticket.resolved])
-    await _update(connection, [(org, ticket) for org, ticket in before if not ticket.resolved])
-    opened = [(org, ticket) for org, ticket in changed if ticket.id in new]
+    before = [(book, ticket) for book, ticket in changed if ticket.id not in new]
+    await _update(connection, [row_of(*each) for each in before if each[1].resolved])
+    await _update(connection, [row_of(*each) for each in before if not each[1].resolved])
+    opened = [(book, ticket) for book, ticket in changed if ticket.id in new]
     if opened:
-        await copy_rows(connection, TICKET, COLUMNS, [row_of(org, ticket) for org, ticket in opened])
-        await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [_search_row(org, ticket) for org, ticket in opened])
+        await copy_rows(connection, TICKET, COLUMNS, [row_of(*each) for each in opened])
+        await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [_search_row(*each) for each in opened])
     await save_checklists(connection, touched)
     await copy_rows(connection, ENTRY, _ENTRY_COLUMNS, [_entry_row(org, entry) for org, entry in happened])
     await connection.execute(_UPDATE_COUNTERS, arrays(("org", *_COUNTERS), map(_counter_row, touched)))
 
 
-async def _update(connection: AsyncConnection, tickets: Sequence[tuple[str, Ticket]]) -> None:
+async def _update(connection: AsyncConnection, tickets: Sequence[Row]) -> None:
     if tickets:
-        rows = (row_of(org, ticket) for org, ticket in tickets)
-        living = [tuple(row[place] for _, place in _UPDATED) for row in rows]
+        living = [tuple(row[place] for _, place in _UPDATED) for row in tickets]
         await connection.execute(_UPDATE, arrays([name for name, _ in _UPDATED], living))
 
 
@@ -133,9 +135,9 @@ def domain_policy(stored: object) -> Policy:
     return Policy(timedelta(seconds=policy.reopen_window_s), policy.report_issue_enabled)
 
 
-def _book(row: Any) -> Book:
+def _book(row: Any, keys: ChainKeys) -> Book:
     counts = Counter({state: getattr(row, state) for state in TicketState})
-    return Book(row.org, domain_policy(row.policy), row.next_number, counts)
+    return Book(row.org, Chain(keys, row.place, row.head), domain_policy(row.policy), row.next_number, counts)
 
 
 def _pairs(what: str, pairs: Iterable[tuple[str, object]]) -> dict[str, list[object]]:
@@ -146,12 +148,14 @@ def _pairs(what: str, pairs: Iterable[tuple[str, object]]) -> dict[str, list[obj
 def _entry_row(org: str, entry: Entry) -> Row:
     line = line_of(entry)
     evidence = None if line.evidence is None else encode(line.evidence).decode()
-    return entry.ticket.id, line.version, line.id, org, line.type, line.at, actor_text(line.actor), line.body, evidence
+    said = (line.type, line.at, actor_text(line.actor), line.body, evidence)
+    link = entry.link
+    return entry.ticket.id, line.version, line.id, org, *said, link.hash, link.place, link.head
 
 
-def _search_row(org: str, ticket: Ticket) -> Row:
+def _search_row(book: Book, ticket: Ticket) -> Row:
     subject = ticket.subject
-    return ticket.id, org, "\n".join((ticket.title, subject.name or "", subject.id)).lower()
+    return ticket.id, book.org, "\n".join((ticket.title, subject.name or "", subject.id)).lower()
 
 
 def _counter_row(book: Book) -> Row:
@@ -162,4 +166,6 @@ def _counter_row(book: Book) -> Row:
         counts[TicketState.OPEN],
         counts[TicketState.IN_PROGRESS],
         counts[TicketState.RESOLVED],
+        book.chain.place,
+        book.chain.head,
     )

@@ -12,6 +12,7 @@ from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import books, checklists
 from fettle_ticket_service.adapters.announcements import Announcer
 from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.values import TicketRef
 
 EVERY_S = 1.0
@@ -26,9 +27,10 @@ class ChecklistNotes(Part):
 
     name = "checklist notes"
 
-    def __init__(self, database: Database, wire: Wire, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, wire: Wire, keys: ChainKeys, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._announcer = Announcer(wire)
+        self._keys = keys
         self._clock = clock
 
     async def run(self) -> None:
@@ -50,7 +52,7 @@ class ChecklistNotes(Part):
                 return total
 
     async def _write(self, work: UnitOfWork, due: Sequence[tuple[str, TicketRef]]) -> int:
-        opened = await books.open_books(work.connection, (org for org, _ in due))
+        opened = await books.open_books(work.connection, (org for org, _ in due), self._keys)
         there = [(org, ticket) for org, ticket in due if org in opened]
         await books.enter_tickets(work.connection, opened, there)
         now = self._clock()

@@ -17,6 +17,8 @@ ORG = Table(
     Column("in_progress", BigInteger),
     Column("resolved", BigInteger),
     Column("policy", JSONB),
+    Column("place", BigInteger),
+    Column("head", Text),
     Column("told_at", INSTANT),
 )
 
@@ -57,6 +59,8 @@ TICKET = Table(
     Column("checklist_recovered", Integer),
     Column("checklist_noted_at", INSTANT),
     Column("checklist_unsaid", JSONB),
+    Column("hash", Text),
+    Column("seal", Text),
 )
 
 MEMBER = Table(
@@ -91,6 +95,9 @@ ENTRY = Table(
     Column("actor", JSONB),
     Column("body", Text),
     Column("evidence", JSONB),
+    Column("hash", Text),
+    Column("place", BigInteger),
+    Column("head", Text),
 )
 
 COMMAND = Table(

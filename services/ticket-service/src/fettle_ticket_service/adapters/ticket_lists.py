@@ -71,6 +71,7 @@ _LATEST = (
     ENTRY.c.at.label("entry_at"),
     ENTRY.c.actor.label("entry_actor"),
     func.left(ENTRY.c.body, GLIMPSE_CHARACTERS).label("entry_body"),
+    ENTRY.c.hash.label("entry_hash"),
 )
 
 
@@ -126,6 +127,5 @@ def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 def _listed(row: Any) -> Listed:
     actor = actor_of(row.entry_actor)
-    return Listed(
-        ticket_of(row), Line(row.entry_id, row.entry_type, row.version, row.entry_at, actor, row.entry_body, None)
-    )
+    line = Line(row.entry_id, row.entry_type, row.version, row.entry_at, actor, row.entry_body, None, row.entry_hash)
+    return Listed(ticket_of(row), line)

@@ -13,6 +13,7 @@ from fettle_ticket_service.adapters.checklists import checklist_of
 from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
+from fettle_ticket_service.domain.book import Book
 from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
@@ -21,11 +22,11 @@ COLUMNS = tuple(column.name for column in TICKET.columns if not column.name.star
 """What a ticket is written with; the few that have a checklist get theirs behind it (`checklists.py`)."""
 
 
-def row_of(org: str, ticket: Ticket) -> Row:
-    """The ticket's values in the order of `COLUMNS`."""
+def row_of(book: Book, ticket: Ticket) -> Row:
+    """The values of a ticket in the book, in the order of `COLUMNS`."""
     return (
         ticket.id,
-        org,
+        book.org,
         ticket.number,
         ticket.version,
         ticket.state,
@@ -52,6 +53,8 @@ def row_of(org: str, ticket: Ticket) -> Row:
         ticket.resolved_by and actor_text(ticket.resolved_by),
         ticket.resolution,
         ticket.updated_at,
+        book.chain.hashes.get(ticket.id),
+        book.chain.seal(book.org, ticket),
     )
 
 
@@ -89,7 +92,7 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
 
 def line_of(row: Any) -> Line:
     """The line in a row with the columns of `entry`."""
-    return Line(row.id, row.type, row.version, row.at, actor_of(row.actor), row.body, row.evidence)
+    return Line(row.id, row.type, row.version, row.at, actor_of(row.actor), row.body, row.evidence, row.hash)
 
 
 @lru_cache(maxsize=4096)

@@ -37,6 +37,7 @@ class Line(Struct, frozen=True):
     actor: Actor
     body: str | None
     evidence: Mapping[str, Any] | None
+    hash: str | None
 
 
 class Wire:
@@ -79,16 +80,23 @@ class Wire:
 
     def ticket_event(self, org: str, entry: Entry) -> bytes:
         """The data of a ticket event."""
-        return encode({"org": org, "entry": line_json(line_of(entry)), "ticket": self.ticket(org, entry.ticket)})
+        return encode(
+            {
+                "org": org,
+                "entry": line_json(line_of(entry)),
+                "ticket": self.ticket(org, entry.ticket),
+                "chain": {"place": entry.link.place, "head": entry.link.head},
+            }
+        )
 
 
 def line_of(entry: Entry) -> Line:
     event = entry.event
-    return Line(entry.id, event.type, entry.ticket.version, event.at, event.actor, event.body, event.evidence)
+    hash = entry.link.hash
+    return Line(entry.id, event.type, entry.ticket.version, event.at, event.actor, event.body, event.evidence, hash)
 
 
 def line_json(line: Line) -> Json:
-    """`hash` waits for the chain that will make timelines tamper-evident."""
     return {
         "id": str(line.id),
         "type": line.type,
@@ -97,7 +105,7 @@ def line_json(line: Line) -> Json:
         "actor": actor_json(line.actor),
         "body": line.body,
         "evidence": line.evidence,
-        "hash": None,
+        "hash": line.hash,
     }
 
 

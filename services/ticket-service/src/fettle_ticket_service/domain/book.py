@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.domain.chain import Chain, Link
 from fettle_ticket_service.domain.checklist import Member, MemberChange, MemberKey, changed, key_of
 from fettle_ticket_service.domain.commands import Command, Open, Reopen, Resolve, UpdateChecklist
 from fettle_ticket_service.domain.decide import decide
@@ -26,16 +27,13 @@ from fettle_ticket_service.domain.values import Policy, TicketRef
 
 
 class Entry(Struct, frozen=True):
-    """One line of a timeline, and the ticket after it. Its id follows from the ticket and its version."""
+    """One line of a timeline, the ticket after it, and its place in the chains. Its id follows from the ticket and its
+    version."""
 
     id: UUID
     event: Event
     ticket: Ticket
-
-
-def entry_of(event: Event, ticket: Ticket) -> Entry:
-    """`ticket` is the one after the event."""
-    return Entry(uuid5(ticket.id, str(ticket.version)), event, ticket)
+    link: Link
 
 
 class Done(Struct, frozen=True):
@@ -51,6 +49,7 @@ class Book:
     """One org's policy, counters and those of its tickets that the commands in hand can touch."""
 
     org: str
+    chain: Chain
     policy: Policy = field(default_factory=Policy)
     next_number: int = 1
     counts: Counter[TicketState] = field(default_factory=Counter)
@@ -111,14 +110,19 @@ class Book:
         """Makes the entry on a ticket's checklist if it is due."""
         ticket = self.find(ref)
         events = with_note(ticket, (), now)
-        return entry_of(events[0], self._happen(ticket, events[0])) if events else None
+        return self._enter(events[0], self._happen(ticket, events[0])) if events else None
 
     def _follow(self, decision: Applied, ticket: Ticket | None, events: Iterable[Event]) -> Done:
         entries = []
         for event in events:
             ticket = self._happen(ticket, event)
-            entries.append(entry_of(event, ticket))
+            entries.append(self._enter(event, ticket))
         return Done(decision, ticket, tuple(entries))
+
+    def _enter(self, event: Event, ticket: Ticket) -> Entry:
+        """`ticket` is the one after the event."""
+        id = uuid5(ticket.id, str(ticket.version))
+        return Entry(id, event, ticket, self.chain.add(self.org, id, ticket, event))
 
     def _change_members(self, ticket: Ticket, changes: Sequence[MemberChange]) -> Ticket:
         """The ticket after its members changed; its version stays, as no entry is made."""

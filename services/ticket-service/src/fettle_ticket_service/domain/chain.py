@@ -1,0 +1,138 @@
+"""Chains of keyed hashes: who changes what is on record without the key is found out.
+
+Every entry has a `hash` over the ticket's entry before it and over itself, so a ticket's latest hash stands for its
+whole timeline; and a place in its org's chain, whose `head` there stands for all entries of the org so far. A ticket
+carries a `seal` over its latest hash and its fields. All three are keyed BLAKE2b (RFC 7693), written `key id:base64url`,
+so that keys can be rotated. Whoever has the key can write a chain anew; the hashes that were published tell.
+"""
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.json import Encoder
+
+from fettle_contracts.ticket_events import EntryType
+from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.domain.values import Actor
+
+NOTHING = ""
+"""What stands before the first link of a chain."""
+
+_SEALED = attrgetter(*(name for name in Ticket.__struct_fields__ if name != "checklist"))
+_encode = Encoder(order="sorted").encode
+_ODD_NUMBER = re.compile(rb"\de|-0\.0")
+
+
+class Said(Protocol):
+    """What an entry says, as an event or as a line of a timeline."""
+
+    @property
+    def type(self) -> EntryType | str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def actor(self) -> Actor: ...
+    @property
+    def body(self) -> str | None: ...
+    @property
+    def evidence(self) -> Mapping[str, Any] | None: ...
+
+
+class Link(Struct, frozen=True):
+    """Where an entry stands: its hash in its ticket's chain, its place (from 1) in its org's and the head there."""
+
+    hash: str
+    place: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainKeys:
+    """Secrets of 16 to 64 bytes by id; the first one writes, all of them verify."""
+
+    secrets: Mapping[str, bytes] = field(repr=False)
+
+    def write(self, purpose: bytes, before: str, content: bytes) -> str:
+        return self._made(next(iter(self.secrets)), purpose, before, content)
+
+    def knows(self, hash: str) -> bool:
+        """Whether the key that made the hash is among these."""
+        return hash.partition(":")[0] in self.secrets
+
+    def fits(self, hash: str, purpose: bytes, before: str, content: bytes) -> bool:
+        """Whether the hash is right. False also if its key is not among these."""
+        return self.knows(hash) and hash == self._made(hash.partition(":")[0], purpose, before, content)
+
+    def _made(self, id: str, purpose: bytes, before: str, content: bytes) -> str:
+        made = blake2b(b"%b\n%b\n%b" % (purpose, before.encode(), content), key=self.secrets[id], digest_size=32)
+        return f"{id}:{urlsafe_b64encode(made.digest()).decode().rstrip('=')}"
+
+
+@dataclass(slots=True)
+class Chain:
+    """An org's chain at its end, and the latest hashes of those of its tickets that are in hand."""
+
+    keys: ChainKeys
+    place: int = 0
+    head: str = NOTHING
+    hashes: dict[UUID, str] = field(default_factory=dict)
+
+    def add(self, org: str, id: UUID, ticket: Ticket, said: Said) -> Link:
+        """Links one more entry of a ticket (`ticket` is the one after it, `id` the entry's)."""
+        before = self.hashes.get(ticket.id, NOTHING)
+        hash = self.keys.write(ENTRY, before, entry_text(org, ticket.id, ticket.version, id, said))
+        self.place += 1
+        self.head = self.keys.write(ORG, self.head, head_text(self.place, hash))
+        self.hashes[ticket.id] = hash
+        return Link(hash, self.place, self.head)
+
+    def seal(self, org: str, ticket: Ticket) -> str:
+        return self.keys.write(SEAL, self.hashes.get(ticket.id, NOTHING), seal_text(org, ticket))
+
+
+ENTRY, ORG, SEAL = b"entry", b"org", b"seal"
+"""What a hash is for, so that none can stand in another's place."""
+
+
+def entry_text(org: str, ticket: UUID, version: int, id: UUID, said: Said) -> bytes:
+    """What the hash of an entry covers besides the one before it."""
+    said_text = (said.type, said.at, said.actor, said.body)
+    return _encode((org, ticket, version, id, *said_text)) + _plain(said.evidence)
+
+
+def head_text(place: int, hash: str) -> bytes:
+    return b"%d %b" % (place, hash.encode())
+
+
+def seal_text(org: str, ticket: Ticket) -> bytes:
+    """What a ticket's seal covers: all of its fields, of its checklist the counts."""
+    return _encode((org, *_SEALED(ticket), ticket.checklist.total, ticket.checklist.recovered))
+
+
+def _plain(evidence: Mapping[str, Any] | None) -> bytes:
+    """The evidence as text, the same before and after the database has kept it: it writes numbers without exponents,
+    knows no negative zero and does not keep the order of names."""
+    if evidence is None:
+        return b""
+    text = _encode(evidence)
+    return _encode(_digits(evidence)) if _ODD_NUMBER.search(text) else text
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, float):
+        written_out = "e" in repr(value) and value.is_integer()
+        return int(Decimal(repr(value))) if written_out else value or 0.0
+    if isinstance(value, Mapping):
+        return {name: _digits(inner) for name, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_digits(inner) for inner in value]
+    return value
