@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import httpx2
 import pytest
 from ticket_api import Api
+from ticket_desk import KEYS
 from ticket_door import Door
 from uuid_utils.compat import uuid7
 
@@ -33,7 +34,7 @@ async def door(settings: TicketSettings) -> AsyncIterator[Door]:
 
 @pytest.fixture
 async def api(door: Door, settings: TicketSettings) -> AsyncIterator[Api]:
-    desk = Desk(door.database, door.handler, door.handler._wire, uuid7)
+    desk = Desk(door.database, door.handler, door.handler._wire, KEYS, uuid7)
     app = build_api(Service("ticket-service"), settings, desk)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tickets.test") as client:
         yield Api(client, settings)

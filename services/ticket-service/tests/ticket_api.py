@@ -19,6 +19,11 @@ class Api:
     def __init__(self, client: httpx2.AsyncClient, settings: TicketSettings) -> None:
         self._client, self._settings = client, settings
 
+    async def verified(self) -> list[dict[str, Any]]:
+        """The lines of a verification."""
+        answer = await self.call("GET", "/tickets/verify", role=Role.VIEWER)
+        return [json.loads(line) for line in answer.text.splitlines()]
+
     async def call(
         self,
         method: str,

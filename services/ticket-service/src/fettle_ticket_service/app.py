@@ -21,9 +21,10 @@ from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
 from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
+from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Asked
-from fettle_ticket_service.entrypoints.http import policy, reads, writes
+from fettle_ticket_service.entrypoints.http import policy, reads, verification, writes
 from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.entrypoints.kafka_orgs import OrgDecoder, handle_orgs
@@ -54,7 +55,7 @@ def build_app(settings: TicketSettings) -> Service:
         name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
     )
     orgs = Subscription(name=SUBSCRIPTION, topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs)
-    api = build_api(service, settings, Desk(database, handler, wire, uuid7))
+    api = build_api(service, settings, Desk(database, handler, wire, keys, uuid7))
     service.add(
         DatabasePart(database, PACKAGE),
         topics,
@@ -63,6 +64,7 @@ def build_app(settings: TicketSettings) -> Service:
         Consumers(settings, database, slot, orgs, commands),
         ChecklistNotes(database, wire, keys, now),
         Forgetting(database, now, REMEMBERED),
+        Retention(database, keys, now),
         HttpServer(api, settings.http_host, settings.tickets_port),
     )
     return service
@@ -72,7 +74,7 @@ def build_api(service: Service, settings: TicketSettings, desk: Desk) -> FastAPI
     """The HTTP door alone."""
     api = http_app(service, settings, title="Fettle tickets")
     api.state.desk = desk
-    for routes in (reads, writes, policy):
+    for routes in (verification, reads, writes, policy):
         api.include_router(routes.router)
     return api
 

@@ -15,4 +15,5 @@ CHECKLIST_CHANGES = counter(
 CHECKLIST_NOTES = counter(
     "ticket_checklist_notes", "Entries on checklists that were written when their minute was over, without a command."
 )
+REMOVED = counter("ticket_removed", "Tickets that went with their timelines when their org's retention was over.")
 REPEATS = counter("ticket_command_repeats", "Commands that had been answered before and had no effect.")

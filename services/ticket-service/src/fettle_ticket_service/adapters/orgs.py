@@ -35,6 +35,11 @@ async def known(connection: AsyncConnection, orgs: Collection[str]) -> set[str]:
     return set(await connection.scalars(_KNOWN, {"orgs": list(orgs)}))
 
 
+async def living(connection: AsyncConnection) -> list[str]:
+    """The orgs that are not deleted, by name."""
+    return list(await connection.scalars(select(ORG.c.org).where(~ORG.c.deleted).order_by(ORG.c.org)))
+
+
 async def policy_of(connection: AsyncConnection, org: str) -> TicketPolicy | None:
     """The org's ticket policy, or None when there is no such org."""
     stored = await connection.scalar(select(ORG.c.policy).where(ORG.c.org == org, ~ORG.c.deleted))

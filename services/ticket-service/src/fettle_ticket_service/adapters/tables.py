@@ -100,6 +100,31 @@ ENTRY = Table(
     Column("head", Text),
 )
 
+REMOVED = Table(
+    "removed_ticket",
+    METADATA,
+    Column("org", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("ticket_id", Uuid),
+    Column("version", Integer),
+    Column("hash", Text),
+    Column("places", Integer),
+    Column("resolved_at", INSTANT),
+    Column("removed_at", INSTANT),
+    Column("retention_days", Integer),
+    Column("seal", Text),
+)
+
+GAP = Table(
+    "chain_gap",
+    METADATA,
+    Column("org", Text, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger),
+    Column("head", Text),
+    Column("seal", Text),
+)
+
 COMMAND = Table(
     "command",
     METADATA,

@@ -75,8 +75,12 @@ class Wire:
             "checklist": checklist_json(ticket.checklist) if ticket.checklist.total else NO_MEMBERS,
             "dedup_key": ticket.dedup_key,
             "version": ticket.version,
-            "url": f"{self._public_url}/orgs/{org}/tickets/{ticket.number}",
+            "url": self.url(org, ticket.number),
         }
+
+    def url(self, org: str, number: int | str) -> str:
+        """Where people find a ticket."""
+        return f"{self._public_url}/orgs/{org}/tickets/{number}"
 
     def ticket_event(self, org: str, entry: Entry) -> bytes:
         """The data of a ticket event."""

@@ -2,8 +2,9 @@
 
 Every entry has a `hash` over the ticket's entry before it and over itself, so a ticket's latest hash stands for its
 whole timeline; and a place in its org's chain, whose `head` there stands for all entries of the org so far. A ticket
-carries a `seal` over its latest hash and its fields. All three are keyed BLAKE2b (RFC 7693), written `key id:base64url`,
-so that keys can be rotated. Whoever has the key can write a chain anew; the hashes that were published tell.
+carries a `seal` over its latest hash and its fields. All three are keyed BLAKE2b (RFC 7693), written
+`key id:base64url`, so that keys can be rotated. Whoever has the key can write a chain anew; the hashes that were
+published tell.
 """
 
 import re

@@ -17,6 +17,7 @@ from fettle_contracts.people import ActorType
 from fettle_contracts.problems import ProblemCode
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Answer, Asked
+from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.commands import Command
 from fettle_ticket_service.domain.texts import cut_line, is_line
 from fettle_ticket_service.domain.values import Actor, TicketRef
@@ -37,11 +38,12 @@ class RequestIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What routes need. `new_id` draws the ids of commands that came without one."""
+    """What routes need. `keys` verify chains, `new_id` draws the ids of commands that came without one."""
 
     database: Database
     handler: CommandHandler
     wire: Wire
+    keys: ChainKeys
     new_id: Callable[[], UUID]
 
     async def ask(

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 from msgspec.structs import asdict
 
 from fettle_chassis.http import Problem, Viewer
@@ -11,6 +12,7 @@ from fettle_contracts.problems import ProblemCode
 from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import orgs
 from fettle_ticket_service.adapters.checklists import members_after
+from fettle_ticket_service.adapters.exports import Format, export
 from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, Listed, Sort, Wanted, list_tickets
 from fettle_ticket_service.adapters.timelines import children_of, ticket_numbered, timeline
 from fettle_ticket_service.adapters.wire import Wire, line_json, member_json
@@ -80,6 +82,19 @@ async def count(caller: Viewer, desk: TheDesk, state: Annotated[States, Query()]
     if counts is None:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such organization.")
     return {of: number for of, number in counts.items() if state in ("all", of)}
+
+
+@router.get("/export", response_class=StreamingResponse)
+async def export_tickets(
+    caller: Viewer, desk: TheDesk, format: Format = Format.JSONL, timeline: bool = False
+) -> StreamingResponse:
+    """All tickets by number, as JSON Lines (each as the ticket itself with all members of its checklist, the `hash` of
+    its latest entry and, if asked for, its `timeline`) or as a table in CSV. Whoever follows `ticket.events` from then
+    on passes over what is not newer than `version`."""
+    pieces = export(desk.database, caller.org, format, desk.wire.url(caller.org, ""), timeline=timeline)
+    kind = "text/csv; charset=utf-8; header=present" if format is Format.CSV else "application/x-ndjson"
+    name = f"attachment; filename=tickets-{caller.org}.{format}"
+    return StreamingResponse(pieces, media_type=kind, headers={"Content-Disposition": name})
 
 
 @router.get("/{number}")

@@ -1,4 +1,4 @@
-"""Hash chains over timelines, and what retention has removed of them."""
+"""Hash chains over timelines, what retention has removed of them, and how exports write times and cells."""
 
 from alembic import op
 
@@ -44,6 +44,18 @@ INDEXES = (
     "CREATE INDEX ticket_by_resolution ON ticket (org, resolved_at) WHERE state = 'resolved'",
 )
 
+FUNCTIONS = (
+    """
+    CREATE FUNCTION rfc3339(instant timestamptz) RETURNS text LANGUAGE sql STABLE
+    RETURN to_char(instant AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+    """,
+    # What begins like a formula is one to a spreadsheet.
+    """
+    CREATE FUNCTION cell(words text) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN words ~ '^[-=+@\\t\\r]' THEN '''' || words ELSE words END
+    """,
+)
+
 MEANINGS = {
     "COLUMN org.place": "The place of the org''s latest entry in its chain; places count from 1 without gaps.",
     "COLUMN org.head": "The hash that stands for all entries of the org up to that place.",
@@ -58,7 +70,7 @@ MEANINGS = {
 
 
 def upgrade() -> None:
-    for statement in (*COLUMNS, REMOVED, GAP, *INDEXES):
+    for statement in (*COLUMNS, REMOVED, GAP, *INDEXES, *FUNCTIONS):
         op.execute(statement)
     for thing, meaning in MEANINGS.items():
         op.execute(f"COMMENT ON {thing} IS '{meaning}'")

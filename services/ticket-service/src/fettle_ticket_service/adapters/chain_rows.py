@@ -1,0 +1,105 @@
+"""An org's chain as it stands in the database, row by row, all of one moment."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any
+
+from msgspec.json import decode
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.database import Database
+from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.adapters.tables import ORG
+from fettle_ticket_service.adapters.ticket_rows import actor_of, ticket_of
+from fettle_ticket_service.adapters.wire import Line
+from fettle_ticket_service.domain.removals import Gap, Removal
+from fettle_ticket_service.domain.values import Actor
+from fettle_ticket_service.domain.verifying import OrgEnd, Seen, Standing
+
+_AT_ONCE = 500
+
+_END = text("SELECT * FROM org WHERE org = :org AND NOT deleted").columns(*ORG.columns)
+_GAPS = text("SELECT first, last, head, seal FROM chain_gap WHERE org = :org ORDER BY first")
+_REMOVALS = text("SELECT * FROM removed_ticket WHERE org = :org ORDER BY number")
+_TICKETS = text("""
+    SELECT ticket.*, members.total AS members, members.recovered AS members_recovered
+    FROM ticket LEFT JOIN LATERAL (
+        SELECT count(*) AS total, count(recovered_at) AS recovered FROM checklist_member WHERE ticket_id = ticket.id
+    ) AS members ON ticket.checklist_total > 0
+    WHERE org = :org ORDER BY number
+""")
+_PLACED = """
+    SELECT ticket_id, version, id, type, at, actor::text, body, evidence::text, hash, place, head
+    FROM entry WHERE org = $1 AND place IS NOT NULL ORDER BY place
+"""
+_OLDER = """
+    SELECT ticket_id, version, id, type, at, actor::text, body, evidence::text, hash, place, head
+    FROM entry WHERE org = $1 AND place IS NULL ORDER BY ticket_id, version
+"""
+
+
+@asynccontextmanager
+async def moment(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection that sees everything as it stands now, for as long as its reader goes on within a minute."""
+    async with database.engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
+        yield connection
+
+
+async def org_end(connection: AsyncConnection, org: str) -> OrgEnd | None:
+    """None: there is no such org."""
+    row = (await connection.execute(_END, {"org": org})).one_or_none()
+    if row is None:
+        return None
+    return OrgEnd(row.next_number, Counter({state: getattr(row, state) for state in TicketState}), row.place, row.head)
+
+
+async def gaps(connection: AsyncConnection, org: str) -> AsyncIterator[Gap]:
+    async for row in await connection.stream(_GAPS, {"org": org}):
+        yield Gap(first=row.first, last=row.last, head=row.head, seal=row.seal)
+
+
+async def entries(connection: AsyncConnection, org: str) -> AsyncIterator[Seen]:
+    """All entries of the org by place, then those without one."""
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    for query in (_PLACED, _OLDER):
+        async for row in raw.cursor(query, org, prefetch=_AT_ONCE):
+            yield _seen(row)
+
+
+async def removals(connection: AsyncConnection, org: str) -> AsyncIterator[Removal]:
+    """By number."""
+    async for row in await connection.stream(_REMOVALS, {"org": org}):
+        yield Removal(
+            number=row.number,
+            ticket=row.ticket_id,
+            version=row.version,
+            hash=row.hash,
+            places=row.places,
+            resolved_at=row.resolved_at,
+            removed_at=row.removed_at,
+            retention_days=row.retention_days,
+            seal=row.seal,
+        )
+
+
+async def standings(connection: AsyncConnection, org: str) -> AsyncIterator[Standing]:
+    """The org's tickets by number."""
+    async for row in await connection.stream(_TICKETS, {"org": org}):
+        yield Standing(ticket_of(row), row.hash, row.seal, (row.members or 0, row.members_recovered or 0))
+
+
+def _seen(row: Any) -> Seen:
+    ticket, version, id, type, at, actor, body, evidence, hash, place, head = row
+    said = Line(id, type, version, at, _actor(actor), body, evidence and decode(evidence), hash)
+    return Seen(ticket, version, id, said, hash, place, head)
+
+
+@lru_cache(maxsize=4096)
+def _actor(stored: str) -> Actor:
+    return actor_of(decode(stored))

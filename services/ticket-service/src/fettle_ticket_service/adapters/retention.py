@@ -1,0 +1,95 @@
+"""What has been resolved for longer than its org keeps it goes, with its timeline, a batch at a time."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters.copying import Row, copy_rows
+from fettle_ticket_service.adapters.tables import GAP, REMOVED
+from fettle_ticket_service.domain.chain import ChainKeys
+from fettle_ticket_service.domain.removals import Gap, Removal, gaps_after, sealed
+
+_LOCK = text("SELECT policy FROM org WHERE org = :org AND NOT deleted FOR UPDATE")
+_DUE = text("""
+    SELECT id, number, version, hash, resolved_at FROM ticket
+    WHERE org = :org AND state = 'resolved' AND resolved_at <= :before ORDER BY resolved_at LIMIT :at_most
+""")
+_TAKE_ENTRIES = text("""
+    DELETE FROM entry WHERE ticket_id = ANY(CAST(:tickets AS uuid[])) RETURNING ticket_id, place, head
+""")
+_TAKE_SEARCH = text("DELETE FROM ticket_search WHERE ticket_id = ANY(CAST(:tickets AS uuid[]))")
+_TAKE_TICKETS = text("DELETE FROM ticket WHERE id = ANY(CAST(:tickets AS uuid[]))")
+_TAKE_GAPS = text("""
+    DELETE FROM chain_gap WHERE org = :org AND first IN (
+        SELECT before.first FROM unnest(CAST(:places AS bigint[])) AS taken (place)
+        CROSS JOIN LATERAL (
+            SELECT first, last FROM chain_gap WHERE org = :org AND first < taken.place ORDER BY first DESC LIMIT 1
+        ) AS before WHERE before.last = taken.place - 1
+        UNION ALL
+        SELECT behind.first FROM unnest(CAST(:places AS bigint[])) AS taken (place)
+        JOIN chain_gap AS behind ON behind.org = :org AND behind.first = taken.place + 1
+    ) RETURNING first, last, head, seal
+""")
+"""The gaps that touch one of the places."""
+_GAP_COLUMNS = tuple(column.name for column in GAP.columns)
+_REMOVED_COLUMNS = tuple(column.name for column in REMOVED.columns)
+_COUNT = text("UPDATE org SET resolved = resolved - :removed WHERE org = :org")
+
+
+async def remove_due(connection: AsyncConnection, org: str, keys: ChainKeys, now: datetime, at_most: int) -> int:
+    """Removes up to `at_most` tickets, those first that were resolved first, under the org's lock; returns how many."""
+    policy = await connection.scalar(_LOCK, {"org": org})
+    if policy is None:
+        return 0
+    days = TicketPolicy.model_validate(policy).retention_days
+    wanted = {"org": org, "before": now - timedelta(days=days), "at_most": at_most}
+    due = (await connection.execute(_DUE, wanted)).all()
+    if due:
+        await _remove(connection, org, keys, [_removal(row, now, days) for row in due])
+    return len(due)
+
+
+async def _remove(connection: AsyncConnection, org: str, keys: ChainKeys, removals: Sequence[Removal]) -> None:
+    tickets = {"tickets": [removal.ticket for removal in removals]}
+    taken = (await connection.execute(_TAKE_ENTRIES, tickets)).all()
+    places = Counter(row.ticket_id for row in taken if row.place is not None)
+    noted = [replace(removal, places=places[removal.ticket]) for removal in removals]
+    await copy_rows(connection, REMOVED, _REMOVED_COLUMNS, [_row(org, sealed(note, org, keys)) for note in noted])
+    await _widen_gaps(connection, org, keys, {row.place: row.head for row in taken if row.place is not None})
+    await connection.execute(_TAKE_SEARCH, tickets)
+    await connection.execute(_TAKE_TICKETS, tickets)
+    await connection.execute(_COUNT, {"org": org, "removed": len(removals)})
+
+
+async def _widen_gaps(connection: AsyncConnection, org: str, keys: ChainKeys, heads: Mapping[int, str]) -> None:
+    if not heads:
+        return
+    rows = await connection.execute(_TAKE_GAPS, {"org": org, "places": list(heads)})
+    touching = [Gap(first=row.first, last=row.last, head=row.head, seal=row.seal) for row in rows]
+    joined = (sealed(gap, org, keys) for gap in gaps_after(touching, heads))
+    rows_now = [(org, gap.first, gap.last, gap.head, gap.seal) for gap in joined]
+    await copy_rows(connection, GAP, _GAP_COLUMNS, rows_now)
+
+
+def _removal(row: Any, now: datetime, days: int) -> Removal:
+    return Removal(
+        number=row.number,
+        ticket=row.id,
+        version=row.version,
+        hash=row.hash,
+        places=0,
+        resolved_at=row.resolved_at,
+        removed_at=now,
+        retention_days=days,
+    )
+
+
+def _row(org: str, note: Removal) -> Row:
+    last = (note.version, note.hash, note.places)
+    return org, note.number, note.ticket, *last, note.resolved_at, note.removed_at, note.retention_days, note.seal

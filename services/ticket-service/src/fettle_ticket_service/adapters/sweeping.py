@@ -1,0 +1,63 @@
+"""Retention at work: once an hour, on any number of replicas."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from fettle_chassis.database import Database
+from fettle_chassis.patience import patiently
+from fettle_chassis.service import Part
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_ticket_service import metrics
+from fettle_ticket_service.adapters import orgs, retention
+from fettle_ticket_service.domain.chain import ChainKeys
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 3600.0
+AT_MOST = 50
+"""Tickets per transaction: as long as it lasts, commands on the org wait."""
+
+
+class Retention(Part):
+    """Removes what is due. Rests after every batch for as long as it took, so that commands go on. A database that is
+    away for an hour stops the service."""
+
+    name = "retention"
+
+    def __init__(self, database: Database, keys: ChainKeys, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            await patiently(self.sweep, within_s=EVERY_S)
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> int:
+        """Removes all that is due, org by org; returns how many tickets went."""
+        async with self._database.reading() as connection:
+            names = await orgs.living(connection)
+        total = 0
+        for org in names:
+            removed = await self._sweep(org)
+            if removed:
+                log.info("tickets.removed", org=org, tickets=removed)
+            total += removed
+        return total
+
+    async def _sweep(self, org: str) -> int:
+        total = 0
+        while True:
+            began = time.monotonic()
+            async with unit_of_work(self._database) as work:
+                removed = await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST)
+            metrics.REMOVED.inc(removed)
+            total += removed
+            if removed < AT_MOST:
+                return total
+            await asyncio.sleep(time.monotonic() - began)

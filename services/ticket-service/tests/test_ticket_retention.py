@@ -1,0 +1,174 @@
+"""What was resolved long ago goes, whole and in small batches; what is on record then can still be verified."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from ticket_api import Api
+from ticket_desk import ANN, KEYS, NOON, opening
+from ticket_door import Door, asked, numbered
+from ticket_tampering import TABLES, findings, tamper, write_history
+
+from fettle_chassis.tokens import Role
+from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters import orgs
+from fettle_ticket_service.adapters.sweeping import AT_MOST, Retention
+from fettle_ticket_service.domain import commands
+from fettle_ticket_service.domain.removals import Gap, gaps_after
+from fettle_ticket_service.domain.verifying import Wrong
+
+YEAR = timedelta(days=365)
+
+
+def sweeper(door: Door) -> Retention:
+    return Retention(door.database, KEYS, lambda: door.now)
+
+
+async def resolve(door: Door, *numbers: int, org: str = "acme") -> None:
+    for number in numbers:
+        await door.ask_one(asked(commands.Resolve(actor=ANN), org=org, ticket=numbered(number)))
+
+
+async def numbers(door: Door, org: str = "acme") -> list[int]:
+    return [row.number for row in await door.rows("SELECT number FROM ticket WHERE org = :org ORDER BY 1", org=org)]
+
+
+@pytest.mark.rule("TS-64")
+async def test_a_ticket_goes_when_its_time_is_over_and_not_a_millisecond_before(door: Door) -> None:
+    await write_history(door)
+    await resolve(door, 1)
+    door.now = NOON + YEAR - timedelta(milliseconds=1)
+    assert await sweeper(door).sweep() == 0
+    door.now = NOON + YEAR
+    assert await sweeper(door).sweep() == 3
+    assert (await numbers(door), await numbers(door, "globex")) == ([3], [1, 3])
+    left = {table: (await door.rows(f"SELECT count(*) FROM {table}"))[0][0] for table in TABLES}
+    assert left == {
+        "org": 2,
+        "ticket": 3,
+        "ticket_search": 3,
+        "checklist_member": 6,
+        "entry": 9,
+        "removed_ticket": 3,
+        "chain_gap": 5,
+    }
+
+
+@pytest.mark.rule("TS-64")
+async def test_each_org_keeps_as_long_as_it_says(door: Door) -> None:
+    await write_history(door)
+    async with door.work() as work:
+        await orgs.set_policy(work.connection, "globex", TicketPolicy(retention_days=5))
+    door.now = NOON + timedelta(days=5)
+    assert await sweeper(door).sweep() == 1
+    assert (await numbers(door), await numbers(door, "globex")) == ([1, 2, 3], [1, 3])
+
+
+@pytest.mark.rule("TS-64")
+async def test_what_is_not_resolved_never_goes_and_numbers_are_not_used_again(door: Door) -> None:
+    await write_history(door)
+    await resolve(door, 1, 3)
+    door.now += 3 * YEAR
+    await door.ask_one(asked(commands.Reopen(actor=ANN), ticket=numbered(3)))
+    await sweeper(door).sweep()
+    assert await numbers(door) == [3]
+    opened = await door.ask_one(asked())
+    assert opened.ticket is not None
+    assert opened.ticket.number == 4
+    [counts] = await door.rows("SELECT open, in_progress, resolved FROM org WHERE org = 'acme'")
+    assert tuple(counts) == (2, 0, 0)
+
+
+@pytest.mark.rule("TS-64")
+async def test_any_number_of_replicas_remove_each_ticket_once(door: Door) -> None:
+    many = 2 * AT_MOST + 7
+    await door.ask(*(asked(opening()) for _ in range(many)))
+    await resolve(door, *range(1, many + 1, 2))
+    door.now += YEAR
+    removed = await asyncio.gather(*(sweeper(door).sweep() for _ in range(3)))
+    assert sum(removed) == (many + 1) // 2
+    assert await numbers(door) == list(range(2, many + 1, 2))
+    found, verification = await findings(door.database)
+    assert (found, verification.removed) == ([], (many + 1) // 2)
+
+
+@pytest.mark.rule("TS-64", "TS-61")
+async def test_what_retention_removed_is_told_from_what_others_removed(door: Door) -> None:
+    await write_history(door)
+    door.now += YEAR
+    await sweeper(door).sweep()
+    await resolve(door, 1)
+    found, verification = await findings(door.database)
+    assert (found, verification.tickets, verification.removed) == ([], 2, 1)
+    await tamper(door, "DELETE FROM removed_ticket WHERE org = 'acme'")
+    assert {finding.wrong for finding in (await findings(door.database))[0]} == {
+        Wrong.TICKET_MISSING,
+        Wrong.CHAIN_BROKEN,
+    }
+    for alteration in ("places = places + 1", "removed_at = resolved_at", "number = 33", "version = 1"):
+        await tamper(door, f"UPDATE removed_ticket SET {alteration} WHERE org = 'globex'")
+        assert Wrong.REMOVAL_ALTERED in {finding.wrong for finding in (await findings(door.database, "globex"))[0]}
+
+
+@pytest.mark.rule("TS-64")
+async def test_many_sweeps_leave_few_gaps(door: Door) -> None:
+    await door.ask(*(asked(opening()) for _ in range(40)))
+    for number in range(1, 41):
+        await resolve(door, number)
+        door.now += timedelta(days=1)
+    for _ in range(40):
+        door.now += timedelta(days=10)
+        await sweeper(door).sweep()
+    [gap] = await door.rows("SELECT first, last FROM chain_gap")
+    assert tuple(gap) == (1, 80)
+    await door.ask_one(asked())
+    assert (await findings(door.database))[0] == []
+
+
+@pytest.mark.rule("TS-64")
+def test_neighbouring_gaps_become_one() -> None:
+    before = [Gap(first=1, last=4, head="h4", seal="s"), Gap(first=9, last=9, head="h9", seal="s")]
+    after = gaps_after(before, {5: "h5", 8: "h8", 12: "h12", 11: "h11"})
+    assert [(gap.first, gap.last, gap.head) for gap in after] == [(1, 5, "h5"), (8, 9, "h9"), (11, 12, "h12")]
+
+
+@pytest.mark.rule("TS-65")
+async def test_verification_by_http_says_how_far_it_is_what_it_found_and_how_much_it_saw(api: Api, door: Door) -> None:
+    await write_history(door)
+    sound = await api.verified()
+    assert sound == [
+        {
+            "verified": {
+                "sound": True,
+                "entries": 9,
+                "entries_before_chains": 0,
+                "tickets": 3,
+                "removed_tickets": 0,
+                "findings": {},
+            }
+        }
+    ]
+    await tamper(door, "UPDATE entry SET body = 'No.' WHERE org = 'acme' AND body = 'Called the vendor.'")
+    found, verified = await api.verified()
+    assert found["finding"]["wrong"] == "entry_altered"
+    assert (found["finding"]["number"], found["finding"]["version"]) == (3, 2)
+    assert verified["verified"]["findings"] == {"entry_altered": 1}
+    assert (await api.call("GET", "/tickets/verify", role=Role.VIEWER, org="globex")).status_code == 404
+
+
+@pytest.mark.rule("TS-65")
+async def test_what_others_saw_is_compared_by_http(api: Api, door: Door) -> None:
+    await write_history(door)
+    events = [event.data for event in await door.events() if event.key.startswith("acme/")]
+    seen = [
+        {"ticket": each["ticket"]["id"], "version": each["entry"]["version"], "hash": each["entry"]["hash"]}
+        for each in events
+    ]
+    answer = await api.call("POST", "/tickets/verify", {"seen": seen}, role=Role.VIEWER)
+    assert answer.json() == {"compared": 9, "findings": []}
+    seen[3]["hash"] = "k1:other"
+    answer = await api.call("POST", "/tickets/verify", {"seen": seen}, role=Role.VIEWER)
+    [finding] = answer.json()["findings"]
+    assert (finding["wrong"], finding["version"]) == ("entry_altered", seen[3]["version"])
+    too_many = await api.call("POST", "/tickets/verify", {"seen": seen[:1] * 2001}, role=Role.VIEWER)
+    assert too_many.status_code == 400
