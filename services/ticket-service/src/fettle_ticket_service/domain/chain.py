@@ -29,7 +29,8 @@ NOTHING = ""
 """What stands before the first link of a chain."""
 
 _SEALED = attrgetter(*(name for name in Ticket.__struct_fields__ if name != "checklist"))
-_encode = Encoder(order="sorted").encode
+_encode = Encoder().encode
+_sorted = Encoder(order="sorted").encode
 _ODD_NUMBER = re.compile(rb"\de|-0\.0")
 
 
@@ -124,8 +125,8 @@ def _plain(evidence: Mapping[str, Any] | None) -> bytes:
     knows no negative zero and does not keep the order of names."""
     if evidence is None:
         return b""
-    text = _encode(evidence)
-    return _encode(_digits(evidence)) if _ODD_NUMBER.search(text) else text
+    text = _sorted(evidence)
+    return _sorted(_digits(evidence)) if _ODD_NUMBER.search(text) else text
 
 
 def _digits(value: Any) -> Any:
