@@ -1,6 +1,7 @@
 """Answers of the handler as HTTP says them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Response
 from pydantic_core import from_json
@@ -45,6 +46,17 @@ def response(answer: Answer) -> Response:
     reopened = answer.reason == Because.INSIDE_WINDOW
     created = answer.verb is Verb.OPEN and answer.outcome is Outcome.APPLIED and not reopened
     return Response(answer.body, 201 if created else 200, media_type="application/json")
+
+
+def outcome(answer: Answer) -> dict[str, Any]:
+    """What became of one of many: its state and version if there is such a ticket, and why it was refused."""
+    said: dict[str, Any] = {"outcome": answer.outcome, "status": 200}
+    if answer.ticket is not None:
+        said |= {"state": answer.ticket.state, "version": answer.ticket.version}
+    if answer.outcome is Outcome.REJECTED:
+        refusal = problem(answer)
+        said |= {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
+    return said
 
 
 def problem(answer: Answer) -> Problem:

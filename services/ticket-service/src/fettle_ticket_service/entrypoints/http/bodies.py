@@ -1,6 +1,7 @@
 """What writes carry. Limits are the domain's to check: its answer names the rule."""
 
 import re
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -9,6 +10,9 @@ from fettle_chassis.http import keepable
 from fettle_contracts.message import Message
 from fettle_contracts.people import Link, Subject
 from fettle_contracts.ticket_policy import LINK_PATTERNS_LIMIT, LinkPattern, Pattern, TicketPolicy, Url
+
+BULK_MAX = 200
+"""Tickets in one request."""
 
 
 class OpenBody(Message):
@@ -31,6 +35,24 @@ class MoveBody(Message):
 
 class CommentBody(Message):
     comment: str = ""
+
+
+class BulkAction(StrEnum):
+    """What can be done to many tickets at once."""
+
+    START = "start"
+    MOVE_TO_OPEN = "move-to-open"
+    RESOLVE = "resolve"
+    REOPEN = "reopen"
+    COMMENT = "comment"
+
+
+class BulkBody(Message):
+    """`comment` is said on each ticket, along with the move or as all there is to do."""
+
+    action: BulkAction
+    numbers: Annotated[tuple[int, ...], Field(min_length=1, max_length=BULK_MAX)]
+    comment: str | None = None
 
 
 class DescriptionBody(Message):

@@ -1,6 +1,6 @@
 """Where requests are dealt with: the handler that Kafka uses too, and the database to read from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated
@@ -53,23 +53,40 @@ class Desk:
 
         Raises Problem 422 when the same key came before with something else to do.
         """
-        asked = Asked(
+        [answer] = await self._carry_out([self._asked(caller, identity, identity.key, command, ticket)])
+        return answer
+
+    async def ask_each(
+        self, caller: Caller, identity: RequestIdentity, command: Command, numbers: Sequence[int]
+    ) -> list[Answer]:
+        """Carries out one command on each of several tickets, in one transaction; an answer each, as for one alone."""
+        keys = [identity.key and f"{identity.key}/{number}" for number in numbers]
+        tickets = [TicketRef(number=number) for number in numbers]
+        pairs = zip(keys, tickets, strict=True)
+        return await self._carry_out([self._asked(caller, identity, key, command, ticket) for key, ticket in pairs])
+
+    def _asked(
+        self, caller: Caller, identity: RequestIdentity, key: str | None, command: Command, ticket: TicketRef | None
+    ) -> Asked:
+        return Asked(
             org=caller.org,
             source=SOURCE,
-            id=identity.key or str(self.new_id()),
+            id=key or str(self.new_id()),
             command=command,
             ticket=ticket,
             fingerprint=blake2b(repr((ticket, command)).encode(), digest_size=16).digest(),
             traceparent=identity.traceparent,
             keep_answer=True,
         )
+
+    async def _carry_out(self, batch: Sequence[Asked]) -> list[Answer]:
         async with unit_of_work(self.database) as work:
-            [answer] = await self.handler(work, [asked])
-        if answer.fingerprint != asked.fingerprint:
+            answers = await self.handler(work, batch)
+        if any(answer.fingerprint != asked.fingerprint for answer, asked in zip(answers, batch, strict=True)):
             raise Problem(
                 422, ProblemCode.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key came before with another request."
             )
-        return answer
+        return answers
 
 
 def actor_of(caller: Caller) -> Actor:

@@ -1,7 +1,8 @@
 """Opening, moving and editing tickets by HTTP."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 
@@ -10,8 +11,16 @@ from fettle_chassis.tokens import Caller
 from fettle_contracts.problems import ProblemCode
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.values import TicketRef
-from fettle_ticket_service.entrypoints.http.answers import response
-from fettle_ticket_service.entrypoints.http.bodies import CommentBody, DescriptionBody, LinksBody, MoveBody, OpenBody
+from fettle_ticket_service.entrypoints.http.answers import outcome, response
+from fettle_ticket_service.entrypoints.http.bodies import (
+    BulkAction,
+    BulkBody,
+    CommentBody,
+    DescriptionBody,
+    LinksBody,
+    MoveBody,
+    OpenBody,
+)
 from fettle_ticket_service.entrypoints.http.desk import (
     Desk,
     Identity,
@@ -26,6 +35,12 @@ from fettle_ticket_service.entrypoints.translation import links_of, space_of, su
 router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
 
 IfMatch = Annotated[str | None, Header()]
+_MOVES: Mapping[BulkAction, type[commands.Move]] = {
+    BulkAction.START: commands.Start,
+    BulkAction.MOVE_TO_OPEN: commands.MoveToOpen,
+    BulkAction.RESOLVE: commands.Resolve,
+    BulkAction.REOPEN: commands.Reopen,
+}
 _VERSION = re.compile(r'"(\d{1,9})"')
 
 
@@ -43,6 +58,15 @@ async def open_ticket(caller: Operator, desk: TheDesk, identity: Identity, body:
         dedup_key=body.dedup_key,
     )
     return response(await desk.ask(caller, identity, command))
+
+
+@router.post("/bulk")
+async def bulk(caller: Operator, desk: TheDesk, identity: Identity, body: BulkBody) -> dict[str, list[dict[str, Any]]]:
+    """The same done to up to 200 tickets, in the order given; one that is named twice is met twice. `items` has each
+    ticket's own outcome: `applied`, `unchanged`, or `rejected` with the problem that it would be alone."""
+    answers = await desk.ask_each(caller, identity, _bulk_command(caller, body), [max(n, 0) for n in body.numbers])
+    pairs = zip(body.numbers, answers, strict=True)
+    return {"items": [{"number": number, **outcome(answer)} for number, answer in pairs]}
 
 
 @router.post("/{number}/start")
@@ -110,6 +134,13 @@ async def set_links(
     """Replaces all links; `If-Match` as for the description, if it is given."""
     command = commands.SetLinks(actor=actor_of(caller), links=links_of(body.links), description_version=_seen(if_match))
     return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
+
+
+def _bulk_command(caller: Caller, body: BulkBody) -> commands.Command:
+    actor = actor_of(caller)
+    if body.action is BulkAction.COMMENT:
+        return commands.Comment(actor=actor, text=body.comment or "")
+    return _MOVES[body.action](actor=actor, comment=body.comment)
 
 
 async def _move(
