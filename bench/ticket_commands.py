@@ -78,7 +78,9 @@ async def _forget_all(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("TRUNCATE ticket, ticket_search, checklist_member, entry, command, outbox")
-        await connection.execute("UPDATE org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = ''")
+        await connection.execute(
+            "UPDATE org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = ''"
+        )
     finally:
         await connection.close()
 
