@@ -42,8 +42,8 @@ def installation() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[None]:
-    """Both processes, ready."""
+def running(environment: Mapping[str, str]) -> Iterator[dict[str, int]]:
+    """Both processes, ready; their pids by role."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FETTLE_")}
     processes = [
         subprocess.Popen(
@@ -56,7 +56,7 @@ def running(environment: Mapping[str, str]) -> Iterator[None]:
     try:
         for role in _ROLES.values():
             _wait_ready(f"http://127.0.0.1:{environment[role]}/readyz")
-        yield
+        yield dict(zip(reversed(_ROLES), (process.pid for process in processes), strict=True))
     finally:
         for process in processes:
             process.terminate()
