@@ -108,6 +108,21 @@ async def test_a_role_allows_what_it_is_for(world: World, role: str, allowed: se
     assert {status for deed, status in statuses.items() if deed not in allowed} <= {403}
 
 
+async def last_told(world: World, org: str) -> Org:
+    """The latest that was said of the org, once it is that it was deleted."""
+    consumer = build_consumer(world.settings, world.settings.topic(ORGS), client_id="test")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                record = await consumer.getone()
+                told = Org.from_json(from_record(record.headers, record.key, record.value).data)
+                if told.org == org and told.deleted:
+                    return told
+    finally:
+        await consumer.stop()
+
+
 @pytest.mark.rule("AC-6")
 async def test_a_new_org_is_told_to_the_services_signed_and_again_when_repeated(new_world: World) -> None:
     body = {"org": "acme", "name": "Acme Corp"}
@@ -127,6 +142,33 @@ async def test_a_new_org_is_told_to_the_services_signed_and_again_when_repeated(
     assert all(Org.from_json(event.data).name == "Acme Corp" for event in events)
     verifier = Verifier(new_world.settings.signing_keys)
     assert all(isinstance(verifier.verify_event(event, datetime.now(UTC)), Verified) for event in events)
+
+
+@pytest.mark.rule("AC-9")
+async def test_an_org_is_deleted_for_good_and_only_when_its_name_is_repeated(new_world: World) -> None:
+    admin, operator = await new_world.token("acme"), await new_world.token("acme", "operator")
+    other = await new_world.token("globex")
+    path = "/api/v1/orgs/acme"
+    assert (await new_world.call("DELETE", path, operator, params={"confirm": "acme"})).status_code == 403
+    assert (await new_world.call("DELETE", path, other, params={"confirm": "acme"})).status_code == 404
+    for query in ({}, {"confirm": "globex"}):
+        asked = await new_world.call("DELETE", path, admin, params=query)
+        assert (asked.status_code, asked.json()["field"]) == (409, "confirm")
+        assert f"{path}/tickets/export?timeline=true" in asked.json()["detail"]
+    assert (await new_world.call("GET", f"{path}/tickets", admin)).status_code == 200
+    await new_world.sign_in("acme")
+    assert (await new_world.call("DELETE", path, admin, params={"confirm": "acme"})).status_code == 204
+    for token in (admin, operator):
+        assert (await new_world.call("GET", f"{path}/tickets", token)).status_code == 401
+    assert (await new_world.http.get("/orgs/acme/tickets")).status_code in (303, 401)
+    again = await new_world.call("DELETE", path, BOOTSTRAP, params={"confirm": "acme"})
+    mint = await new_world.call("POST", f"{path}/tokens", BOOTSTRAP, json={"role": "admin"})
+    anew = await new_world.call("POST", "/api/v1/orgs", BOOTSTRAP, json={"org": "acme"})
+    assert [answer.status_code for answer in (again, mint, anew)] == [404, 404, 409]
+    orgs = await new_world.call("GET", "/api/v1/orgs", BOOTSTRAP)
+    assert [org["org"] for org in orgs.json()["items"]] == ["globex"]
+    told = await last_told(new_world, "acme")
+    assert (told.deleted, told.name) == (True, "Acme")
 
 
 @pytest.mark.rule("AC-7")

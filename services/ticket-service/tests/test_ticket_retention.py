@@ -110,6 +110,25 @@ async def test_what_retention_removed_is_told_from_what_others_removed(door: Doo
         assert Wrong.REMOVAL_ALTERED in {finding.wrong for finding in (await findings(door.database, "globex"))[0]}
 
 
+@pytest.mark.rule("TS-68")
+async def test_a_deleted_org_leaves_nothing_but_that_it_was_there(door: Door) -> None:
+    await write_history(door)
+    door.now += YEAR
+    await sweeper(door).sweep()
+    await door.ask(*(asked(opening()) for _ in range(AT_MOST + 3)))
+    async with door.work() as work:
+        await orgs.take_in(work.connection, [("acme", "Acme", True, door.now)])
+    assert await sweeper(door).sweep() == AT_MOST + 3 + 2
+    for table in (*TABLES[1:], "command"):
+        if table != "checklist_member":
+            assert (await door.rows(f"SELECT count(*) FROM {table} WHERE org = 'acme'"))[0][0] == 0, table
+    assert await numbers(door, "globex") == [1, 3]
+    assert (await door.rows("SELECT count(*) FROM checklist_member"))[0][0] == 3
+    assert (await door.ask_one(asked())).reason == "org_unknown"
+    assert await sweeper(door).sweep() == 0
+    assert (await findings(door.database, "globex"))[0] == []
+
+
 @pytest.mark.rule("TS-64")
 async def test_many_sweeps_leave_few_gaps(door: Door) -> None:
     await door.ask(*(asked(opening()) for _ in range(40)))

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
 from fettle_chassis.signing import Signer
-from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.identity import check_org
 from fettle_contracts.orgs import ORG, Org
@@ -16,24 +16,46 @@ from fettle_contracts.topics import ORGS
 
 SOURCE = "fettle/console"
 
+_DELETE = text("""
+    UPDATE org SET deleted_at = :now WHERE org = :org AND deleted_at IS NULL RETURNING name, created_at
+""")
+
+
+class NameTaken(Exception):
+    """An org of that name was deleted. Its name is not used again: what others still know of it would be another's."""
+
 
 class Orgs:
-    """The orgs of this installation."""
+    """The orgs of this installation. A deleted one is not there any more, to any question."""
 
     def __init__(self, database: Database, signer: Signer) -> None:
         self._database, self._signer = database, signer
 
     async def create(self, work: UnitOfWork, org: str, name: str, now: datetime) -> tuple[Org, bool]:
         """The org, and whether it is new. One that exists stays as it is, its name too, and is told again, so that
-        calling this twice also mends a topic that lost the message."""
+        calling this twice also mends a topic that lost the message. Raises NameTaken."""
         inserted = await work.connection.execute(
-            text("INSERT INTO org VALUES (:org, :name, :now) ON CONFLICT (org) DO NOTHING"),
+            text("INSERT INTO org (org, name, created_at) VALUES (:org, :name, :now) ON CONFLICT (org) DO NOTHING"),
             {"org": org, "name": name, "now": now},
         )
         row = (await work.connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one()
+        if row.deleted_at is not None:
+            raise NameTaken(org)
         present = Org(org=row.org, name=row.name, created_at=row.created_at)
         work.publish(Outgoing.of(self._told(present, now), ORGS))
         return present, inserted.rowcount > 0
+
+    async def delete(self, org: str, now: datetime) -> bool:
+        """Ends the org with its tokens and sessions, and tells the services; False when there is no such org."""
+        async with unit_of_work(self._database) as work:
+            row = (await work.connection.execute(_DELETE, {"org": org, "now": now})).one_or_none()
+            if row is None:
+                return False
+            await work.connection.execute(text("DELETE FROM token WHERE org = :org"), {"org": org})
+            await work.connection.execute(text("DELETE FROM session WHERE org = :org"), {"org": org})
+            gone = Org(org=org, name=row.name, created_at=row.created_at, deleted=True)
+            work.publish(Outgoing.of(self._told(gone, now), ORGS))
+        return True
 
     async def get(self, org: str) -> Org | None:
         """None also for what can be no org's name: a path may hold any text."""
@@ -42,12 +64,13 @@ class Orgs:
         except ValueError:
             return None
         async with self._database.reading() as connection:
-            row = (await connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one_or_none()
+            query = text("SELECT * FROM org WHERE org = :org AND deleted_at IS NULL")
+            row = (await connection.execute(query, {"org": org})).one_or_none()
         return Org(org=row.org, name=row.name, created_at=row.created_at) if row else None
 
     async def page(self, after: str, limit: int) -> list[Org]:
         """Up to `limit` orgs after `after`, by name of the org."""
-        query = text("SELECT * FROM org WHERE org > :after ORDER BY org LIMIT :limit")
+        query = text("SELECT * FROM org WHERE org > :after AND deleted_at IS NULL ORDER BY org LIMIT :limit")
         async with self._database.reading() as connection:
             rows = await connection.execute(query, {"after": after, "limit": limit})
             return [Org(org=row.org, name=row.name, created_at=row.created_at) for row in rows]

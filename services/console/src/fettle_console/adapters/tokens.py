@@ -86,6 +86,11 @@ class Tokens:
             self._remembered.pop(revoked, None)
         return revoked is not None
 
+    def forget(self, org: str) -> None:
+        """Remembers no token of an org that was deleted."""
+        for token_hash in [known for known, (_, token) in self._remembered.items() if token.org == org]:
+            del self._remembered[token_hash]
+
 
 def _token(row: Row[Any]) -> Token:
     created_at: datetime = row.created_at

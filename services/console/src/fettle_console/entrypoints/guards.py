@@ -11,7 +11,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller, Role
 from fettle_console import metrics
 from fettle_console.console import Console, TheConsole
-from fettle_console.domain.access import Admitted, Answer, Forbidden, enter
+from fettle_console.domain.access import Admitted, Answer, Forbidden, administer, enter
 from fettle_console.domain.credentials import Bearer
 from fettle_contracts.problems import ProblemCode
 
@@ -70,6 +70,14 @@ def needs(role: Role) -> Any:
         admitted(enter(holder, org, role))
 
     return Depends(check)
+
+
+async def administrator(org: str, holder: Bearer, console: Console) -> str:
+    """Who acts. Raises `Problem` 404 for an org that does not exist, to the installation's own token too."""
+    actor = admitted(administer(holder, org))
+    if await console.orgs.get(org) is None:
+        raise no_such_org()
+    return actor
 
 
 async def _member(org: str, holder: Holder) -> Caller:

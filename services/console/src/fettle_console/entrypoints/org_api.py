@@ -7,16 +7,18 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, Field
 
 from fettle_chassis.answers import Answer
-from fettle_chassis.http import IdempotencyKey
+from fettle_chassis.http import IdempotencyKey, Problem
 from fettle_chassis.tokens import Caller
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
+from fettle_console.adapters.orgs import NameTaken
 from fettle_console.console import TheConsole
 from fettle_console.domain.access import found
-from fettle_console.entrypoints.guards import Holder, admitted
+from fettle_console.entrypoints.guards import Holder, administrator, admitted, no_such_org
 from fettle_console.entrypoints.writes import LineOfText, once
 from fettle_contracts.identity import OrgName, check_org
 from fettle_contracts.message import Message
+from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import Instant
 
 router = APIRouter(prefix="/api/v1/orgs", tags=["orgs"])
@@ -57,7 +59,11 @@ async def create_org(new: NewOrg, holder: Holder, console: TheConsole, key: Idem
     actor = admitted(found(holder))
 
     async def write(work: UnitOfWork) -> Written:
-        org, is_new = await console.orgs.create(work, new.org, new.name.strip() or new.org, console.now())
+        try:
+            org, is_new = await console.orgs.create(work, new.org, new.name.strip() or new.org, console.now())
+        except NameTaken:
+            message = "An org of this name was deleted; names are not used again."
+            raise Problem(409, ProblemCode.CONFLICT, message, field="org") from None
         view = OrgView(org=org.org, name=org.name, created_at=org.created_at)
         answer = Answer(201 if is_new else 200, view.to_dict())
         return Written(answer, again=answer)
@@ -80,3 +86,19 @@ async def list_orgs(
         orgs = await console.orgs.page(cursor, limit + 1)
     page = [OrgView(org=org.org, name=org.name, created_at=org.created_at) for org in orgs[:limit]]
     return OrgPage(items=tuple(page), next_cursor=page[-1].org if len(orgs) > limit else None)
+
+
+@router.delete("/{org}", status_code=204)
+async def delete_org(org: str, holder: Holder, console: TheConsole, confirm: str | None = None) -> None:
+    """Delete an org for good: its tokens end at once, nothing of it is judged or run any more, and its tickets are
+    removed. `confirm` repeats its name; without it nothing happens, and the answer says where to export first."""
+    await administrator(org, holder, console)
+    if confirm != org:
+        message = (
+            f"This removes all tickets of {org} for good. Export them first, from "
+            f"/api/v1/orgs/{org}/tickets/export?timeline=true, then delete with ?confirm={org}."
+        )
+        raise Problem(409, ProblemCode.CONFLICT, message, field="confirm")
+    if not await console.orgs.delete(org, console.now()):
+        raise no_such_org()
+    console.tokens.forget(org)

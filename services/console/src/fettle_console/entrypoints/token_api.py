@@ -15,18 +15,16 @@ from fettle_chassis.http import IdempotencyKey, Problem
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
-from fettle_console.console import Console, TheConsole
-from fettle_console.domain.access import administer
+from fettle_console.console import TheConsole
 from fettle_console.domain.credentials import (
     DEFAULT_LIFE,
     LONGEST_LIFE,
     SECRET_BYTES,
-    Bearer,
     Token,
     hash_of,
     token_text,
 )
-from fettle_console.entrypoints.guards import Holder, admitted, no_such_org
+from fettle_console.entrypoints.guards import Holder, administrator
 from fettle_console.entrypoints.writes import LineOfText, once
 from fettle_contracts.message import Message
 from fettle_contracts.problems import ProblemCode
@@ -78,7 +76,7 @@ async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsol
     without its text, which stands in the first answer only, as nothing but its hash is kept. Who has lost that answer
     revokes the token by its `id` and mints another one under another key.
     """
-    actor = await _administrator(org, holder, console)
+    actor = await administrator(org, holder, console)
 
     async def write(work: UnitOfWork) -> Written:
         text = token_text(secrets.token_bytes(SECRET_BYTES))
@@ -99,7 +97,7 @@ async def list_tokens(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> TokenPage:
     """The org's tokens, oldest first, those that have ended too."""
-    await _administrator(org, holder, console)
+    await administrator(org, holder, console)
     tokens = await console.tokens.page(org, cursor, limit + 1)
     page = [_shown(token) for token in tokens[:limit]]
     return TokenPage(items=tuple(page), next_cursor=page[-1].id if len(tokens) > limit else None)
@@ -108,17 +106,9 @@ async def list_tokens(
 @router.delete("/{id}", status_code=204)
 async def revoke_token(org: str, id: UUID, holder: Holder, console: TheConsole) -> None:
     """Revoke a token; sessions of people who signed in with it end too."""
-    await _administrator(org, holder, console)
+    await administrator(org, holder, console)
     if not await console.tokens.revoke(org, id):
         raise Problem(404, ProblemCode.NOT_FOUND, "The org has no such token.")
-
-
-async def _administrator(org: str, holder: Bearer, console: Console) -> str:
-    """Who acts. Raises `Problem` 404 for an org that does not exist, to the installation's own token too."""
-    actor = admitted(administer(holder, org))
-    if await console.orgs.get(org) is None:
-        raise no_such_org()
-    return actor
 
 
 def _token(org: str, new: NewToken, actor: str, now: datetime) -> Token:

@@ -37,6 +37,19 @@ _TAKE_GAPS = text("""
     ) RETURNING first, last, head, seal
 """)
 """The gaps that touch one of the places."""
+_OF_DELETED = text("""
+    SELECT org FROM org WHERE deleted AND (
+        EXISTS (SELECT FROM ticket WHERE ticket.org = org.org)
+        OR EXISTS (SELECT FROM removed_ticket WHERE removed_ticket.org = org.org)
+        OR EXISTS (SELECT FROM command WHERE command.org = org.org)
+    ) ORDER BY org
+""")
+_SOME_TICKETS = text("SELECT id FROM ticket WHERE org = :org ORDER BY number LIMIT :at_most FOR UPDATE SKIP LOCKED")
+_NOTES = (
+    text("DELETE FROM chain_gap WHERE org = :org"),
+    text("DELETE FROM removed_ticket WHERE org = :org"),
+    text("DELETE FROM command WHERE org = :org"),
+)
 _GAP_COLUMNS = tuple(column.name for column in GAP.columns)
 _REMOVED_COLUMNS = tuple(column.name for column in REMOVED.columns)
 _COUNT = text("UPDATE org SET resolved = resolved - :removed WHERE org = :org")
@@ -53,6 +66,25 @@ async def remove_due(connection: AsyncConnection, org: str, keys: ChainKeys, now
     if due:
         await _remove(connection, org, keys, [_removal(row, now, days) for row in due])
     return len(due)
+
+
+async def deleted_orgs(connection: AsyncConnection) -> list[str]:
+    """Orgs that were deleted and of which something is left."""
+    return list(await connection.scalars(_OF_DELETED))
+
+
+async def empty(connection: AsyncConnection, org: str, at_most: int) -> int:
+    """Removes up to `at_most` tickets of an org that was deleted, and nothing is noted of them; with the last ones goes
+    all else that was kept of the org but that it was there. Returns how many."""
+    found = list(await connection.scalars(_SOME_TICKETS, {"org": org, "at_most": at_most}))
+    if found:
+        tickets = {"tickets": found}
+        for statement in (_TAKE_ENTRIES, _TAKE_SEARCH, _TAKE_TICKETS):
+            await connection.execute(statement, tickets)
+    if len(found) < at_most:
+        for statement in _NOTES:
+            await connection.execute(statement, {"org": org})
+    return len(found)
 
 
 async def _remove(connection: AsyncConnection, org: str, keys: ChainKeys, removals: Sequence[Removal]) -> None:

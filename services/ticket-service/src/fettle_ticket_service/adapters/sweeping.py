@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
@@ -10,7 +10,7 @@ import structlog
 from fettle_chassis.database import Database
 from fettle_chassis.patience import patiently
 from fettle_chassis.service import Part
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import orgs, retention
 from fettle_ticket_service.domain.chain import ChainKeys
@@ -23,8 +23,8 @@ AT_MOST = 50
 
 
 class Retention(Part):
-    """Removes what is due. Rests after every batch for as long as it took, so that commands go on. A database that is
-    away for an hour stops the service."""
+    """Removes what is due, and what deleted orgs have left. Rests after every batch for as long as it took, so that
+    commands go on. A database that is away for an hour stops the service."""
 
     name = "retention"
 
@@ -41,21 +41,27 @@ class Retention(Part):
     async def sweep(self) -> int:
         """Removes all that is due, org by org; returns how many tickets went."""
         async with self._database.reading() as connection:
-            names = await orgs.living(connection)
+            living, deleted = await orgs.living(connection), await retention.deleted_orgs(connection)
         total = 0
-        for org in names:
-            removed = await self._sweep(org)
+        for org, batch in (*((org, self._remove_due) for org in living), *((org, self._empty) for org in deleted)):
+            removed = await self._in_batches(org, batch)
             if removed:
                 log.info("tickets.removed", org=org, tickets=removed)
             total += removed
         return total
 
-    async def _sweep(self, org: str) -> int:
+    async def _remove_due(self, work: UnitOfWork, org: str) -> int:
+        return await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST)
+
+    async def _empty(self, work: UnitOfWork, org: str) -> int:
+        return await retention.empty(work.connection, org, AT_MOST)
+
+    async def _in_batches(self, org: str, batch: Callable[[UnitOfWork, str], Awaitable[int]]) -> int:
         total = 0
         while True:
             began = time.monotonic()
             async with unit_of_work(self._database) as work:
-                removed = await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST)
+                removed = await batch(work, org)
             metrics.REMOVED.inc(removed)
             total += removed
             if removed < AT_MOST:
