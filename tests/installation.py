@@ -153,6 +153,10 @@ class OrgApi:
         answer.raise_for_status()
         return answer.json()
 
+    def text(self, path: str) -> str:
+        """An answer that is no one piece of JSON."""
+        return self._call("GET", path).text
+
     def try_get(self, path: str, **query: Any) -> Any:
         """The body, or None while the answer is an error or nobody answers."""
         with contextlib.suppress(httpx2.HTTPError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -61,6 +62,22 @@ def check(installation: Installation, api: OrgApi, commands: Commands, fleet: Fl
     check_commands(commands, tickets, events, read_all(bootstrap, installation.topic("ticket.command-results")))
     check_verdicts(tickets, fleet)
     check_events(installation, tickets, events)
+    check_chains(api, events)
+
+
+def check_chains(api: OrgApi, events: list[Received]) -> None:
+    """What stands is sound, and it is what was published, entry by entry and place by place."""
+    last = json.loads(api.text("/tickets/verify").splitlines()[-1])
+    assert last["verified"]["sound"], last
+    seen = {}
+    for body in (event.json() for event in events):
+        entry = {name: body["entry"][name] for name in ("version", "hash")}
+        seen[body["chain"]["place"]] = {"ticket": body["ticket"]["id"], **entry, **body["chain"]}
+    assert sorted(seen) == list(range(1, last["verified"]["entries"] + 1))
+    witnesses = list(seen.values())
+    for first in range(0, len(witnesses), 2000):
+        answer = api.post("/tickets/verify", {"seen": witnesses[first : first + 2000]})
+        assert answer.json()["findings"] == []
 
 
 def check_numbers(tickets: list[dict[str, Any]]) -> None:
