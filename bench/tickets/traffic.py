@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Producer
 
-ORGS = tuple(f"bench-{number}" for number in range(8))
+ORGS = tuple(f"bench-{number}" for number in range(50))
 ANN = {"type": "user", "id": "ann@acme.test", "name": "Ann"}
 
-SHARES = {"open": 40, "comment": 20, "start": 15, "resolve": 15, "reopen": 5, "edit-description": 5}
+SHARES = {"open": 10, "comment": 60, "start": 12, "resolve": 10, "reopen": 5, "move-to-open": 3}
 """Of a hundred commands."""
 
 
@@ -38,10 +38,10 @@ class _Org:
     resolved: list[int] = field(default_factory=list)
 
 
-def mixed(count: int, seed: int) -> Iterator[Sent]:
-    """`count` commands over all orgs; the same seed makes the same ones. Send them in order to empty orgs."""
+def mixed(count: int, seed: int, names: Sequence[str] = ORGS) -> Iterator[Sent]:
+    """`count` commands over the orgs; the same seed makes the same ones. Send them in order to empty orgs."""
     chance = random.Random(seed)
-    orgs = [_Org(name) for name in ORGS]
+    orgs = [_Org(name) for name in names]
     verbs = chance.choices(list(SHARES), list(SHARES.values()), k=count)
     for number, wanted in enumerate(verbs):
         org = chance.choice(orgs)
@@ -73,7 +73,7 @@ def _command(org: _Org, wanted: str, number: int, chance: random.Random) -> tupl
         "start": org.open,
         "resolve": org.started or org.open,
         "reopen": org.resolved,
-        "edit-description": org.open,
+        "move-to-open": org.started,
     }
     pool = pools.get(wanted)
     if not pool:
@@ -85,7 +85,6 @@ def _command(org: _Org, wanted: str, number: int, chance: random.Random) -> tupl
     said: dict[str, dict[str, Any]] = {
         "comment": {"comment": f"Called the vendor, number {number}."},
         "start": {"comment": "On my way."} if number % 2 else {},
-        "edit-description": {"description": f"Since *this morning*, on every floor.\n\nEdited {number}."},
     }
     return wanted, {"ticket": {"number": ticket}, **said.get(wanted, {})}
 
@@ -97,6 +96,9 @@ def _move(org: _Org, verb: str, ticket: int) -> None:
     elif verb == "resolve":
         (org.started if ticket in org.started else org.open).remove(ticket)
         org.resolved.append(ticket)
+    elif verb == "move-to-open":
+        org.started.remove(ticket)
+        org.open.append(ticket)
     elif verb == "reopen":
         org.resolved.remove(ticket)
         org.open.append(ticket)
