@@ -1,0 +1,129 @@
+"""The one place that talks to Fettle: sends requests, tries again what may be, and reads answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from fettle_client.errors import BrokenOff, FettleError, Unreachable, refusal
+from fettle_client.patience import Patience
+from fettle_client.requests import Request, path
+
+if TYPE_CHECKING:
+    import httpx2
+
+TIMEOUT_S = 30.0
+PATIENCE_S = 30.0
+
+
+class AsyncConnection:
+    """One caller of one org. A context manager; outside of one, `aclose` lets go of the connections.
+
+    A call waits for an answer at most 30 s at a time. A refusal that names a `Retry-After` (429, 503), nobody being
+    there, and a connection that breaks are tried again, the same request under the same key, for `patience_s` of pauses
+    at most. Raises FettleError for all that does not end well.
+    """
+
+    def __init__(self, url: str, token: str, org: str, *, patience_s: float = PATIENCE_S) -> None:
+        import httpx2  # slow to import, and whoever only asks for help needs none of it
+
+        self.url, self.org = url.rstrip("/"), org
+        self._patience_s = patience_s
+        self._http = httpx2.AsyncClient(
+            base_url=f"{self.url}/api/v1/",
+            headers={"authorization": f"Bearer {token}", "accept": "application/json"},
+            timeout=TIMEOUT_S,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    def _path(self, *parts: str | int) -> str:
+        return path("orgs", self.org, *parts)
+
+    async def _call(self, request: Request) -> Any:
+        """The answer's JSON, None for an empty one."""
+        async with self._answer(request) as answer:
+            content = await answer.aread()
+        try:
+            return json.loads(content) if content else None
+        except ValueError:
+            raise FettleError(f"{answer.url} answered {answer.status_code} with something that is not JSON") from None
+
+    async def _lines(self, request: Request) -> AsyncIterator[Any]:
+        """Each line of a long answer as it comes, as JSON; only a line feed ends one, U+2028 and the like do not."""
+        rest = b""
+        async with self._answer(request) as answer:
+            async for piece in answer.aiter_bytes():
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in filter(None, lines):
+                    yield self._json(line)
+        if rest:
+            yield self._json(rest)
+
+    async def _pieces(self, request: Request) -> AsyncIterator[str]:
+        """A long answer as it comes, in pieces of any size."""
+        async with self._answer(request) as answer:
+            async for piece in answer.aiter_text():
+                yield piece
+
+    def _json(self, line: bytes) -> Any:
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise BrokenOff(f"the answer of {self.url} broke off inside a line") from None
+
+    @asynccontextmanager
+    async def _answer(self, request: Request, *, silent_s: float = TIMEOUT_S) -> "AsyncIterator[httpx2.Response]":
+        """A good answer, its body still unread; `silent_s` is how long nothing of it may come. Raises BrokenOff out of
+        the block when it does not come to its end."""
+        import httpx2
+
+        patience = Patience(self._patience_s)
+        while True:
+            try:
+                answer = await self._attempt(request, silent_s)
+                break
+            except FettleError as failure:
+                pause_s = patience.pause_s(failure)
+                if pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+        try:
+            yield answer
+        except httpx2.TransportError as error:
+            raise BrokenOff(f"the answer of {self.url} broke off ({type(error).__name__})") from error
+        finally:
+            await answer.aclose()
+
+    async def _attempt(self, request: Request, silent_s: float) -> "httpx2.Response":
+        import httpx2
+
+        built = self._http.build_request(
+            request.method,
+            request.path,
+            params=dict(request.query),
+            headers=dict(request.headers),
+            content=request.body,
+            timeout=httpx2.Timeout(TIMEOUT_S, read=silent_s),
+        )
+        try:
+            answer = await self._http.send(built, stream=True)
+            if answer.is_success:
+                return answer
+            content = await answer.aread()
+        except httpx2.TransportError as error:
+            name = type(error).__name__
+            late = isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout)
+            raise Unreachable(f"nothing answers at {self.url} ({name})", again=not late) from error
+        raise refusal(answer.status_code, answer.reason_phrase, str(answer.url), answer.headers, content)

@@ -1,0 +1,116 @@
+"""What the health monitor sees, and by which rules. Subjects are written `type/id`."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Literal
+from urllib.parse import quote
+
+from fettle_client.asynchronous.connection import AsyncConnection
+from fettle_client.asynchronous.pages import AsyncPages
+from fettle_client.requests import CSV, NDJSON, fields, read, send, write
+from fettle_client.shapes.health import (
+    HealthPolicy,
+    HealthState,
+    ImportedLine,
+    ListedSubject,
+    ShownPolicy,
+    ShownSubject,
+    Transition,
+    WatchedType,
+)
+from fettle_client.shapes.why import Verifying, Why
+
+_KINDS = {"csv": CSV, "ndjson": NDJSON}
+
+
+class AsyncHealth(AsyncConnection):
+    """Subjects, the registry, the policy, and why things are as they are."""
+
+    def list_subjects(
+        self,
+        *,
+        state: HealthState | None = None,
+        type: WatchedType | None = None,
+        integration: str | None = None,
+        space: str | None = None,
+        q: str | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
+    ) -> AsyncPages[ListedSubject]:
+        """Subjects by type and id. `space` is one and all in it, `q` a part of the name or id."""
+        request = read(
+            self._path("subjects"),
+            state=state,
+            type=type,
+            integration=integration,
+            space=space,
+            q=q,
+            cursor=cursor,
+            limit=limit,
+        )
+        return AsyncPages(self._call, request)
+
+    async def get_subject(self, subject: str) -> ShownSubject:
+        """One subject, with when it was last heard."""
+        found: ShownSubject = await self._call(read(self._subject(subject)))
+        return found
+
+    async def put_subject(
+        self,
+        subject: str,
+        *,
+        name: str | None = None,
+        integration: str | None = None,
+        space: str | None = None,
+        model: str | None = None,
+        interval_s: int | None = None,
+        key: str | None = None,
+    ) -> ShownSubject:
+        """Enters a subject into the registry, or replaces its entry. What is left out is left to its heartbeats."""
+        body = fields(name=name, integration=integration, space=space, model=model, interval_s=interval_s)
+        entered: ShownSubject = await self._call(write("PUT", self._subject(subject), body, key=key))
+        return entered
+
+    async def remove_subject(self, subject: str, *, key: str | None = None) -> None:
+        """Its tickets are resolved as `removed`. If it reports again, it is new."""
+        await self._call(write("DELETE", self._subject(subject), key=key))
+
+    def import_subjects(
+        self, content: bytes, *, format: Literal["csv", "ndjson"], dry_run: bool = False
+    ) -> AsyncIterator[ImportedLine]:
+        """Enters the subjects of a file, each line for itself; yields what became of each, and at the very end one line
+        with the `summary`. What broke off may come again: what is in is left as it is."""
+        target = self._path("subjects", "import")
+        return self._lines(send("POST", target, content, kind=_KINDS[format], dry_run=dry_run))
+
+    def list_transitions(
+        self, *, subject: str | None = None, cursor: str | None = None, limit: int = 200
+    ) -> AsyncPages[Transition]:
+        """Changes of state, the newest first."""
+        request = read(self._path("transitions"), subject=subject, cursor=cursor, limit=limit)
+        return AsyncPages(self._call, request)
+
+    async def explain(self, subject: str, *, at: datetime | None = None) -> Why:
+        """Why there is or is not a ticket about a subject, and what would have decided otherwise."""
+        found: Why = await self._call(read(self._path("why"), subject=subject, at=at))
+        return found
+
+    def verify_partition(self, partition: int, *, since: datetime | None = None) -> AsyncIterator[Verifying]:
+        """Replays a partition from a checkpoint, and compares with what was published; yields how far it is, at the end
+        what it found."""
+        return self._lines(read(self._path("verify"), partition=partition, since=since))
+
+    async def get_health_policy(self) -> ShownPolicy:
+        shown: ShownPolicy = await self._call(read(self._path("health-policy")))
+        return shown
+
+    async def put_health_policy(
+        self, policy: HealthPolicy, *, version: int | None = None, key: str | None = None
+    ) -> ShownPolicy:
+        """Replaces the policy; refused with 412 when the present one is not at `version` any more."""
+        request = write("PUT", self._path("health-policy"), policy, key=key, seen=version)
+        shown: ShownPolicy = await self._call(request)
+        return shown
+
+    def _subject(self, subject: str) -> str:
+        return f"{self._path('subjects')}/{quote(subject)}"

@@ -1,0 +1,150 @@
+"""Tickets."""
+
+from collections.abc import Sequence
+
+from fettle_client.asynchronous.connection import AsyncConnection
+from fettle_client.asynchronous.pages import AsyncPages
+from fettle_client.requests import Request, fields, read, write
+from fettle_client.shapes.people import Link, Subject
+from fettle_client.shapes.tickets import (
+    AnyState,
+    Entry,
+    ListedTicket,
+    Member,
+    Ticket,
+    TicketOrder,
+    TicketPolicy,
+    TicketSource,
+    TicketState,
+)
+
+
+class AsyncTickets(AsyncConnection):
+    """What can be asked of tickets and done to them. Every write may have a `key` of your own: it then has its effect
+    once and the same answer for 30 days, also when it comes from another process."""
+
+    def list_tickets(
+        self,
+        *,
+        state: AnyState | None = None,
+        source: TicketSource | None = None,
+        kind: str | None = None,
+        subject: str | None = None,
+        integration: str | None = None,
+        space: str | None = None,
+        q: str | None = None,
+        sort: TicketOrder | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
+    ) -> AsyncPages[ListedTicket]:
+        """Open tickets unless `state` says otherwise, the newest first unless `sort` does; `q` is part of the title, or
+        of the subject's name or id."""
+        request = read(
+            self._path("tickets"),
+            state=state,
+            source=source,
+            kind=kind,
+            subject=subject,
+            integration=integration,
+            space=space,
+            q=q,
+            sort=sort,
+            cursor=cursor,
+            limit=limit,
+        )
+        return AsyncPages(self._call, request)
+
+    async def count_tickets(self, *, state: AnyState | None = None) -> dict[TicketState, int]:
+        """How many tickets there are, by state."""
+        counts: dict[TicketState, int] = await self._call(read(self._path("tickets", "count"), state=state))
+        return counts
+
+    async def get_ticket(self, number: int) -> Ticket:
+        """One ticket, with its children and the first members of its checklist."""
+        return await self._ticket(read(self._path("tickets", number)))
+
+    def list_timeline(self, number: int, *, cursor: str | None = None, limit: int = 200) -> AsyncPages[Entry]:
+        """A ticket's entries, oldest first."""
+        request = read(self._path("tickets", number, "timeline"), cursor=cursor, limit=limit)
+        return AsyncPages(self._call, request)
+
+    def list_checklist(self, number: int, *, cursor: str | None = None, limit: int = 200) -> AsyncPages[Member]:
+        """The members of a shared ticket in the order of joining."""
+        request = read(self._path("tickets", number, "checklist"), cursor=cursor, limit=limit)
+        return AsyncPages(self._call, request)
+
+    async def open_ticket(
+        self,
+        title: str,
+        subject: Subject,
+        *,
+        kind: str | None = None,
+        space: str | None = None,
+        description: str | None = None,
+        links: Sequence[Link] | None = None,
+        dedup_key: str | None = None,
+        key: str | None = None,
+    ) -> Ticket:
+        """A new ticket, or the one that has the `dedup_key` already, or that came back by it."""
+        body = fields(
+            title=title,
+            subject=subject,
+            kind=kind,
+            space=space,
+            description=description,
+            links=links,
+            dedup_key=dedup_key,
+        )
+        return await self._ticket(write("POST", self._path("tickets"), body, key=key))
+
+    async def start_ticket(self, number: int, *, comment: str | None = None, key: str | None = None) -> Ticket:
+        """Begins work on an open ticket."""
+        return await self._act(number, "start", comment, key)
+
+    async def move_ticket_to_open(self, number: int, *, comment: str | None = None, key: str | None = None) -> Ticket:
+        """Undoes a start."""
+        return await self._act(number, "move-to-open", comment, key)
+
+    async def resolve_ticket(self, number: int, *, comment: str | None = None, key: str | None = None) -> Ticket:
+        """Ends a ticket."""
+        return await self._act(number, "resolve", comment, key)
+
+    async def reopen_ticket(self, number: int, *, comment: str | None = None, key: str | None = None) -> Ticket:
+        """Brings a resolved ticket back."""
+        return await self._act(number, "reopen", comment, key)
+
+    async def comment_on_ticket(self, number: int, comment: str, *, key: str | None = None) -> Ticket:
+        """Adds a comment, in any state."""
+        return await self._act(number, "comments", comment, key)
+
+    async def edit_description(
+        self, number: int, description: str, *, description_version: int, key: str | None = None
+    ) -> Ticket:
+        """Replaces the text that you saw at `description_version`. Refused with 412 when people's text has changed
+        since; the present one is in `problem`."""
+        target, body = self._path("tickets", number, "description"), {"description": description}
+        return await self._ticket(write("PUT", target, body, key=key, seen=description_version))
+
+    async def set_links(
+        self, number: int, links: Sequence[Link], *, description_version: int | None = None, key: str | None = None
+    ) -> Ticket:
+        """Replaces all links; with `description_version` only if the description has not been edited since."""
+        target, body = self._path("tickets", number, "links"), {"links": links}
+        return await self._ticket(write("PUT", target, body, key=key, seen=description_version))
+
+    async def get_ticket_policy(self) -> TicketPolicy:
+        policy: TicketPolicy = await self._call(read(self._path("ticket-policy")))
+        return policy
+
+    async def put_ticket_policy(self, policy: TicketPolicy, *, key: str | None = None) -> TicketPolicy:
+        """Replaces the policy; it holds from the next command on."""
+        kept: TicketPolicy = await self._call(write("PUT", self._path("ticket-policy"), policy, key=key))
+        return kept
+
+    async def _act(self, number: int, deed: str, comment: str | None, key: str | None) -> Ticket:
+        target = self._path("tickets", number, deed)
+        return await self._ticket(write("POST", target, fields(comment=comment), key=key))
+
+    async def _ticket(self, request: Request) -> Ticket:
+        ticket: Ticket = await self._call(request)
+        return ticket

@@ -1,0 +1,155 @@
+"""What the health monitor sees, and by which rules."""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from fettle_client.shapes.people import SubjectType
+from fettle_client.shapes.silences import Silence
+from fettle_client.shapes.tickets import TicketState
+
+WatchedType = Literal["device", "integration"]
+HealthState = Literal["healthy", "pending_open", "firing", "pending_resolve", "flapping", "unknown"]
+Condition = Literal["device_offline", "integration_unreachable", "integration_credentials_invalid"]
+
+
+class SubjectTicket(TypedDict):
+    """A subject's unresolved ticket, or the one that it shares with others."""
+
+    id: str
+    number: int
+    state: TicketState
+
+
+class ListedSubject(TypedDict):
+    """A subject as it is now. `state` is null while it is not judged; `unwatched` says why, if the org's policy is the
+    reason (`subject_cap`, `list_only`)."""
+
+    type: SubjectType
+    id: str
+    name: str | None
+    state: HealthState | None
+    since: str | None
+    condition: Condition | None
+    integration: str | None
+    space: str | None
+    model: str | None
+    interval_s: int | float | None
+    registered: bool
+    unwatched: str | None
+    policy_version: int | None
+    ticket: SubjectTicket | None
+
+
+class ShownSubject(ListedSubject):
+    """One subject, with when it was last heard, as of when, and who says so; its active silences."""
+
+    silences: list[Silence]
+    last_heard: str | None
+    last_heard_as_of: str | None
+    last_heard_told_by: Literal["owner", "checkpoint"] | None
+    as_of: str | None
+
+
+_From = TypedDict("_From", {"from": HealthState | None})
+
+
+class TransitionSubject(TypedDict):
+    """The subject, with the integration that it reports through."""
+
+    type: SubjectType
+    id: str
+    name: NotRequired[str]
+    integration: NotRequired[str]
+
+
+class Transition(_From):
+    """A change of a subject's state. `from` is null when it is first heard or registered, `to` when it is forgotten."""
+
+    id: str
+    org: str
+    subject: TransitionSubject
+    to: HealthState | None
+    condition: Condition | None
+    at: str
+    since: str | None
+    policy_version: int
+    flap_count: int
+    evidence: dict[str, Any]
+
+
+class Override(TypedDict, total=False):
+    """Rules for just what `match` names: one of `integration`, `model` and `subject`."""
+
+    match: dict[Literal["integration", "model", "subject"], str]
+    timeout_s: int | None
+    default_interval_s: int
+    open_debounce_s: int
+    resolve_debounce_s: int
+    flap_threshold: int
+    flap_flips_threshold: int
+    flap_window_s: int
+    flap_stable_s: int
+    rollup_threshold: int
+    rollup_window_s: int
+
+
+class HealthPolicy(TypedDict, total=False):
+    """The rules of an org. What is left out when it is put gets the platform's default; `publish_existing` is heard
+    then only: tickets for what fires already."""
+
+    enabled: bool
+    publish_tickets: bool
+    publish_existing: bool
+    discover: Literal["judge", "list_only"]
+    subject_cap: int
+    timeout_s: int | None
+    default_interval_s: int
+    open_debounce_s: int
+    resolve_debounce_s: int
+    flap_threshold: int
+    flap_flips_threshold: int
+    flap_window_s: int
+    flap_stable_s: int
+    rollup_threshold: int
+    rollup_window_s: int
+    overrides: list[Override]
+
+
+class InForce(TypedDict):
+    """The version that a shard judges by; null while it has not said."""
+
+    shard: int
+    version: int | None
+
+
+class ShownPolicy(HealthPolicy):
+    """The newest version of the org's policy, and which version is in force where. May be put as it is."""
+
+    version: int
+    in_force: list[InForce]
+    as_of: str | None
+
+
+class ImportedLine(TypedDict, total=False):
+    """What became of a line of a file: `added`, `changed`, `unchanged`, or `refused` by a rule. The last one of all has
+    nothing but the `summary`."""
+
+    line: int
+    subject: str | None
+    result: Literal["added", "changed", "unchanged", "refused"]
+    code: str
+    field: str
+    rule: str
+    summary: "ImportSummary"
+
+
+class ImportSummary(TypedDict):
+    """What an import came to. `acknowledged`: whether Kafka has all that shards are told; null in a dry run."""
+
+    dry_run: bool
+    lines: int
+    added: int
+    changed: int
+    unchanged: int
+    refused: int
+    acknowledged: bool | None
+    as_of: str | None

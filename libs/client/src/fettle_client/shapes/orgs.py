@@ -1,0 +1,63 @@
+"""Orgs, tokens, and heartbeats that are posted."""
+
+from typing import Literal, NotRequired, TypedDict
+
+Role = Literal["viewer", "operator", "admin", "ingest"]
+
+
+class Org(TypedDict):
+    """An org of this installation."""
+
+    org: str
+    name: str
+    created_at: str
+
+
+class Token(TypedDict):
+    """A token, without its text."""
+
+    id: str
+    role: Role
+    name: str
+    created_at: str
+    created_by: str
+    expires_at: str
+
+
+class NewToken(Token):
+    """A new token with its text. The answer to a repeat is without it, as only its hash is kept."""
+
+    token: NotRequired[str]
+
+
+class Heartbeat(TypedDict):
+    """What a device or an integration reports. `status`: devices `ok` or `offline`, integrations `ok`, `unreachable`
+    or `credentials_invalid`; without one it is `ok`. `at` and `seq` are evidence only."""
+
+    type: Literal["device", "integration"]
+    id: str
+    status: NotRequired[Literal["ok", "offline", "unreachable", "credentials_invalid"]]
+    integration: NotRequired[str]
+    interval_s: NotRequired[float]
+    name: NotRequired[str]
+    model: NotRequired[str]
+    space: NotRequired[str]
+    reason: NotRequired[str]
+    at: NotRequired[str]
+    seq: NotRequired[int]
+
+
+class RefusedLine(TypedDict):
+    """A heartbeat that is none, counted from 1; `code` as in the dead letters of `device.heartbeats`."""
+
+    line: int
+    code: str
+    message: str
+    field: str | None
+
+
+class Taken(TypedDict):
+    """How many heartbeats Kafka has, and each that was refused."""
+
+    accepted: int
+    refused: list[RefusedLine]

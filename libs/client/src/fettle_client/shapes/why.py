@@ -1,0 +1,136 @@
+"""Why there is or is not a ticket, and what a replay found."""
+
+from typing import Any, Literal, TypedDict
+
+from fettle_client.shapes.health import Condition, HealthState, SubjectTicket
+
+
+class Timer(TypedDict):
+    """What is waited for, and until when if all time until then is observed. `ran_out`: it ended then."""
+
+    what: Literal["silence", "open_debounce", "resolve_debounce", "stable_window", "condition"]
+    at: str
+    ran_out: bool
+
+
+class Number(TypedDict):
+    """A value that holds for the subject, and which layer of the policy set it."""
+
+    value: int
+    set_by: str
+
+
+class Rules(TypedDict):
+    """The policy that held."""
+
+    version: int
+    enabled: bool
+    publish_tickets: bool
+    numbers: dict[str, Number]
+
+
+class Blind(TypedDict):
+    """A time in which nobody was heard, or a shard stood still."""
+
+    kind: Literal["unobserved", "stalled"]
+    since: str
+    until: str | None
+
+
+class Verdict(TypedDict):
+    """The last verdict about the subject by then, and how it ended."""
+
+    id: str
+    cause: str
+    condition: str | None
+    at: str
+    outcome: str
+    reason: str
+    policy_version: int
+    evidence: dict[str, Any]
+
+
+class Replayed(TypedDict):
+    """From when on the subject was judged again, the heartbeats of its own since, and how many of them were refused or
+    not judged, by why."""
+
+    since: str
+    heartbeats: int
+    refused: dict[str, int]
+    ignored: dict[str, int]
+
+
+class Change(TypedDict):
+    """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
+    just this subject), a switch of the org, or `silence`."""
+
+    what: str
+    present: int | bool | None
+    wanted: int | bool | None
+    size: float
+    silence: str | None
+    starts_at: str | None
+    length_s: int | None
+    text: str
+
+
+class Why(TypedDict):
+    """`called_for`: the monitor has asked for a ticket by then and not for its end; `ticket` shows it as it is now.
+    `change` is the smallest, `others` would have decided otherwise too; where there is none, `no_change` says why."""
+
+    subject: str
+    at: str
+    as_of: str
+    called_for: bool
+    ticket: SubjectTicket | None
+    because: str
+    suppressed_by: str | None
+    state: HealthState | None
+    condition: Condition | None
+    since: str | None
+    last_heard: str | None
+    reported: str | None
+    timer: Timer | None
+    policy: Rules | None
+    verdict: Verdict | None
+    blind: list[Blind]
+    replayed: Replayed | None
+    change: Change | None
+    others: list[Change]
+    no_change: str | None
+
+
+class Difference(TypedDict):
+    """A change that a replay has otherwise than it stands in `published` or `history`."""
+
+    where: str
+    wrong: str
+    id: str
+    fields: list[str]
+    replayed: dict[str, Any] | None
+    found: dict[str, Any] | None
+
+
+class Verified(TypedDict):
+    """What a replay of a partition found. `same`: nothing else than what was published."""
+
+    partition: int
+    generation: int
+    since: str
+    until: str
+    records: int
+    same: bool
+    published_same: int
+    history_same: int
+    differences: list[Difference]
+    differences_count: int
+    states: list[str]
+
+
+class Verifying(TypedDict, total=False):
+    """One line of a replay: how much of it is `done` (0 to 1), at its end what was `verified`, or the `problem` that
+    came in between."""
+
+    done: float
+    verified: Verified
+    problem: dict[Literal["code", "detail"], str]

@@ -1,0 +1,87 @@
+"""Workflows and what they did."""
+
+from typing import Any, Literal, TypedDict
+
+RunState = Literal["running", "done", "failed", "refused"]
+
+
+class ListedWorkflow(TypedDict):
+    """A workflow in a list. `condition_problem` is why its condition could not be decided last, if it could not."""
+
+    workflow: str
+    title: str
+    description: str
+    enabled: bool
+    version: int
+    triggers: list[str]
+    saved_at: str
+    saved_by: str
+    condition_problem: str | None
+
+
+class Workflow(ListedWorkflow):
+    """A workflow with its document as it was saved."""
+
+    document: str
+
+
+class Fault(TypedDict):
+    """What is wrong with a document, and where; `suggestion` is the name that was probably meant."""
+
+    line: int
+    column: int
+    message: str
+    suggestion: str | None
+
+
+class CheckedWorkflow(TypedDict):
+    """A document that could be saved."""
+
+    workflow: str
+    faults: list[Fault]
+
+
+class WorkflowVersion(TypedDict):
+    """What a version was made of."""
+
+    version: int
+    saved_at: str
+    saved_by: str
+    document: str
+
+
+class ListedRun(TypedDict):
+    """A run of a workflow: what started it, and how it ended."""
+
+    id: str
+    workflow: str
+    version: int
+    state: RunState
+    trigger: str
+    event_id: str
+    depth: int
+    started_at: str
+    timeout_at: str
+    ended_at: str | None
+    error: dict[str, Any] | None
+
+
+class Step(TypedDict):
+    """One node of a run."""
+
+    node: str
+    state: str
+    input: Any
+    output: Any
+    error: dict[str, Any] | None
+    command_id: str | None
+    attempts: int
+    started_at: str
+    ended_at: str | None
+
+
+class Run(ListedRun):
+    """A run with the event that started it and its nodes, in the order in which it reached them."""
+
+    event: dict[str, Any]
+    nodes: list[Step]

@@ -1,0 +1,1 @@
+"""The client for plain programs, derived from the one in `asynchronous/`."""

@@ -1,0 +1,51 @@
+# Derived from asynchronous/orgs.py by `make schemas`; change that one.
+"""Orgs, tokens, and heartbeats by HTTP."""
+
+import json
+from collections.abc import Iterable
+
+from fettle_client.requests import NDJSON, fields, path, read, send, write
+from fettle_client.shapes.orgs import Heartbeat, NewToken, Org, Role, Taken, Token
+from fettle_client.synchronous.connection import Connection
+from fettle_client.synchronous.pages import Pages
+
+
+class Orgs(Connection):
+    """What admins and the installation do, and what devices report that cannot speak Kafka."""
+
+    def list_orgs(self, *, cursor: str | None = None, limit: int = 200) -> Pages[Org]:
+        """The orgs that the token may see."""
+        return Pages(self._call, read(path("orgs"), cursor=cursor, limit=limit))
+
+    def create_org(self, org: str, *, name: str | None = None, key: str | None = None) -> Org:
+        """Makes an org, with the installation's own token. One that is there stays as it is."""
+        made: Org = self._call(write("POST", path("orgs"), fields(org=org, name=name), key=key))
+        return made
+
+    def delete_org(self, confirm: str) -> None:
+        """Deletes the org of this client for good, with its tickets; `confirm` repeats its name. Export them first."""
+        self._call(send("DELETE", self._path(), confirm=confirm))
+
+    def list_tokens(self, *, cursor: str | None = None, limit: int = 200) -> Pages[Token]:
+        """The org's tokens, oldest first, those that have ended too."""
+        return Pages(self._call, read(self._path("tokens"), cursor=cursor, limit=limit))
+
+    def create_token(
+        self, role: Role, *, name: str | None = None, expires_in_s: int | None = None, key: str | None = None
+    ) -> NewToken:
+        """Mints a token of the org; its text stands in this answer only."""
+        body = fields(role=role, name=name, expires_in_s=expires_in_s)
+        minted: NewToken = self._call(write("POST", self._path("tokens"), body, key=key))
+        return minted
+
+    def revoke_token(self, id: str) -> None:
+        """Sessions of people who signed in with it end too. If an answer is lost on the way and the token is gone when
+        this is tried again, the refusal says so (404)."""
+        self._call(send("DELETE", self._path("tokens", id)))
+
+    def send_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> Taken:
+        """Reports heartbeats; when this returns Kafka has every one that was not refused. Sending them again is safe,
+        also after 504, when some may have been taken."""
+        lines = "".join(json.dumps(heartbeat, ensure_ascii=False) + "\n" for heartbeat in heartbeats)
+        taken: Taken = self._call(send("POST", self._path("heartbeats"), lines.encode(), kind=NDJSON))
+        return taken

@@ -1,0 +1,73 @@
+# Derived from asynchronous/workflows.py by `make schemas`; change that one.
+"""Workflows and their runs."""
+
+from fettle_client.requests import YAML, read, write
+from fettle_client.shapes.workflows import (
+    CheckedWorkflow,
+    ListedRun,
+    ListedWorkflow,
+    Run,
+    RunState,
+    Workflow,
+    WorkflowVersion,
+)
+from fettle_client.synchronous.connection import Connection
+from fettle_client.synchronous.pages import Pages
+
+
+class Workflows(Connection):
+    """Documents are YAML or JSON. A refused one (422) has every fault in `problem["faults"]`."""
+
+    def list_workflows(self, *, cursor: str | None = None, limit: int = 200) -> Pages[ListedWorkflow]:
+        """The org's workflows by name."""
+        return Pages(self._call, read(self._path("workflows"), cursor=cursor, limit=limit))
+
+    def create_workflow(self, document: str, *, key: str | None = None) -> Workflow:
+        """Saves a document under its own name. Refused with 409 if there is one of that name."""
+        request = write("POST", self._path("workflows"), document.encode(), key=key, kind=YAML)
+        saved: Workflow = self._call(request)
+        return saved
+
+    def check_workflow(self, document: str) -> CheckedWorkflow:
+        """Says what saving the document would say, and keeps nothing."""
+        request = write("POST", self._path("workflows"), document.encode(), key=None, kind=YAML, dry_run=True)
+        checked: CheckedWorkflow = self._call(request)
+        return checked
+
+    def get_workflow(self, name: str) -> Workflow:
+        found: Workflow = self._call(read(self._path("workflows", name)))
+        return found
+
+    def put_workflow(self, name: str, document: str, *, key: str | None = None) -> Workflow:
+        """Saves a document as the workflow of its name, which must be `name`."""
+        request = write("PUT", self._path("workflows", name), document.encode(), key=key, kind=YAML)
+        saved: Workflow = self._call(request)
+        return saved
+
+    def remove_workflow(self, name: str, *, key: str | None = None) -> None:
+        """Runs that have begun go on; nothing starts new ones."""
+        self._call(write("DELETE", self._path("workflows", name), key=key))
+
+    def list_workflow_versions(
+        self, name: str, *, cursor: str | None = None, limit: int = 200
+    ) -> Pages[WorkflowVersion]:
+        """What each version was made of, the newest first."""
+        return Pages(self._call, read(self._path("workflows", name, "versions"), cursor=cursor, limit=limit))
+
+    def list_runs(
+        self, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200
+    ) -> Pages[ListedRun]:
+        """The org's runs, the newest first."""
+        return Pages(self._call, read(self._path("runs"), state=state, cursor=cursor, limit=limit))
+
+    def list_workflow_runs(
+        self, name: str, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200
+    ) -> Pages[ListedRun]:
+        """One workflow's runs, the newest first."""
+        request = read(self._path("workflows", name, "runs"), state=state, cursor=cursor, limit=limit)
+        return Pages(self._call, request)
+
+    def get_run(self, id: str) -> Run:
+        """A run with every node's input, output, attempts and times."""
+        found: Run = self._call(read(self._path("runs", id)))
+        return found
