@@ -45,9 +45,10 @@ class FettleApi:
         self.on(method, path, {"title": "No", "status": status, "code": code, "detail": detail, **more}, status)
 
     def demo(self) -> None:
-        """Answers as a console does that `fettle up` sets the demo up with for the first time."""
+        """Answers as a console does that `fettle up` sets the demo up with, also again with the token that it made."""
         self.answers["GET", "/readyz"] = (200, {})
         self.on("POST", "orgs", {"org": "demo"}, 201)
+        self.on("GET", "orgs", {"items": [{"org": "demo"}], "next_cursor": None})
         self.on("POST", "orgs/demo/tokens", {"token": "demo-s3cret"}, 201)
         self.on("GET", "orgs/demo/health-policy", {"enabled": False, "version": 0})
         self.on("PUT", "orgs/demo/health-policy", {"enabled": True, "version": 1})

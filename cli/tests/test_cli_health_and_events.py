@@ -9,7 +9,6 @@ from cli.tests.fettle_api import AT, FettleApi, ticket
 from cli.tests.ran import Fettle
 
 from fettle_cli.commands import events
-from fettle_cli.commands.events import ServerEvent, read_events
 
 SUBJECT = {
     "type": "device",
@@ -138,9 +137,3 @@ def test_the_tail_as_json_is_one_object_a_line(fettle: Fettle, api: FettleApi) -
 def test_a_refused_tail_ends(fettle: Fettle, api: FettleApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FETTLE_URL", "http://127.0.0.1:1")
     assert fettle("events", "tail").status == 1
-
-
-@pytest.mark.rule("AC-64")
-def test_streams_are_read_as_the_standard_says() -> None:
-    lines = ["event: a", "data: 1", "data:2", "id: x", "", ": comment", "", "data: 3", "", "event: lost"]
-    assert list(read_events(lines)) == [ServerEvent("a", "1\n2", "x"), ServerEvent("message", "3", "x")]

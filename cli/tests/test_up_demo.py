@@ -61,7 +61,7 @@ async def test_a_service_that_never_takes_part_is_named(tmp_path: Path, monkeypa
     with serving() as api:
         api.demo()
         api.refuse("GET", "orgs/demo/health-policy", 404, "not_found", "No such org.")
-        with pytest.raises(CliError, match=r"GET orgs/demo/health-policy: 404.*No such org"):
+        with pytest.raises(CliError, match=r"the health monitor: No such org\. \[not_found\]"):
             await Demo(api.url, tmp_path, "boot").set_up()
 
 

@@ -1,13 +1,14 @@
 """`fettle org` and `fettle token`: who may do what."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fettle_cli.api import Api, org_path
+from fettle_cli.api import calling_as
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, group
 from fettle_cli.output import say, show_json, warn
+from fettle_client.shapes.orgs import Role
 
 orgs = group("org", "Make orgs.")
 tokens = group("token", "Make API tokens.")
@@ -31,8 +32,8 @@ def create_org(
 ) -> None:
     """Make an org. Its health monitor and its tickets start switched off."""
     here = Installation.here()
-    with Api(here.url, here.installer_token) as api:
-        made = api.call("POST", "orgs", {"org": org, "name": name or org})
+    with calling_as(here, here.installer_token, org) as fettle:
+        made = fettle.create_org(org, name=name or org)
     if as_json:
         show_json(made)
     else:
@@ -42,18 +43,16 @@ def create_org(
 @tokens.command("create")
 def create_token(
     org: Annotated[str, typer.Option(envvar="FETTLE_ORG", help="The org that the token is for.")],
-    role: Annotated[str, typer.Option(help="viewer, operator, admin, or ingest.")],
+    role: Annotated[Role, typer.Option(help="viewer, operator, admin, or ingest.")],
     name: Annotated[str, typer.Option(help="What it is for.")] = "fettle token create",
     days: Annotated[int | None, typer.Option(min=1, help="It ends after so many days.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make an API token and print it; it is shown this once."""
     here = Installation.here()
-    body: dict[str, Any] = {"role": role, "name": name}
-    if days is not None:
-        body["expires_in_s"] = days * 86_400
-    with Api(here.url, here.installer_token) as api:
-        made = api.call("POST", org_path(org, "tokens"), body)
+    expires_in_s = None if days is None else days * 86_400
+    with calling_as(here, here.installer_token, org) as fettle:
+        made = fettle.create_token(role, name=name, expires_in_s=expires_in_s)
     if as_json:
         show_json(made)
         return

@@ -2,29 +2,20 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from fettle_cli.api import Api, org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org, group
 from fettle_cli.output import say, show_json, warn
+from fettle_client import Event, Fettle
 
 AGAIN_S = 1.0
 
 app = group("events", "Watch what happens.")
-
-
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
-    """One event of a server-sent event stream."""
-
-    name: str
-    data: str
-    id: str | None
 
 
 @app.command()
@@ -37,36 +28,17 @@ def tail(
     """Follow ticket events and health transitions until Ctrl-C. Lost connections are made again where they ended."""
     here = Installation.here()
     try:
-        with org_api(here) as api:
-            for event in _followed(api, org_path(org or here.org, "events"), since, count):
+        with calling(here, org) as fettle:
+            for event in _followed(fettle, since, count):
                 _tell(event, as_json)
     except KeyboardInterrupt:
         return
 
 
-def read_events(lines: Iterable[str]) -> Iterator[ServerEvent]:
-    """The events in the lines of a stream. Source: the WHATWG HTML standard, server-sent events."""
-    name, data, last_id = "message", list[str](), None
-    for line in lines:
-        if not line:
-            if data:
-                yield ServerEvent(name, "\n".join(data), last_id)
-            name, data = "message", []
-            continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            data.append(value)
-        elif field == "id":
-            last_id = value
-
-
-def _followed(api: Api, path: str, since: str | None, count: int | None) -> Iterator[ServerEvent]:
+def _followed(fettle: Fettle, since: str | None, count: int | None) -> Iterator[Event]:
     seen = 0
     while True:
-        for event in read_events(api.stream(path, since)):
+        for event in fettle.events(since, again=False):
             since = event.id or since
             yield event
             seen += 1
@@ -76,15 +48,11 @@ def _followed(api: Api, path: str, since: str | None, count: int | None) -> Iter
         time.sleep(AGAIN_S)
 
 
-def _tell(event: ServerEvent, as_json: bool) -> None:
-    try:
-        data = json.loads(event.data)
-    except ValueError:
-        data = event.data
+def _tell(event: Event, as_json: bool) -> None:
     if as_json:
-        show_json({"id": event.id, "event": event.name, "data": data})
+        show_json({"id": event.id or None, "event": event.type, "data": event.data})
     else:
-        say(_line(event.name, data))
+        say(_line(event.type, event.data))
 
 
 def _line(name: str, data: Any) -> str:

@@ -2,11 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from fettle_cli.api import org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.commands.registry_import import import_
 from fettle_cli.commands.silences import silence, silences, unsilence
 from fettle_cli.commands.verification import verify
@@ -15,6 +15,7 @@ from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
 from fettle_cli.output import ago, say, show_fields, show_json, show_page
+from fettle_client.shapes.health import HealthPolicy, HealthState, ListedSubject, Transition, WatchedType
 
 app = group("health", "See what the health monitor sees.")
 for command in (silence, silences, unsilence, why, verify):
@@ -24,8 +25,10 @@ app.command("import")(import_)
 
 @app.command()
 def subjects(
-    state: Annotated[str | None, typer.Option(help="healthy, pending_open, firing, pending_resolve, flapping.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="device or integration.")] = None,
+    state: Annotated[
+        HealthState | None, typer.Option(help="healthy, pending_open, firing, pending_resolve, flapping.")
+    ] = None,
+    type_: Annotated[WatchedType | None, typer.Option("--type", help="device or integration.")] = None,
     integration: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option(help="A space and all in it: oslo/hq.")] = None,
     q: Annotated[str | None, typer.Option("-q", "--search", help="Part of the name or id.")] = None,
@@ -36,17 +39,10 @@ def subjects(
 ) -> None:
     """List devices and integrations with their states."""
     here = Installation.here()
-    query = {
-        "state": state,
-        "type": type_,
-        "integration": integration,
-        "space": space,
-        "q": q,
-        "limit": limit,
-        "cursor": cursor,
-    }
-    with org_api(here) as api:
-        page = api.call("GET", org_path(org or here.org, "subjects"), query=query)
+    with calling(here, org) as fettle:
+        page = fettle.list_subjects(
+            state=state, type=type_, integration=integration, space=space, q=q, limit=limit, cursor=cursor
+        ).page()
     columns = ("STATE", "SUBJECT", "NAME", "INTEGRATION", "SPACE", "SINCE")
     show_page(page, columns, _row, empty="No such subjects.", as_json=as_json)
 
@@ -62,10 +58,9 @@ def show(
     if not slash:
         raise UsageError(f"a subject is type/id, for instance device/t17, not {subject!r}")
     here = Installation.here()
-    name = org or here.org
-    with org_api(here) as api:
-        found = api.call("GET", org_path(name, "subjects", type_, id_))
-        transitions = api.call("GET", org_path(name, "transitions"), query={"subject": subject, "limit": 20})
+    with calling(here, org) as fettle:
+        found = fettle.get_subject(subject)
+        transitions = fettle.list_transitions(subject=subject, limit=20).page()
     if as_json:
         show_json({**found, "transitions": transitions["items"]})
         return
@@ -105,11 +100,11 @@ def policy(
     """Show the org's health policy, or change it."""
     wanted = dict(_change(change) for change in changes or ())
     here = Installation.here()
-    path = org_path(org or here.org, "health-policy")
-    with org_api(here) as api:
-        shown = api.call("GET", path)
+    with calling(here, org) as fettle:
+        shown = fettle.get_health_policy()
         if file is not None or wanted:
-            shown = api.call("PUT", path, {**(shown if file is None else _read(file)), **wanted})
+            changed = {**(shown if file is None else _read(file)), **wanted}
+            shown = fettle.put_health_policy(cast("HealthPolicy", changed))
     if as_json:
         show_json(shown)
         return
@@ -118,7 +113,7 @@ def policy(
         say(f"override  {json.dumps(override, ensure_ascii=False)}")
 
 
-def _line(transition: dict[str, Any]) -> str:
+def _line(transition: Transition) -> str:
     """When, from where to where, and why."""
     step = f"{transition['at']}  {_words(transition['from']) or 'new'} → {_words(transition['to']) or 'forgotten'}"
     evidence = transition.get("evidence") or {}
@@ -152,7 +147,7 @@ def _change(change: str) -> tuple[str, Any]:
         return name, text
 
 
-def _row(subject: dict[str, Any]) -> tuple[object, ...]:
+def _row(subject: ListedSubject) -> tuple[object, ...]:
     return (
         _words(subject.get("state")),
         f"{subject['type']}/{subject['id']}",
@@ -167,5 +162,5 @@ def _words(value: str | None) -> str | None:
     return None if value is None else value.replace("_", " ")
 
 
-def _seconds(value: int | None) -> str | None:
+def _seconds(value: float | None) -> str | None:
     return None if value is None else f"{value} s"

@@ -3,18 +3,21 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
-from fettle_cli.api import Api, org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org
 from fettle_cli.output import say, show_table
+from fettle_client import BrokenOff, Fettle
+from fettle_client.shapes.health import ImportedLine, ImportSummary
 
-_TYPES = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
+_FORMATS: dict[str, Literal["csv", "ndjson"]] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _EVERY_LINES = 500
 
 
@@ -31,12 +34,12 @@ def import_(
 ) -> None:
     """Enter the subjects of a file into the registry: columns or fields type, id, name, integration, space, model,
     interval_s. The same file may be imported again: what stands there already is left as it is."""
-    if file.suffix.lower() not in _TYPES:
-        raise UsageError(f"the name of {file} must end in {', '.join(_TYPES)}: that says what it holds")
+    if file.suffix.lower() not in _FORMATS:
+        raise UsageError(f"the name of {file} must end in {', '.join(_FORMATS)}: that says what it holds")
     here = Installation.here()
     asks = sys.stdin.isatty() and not (yes or as_json or dry_run)
-    with org_api(here) as api:
-        importing = _Import(api, org_path(org or here.org, "subjects", "import"), file, as_json=as_json)
+    with calling(here, org) as fettle:
+        importing = _Import(fettle, file, as_json=as_json)
         summary = importing.run(dry_run=dry_run or asks)
         if asks:
             wanted = summary["added"] + summary["changed"]
@@ -51,17 +54,17 @@ class _Import:
     """One file on its way. Progress is shown on a terminal, refused lines and the sum to people; with `as_json` the
     answer is printed as it comes."""
 
-    def __init__(self, api: Api, path: str, file: Path, *, as_json: bool) -> None:
-        self._api, self._path, self._file, self._as_json = api, path, file, as_json
+    def __init__(self, fettle: Fettle, file: Path, *, as_json: bool) -> None:
+        self._fettle, self._file, self._as_json = fettle, file, as_json
         self._content = file.read_bytes()
         self._lines = self._content.count(b"\n")
 
-    def run(self, *, dry_run: bool) -> dict[str, Any]:
+    def run(self, *, dry_run: bool) -> ImportSummary:
         """The sum. Raises CliError when the answer breaks off."""
-        last, refused, summary = 0, list[dict[str, Any]](), None
+        last, refused, summary = 0, list[ImportedLine](), None
         for item in self._items(dry_run):
             if "summary" in item:
-                summary = dict(item["summary"])
+                summary = item["summary"]
             else:
                 last = item["line"]
                 if item["result"] == "refused":
@@ -76,16 +79,13 @@ class _Import:
             self._say(summary, refused)
         return summary
 
-    def _items(self, dry_run: bool) -> Iterator[dict[str, Any]]:
-        query, headers = {"dry_run": json.dumps(dry_run)}, {"content-type": _TYPES[self._file.suffix.lower()]}
-        for line in self._api.lines("POST", self._path, query=query, headers=headers, content=self._content):
-            try:
-                item = json.loads(line)
-            except ValueError:  # cut in the middle
-                return
-            if self._as_json:
-                say(line)
-            yield item
+    def _items(self, dry_run: bool) -> Iterator[ImportedLine]:
+        kind = _FORMATS[self._file.suffix.lower()]
+        with suppress(BrokenOff):
+            for item in self._fettle.import_subjects(self._content, format=kind, dry_run=dry_run):
+                if self._as_json:
+                    say(json.dumps(item, ensure_ascii=False))
+                yield item
 
     def _show(self, line: int | None) -> None:
         """How far it is; None clears that."""
@@ -94,7 +94,7 @@ class _Import:
         sys.stderr.write("\r\x1b[K" if line is None else f"\rline {line:,} of {self._lines:,}")
         sys.stderr.flush()
 
-    def _say(self, summary: dict[str, Any], refused: list[dict[str, Any]]) -> None:
+    def _say(self, summary: ImportSummary, refused: list[ImportedLine]) -> None:
         if refused:
             rows = [(item["line"], item["subject"], item.get("field"), item["rule"]) for item in refused]
             show_table(("LINE", "SUBJECT", "FIELD", "REFUSED BECAUSE"), rows, empty="")

@@ -3,17 +3,18 @@
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from fettle_cli.api import org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org
 from fettle_cli.output import ago, say, show_json, show_page, warn
-from fettle_contracts.times import rfc3339
+from fettle_client.shapes.silences import Selected, Silence, SilenceState
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -42,32 +43,19 @@ def silence(
     as_json: Json = False,
 ) -> None:
     """Open no tickets about a subject for a while, or about all of an integration or a space."""
-    chosen = {name: value for name, value in (("integration", integration), ("space", space)) if value is not None}
-    if (subject is not None) + len(chosen) != 1:
+    if [subject, integration, space].count(None) != 2:
         raise UsageError("one of TYPE/ID, --integration and --space says what to silence")
-    said = {
-        "subject": subject,
-        "filter": chosen or None,
-        "length_s": _seconds(length),
-        "starts_at": None if start is None else rfc3339(_instant(start, zone)),
-        "rrule": rrule,
-        "zone": zone,
-        "reason": reason,
-    }
-    body = {name: value for name, value in said.items() if value is not None}
-    here = Installation.here()
-    path = org_path(org or here.org, "silences")
-    with org_api(here) as api:
-        if chosen and not yes:
-            count = api.call("POST", path, body, query={"dry_run": "true"})["count"]
+    length_s, starts_at = _seconds(length), None if start is None else _instant(start, zone)
+    how: dict[str, Any] = {"starts_at": starts_at, "rrule": rrule, "zone": zone, "reason": reason}
+    with calling(Installation.here(), org) as fettle:
+        if subject is not None:
+            _say_one(fettle.silence_subject(subject, length_s, **how), as_json)
+            return
+        silenced = partial(fettle.silence_selection, length_s, integration=integration, space=space, **how)
+        if not yes:
+            count = silenced(dry_run=True)["count"]
             typer.confirm(f"Silence {_subjects(count)} for {length}?", abort=True, err=True)
-        made = api.call("POST", path, body)
-    if as_json:
-        show_json(made)
-    elif chosen:
-        say(f"Silenced {_subjects(made['count'])}. To end that: fettle health unsilence {made['selection']}")
-    else:
-        _say_made(made)
+        _say_all(silenced(), as_json)
 
 
 def silences(
@@ -83,15 +71,11 @@ def silences(
 ) -> None:
     """List silences: whose, why, until when, and what each has held back so far."""
     here = Installation.here()
-    query = {
-        "state": [each.value for each in state or (State.ACTIVE, State.UPCOMING)],
-        "subject": subject,
-        "selection": selection,
-        "limit": limit,
-        "cursor": cursor,
-    }
-    with org_api(here) as api:
-        page = api.call("GET", org_path(org or here.org, "silences"), query=query)
+    states = [each.value for each in state or (State.ACTIVE, State.UPCOMING)]
+    with calling(here, org) as fettle:
+        page = fettle.list_silences(
+            state=cast("list[SilenceState]", states), subject=subject, selection=selection, limit=limit, cursor=cursor
+        ).page()
     columns = ("STATE", "SUBJECT", "FROM", "UNTIL", "HELD", "BY", "MADE", "ID", "REASON")
     show_page(page, columns, _row, empty="No such silences.", as_json=as_json)
 
@@ -103,15 +87,25 @@ def unsilence(
 ) -> None:
     """End a silence now, or all that were made in one step. What still fails gets its ticket at once."""
     here = Installation.here()
-    with org_api(here) as api:
-        api.call("DELETE", org_path(org or here.org, "silences", id))
+    with calling(here, org) as fettle:
+        fettle.remove_silence(id)
     if as_json:
         show_json({"ended": id})
     else:
         say(f"Ended {id}.")
 
 
-def _say_made(made: dict[str, Any]) -> None:
+def _say_all(made: Selected, as_json: bool) -> None:
+    if as_json:
+        show_json(made)
+    else:
+        say(f"Silenced {_subjects(made['count'])}. To end that: fettle health unsilence {made['selection']}")
+
+
+def _say_one(made: Silence, as_json: bool) -> None:
+    if as_json:
+        show_json(made)
+        return
     since = "" if made["state"] == "active" else f" from {made['from']}"
     again = "" if made["rrule"] is None else f", again by {made['rrule']} until {made['ends_at']}"
     say(f"{made['subject']} is silenced{since} until {made['until']}{again}.")
@@ -120,7 +114,7 @@ def _say_made(made: dict[str, Any]) -> None:
         warn(f"Nothing is known of {made['subject']} yet.")
 
 
-def _row(item: dict[str, Any]) -> tuple[object, ...]:
+def _row(item: Silence) -> tuple[object, ...]:
     return (
         item["state"],
         item["subject"],

@@ -1,18 +1,18 @@
 """`fettle tickets link`: the links of a ticket, say to work orders elsewhere."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fettle_cli.api import Refused, org_api, org_path
+from fettle_cli.api import calling, in_words
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Number, Org
 from fettle_cli.output import show_json, show_table
+from fettle_client import Refused
+from fettle_client.shapes.people import Link
 
 CHANGED_MEANWHILE = 412
-
-Link = dict[str, str]
 
 
 def link(
@@ -25,14 +25,12 @@ def link(
     """Show a ticket's links, or change them, removals first. Refused if its description was edited meanwhile."""
     added, removed = [_link(text) for text in add or ()], remove or []
     here = Installation.here()
-    path = org_path(org or here.org, "tickets", number)
-    with org_api(here) as api:
-        ticket = api.call("GET", path)
+    with calling(here, org) as fettle:
+        ticket = fettle.get_ticket(number)
         if added or removed:
             links = changed(ticket["links"], added, removed)
-            version = {"if-match": f'"{ticket["description_version"]}"'}
             try:
-                ticket = api.call("PUT", f"{path}/links", {"links": links}, headers=version)
+                ticket = fettle.set_links(number, links, description_version=ticket["description_version"])
             except Refused as error:
                 raise _with_way_out(error) from None
     if as_json:
@@ -63,7 +61,7 @@ def _link(text: str) -> Link:
 
 
 def _with_way_out(error: Refused) -> CliError:
-    problem: dict[str, Any] = error.problem
-    if problem.get("status") != CHANGED_MEANWHILE:
-        return error
-    return CliError(f"no link was changed, the ticket was edited meanwhile ({error}); look at it and try again")
+    said = in_words(error)
+    if error.status != CHANGED_MEANWHILE:
+        return CliError(said)
+    return CliError(f"no link was changed, the ticket was edited meanwhile ({said}); look at it and try again")

@@ -1,30 +1,45 @@
 """`fettle tickets`: see and work tickets."""
 
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import Annotated, cast
 
 import typer
 
-from fettle_cli.api import org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.commands.ticket_links import link
 from fettle_cli.editor import edited
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Comment, Cursor, Json, Limit, Number, Org, group, text_of
 from fettle_cli.output import ago, say, show_fields, show_json, show_page
+from fettle_client import Fettle
+from fettle_client.shapes.people import Actor, Subject
+from fettle_client.shapes.tickets import (
+    AnyState,
+    Checklist,
+    Child,
+    ListedTicket,
+    Ticket,
+    TicketLink,
+    TicketOrder,
+    TicketSource,
+)
 
 app = group("tickets", "See and work tickets.")
 
 
 @app.command("list")
 def list_tickets(
-    state: Annotated[str, typer.Option(help="open, in_progress, resolved, or all.")] = "open",
-    source: Annotated[str | None, typer.Option(help="health_monitor, user, or workflow.")] = None,
+    state: Annotated[AnyState, typer.Option(help="open, in_progress, resolved, or all.")] = "open",
+    source: Annotated[TicketSource | None, typer.Option(help="health_monitor, user, or workflow.")] = None,
     kind: Annotated[str | None, typer.Option(help="For instance device_offline.")] = None,
     subject: Annotated[str | None, typer.Option(help="type/id, for instance device/t17.")] = None,
     integration: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option(help="A space and all in it: oslo/hq.")] = None,
     q: Annotated[str | None, typer.Option("-q", "--search", help="Part of the title, subject name or id.")] = None,
-    sort: Annotated[str | None, typer.Option(help="opened, updated, number; with - before it, newest first.")] = None,
+    sort: Annotated[
+        TicketOrder | None, typer.Option(help="opened, updated, number; with - before it, newest first.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     org: Org = None,
@@ -32,20 +47,19 @@ def list_tickets(
 ) -> None:
     """List tickets, open ones unless told otherwise."""
     here = Installation.here()
-    query = {
-        "state": state,
-        "source": source,
-        "kind": kind,
-        "subject": subject,
-        "integration": integration,
-        "space": space,
-        "q": q,
-        "sort": sort,
-        "limit": limit,
-        "cursor": cursor,
-    }
-    with org_api(here) as api:
-        page = api.call("GET", org_path(org or here.org, "tickets"), query=query)
+    with calling(here, org) as fettle:
+        page = fettle.list_tickets(
+            state=state,
+            source=source,
+            kind=kind,
+            subject=subject,
+            integration=integration,
+            space=space,
+            q=q,
+            sort=sort,
+            limit=limit,
+            cursor=cursor,
+        ).page()
     columns = ("NO", "STATE", "TITLE", "SUBJECT", "SPACE", "SOURCE", "OPENED")
     empty = "No such tickets." if state == "all" else f"No {state.replace('_', ' ')} tickets."
     show_page(page, columns, _row, empty=empty, as_json=as_json)
@@ -55,13 +69,12 @@ def list_tickets(
 def show(number: Number, org: Org = None, as_json: Json = False) -> None:
     """Show one ticket with its timeline."""
     here = Installation.here()
-    name = org or here.org
-    with org_api(here) as api:
-        ticket = api.call("GET", org_path(name, "tickets", number))
-        timeline = api.pages(org_path(name, "tickets", number, "timeline"))
-        checklist = ticket.get("checklist") or {"total": 0, "recovered": 0, "items": []}
+    with calling(here, org) as fettle:
+        ticket = fettle.get_ticket(number)
+        timeline = list(fettle.list_timeline(number))
+        checklist = ticket.get("checklist", Checklist(total=0, recovered=0, items=[]))
         if as_json and checklist["total"] > len(checklist["items"]):
-            checklist["items"] = api.pages(org_path(name, "tickets", number, "checklist"))
+            checklist["items"] = list(fettle.list_checklist(number))
     if as_json:
         show_json({**ticket, "timeline": timeline})
         return
@@ -75,11 +88,11 @@ def show(number: Number, org: Org = None, as_json: Json = False) -> None:
             ("space", ticket.get("space")),
             ("kind", ticket["kind"]),
             ("opened", f"{ticket['opened_at']} by {_actor(ticket['opened_by'])}"),
-            ("started", _when(ticket, "started")),
-            ("resolved", _when(ticket, "resolved")),
+            ("started", _when(ticket.get("started_at"), ticket.get("started_by"))),
+            ("resolved", _when(ticket.get("resolved_at"), ticket.get("resolved_by"))),
             ("resolution", ticket.get("resolution")),
             ("flaps", ticket.get("flap_count") or None),
-            ("parent", _numbers([ticket["parent"]] if ticket.get("parent") else [])),
+            ("parent", _numbers([parent] if (parent := ticket.get("parent")) else [])),
             ("parts", _numbers(ticket.get("children", []), more=ticket.get("more_children", False))),
             ("checklist", _progress(checklist)),
             ("page", ticket.get("url")),
@@ -112,39 +125,34 @@ def open_ticket(
     type_, slash, id_ = subject.partition("/")
     if not slash:
         raise UsageError(f"--subject is type/id, for instance other/lift-3, not {subject!r}")
-    body: dict[str, Any] = {
-        "title": title,
-        "subject": {"type": type_, "id": id_, "name": subject_name or id_},
-        "description": text_of(description),
-    }
-    body |= {name: value for name, value in (("space", space), ("kind", kind)) if value is not None}
+    about = cast("Subject", {"type": type_, "id": id_, "name": subject_name or id_})
     here = Installation.here()
-    with org_api(here) as api:
-        _tell(api.call("POST", org_path(org or here.org, "tickets"), body), as_json)
+    with calling(here, org) as fettle:
+        _tell(fettle.open_ticket(title, about, description=text_of(description), space=space, kind=kind), as_json)
 
 
 @app.command()
 def start(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
     """Begin work on an open ticket."""
-    _act(number, "start", comment, org, as_json)
+    _move(Fettle.start_ticket, number, comment, org, as_json)
 
 
 @app.command("move-to-open")
 def move_to_open(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
     """Undo a start."""
-    _act(number, "move-to-open", comment, org, as_json)
+    _move(Fettle.move_ticket_to_open, number, comment, org, as_json)
 
 
 @app.command()
 def resolve(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
     """Resolve a ticket."""
-    _act(number, "resolve", comment, org, as_json)
+    _move(Fettle.resolve_ticket, number, comment, org, as_json)
 
 
 @app.command()
 def reopen(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
     """Bring a resolved ticket back."""
-    _act(number, "reopen", comment, org, as_json)
+    _move(Fettle.reopen_ticket, number, comment, org, as_json)
 
 
 @app.command()
@@ -155,7 +163,9 @@ def comment(
     as_json: Json = False,
 ) -> None:
     """Add a comment."""
-    _act(number, "comments", text, org, as_json)
+    here = Installation.here()
+    with calling(here, org) as fettle:
+        _tell(fettle.comment_on_ticket(number, text_of(text)), as_json)
 
 
 @app.command()
@@ -167,32 +177,29 @@ def edit(
 ) -> None:
     """Edit a ticket's description. Refused if somebody else changed it meanwhile."""
     here = Installation.here()
-    path = org_path(org or here.org, "tickets", number)
-    with org_api(here) as api:
-        ticket = api.call("GET", path)
+    with calling(here, org) as fettle:
+        ticket = fettle.get_ticket(number)
         text = text_of(description) if description is not None else edited(ticket["description"])
-        version = {"if-match": f'"{ticket["description_version"]}"'}
-        _tell(api.call("PUT", f"{path}/description", {"description": text}, headers=version), as_json)
+        _tell(fettle.edit_description(number, text, description_version=ticket["description_version"]), as_json)
 
 
 app.command()(link)
 
 
-def _act(number: int, action: str, comment: str | None, org: str | None, as_json: bool) -> None:
+def _move(move: Callable[..., Ticket], number: int, comment: str | None, org: str | None, as_json: bool) -> None:
     here = Installation.here()
-    body = {} if comment is None else {"comment": text_of(comment)}
-    with org_api(here) as api:
-        _tell(api.call("POST", org_path(org or here.org, "tickets", number, action), body), as_json)
+    with calling(here, org) as fettle:
+        _tell(move(fettle, number, comment=None if comment is None else text_of(comment)), as_json)
 
 
-def _tell(ticket: dict[str, Any], as_json: bool) -> None:
+def _tell(ticket: Ticket, as_json: bool) -> None:
     if as_json:
         show_json(ticket)
     else:
         say(f"#{ticket['number']} {ticket['state'].replace('_', ' ')}: {ticket['title']}")
 
 
-def _row(ticket: dict[str, Any]) -> tuple[object, ...]:
+def _row(ticket: ListedTicket) -> tuple[object, ...]:
     subject = ticket["subject"]
     return (
         f"#{ticket['number']}",
@@ -205,11 +212,11 @@ def _row(ticket: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _progress(checklist: dict[str, Any]) -> str | None:
+def _progress(checklist: Checklist) -> str | None:
     return f"{checklist['recovered']} of {checklist['total']} recovered" if checklist["total"] else None
 
 
-def _show_members(checklist: dict[str, Any]) -> None:
+def _show_members(checklist: Checklist) -> None:
     say()
     for member in checklist["items"]:
         mark = "x" if member["recovered"] else " "
@@ -218,15 +225,14 @@ def _show_members(checklist: dict[str, Any]) -> None:
         say(f"and {more} more; --json has all")
 
 
-def _numbers(tickets: list[dict[str, Any]], *, more: bool = False) -> str | None:
+def _numbers(tickets: Iterable[TicketLink | Child], *, more: bool = False) -> str | None:
     numbers = [f"#{ticket['number']}" for ticket in tickets]
     return ", ".join([*numbers, *(["and more"] if more else [])]) or None
 
 
-def _actor(actor: dict[str, Any]) -> str:
+def _actor(actor: Actor) -> str:
     return actor.get("name") or actor.get("id") or str(actor["type"]).replace("_", " ")
 
 
-def _when(ticket: dict[str, Any], what: str) -> str | None:
-    at, by = ticket.get(f"{what}_at"), ticket.get(f"{what}_by")
+def _when(at: str | None, by: Actor | None) -> str | None:
     return f"{at} by {_actor(by)}" if at and by else at

@@ -1,19 +1,19 @@
 """`fettle health verify`: does the log say what has been published?"""
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fettle_cli.api import org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org
 from fettle_cli.output import say, show_json, show_table, warn
-from fettle_contracts.times import rfc3339
+from fettle_client import BrokenOff
+from fettle_client.shapes.why import Difference, Verified, Verifying
 
 QUIET_S = 2.0
 SHOWN = 50
@@ -30,11 +30,9 @@ def verify(
 ) -> None:
     """Replay a partition from a checkpoint, and compare with what was published; exit status 1 when that differs."""
     here = Installation.here()
-    query: dict[str, Any] = {"partition": partition}
-    if since is not None:
-        query["since"] = rfc3339(instant("--since", since))
-    with org_api(here) as api:
-        found = _followed(api.lines("GET", org_path(org or here.org, "verify"), query=query))
+    moment = None if since is None else instant("--since", since)
+    with calling(here, org) as fettle:
+        found = _followed(fettle.verify_partition(partition, since=moment))
     if as_json:
         show_json(found)
     else:
@@ -51,21 +49,21 @@ def instant(option: str, written: str) -> datetime:
         raise UsageError(f"{option} takes a time such as 2026-12-01T22:00, not {written!r}") from None
 
 
-def _followed(lines: Iterator[str]) -> dict[str, Any]:
+def _followed(lines: Iterable[Verifying]) -> Verified:
     """The last line's answer; on the way, how far it is, once that takes long. Raises CliError."""
     told_at = time.monotonic()
-    for line in map(json.loads, filter(None, lines)):
+    for line in lines:
         if "verified" in line:
-            return dict(line["verified"])
+            return line["verified"]
         if "problem" in line:
             raise CliError(f"{line['problem']['detail']} [{line['problem']['code']}]")
         if time.monotonic() - told_at >= QUIET_S:
             told_at = time.monotonic()
             warn(f"{line['done']:.0%} replayed")
-    raise CliError("the answer broke off before it was complete")
+    raise BrokenOff("the answer broke off before it was complete")
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: Verified) -> None:
     say(f"Replayed {found['records']} records of partition {found['partition']}, {found['since']} to {found['until']}.")
     say(f"{found['published_same']} changes were published and {found['history_same']} stand in the history as judged.")
     if found["differences"]:
@@ -78,8 +76,8 @@ def _show(found: dict[str, Any]) -> None:
         say(f"The newest checkpoint has otherwise: {', '.join(found['states'][:SHOWN])}.")
 
 
-def _row(each: dict[str, Any]) -> tuple[object, ...]:
-    said = each["replayed"] or each["found"]
+def _row(each: Difference) -> tuple[object, ...]:
+    said = each["replayed"] or each["found"] or {}
     return (
         each["where"],
         each["wrong"].replace("_", " "),

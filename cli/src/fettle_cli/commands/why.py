@@ -1,16 +1,16 @@
 """`fettle health why`: why there is or is not a ticket."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fettle_cli.api import org_api, org_path
+from fettle_cli.api import calling
 from fettle_cli.commands.verification import instant
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org
 from fettle_cli.output import say, show_fields, show_json
-from fettle_contracts.times import rfc3339
+from fettle_client.shapes.why import Change, Timer, Why
 
 
 def why(
@@ -25,17 +25,16 @@ def why(
     if "/" not in subject:
         raise UsageError(f"a subject is type/id, for instance device/t17, not {subject!r}")
     here = Installation.here()
-    query = {"subject": subject, "at": None if at is None else rfc3339(instant("--at", at))}
-    with org_api(here) as api:
-        found = api.call("GET", org_path(org or here.org, "why"), query=query)
+    moment = None if at is None else instant("--at", at)
+    with calling(here, org) as fettle:
+        found = fettle.explain(subject, at=moment)
     if as_json:
         show_json(found)
         return
     say(found["because"])
-    change = found["change"]
-    if change is None:
-        say(f"{found['no_change'][0].upper()}{found['no_change'][1:]}.")
-    else:
+    if no_change := found["no_change"]:
+        say(f"{no_change[0].upper()}{no_change[1:]}.")
+    if change := found["change"]:
         what = "no ticket" if found["called_for"] else "a ticket"
         say(f"Otherwise: {_change(change)} would have meant {what}.")
         for other in found["others"]:
@@ -44,13 +43,13 @@ def why(
     show_fields(_fields(found))
 
 
-def _change(change: dict[str, Any]) -> str:
+def _change(change: Change) -> str:
     if change["starts_at"] is None:
         return str(change["text"])
     return f"{change['text']} from {change['starts_at']}"
 
 
-def _fields(found: dict[str, Any]) -> list[tuple[str, object]]:
+def _fields(found: Why) -> list[tuple[str, object]]:
     policy, timer, verdict = found["policy"], found["timer"], found["verdict"]
     ticket, replayed = found["ticket"], found["replayed"]
     fields: list[tuple[str, object]] = [
@@ -80,7 +79,7 @@ def _fields(found: dict[str, Any]) -> list[tuple[str, object]]:
     return fields
 
 
-def _timer(timer: dict[str, Any]) -> str:
+def _timer(timer: Timer) -> str:
     return f"{_words(timer['what'])} {'ran out at' if timer['ran_out'] else 'until'} {timer['at']}"
 
 

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from fettle_cli.api import Api, Refused, org_api, org_path
+from fettle_cli.api import calling, in_words
 from fettle_cli.failures import CliError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
 from fettle_cli.output import ago, say, show_json, show_page, show_table
+from fettle_client import Fettle, Refused
+from fettle_client.shapes.workflows import Fault, ListedRun, ListedWorkflow, RunState, Workflow
 
 app = group("workflows", "Check workflow documents, bring them in, see what they did.")
 
@@ -45,8 +47,8 @@ def apply(files: Files, org: Org = None, as_json: Json = False) -> None:
     wrong = [str(file) for file, (_, faults) in checked if faults]
     if wrong:
         raise CliError(f"nothing was saved: {', '.join(wrong)} cannot be")
-    with org_api(here) as api:
-        saved = [_saved(api, org or here.org, file, name) for file, (name, _) in checked]
+    with calling(here, org) as fettle:
+        saved = [_saved(fettle, file, name) for file, (name, _) in checked]
     if as_json:
         show_json({"items": saved})
         return
@@ -59,8 +61,8 @@ def apply(files: Files, org: Org = None, as_json: Json = False) -> None:
 def list_workflows(limit: Limit = 50, cursor: Cursor = None, org: Org = None, as_json: Json = False) -> None:
     """List the org's workflows."""
     here = Installation.here()
-    with org_api(here) as api:
-        page = api.call("GET", org_path(org or here.org, "workflows"), query={"limit": limit, "cursor": cursor})
+    with calling(here, org) as fettle:
+        page = fettle.list_workflows(limit=limit, cursor=cursor).page()
     columns = ("WORKFLOW", "ENABLED", "VERSION", "TRIGGERS", "TITLE")
     show_page(page, columns, _row, empty="No workflows.", as_json=as_json)
 
@@ -69,8 +71,8 @@ def list_workflows(limit: Limit = 50, cursor: Cursor = None, org: Org = None, as
 def show(name: Name, org: Org = None, as_json: Json = False) -> None:
     """Show a workflow's document as it was saved."""
     here = Installation.here()
-    with org_api(here) as api:
-        found = api.call("GET", org_path(org or here.org, "workflows", name))
+    with calling(here, org) as fettle:
+        found = fettle.get_workflow(name)
     if as_json:
         show_json(found)
     else:
@@ -80,7 +82,7 @@ def show(name: Name, org: Org = None, as_json: Json = False) -> None:
 @app.command()
 def runs(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of one workflow; default: of all.")] = None,
-    state: Annotated[str | None, typer.Option(help="running, done, failed, or refused.")] = None,
+    state: Annotated[RunState | None, typer.Option(help="running, done, failed, or refused.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="One run, node by node.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -89,20 +91,21 @@ def runs(
 ) -> None:
     """List runs, the newest first, or show one of them."""
     here = Installation.here()
-    org = org or here.org
     if run is not None:
         _show_run(here, org, run, as_json)
         return
-    path = org_path(org, "runs") if name is None else org_path(org, "workflows", name, "runs")
-    with org_api(here) as api:
-        page = api.call("GET", path, query={"state": state, "limit": limit, "cursor": cursor})
+    with calling(here, org) as fettle:
+        if name is None:
+            page = fettle.list_runs(state=state, limit=limit, cursor=cursor).page()
+        else:
+            page = fettle.list_workflow_runs(name, state=state, limit=limit, cursor=cursor).page()
     columns = ("STARTED", "WORKFLOW", "VERSION", "STATE", "TRIGGER", "RUN", "ERROR")
     show_page(page, columns, _run_row, empty="No runs.", as_json=as_json)
 
 
-def _show_run(here: Installation, org: str, run: str, as_json: bool) -> None:
-    with org_api(here) as api:
-        found = api.call("GET", org_path(org, "runs", run))
+def _show_run(here: Installation, org: str | None, run: str, as_json: bool) -> None:
+    with calling(here, org) as fettle:
+        found = fettle.get_run(run)
     if as_json:
         show_json(found)
         return
@@ -124,7 +127,7 @@ def _show_run(here: Installation, org: str, run: str, as_json: bool) -> None:
     )
 
 
-def _checked(file: Path) -> tuple[str, list[dict[str, Any]]]:
+def _checked(file: Path) -> tuple[str, list[Fault]]:
     """The document's name (empty if it has faults) and its faults."""
     from fettle_workflow_engine.adapters.conditions import CelConditions
     from fettle_workflow_engine.adapters.templates import JinjaTemplates
@@ -148,22 +151,16 @@ def _checked(file: Path) -> tuple[str, list[dict[str, Any]]]:
         ]
 
 
-def _saved(api: Api, org: str, file: Path, name: str) -> dict[str, Any]:
+def _saved(fettle: Fettle, file: Path, name: str) -> Workflow:
     try:
-        saved: dict[str, Any] = api.call(
-            "PUT",
-            org_path(org, "workflows", name),
-            content=file.read_bytes(),
-            headers={"content-type": "application/yaml"},
-        )
+        return fettle.put_workflow(name, file.read_bytes().decode())
     except Refused as refused:
         if refused.problem.get("faults"):
             _tell_faults(file, refused.problem["faults"])
-        raise CliError(f"{file}: {refused}") from None
-    return saved
+        raise CliError(f"{file}: {in_words(refused)}") from None
 
 
-def _tell_faults(file: Path, faults: list[dict[str, Any]]) -> None:
+def _tell_faults(file: Path, faults: list[Fault]) -> None:
     for fault in faults:
         hint = f" (did you mean {fault['suggestion']}?)" if fault.get("suggestion") else ""
         say(f"{file}:{fault['line']}:{fault['column']}: {fault['message']}{hint}")
@@ -173,11 +170,11 @@ def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _row(one: dict[str, Any]) -> tuple[object, ...]:
+def _row(one: ListedWorkflow) -> tuple[object, ...]:
     return one["workflow"], one["enabled"], one["version"], ", ".join(one["triggers"]), one["title"]
 
 
-def _run_row(one: dict[str, Any]) -> tuple[object, ...]:
+def _run_row(one: ListedRun) -> tuple[object, ...]:
     started = ago(one["started_at"])
     return started, one["workflow"], one["version"], one["state"], one["trigger"], one["id"], _why(one)
 

@@ -67,7 +67,7 @@ class AsyncSilences(AsyncConnection):
             zone=zone,
             reason=reason,
         )
-        made: Selected = await self._call(write("POST", self._path("silences"), body, key=key, dry_run=dry_run))
+        made: Selected = await self._call(write("POST", self._path("silences"), body, key=key, dry_run=dry_run or None))
         return made
 
     async def remove_silence(self, id: str, *, key: str | None = None) -> None:

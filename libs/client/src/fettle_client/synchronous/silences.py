@@ -68,7 +68,7 @@ class Silences(Connection):
             zone=zone,
             reason=reason,
         )
-        made: Selected = self._call(write("POST", self._path("silences"), body, key=key, dry_run=dry_run))
+        made: Selected = self._call(write("POST", self._path("silences"), body, key=key, dry_run=dry_run or None))
         return made
 
     def remove_silence(self, id: str, *, key: str | None = None) -> None:
