@@ -13,7 +13,7 @@ from fettle_client import AsyncFettle, Fettle
 from fettle_client.shapes import tickets
 from fettle_client.shapes.pages import Page
 from fettle_client.synchronous.pages import Pages
-from fettle_contracts.ticket import Ticket
+from fettle_contracts.ticket import ChecklistItem, Ticket
 from fettle_contracts.ticket_events import Entry
 from tests.client.api_document import Operation, Schema, document, operations, resolved
 from tests.client.spoken import Method, fields_of, methods, without_none
@@ -84,7 +84,7 @@ def test_shapes_have_the_fields_of_the_answers(api: Schema, spoken: Mapping[Oper
 
 @pytest.mark.rule("CL-2")
 def test_tickets_and_entries_have_the_fields_of_the_contract() -> None:
-    for shape, model in ((tickets.Ticket, Ticket), (tickets.Entry, Entry)):
+    for shape, model in ((tickets.Ticket, Ticket), (tickets.Entry, Entry), (tickets.Member, ChecklistItem)):
         fields = set(fields_of(shape)) - {"children", "more_children"}
         assert fields == set(model.model_fields), shape.__name__
 

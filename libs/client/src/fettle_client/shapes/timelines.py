@@ -50,10 +50,10 @@ class Finding(TypedDict):
 
     wrong: str
     message: str
-    number: NotRequired[int]
-    ticket: NotRequired[str]
-    version: NotRequired[int]
-    place: NotRequired[int]
+    number: int | None
+    ticket: str | None
+    version: int | None
+    place: int | None
 
 
 class Sound(TypedDict):
