@@ -9,7 +9,7 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
 RUN := .venv/bin/python -m
 WORKERS ?= 3
-SOURCES := libs services cli tests bench tools conftest.py
+SOURCES := libs services cli tests bench tools examples conftest.py
 
 .PHONY: help up down test campaign check format bench schemas lock
 
