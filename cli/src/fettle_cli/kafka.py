@@ -157,6 +157,19 @@ async def record_at(settings: ServiceSettings, topic: str, partition: int, offse
     return None
 
 
+async def every_record(settings: ServiceSettings, topic: str) -> AsyncIterator[StoredRecord]:
+    """All records of a topic that stand there now, each partition's in order; none when there is no such topic."""
+    places = (await _places(settings, [topic])).get(topic, [])
+    if not places:
+        return
+    async with reader(settings) as consumer:
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        async for record in _until(consumer, ends):
+            yield record
+
+
 class SentTo(NamedTuple):
     """Where a record was put."""
 
@@ -197,9 +210,11 @@ async def _places(settings: ServiceSettings, topics: Sequence[str]) -> dict[str,
 
 
 async def _until(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[StoredRecord]:
-    async with asyncio.timeout(PATIENCE_S):
+    """Raises TimeoutError when nothing comes for `PATIENCE_S`."""
+    async with asyncio.timeout(PATIENCE_S) as patience:
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
+                patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
                 for record in records:
                     if record.offset < ends[place]:
                         yield StoredRecord(

@@ -7,6 +7,7 @@ import typer
 
 from fettle_cli.api import calling
 from fettle_cli.commands.ticket_links import link
+from fettle_cli.commands.ticket_records import export, verify
 from fettle_cli.editor import edited
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
@@ -26,6 +27,10 @@ from fettle_client.shapes.tickets import (
 )
 
 app = group("tickets", "See and work tickets.")
+
+
+app.command("export")(export)
+app.command("verify")(verify)
 
 
 @app.command("list")
