@@ -30,6 +30,7 @@ from bench.report import Figure, report
 from fettle_chassis.database import Database, DatabasePart
 from fettle_chassis.garbage import collect_rarely
 from fettle_chassis.kafka import build_consumer
+from fettle_chassis.large_buffers import give_back_large_buffers
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer, Verifier
@@ -198,6 +199,7 @@ async def fetch(settings: HealthSettings, options: Mapping[str, Any]) -> dict[st
 
 async def judge(settings: HealthSettings) -> dict[str, float]:
     """The same records, judged by the process that judges in operation."""
+    give_back_large_buffers()
     starts, ends = await bounds(settings)
     shards = Shards()
     service = Service("bench")

@@ -1,5 +1,8 @@
 """What a million subjects cost."""
 
+import subprocess
+import sys
+from pathlib import Path
 from sys import getsizeof
 
 import pytest
@@ -32,9 +35,23 @@ def test_a_subject_costs_at_most_280_bytes_with_its_key_and_timer() -> None:
         + sum(_allocated(key) + _allocated(row) for key, row in subjects.rows.items())
         + getsizeof(watch.timers._heap)
         + sum(map(_allocated, watch.timers._heap))
+        + sum(map(getsizeof, watch.timers._later.values()))
     )
 
     assert held / SUBJECTS <= 280
+
+
+@pytest.mark.rule("HM-50")
+def test_a_process_takes_no_more_for_them_after_checkpoints_and_a_restart(tmp_path: Path) -> None:
+    subjects = 400_000
+    assert _resident("heard", subjects, tmp_path) <= 280
+    assert _resident("restored", subjects, tmp_path) <= 280
+
+
+def _resident(how: str, subjects: int, folder: Path) -> float:
+    script = Path(__file__).with_name("resident_subjects.py")
+    command = [sys.executable, str(script), how, str(subjects), str(folder)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _allocated(thing: object) -> int:

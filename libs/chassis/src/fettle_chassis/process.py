@@ -11,6 +11,7 @@ import structlog
 
 from fettle_chassis.failures import StartRefused
 from fettle_chassis.garbage import collect_rarely
+from fettle_chassis.large_buffers import give_back_large_buffers
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings, SettingsError
@@ -33,6 +34,7 @@ def run(service: str, settings_type: type[S], roles: Mapping[str, Callable[[S], 
     if role not in roles:
         _say(f"{service}: unknown role {role!r}, it is one of {', '.join(roles)}")
         sys.exit(WRONG_USE)
+    give_back_large_buffers()
     try:
         settings = settings_type.load()
         configure_logging(service if role == next(iter(roles)) else f"{service}-{role}")

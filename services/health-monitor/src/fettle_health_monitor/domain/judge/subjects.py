@@ -1,7 +1,7 @@
 """The subjects of a shard, in columns: a row each, found by the record's key in one dictionary.
 
 A Python object per subject would cost more than 500 bytes and a heap full of pointers; a row here costs under 80, the
-key and its place in the dictionary about 140, its timer 45. Names are not kept, only whether they changed.
+key and its place in the dictionary about 140, its timer 15. Names are not kept, only whether they changed.
 """
 
 from array import array
