@@ -1,5 +1,6 @@
 """The judge process: everything it is made of, in the order in which it starts."""
 
+from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -36,6 +37,10 @@ _NOTICED_WITHIN_MS = 5_000
 """How soon the group notices that the topic is gone, or there again."""
 
 
+_MOST_BYTES_UNDER_WAY = 256 * 1024
+"""One batch per partition is acknowledged at a time: small ones would make a storm wait for as many answers."""
+
+
 def build_judge(settings: HealthSettings) -> Service:
     service = Service(NAME)
     shards = Shards()
@@ -58,10 +63,12 @@ def judge_parts(settings: HealthSettings, shards: Shards) -> list[Part]:
     dead_letters = HeartbeatDeadLetters(DeadLetters(settings, NAME))
     checkpoints = Checkpoints(database, address)
 
-    def producer(purpose: str, *, idempotent: bool) -> AIOKafkaProducer:
-        return build_producer(settings, client_id=f"{slot.instance_id}-{purpose}", idempotent=idempotent)
+    def producer(purpose: str, **options: Any) -> AIOKafkaProducer:
+        return build_producer(settings, client_id=f"{slot.instance_id}-{purpose}", **options)
 
-    writer = OrderedWriter(settings.topic(JUDGEMENTS), lambda: producer("journal", idempotent=True))
+    writer = OrderedWriter(
+        settings.topic(JUDGEMENTS), lambda: producer("journal", max_batch_size=_MOST_BYTES_UNDER_WAY)
+    )
     journal = Journal(writer, address)
     pulses = Pulses(
         shards, SignedWriter(signer, topic), owner=str(uuid4()), build=lambda: producer("pulses", idempotent=False)
