@@ -48,6 +48,19 @@ async def test_who_fires_waits_until_all_shards_have_told_who_is_silent(world: C
 
 
 @pytest.mark.rule("HM-150")
+async def test_where_half_are_silent_who_fires_waits_for_those_of_the_last_moment(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world, 20)
+    told, untold = everybody[:11], everybody[11:]
+    await world.feed(*by(1, *(silent(each, GONE - 2_000) for each in told)))
+    await world.tick(GONE - 1_000)
+    await world.feed(*by(1, fires(told[0], GONE)), world.clock(1, GONE + 1_000))
+    assert await states(world) == {"pending_open": 11, "healthy": 9}
+    await world.feed(*(silent(each, GONE - 500) for each in untold))
+    await world.tick(GONE + 1_000, 0)
+    assert await states(world) == {"unknown": 20}
+
+
+@pytest.mark.rule("HM-150")
 async def test_what_comes_behind_somebody_who_must_have_fired_waits(world: CorrelatorWorld) -> None:
     everybody = await fleet(world)
     last = everybody[11]

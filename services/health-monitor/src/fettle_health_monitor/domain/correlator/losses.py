@@ -23,7 +23,7 @@ COUNTED_AT_LEAST: Final = 10
 BEHIND_AT_LEAST: Final = 2
 
 ALL_TOLD: Final = 4
-NEARLY_TOLD: Final = 2
+NEARLY_TOLD: Final = 1
 
 _DOWN = frozenset({HealthState.PENDING_OPEN, HealthState.FIRING})
 
