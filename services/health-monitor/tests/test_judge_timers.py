@@ -3,19 +3,21 @@
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED, Timers
 
 ROWS = 5
-STEPS = st.tuples(
-    st.sampled_from(["set", "put off", "stop", "pass", "look"]), st.integers(0, ROWS - 1), st.integers(0, 40_000)
-)
+LENGTHS = st.integers(0, 9) | st.integers(0, 40_000)
+STEPS = st.tuples(st.sampled_from(["set", "put off", "stop", "pass", "look"]), st.integers(0, ROWS - 1), LENGTHS)
 
 
 @pytest.mark.rule("HM-10")
+@settings(max_examples=500, deadline=None)
 @given(st.lists(STEPS, max_size=60), st.booleans())
+@example([("set", 0, 10), ("put off", 0, 3), ("look", 0, 20)], False)
+@example([("set", 0, 10), ("put off", 0, 3), ("pass", 0, 20)], False)
 def test_every_row_comes_up_when_it_is_due_and_once(steps: list[tuple[str, int, int]], rebuilt: bool) -> None:
     timers, queued = _none()
     due: dict[int, int] = {}
