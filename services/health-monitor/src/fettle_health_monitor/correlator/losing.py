@@ -27,6 +27,7 @@ from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
     ALL_TOLD,
@@ -195,6 +196,7 @@ class _Org:
             return None
         window_ms = _window_ms(self._version)
         begins = candidates[0].at - window_ms
+        holes = await progress.holes(self._connection, begins - window_ms)
         subjects = {event.subject for event in events}
         fleet = await everybody.everybody(self._connection, self._org, begins, subjects)
         first, last = candidates[0].at, candidates[-1].at
@@ -203,9 +205,13 @@ class _Org:
         )
         self._known |= {row.subject: row for row in fleet.rows if row.subject not in self._known}
         resumed_at = None if loss is None else loss.resumed_at
-        standings = {}
+        standings, restarted = {}, dict[str, tuple[int, int]]()
         for row in fleet.rows:
             timeout_ms = _rules(self._version, everybody.profiled(row)).timeout_ms
+            if holes and (row.evidence or {}).get("deadline") is not None:
+                fired_at = row.changed_at if row.state == HealthState.FIRING else None
+                since = row.since_at
+                restarted[row.subject] = (since, down_from(since, fired_at, timeout_ms, holes.get(row.shard, ())))
             standings[row.subject] = Standing(
                 state=row.state,
                 silent=(row.evidence or {}).get("deadline") is not None,
@@ -215,7 +221,10 @@ class _Org:
                 old=row.evidence is not None and is_old(everybody.last_change(self._org, row), resumed_at),
             )
         holding = occurrences_of(found or (), first, last)
-        return Census(standings, fleet.past, window_ms, hushes(holding), resumed_at)
+        census = Census(standings, fleet.past, window_ms, hushes(holding), resumed_at, holes)
+        if restarted:
+            census.restart(restarted, begins)
+        return census
 
     async def _write(self, seeing: Seeing, before: Loss | None) -> None:
         connection, org, loss = self._connection, self._org, seeing.loss

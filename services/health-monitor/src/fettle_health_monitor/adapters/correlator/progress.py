@@ -24,6 +24,8 @@ _BLIND = text("SELECT DISTINCT shard FROM shard_gap WHERE kind = 'unobserved' AN
 
 _BLIND_UNTIL = text("SELECT shard, max(to_at) AS until FROM shard_gap WHERE kind = 'unobserved' GROUP BY shard")
 
+_HOLES = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved' AND to_at > :after ORDER BY to_at")
+
 _ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition AND shard = :shard")
 
 _SAVE = text("""
@@ -162,6 +164,14 @@ async def blind_since(connection: AsyncConnection, at: int) -> set[int]:
 async def blind_until(connection: AsyncConnection) -> dict[int, int]:
     """By shard the end of its last hole on record."""
     return {row.shard: row.until for row in await connection.execute(_BLIND_UNTIL)}
+
+
+async def holes(connection: AsyncConnection, after: int) -> dict[int, list[int]]:
+    """By shard when the holes on record ended, in order, of those that did after this instant."""
+    found: dict[int, list[int]] = {}
+    for row in await connection.execute(_HOLES, {"after": after}):
+        found.setdefault(row.shard, []).append(row.to_at)
+    return found
 
 
 async def address_of(connection: AsyncConnection, partition: int, shard: int) -> str | None:

@@ -3,13 +3,15 @@
 Instants are broker milliseconds.
 """
 
+from bisect import insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
 from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.silences import Occurrence
 from fettle_health_monitor.domain.judgements import Change
 
@@ -137,13 +139,14 @@ class Census:
     """All subjects of an org, as they stand while its changes are taken in one after the other. It begins at `begins`;
     `past` are the changes since then, in their order, and the window's beginning moves over them. `hushes` are the
     beginnings and ends of silences, in their order, and the window's end moves over those. `resumed_at` is when
-    reporting last resumed, if it was lost before."""
+    reporting last resumed, if it was lost before, `holes` when those of the shards' logs ended."""
 
     standings: dict[str, Standing]
     past: list[Past]
     window_ms: int
     hushes: Sequence[Hush] = ()
     resumed_at: int | None = None
+    holes: Mapping[int, Sequence[int]] = field(default_factory=dict)
     _moved: int = 0
     _hushed: int = 0
     _counted: int = 0
@@ -179,7 +182,7 @@ class Census:
 
     def take(self, change: Change) -> None:
         """A subject has changed."""
-        self.past.append(Past(change.at, change.subject, change.to_state))
+        insort(self.past, Past(self._counts_from(change), change.subject, change.to_state), key=lambda each: each.at)
         standing = self.standings.get(change.subject)
         if standing is None:
             standing = self.standings[change.subject] = Standing(change.from_state, False, None, True, None)
@@ -188,6 +191,26 @@ class Census:
         standing.state, standing.silent = change.to_state, by_silence(change)
         standing.old = is_old(change, self.resumed_at)
         self._add(standing, 1)
+
+    def _counts_from(self, change: Change) -> int:
+        if change.to_state != HealthState.PENDING_OPEN or not by_silence(change):
+            return change.at
+        timeout_ms = round(change.evidence.timeout_s * 1000)
+        return down_from(change.at, None, timeout_ms, self.holes.get(change.shard, ()))
+
+    def restart(self, down: Mapping[str, tuple[int, int]], begins: int) -> None:
+        """Of these subjects the reading turned at one instant, and they count as down from another one on; until then
+        they count as well. To be called before anything is taken in."""
+        later = {(subject, since): counts for subject, (since, counts) in down.items() if counts > since}
+        past = [replace(each, at=later.get((each.subject, each.at), each.at)) for each in self.past]
+        for (subject, since), counts in later.items():
+            if since <= begins:
+                standing = self.standings[subject]
+                self._add(standing, -1)
+                standing.at_beginning = HealthState.HEALTHY
+                self._add(standing, 1)
+                past.append(Past(counts, subject, HealthState.PENDING_OPEN))
+        self.past = sorted(past, key=lambda each: each.at)
 
     def hear(self, subject: str) -> None:
         """What is wrong with the subject is not its silence any more."""

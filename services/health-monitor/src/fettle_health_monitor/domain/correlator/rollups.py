@@ -42,11 +42,13 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Spell:
     """A device was not well from `since` on, until `until` (None: it still is not). Broker milliseconds; `since` is
-    when its reading turned, or when it was to be judged afresh if that was later."""
+    when its reading turned, or when it was to be judged afresh if that was later. For windows it counts from
+    `down_from` on where that is later: it was pending in a hole of the log."""
 
     member: Member
     since: int
     until: int | None = None
+    down_from: int = 0
 
     def lasts_at(self, at: int) -> bool:
         return self.since <= at and (self.until is None or at < self.until)
@@ -110,7 +112,7 @@ class Group:
         found = {
             spell.member.subject: spell.member
             for spell in self.spells
-            if spell.lasts_at(at) and at - self.window_ms < spell.since
+            if spell.lasts_at(at) and at - self.window_ms < max(spell.since, spell.down_from)
         }
         return [found[subject] for subject in sorted(found)]
 

@@ -1,0 +1,133 @@
+"""Everybody, or many behind one integration, pending when a hole comes into the log. Who was silent needs a full
+timeout and debounce behind it, and still all of them fail together."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from correlator_facts import next_place
+from correlator_world import SHARDS, CorrelatorWorld
+from loss_facts import GONE, everything_is_on_record, evidence, fires, fleet, silent, states
+
+from fettle_health_monitor.domain.correlator.holes import down_from
+from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved
+
+TIMEOUT, DEBOUNCE, WINDOW = 3_000, 2_000, 300_000
+HOLE_ENDS = GONE + WINDOW + 100_000
+
+
+@pytest_asyncio.fixture
+async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        yield world
+        await everything_is_on_record(world)
+
+
+async def hole(world: CorrelatorWorld, until: int = HOLE_ENDS, since: int = GONE + 1_000) -> None:
+    """In all shards."""
+    await world.tick(since)
+    await world.feed(*(unobserved(shard, since, until) for shard in range(SHARDS)))
+    await world.tick(until)
+
+
+def unobserved(shard: int, since: int, until: int) -> Unobserved:
+    return Unobserved(shard=shard, generation=1, place=next_place(), from_at=since, to_at=until)
+
+
+def fires_behind(subject: str, until: int = HOLE_ENDS, since: int = GONE) -> Change:
+    at = until + TIMEOUT + DEBOUNCE
+    return fires(subject, at, since=since, evidence=evidence(at, deadline=since))
+
+
+async def kinds(world: CorrelatorWorld) -> list[str | None]:
+    return [command.body.get("kind") for command in await world.commands()]
+
+
+@pytest.mark.rule("HM-237", "HM-150")
+async def test_heartbeats_that_were_lost_before_a_hole_are_lost_behind_it(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world)
+    await world.feed(*(silent(each, GONE) for each in everybody))
+    await hole(world)
+    await world.feed(*(fires_behind(each) for each in everybody))
+    await world.tick(HOLE_ENDS + 10_000)
+    assert await kinds(world) == ["heartbeats_lost"]
+    assert await states(world) == {"unknown": 12}
+
+
+@pytest.mark.rule("HM-237", "HM-150")
+async def test_one_hole_after_the_other(world: CorrelatorWorld) -> None:
+    everybody = await fleet(world)
+    await world.feed(*(silent(each, GONE) for each in everybody))
+    await hole(world)
+    await hole(world, HOLE_ENDS + WINDOW, HOLE_ENDS + 1_000)
+    await world.feed(*(fires_behind(each, HOLE_ENDS + WINDOW) for each in everybody))
+    await world.tick(HOLE_ENDS + WINDOW + 10_000)
+    assert await kinds(world) == ["heartbeats_lost"]
+
+
+@pytest.mark.rule("HM-237", "HM-150")
+async def test_all_of_it_taken_in_at_once(world: CorrelatorWorld) -> None:
+    """As after the correlator was away."""
+    everybody = await fleet(world)
+    said: list[Judgement] = [silent(each, GONE) for each in everybody]
+    said += [unobserved(shard, GONE + 1_000, HOLE_ENDS) for shard in range(SHARDS)]
+    said += [fires_behind(each) for each in everybody]
+    said += [world.clock(shard, HOLE_ENDS + 10_000) for shard in range(SHARDS)]
+    await world.feed(*said)
+    await world.tick(HOLE_ENDS + 11_000)
+    assert await kinds(world) == ["heartbeats_lost"]
+
+
+@pytest.mark.rule("HM-237", "HM-151")
+async def test_who_fired_before_the_hole_does_not_count_again(world: CorrelatorWorld) -> None:
+    """Three have failed for themselves; nine of twelve are under four fifths only while the three count, and they were
+    not healthy when the window began."""
+    everybody = await fleet(world)
+    for each in everybody[:3]:
+        await world.feed(silent(each, GONE - 3_000), fires(each, GONE - 1_000))
+    await world.tick(GONE)
+    await world.clear()
+    await world.feed(*(silent(each, GONE) for each in everybody[3:]))
+    await hole(world)
+    await world.feed(*(fires_behind(each) for each in everybody[3:]))
+    await world.tick(HOLE_ENDS + 10_000)
+    assert "heartbeats_lost" not in await kinds(world), "nine are too few"
+
+
+@pytest.mark.rule("HM-237", "HM-140")
+async def test_many_devices_that_were_pending_in_a_hole_share_a_ticket(world: CorrelatorWorld) -> None:
+    behind_one = (await fleet(world, 12, 2))[::2]
+    await world.feed(*(silent(each, GONE) for each in behind_one))
+    await hole(world)
+    await world.feed(*(fires_behind(each) for each in behind_one))
+    await world.tick(HOLE_ENDS + 10_000)
+    assert await kinds(world) == ["multiple_devices_offline", None]
+
+
+@pytest.mark.rule("HM-237", "HM-140")
+async def test_a_device_that_fired_before_a_hole_does_not_make_others_many(world: CorrelatorWorld) -> None:
+    first, *others = (await fleet(world, 10, 2))[::2]
+    await world.feed(silent(first, GONE - 3_000), fires(first, GONE - 1_000))
+    await world.tick(GONE)
+    await world.clear()
+    await world.feed(*(silent(each, GONE) for each in others))
+    await hole(world)
+    await world.feed(*(fires_behind(each) for each in others))
+    await world.tick(HOLE_ENDS + 10_000)
+    assert await kinds(world) == ["device_offline"] * 4
+
+
+@pytest.mark.rule("HM-237")
+@pytest.mark.parametrize(
+    ("fired_at", "ended", "counts"),
+    [
+        (None, [], 1_000),
+        (None, [1_000], 1_000),
+        (None, [1_001], 1_001 + TIMEOUT),
+        (9_000, [5_000, 9_000], 9_000 + TIMEOUT),
+        (9_000, [5_000, 9_001], 5_000 + TIMEOUT),
+        (9_000, [9_001], 1_000),
+    ],
+)
+def test_only_a_hole_in_which_it_was_pending_counts(fired_at: int | None, ended: list[int], counts: int) -> None:
+    assert down_from(1_000, fired_at, TIMEOUT, ended) == counts
