@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from fettle_devstack.ports import free_port
+
 T = TypeVar("T")
 
 SERVICES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -56,7 +58,7 @@ def eventually(probe: Callable[[], T | None], what: str, within_s: float = 30.0)
 
 
 class Installation:
-    """The six processes of one Fettle over one pair of servers.
+    """The six processes of one Fettle over one pair of servers, and replicas of them.
 
     `environment` holds every `FETTLE_*` setting. Logs go to `folder`, one file a process, appended over restarts.
     """
@@ -65,32 +67,43 @@ class Installation:
         self.environment = {**environment, "FETTLE_BOOTSTRAP_TOKEN": secrets.token_urlsafe(32)}
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.replicas: dict[str, tuple[str, str]] = {}
         self.url = f"http://127.0.0.1:{environment['FETTLE_HTTP_PORT']}"
         self.http = httpx2.Client(base_url=self.url, timeout=15.0)
+
+    def replicate(self, service: str, name: str) -> None:
+        """`name` is one more process of the service from now on, with a port of its own; starts nothing."""
+        self.replicas[name] = (service, str(free_port()))
+
+    def _about(self, name: str) -> tuple[tuple[str, ...], str, str]:
+        """Its module with arguments, the setting of its port, and the port."""
+        service, port = self.replicas.get(name, (name, ""))
+        module, setting = SERVICES[service]
+        return module, setting, port or self.environment[setting]
 
     def start(self, *names: str) -> None:
         """Starts the named processes (all of them when none is named) without waiting until they are ready."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FETTLE_")}
         for name in names or SERVICES:
-            module, _ = SERVICES[name]
+            module, setting, port = self._about(name)
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
                     [sys.executable, "-m", *module],
-                    env={**inherited, **self.environment},
+                    env={**inherited, **self.environment, setting: port},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
 
     def wait_ready(self, *names: str, within_s: float = 100.0) -> None:
-        for name in names or SERVICES:
+        for name in names or self.processes:
             eventually(lambda name=name: self._ready(name), f"{name} ready\n{self.tail(name)}", within_s)  # type: ignore[misc]
 
     def _ready(self, name: str) -> bool:
         process = self.processes[name]
         if process.poll() is not None:
             raise AssertionError(f"{name} ended with status {process.returncode}:\n{self.tail(name)}")
-        port = self.environment[SERVICES[name][1]]
+        _, _, port = self._about(name)
         with contextlib.suppress(httpx2.HTTPError):
             return httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5.0).status_code == 200
         return False
@@ -106,6 +119,13 @@ class Installation:
         """Ends the process as a crash would (SIGKILL) and waits until it is gone."""
         self.processes[name].kill()
         self.processes[name].wait()
+
+    def end(self, name: str, within_s: float = 30.0) -> None:
+        """Asks the process to stop and waits until it has; it is no part of the installation any more."""
+        process = self.processes[name]
+        process.terminate()
+        process.wait(within_s)
+        del self.processes[name]
 
     def stop(self) -> None:
         """Asks all processes to stop; what has not gone after 30 s is killed."""

@@ -37,7 +37,8 @@ class Received:
 
 
 def producer(bootstrap: str) -> Producer:
-    """An idempotent librdkafka producer that places keys as Java does, and waits up to two minutes for the broker."""
+    """An idempotent librdkafka producer that places keys as Java does, waits up to two minutes for the broker, and is
+    back within two seconds of it."""
     return Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -45,6 +46,8 @@ def producer(bootstrap: str) -> Producer:
             "partitioner": "murmur2_random",
             "linger.ms": 5,
             "message.timeout.ms": 120_000,
+            "reconnect.backoff.max.ms": 1_000,
+            "log_level": 0,
         }
     )
 

@@ -25,6 +25,7 @@ from bench.report import RESULTS, machine
 ROOT = Path(__file__).resolve().parent.parent
 SEED = re.compile(r"(\w*[Ss][Ee][Ee][Dd]\w*)[=: ]+(\d+)")
 STORMS = 5
+LONG = {"FETTLE_TEST_KILLS": "200", "FETTLE_TEST_TURNS": "5"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Leg:
 
 LEGS = (
     Leg("long-forms", ("-m", "campaign")),
-    *(Leg(f"storm-{turn}", ("tests/faults", "--timeout=3600"), {"FETTLE_TEST_KILLS": "200"}) for turn in range(STORMS)),
+    *(Leg(f"storm-{turn}", ("tests/faults", "--timeout=3600"), LONG) for turn in range(STORMS)),
 )
 
 
