@@ -18,7 +18,7 @@ def check_gaps(installation: Installation) -> int:
     """Each stretch without a record of each partition is on record once, as long as it was, and nothing else is. Those
     in which a shard stood still are over and do not overlap. Answers with how many holes there are."""
     holes = Counter(holes_of(installation))
-    rows = asyncio.run(_rows(installation, "SELECT shard, kind, from_at, to_at FROM shard_gap ORDER BY shard, from_at"))
+    rows = rows_of(installation, "SELECT shard, kind, from_at, to_at FROM shard_gap ORDER BY shard, from_at")
     recorded = Counter((row["shard"], row["from_at"], row["to_at"]) for row in rows if row["kind"] == "unobserved")
     assert recorded == holes, f"on record: {recorded - holes}, missing: {holes - recorded}"
     until: dict[int, int] = defaultdict(int)
@@ -60,16 +60,19 @@ def check_transitions(installation: Installation) -> dict[str, int]:
         assert body["from"] == state.get(subject), (subject, state.get(subject), body)
         state[subject] = body["to"]
         counted[str(body["to"])] += 1
-    kept = Counter(
-        row["id"] for row in asyncio.run(_rows(installation, "SELECT id::text FROM transition ORDER BY position"))
-    )
+    kept = Counter(row["id"] for row in rows_of(installation, "SELECT id::text FROM transition"))
     told = Counter(list(content))
     assert kept == told, f"only in the history: {kept - told}, only on the topic: {told - kept}"
     return dict(counted)
 
 
-async def _rows(installation: Installation, query: str) -> list[Any]:
-    session = await asyncpg.connect(installation.environment["FETTLE_HEALTH_DATABASE_URL"])
+def rows_of(installation: Installation, query: str) -> list[Any]:
+    """What the monitor's database answers."""
+    return asyncio.run(_rows(installation.environment["FETTLE_HEALTH_DATABASE_URL"], query))
+
+
+async def _rows(url: str, query: str) -> list[Any]:
+    session = await asyncpg.connect(url)
     try:
         return list(await session.fetch(query))
     finally:
