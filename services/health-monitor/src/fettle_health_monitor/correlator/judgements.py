@@ -8,7 +8,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_health_monitor.adapters.correlator import books, losses, policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
-from fettle_health_monitor.correlator import changes, policy_effects, silencing
+from fettle_health_monitor.correlator import changes, losing, policy_effects, silencing
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
@@ -35,6 +35,8 @@ class Judgements:
         if not reach.fresh:
             return
         news = News.of(reach.fresh)
+        if doubted := await losing.in_doubt(connection, news, reach):
+            reach = reach.waiting(doubted)
         concerned = set(news.partition_of)
         concerned |= await verdicts.orgs_with_ready(connection, reach.before)
         concerned |= await watches.orgs_with_due(connection, reach.settled)

@@ -26,7 +26,7 @@ from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.clocks import Horizon, ShardClock
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
@@ -57,6 +57,35 @@ log = structlog.get_logger(__name__)
 Record: TypeAlias = Callable[[Sequence[Change], Mapping[str, int], Collection[str]], Awaitable[None]]
 """Takes in changes as they are to be shown; by org the partition that they came by, and the ids of those that no shard
 has said."""
+
+
+async def in_doubt(connection: AsyncConnection, news: News, reach: Reach) -> set[int]:
+    """The partitions in which somebody fires while a shard is behind by more than an open debounce, and all of the org
+    may be silent, for all that is known of that shard. To open tickets then would be to take lost heartbeats for
+    devices that fail: they wait for it."""
+    doubted = set()
+    for partition, horizon in reach.horizons.items():
+        if horizon.late and await _is_doubted(connection, news, partition, horizon):
+            doubted.add(partition)
+    return doubted
+
+
+async def _is_doubted(connection: AsyncConnection, news: News, partition: int, horizon: Horizon) -> bool:
+    about = await losses.held_between(connection, partition, horizon.slowest, horizon.before)
+    for change in news.changes:
+        if would_fire_by_silence(change) and news.partition_of[change.org] == partition:
+            last, moving = about.get(change.org, (0, set()))
+            moving.add(change.subject)
+            about[change.org] = (max(change.at, last), moving)
+    versions = await policies.newest(connection, set(about)) if about else {}
+    for org, version in sorted(versions.items()):
+        last, moving = about[org]
+        open_debounce_ms = 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
+        if last - open_debounce_ms >= horizon.slowest and await everybody.may_all_be_silent(
+            connection, org, horizon.late, moving, many=COUNTED_AT_LEAST
+        ):
+            return True
+    return False
 
 
 async def hold_back(

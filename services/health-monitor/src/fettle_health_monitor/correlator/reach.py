@@ -1,7 +1,7 @@
 """How far the shards have come, in the eyes of each partition of `health.judgements` that a batch came by."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fettle_health_monitor.adapters.correlator import progress
@@ -36,6 +36,11 @@ class Reach:
         shards may move a subject before a faster one's clock."""
         before = self.before
         return [(partition, clock.back_at(before.get(partition, clock.at))) for partition, clock in self.clocks]
+
+    def waiting(self, partitions: Collection[int]) -> "Reach":
+        """The same with more patience in these partitions."""
+        patient = {partition: self.horizons[partition].waiting() for partition in partitions}
+        return replace(self, horizons={**self.horizons, **patient})
 
     def clock_of(self, partition: int, shard: int) -> ShardClock | None:
         """The clock of a shard as this partition has seen it."""

@@ -46,6 +46,14 @@ _WELL = text("""
 
 _SO_MANY = text("SELECT count(*) >= :many FROM (SELECT FROM subject WHERE org = :org LIMIT :many) AS found")
 
+_MAY_ALL_BE_SILENT = text("""
+    SELECT count(*) >= :many AND bool_or(is_late)
+           AND count(*) FILTER (WHERE NOT is_late AND state NOT IN ('pending_open', 'firing')
+                                      AND NOT subject = ANY(CAST(:moving AS text[]))) * 5 <= count(*)
+    FROM (SELECT subject, state, shard = ANY(CAST(:late AS integer[])) AS is_late FROM subject
+          WHERE org = :org AND state IS NOT NULL) AS judged
+""")
+
 _ARE_PENDING = text("""
     SELECT EXISTS (SELECT FROM subject WHERE org = :org AND state = 'pending_open' AND changed_at <= :since)
 """)
@@ -98,6 +106,15 @@ async def everybody(connection: AsyncConnection, org: str, after: int, besides: 
 async def are_so_many(connection: AsyncConnection, org: str, many: int) -> bool:
     """Whether the org has so many subjects."""
     return bool(await connection.scalar(_SO_MANY, {"org": org, "many": many}))
+
+
+async def may_all_be_silent(
+    connection: AsyncConnection, org: str, late: Collection[int], moving: Collection[str], *, many: int
+) -> bool:
+    """Whether the org has so many subjects and four fifths of them are down, or `moving`, or on these shards, at least
+    one there."""
+    values = {"org": org, "late": list(late), "moving": list(moving), "many": many}
+    return bool(await connection.scalar(_MAY_ALL_BE_SILENT, values))
 
 
 async def are_pending(connection: AsyncConnection, org: str, since: int) -> bool:

@@ -38,6 +38,11 @@ _HOLD = text("""
     ORDER BY place
 """)
 
+_HELD_BETWEEN = text("""
+    SELECT org, max(at) AS last, array_agg(DISTINCT judgement->>'subject') AS subjects FROM held_judgement
+    WHERE partition = :partition AND at >= :first AND at < :before GROUP BY org
+""")
+
 _ORGS_WITH_READY = text(f"""
     SELECT DISTINCT org FROM held_judgement AS held JOIN {_REACH} ON held.partition = reach.partition AND at < before
 """)  # noqa: S608
@@ -140,6 +145,15 @@ async def in_order(connection: AsyncConnection, orgs: Collection[str], at: int) 
     """Those of these orgs whose changes must be taken in in the order of their instants, one shard's with the others'.
     `at` is how far all of it has been judged."""
     return {row.org for row in await connection.execute(_IN_ORDER, {"orgs": list(orgs), "at": at})}
+
+
+async def held_between(
+    connection: AsyncConnection, partition: int, first: int, before: int
+) -> dict[str, tuple[int, set[str]]]:
+    """The orgs of which something of these instants is held: the last of them, and whom it is about."""
+    values = {"partition": partition, "first": first, "before": before}
+    rows = await connection.execute(_HELD_BETWEEN, values)
+    return {row.org: (row.last, set(row.subjects)) for row in rows}
 
 
 async def hold(

@@ -43,12 +43,24 @@ class Behind:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Verdicts with `at` under `before` are ready. `stalled` are the shards that nobody waits for."""
+    """Verdicts with `at` under `before` are ready. `stalled` are the shards that nobody waits for, `slowest` is how far
+    the slowest of the others has come."""
 
     before: int
+    slowest: int
     stalled: frozenset[int]
     reached: Mapping[int, int]
     """`at` by shard, for those that have shown a clock."""
+
+    @property
+    def late(self) -> list[int]:
+        """The shards that nobody waits for any more though they do not stand still."""
+        moving = ((shard, at) for shard, at in self.reached.items() if shard not in self.stalled)
+        return sorted(shard for shard, at in moving if at < self.before)
+
+    def waiting(self) -> "Horizon":
+        """The same with more patience: for every shard that does not stand still."""
+        return replace(self, before=self.slowest)
 
     def behind(self, at: int) -> Behind:
         """Whom a verdict of this instant is decided without."""
@@ -69,6 +81,7 @@ def horizon(clocks: Iterable[ShardClock], shards: int, patience: Patience) -> Ho
     slowest = min(reached[shard] for shard in moving)
     return Horizon(
         before=max(slowest, fastest - patience.wait_ms + 1),
+        slowest=slowest,
         stalled=frozenset(range(shards)) - moving,
         reached=reached,
     )

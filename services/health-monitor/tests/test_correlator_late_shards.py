@@ -1,0 +1,99 @@
+"""Heartbeats of a whole org that are lost while one shard is behind for longer than verdicts wait."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from correlator_facts import change
+from correlator_world import CorrelatorWorld
+from loss_facts import GONE, LONG_AGO, everything_is_on_record, evidence, fires, silent, states
+from rollup_facts import devices
+
+LATE = 1
+SILENT_AT = GONE - 2_000
+
+
+@pytest_asyncio.fixture
+async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        yield world
+        await everything_is_on_record(world)
+
+
+async def fleet(world: CorrelatorWorld, count: int) -> tuple[list[str], list[str]]:
+    """Healthy devices behind two integrations: those of shard 0, and as many of the late one."""
+    everybody = devices(2 * count)
+    for number, subject in enumerate(everybody):
+        await world.feed(world.profile(subject, integration=f"hue-{number % 4 // 2 + 1}", name=subject[7:]))
+    well = evidence(LONG_AGO, deadline=None)
+    for number, each in enumerate(everybody):
+        await world.feed(
+            change(each, None, "healthy", at=LONG_AGO, condition=None, evidence=well, shard=number % 2),
+        )
+    await world.tick(GONE - 10_000)
+    await world.clear()
+    return everybody[::2], everybody[1::2]
+
+
+async def fail(world: CorrelatorWorld, subjects: list[str], shard: int) -> None:
+    await world.feed(*(silent(each, SILENT_AT, shard=shard) for each in subjects))
+    await world.feed(*(fires(each, GONE, shard=shard) for each in subjects))
+
+
+async def kinds(world: CorrelatorWorld) -> list[str | None]:
+    return [command.body.get("kind") for command in await world.commands()]
+
+
+@pytest.mark.rule("HM-238", "HM-150")
+async def test_what_a_late_shard_has_to_tell_decides_whether_heartbeats_are_lost(world: CorrelatorWorld) -> None:
+    mine, theirs = await fleet(world, 6)
+    await fail(world, mine, 0)
+    for second in range(1, 40):
+        await world.tick(GONE + 1_000 * second, 0)
+    assert await kinds(world) == []
+    await fail(world, theirs, LATE)
+    await world.tick(GONE + 41_000)
+    assert await kinds(world) == ["heartbeats_lost"]
+    assert await states(world) == {"unknown": 12}
+
+
+@pytest.mark.rule("HM-238", "HM-150")
+async def test_it_is_the_same_when_all_comes_in_one_batch(world: CorrelatorWorld) -> None:
+    mine, theirs = await fleet(world, 6)
+    await world.feed(
+        *(silent(each, SILENT_AT) for each in mine), *(fires(each, GONE) for each in mine), world.clock(0, GONE + 9_000)
+    )
+    await world.tick(GONE + 10_000, 0)
+    assert await kinds(world) == []
+    await fail(world, theirs, LATE)
+    await world.tick(GONE + 11_000)
+    assert await kinds(world) == ["heartbeats_lost"]
+
+
+@pytest.mark.rule("HM-238", "HM-60")
+async def test_where_the_others_are_well_nobody_waits_for_longer(world: CorrelatorWorld) -> None:
+    mine, theirs = await fleet(world, 6)
+    await fail(world, mine, 0)
+    await world.tick(GONE + 9_000, 0)
+    await world.tick(GONE + 9_500, LATE)
+    assert sorted(map(str, await kinds(world))) == ["device_offline"] * 6, "the late one's are well"
+    assert await states(world) == {"firing": 6, "healthy": 6}
+    assert theirs
+
+
+@pytest.mark.rule("HM-238", "HM-60")
+async def test_a_few_that_fail_do_not_wait_for_longer(world: CorrelatorWorld) -> None:
+    mine, _ = await fleet(world, 6)
+    await fail(world, mine[:3], 0)
+    await world.tick(GONE + 6_000, 0)
+    assert await kinds(world) == ["device_offline"] * 3, "three of six are well, whatever the others are"
+
+
+@pytest.mark.rule("HM-238", "HM-61")
+async def test_a_shard_that_stands_still_is_not_waited_for(world: CorrelatorWorld) -> None:
+    mine, _ = await fleet(world, 6)
+    await fail(world, mine, 0)
+    await world.tick(GONE + 49_000, 0)
+    assert await kinds(world) == []
+    await world.tick(GONE + 51_000, 0)
+    assert await kinds(world) == ["device_offline"] * 6
