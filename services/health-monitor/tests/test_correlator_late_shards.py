@@ -97,3 +97,36 @@ async def test_a_shard_that_stands_still_is_not_waited_for(world: CorrelatorWorl
     assert await kinds(world) == []
     await world.tick(GONE + 51_000, 0)
     assert await kinds(world) == ["device_offline"] * 6
+
+
+async def tick_of(world: CorrelatorWorld, partition: int, shard: int, at: int) -> None:
+    """One partition of `health.judgements` shows this clock."""
+    await world.feed(world.clock(shard, at), partition=partition)
+
+
+@pytest.mark.rule("HM-61")
+@pytest.mark.parametrize("lagging", [False, True], ids=["side by side", "one after the other"])
+async def test_a_time_in_which_a_shard_stood_still_is_on_record_once(world: CorrelatorWorld, lagging: bool) -> None:
+    """Its last clock has reached one partition and not the other."""
+    await world.tick(GONE)
+    await world.feed(world.clock(0, GONE), world.clock(LATE, GONE + 1_000), partition=1)
+    for at in (GONE + 65_000, GONE + 70_000) if lagging else ():
+        await tick_of(world, 0, 0, at)
+        await tick_of(world, 0, LATE, at - 3_000)
+    for partition in (0, 1):
+        await tick_of(world, partition, 0, GONE + 70_000)
+    await tick_of(world, 0, LATE, GONE + 68_000)
+    await tick_of(world, 1, LATE, GONE + 68_000)
+    (stall,) = await world.rows("SELECT * FROM shard_gap")
+    assert (stall.shard, stall.kind, stall.from_at) == (LATE, "stalled", GONE)
+    assert stall.to_at == (GONE + 62_000 if lagging else GONE + 68_000)
+
+
+@pytest.mark.rule("HM-61")
+async def test_a_shard_that_stands_still_twice_has_done_so_twice(world: CorrelatorWorld) -> None:
+    for at in (GONE, GONE + 100_000):
+        await world.tick(at)
+        await world.tick(at + 70_000, 0)
+    await world.tick(GONE + 170_000, LATE)
+    stalls = await world.rows("SELECT from_at, to_at FROM shard_gap ORDER BY from_at")
+    assert [(row.from_at - GONE, row.to_at - GONE) for row in stalls] == [(0, 100_000), (100_000, 170_000)]

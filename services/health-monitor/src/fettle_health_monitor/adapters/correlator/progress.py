@@ -48,6 +48,17 @@ _GAPS = text("""
     ON CONFLICT DO NOTHING
 """)
 
+_LOCK_STALLS = text("LOCK TABLE shard_gap IN SHARE ROW EXCLUSIVE MODE")
+
+_STALLS = text("""
+    INSERT INTO shard_gap (shard, kind, from_at, to_at)
+    SELECT shard, 'stalled', began, NULL
+    FROM unnest(CAST(:shards AS integer[]), CAST(:at AS bigint[])) AS stood (shard, began)
+    WHERE NOT EXISTS (SELECT FROM shard_gap AS known WHERE known.shard = stood.shard AND kind = 'stalled'
+                                                       AND (to_at IS NULL OR to_at > began))
+    ON CONFLICT DO NOTHING
+""")
+
 _CLOSE_GAPS = text("""
     UPDATE shard_gap AS gap SET to_at = moved.at
     FROM unnest(CAST(:shards AS integer[]), CAST(:at AS bigint[])) AS moved (shard, at)
@@ -130,7 +141,8 @@ async def record_unobserved(connection: AsyncConnection, gaps: Collection[Unobse
 async def record_stalls(
     connection: AsyncConnection, before: Mapping[Seen, Progress], after: Mapping[Seen, Progress]
 ) -> None:
-    """Puts on record which shards began to stand still and which move again."""
+    """Puts on record which shards began to stand still and which move again. Partitions may have seen different clocks
+    of a shard that was killed, and one may tell of it when another has told of its end: it is one time all the same."""
     turned = {
         now.clock.shard: (now.stalled, now.clock.at)
         for seen, now in after.items()
@@ -139,13 +151,8 @@ async def record_stalls(
     began = {shard: at for shard, (stalled, at) in turned.items() if stalled}
     ended = {shard: at for shard, (stalled, at) in turned.items() if not stalled}
     if began:
-        values = {
-            "shards": list(began),
-            "kinds": ["stalled"] * len(began),
-            "from_at": list(began.values()),
-            "to_at": [None] * len(began),
-        }
-        await connection.execute(_GAPS, values)
+        await connection.execute(_LOCK_STALLS)
+        await connection.execute(_STALLS, {"shards": list(began), "at": list(began.values())})
     if ended:
         await connection.execute(_CLOSE_GAPS, {"shards": list(ended), "at": list(ended.values())})
 
