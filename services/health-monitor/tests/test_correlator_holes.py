@@ -105,6 +105,34 @@ async def test_many_devices_that_were_pending_in_a_hole_share_a_ticket(world: Co
 
 
 @pytest.mark.rule("HM-237", "HM-140")
+async def test_many_devices_that_said_before_a_hole_that_they_are_offline_share_a_ticket(
+    world: CorrelatorWorld,
+) -> None:
+    """Their debounce runs on behind it."""
+    behind_one = (await fleet(world, 12, 2))[::2]
+    await world.feed(*(silent(each, GONE, evidence=evidence(GONE, deadline=None)) for each in behind_one))
+    await hole(world)
+    at = HOLE_ENDS + 1_000
+    await world.feed(*(fires(each, at, since=GONE, evidence=evidence(at, deadline=None)) for each in behind_one))
+    await world.tick(HOLE_ENDS + 10_000)
+    assert await kinds(world) == ["multiple_devices_offline", None]
+
+
+@pytest.mark.rule("HM-237", "HM-140")
+async def test_verdicts_of_one_batch_have_each_their_own_window(world: CorrelatorWorld) -> None:
+    """The first is about a device that is alone in its failing, long before the hole."""
+    first, *others = (await fleet(world, 14, 2))[::2]
+    said: list[Judgement] = [silent(first, GONE - 280_000), fires(first, GONE - 278_000)]
+    said += [silent(each, GONE) for each in others]
+    said += [unobserved(shard, GONE + 1_000, HOLE_ENDS) for shard in range(SHARDS)]
+    said += [fires_behind(each) for each in others]
+    said += [world.clock(shard, HOLE_ENDS + 10_000) for shard in range(SHARDS)]
+    await world.feed(*said)
+    opened = sorted(str(kind) for kind in await kinds(world))
+    assert opened == ["None", "device_offline", "multiple_devices_offline"]
+
+
+@pytest.mark.rule("HM-237", "HM-140")
 async def test_a_device_that_fired_before_a_hole_does_not_make_others_many(world: CorrelatorWorld) -> None:
     first, *others = (await fleet(world, 10, 2))[::2]
     await world.feed(silent(first, GONE - 3_000), fires(first, GONE - 1_000))

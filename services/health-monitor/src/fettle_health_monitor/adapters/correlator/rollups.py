@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
@@ -28,8 +27,10 @@ _ASKED = """
 
 _FAILING = text(f"""
     SELECT org, integration, subject, condition, name, greatest(since_at, judged_from) AS since, since_at, shard,
-           CASE WHEN state = 'firing' THEN changed_at END AS fired_at, asked.from_at,
-           CASE WHEN evidence->>'deadline' IS NOT NULL THEN (evidence->>'timeout_s')::float END AS timeout_s
+           CASE WHEN state = 'firing' THEN changed_at END AS fired_at,
+           CASE WHEN state = 'pending_open' OR changed_at > asked.from_at
+                THEN CASE WHEN evidence->>'deadline' IS NULL THEN 0 ELSE (evidence->>'timeout_s')::float END
+           END AS again_after_s
     FROM subject JOIN {_ASKED} USING (org, integration)
     WHERE state IN ('pending_open', 'firing') AND subject LIKE 'device/%'
 """)  # noqa: S608
@@ -157,13 +158,15 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
     spells: defaultdict[Place, list[Spell]] = defaultdict(list)
     singles: defaultdict[Place, list[Single]] = defaultdict(list)
     failing = (await connection.execute(_FAILING, asked)).all()
-    earlier = [row.since_at for row in failing if _counts_by_a_hole(row)]
-    holes = await progress.holes(connection, min(earlier)) if earlier else {}
+    pending = [row.since_at for row in failing if row.again_after_s is not None]
+    holes = await progress.holes(connection, min(pending)) if pending else {}
     for row in failing:
-        member, down = Member(row.subject, row.condition, row.name), row.since
-        if holes and _counts_by_a_hole(row):
-            down = down_from(row.since_at, row.fired_at, round(row.timeout_s * 1000), holes.get(row.shard, ()))
-        spells[row.org, row.integration].append(Spell(member, row.since, down_from=down))
+        counts = 0
+        if holes and row.again_after_s is not None:
+            ended = holes.get(row.shard, ())
+            counts = down_from(row.since_at, row.fired_at, round(row.again_after_s * 1000), ended)
+        member = Member(row.subject, row.condition, row.name)
+        spells[row.org, row.integration].append(Spell(member, row.since, down_from=counts))
     for row in await connection.execute(_FAILED, asked):
         began = to_ms(parse_time(row.since))
         spells[row.org, row.integration].append(Spell(Member(row.subject, row.condition, row.name), began, row.until))
@@ -171,12 +174,6 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         member = Member(row.subject, row.condition, row.name)
         singles[row.org, row.integration].append(Single(member, row.opened_at))
     return {place: Around(tuple(spells[place]), tuple(singles[place])) for place in since}
-
-
-def _counts_by_a_hole(row: Row[Any]) -> bool:
-    """Whether a device that has been silent since before the window can be in it all the same."""
-    pending_in_it = row.fired_at is None or row.fired_at > row.from_at
-    return row.timeout_s is not None and row.since_at <= row.from_at and pending_in_it
 
 
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
