@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fettle_health_monitor.domain.correlator.clocks import Patience, ShardClock, horizon, judged_until
+from fettle_health_monitor.domain.correlator.clocks import Hole, Patience, ShardClock, horizon, judged_until
 
 PATIENCE = Patience(wait_ms=5_000, stalled_ms=60_000)
 T = 1_790_000_000_000
@@ -88,3 +88,22 @@ def test_progress_of_a_shard_never_takes_a_decision_back(reached: list[int], ind
     # A shard that was taken for dead and comes back is waited for again; what was ready then has been decided.
     came_back = len(after.stalled) < len(before.stalled)
     assert after.before >= before.before or came_back
+
+
+@pytest.mark.rule("HM-227")
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.booleans()), min_size=1, max_size=8))
+def test_a_clock_knows_what_it_showed_before_its_holes(course: list[tuple[int, bool]]) -> None:
+    """Compared with a clock that is read every millisecond."""
+    at, clock, showed, holes = T, 0, {T: 0}, list[Hole]()
+    for length, is_hole in course:
+        length += 5_000 * is_hole
+        for passed in range(1, length + 1):
+            showed[at + passed] = clock + (min(passed, 2_000) if is_hole else passed)
+        if is_hole:
+            holes.append(Hole(at, at + length))
+        at, clock = at + length, showed[at + length]
+    now = ShardClock(0, 1, at, clock, tuple(holes))
+    earliest = {shown: instant for instant, shown in sorted(showed.items(), reverse=True)}
+    for instant, shown in list(showed.items())[::97]:
+        assert now.back_at(instant).clock == shown
+        assert now.instant_of(shown) == earliest[shown]

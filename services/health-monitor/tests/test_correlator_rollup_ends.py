@@ -159,7 +159,7 @@ async def test_who_joins_and_recovers_in_one_batch_ends_as_it_did(environment: d
             "SELECT subject, recovered_at IS NOT NULL AS well FROM rollup_member ORDER BY subject"
         )
         assert [(row.subject, row.well) for row in listed] == [("device/d1", True), ("device/d2", False)]
-        assert (await said(world))[-1] == "list integration/hue-1:integration_unreachable: +2 -1"
+        assert [line[-5:] for line in (await said(world))[-3:]] == ["+1 -0", "+0 -2", "+1 -0"]
 
 
 @pytest.mark.rule("HM-146")
@@ -175,9 +175,10 @@ async def test_while_an_early_resolve_is_young_devices_wait_and_then_join(enviro
         await world.tick(at + 21_900)
         assert await said(world) == []
         await world.tick(at + 22_000)
-        assert await said(world) == ["open many integration/hue-1"]
-        await world.tick(at + 23_000)
-        assert await said(world) == ["list integration/hue-1:multiple_devices_offline: +1 -0"]
+        assert await said(world) == [
+            "open many integration/hue-1",
+            "list integration/hue-1:multiple_devices_offline: +1 -0",
+        ]
 
 
 @pytest.mark.rule("HM-146")

@@ -109,7 +109,7 @@ async def test_a_device_joins_its_integrations_ticket_and_is_ticked_when_it_reco
         at = T0 + 10_000
         await behind(world, *devices(2))
         await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
-        await world.feed(*fails("device/d1", at + 3_000), *fails("device/d2", at + 4_000))
+        await world.feed(*fails("device/d1", at + 3_000), *fails("device/d2", at + 3_500))
         await world.tick(at + 10_000)
         assert await said(world) == ["open integration/hue-1", "list integration/hue-1:integration_unreachable: +2 -0"]
         await world.feed(*recovers("device/d1", at + 20_000))

@@ -8,14 +8,19 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_health_monitor.adapters.correlator import books, losses, policies, progress, verdicts, watches
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
+from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator import changes, losing, policy_effects, silencing
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
 from fettle_health_monitor.correlator.reach import Reach, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
-from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+from fettle_health_monitor.domain.correlator.verdicts import Verdict
+from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.metrics import STALLED_SHARDS
+
+AT_ONCE_MS = 1_000
+"""Verdicts of so short a time are decided together: what follows from one of them by a debounce comes later."""
 
 
 class Judgements:
@@ -53,24 +58,39 @@ class Judgements:
             await self._greeting.answer(work, hello)
 
     async def _decide(self, work: UnitOfWork, reach: Reach, concerned: set[str], orgs: Mapping[str, KnownOrg]) -> None:
-        """What has waited for the clocks, then what is due by them: a recovery ends what would else be due."""
+        """What has waited for the clocks and what has run out by them, in the order of their instants: what is decided
+        begins watches and ends others. At one instant a recovery ends what would else have run out."""
         connection = work.connection
-        waited = await verdicts.take_ready(connection, reach.before, concerned)
-        if waited:
-            ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in waited]
-            await self._deciding.decide(work, ready, orgs)
-        due = await watches.take_due(connection, reach.settled, concerned)
-        called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, due), reach)
-        if called_for:
-            await books.enter(connection, called_for)
-            await self._deciding.decide(work, [(verdict, Behind()) for verdict in called_for], orgs)
+        waited: list[tuple[int, Verdict]] = []
+        while True:
+            waited += await verdicts.take_ready(connection, reach.before, concerned)
+            waited.sort(key=lambda each: each[1].at)
+            out = await watches.run_out(connection, reach.settled, concerned)
+            if not (waited or out):
+                return
+            first = min([each.at for each in out] + [verdict.at for _, verdict in waited])
+            until = min([first + AT_ONCE_MS, *(each.at + 1 for each in out)])
+            turn = [each for each in waited if each[1].at < until]
+            if turn:
+                waited = waited[len(turn) :]
+                ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in turn]
+                await self._deciding.decide(work, ready, orgs)
+                continue
+            until = min([first + AT_ONCE_MS, *(verdict.at for _, verdict in waited)])
+            turn_out = [each for each in out if each.at < until]
+            await watches.take(connection, turn_out)
+            called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, turn_out))
+            if called_for:
+                await books.enter(connection, called_for)
+                await self._deciding.decide(work, [(verdict, Behind()) for verdict in called_for], orgs)
 
 
-async def _unless_they_wait(connection: AsyncConnection, due: Sequence[tuple[int, Watch]]) -> list[tuple[int, Watch]]:
+async def _unless_they_wait(connection: AsyncConnection, out: Sequence[RunOut]) -> list[RunOut]:
     """A device whose verdict waits until it has been judged afresh needs no other: that one is ready now."""
-    afresh = {(watch.org, watch.subject) for _, watch in due if watch.kind is WatchKind.JUDGED_AFRESH}
+    watched = [each.watch for each in out]
+    afresh = {(watch.org, watch.subject) for watch in watched if watch.kind is WatchKind.JUDGED_AFRESH}
     released = await verdicts.release(connection, afresh) if afresh else set()
-    return [(partition, watch) for partition, watch in due if (watch.org, watch.subject) not in released]
+    return [each for each in out if (each.watch.org, each.watch.subject) not in released]
 
 
 async def _take_in(

@@ -185,12 +185,10 @@ class _Org:
         self._org, self._reach, self._record = version.org, reach, record
         self._known: dict[str, Row[Any]] = {}
         self._clocks: dict[int, ShardClock] = {}
-        self._blind: Mapping[int, int] = {}
 
     async def take(self, events: Sequence[Event]) -> None:
         connection, org = self._connection, self._org
-        self._clocks = {clock.shard: clock for clock in await progress.clocks(connection, self._partition)}
-        self._blind = await progress.blind_until(connection)
+        self._clocks = await progress.clocks(connection, self._partition)
         rest = list(events)
         while rest:
             before = await losses.latest(connection, org)
@@ -318,7 +316,7 @@ class _Org:
         if loss.few_since is None:
             await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
             return
-        clock = min(self._clocks.values(), key=lambda each: each.at, default=None)
+        clock = min(self._clocks.values(), key=lambda each: each.shard, default=None)
         if clock is None:
             return
         watch = Watch.begin(
@@ -327,7 +325,7 @@ class _Org:
             org=self._org,
             subject=ALL_HEARTBEATS,
             condition=LOST,
-            shard=self._clock_at(clock.shard, loss.few_since),
+            shard=clock.back_at(loss.few_since),
             since_at=loss.few_since,
             lasting_ms=self._version.rules_for(ALL_HEARTBEATS, None, None).resolve_debounce_s * 1000,
         )
@@ -338,11 +336,9 @@ class _Org:
         return Profiled(subject, 0, None, None, None) if row is None else everybody.profiled(row)
 
     def _clock_at(self, shard: int, at: int) -> ShardClock:
-        """A shard's clock as it was at an instant; as it is now if it has not observed all time since."""
+        """A shard's clock as it was at an instant."""
         clock = self._clocks.get(shard)
-        if clock is None:
-            return ShardClock(shard, NO_GENERATION, at, 0)
-        return clock if self._blind.get(shard, 0) > at else clock.back_at(at)
+        return ShardClock(shard, NO_GENERATION, at, 0) if clock is None else clock.back_at(at)
 
 
 def _rules(version: PolicyVersion, one: Profiled) -> Rules:

@@ -6,11 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator import books, live, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Known
+from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator.news import News
-from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, publishing_began
-from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 
@@ -32,22 +32,21 @@ async def take_effect(connection: AsyncConnection, news: News) -> None:
             await _publish_existing(connection, news.partition_of, each)
 
 
-async def verdicts_of(connection: AsyncConnection, due: Sequence[tuple[int, Watch]], reach: Reach) -> list[Verdict]:
-    """The verdicts that these due watches call for, by the policy that their shard judges by now."""
-    if not due:
+async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> list[Verdict]:
+    """The verdicts that these watches call for, by the policy that their shard judges by now."""
+    if not out:
         return []
-    at = {(partition, clock.shard): clock.at for partition, clock in reach.settled}
-    versions = await policies.in_force_of(connection, {(watch.org, watch.shard) for _, watch in due})
-    keys = {(watch.org, watch.subject) for _, watch in due}
+    versions = await policies.in_force_of(connection, {(each.watch.org, each.watch.shard) for each in out})
+    keys = {(each.watch.org, each.watch.subject) for each in out}
     names, failing = await live.names(connection, keys), await live.standing(connection, keys)
     return [
-        watch.verdict(
-            at=at[partition, watch.shard],
-            policy_version=versions.get((watch.org, watch.shard), 0),
-            named=names.get((watch.org, watch.subject), Known()),
-            flap_count=failing[watch.org, watch.subject].flap_count if (watch.org, watch.subject) in failing else 0,
+        each.watch.verdict(
+            at=each.at,
+            policy_version=versions.get((each.watch.org, each.watch.shard), 0),
+            named=names.get((each.watch.org, each.watch.subject), Known()),
+            flap_count=failing[key].flap_count if (key := (each.watch.org, each.watch.subject)) in failing else 0,
         )
-        for partition, watch in due
+        for each in out
     ]
 
 

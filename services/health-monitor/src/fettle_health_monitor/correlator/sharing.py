@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -70,6 +71,9 @@ class Sharing:
         self._undecided: set[Key] = set()
         self._afresh: set[Key] = set()
         self._down: dict[Key, int] = {}
+        self._pending: Mapping[Key, int] = {}
+        self._few: dict[Key, Verdict] = {}
+        self._many: set[Key] = set()
         self._known_rules: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._belongs: dict[Key, Belongs] = {}
         self._joining: dict[Key, tuple[Belongs, Verdict]] = {}
@@ -79,10 +83,11 @@ class Sharing:
     async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
         """What decisions about these verdicts need to know."""
         opening = [verdict for verdict in ready if verdict.cause not in _SHARES_NOTHING]
-        ending = {(verdict.org, verdict.subject) for verdict in ready if verdict.cause in ENDING}
-        if ending:
-            self._belongs = await rollups.parents(connection, ending)
+        self._belongs = await rollups.parents(connection, {(verdict.org, verdict.subject) for verdict in ready})
         groups = {group for verdict in opening if (group := group_of(verdict)) is not None}
+        lists = groups | {(org, one.parent.subject) for (org, _), one in self._belongs.items()}
+        if lists:
+            self._down = await rollups.down(connection, lists)
         if not groups:
             return
         self._names = await live.names(connection, groups)
@@ -90,10 +95,8 @@ class Sharing:
         self._afresh = await watches.running(
             connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
         )
-        self._down = await rollups.down(connection, groups)
-        if ends := {(verdict.org, verdict.subject) for verdict in opening if verdict.cause is Cause.FEW_LEFT}:
-            for end, pending in (await rollups.pending(connection, ends)).items():
-                self._down[end] = self._down.get(end, 0) + pending
+        if ends := {(one.org, one.subject): one.at for one in opening if one.cause is Cause.FEW_LEFT}:
+            self._pending = await rollups.pending(connection, ends)
         looked_around: dict[Place, int] = {}
         for verdict in opening:
             key = group_of(verdict)
@@ -125,7 +128,7 @@ class Sharing:
             undecided=key in self._undecided,
             spells=self._silencing.unsilenced(verdict.org, around.spells, verdict.at),
             singles=around.singles,
-            down=self._down.get(key, 0),
+            down=self._down.get(key, 0) + self._pending.get(key, 0),
             threshold=threshold,
             window_ms=window_ms,
         )
@@ -167,13 +170,34 @@ class Sharing:
                 pass
         belongs = self._belongs.get((verdict.org, verdict.subject))
         if verdict.cause in ENDING and belongs is not None:
+            self._leaves(verdict, belongs)
+            self._belongs[verdict.org, verdict.subject] = replace(belongs, recovered=True)
             self._recovered[verdict.org, verdict.subject] = (belongs, verdict)
 
     def _joins(self, verdict: Verdict, member: Member, parent: Parent) -> None:
         key, belongs = (verdict.org, member.subject), Belongs(member, parent)
+        if (before := self._belongs.get(key)) is not None:
+            self._leaves(verdict, before)
+        self._counts(verdict, parent, 1)
         self._belongs[key] = belongs
         self._joining[key] = (belongs, verdict)
         self._recovered.pop(key, None)
+
+    def _leaves(self, verdict: Verdict, belongs: Belongs) -> None:
+        if not belongs.recovered:
+            self._counts(verdict, belongs.parent, -1)
+
+    def _counts(self, verdict: Verdict, parent: Parent, by: int) -> None:
+        """So many more are down on a list: since this verdict they are many, or few."""
+        key = (verdict.org, parent.subject)
+        self._down[key] = self._down.get(key, 0) + by
+        if parent.condition != MANY:
+            return
+        if self._down[key] >= self._rules(key, verdict)[0]:
+            self._few.pop(key, None)
+            self._many.add(key)
+        else:
+            self._few.setdefault(key, verdict)
 
     async def settle(self, connection: AsyncConnection) -> list[Sent]:
         """Writes who is on whose list now. Answers with the commands that say so."""
@@ -219,29 +243,15 @@ class Sharing:
             )
         ]
 
-    @property
-    def _lists_of_many(self) -> dict[Key, Verdict]:
-        """The lists of many devices to which somebody came or on which somebody recovered, and the verdict of that."""
-        return {
-            (org, belongs.parent.subject): verdict
-            for (org, _), (belongs, verdict) in [*self._joining.items(), *self._recovered.items()]
-            if belongs.parent.condition == MANY
-        }
-
     async def watch_lists(self, connection: AsyncConnection) -> None:
         """A list on which fewer are down than make many is looked at when that has lasted; more of them end the
         watch."""
-        lists = self._lists_of_many
-        if not lists:
-            return
-        down = await rollups.down(connection, lists)
-        running = await watches.running(connection, WatchKind.FEW_LEFT, lists)
-        many = [key for key, verdict in lists.items() if down.get(key, 0) >= self._rules(key, verdict)[0]]
-        few = {key: verdict for key, verdict in lists.items() if key not in running and key not in many}
-        if many:
-            await watches.end(connection, WatchKind.FEW_LEFT, many, of_many=True)
-        if few:
-            await self._watch_few(connection, few)
+        if self._many:
+            await watches.end(connection, WatchKind.FEW_LEFT, self._many, of_many=True)
+        if self._few:
+            running = await watches.running(connection, WatchKind.FEW_LEFT, self._few)
+            begin = {key: verdict for key, verdict in self._few.items() if key not in running}
+            await self._watch_few(connection, begin)
 
     async def _watch_few(self, connection: AsyncConnection, lists: Mapping[Key, Verdict]) -> None:
         newest = await policies.newest(connection, {org for org, _ in lists})
@@ -315,18 +325,14 @@ class Sharing:
             await watches.begin(connection, begun, self._partition_of)
 
     async def _clock(self, connection: AsyncConnection, org: str, shard: int | None, at: int) -> ShardClock | None:
-        """The clock of a shard at this instant; of the one that is furthest behind where none is named."""
+        """The clock of a shard at this instant; that of the first one where none is named."""
         clocks = await self._clocks(connection, org, at)
-        if shard in clocks:
-            return clocks[shard]
-        return min(clocks.values(), key=lambda clock: clock.at, default=None)
+        return clocks.get(min(clocks, default=-1) if shard not in clocks else shard)
 
     async def _clocks(self, connection: AsyncConnection, org: str, at: int) -> dict[int, ShardClock]:
-        """The shards' clocks as they were at this instant, so that nothing depends on when it is decided. Of a shard
-        that has not observed all time since, as it is now: what was not observed is not counted."""
+        """The shards' clocks as they were at this instant, so that nothing depends on when it is decided."""
         shown = await progress.clocks(connection, self._partition_of[org])
-        blind = await progress.blind_since(connection, at)
-        return {clock.shard: clock if clock.shard in blind else clock.back_at(at) for clock in shown}
+        return {shard: clock.back_at(at) for shard, clock in shown.items()}
 
 
 def _left(verdict: Verdict, one: Failing) -> Verdict:

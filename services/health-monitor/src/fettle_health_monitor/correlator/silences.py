@@ -61,6 +61,6 @@ class Silences:
     async def _making(self, work: UnitOfWork, org: str, wanted: Wanted) -> Making:
         """Where a shard is behind the wall, occurrences that have ended by the wall may still hold something back."""
         partition = self._partition_of(org)
-        judged = [clock.at for clock in await progress.clocks(work.connection, partition)]
+        judged = [clock.at for clock in (await progress.clocks(work.connection, partition)).values()]
         first = on_or_next(wanted.schedule, min([self.now(), *judged]))
         return Making(org, partition, wanted.schedule, first, wanted.reason, wanted.by, self._now())

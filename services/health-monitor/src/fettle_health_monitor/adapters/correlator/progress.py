@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.marks import Mark
 from fettle_health_monitor.domain.judgements import Clock, Unobserved
 
@@ -20,9 +20,10 @@ _CLOCKS = text("""
     WHERE partition = :partition AND judged_at IS NOT NULL
 """)
 
-_BLIND = text("SELECT DISTINCT shard FROM shard_gap WHERE kind = 'unobserved' AND to_at > :at")
-
-_BLIND_UNTIL = text("SELECT shard, max(to_at) AS until FROM shard_gap WHERE kind = 'unobserved' GROUP BY shard")
+_HOLES = text("""
+    SELECT shard, from_at, to_at FROM shard_gap
+    WHERE kind = 'unobserved' AND shard = ANY(CAST(:shards AS integer[])) ORDER BY to_at
+""")
 
 _HOLES = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved' AND to_at > :after ORDER BY to_at")
 
@@ -157,20 +158,15 @@ async def record_stalls(
         await connection.execute(_CLOSE_GAPS, {"shards": list(ended), "at": list(ended.values())})
 
 
-async def clocks(connection: AsyncConnection, partition: int) -> list[ShardClock]:
-    """The shards' clocks as this partition shows them."""
+async def clocks(connection: AsyncConnection, partition: int) -> dict[int, ShardClock]:
+    """The shards' clocks as this partition shows them, with the holes that are on record."""
     rows = await connection.execute(_CLOCKS, {"partition": partition})
-    return [ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows]
-
-
-async def blind_since(connection: AsyncConnection, at: int) -> set[int]:
-    """The shards that have a hole on record which ended after this instant."""
-    return set(await connection.scalars(_BLIND, {"at": at}))
-
-
-async def blind_until(connection: AsyncConnection) -> dict[int, int]:
-    """By shard the end of its last hole on record."""
-    return {row.shard: row.until for row in await connection.execute(_BLIND_UNTIL)}
+    shown = {row.shard: ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows}
+    holes: dict[int, list[Hole]] = {shard: [] for shard in shown}
+    for row in await connection.execute(_HOLES, {"shards": list(shown)}):
+        if row.to_at <= shown[row.shard].at:
+            holes[row.shard].append(Hole(row.from_at, row.to_at))
+    return {shard: replace(clock, holes=tuple(holes[shard])) for shard, clock in shown.items()}
 
 
 async def holes(connection: AsyncConnection, after: int) -> dict[int, list[int]]:

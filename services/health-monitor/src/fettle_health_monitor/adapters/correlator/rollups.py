@@ -69,9 +69,15 @@ _DOWN = text("""
 
 _PENDING = text("""
     SELECT org, 'integration/' || integration AS parent, count(*) AS pending
-    FROM subject JOIN unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[])) AS asked (org, integration)
-         USING (org, integration)
-    WHERE state = 'pending_open' AND subject LIKE 'device/%' GROUP BY org, integration
+    FROM subject
+    JOIN unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[]), CAST(:at AS bigint[]))
+         AS asked (org, integration, at) USING (org, integration)
+    WHERE subject LIKE 'device/%' AND 'pending_open' = CASE WHEN changed_at <= at THEN state ELSE (
+        SELECT to_state FROM transition AS earlier
+        WHERE earlier.org = subject.org AND earlier.subject = subject.subject AND earlier.at <= asked.at
+        ORDER BY earlier.at DESC, position DESC LIMIT 1
+    ) END
+    GROUP BY org, integration
 """)
 
 _MEMBERS = text("""
@@ -80,7 +86,7 @@ _MEMBERS = text("""
 """)
 
 _PARENTS = text("""
-    SELECT org, subject, condition, name, parent, parent_condition
+    SELECT org, subject, condition, name, parent, parent_condition, recovered_at IS NOT NULL AS recovered
     FROM rollup_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          USING (org, subject)
 """)
@@ -130,10 +136,11 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Belongs:
-    """A device on the list of a ticket."""
+    """A device on the list of a ticket, ticked or not."""
 
     member: Member
     parent: Parent
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +188,12 @@ async def down(connection: AsyncConnection, integrations: Collection[Key]) -> di
     return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, columns_of(integrations))}
 
 
-async def pending(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
-    """How many devices behind these integrations are about to fire."""
+async def pending(connection: AsyncConnection, at: Mapping[Key, int]) -> dict[Key, int]:
+    """How many devices behind these integrations were about to fire at these instants."""
     asked = {
-        "orgs": [org for org, _ in integrations],
-        "integrations": [integration_named(subject) for _, subject in integrations],
+        "orgs": [org for org, _ in at],
+        "integrations": [integration_named(subject) for _, subject in at],
+        "at": list(at.values()),
     }
     return {(row.org, row.parent): row.pending for row in await connection.execute(_PENDING, asked)}
 
@@ -194,7 +202,7 @@ async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Ke
     """Whose list these devices are on."""
     return {
         (row.org, row.subject): Belongs(
-            Member(row.subject, row.condition, row.name), Parent(row.parent, row.parent_condition)
+            Member(row.subject, row.condition, row.name), Parent(row.parent, row.parent_condition), row.recovered
         )
         for row in await connection.execute(_PARENTS, columns_of(keys))
     }

@@ -23,7 +23,7 @@ async def of_many(connection: AsyncConnection, partition: int, org: str, integra
     """How the devices on an integration's list stand: firing while they are as many as its ticket asks for. None for an
     org without a policy, or while no shard has shown a clock."""
     version = (await policies.newest(connection, {org})).get(org)
-    clock = min(await progress.clocks(connection, partition), key=lambda one: one.at, default=None)
+    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     if version is None or clock is None:
         return None
     rules = version.rules_for(integration, integration_named(integration), None)
@@ -42,7 +42,7 @@ async def of_all_heartbeats(connection: AsyncConnection, partition: int, org: st
     """Whether an org's heartbeats still do not arrive: firing while a fifth of the lost are unknown. None for an org
     without a policy, or while no shard has shown a clock."""
     version = (await policies.newest(connection, {org})).get(org)
-    clock = min(await progress.clocks(connection, partition), key=lambda one: one.at, default=None)
+    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     loss = await losses.latest(connection, org)
     if version is None or clock is None or loss is None:
         return None

@@ -1,10 +1,13 @@
 """Timers that run on shards' clocks."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.losses import LOST
@@ -13,6 +16,8 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 Shown = tuple[int, ShardClock]
 """A shard's clock, as this partition of `health.judgements` shows it."""
+
+_FAILING = frozenset({HealthState.FIRING, HealthState.FLAPPING})
 
 _COLUMNS = """watch.partition, watch.org, watch.subject, watch.condition, kind, cause, watch.shard, watch.generation,
               start_at, start_clock, due_clock"""
@@ -52,30 +57,51 @@ _BEGIN_ANEW = text("""
     WHERE watch.partition = now.partition AND watch.shard = now.shard AND watch.generation < now.generation
 """)
 
-_DUE = f"""
-    FROM watch
-    JOIN unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
-                CAST(:clocks AS bigint[])) AS now (partition, shard, generation, clock)
-         ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
-    LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
-    WHERE watch.due_clock <= now.clock
-      AND CASE WHEN watch.condition IN ('{MANY}', '{LOST}') THEN true
-               WHEN kind = 'healthy_anew' THEN state = 'healthy'
-               ELSE state IN ('firing', 'flapping') END
+_SHOWN_CLOCKS = """
+    unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
+           CAST(:clocks AS bigint[])) AS now (partition, shard, generation, clock)
 """
 
-_ORGS_WITH_DUE = text(f"SELECT DISTINCT watch.org {_DUE}")
+_RUN_OUT = f"""
+    FROM watch
+    JOIN {_SHOWN_CLOCKS}
+         ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
+            AND watch.due_clock <= now.clock
+"""
 
-_TAKE_DUE = text(f"""
-    WITH due AS (
-        SELECT watch.org, watch.subject, watch.condition, kind {_DUE} AND watch.org = ANY(CAST(:orgs AS text[]))
-    )
-    DELETE FROM watch USING due
-    WHERE watch.org = due.org AND watch.subject = due.subject AND watch.condition = due.condition
-      AND watch.kind = due.kind
-    RETURNING watch.partition, watch.org, watch.subject, watch.condition, watch.kind, cause, shard, generation,
-              start_at, start_clock, due_clock
-""")  # noqa: S608
+_ORGS_WITH_DUE = text(f"""
+    SELECT DISTINCT watch.org {_RUN_OUT}
+    LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
+    WHERE CASE WHEN watch.condition IN ('{MANY}', '{LOST}') THEN true
+               WHEN kind = 'healthy_anew' THEN state = 'healthy'
+               ELSE state IN ('firing', 'flapping') END
+""")
+
+_OUT = text(f"SELECT {_COLUMNS} {_RUN_OUT} WHERE watch.org = ANY(CAST(:orgs AS text[]))")
+
+_STOOD = text("""
+    SELECT asked.place, before.to_state AS state, after.at AS failing_at
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:due_at AS bigint[]))
+         WITH ORDINALITY AS asked (org, subject, due_at, place)
+    LEFT JOIN LATERAL (
+        SELECT to_state FROM transition
+        WHERE transition.org = asked.org AND transition.subject = asked.subject AND at < due_at
+        ORDER BY at DESC, position DESC LIMIT 1
+    ) AS before ON true
+    LEFT JOIN LATERAL (
+        SELECT at FROM transition
+        WHERE transition.org = asked.org AND transition.subject = asked.subject AND at >= due_at
+          AND to_state IN ('firing', 'flapping')
+        ORDER BY at, position LIMIT 1
+    ) AS after ON true
+""")
+
+_TAKE = text("""
+    DELETE FROM watch USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]),
+                                   CAST(:kinds AS text[])) AS taken (org, subject, condition, kind)
+    WHERE watch.org = taken.org AND watch.subject = taken.subject AND watch.condition = taken.condition
+      AND watch.kind = taken.kind
+""")
 
 _OF_SHARD = text(f"""
     SELECT {_COLUMNS} FROM watch
@@ -128,14 +154,65 @@ async def orgs_with_due(connection: AsyncConnection, clocks: Collection[Shown]) 
     return {row.org for row in rows}
 
 
-async def take_due(
-    connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]
-) -> list[tuple[int, Watch]]:
-    """Takes what is due in these (locked) orgs, with its partition. What may open a ticket is due only while its
+@dataclass(frozen=True, slots=True)
+class RunOut:
+    """A watch that calls for its verdict by the instant `at`, and its partition."""
+
+    partition: int
+    watch: Watch
+    at: int
+
+
+async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
+    """What has run out in these (locked) orgs, the earliest first. What may open a ticket does so only while its
     subject is failing: one that is just heard again keeps its ticket closed until it fails again."""
-    rows = await connection.execute(_TAKE_DUE, {"orgs": list(orgs), **_now(clocks)})
-    taken = [(row.partition, _watch(row)) for row in rows]
-    return sorted(taken, key=lambda each: (each[1].start_at, str(each[1].cause), each[1].condition))
+    rows = (await connection.execute(_OUT, {"orgs": list(orgs), **_now(clocks)})).all()
+    if not rows:
+        return []
+    shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
+    found = []
+    for row in rows:
+        watch = _watch(row)
+        found.append(RunOut(row.partition, watch, shown[row.partition][watch.shard].instant_of(watch.due_clock)))
+    return sorted(await _while_failing(connection, found), key=_order)
+
+
+def _order(each: RunOut) -> tuple[int, int, str, str]:
+    return (each.at, each.watch.start_at, str(each.watch.cause), each.watch.condition)
+
+
+async def _while_failing(connection: AsyncConnection, found: Sequence[RunOut]) -> list[RunOut]:
+    """Those about whole lists as they are, the others at the instant from which their subjects are failing."""
+    about_one = [each for each in found if not each.watch.is_about_many and each.watch.kind.asks_for_failing]
+    ready = [each for each in found if each not in about_one]
+    if not about_one:
+        return ready
+    asked = {
+        "orgs": [each.watch.org for each in about_one],
+        "subjects": [each.watch.subject for each in about_one],
+        "due_at": [each.at for each in about_one],
+    }
+    for row in await connection.execute(_STOOD, asked):
+        each = about_one[row.place - 1]
+        if row.state in _FAILING:
+            ready.append(each)
+        elif row.failing_at is not None:
+            ready.append(replace(each, at=row.failing_at))
+    return ready
+
+
+async def take(connection: AsyncConnection, taken: Sequence[RunOut]) -> None:
+    """These have called for their verdicts."""
+    watches = [each.watch for each in taken]
+    await connection.execute(
+        _TAKE,
+        {
+            "orgs": [each.org for each in watches],
+            "subjects": [each.subject for each in watches],
+            "conditions": [each.condition for each in watches],
+            "kinds": [each.kind.value for each in watches],
+        },
+    )
 
 
 async def of_shard(connection: AsyncConnection, shard: int, org: str, kind: WatchKind) -> list[Watch]:

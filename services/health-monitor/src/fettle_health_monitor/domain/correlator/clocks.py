@@ -8,20 +8,54 @@ never on the wall's, so that a stop of everything decides nothing. Instants are 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from fettle_health_monitor.domain.judge.clock import STEP_MAX_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Between these instants the log of a shard held no record. Its clock counts the first two seconds of it."""
+
+    from_at: int
+    to_at: int
+
 
 @dataclass(frozen=True, slots=True)
 class ShardClock:
     """What is known of one shard. `at` is the broker time of the last record it judged, `clock` the milliseconds of log
-    that it has observed in this `generation`; timers run on `clock`, verdicts are ordered by `at`."""
+    that it has observed in this `generation`; timers run on `clock`, verdicts are ordered by `at`. `holes` are those
+    behind it, in their order, as far as they matter to who asks."""
 
     shard: int
     generation: int
     at: int
     clock: int
+    holes: tuple[Hole, ...] = ()
 
     def back_at(self, at: int) -> "ShardClock":
-        """The clock as it was at an earlier instant of a time that was observed without a hole; it is never ahead."""
-        return replace(self, at=at, clock=self.clock + at - self.at) if at < self.at else self
+        """The clock as it was at an earlier instant; it is never ahead."""
+        return self if at >= self.at else replace(self, at=at, clock=self._at(at))
+
+    def _at(self, at: int) -> int:
+        clock, end = self.clock, self.at
+        for hole in reversed(self.holes):
+            if at >= hole.to_at:
+                break
+            clock, end = clock - (end - hole.to_at) - STEP_MAX_MS, hole.from_at
+            if at >= end:
+                return clock + min(at - end, STEP_MAX_MS)
+        return clock - (end - at)
+
+    def instant_of(self, shown: int) -> int:
+        """When the clock showed this, or will if all time from now on is observed."""
+        clock, end = self.clock, self.at
+        for hole in reversed(self.holes):
+            resumed = clock - (end - hole.to_at)
+            if shown > resumed:
+                break
+            clock, end = resumed - STEP_MAX_MS, hole.from_at
+            if shown > clock:
+                break
+        return end + shown - clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Self
 from uuid import UUID, uuid5
 
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.losses import LOST
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
 NO_GENERATION = -1
@@ -32,6 +34,11 @@ class WatchKind(StrEnum):
 
     FEW_UNKNOWN = "few_unknown"
     """Fewer than a fifth of those whose heartbeats were lost are unknown. Ends when they are more again."""
+
+    @property
+    def asks_for_failing(self) -> bool:
+        """Whether it calls for its verdict only while its subject is failing."""
+        return self in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH)
 
 
 _CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
@@ -94,13 +101,17 @@ class Watch:
         """When it will be due if all time from now on is observed, in broker milliseconds."""
         return self.start_at + self.due_clock - self.start_clock
 
+    @property
+    def is_about_many(self) -> bool:
+        """Whether it is about a whole list, and not about one subject's state."""
+        return self.condition in (MANY, LOST)
+
     def lasting(self, lasting_ms: int) -> Self:
         """The same watch under another policy: re-timed from the same start."""
         return replace(self, due_clock=self.start_clock + lasting_ms)
 
     def verdict(self, *, at: int, policy_version: int, named: Named, flap_count: int = 0) -> Verdict:
-        """What it calls for once it is due; `at` is the shard's time then, `flap_count` that of the subject's last
-        change."""
+        """What it calls for by the instant `at`; `flap_count` is that of the subject's last change."""
         cause, reason = _CALLS_FOR[self.kind]
         return Verdict(
             id=uuid5(self.cause, f"{self.kind}/{self.subject}/{self.condition}"),

@@ -45,7 +45,7 @@ class HealthApi:
     async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:
         """The time up to which the org's heartbeats have been judged; None before every shard has said."""
         clocks = await progress.clocks(connection, self.partitions.of_org(org))
-        until = judged_until(clocks, self.partitions.shards())
+        until = judged_until(clocks.values(), self.partitions.shards())
         return None if until is None else from_ms(until)
 
 
