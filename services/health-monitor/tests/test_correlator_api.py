@@ -76,7 +76,8 @@ async def test_a_policy_is_put_into_every_partition_and_shown_where_it_is_in_for
             assert isinstance(verified, Verified)
 
         await service.say(
-            InForce(shard=1, generation=1, place=next_place(), org="acme", version=2, enabled=True, at=T0)
+            InForce(shard=1, generation=1, place=next_place(), org="acme", version=2, enabled=True, at=T0),
+            *clocks(T0 + 1),
         )
 
         async def shown() -> bool:

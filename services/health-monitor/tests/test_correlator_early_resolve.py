@@ -148,5 +148,5 @@ def test_a_watch_that_is_due_calls_for_its_verdict(kind: WatchKind, cause: Cause
 def test_another_policy_retimes_from_the_same_start() -> None:
     decision = after_resolve(event(), OFFLINE, RESOLVED, standing())
     assert isinstance(decision, KeepWatch)
-    assert decision.watch.lasting(5_000).due_clock == 505_000
-    assert decision.watch.lasting(5_000).due_at == T0 + 5_000
+    assert decision.watch.lasting(5_000, SHARD).due_clock == 505_000
+    assert decision.watch.lasting(5_000, SHARD).due_at == T0 + 5_000

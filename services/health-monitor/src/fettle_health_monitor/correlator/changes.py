@@ -15,12 +15,13 @@ from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.verdicts import called_for
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
-from fettle_health_monitor.domain.judgements import Change
+from fettle_health_monitor.domain.judgements import Change, InForce
 
 
-async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]) -> None:
+async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]) -> Sequence[tuple[int, InForce]]:
     """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then, `orgs` are
-    those (locked) in which something that was held back may have its turn."""
+    those (locked) in which something that was held back may have its turn. Answers with the policies that have come
+    into force, each with its partition, whose effects the caller sees to."""
     connection = work.connection
     if news.profiles:
         await live.record_profiles(connection, news.profiles)
@@ -35,8 +36,7 @@ async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[s
         await show(at_once, news.partition_of)
     if heard_again:
         await losses.record_heard_again(connection, heard_again)
-    if orgs:
-        await losing.take_in_order(connection, reach, orgs, show)
+    return await losing.take_in_order(connection, reach, orgs, show) if orgs else []
 
 
 async def _show(

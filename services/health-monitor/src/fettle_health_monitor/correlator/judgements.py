@@ -1,5 +1,6 @@
 """What the judges say becomes live status, history, verdicts, and what follows from time that has passed."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ from fettle_health_monitor.correlator.reach import Reach, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
 from fettle_health_monitor.domain.correlator.watches import WatchKind
+from fettle_health_monitor.domain.judgements import InForce
 from fettle_health_monitor.metrics import STALLED_SHARDS
 
 AT_ONCE_MS = 1_000
@@ -49,34 +51,48 @@ class Judgements:
         ended = await silencing.orgs_with_ended(connection, reach.settled)
         concerned |= ended
         orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
-        await _take_in(work, news, before, reach, concerned)
+        in_force = await _take_in(work, news, before, reach, concerned)
         if ended:
             await silencing.call_for_ended(connection, reach.settled, ended)
         if concerned:
-            await self._decide(work, reach, concerned, orgs)
+            await self._decide(work, reach, concerned, orgs, in_force)
         for hello in news.hellos:
             await self._greeting.answer(work, hello)
 
-    async def _decide(self, work: UnitOfWork, reach: Reach, concerned: set[str], orgs: Mapping[str, KnownOrg]) -> None:
-        """What has waited for the clocks and what has run out by them, in the order of their instants: what is decided
-        begins watches and ends others. At one instant a recovery ends what would else have run out."""
+    async def _decide(
+        self,
+        work: UnitOfWork,
+        reach: Reach,
+        concerned: set[str],
+        orgs: Mapping[str, KnownOrg],
+        in_force: Sequence[tuple[int, InForce]],
+    ) -> None:
+        """What has waited for the clocks, what has run out by them, and the policies that came into force, in the order
+        of their instants: what is decided begins watches and ends others. At one instant a recovery ends what would
+        else have run out."""
         connection = work.connection
         waited: list[tuple[int, Verdict]] = []
+        policies_left = sorted(in_force, key=lambda each: each[1].at)
         while True:
             waited += await verdicts.take_ready(connection, reach.before, concerned)
             waited.sort(key=lambda each: each[1].at)
             out = await watches.run_out(connection, reach.settled, concerned)
-            if not (waited or out):
+            instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
+            if policies_left and policies_left[0][1].at < min(instants, default=math.inf):
+                await policy_effects.take_effect(connection, *policies_left.pop(0))
+                continue
+            if not instants:
                 return
-            first = min([each.at for each in out] + [verdict.at for _, verdict in waited])
-            until = min([first + AT_ONCE_MS, *(each.at + 1 for each in out)])
+            first = min(instants)
+            following = [said.at + 1 for _, said in policies_left]
+            until = min([first + AT_ONCE_MS, *following, *(each.at + 1 for each in out)])
             turn = [each for each in waited if each[1].at < until]
             if turn:
                 waited = waited[len(turn) :]
                 ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in turn]
                 await self._deciding.decide(work, ready, orgs)
                 continue
-            until = min([first + AT_ONCE_MS, *(verdict.at for _, verdict in waited)])
+            until = min([first + AT_ONCE_MS, *following, *(verdict.at for _, verdict in waited)])
             turn_out = [each for each in out if each.at < until]
             await watches.take(connection, turn_out)
             called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, turn_out))
@@ -95,7 +111,7 @@ async def _unless_they_wait(connection: AsyncConnection, out: Sequence[RunOut]) 
 
 async def _take_in(
     work: UnitOfWork, news: News, before: Mapping[Seen, Progress], reach: Reach, concerned: set[str]
-) -> None:
+) -> Sequence[tuple[int, InForce]]:
     connection = work.connection
     moved = [each for seen, each in reach.after.items() if before.get(seen) != each]
     await progress.save(connection, moved)
@@ -107,6 +123,4 @@ async def _take_in(
     if begun := reach.begun_anew(before):
         await watches.begin_anew(connection, begun)
         await losses.begin_anew(connection, begun)
-    await changes.take_in(work, news, reach, concerned)
-    if news.in_force:
-        await policy_effects.take_effect(connection, news)
+    return await changes.take_in(work, news, reach, concerned)

@@ -1,7 +1,8 @@
 """Lost heartbeats, around one batch: which orgs are taken in in order, and what the world is shown of them."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, TypeAlias
 from uuid import uuid5
 
@@ -23,10 +24,12 @@ from fettle_health_monitor.adapters.correlator import (
     watches,
 )
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
+from fettle_health_monitor.adapters.correlator.losses import Held
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
 from fettle_health_monitor.domain.correlator.clocks import Horizon, ShardClock
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, retimed, switched_off
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
@@ -38,18 +41,20 @@ from fettle_health_monitor.domain.correlator.losses import (
     Census,
     Loss,
     Standing,
+    by_silence,
     hushes,
     integration_behind,
     is_old,
     may_lose,
+    silent_from,
     would_fire_by_silence,
 )
 from fettle_health_monitor.domain.correlator.marks import NOTHING, mark_of
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.unseen import Due, Event, Rules, Seeing, Until
+from fettle_health_monitor.domain.correlator.unseen import Due, Event, Rules, Seeing
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, unseen
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
-from fettle_health_monitor.domain.judgements import Change, HeardAgain
+from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 from fettle_health_monitor.metrics import LOSSES
 
 log = structlog.get_logger(__name__)
@@ -91,27 +96,38 @@ async def _is_doubted(connection: AsyncConnection, news: News, partition: int, h
 async def hold_back(
     connection: AsyncConnection, news: News, reach: Reach
 ) -> tuple[Sequence[Change], Sequence[HeardAgain]]:
-    """Keeps what must wait for its turn: all about an org whose heartbeats are lost, or may be. Answers with what can
-    be taken in at once: changes, and after them who was heard since."""
-    orgs = {change.org for change in news.changes} | {heard.org for heard in news.heard_again}
-    if not orgs:
+    """Keeps what must wait for its turn: another policy, and all about an org whose heartbeats are lost, or may be.
+    Answers with what can be taken in at once: changes, and after them who was heard since."""
+    said: defaultdict[str, list[Held]] = defaultdict(list)
+    told: list[Held] = [*news.changes, *news.heard_again, *news.in_force]
+    for each in told:
+        said[each.org].append(each)
+    if not said:
         return [], []
-    judged_until = min(reach.before.values(), default=0)
-    waiting = await losses.in_order(connection, orgs, judged_until)
-    versions = await policies.newest(connection, orgs - waiting)
+    silent = {
+        org: [silent_from(each) for each in of if isinstance(each, Change) and by_silence(each)]
+        for org, of in said.items()
+    }
+    waiting = await losses.in_order(connection, {org: min(of, default=None) for org, of in silent.items()})
+    waiting |= {each.org for each in news.in_force}
+    versions = await policies.foremost(connection, said.keys() - waiting)
     for org, version in sorted(versions.items()):
-        said: list[Change | HeardAgain] = [change for change in news.changes if change.org == org]
-        said += [heard for heard in news.heard_again if heard.org == org]
-        if await _must_wait(connection, version, said, reach.before.get(news.partition_of[org], 0)):
+        events = [each for each in said[org] if not isinstance(each, InForce)]
+        if await _must_wait(connection, version, events, reach.before.get(news.partition_of[org], 0)):
             waiting.add(org)
-    held: list[Change | HeardAgain] = [change for change in news.changes if change.org in waiting]
-    held += [heard for heard in news.heard_again if heard.org in waiting]
+    held = [each for org in waiting for each in said[org]]
     if held:
         await losses.hold(connection, held, news.partition_of)
     at_once = [change for change in news.changes if change.org not in waiting]
     changed = {(change.org, change.subject): mark_of(change) for change in at_once}
     heard = [each for each in news.heard_again if each.org not in waiting]
     return at_once, [each for each in heard if mark_of(each) > changed.get((each.org, each.subject), NOTHING)]
+
+
+def _silent_from(said: Sequence[Held]) -> int | None:
+    """The earliest instant from which a silence counts that is told of here."""
+    told = (silent_from(each) for each in said if isinstance(each, Change) and by_silence(each))
+    return min(told, default=None)
 
 
 async def _must_wait(
@@ -154,51 +170,93 @@ async def _may_lose(
     return await everybody.behind(connection, org, {each.subject for each in said}) >= BEHIND_AT_LEAST
 
 
-@dataclass(slots=True)
-class _Ready:
-    """What has its turn in one org, and the partition that it came by."""
-
-    partition: int
-    events: list[Event] = field(default_factory=list)
-
-
-async def take_in_order(connection: AsyncConnection, reach: Reach, orgs: Collection[str], record: Record) -> None:
+async def take_in_order(
+    connection: AsyncConnection, reach: Reach, orgs: Collection[str], record: Record
+) -> list[tuple[int, InForce]]:
     """Takes in what has its turn in these (locked) orgs: what was held back, and the timers of subjects that are shown
-    otherwise than judged."""
-    ready: dict[str, _Ready] = {}
+    otherwise than judged. Answers with the policies that came into force, each with the partition that it came by."""
+    ready: defaultdict[tuple[str, int], list[Held]] = defaultdict(list)
     for partition, held in await losses.take_held(connection, reach.before, orgs):
-        ready.setdefault(held.org, _Ready(partition)).events.append(held)
-    for partition, org, timer in await losses.due(connection, reach.before, reach.clocks, orgs):
-        ready.setdefault(org, _Ready(partition)).events.append(timer)
-    versions = await policies.newest(connection, ready)
-    for org, turn in sorted(ready.items()):
-        await _Org(connection, versions[org], turn.partition, reach, record).take(turn.events)
+        ready[held.org, partition].append(held)
+    for partition, org, _ in await losses.due(connection, reach.before, reach.clocks, orgs):
+        ready.setdefault((org, partition), [])
+    in_force: list[tuple[int, InForce]] = []
+    newest = await policies.newest(connection, {org for org, _ in ready})
+    for (org, partition), events in sorted(ready.items()):
+        if org in newest:
+            await _Org(connection, newest[org], partition, reach, record).take(events)
+        in_force += [(partition, each) for each in events if isinstance(each, InForce)]
+    return in_force
 
 
 class _Org:
-    """One org in one transaction."""
+    """One org in one transaction. `version` stands in where a shard has not said by which it judges."""
 
     def __init__(
         self, connection: AsyncConnection, version: PolicyVersion, partition: int, reach: Reach, record: Record
     ) -> None:
-        self._connection, self._version, self._partition = connection, version, partition
+        self._connection, self._newest, self._partition = connection, version, partition
         self._org, self._reach, self._record = version.org, reach, record
         self._known: dict[str, Row[Any]] = {}
         self._clocks: dict[int, ShardClock] = {}
+        self._judging: dict[int, PolicyVersion] = {}
+        self._from, self._before = 0, reach.before[partition]
 
-    async def take(self, events: Sequence[Event]) -> None:
+    async def take(self, events: Sequence[Held]) -> None:
+        """All of it, in its order; what a policy re-times is looked for anew behind it."""
+        self._clocks = await progress.clocks(self._connection, self._partition)
+        self._judging = await policies.judging(self._connection, self._org)
+        before = self._before
+        turn: list[Event] = []
+        for event in events:
+            if not isinstance(event, InForce):
+                turn.append(event)
+                continue
+            self._before = event.at + 1
+            await self._take(turn)
+            await self._put_in_force(event)
+            turn, self._from = [], event.at
+        self._before = before
+        await self._take(turn)
+
+    async def _take(self, events: Sequence[Event]) -> None:
         connection, org = self._connection, self._org
-        self._clocks = await progress.clocks(connection, self._partition)
-        rest = list(events)
+        rest = [*events, *await self._due()]
         while rest:
             before = await losses.latest(connection, org)
             seeing = await self._seeing(before, rest)
-            rest = seeing.take(rest)
+            left = seeing.take(rest)
             await self._write(seeing, before)
-            if rest:
-                timers = await losses.due(connection, self._reach.before, self._reach.clocks, {org})
-                asked = {event.subject for event in rest if isinstance(event, Due)}
-                rest += [timer for _, _, timer in timers if timer.subject not in asked]
+            rest = [*(event for event in left if not isinstance(event, Due)), *await self._due()]
+
+    async def _due(self) -> list[Event]:
+        until = {self._partition: self._before}
+        clocks = [each for each in self._reach.clocks if each[0] == self._partition]
+        found = await losses.due(self._connection, until, clocks, {self._org})
+        return [replace(timer, at=max(timer.at, self._from)) for _, _, timer in found]
+
+    async def _put_in_force(self, said: InForce) -> None:
+        version = (await policies.versions(self._connection, {(said.org, said.version)})).get((said.org, said.version))
+        if version is None:
+            return
+        before = self._version_of(said.shard)
+        was_off = said.shard in self._judging and not before.policy.enabled
+        self._judging[said.shard] = version
+        clock = self._clock_at(said.shard, said.at)
+        timers = {}
+        for one, row in await losses.timed(self._connection, self._org, said.shard):
+            if row.until is None:
+                continue
+            now = _rules(version, one)
+            if not version.policy.enabled:
+                timers[row.subject] = switched_off(row.until, clock)
+            elif was_off:
+                lasting_ms = now.again(pending=row.is_pending, silent=row.is_silent)
+                timers[row.subject] = Until.after(clock, lasting_ms)
+            else:
+                timers[row.subject] = retimed(row.until, _rules(before, one), now, clock, pending=row.is_pending)
+        if timers:
+            await losses.give_timers(self._connection, self._org, timers)
 
     async def _seeing(self, loss: Loss | None, events: Sequence[Event]) -> Seeing:
         connection, org = self._connection, self._org
@@ -206,11 +264,11 @@ class _Org:
         self._known = await everybody.known(connection, org, subjects)
         census = await self._census(events, loss) if loss is None or loss.resumed_at is not None else None
         return Seeing(
-            before=self._reach.before[self._partition],
+            before=self._before,
             loss=loss,
             unseen=await losses.unseen(connection, org, subjects if census is None else census.standings),
             census=census,
-            rules_of=lambda subject: _rules(self._version, self._profile(subject)),
+            rules_of=lambda subject: self._rules(self._profile(subject)),
             known=lambda subject: everybody.last_change(org, self._known[subject]),
             clock_at=self._clock_at,
         )
@@ -219,9 +277,12 @@ class _Org:
         """None where nothing in these events can lose heartbeats."""
         candidates = [event for event in events if isinstance(event, Change) and would_fire_by_silence(event)]
         changes = [event for event in events if isinstance(event, Change)]
-        if not candidates or not await _may_lose(self._connection, self._version, changes, ALL_TOLD):
+        if not candidates:
             return None
-        window_ms = _window_ms(self._version)
+        version = self._version_of(candidates[0].shard)
+        if not await _may_lose(self._connection, version, changes, ALL_TOLD):
+            return None
+        window_ms = _window_ms(version)
         begins = candidates[0].at - window_ms
         holes = await progress.holes(self._connection, begins - window_ms)
         subjects = {event.subject for event in events}
@@ -234,7 +295,7 @@ class _Org:
         resumed_at = None if loss is None else loss.resumed_at
         standings, restarted = {}, dict[str, tuple[int, int]]()
         for row in fleet.rows:
-            timeout_ms = _rules(self._version, everybody.profiled(row)).timeout_ms
+            timeout_ms = self._rules(everybody.profiled(row)).timeout_ms
             if holes and (row.evidence or {}).get("deadline") is not None:
                 fired_at = row.changed_at if row.state == HealthState.FIRING else None
                 since = row.since_at
@@ -271,7 +332,9 @@ class _Org:
         if seeing.gone:
             await losses.leave(connection, org, sorted(seeing.gone))
         if loss is not None and loss != before:
-            await losses.save(connection, loss, await self._resume(loss) if resumes else None)
+            await losses.save(connection, loss)
+            if resumes:
+                await self._resume(loss)
             await self._watch(loss, before)
         called = await self._called(seeing)
         if begins and loss is not None:
@@ -289,23 +352,16 @@ class _Org:
         found = (unseen(each, names.get((each.org, each.subject), live.Known())) for each in seeing.called)
         return [verdict for verdict in found if verdict is not None]
 
-    async def _resume(self, loss: Loss) -> int:
-        """Everybody who is still unseen has a full timeout from now on. Answers until when the silence of somebody
-        else may have begun while nobody was heard."""
+    async def _resume(self, loss: Loss) -> None:
+        """Everybody who is still unseen has a full timeout from now on."""
         assert loss.resumed_at is not None  # noqa: S101 - the caller has looked
         log.info("heartbeats.back", org=self._org, unknown=loss.unknown, lost=loss.lost)
-        timers = {}
-        for one in await losses.without_timer(self._connection, self._org):
-            clock = self._clock_at(one.shard, loss.resumed_at)
-            due = clock.clock + _rules(self._version, one).timeout_ms
-            timers[one.subject] = Until(clock.generation, clock.clock, due)
+        timers = {
+            one.subject: Until.after(self._clock_at(one.shard, loss.resumed_at), self._rules(one).timeout_ms)
+            for one in await losses.without_timer(self._connection, self._org)
+        }
         if timers:
             await losses.give_timers(self._connection, self._org, timers)
-        timeouts = [
-            _rules(self._version, one).timeout_ms for one in await everybody.profiles(self._connection, self._org)
-        ]
-        set_apart = [override.timeout_s or 0 for override in self._version.policy.overrides]
-        return loss.resumed_at + max([*timeouts, *(1000 * timeout_s for timeout_s in set_apart)], default=0)
 
     async def _watch(self, loss: Loss, before: Loss | None) -> None:
         """The ticket is looked at when few have been unknown for the resolve debounce; more of them end that, and so do
@@ -316,8 +372,8 @@ class _Org:
         if loss.few_since is None:
             await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
             return
-        clock = min(self._clocks.values(), key=lambda each: each.shard, default=None)
-        if clock is None:
+        first = min(self._clocks, default=None)
+        if first is None:
             return
         watch = Watch.begin(
             WatchKind.FEW_UNKNOWN,
@@ -325,9 +381,9 @@ class _Org:
             org=self._org,
             subject=ALL_HEARTBEATS,
             condition=LOST,
-            shard=clock.back_at(loss.few_since),
+            shard=self._clock_at(first, loss.few_since),
             since_at=loss.few_since,
-            lasting_ms=self._version.rules_for(ALL_HEARTBEATS, None, None).resolve_debounce_s * 1000,
+            lasting_ms=self._version_of(first).rules_for(ALL_HEARTBEATS, None, None).resolve_debounce_s * 1000,
         )
         await watches.begin(self._connection, [watch], {self._org: self._partition})
 
@@ -335,10 +391,19 @@ class _Org:
         row = self._known.get(subject)
         return Profiled(subject, 0, None, None, None) if row is None else everybody.profiled(row)
 
+    def _version_of(self, shard: int) -> PolicyVersion:
+        return self._judging.get(shard, self._newest)
+
+    def _rules(self, one: Profiled) -> Rules:
+        return _rules(self._version_of(one.shard), one)
+
     def _clock_at(self, shard: int, at: int) -> ShardClock:
-        """A shard's clock as it was at an instant."""
+        """A shard's clock as it was at an instant; while its org is switched off, of no generation that runs."""
         clock = self._clocks.get(shard)
-        return ShardClock(shard, NO_GENERATION, at, 0) if clock is None else clock.back_at(at)
+        if clock is None:
+            return ShardClock(shard, NO_GENERATION, at, 0)
+        runs = self._version_of(shard).policy.enabled
+        return replace(clock.back_at(at), generation=clock.generation if runs else NOT_RUNNING)
 
 
 def _rules(version: PolicyVersion, one: Profiled) -> Rules:

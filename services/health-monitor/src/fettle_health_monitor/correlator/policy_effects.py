@@ -1,35 +1,35 @@
 """What follows when a shard begins to judge by another version of a policy, and when a watch has lasted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator import books, live, policies, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, everybody, live, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.adapters.correlator.watches import RunOut
-from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, publishing_began
-from fettle_health_monitor.domain.correlator.watches import WatchKind
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 
-async def take_effect(connection: AsyncConnection, news: News) -> None:
-    """Shards judge by other versions from now on: running watches are re-timed from their starts, and where tickets for
-    what exists were asked for, everything that fires calls for its verdict."""
-    before = await policies.in_force_of(connection, {(each.org, each.shard) for each in news.in_force})
-    await policies.take_effect(connection, news.in_force)
-    changed = [each for each in news.in_force if before.get((each.org, each.shard)) != each.version]
-    known = await policies.versions(connection, {(each.org, each.version) for each in changed})
-    for each in changed:
-        version = known.get((each.org, each.version))
-        if version is None:
-            continue
-        await _retime(connection, news.partition_of, each.shard, version)
-        after = before.get((each.org, each.shard), 0)
-        asked = await policies.asks_for_existing(connection, each.org, after=after, version=each.version)
-        if asked and version.switches.publish_tickets:
-            await _publish_existing(connection, news.partition_of, each)
+async def take_effect(connection: AsyncConnection, partition: int, said: InForce) -> None:
+    """A shard judges by another version from now on: running watches are re-timed from their starts, stand while the
+    org is switched off, and begin anew when it is switched on again. Where tickets for what exists were asked for,
+    everything that fires calls for its verdict."""
+    before = (await policies.judging(connection, said.org)).get(said.shard)
+    await policies.take_effect(connection, [said])
+    version = (await policies.versions(connection, {(said.org, said.version)})).get((said.org, said.version))
+    if version is None or (before is not None and before.version == said.version):
+        return
+    await _retime(connection, partition, said, before, version)
+    after = 0 if before is None else before.version
+    asked = await policies.asks_for_existing(connection, said.org, after=after, version=said.version)
+    if asked and version.switches.publish_tickets:
+        await _publish_existing(connection, partition, said)
 
 
 async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> list[Verdict]:
@@ -51,35 +51,59 @@ async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> lis
 
 
 async def _retime(
-    connection: AsyncConnection, partition_of: Mapping[str, int], shard: int, version: PolicyVersion
+    connection: AsyncConnection, partition: int, said: InForce, before: PolicyVersion | None, version: PolicyVersion
 ) -> None:
-    running = await watches.of_shard(connection, shard, version.org, WatchKind.EARLY_RESOLVE)
-    if not running:
+    running = await watches.of_shard(connection, partition, said.shard, said.org)
+    clock = (await progress.clocks(connection, partition)).get(said.shard)
+    if not running or clock is None:
         return
-    names = await live.names(connection, {(watch.org, watch.subject) for watch in running})
+    then = clock.back_at(said.at)
+    known = await everybody.known(connection, said.org, {watch.subject for watch in running})
     retimed = []
     for watch in running:
-        known = names.get((watch.org, watch.subject), Known())
-        debounce_s = version.rules_for(watch.subject, known.integration, known.model).open_debounce_s
-        retimed.append(watch.lasting(debounce_s * 1000))
-    await watches.begin(connection, retimed, partition_of)
+        row = known.get(watch.subject)
+        profile = everybody.profiled(row) if row is not None else Profiled(watch.subject, said.shard, None, None, None)
+        if not version.policy.enabled:
+            retimed.append(watch.standing_still(then))
+        elif before is not None and not before.policy.enabled:
+            retimed.append(watch.begun_anew(then, _lasting(watch, profile, version)))
+        else:
+            retimed.append(watch.lasting(_lasting(watch, profile, version), then))
+    await watches.begin(connection, retimed, {said.org: partition})
 
 
-async def _publish_existing(connection: AsyncConnection, partition_of: Mapping[str, int], news: InForce) -> None:
+def _lasting(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
+    """How long such a watch lasts by this version, in milliseconds."""
+    integration = integration_named(watch.subject) if watch.condition == MANY else one.integration
+    rules = version.rules_for(watch.subject, integration, one.model)
+    match watch.kind:
+        case WatchKind.EARLY_RESOLVE:
+            return rules.open_debounce_s * 1000
+        case WatchKind.JUDGED_AFRESH:
+            return (rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000
+        case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
+            return rules.resolve_debounce_s * 1000
+        case WatchKind.HEALTHY_ANEW:
+            return watch.due_clock - watch.start_clock
+        case _:
+            assert_never(watch.kind)
+
+
+async def _publish_existing(connection: AsyncConnection, partition: int, said: InForce) -> None:
     called = [
         publishing_began(
-            org=news.org,
-            version=news.version,
+            org=said.org,
+            version=said.version,
             subject=each.subject,
             condition=each.condition,
-            at=news.at,
+            at=said.at,
             since=each.since,
             flap_count=each.flap_count,
             evidence=each.evidence,
             named=each.named,
         )
-        for each in await live.failing(connection, news.org, news.shard)
+        for each in await live.failing_at(connection, said.org, said.shard, said.at)
     ]
     if called:
         await books.enter(connection, called)
-        await verdicts.wait(connection, called, partition_of)
+        await verdicts.wait(connection, called, {said.org: partition})

@@ -254,12 +254,12 @@ class Sharing:
             await self._watch_few(connection, begin)
 
     async def _watch_few(self, connection: AsyncConnection, lists: Mapping[Key, Verdict]) -> None:
-        newest = await policies.newest(connection, {org for org, _ in lists})
         begun = []
         for (org, subject), verdict in lists.items():
             clock = await self._clock(connection, org, verdict.evidence.get("partition"), verdict.at)
-            if clock is not None and org in newest:
-                rules = newest[org].rules_for(subject, integration_named(subject), None)
+            versions = {} if clock is None else await policies.of_shards(connection, org, {clock.shard})
+            if clock is not None and versions:
+                rules = versions[clock.shard].rules_for(subject, integration_named(subject), None)
                 begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, rules.resolve_debounce_s))
         if begun:
             await watches.begin(connection, begun, self._partition_of)
@@ -310,14 +310,14 @@ class Sharing:
     async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
         integration = integration_named(verdict.subject)
         unwell = await rollups.judge_afresh(connection, verdict.org, integration, verdict.at)
-        version = (await policies.newest(connection, {verdict.org})).get(verdict.org)
-        if not unwell or version is None:
+        if not unwell:
             return
         clocks = await self._clocks(connection, verdict.org, verdict.at)
+        versions = await policies.of_shards(connection, verdict.org, clocks)
         begun = []
         for one in unwell:
-            rules = version.rules_for(one.subject, one.integration, one.model)
-            if one.shard in clocks:
+            if one.shard in versions:
+                rules = versions[one.shard].rules_for(one.subject, one.integration, one.model)
                 lasting_s = rules.timeout_for(one.interval_s) + rules.open_debounce_s
                 clock = clocks[one.shard]
                 begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_s))

@@ -58,8 +58,6 @@ _ARE_PENDING = text("""
     SELECT EXISTS (SELECT FROM subject WHERE org = :org AND state = 'pending_open' AND changed_at <= :since)
 """)
 
-_PROFILES = text("SELECT DISTINCT integration, model, interval_s FROM subject WHERE org = :org")
-
 _SILENCED = text("""
     SELECT count(DISTINCT subject) FROM silence WHERE org = :org AND ends_at > :after AND starts_at <= :until
 """)
@@ -137,12 +135,6 @@ async def well(connection: AsyncConnection, org: str, *, before: int, enough: in
     where there are more than `enough`."""
     rows = await connection.execute(_WELL, {"org": org, "before": before, "enough": enough})
     return [(Profiled("", 0, row.integration, row.model, _interval(row)), row.number) for row in rows]
-
-
-async def profiles(connection: AsyncConnection, org: str) -> list[Profiled]:
-    """All that the org's subjects' rules follow from."""
-    rows = await connection.execute(_PROFILES, {"org": org})
-    return [Profiled("", 0, row.integration, row.model, _interval(row)) for row in rows]
 
 
 async def silenced(connection: AsyncConnection, org: str, *, after: int, until: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.domain.correlator.evidence import of_change
 from fettle_health_monitor.domain.correlator.verdicts import Named
 from fettle_health_monitor.domain.judgements import Change, Profile, Unwatched
@@ -80,11 +81,19 @@ _NAMES = text("""
 """)
 
 
-_FAILING = text("""
-    SELECT org, subject, shard, state, condition, since_at, evidence, flap_count, name, integration, space FROM subject
-    WHERE org = :org AND shard = :shard AND state IN ('firing', 'pending_resolve', 'flapping')
-      AND condition IS NOT NULL
-    ORDER BY since_at, subject
+_FAILING_AT = text("""
+    SELECT subject.org, subject.subject, subject.shard, coalesce(past.to_state, state) AS state,
+           coalesce(past.condition, subject.condition) AS condition, since_at, evidence, flap_count, body, name,
+           integration, space
+    FROM subject LEFT JOIN LATERAL (
+        SELECT to_state, transition.condition, body FROM transition
+        WHERE transition.org = subject.org AND transition.subject = subject.subject AND transition.at <= :at
+        ORDER BY transition.at DESC, position DESC LIMIT 1
+    ) AS past ON changed_at > :at
+    WHERE subject.org = :org AND shard = :shard AND (changed_at <= :at OR past.to_state IS NOT NULL)
+      AND coalesce(past.to_state, state) IN ('firing', 'pending_resolve', 'flapping')
+      AND coalesce(past.condition, subject.condition) IS NOT NULL
+    ORDER BY since_at, subject.subject
 """)
 
 
@@ -175,10 +184,10 @@ async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key,
     return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
 
 
-async def failing(connection: AsyncConnection, org: str, shard: int) -> list[Failing]:
-    """The org's subjects in this shard that are firing, or not yet confirmed healthy again."""
-    rows = await connection.execute(_FAILING, {"org": org, "shard": shard})
-    return [_failing(row) for row in rows]
+async def failing_at(connection: AsyncConnection, org: str, shard: int, at: int) -> list[Failing]:
+    """The org's subjects in this shard that were firing at this instant, or not yet confirmed healthy again."""
+    rows = await connection.execute(_FAILING_AT, {"org": org, "shard": shard, "at": at})
+    return [_failing(row) if row.body is None else _failed(row) for row in rows]
 
 
 async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Failing]:
@@ -190,6 +199,13 @@ async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[K
 def _failing(row: Row[Any]) -> Failing:
     named = Named(row.name, row.integration, row.space)
     return Failing(row.subject, row.condition, row.since_at, row.evidence, named, row.shard, row.state, row.flap_count)
+
+
+def _failed(row: Row[Any]) -> Failing:
+    """As it was by a transition of the past."""
+    named, body = Named(row.name, row.integration, row.space), row.body
+    since = to_ms(parse_time(body["since"]))
+    return Failing(row.subject, row.condition, since, body["evidence"], named, row.shard, row.state, body["flap_count"])
 
 
 def _whose(messages: Sequence[Profile | Change | Unwatched]) -> dict[str, object]:

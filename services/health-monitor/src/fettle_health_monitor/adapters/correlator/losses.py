@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.everybody import Profiled, profiled
 from fettle_health_monitor.adapters.correlator.live import columns_of
 from fettle_health_monitor.adapters.correlator.watches import Shown
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until
 from fettle_health_monitor.domain.correlator.losses import Loss
-from fettle_health_monitor.domain.correlator.unseen import Due, Unseen, Until
-from fettle_health_monitor.domain.judgements import Change, HeardAgain, decode, encode
+from fettle_health_monitor.domain.correlator.unseen import Due, Unseen
+from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce, decode, encode
 
 _SHOWN = """
     unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
@@ -23,10 +25,10 @@ _SHOWN = """
 _REACH = "unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[])) AS reach (partition, before)"
 
 _IN_ORDER = text("""
-    SELECT org FROM unnest(CAST(:orgs AS text[])) AS asked (org)
+    SELECT org FROM unnest(CAST(:orgs AS text[]), CAST(:silent_from AS bigint[])) AS asked (org, silent_from)
     WHERE EXISTS (SELECT FROM held_judgement AS held WHERE held.org = asked.org)
        OR EXISTS (SELECT FROM unseen_subject AS unseen WHERE unseen.org = asked.org)
-       OR EXISTS (SELECT FROM loss WHERE loss.org = asked.org AND (holds_until IS NULL OR holds_until >= :at))
+       OR EXISTS (SELECT FROM loss WHERE loss.org = asked.org AND (resumed_at IS NULL OR resumed_at > silent_from))
 """)
 
 _HOLD = text("""
@@ -40,7 +42,7 @@ _HOLD = text("""
 
 _HELD_BETWEEN = text("""
     SELECT org, max(at) AS last, array_agg(DISTINCT judgement->>'subject') AS subjects FROM held_judgement
-    WHERE partition = :partition AND at >= :first AND at < :before GROUP BY org
+    WHERE partition = :partition AND at >= :first AND at < :before AND judgement->>'subject' IS NOT NULL GROUP BY org
 """)
 
 _ORGS_WITH_READY = text(f"""
@@ -63,13 +65,11 @@ _TAKE_HELD = text(f"""
     ORDER BY at, judgement->'shard', judgement->'place'->0, judgement->'place'->1
 """)  # noqa: S608
 
-_DUE = text(f"""
-    SELECT org, subject, unseen.partition, due_clock, now.at - (now.clock - due_clock) AS due_at
+_OUT = text(f"""
+    SELECT org, subject, unseen.partition, unseen.shard, due_clock
     FROM unseen_subject AS unseen JOIN {_SHOWN}
          ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
-    JOIN {_REACH} ON reach.partition = unseen.partition
-    WHERE due_clock <= now.clock AND now.at - (now.clock - due_clock) < before AND org = ANY(CAST(:orgs AS text[]))
-    ORDER BY due_at, subject
+    WHERE due_clock <= now.clock AND org = ANY(CAST(:orgs AS text[]))
 """)  # noqa: S608
 
 _HIDE = text("""
@@ -82,18 +82,25 @@ _LATEST = text("SELECT * FROM loss WHERE org = :org ORDER BY begun_at DESC LIMIT
 
 _SAVE = text("""
     INSERT INTO loss (id, org, since_at, begun_at, policy_version, counted, lost, unknown, heard, heard_behind,
-                      resumed_at, few_since_at, holds_until)
+                      resumed_at, few_since_at)
     VALUES (:id, :org, :since_at, :begun_at, :policy_version, :counted, :lost, :unknown, :heard, :heard_behind,
-            :resumed_at, :few_since_at, :holds_until)
+            :resumed_at, :few_since_at)
     ON CONFLICT (id) DO UPDATE SET
         lost = excluded.lost, unknown = excluded.unknown, heard = excluded.heard,
         heard_behind = excluded.heard_behind, resumed_at = excluded.resumed_at,
-        few_since_at = excluded.few_since_at, holds_until = coalesce(excluded.holds_until, loss.holds_until)
+        few_since_at = excluded.few_since_at
 """)
 
 _UNSEEN = text("""
     SELECT subject, shown, shown_condition, judged, generation, start_clock, due_clock
     FROM unseen_subject WHERE org = :org AND subject = ANY(CAST(:subjects AS text[]))
+""")
+
+_TIMED = text("""
+    SELECT subject, shown, shown_condition, judged, unseen.generation, start_clock, due_clock, unseen.shard,
+           integration, model, interval_s
+    FROM unseen_subject AS unseen JOIN subject USING (org, subject)
+    WHERE org = :org AND unseen.shard = :shard AND due_clock IS NOT NULL
 """)
 
 _KEEP = text("""
@@ -131,6 +138,7 @@ _BEGIN_ANEW = text(f"""
                                         due_clock = now.clock + due_clock - start_clock
     FROM {_SHOWN}
     WHERE unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation < now.generation
+      AND unseen.generation <> {NOT_RUNNING}
 """)  # noqa: S608
 
 _HEARD_AGAIN = text("""
@@ -141,10 +149,11 @@ _HEARD_AGAIN = text("""
 """)
 
 
-async def in_order(connection: AsyncConnection, orgs: Collection[str], at: int) -> set[str]:
+async def in_order(connection: AsyncConnection, silent_from: Mapping[str, int | None]) -> set[str]:
     """Those of these orgs whose changes must be taken in in the order of their instants, one shard's with the others'.
-    `at` is how far all of it has been judged."""
-    return {row.org for row in await connection.execute(_IN_ORDER, {"orgs": list(orgs), "at": at})}
+    `silent_from` is the earliest instant from which a silence counts that is told of now."""
+    asked = {"orgs": list(silent_from), "silent_from": list(silent_from.values())}
+    return {row.org for row in await connection.execute(_IN_ORDER, asked)}
 
 
 async def held_between(
@@ -156,9 +165,11 @@ async def held_between(
     return {row.org: (row.last, set(row.subjects)) for row in rows}
 
 
-async def hold(
-    connection: AsyncConnection, judgements: Sequence[Change | HeardAgain], partition_of: Mapping[str, int]
-) -> None:
+Held: TypeAlias = Change | HeardAgain | InForce
+"""What must come in the order of its instant."""
+
+
+async def hold(connection: AsyncConnection, judgements: Sequence[Held], partition_of: Mapping[str, int]) -> None:
     """Keeps them until the clocks have passed them."""
     await connection.execute(
         _HOLD,
@@ -182,26 +193,26 @@ async def orgs_with_ready(
 
 async def take_held(
     connection: AsyncConnection, before: Mapping[int, int], orgs: Collection[str]
-) -> list[tuple[int, Change | HeardAgain]]:
+) -> list[tuple[int, Held]]:
     """Takes what has its turn in these (locked) orgs, in its order, each with its partition."""
     rows = await connection.execute(_TAKE_HELD, {**_reach(before), "orgs": list(orgs)})
     found = [(row.partition, decode(json.dumps(row.judgement).encode())) for row in rows]
-    return [(partition, each) for partition, each in found if isinstance(each, (Change, HeardAgain))]
+    return [(partition, each) for partition, each in found if isinstance(each, (Change, HeardAgain, InForce))]
 
 
 async def due(
     connection: AsyncConnection, before: Mapping[int, int], clocks: Collection[Shown], orgs: Collection[str]
 ) -> list[tuple[int, str, Due]]:
-    """Timers of unseen subjects in these orgs that have run out and have their turn: partition, org, which and when."""
-    values = {**_now(clocks), "orgs": list(orgs)}
-    reach = {"partitions": values["partitions"], "before": [before[partition] for partition, _ in clocks]}
-    rows = await connection.execute(_DUE, {**values, **reach})
-    return list(
-        {
-            (row.org, row.subject): (row.partition, row.org, Due(row.subject, row.due_at, row.due_clock))
-            for row in rows
-        }.values()
-    )
+    """Timers of unseen subjects in these orgs that have run out and have their turn, in their order: partition, org,
+    which and when."""
+    rows = (await connection.execute(_OUT, {**_now(clocks), "orgs": list(orgs)})).all()
+    shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
+    found = []
+    for row in rows:
+        at = shown[row.partition][row.shard].instant_of(row.due_clock)
+        if at < before[row.partition]:
+            found.append((row.partition, row.org, Due(row.subject, at, row.due_clock)))
+    return sorted(found, key=lambda each: (each[2].at, each[2].subject))
 
 
 async def hide(connection: AsyncConnection, org: str, changes: Sequence[Change]) -> None:
@@ -231,7 +242,7 @@ async def latest(connection: AsyncConnection, org: str) -> Loss | None:
     )
 
 
-async def save(connection: AsyncConnection, loss: Loss, holds_until: int | None) -> None:
+async def save(connection: AsyncConnection, loss: Loss) -> None:
     await connection.execute(
         _SAVE,
         {
@@ -247,7 +258,6 @@ async def save(connection: AsyncConnection, loss: Loss, holds_until: int | None)
             "heard_behind": sorted(loss.heard_behind),
             "resumed_at": loss.resumed_at,
             "few_since_at": loss.few_since,
-            "holds_until": holds_until,
         },
     )
 
@@ -256,6 +266,12 @@ async def unseen(connection: AsyncConnection, org: str, subjects: Collection[str
     """Those of these subjects that are shown otherwise than judged."""
     rows = await connection.execute(_UNSEEN, {"org": org, "subjects": list(subjects)})
     return {row.subject: _unseen(row) for row in rows}
+
+
+async def timed(connection: AsyncConnection, org: str, shard: int) -> list[tuple[Profiled, Unseen]]:
+    """The org's unseen subjects in this shard that have a timer."""
+    rows = await connection.execute(_TIMED, {"org": org, "shard": shard})
+    return [(profiled(row), _unseen(row)) for row in rows]
 
 
 async def keep(connection: AsyncConnection, org: str, partition: int, rows: Sequence[Unseen]) -> None:

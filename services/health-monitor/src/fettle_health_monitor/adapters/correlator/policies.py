@@ -34,6 +34,13 @@ _NEWEST = text("""
     FROM policy_version WHERE org = ANY(CAST(:orgs AS text[])) ORDER BY org, version DESC
 """)
 
+_FOREMOST = text("""
+    SELECT DISTINCT ON (org) org, version, policy, publish_existing
+    FROM policy_version WHERE org = ANY(CAST(:orgs AS text[]))
+    ORDER BY org, version IN (SELECT force.version FROM policy_in_force AS force
+                              WHERE force.org = policy_version.org) DESC, version DESC
+""")
+
 _ALL_NEWEST = text("""
     SELECT DISTINCT ON (org) org, version, policy, publish_existing FROM policy_version ORDER BY org, version DESC
 """)
@@ -141,6 +148,26 @@ async def in_force_of(connection: AsyncConnection, wanted: Collection[tuple[str,
         _IN_FORCE_OF, {"orgs": [org for org, _ in wanted], "shards": [shard for _, shard in wanted]}
     )
     return {(row.org, row.shard): row.version for row in rows}
+
+
+async def judging(connection: AsyncConnection, org: str) -> dict[int, PolicyVersion]:
+    """The version that each shard judges this org by, as far as shards have said."""
+    shards = await in_force(connection, org)
+    known = await versions(connection, {(org, version) for version in shards.values()})
+    return {shard: known[org, version] for shard, version in shards.items() if (org, version) in known}
+
+
+async def of_shards(connection: AsyncConnection, org: str, shards: Collection[int]) -> dict[int, PolicyVersion]:
+    """As `judging`, for all of these shards: the newest version stands in where one has not said. None for an org
+    without a policy."""
+    latest, known = (await newest(connection, {org})).get(org), await judging(connection, org)
+    return {} if latest is None else {shard: known.get(shard, latest) for shard in shards}
+
+
+async def foremost(connection: AsyncConnection, orgs: Collection[str]) -> dict[str, PolicyVersion]:
+    """By org the newest version that any shard judges by; of an org of which no shard has said, the newest."""
+    rows = await connection.execute(_FOREMOST, {"orgs": list(orgs)})
+    return {row.org: _version(row) for row in rows}
 
 
 async def take_effect(connection: AsyncConnection, news: Sequence[InForce]) -> None:

@@ -22,7 +22,7 @@ _OF = text("""
 async def of_many(connection: AsyncConnection, partition: int, org: str, integration: str) -> Standing | None:
     """How the devices on an integration's list stand: firing while they are as many as its ticket asks for. None for an
     org without a policy, or while no shard has shown a clock."""
-    version = (await policies.newest(connection, {org})).get(org)
+    version = (await policies.foremost(connection, {org})).get(org)
     clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     if version is None or clock is None:
         return None
@@ -41,7 +41,7 @@ async def of_many(connection: AsyncConnection, partition: int, org: str, integra
 async def of_all_heartbeats(connection: AsyncConnection, partition: int, org: str, subject: str) -> Standing | None:
     """Whether an org's heartbeats still do not arrive: firing while a fifth of the lost are unknown. None for an org
     without a policy, or while no shard has shown a clock."""
-    version = (await policies.newest(connection, {org})).get(org)
+    version = (await policies.foremost(connection, {org})).get(org)
     clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     loss = await losses.latest(connection, org)
     if version is None or clock is None or loss is None:
@@ -62,7 +62,7 @@ async def of(connection: AsyncConnection, partition: int, org: str, subject: str
     if row is None:
         return None
     found = await policies.versions(connection, {(org, row.version)}) if row.version is not None else {}
-    version = found.get((org, row.version)) or (await policies.newest(connection, {org})).get(org)
+    version = found.get((org, row.version)) or (await policies.foremost(connection, {org})).get(org)
     if version is None:
         return None
     return Standing(

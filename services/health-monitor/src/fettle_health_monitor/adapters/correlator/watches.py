@@ -10,6 +10,7 @@ from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
@@ -49,13 +50,14 @@ _RUNNING = text("""
     WHERE kind = :kind
 """)
 
-_BEGIN_ANEW = text("""
+_BEGIN_ANEW = text(f"""
     UPDATE watch SET generation = now.generation, start_at = now.at, start_clock = now.clock,
                      due_clock = now.clock + due_clock - start_clock
     FROM unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
                 CAST(:at AS bigint[]), CAST(:clocks AS bigint[])) AS now (partition, shard, generation, at, clock)
     WHERE watch.partition = now.partition AND watch.shard = now.shard AND watch.generation < now.generation
-""")
+      AND watch.generation <> {NOT_RUNNING}
+""")  # noqa: S608
 
 _SHOWN_CLOCKS = """
     unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
@@ -105,7 +107,7 @@ _TAKE = text("""
 
 _OF_SHARD = text(f"""
     SELECT {_COLUMNS} FROM watch
-    WHERE watch.shard = :shard AND watch.org = :org AND kind = :kind
+    WHERE watch.partition = :partition AND watch.shard = :shard AND watch.org = :org
 """)  # noqa: S608
 
 
@@ -170,10 +172,17 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
     if not rows:
         return []
     shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
-    found = []
+    found, again = list[RunOut](), list[tuple[int, Watch]]()
     for row in rows:
-        watch = _watch(row)
-        found.append(RunOut(row.partition, watch, shown[row.partition][watch.shard].instant_of(watch.due_clock)))
+        watch, clock = _watch(row), shown[row.partition][row.shard]
+        at = clock.instant_of(watch.due_clock)
+        if (anew := watch.anew_after_hole(at, clock)) is None:
+            found.append(RunOut(row.partition, watch, at))
+        else:
+            again.append((row.partition, anew))
+    if again:
+        await begin(connection, [watch for _, watch in again], {watch.org: partition for partition, watch in again})
+        return await run_out(connection, clocks, orgs)
     return sorted(await _while_failing(connection, found), key=_order)
 
 
@@ -215,9 +224,9 @@ async def take(connection: AsyncConnection, taken: Sequence[RunOut]) -> None:
     )
 
 
-async def of_shard(connection: AsyncConnection, shard: int, org: str, kind: WatchKind) -> list[Watch]:
-    """The running watches of one org in one shard."""
-    rows = await connection.execute(_OF_SHARD, {"shard": shard, "org": org, "kind": kind.value})
+async def of_shard(connection: AsyncConnection, partition: int, shard: int, org: str) -> list[Watch]:
+    """The watches of one org in one shard."""
+    rows = await connection.execute(_OF_SHARD, {"partition": partition, "shard": shard, "org": org})
     return [_watch(row) for row in rows]
 
 

@@ -42,8 +42,11 @@ def silent_from(change: Change) -> int:
 
 
 def is_old(change: Change, resumed_at: int | None) -> bool:
-    """Whether the subject is silent since before reporting resumed."""
-    return resumed_at is not None and by_silence(change) and silent_from(change) < resumed_at
+    """Whether the subject is silent since before reporting resumed, whatever its silence has counted from since."""
+    if resumed_at is None or not by_silence(change):
+        return False
+    heard = change.evidence.last_heard
+    return (silent_from(change) if heard is None else heard) < resumed_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ class Loss:
         """Whether this change rests on a silence in which the subject could not be heard."""
         if change.at < self.begun_at:
             return False
-        return by_silence(change) if self.resumed_at is None else is_old(change, self.resumed_at)
+        return by_silence(change) and (self.resumed_at is None or silent_from(change) < self.resumed_at)
 
     def hearing(self, subject: str, integration: str | None, at: int) -> "Loss":
         """After one of the lost was heard. Reporting has resumed when those heard are behind two integrations, or a

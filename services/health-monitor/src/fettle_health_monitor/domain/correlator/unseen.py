@@ -20,7 +20,8 @@ from msgspec import structs
 
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.losses import Census, Loss, silent_from, would_fire_by_silence
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Times, Until, hole_within
+from fettle_health_monitor.domain.correlator.losses import Census, Loss, by_silence, silent_from, would_fire_by_silence
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
 
 FAILING = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
@@ -28,15 +29,6 @@ FAILING = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthStat
 
 WELL = frozenset({HealthState.HEALTHY, HealthState.PENDING_RESOLVE})
 """The states out of which, and into which, a subject is heard to be well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """A timer on a shard's own clock, in milliseconds of it."""
-
-    generation: int
-    start_clock: int
-    due_clock: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +41,15 @@ class Unseen:
     condition: str | None
     judged: Change
     until: Until | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        return self.shown == HealthState.PENDING_OPEN
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its timer rests on nothing being heard of it."""
+        return not self.is_pending or by_silence(self.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,9 @@ Event: TypeAlias = Change | HeardAgain | Due
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What counts for one subject, in milliseconds, and the integration that it reports through."""
+class Rules(Times):
+    """What counts for one subject, and the integration that it reports through."""
 
-    timeout_ms: int
-    open_debounce_ms: int
     integration: str | None
 
 
@@ -137,7 +136,7 @@ class Seeing:
             case HeardAgain() if row is not None:
                 self._heard_again(row, event)
             case Due() if row is not None and row.until is not None and row.until.due_clock == event.due_clock:
-                self._expire(row, event.at)
+                self._expire(row, row.until, event.at)
             case _:
                 pass
         if isinstance(event, Change) and not any(each is event for each in self.shown[told:]):
@@ -261,8 +260,13 @@ class Seeing:
         elif row.shown != HealthState.HEALTHY:
             self._follow(row, heard.at, "reported")
 
-    def _expire(self, row: Unseen, at: int) -> None:
-        if row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
+    def _expire(self, row: Unseen, until: Until, at: int) -> None:
+        clock = self.clock_at(row.judged.shard, self.before)
+        hole = hole_within(until, at, clock) if row.is_silent else None
+        if hole is not None:
+            again = self.rules_of(row.subject).again(pending=row.is_pending, silent=True)
+            self._keep(self._timed(row, hole.to_at, again))
+        elif row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
             self._keep(replace(row, until=None))
         elif row.shown == HealthState.UNKNOWN:
             self._pend(row, row.judged.condition, at, "silent_since_reporting_resumed")
@@ -311,11 +315,12 @@ class Seeing:
         """With a timer from this instant on. Where it runs out before all that is taken in does, that comes at its
         time."""
         shard = row.judged.shard
-        clock, reached = self.clock_at(shard, at), self.clock_at(shard, self.before)
-        until = Until(clock.generation, clock.clock, clock.clock + lasting_ms)
-        due_at = clock.at + lasting_ms
-        if due_at < self.before and due_at <= reached.at:
-            self._queue(Due(row.subject, due_at, until.due_clock))
+        reached = self.clock_at(shard, self.before)
+        until = Until.after(self.clock_at(shard, at), lasting_ms)
+        if until.generation != NOT_RUNNING and until.due_clock <= reached.clock:
+            due_at = reached.instant_of(until.due_clock)
+            if due_at < self.before:
+                self._queue(Due(row.subject, due_at, until.due_clock))
         return replace(row, until=until)
 
     def _move(self, row: Unseen, to: str | None, condition: str | None, at: int, reason: str) -> Unseen:
@@ -328,8 +333,8 @@ class Seeing:
 
     def _since(self, row: Unseen, to: str | None, at: int) -> int:
         """Since when its reading is what is shown: pending begins now, what a shard has judged began when it says."""
-        if to == HealthState.FIRING and row.shown == HealthState.PENDING_OPEN and row.until is not None:
-            return at - (row.until.due_clock - row.until.start_clock)
+        if to == HealthState.FIRING and row.is_pending:
+            return self._last_of(row.subject).since
         return at if to in (HealthState.PENDING_OPEN, HealthState.UNKNOWN) else row.judged.since
 
     def _tell(

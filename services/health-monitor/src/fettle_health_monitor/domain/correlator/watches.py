@@ -12,6 +12,7 @@ from typing import Self
 from uuid import UUID, uuid5
 
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
@@ -106,9 +107,33 @@ class Watch:
         """Whether it is about a whole list, and not about one subject's state."""
         return self.condition in (MANY, LOST)
 
-    def lasting(self, lasting_ms: int) -> Self:
-        """The same watch under another policy: re-timed from the same start."""
-        return replace(self, due_clock=self.start_clock + lasting_ms)
+    def lasting(self, lasting_ms: int, now: ShardClock) -> Self:
+        """The same watch under another policy: re-timed from the same start, and due now where it is overdue by that.
+        What had run out has run out."""
+        if self.due_clock <= now.clock:
+            return self
+        return replace(self, due_clock=max(self.start_clock + lasting_ms, now.clock))
+
+    def standing_still(self, now: ShardClock) -> Self:
+        """While its org is switched off it does not run."""
+        return self if self.due_clock <= now.clock else replace(self, generation=NOT_RUNNING)
+
+    def begun_anew(self, now: ShardClock, lasting_ms: int) -> Self:
+        """When its org is switched on again; what had run out before has run out."""
+        if self.generation != NOT_RUNNING:
+            return self
+        due_clock = now.clock + lasting_ms
+        return replace(self, generation=now.generation, start_at=now.at, start_clock=now.clock, due_clock=due_clock)
+
+    def anew_after_hole(self, due_at: int, clock: ShardClock) -> Self | None:
+        """A fresh time in which the log had a hole begins anew at its end; None where nothing is to begin anew."""
+        until = Until(self.generation, self.start_clock, self.due_clock)
+        hole = hole_within(until, due_at, clock) if self.kind is WatchKind.JUDGED_AFRESH else None
+        if hole is None or not until.lasting_ms:
+            return None
+        start = clock.back_at(hole.to_at)
+        due_clock = start.clock + until.lasting_ms
+        return replace(self, start_at=hole.to_at, start_clock=start.clock, due_clock=due_clock)
 
     def verdict(self, *, at: int, policy_version: int, named: Named, flap_count: int = 0) -> Verdict:
         """What it calls for by the instant `at`; `flap_count` is that of the subject's last change."""
