@@ -13,7 +13,7 @@ from fettle_contracts.identity import SubjectRef
 from fettle_health_monitor.domain.control import Match, Override
 from fettle_health_monitor.domain.judge.outcome import Ignored
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
-from fettle_health_monitor.domain.judgements import InForce, Unwatched
+from fettle_health_monitor.domain.judgements import HeardAgain, InForce, Unwatched
 from fettle_health_monitor.domain.judgements import Profile as ProfileTold
 
 RULES = {
@@ -210,3 +210,18 @@ def test_a_newcomer_takes_the_place_of_a_forgotten_one() -> None:
     log = Log().policy(subject_cap=1).beat("acme/device/a").forget("acme/device/a").beat(DEVICE)
 
     assert Judged().fold(log).steps()[0][3] == "first_heard"
+
+
+@pytest.mark.rule("HM-160")
+def test_the_first_heartbeat_after_a_policy_that_allows_more_silence_is_told() -> None:
+    """It changes no state: the subject reads healthy since the policy."""
+    log = (
+        Log()
+        .policy(timeout_s=3, open_debounce_s=60)
+        .beat()
+        .pulsed(5)
+        .policy(version=2, timeout_s=30, open_debounce_s=60)
+    )
+    log.pulsed(7).beat().pulsed(8).beat()
+    heard = [each.at for each in judge(log).judgements if isinstance(each, HeardAgain)]
+    assert heard == [T0 + 7_000]

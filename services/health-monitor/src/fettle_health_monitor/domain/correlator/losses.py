@@ -36,17 +36,17 @@ def by_silence(change: Change) -> bool:
 
 
 def silent_from(change: Change) -> int:
-    """Since when nothing was heard of a subject that is down by silence, or could be."""
-    deadline = change.evidence.deadline
-    return change.at if deadline is None else deadline - round(change.evidence.timeout_s * 1000)
+    """Since when nothing was heard of a subject that is down by silence, whatever its silence has counted from since;
+    of one that was never heard, since when it could be."""
+    deadline, heard = change.evidence.deadline, change.evidence.last_heard
+    if deadline is None:
+        return change.at
+    return deadline - round(change.evidence.timeout_s * 1000) if heard is None else heard
 
 
 def is_old(change: Change, resumed_at: int | None) -> bool:
-    """Whether the subject is silent since before reporting resumed, whatever its silence has counted from since."""
-    if resumed_at is None or not by_silence(change):
-        return False
-    heard = change.evidence.last_heard
-    return (silent_from(change) if heard is None else heard) < resumed_at
+    """Whether the subject is silent since before reporting resumed."""
+    return resumed_at is not None and by_silence(change) and silent_from(change) < resumed_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +72,6 @@ class Loss:
     @property
     def few_unknown(self) -> bool:
         return self.unknown * 5 < self.lost
-
-    def hides(self, change: Change) -> bool:
-        """Whether this change rests on a silence in which the subject could not be heard."""
-        if change.at < self.begun_at:
-            return False
-        return by_silence(change) and (self.resumed_at is None or silent_from(change) < self.resumed_at)
 
     def hearing(self, subject: str, integration: str | None, at: int) -> "Loss":
         """After one of the lost was heard. Reporting has resumed when those heard are behind two integrations, or a

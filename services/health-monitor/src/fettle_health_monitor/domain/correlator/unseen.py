@@ -21,7 +21,14 @@ from msgspec import structs
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Times, Until, hole_within
-from fettle_health_monitor.domain.correlator.losses import Census, Loss, by_silence, silent_from, would_fire_by_silence
+from fettle_health_monitor.domain.correlator.losses import (
+    Census,
+    Loss,
+    by_silence,
+    is_old,
+    silent_from,
+    would_fire_by_silence,
+)
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
 
 FAILING = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
@@ -146,7 +153,7 @@ class Seeing:
         """A change of a subject that was shown as its shard judges it."""
         if (census := self._census_at(change)) is not None and census.loses():
             self._begin(change, census.counted, census.pending_by_silence())
-        elif self.loss is None or not self.loss.hides(change):
+        elif not self._hides(change) or self._fires_by_its_own_debounce(change):
             if not self._says_nothing_new(change):
                 self._show(change)
         elif change.from_state in FAILING:
@@ -154,6 +161,23 @@ class Seeing:
             self._keep(self._with_fresh_timeout(_unseen(change, change.from_state, condition)))
         else:
             self._lose(change, change, change.from_state)
+
+    def _hides(self, change: Change) -> bool:
+        """Whether this change rests on a silence in which the subject could not be heard, or in which its time since
+        then is not over."""
+        loss = self.loss
+        if loss is None or change.at < loss.begun_at or not by_silence(change):
+            return False
+        if loss.resumed_at is None:
+            return True
+        shard = change.shard
+        passed = self.clock_at(shard, change.at).clock - self.clock_at(shard, loss.resumed_at).clock
+        return is_old(change, loss.resumed_at) and passed < self.rules_of(change.subject).timeout_ms
+
+    def _fires_by_its_own_debounce(self, change: Change) -> bool:
+        """It was shown to be pending, as its time was over by then; other rules do not make it unknown again."""
+        resumed = self.loss is not None and self.loss.resumed_at is not None
+        return resumed and change.from_state == HealthState.PENDING_OPEN
 
     def _census_at(self, change: Change) -> Census | None:
         """All subjects as they stand when it is to be decided whether heartbeats are lost. While they are, nobody is
@@ -206,7 +230,7 @@ class Seeing:
     def _again(self, row: Unseen, change: Change, before: Change) -> None:
         """A further change of a subject that is shown otherwise, and what its shard said before. A new policy moves
         subjects as well, and what it has moved goes on; nobody was heard then."""
-        hidden = self.loss is not None and self.loss.hides(change)
+        hidden = self._hides(change)
         unheard = change.evidence.last_heard == before.evidence.last_heard
         if change.from_state is None:
             self._begin_anew(row, change)
@@ -255,6 +279,8 @@ class Seeing:
         self._heard(row, heard.at)
         if row.shown == HealthState.UNKNOWN and heard.condition is not None:
             self._pend(row, heard.condition, heard.at, "reported")
+        elif row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
+            self._keep_while_it_differs(self._move(row, HealthState.HEALTHY, None, heard.at, "reported"))
         elif row.shown == HealthState.PENDING_OPEN:
             self._keep(replace(row, condition=heard.condition or row.condition))
         elif row.shown != HealthState.HEALTHY:

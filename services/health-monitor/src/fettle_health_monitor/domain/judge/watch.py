@@ -129,15 +129,20 @@ class Watch:
         """A heartbeat of the subject says `reading`; one with these hashes, of its bytes or of what it says, would say
         nothing new."""
         subjects = self.subjects
+        unheard = reading == Reading.OK == subjects.reading[row] and subjects.heard_at[row] < subjects.since_at[row]
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         subjects.reported[row] = reading
         if self.judging:
             subjects.same[row], subjects.alike[row] = same, alike
+        if unheard and self.judging:
+            self._tell_heard_again(row, reading)
         self._now_reads(row, reading, Reason.REPORTED)
 
     def lift_silence(self, row: int) -> None:
-        """A new policy allows the subject more silence than there has been: what it reported last holds again."""
+        """A new policy allows the subject more silence than there has been: what it reported last holds again. Its next
+        heartbeat is looked at, as it is the first since."""
+        self.subjects.look_again(row)
         self._now_reads(row, _READINGS[self.subjects.reported[row]], Reason.POLICY_CHANGED)
 
     def _now_reads(self, row: int, reading: Reading, reason: Reason) -> None:
