@@ -126,7 +126,11 @@ class Subject:
 
 
 class Oracle:
-    """Reads a log once; `told` are the changes that a judge must have told."""
+    """Reads a log once; `told` are the changes that a judge must have told. It looks every `step` milliseconds, and no
+    more once nothing can be due any more, `settled` milliseconds after a record."""
+
+    step = 1
+    settled = SETTLED_MS
 
     def __init__(self) -> None:
         self.told: list[Told] = []
@@ -152,7 +156,7 @@ class Oracle:
         if gap >= 5000:
             self.resumed = end
         self._said = max(self._said, self._at)
-        for instant in range(start, min(end, start + SETTLED_MS) + 1):
+        for instant in range(start, min(end, start + self.settled) + 1, self.step):
             self._at = max(self._said, before + instant - start)
             self._settle(instant)
         self.now, self._record = end, timestamp

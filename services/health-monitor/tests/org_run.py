@@ -78,14 +78,14 @@ async def run(world: CorrelatorWorld, history: History, steps: Sequence[tuple[in
             async with unit_of_work(world.database) as work:
                 await world.tickets.take_results(work, results)
             await world.clear()
-    return Seen(await _moved(world, history.until), await _ended(world), desk.open, await _outages(world))
+    return Seen(await moved(world, history.until), await ended(world), desk.open, await outages(world))
 
 
 async def silence(world: CorrelatorWorld, quiet: Quiet) -> None:
     await world.silence(Schedule(quiet.start, (quiet.end - quiet.start) // 1000), quiet.subject)
 
 
-async def _moved(world: CorrelatorWorld, until: int) -> list[Moved]:
+async def moved(world: CorrelatorWorld, until: int) -> list[Moved]:
     rows = await world.rows(
         "SELECT at, subject, from_state, to_state, condition FROM transition WHERE at < :until ORDER BY position",
         until=until,
@@ -93,11 +93,11 @@ async def _moved(world: CorrelatorWorld, until: int) -> list[Moved]:
     return [Moved(row.at, row.subject, row.from_state, row.to_state, row.condition) for row in rows]
 
 
-async def _ended(world: CorrelatorWorld) -> list[Ended]:
+async def ended(world: CorrelatorWorld) -> list[Ended]:
     rows = await world.rows("SELECT at, subject, outcome FROM outcome ORDER BY at, subject")
     return [Ended(row.at, row.subject, row.outcome) for row in rows]
 
 
-async def _outages(world: CorrelatorWorld) -> list[tuple[int, int, int, int | None]]:
+async def outages(world: CorrelatorWorld) -> list[tuple[int, int, int, int | None]]:
     rows = await world.rows("SELECT begun_at, since_at, counted, resumed_at FROM loss ORDER BY begun_at")
     return [(row.begun_at, row.since_at, row.counted, row.resumed_at) for row in rows]

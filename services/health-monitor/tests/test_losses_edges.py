@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import pytest
+from correlator_facts import change
 from loss_facts import evidence, fires, heard, says_offline, silent
 
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.losses import Census, Loss, Past, Standing, hushes
 from fettle_health_monitor.domain.correlator.silences import Occurrence
-from fettle_health_monitor.domain.correlator.unseen import Event, Rules, Seeing
+from fettle_health_monitor.domain.correlator.unseen import Seeing
+from fettle_health_monitor.domain.correlator.unseen_subjects import Event, Rules
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, called_for
 from fettle_health_monitor.domain.judgements import Change
 
 WINDOW = 10_000
@@ -55,7 +58,7 @@ class Org:
             loss=None,
             unseen={},
             census=Census(self.standings, past, window, hushes(self.silenced)),
-            rules_of=lambda subject: Rules(self.timeout, 2_000, self.standings[subject].integration),
+            rules_of=lambda subject: Rules(self.timeout, 2_000, self.standings[subject].integration, 1),
             known=lambda subject: stood[subject],
             clock_at=lambda shard, at: ShardClock(shard, 1, at, at),
         )
@@ -286,3 +289,34 @@ def test_who_says_that_it_is_offline_fires_though_heartbeats_are_lost_again() ->
     seeing = org.live(*again, says_offline(slow, B + 2_000), window=3_000)
     assert loss_of(seeing).begun_at == B + 3_500
     assert story(seeing, slow)[-1] == (4_000, "pending_open", "firing")
+
+
+@pytest.mark.rule("HM-156", "HM-231")
+def test_what_was_shown_as_it_was_is_no_better_by_a_policy_that_allows_more_silence() -> None:
+    """Only a heartbeat, or its full timeout, changes what is shown of it."""
+    org = Org(13)
+    subject = org.everybody[12]
+    org.fall_silent(org.everybody[:12])
+    org.standings[subject].state = "pending_resolve"
+    seen = evidence(B, deadline=B + 100, heard=B - 5_000)
+    relapse = change(subject, "pending_resolve", "firing", at=B + 100, reason="silent", evidence=seen)
+    more = [lifted(subject, B + 200, "firing"), lifted(subject, B + 2_200, "pending_resolve", "debounce_passed")]
+    seeing = org.live(relapse, *more)
+    assert story(seeing, subject) == []
+
+
+@pytest.mark.rule("HM-68")
+@pytest.mark.parametrize(("from_state", "calls"), [("firing", True), ("pending_open", False)])
+def test_straight_from_firing_to_healthy_is_a_confirmed_recovery(from_state: str, calls: bool) -> None:
+    """So goes who was shown as it had been, and has recovered meanwhile."""
+    verdict = called_for(change("device/d1", from_state, "healthy", at=B), Named())
+    assert (verdict is not None and verdict.cause is Cause.RECOVERED) is calls
+
+
+@pytest.mark.rule("HM-228")
+def test_what_no_shard_has_said_names_the_policy_that_holds_by_then() -> None:
+    org = Org(12)
+    org.fall_silent(org.everybody)
+    back = [heard(each, B + 100 + number) for number, each in enumerate(org.everybody[:2])]
+    shown = [each for each in org.live(*back).shown if each.reason == "debounce_passed"]
+    assert {each.policy_version for each in shown} == {1}

@@ -51,7 +51,8 @@ from fettle_health_monitor.domain.correlator.losses import (
 )
 from fettle_health_monitor.domain.correlator.marks import NOTHING, mark_of
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.unseen import Due, Event, Rules, Seeing
+from fettle_health_monitor.domain.correlator.unseen import Seeing
+from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, unseen
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
@@ -409,7 +410,7 @@ class _Org:
 def _rules(version: PolicyVersion, one: Profiled) -> Rules:
     rules = version.rules_for(one.subject or ALL_HEARTBEATS, one.integration, one.model)
     integration = integration_behind(one.subject, one.integration)
-    return Rules(rules.timeout_for(one.interval_s) * 1000, rules.open_debounce_s * 1000, integration)
+    return Rules(rules.timeout_for(one.interval_s) * 1000, rules.open_debounce_s * 1000, integration, version.version)
 
 
 def _all_rules(version: PolicyVersion) -> Sequence[HealthPolicy | Override]:

@@ -14,7 +14,7 @@ from fettle_health_monitor.adapters.correlator.live import columns_of
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until
 from fettle_health_monitor.domain.correlator.losses import Loss
-from fettle_health_monitor.domain.correlator.unseen import Due, Unseen
+from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Unseen
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce, decode, encode
 
 _SHOWN = """

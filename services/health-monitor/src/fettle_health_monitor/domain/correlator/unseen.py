@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
-from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from msgspec import structs
 
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Times, Until, hole_within
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
 from fettle_health_monitor.domain.correlator.losses import (
     Census,
     Loss,
@@ -29,53 +28,8 @@ from fettle_health_monitor.domain.correlator.losses import (
     silent_from,
     would_fire_by_silence,
 )
+from fettle_health_monitor.domain.correlator.unseen_subjects import FAILING, WELL, Due, Event, Rules, Unseen
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
-
-FAILING = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
-"""The states that are frozen while the subject cannot be heard."""
-
-WELL = frozenset({HealthState.HEALTHY, HealthState.PENDING_RESOLVE})
-"""The states out of which, and into which, a subject is heard to be well."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
-    """A subject that is shown as `shown`, about `condition`, while its shard's last word is `judged`. `until` is its
-    fresh timeout, or its open debounce while it is shown pending."""
-
-    subject: str
-    shown: str
-    condition: str | None
-    judged: Change
-    until: Until | None = None
-
-    @property
-    def is_pending(self) -> bool:
-        return self.shown == HealthState.PENDING_OPEN
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether its timer rests on nothing being heard of it."""
-        return not self.is_pending or by_silence(self.judged)
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The timer of an unseen subject, due on its shard's clock at `due_clock`, has run out at this instant."""
-
-    subject: str
-    at: int
-    due_clock: int
-
-
-Event: TypeAlias = Change | HeardAgain | Due
-
-
-@dataclass(frozen=True, slots=True)
-class Rules(Times):
-    """What counts for one subject, and the integration that it reports through."""
-
-    integration: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -238,7 +192,7 @@ class Seeing:
             self._follow(row, change.at, change.reason)
         elif hidden and row.shown == HealthState.HEALTHY:
             self._lose(change, change, HealthState.HEALTHY)
-        elif hidden or (unheard and row.shown == HealthState.UNKNOWN) or self._stays_frozen(change, row):
+        elif hidden or (unheard and (row.shown == HealthState.UNKNOWN or row.shown in FAILING)):
             self._keep(row if row.until is not None else self._with_fresh_timeout(row))
             if row.shown == HealthState.UNKNOWN:
                 self._call_for(change)
@@ -248,10 +202,6 @@ class Seeing:
         else:
             self._heard(row, change.at)
             self._follow(row, change.at, change.reason)
-
-    @staticmethod
-    def _stays_frozen(change: Change, row: Unseen) -> bool:
-        return change.reason == "policy_changed" and row.shown in FAILING
 
     def _begin_anew(self, row: Unseen, change: Change) -> None:
         """Its shard has forgotten it, and judges it anew."""
@@ -376,6 +326,7 @@ class Seeing:
             at=at,
             since=since,
             reason=reason,
+            policy_version=self.rules_of(row.subject).version,
         )
         self.laid_over.add(shown.id)
         self._show(shown)

@@ -42,8 +42,11 @@ OPENING = frozenset(Cause) - {Cause.UNSEEN, Cause.RECOVERED, Cause.FORGOTTEN, Ca
 """The causes that may open a ticket."""
 
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
-"""The states with a ticket whose subject may be healthy: healthy out of them is a confirmed recovery (out of pending
-open nothing had been decided), and firing out of them nothing new."""
+"""The states with a ticket whose subject may be healthy: firing out of them is nothing new."""
+
+_WITH_A_TICKET = LEAVING_UNHEALTH | {HealthState.FIRING}
+"""Healthy out of them is a confirmed recovery, out of pending open nothing had been decided. Straight out of firing
+goes who was shown as it had been while it could not be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def _cause(change: Change) -> Cause | None:
         return Cause.FIRING
     if change.to_state == HealthState.FIRING and change.from_state not in LEAVING_UNHEALTH:
         return Cause.FIRING
-    if change.to_state == HealthState.HEALTHY and change.from_state in LEAVING_UNHEALTH:
+    if change.to_state == HealthState.HEALTHY and change.from_state in _WITH_A_TICKET:
         return Cause.RECOVERED
     return None
 
