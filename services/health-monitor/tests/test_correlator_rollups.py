@@ -101,6 +101,20 @@ async def test_singles_that_members_had_are_merged(environment: dict[str, str]) 
         ]
 
 
+@pytest.mark.rule("HM-141")
+async def test_a_single_of_the_same_batch_is_merged_whatever_its_device_is_called(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await world.feed(*(world.profile(subject, integration="hue-1") for subject in devices(5)))
+        await world.feed(*fails("device/d1", at), *(each for one in devices(4, 2) for each in fails(one, at + 2_500)))
+        await world.tick(at + 5_000)
+        assert (await said(world))[:3] == [
+            "open device/d1",
+            "open many integration/hue-1",
+            "merged device/d1:device_offline -> integration/hue-1:multiple_devices_offline",
+        ]
+
+
 @pytest.mark.rule("HM-142")
 async def test_a_device_joins_its_integrations_ticket_and_is_ticked_when_it_recovers(
     environment: dict[str, str],

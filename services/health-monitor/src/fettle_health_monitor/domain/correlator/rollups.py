@@ -149,10 +149,10 @@ def shared(verdict: Verdict, group: Group) -> Joins | Begins | Waits | None:
         return Waits()
     if (parent := group.parent) is not None:
         return Joins(parent)
-    failing = group.failing(verdict.at)
-    if len({member.subject for member in failing} | {verdict.subject}) < group.threshold:
+    failing = {member.subject for member in group.failing(verdict.at)}
+    if len(failing | {verdict.subject}) < group.threshold:
         return None
-    singles = tuple(single.member for single in group.singles if single.member in failing)
+    singles = tuple(single.member for single in group.singles if single.member.subject in failing)
     return Begins(len(failing), (member_of(verdict), *singles), singles)
 
 
