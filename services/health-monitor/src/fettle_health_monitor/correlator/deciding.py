@@ -14,7 +14,7 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
-from fettle_health_monitor.adapters.correlator import books, incidents, policies, verdicts, watches
+from fettle_health_monitor.adapters.correlator import incidents, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.transitions import SOURCE
@@ -52,11 +52,10 @@ class Deciding:
         """Ends each of these verdicts in exactly one outcome, in their order, or lets it wait for another. `orgs` are
         theirs, locked; an org that is missing there is not known."""
         for run in _runs(ready):
-            left_over = await self._decide_run(work, run, orgs)
-            if left_over:
-                await books.enter(work.connection, left_over)
+            following = await self._decide_run(work, run, orgs)
+            if following:
                 behind = run[-1][1]
-                await self._decide_run(work, [(verdict, behind) for verdict in left_over], orgs)
+                await self._decide_run(work, [(verdict, behind) for verdict in following], orgs)
 
     async def _decide_run(
         self, work: UnitOfWork, ready: Sequence[Ready], orgs: Mapping[str, KnownOrg]

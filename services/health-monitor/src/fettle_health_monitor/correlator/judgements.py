@@ -95,18 +95,23 @@ class Judgements:
             until = min([first + AT_ONCE_MS, *following, *(verdict.at for _, verdict in waited)])
             turn_out = [each for each in out if each.at < until]
             await watches.take(connection, turn_out)
-            called_for = await policy_effects.verdicts_of(connection, await _unless_they_wait(connection, turn_out))
+            called_for, let_go = await _called_for(connection, turn_out)
             if called_for:
                 await books.enter(connection, called_for)
-                await self._deciding.decide(work, [(verdict, Behind()) for verdict in called_for], orgs)
+            if called_for or let_go:
+                follows = sorted([*called_for, *let_go], key=lambda verdict: verdict.at)
+                await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
 
 
-async def _unless_they_wait(connection: AsyncConnection, out: Sequence[RunOut]) -> list[RunOut]:
-    """A device whose verdict waits until it has been judged afresh needs no other: that one is ready now."""
-    watched = [each.watch for each in out]
-    afresh = {(watch.org, watch.subject) for watch in watched if watch.kind is WatchKind.JUDGED_AFRESH}
-    released = await verdicts.release(connection, afresh) if afresh else set()
-    return [each for each in out if (each.watch.org, each.watch.subject) not in released]
+async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tuple[list[Verdict], list[Verdict]]:
+    """What these watches call for, and the verdicts that have waited for them: a device whose verdict has waited until
+    it has been judged afresh needs no other."""
+    kind = WatchKind.JUDGED_AFRESH
+    afresh = {(each.watch.org, each.watch.subject): each.at for each in out if each.watch.kind is kind}
+    let_go = await verdicts.let_go(connection, afresh) if afresh else []
+    waited = {(verdict.org, verdict.subject) for verdict in let_go}
+    rest = [each for each in out if (each.watch.org, each.watch.subject) not in waited]
+    return await policy_effects.verdicts_of(connection, rest), let_go
 
 
 async def _take_in(

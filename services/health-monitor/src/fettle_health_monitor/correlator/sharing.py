@@ -8,7 +8,7 @@ from uuid import uuid5
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import live, policies, progress, rollups, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, live, policies, progress, rollups, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
 from fettle_health_monitor.adapters.correlator.rollups import Around, Belongs, Place
 from fettle_health_monitor.correlator.silencing import Silencing
@@ -266,9 +266,9 @@ class Sharing:
 
     async def end_lists(self, connection: AsyncConnection, ended: Iterable[tuple[Verdict, Outcome]]) -> list[Verdict]:
         """What follows where a shared ticket has come to its end, or is back. Answers with the verdicts about those who
-        are left over from one about many devices."""
+        are left over from one about many devices, and with those that have waited."""
         left_over: list[Verdict] = []
-        decided: set[Key] = set()
+        decided: dict[Key, int] = {}
         for verdict, outcome in ended:
             if not is_integration(verdict.subject):
                 continue
@@ -286,10 +286,10 @@ class Sharing:
                     pass
                 case _:
                     continue
-            decided.add(key)
-        if decided:
-            await verdicts.release(connection, decided)
-        return left_over
+            decided[key] = verdict.at
+        if left_over:
+            await books.enter(connection, left_over)
+        return left_over + (await verdicts.let_go(connection, decided) if decided else [])
 
     async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
         """Who is just heard again gets a ticket if it fails again before it is healthy, the others get theirs now."""

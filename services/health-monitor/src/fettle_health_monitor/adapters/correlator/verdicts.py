@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -49,11 +49,13 @@ _ORGS = text("""
     WHERE waits_for IS NULL
 """)
 
-_RELEASE = text("""
-    UPDATE verdict SET waits_for = NULL
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS decided (org, subject)
-    WHERE verdict.org = decided.org AND waits_for = decided.subject
-    RETURNING verdict.org, waits_for, verdict.subject
+_LET_GO = text("""
+    WITH ready AS (
+        DELETE FROM verdict USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS decided (org, subject)
+        WHERE verdict.org = decided.org AND waits_for = decided.subject
+        RETURNING verdict.*
+    )
+    SELECT * FROM ready ORDER BY at, position
 """)
 
 _TAKE_WAITING = text("""
@@ -157,9 +159,11 @@ async def take_ready(
     return [(row.partition, _verdict(row)) for row in rows]
 
 
-async def release(connection: AsyncConnection, decided: Collection[Key]) -> set[Key]:
-    """Verdicts that waited for these subjects are ready again. Answers with their own subjects."""
-    return {(row.org, row.subject) for row in await connection.execute(_RELEASE, columns_of(decided))}
+async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> list[Verdict]:
+    """Takes the verdicts that waited for these subjects, in the order of their instants. They are decided as of the
+    instants at which those were: what they have waited for is known by then, and counts."""
+    rows = await connection.execute(_LET_GO, columns_of(decided))
+    return [replace(_verdict(row), at=max(row.at, decided[row.org, row.waits_for])) for row in rows]
 
 
 async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> list[Verdict]:
