@@ -4,7 +4,7 @@ known then. On a real database."""
 from typing import Any
 
 import pytest
-from correlator_facts import T0
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import (
     MANY,
@@ -73,6 +73,94 @@ async def test_a_verdict_that_waited_is_decided_as_of_the_end_of_its_waiting(env
         ]
 
 
+@pytest.mark.rule("HM-144")
+@pytest.mark.parametrize(
+    ("window_s", "many"), [(2, 0), (3, 1), (4, 1)], ids=["the debounce is out of it", "inside", "shorter than both"]
+)
+async def test_those_judged_afresh_have_turned_when_their_fresh_timeout_ended(
+    environment: dict[str, str], window_s: int, many: int
+) -> None:
+    """Five devices stay dead. Their debounce of two seconds, not their timeout, must lie within the window."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(BRISK.model_copy(update={"rollup_window_s": window_s}))
+        await world.in_force(4)
+        await down(world, AT, *devices(5), until=AT + 20_000)
+        await world.tick(AT + 24_999)
+        await said(world)
+        await world.tick(AT + 26_000)
+        lines = await said(world)
+        assert (lines.count(f"open many {GATEWAY}"), len([one for one in lines if one.startswith("open device")])) == (
+            (1, 0) if many else (0, 5)
+        )
+
+
+@pytest.mark.rule("HM-144")
+async def test_who_is_judged_afresh_counts_for_nobody_until_then(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await down(world, AT, *devices(4), until=AT + 20_000)
+        await world.feed(pending("device/d9", AT + 20_500), fires("device/d9", AT + 22_500))
+        await world.tick(AT + 23_000)
+        assert (await said(world))[-1] == "open device/d9"
+
+
+@pytest.mark.rule("HM-144")
+async def test_who_turned_after_the_recovery_has_nothing_to_wait_for(environment: dict[str, str]) -> None:
+    """Also where both are told in one batch."""
+    async with CorrelatorWorld.open(environment) as world:
+        await down(world, AT, until=AT + 20_000)
+        await world.feed(*fails("device/d1", AT + 22_500), *fails("device/d2", AT + 22_000))
+        await world.tick(AT + 23_000)
+        assert [line for line in await said(world) if line.startswith("open device")] == ["open device/d1"]
+
+
+@pytest.mark.rule("HM-146")
+async def test_a_resolve_before_most_of_them_have_fired_is_early_too(environment: dict[str, str]) -> None:
+    """One is on the list, four are about to fire: resolved at once, it comes back after one more open debounce."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(5))
+        await world.feed(*(pending(subject, AT - 100) for subject in devices(4, 2)), *fails("device/d1", AT))
+        await world.tick(AT + 500)
+        await opened(world)
+        await said(world)
+        await resolved_by_somebody(world, AT + 1_000)
+        assert await said(world) == ["comment"]
+        await world.feed(*(fires(subject, AT + 1_900) for subject in devices(4, 2)))
+        await world.tick(AT + 2_900)
+        assert await said(world) == []
+        await world.tick(AT + 3_000)
+        assert await said(world) == [f"open many {GATEWAY}", f"{LIST}: +4 -0"]
+
+
+@pytest.mark.rule("HM-146")
+@pytest.mark.parametrize(("left", "comes_back"), [(4, True), (3, False)])
+async def test_those_who_wait_are_down_as_well(environment: dict[str, str], left: int, comes_back: bool) -> None:
+    """Five make many; one has fired since the resolve, and so many of the five are still down."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(BRISK.model_copy(update={"resolve_debounce_s": 60}))
+        await together(world, AT)
+        await opened(world)
+        await resolved_by_somebody(world, AT + 20_000)
+        await world.feed(*fails("device/d6", AT + 20_500))
+        await world.feed(*(each for subject in devices(5 - left) for each in recovers(subject, AT + 21_000)))
+        await world.tick(AT + 21_900)
+        await said(world)
+        await world.tick(AT + 22_000)
+        assert (f"open many {GATEWAY}" in await said(world)) is comes_back
+
+
+@pytest.mark.rule("HM-136", "HM-145")
+async def test_a_silenced_device_that_is_about_to_fire_keeps_no_ticket_open(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.silence(Schedule(AT, 3_600), "device/d6")
+        await world.feed(*recovers("device/d1", AT + 20_000), pending("device/d6", AT + 21_000))
+        await world.tick(AT + 21_500)
+        await said(world)
+        await world.tick(AT + 22_000)
+        assert (await said(world))[0] == f"recovered {GATEWAY}:{MANY}"
+
+
 @pytest.mark.rule("HM-129")
 async def test_a_watch_over_the_ticket_about_many_settles_nothing_of_the_integrations_own(
     environment: dict[str, str],
@@ -88,3 +176,20 @@ async def test_a_watch_over_the_ticket_about_many_settles_nothing_of_the_integra
         await said(world)
         await world.tick(AT + 21_500)
         assert (await said(world))[0] == f"open {GATEWAY}"
+
+
+@pytest.mark.rule("HM-145")
+async def test_who_is_heard_again_after_the_end_was_failing_at_it(environment: dict[str, str]) -> None:
+    """Also where both are told in one batch: what counts is how it stood then."""
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.feed(*recovers("device/d1", AT + 20_000))
+        await world.tick(AT + 21_000)
+        await said(world)
+        heard = [change("device/d2", "firing", "pending_resolve", at=AT + 22_001, since=AT + 22_001)]
+        heard += [change("device/d3", "firing", "pending_resolve", at=AT + 22_000, since=AT + 22_000)]
+        await world.feed(*heard)
+        await world.tick(AT + 22_500)
+        lines = [line.split()[1] for line in await said(world) if line.startswith("open")]
+        assert lines == ["device/d2", "device/d4", "device/d5"]

@@ -8,9 +8,19 @@ from uuid import uuid5
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import books, live, policies, progress, rollups, verdicts, watches
+from fettle_health_monitor.adapters.correlator import (
+    books,
+    live,
+    policies,
+    progress,
+    rollups,
+    unwell,
+    verdicts,
+    watches,
+)
 from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
 from fettle_health_monitor.adapters.correlator.rollups import Around, Belongs, Place
+from fettle_health_monitor.correlator.joining import about_to_join
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
@@ -95,8 +105,8 @@ class Sharing:
         self._afresh = await watches.running(
             connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
         )
-        if ends := {(one.org, one.subject): one.at for one in opening if one.cause is Cause.FEW_LEFT}:
-            self._pending = await rollups.pending(connection, ends)
+        if about_many := {(one.org, one.subject): one.at for one in opening if one.condition == MANY}:
+            self._pending = await about_to_join(connection, self._silencing, about_many)
         looked_around: dict[Place, int] = {}
         for verdict in opening:
             key = group_of(verdict)
@@ -108,7 +118,7 @@ class Sharing:
             for (org, integration), around in (await rollups.around(connection, looked_around)).items():
                 self._around[org, integration_of(integration)] = around
             behind = {(key[0], spell.member.subject) for key, around in self._around.items() for spell in around.spells}
-            await self._silencing.read_of(connection, behind, opening)
+            await self._silencing.read_of(connection, behind, [verdict.at for verdict in opening])
 
     def is_judged_afresh(self, verdict: Verdict) -> bool:
         """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""
@@ -260,7 +270,8 @@ class Sharing:
             versions = {} if clock is None else await policies.of_shards(connection, org, {clock.shard})
             if clock is not None and versions:
                 rules = versions[clock.shard].rules_for(subject, integration_named(subject), None)
-                begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, rules.resolve_debounce_s))
+                lasting_ms = rules.resolve_debounce_s * 1000
+                begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, lasting_ms))
         if begun:
             await watches.begin(connection, begun, self._partition_of)
 
@@ -294,13 +305,12 @@ class Sharing:
     async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
         """Who is just heard again gets a ticket if it fails again before it is healthy, the others get theirs now."""
         left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=True)
-        standing = await live.standing(connection, {(verdict.org, member.subject) for member in left})
-        now = [standing[verdict.org, one.subject] for one in left if (verdict.org, one.subject) in standing]
+        now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at)
         heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
         if heard_again:
             clocks = await self._clocks(connection, verdict.org, verdict.at)
             begun = [
-                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 0)
+                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 1)
                 for one in heard_again
                 if one.shard in clocks
             ]
@@ -309,18 +319,22 @@ class Sharing:
 
     async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
         integration = integration_named(verdict.subject)
-        unwell = await rollups.judge_afresh(connection, verdict.org, integration, verdict.at)
-        if not unwell:
+        found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at)
+        if not found:
             return
         clocks = await self._clocks(connection, verdict.org, verdict.at)
         versions = await policies.of_shards(connection, verdict.org, clocks)
-        begun = []
-        for one in unwell:
+        begun, since = [], dict[str, int]()
+        for one in found:
             if one.shard in versions:
                 rules = versions[one.shard].rules_for(one.subject, one.integration, one.model)
-                lasting_s = rules.timeout_for(one.interval_s) + rules.open_debounce_s
+                timeout_s = rules.timeout_for(one.interval_s)
+                if not one.well_since:
+                    since[one.subject] = verdict.at + timeout_s * 1000
+                lasting_ms = 1000 * (timeout_s + rules.open_debounce_s)
                 clock = clocks[one.shard]
-                begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_s))
+                begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_ms))
+        await unwell.judge_from(connection, verdict.org, since)
         if begun:
             await watches.begin(connection, begun, self._partition_of)
 
@@ -351,7 +365,9 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
     )
 
 
-def _begun(kind: WatchKind, verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_s: int) -> Watch:
+def _begun(
+    kind: WatchKind, verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_ms: int
+) -> Watch:
     """A watch that follows from this verdict, from its instant on."""
     return Watch.begin(
         kind,
@@ -361,5 +377,5 @@ def _begun(kind: WatchKind, verdict: Verdict, subject: str, condition: str, cloc
         condition=condition,
         shard=clock,
         since_at=verdict.at,
-        lasting_ms=lasting_s * 1000,
+        lasting_ms=lasting_ms,
     )

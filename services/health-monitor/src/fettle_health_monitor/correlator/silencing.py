@@ -44,7 +44,8 @@ class Silencing:
         """Those of the verdicts' own subjects."""
         silencing = cls()
         opening = [verdict for verdict in ready if verdict.cause in OPENING]
-        await silencing.read_of(connection, {(verdict.org, verdict.subject) for verdict in opening}, opening)
+        at = [verdict.at for verdict in opening]
+        await silencing.read_of(connection, {(verdict.org, verdict.subject) for verdict in opening}, at)
         ended = [verdict.evidence["silence"] for verdict in opening if verdict.cause is Cause.SILENCE_ENDED]
         since = {UUID(each["id"]): to_ms(parse_time(each["from"])) for each in ended}
         if since:
@@ -52,12 +53,12 @@ class Silencing:
             silencing._times.update(times)
         return silencing
 
-    async def read_of(self, connection: AsyncConnection, keys: Collection[Key], at: Sequence[Verdict]) -> None:
-        """Reads the silences of these subjects too, as far as they matter at the instants of these verdicts."""
+    async def read_of(self, connection: AsyncConnection, keys: Collection[Key], at: Collection[int]) -> None:
+        """Reads the silences of these subjects too, as far as they matter at these instants."""
         new = set(keys) - self._read
         if not new:
             return
-        after, until = min(verdict.at for verdict in at), max(verdict.at for verdict in at)
+        after, until = min(at), max(at)
         self._read |= new
         found = await unless_unreadable(
             connection, lambda: silences.reaching(connection, new, after=after, until=until)
@@ -69,11 +70,11 @@ class Silencing:
         """Those of subjects that are not silenced at this instant, as far as their silences were read."""
         if not self._of:
             return spells
-        return [
-            spell
-            for spell in spells
-            if not any(_covers(silence, at) for silence in self._of.get((org, spell.member.subject), ()))
-        ]
+        return [spell for spell in spells if not self.is_silenced((org, spell.member.subject), at)]
+
+    def is_silenced(self, key: Key, at: int) -> bool:
+        """Whether this subject is silenced at this instant, as far as its silences were read."""
+        return any(_covers(silence, at) for silence in self._of.get(key, ()))
 
     def over(self, verdict: Verdict) -> Silenced | None:
         """By the silence of just this subject that covers the verdict's instant, the one that lasts longest."""

@@ -14,6 +14,7 @@ from fettle_health_monitor.adapters.correlator import incidents, policies, stand
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.adapters.correlator.verdicts import Answer
 from fettle_health_monitor.correlator.deciding import Deciding
+from fettle_health_monitor.correlator.joining import standing_of_many
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
 from fettle_health_monitor.domain.correlator.losses import LOST
@@ -22,7 +23,7 @@ from fettle_health_monitor.metrics import EARLY_RESOLVES, REFUSALS
 
 log = structlog.get_logger(__name__)
 
-_STANDING_OF = {MANY: standings.of_many, LOST: standings.of_all_heartbeats}
+_STANDING_OF = {MANY: standing_of_many, LOST: standings.of_all_heartbeats}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from fettle_health_monitor.domain.correlator.rollups import (
     Parent,
     Single,
     Spell,
-    integration_named,
 )
 
 _ASKED = """
@@ -37,7 +36,7 @@ _FAILING = text(f"""
 
 _FAILED = text(f"""
     SELECT subject.org, integration, subject.subject, before.condition, subject.name, transition.at AS until,
-           before.body->>'since' AS since
+           before.body->>'since' AS since, subject.judged_from
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN transition ON transition.org = subject.org AND transition.subject = subject.subject
                        AND transition.at > asked.from_at
@@ -65,19 +64,6 @@ _DOWN = text("""
     FROM rollup_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent)
          USING (org, parent)
     WHERE recovered_at IS NULL GROUP BY org, parent
-""")
-
-_PENDING = text("""
-    SELECT org, 'integration/' || integration AS parent, count(*) AS pending
-    FROM subject
-    JOIN unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[]), CAST(:at AS bigint[]))
-         AS asked (org, integration, at) USING (org, integration)
-    WHERE subject LIKE 'device/%' AND 'pending_open' = CASE WHEN changed_at <= at THEN state ELSE (
-        SELECT to_state FROM transition AS earlier
-        WHERE earlier.org = subject.org AND earlier.subject = subject.subject AND earlier.at <= asked.at
-        ORDER BY earlier.at DESC, position DESC LIMIT 1
-    ) END
-    GROUP BY org, integration
 """)
 
 _MEMBERS = text("""
@@ -115,13 +101,6 @@ _DISSOLVE = text("""
     RETURNING subject, condition, name, recovered_at IS NOT NULL AS recovered
 """)
 
-_JUDGE_AFRESH = text("""
-    UPDATE subject SET judged_from = greatest(since_at, :at)
-    WHERE org = :org AND integration = :integration AND subject LIKE 'device/%'
-      AND state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
-    RETURNING subject, condition, shard, integration, model, interval_s
-""")
-
 Place = tuple[str, str]
 """Org and integration (its id)."""
 
@@ -141,18 +120,6 @@ class Belongs:
     member: Member
     parent: Parent
     recovered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unwell:
-    """A device that is not well when its integration recovers, and what its rules follow from."""
-
-    subject: str
-    condition: str
-    shard: int
-    integration: str | None
-    model: str | None
-    interval_s: int | None
 
 
 async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dict[Place, Around]:
@@ -175,7 +142,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         member = Member(row.subject, row.condition, row.name)
         spells[row.org, row.integration].append(Spell(member, row.since, down_from=counts))
     for row in await connection.execute(_FAILED, asked):
-        began = to_ms(parse_time(row.since))
+        began = max(to_ms(parse_time(row.since)), row.judged_from or 0)
         spells[row.org, row.integration].append(Spell(Member(row.subject, row.condition, row.name), began, row.until))
     for row in await connection.execute(_SINGLES, asked):
         member = Member(row.subject, row.condition, row.name)
@@ -186,16 +153,6 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
     """How many members of their shared tickets have not recovered."""
     return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, columns_of(integrations))}
-
-
-async def pending(connection: AsyncConnection, at: Mapping[Key, int]) -> dict[Key, int]:
-    """How many devices behind these integrations were about to fire at these instants."""
-    asked = {
-        "orgs": [org for org, _ in at],
-        "integrations": [integration_named(subject) for _, subject in at],
-        "at": list(at.values()),
-    }
-    return {(row.org, row.parent): row.pending for row in await connection.execute(_PENDING, asked)}
 
 
 async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Belongs]:
@@ -248,19 +205,3 @@ async def dissolve(connection: AsyncConnection, org: str, parent: str, *, of_man
     rows = await connection.execute(_DISSOLVE, values)
     gone = [Member(row.subject, row.condition, row.name) for row in rows if not row.recovered]
     return sorted(gone, key=lambda member: member.subject)
-
-
-async def judge_afresh(connection: AsyncConnection, org: str, integration: str, at: int) -> list[Unwell]:
-    """From `at` on the devices behind the integration that are not well are judged afresh."""
-    rows = await connection.execute(_JUDGE_AFRESH, {"org": org, "integration": integration, "at": at})
-    return [
-        Unwell(
-            row.subject,
-            row.condition,
-            row.shard,
-            row.integration,
-            row.model,
-            None if row.interval_s is None else int(row.interval_s),
-        )
-        for row in rows
-    ]

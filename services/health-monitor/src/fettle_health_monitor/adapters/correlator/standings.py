@@ -4,11 +4,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import losses, policies, progress, rollups
+from fettle_health_monitor.adapters.correlator import losses, policies, progress
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
 from fettle_health_monitor.domain.correlator.losses import LOST
-from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 
 _OF = text("""
     SELECT subject.shard, state, condition, integration, model, clock_generation, judged_at, clock, version
@@ -17,25 +16,6 @@ _OF = text("""
     LEFT JOIN policy_in_force AS force ON force.org = subject.org AND force.shard = subject.shard
     WHERE subject.org = :org AND subject = :subject AND judged_at IS NOT NULL
 """)
-
-
-async def of_many(connection: AsyncConnection, partition: int, org: str, integration: str) -> Standing | None:
-    """How the devices on an integration's list stand: firing while they are as many as its ticket asks for. None for an
-    org without a policy, or while no shard has shown a clock."""
-    version = (await policies.foremost(connection, {org})).get(org)
-    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
-    if version is None or clock is None:
-        return None
-    rules = version.rules_for(integration, integration_named(integration), None)
-    down = (await rollups.down(connection, {(org, integration)})).get((org, integration), 0)
-    return Standing(
-        subject=integration,
-        state=HealthState.FIRING if down >= rules.rollup_threshold else HealthState.HEALTHY,
-        condition=MANY,
-        shard=clock,
-        switches=version.switches,
-        open_debounce_s=rules.open_debounce_s,
-    )
 
 
 async def of_all_heartbeats(connection: AsyncConnection, partition: int, org: str, subject: str) -> Standing | None:

@@ -1,0 +1,145 @@
+"""How the devices behind an integration stood at an instant at which a ticket of theirs ended, whatever they have done
+since."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.times import parse_time, to_ms
+from fettle_health_monitor.adapters.correlator.live import Failing, Key
+from fettle_health_monitor.domain.correlator.rollups import integration_named
+from fettle_health_monitor.domain.correlator.verdicts import Named
+
+_STOOD = """
+    CROSS JOIN LATERAL (
+        SELECT subject.state, subject.condition, NULL AS body WHERE subject.changed_at <= asked.at
+        UNION ALL (
+            SELECT to_state, transition.condition, transition.body FROM transition
+            WHERE transition.org = subject.org AND transition.subject = subject.subject AND transition.at <= asked.at
+              AND subject.changed_at > asked.at
+            ORDER BY transition.at DESC, position DESC LIMIT 1
+        )
+    ) AS stood
+"""
+
+_UNWELL = text(f"""
+    SELECT subject.subject, stood.condition, shard, integration, model, interval_s, well.at IS NOT NULL AS well_since
+    FROM subject
+    JOIN (SELECT CAST(:org AS text) AS org, CAST(:integration AS text) AS integration, CAST(:at AS bigint) AS at)
+         AS asked USING (org, integration)
+    {_STOOD}
+    LEFT JOIN LATERAL (
+        SELECT at, from_state FROM transition
+        WHERE transition.org = subject.org AND transition.subject = subject.subject AND transition.at > asked.at
+          AND to_state = 'healthy' AND subject.changed_at > asked.at
+        ORDER BY at, position LIMIT 1
+    ) AS well ON true
+    WHERE subject.subject LIKE 'device/%'
+      AND stood.state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
+      AND well.from_state IS DISTINCT FROM 'pending_open'
+      AND NOT EXISTS (
+          SELECT FROM incident WHERE incident.org = subject.org AND incident.subject = subject.subject
+          AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END)
+""")  # noqa: S608
+
+_JUDGE_FROM = text("""
+    UPDATE subject SET judged_from = fresh.at
+    FROM unnest(CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS fresh (subject, at)
+    WHERE org = :org AND subject.subject = fresh.subject
+""")
+
+_FAILING = text(f"""
+    SELECT subject.subject, shard, stood.state, stood.condition, stood.body, since_at, evidence, flap_count, name,
+           integration, space
+    FROM subject
+    JOIN (SELECT CAST(:org AS text) AS org, subject, CAST(:at AS bigint) AS at
+          FROM unnest(CAST(:subjects AS text[])) AS listed (subject)) AS asked USING (org, subject)
+    {_STOOD}
+    WHERE stood.state IN ('firing', 'pending_resolve', 'flapping') AND stood.condition IS NOT NULL
+    ORDER BY subject.subject
+""")  # noqa: S608
+
+_ABOUT_TO_JOIN = text(f"""
+    WITH asked AS (
+        SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[]), CAST(:at AS bigint[]))
+                      AS asked (org, integration, at)
+    )
+    SELECT org, integration, subject.subject FROM subject JOIN asked USING (org, integration)
+    {_STOOD}
+    WHERE subject.subject LIKE 'device/%' AND stood.state = 'pending_open'
+    UNION
+    SELECT org, asked.integration, subject
+    FROM verdict JOIN asked USING (org) WHERE waits_for = 'integration/' || asked.integration
+    EXCEPT
+    SELECT org, asked.integration, subject
+    FROM rollup_member JOIN asked USING (org)
+    WHERE parent = 'integration/' || asked.integration AND recovered_at IS NULL
+""")  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Unwell:
+    """A device that was not well, and what its rules follow from. `well_since`: it has been well since."""
+
+    subject: str
+    condition: str
+    shard: int
+    integration: str | None
+    model: str | None
+    interval_s: int | None
+    well_since: bool
+
+
+async def without_a_ticket(connection: AsyncConnection, org: str, integration: str, at: int) -> list[Unwell]:
+    """The devices behind the integration that were not well at this instant and have no ticket of their own; those
+    that turned out to be well before they fired are left out."""
+    rows = await connection.execute(_UNWELL, {"org": org, "integration": integration, "at": at})
+    return [
+        Unwell(
+            row.subject,
+            row.condition,
+            row.shard,
+            row.integration,
+            row.model,
+            None if row.interval_s is None else int(row.interval_s),
+            row.well_since,
+        )
+        for row in rows
+    ]
+
+
+async def judge_from(connection: AsyncConnection, org: str, since: Mapping[str, int]) -> None:
+    """What is wrong with these devices counts as having begun at these instants, until they are well."""
+    values = {"org": org, "subjects": list(since), "at": list(since.values())}
+    await connection.execute(_JUDGE_FROM, values)
+
+
+async def failing(connection: AsyncConnection, org: str, subjects: Collection[str], at: int) -> list[Failing]:
+    """Those of these devices that fired at this instant, or were not yet confirmed healthy again, by name."""
+    rows = await connection.execute(_FAILING, {"org": org, "subjects": list(subjects), "at": at})
+    found = []
+    for row in rows:
+        since, evidence, flap_count = row.since_at, row.evidence, row.flap_count
+        if row.body is not None:
+            since, evidence = to_ms(parse_time(row.body["since"])), row.body["evidence"]
+            flap_count = row.body["flap_count"]
+        named = Named(row.name, row.integration, row.space)
+        found.append(Failing(row.subject, row.condition, since, evidence, named, row.shard, row.state, flap_count))
+    return found
+
+
+async def about_to_join(connection: AsyncConnection, at: Mapping[Key, int]) -> dict[Key, set[str]]:
+    """The devices behind these integrations that would be on the list of a ticket about many soon: those that were
+    about to fire at these instants, and those whose verdicts wait for it."""
+    asked = {
+        "orgs": [org for org, _ in at],
+        "integrations": [integration_named(subject) for _, subject in at],
+        "at": list(at.values()),
+    }
+    found: defaultdict[Key, set[str]] = defaultdict(set)
+    for row in await connection.execute(_ABOUT_TO_JOIN, asked):
+        found[row.org, f"integration/{row.integration}"].add(row.subject)
+    return found

@@ -1,0 +1,44 @@
+"""How many devices a ticket about many is about: those on its list, and those that are about to be."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.adapters.correlator import policies, progress, rollups, unwell
+from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.correlator.silencing import Silencing
+from fettle_health_monitor.domain.correlator.early_resolve import Standing
+from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
+
+
+async def about_to_join(connection: AsyncConnection, silencing: Silencing, at: Mapping[Key, int]) -> dict[Key, int]:
+    """How many devices behind these integrations are about to fire at these instants, or wait for the ticket, and are
+    not silenced."""
+    found = await unwell.about_to_join(connection, at)
+    keys = {(org, subject) for (org, _), subjects in found.items() for subject in subjects}
+    await silencing.read_of(connection, keys, at.values())
+    return {
+        key: sum(not silencing.is_silenced((key[0], subject), at[key]) for subject in subjects)
+        for key, subjects in found.items()
+    }
+
+
+async def standing_of_many(connection: AsyncConnection, partition: int, org: str, integration: str) -> Standing | None:
+    """How the devices stand that a ticket about many is about: firing while they are as many as it asks for. None for
+    an org without a policy, or while no shard has shown a clock."""
+    version = (await policies.foremost(connection, {org})).get(org)
+    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
+    if version is None or clock is None:
+        return None
+    rules, key = version.rules_for(integration, integration_named(integration), None), (org, integration)
+    down = (await rollups.down(connection, {key})).get(key, 0)
+    down += (await about_to_join(connection, Silencing(), {key: clock.at})).get(key, 0)
+    return Standing(
+        subject=integration,
+        state=HealthState.FIRING if down >= rules.rollup_threshold else HealthState.HEALTHY,
+        condition=MANY,
+        shard=clock,
+        switches=version.switches,
+        open_debounce_s=rules.open_debounce_s,
+    )
