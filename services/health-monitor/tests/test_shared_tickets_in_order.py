@@ -113,6 +113,76 @@ async def test_who_turned_after_the_recovery_has_nothing_to_wait_for(environment
         assert [line for line in await said(world) if line.startswith("open device")] == ["open device/d1"]
 
 
+@pytest.mark.rule("HM-143", "HM-146")
+async def test_an_integrations_ticket_takes_over_from_one_that_somebody_has_just_resolved(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await resolved_by_somebody(world, AT + 20_000)
+        await world.feed(*fails("device/d6", AT + 20_800), *fails(GATEWAY, AT + 21_000, condition=UNREACHABLE))
+        await said(world)
+        await world.tick(AT + 21_500)
+        assert await said(world) == [
+            f"open {GATEWAY}",
+            f"list {GATEWAY}:{UNREACHABLE}: +5 -0",
+            f"list {GATEWAY}:{UNREACHABLE}: +1 -0",
+        ]
+        await world.tick(AT + 60_000)
+        assert await said(world) == []
+
+
+@pytest.mark.rule("HM-143", "HM-145")
+async def test_a_list_that_was_taken_over_is_not_looked_at_again(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.feed(*recovers("device/d1", AT + 20_000))
+        await world.feed(*fails(GATEWAY, AT + 21_000, condition=UNREACHABLE), *fails("device/d6", AT + 21_500))
+        await world.tick(AT + 40_000)
+        assert await outcomes(world, "few_left") == []
+
+
+@pytest.mark.rule("HM-146")
+async def test_a_ticket_that_a_silence_keeps_closed_leaves_its_devices_over(environment: dict[str, str]) -> None:
+    """Somebody resolves the integration's ticket and silences it: its devices are not hidden by that."""
+    async with CorrelatorWorld.open(environment) as world:
+        await down(world, AT, "device/d1")
+        await gateways_ticket(world, EntryType.RESOLVED, "resolved", AT + 20_000, 2)
+        await world.silence(Schedule(AT + 20_500, 3_600), GATEWAY)
+        await world.feed(*fails("device/d2", AT + 21_000))
+        await world.tick(AT + 21_900)
+        await said(world)
+        await world.tick(AT + 22_000)
+        assert await said(world) == [f"open device/d1 after {GATEWAY}:{UNREACHABLE}", "open device/d2"]
+        assert await world.rows("SELECT id FROM verdict WHERE waits_for IS NOT NULL") == []
+
+
+@pytest.mark.rule("HM-140", "HM-146")
+async def test_many_that_are_left_over_from_an_integrations_ticket_share_another(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await down(world, AT, *devices(6))
+        await gateways_ticket(world, EntryType.RESOLVED, "resolved", AT + 20_000, 2)
+        await world.silence(Schedule(AT + 20_500, 3_600), GATEWAY)
+        await said(world)
+        await world.tick(AT + 22_000)
+        assert await said(world) == [f"open many {GATEWAY}", f"{LIST}: +6 -0"]
+
+
+@pytest.mark.rule("HM-146")
+async def test_who_waits_joins_a_ticket_that_somebody_has_reopened_meanwhile(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await down(world, AT)
+        await gateways_ticket(world, EntryType.RESOLVED, "resolved", AT + 20_000, 2)
+        await world.feed(*fails("device/d2", AT + 21_000))
+        await gateways_ticket(world, EntryType.REOPENED, "open", AT + 21_200, 3)
+        await world.tick(AT + 21_900)
+        await said(world)
+        await world.tick(AT + 22_000)
+        assert await said(world) == [f"list {GATEWAY}:{UNREACHABLE}: +1 -0"]
+
+
 @pytest.mark.rule("HM-146")
 async def test_a_resolve_before_most_of_them_have_fired_is_early_too(environment: dict[str, str]) -> None:
     """One is on the list, four are about to fire: resolved at once, it comes back after one more open debounce."""
@@ -193,3 +263,17 @@ async def test_who_is_heard_again_after_the_end_was_failing_at_it(environment: d
         await world.tick(AT + 22_500)
         lines = [line.split()[1] for line in await said(world) if line.startswith("open")]
         assert lines == ["device/d2", "device/d4", "device/d5"]
+
+
+@pytest.mark.rule("HM-145", "HM-146")
+async def test_a_list_that_is_gone_is_not_looked_at_again(environment: dict[str, str]) -> None:
+    """Resolved early, few are left when it would come back: that ends it, and nothing of it ends the next one."""
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await resolved_by_somebody(world, AT + 20_000)
+        await world.feed(*(each for subject in devices(3) for each in recovers(subject, AT + 21_000)))
+        await world.tick(AT + 22_000)
+        await said(world)
+        await world.tick(AT + 60_000)
+        assert await outcomes(world, "few_left") == []

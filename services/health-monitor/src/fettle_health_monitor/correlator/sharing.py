@@ -26,6 +26,7 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
+    AlreadyOpen,
     CalledOff,
     Joined,
     Opened,
@@ -222,6 +223,7 @@ class Sharing:
         return sent + self._listings()
 
     async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
+        await self._end_watches_of_many(connection, (verdict.org, parent.subject))
         listed = await rollups.members(connection, verdict.org, parent.subject)
         if not listed:
             return []
@@ -234,6 +236,12 @@ class Sharing:
             at=verdict.at,
             caused_by=uuid5(verdict.id, "takes over"),
         )
+
+    @staticmethod
+    async def _end_watches_of_many(connection: AsyncConnection, key: Key) -> None:
+        """The ticket about many devices is over, and its list with it."""
+        for kind in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):
+            await watches.end(connection, kind, {key}, of_many=True)
 
     def _listings(self) -> list[Sent]:
         """One command per list and batch: what came to it, and what of it has recovered by the end of the batch."""
@@ -291,10 +299,14 @@ class Sharing:
                 case Cause.FEW_LEFT, CalledOff():
                     await self._watch_few(connection, {key: verdict})
                     continue
-                case (Cause.FEW_LEFT, _) | (_, CalledOff()):
+                case Cause.FEW_LEFT, _:
                     left_over += await self._left_over(connection, verdict)
                 case _, (Opened() | Reopened()):
                     pass
+                case Cause.STILL_UNHEALTHY, AlreadyOpen():
+                    pass
+                case Cause.STILL_UNHEALTHY, _:
+                    left_over += await self._left_over(connection, verdict)
                 case _:
                     continue
             decided[key] = verdict.at
@@ -303,9 +315,15 @@ class Sharing:
         return left_over + (await verdicts.let_go(connection, decided) if decided else [])
 
     async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
-        """Who is just heard again gets a ticket if it fails again before it is healthy, the others get theirs now."""
-        left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=True)
+        """Who is just heard again gets a ticket if it fails again before it is healthy, the others get theirs now. Those
+        left over from a ticket of the integration's own count as if they had failed just now."""
+        of_many = verdict.condition == MANY
+        if of_many:
+            await self._end_watches_of_many(connection, (verdict.org, verdict.subject))
+        left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=of_many)
         now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at)
+        if not of_many:
+            await unwell.judge_from(connection, verdict.org, {one.subject: verdict.at for one in now})
         heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
         if heard_again:
             clocks = await self._clocks(connection, verdict.org, verdict.at)
@@ -360,7 +378,7 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
         since=one.since,
         policy_version=verdict.policy_version,
         flap_count=one.flap_count,
-        evidence=one.evidence,
+        evidence={**one.evidence, "left_over_from": verdict.condition},
         named=one.named,
     )
 

@@ -146,7 +146,7 @@ def _open_for_all(verdict: Verdict, facts: Facts, group: Group) -> Outcome:
 
 
 def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wait:
-    if verdict.cause is Cause.LEFT_OVER and group.parent is None:
+    if verdict.cause is Cause.LEFT_OVER and _left_over_from(verdict) == MANY and group.parent is None:
         return _open(verdict, facts)
     match shared(verdict, group):
         case Joins(parent):
@@ -169,16 +169,22 @@ def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
         case Cause.JUDGED_AFRESH:
             return Opened("unhealthy for a full timeout and open debounce after its integration recovered")
         case Cause.LEFT_OVER:
-            integration = verdict.named.integration or ""
-            return Opened(
-                "unhealthy when the ticket about many devices ended", after=Parent(integration_of(integration), MANY)
-            )
+            of_what = _left_over_from(verdict)
+            which = "about many devices" if of_what == MANY else "of its integration"
+            after = Parent(integration_of(verdict.named.integration or ""), of_what)
+            return Opened(f"unhealthy when the ticket {which} ended", after=after)
         case Cause.SILENCE_ENDED:
             superseded = _superseded(verdict, facts)
             return Opened("unhealthy when its silence ended", supersedes=superseded, held_back=facts.held_back)
         case _:
             why = _WHY.get(verdict.evidence.get("reason"), "unhealthy for the whole open debounce")
             return Opened(why, supersedes=_superseded(verdict, facts))
+
+
+def _left_over_from(verdict: Verdict) -> str:
+    """What the ticket was about that a device was left over from."""
+    condition: str = verdict.evidence.get("left_over_from", MANY)
+    return condition
 
 
 def _superseded(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
