@@ -250,15 +250,15 @@ async def test_a_watch_over_the_ticket_about_many_settles_nothing_of_the_integra
 
 @pytest.mark.rule("HM-145")
 async def test_who_is_heard_again_after_the_end_was_failing_at_it(environment: dict[str, str]) -> None:
-    """Also where both are told in one batch: what counts is how it stood then."""
+    """Also where both are told in one batch: what counts is how it stood just before."""
     async with CorrelatorWorld.open(environment) as world:
         await together(world, AT)
         await opened(world)
         await world.feed(*recovers("device/d1", AT + 20_000))
         await world.tick(AT + 21_000)
         await said(world)
-        heard = [change("device/d2", "firing", "pending_resolve", at=AT + 22_001, since=AT + 22_001)]
-        heard += [change("device/d3", "firing", "pending_resolve", at=AT + 22_000, since=AT + 22_000)]
+        heard = [change("device/d2", "firing", "pending_resolve", at=AT + 22_000, since=AT + 22_000)]
+        heard += [change("device/d3", "firing", "pending_resolve", at=AT + 21_999, since=AT + 21_999)]
         await world.feed(*heard)
         await world.tick(AT + 22_500)
         lines = [line.split()[1] for line in await said(world) if line.startswith("open")]
@@ -277,3 +277,33 @@ async def test_a_list_that_is_gone_is_not_looked_at_again(environment: dict[str,
         await said(world)
         await world.tick(AT + 60_000)
         assert await outcomes(world, "few_left") == []
+
+
+@pytest.mark.rule("HM-71", "HM-144")
+async def test_being_well_ends_what_is_watched_from_then_on(environment: dict[str, str]) -> None:
+    """In one batch its fresh time ends, it recovers, is pending once more, and is well before it fires."""
+    async with CorrelatorWorld.open(environment) as world:
+        await down(world, AT, "device/d1", until=AT + 20_000)
+        await world.tick(AT + 20_500)
+        await said(world)
+        again = [pending("device/d1", AT + 33_000)]
+        again += [change("device/d1", "pending_open", "healthy", at=AT + 34_000, since=AT + 34_000)]
+        await world.feed(*recovers("device/d1", AT + 30_000), *again)
+        await world.tick(AT + 40_000)
+        assert await said(world) == ["open device/d1", "recovered device/d1:device_offline"]
+
+
+@pytest.mark.rule("HM-129")
+async def test_an_early_resolve_of_before_it_was_well_settles_nothing(environment: dict[str, str]) -> None:
+    """In one batch it is well, fails again while silenced, and its silence ends."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 500)
+        await opened(world, "device_offline", "device/d1")
+        more: dict[str, Any] = {"actor": ActorType.USER, "subject": "device/d1", "version": 2}
+        await world.happen(EntryType.RESOLVED, state="resolved", at=AT + 1_000, **more)
+        await world.silence(Schedule(AT + 4_000, 16), "device/d1")
+        await said(world)
+        await world.feed(*recovers("device/d1", AT + 2_900), *fails("device/d1", AT + 10_000))
+        await world.tick(AT + 21_000)
+        assert (await said(world))[0] == "open device/d1"

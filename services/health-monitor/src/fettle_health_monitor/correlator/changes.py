@@ -1,6 +1,7 @@
 """Changes of state become live status, history, transitions for the world, and verdicts that wait."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import incidents, live, losses, transitions, verdicts, watches
-from fettle_health_monitor.adapters.correlator.live import Known
+from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.correlator import losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
@@ -18,25 +19,40 @@ from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch
 from fettle_health_monitor.domain.judgements import Change, InForce
 
 
-async def take_in(work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]) -> Sequence[tuple[int, InForce]]:
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A change of this instant has ended the watches of this kind on its subject."""
+
+    at: int
+    kind: WatchKind
+    key: Key
+
+
+async def take_in(
+    work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]
+) -> tuple[Sequence[tuple[int, InForce]], Sequence[Over]]:
     """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then, `orgs` are
     those (locked) in which something that was held back may have its turn. Answers with the policies that have come
-    into force, each with its partition, whose effects the caller sees to."""
+    into force, each with its partition, and with the watches that are over: the caller sees to both in their order."""
     connection = work.connection
     if news.profiles:
         await live.record_profiles(connection, news.profiles)
     if news.unwatched:
         await live.record_unwatched(connection, news.unwatched)
 
+    over: list[Over] = []
+
     async def show(changes: Sequence[Change], partition_of: Mapping[str, int], laid_over: Collection[str] = ()) -> None:
         await _show(work, changes, partition_of, laid_over, reach)
+        over.extend(_over(changes))
 
     at_once, heard_again = await losing.hold_back(connection, news, reach)
     if at_once:
         await show(at_once, news.partition_of)
     if heard_again:
         await losses.record_heard_again(connection, heard_again)
-    return await losing.take_in_order(connection, reach, orgs, show) if orgs else []
+    in_force = await losing.take_in_order(connection, reach, orgs, show) if orgs else []
+    return in_force, over
 
 
 async def _show(
@@ -53,23 +69,22 @@ async def _show(
     calls = [verdict is not None for verdict in called]
     work.publish(*await transitions.record(connection, changes, names, calls, laid_over))
     await live.record_states(connection, changes)
-    await _end_watches(connection, changes)
+    await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
     await _watch_the_healthy_anew(connection, changes, partition_of, reach)
     if any(calls):
         waiting = [verdict for verdict in called if verdict is not None]
         await verdicts.wait(connection, waiting, partition_of)
 
 
-async def _end_watches(connection: AsyncConnection, changes: Sequence[Change]) -> None:
-    """Ends what the changes themselves end: who fires on for another condition has a ticket of its own for that.
-    Watches over what fires end when its recovery is decided."""
-    await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
-    well = {(change.org, change.subject) for change in changes if _is_well_without_a_verdict(change)}
-    failing_otherwise = {(change.org, change.subject) for change in changes if change.to_state == change.from_state}
-    if over := well | failing_otherwise:
-        await watches.end(connection, WatchKind.EARLY_RESOLVE, over)
-    if well:
-        await watches.end(connection, WatchKind.JUDGED_AFRESH, well)
+def _over(changes: Sequence[Change]) -> Iterator[Over]:
+    """What the changes themselves end: who fires on for another condition has a ticket of its own for that. Watches
+    over what fires end when its recovery is decided."""
+    for change in changes:
+        well = _is_well_without_a_verdict(change)
+        if well or change.to_state == change.from_state:
+            yield Over(change.at, WatchKind.EARLY_RESOLVE, (change.org, change.subject))
+        if well:
+            yield Over(change.at, WatchKind.JUDGED_AFRESH, (change.org, change.subject))
 
 
 def _is_well_without_a_verdict(change: Change) -> bool:

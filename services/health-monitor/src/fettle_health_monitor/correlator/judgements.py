@@ -11,6 +11,7 @@ from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator import changes, losing, policy_effects, silencing
+from fettle_health_monitor.correlator.changes import Over
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
@@ -51,11 +52,11 @@ class Judgements:
         ended = await silencing.orgs_with_ended(connection, reach.settled)
         concerned |= ended
         orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
-        in_force = await _take_in(work, news, before, reach, concerned)
+        in_force, over = await _take_in(work, news, before, reach, concerned)
         if ended:
             await silencing.call_for_ended(connection, reach.settled, ended)
         if concerned:
-            await self._decide(work, reach, concerned, orgs, in_force)
+            await self._decide(work, reach, concerned, orgs, in_force, over)
         for hello in news.hellos:
             await self._greeting.answer(work, hello)
 
@@ -66,13 +67,14 @@ class Judgements:
         concerned: set[str],
         orgs: Mapping[str, KnownOrg],
         in_force: Sequence[tuple[int, InForce]],
+        over: Sequence[Over],
     ) -> None:
-        """What has waited for the clocks, what has run out by them, and the policies that came into force, in the order
-        of their instants: what is decided begins watches and ends others. At one instant a recovery ends what would
-        else have run out."""
+        """What has waited for the clocks, what has run out by them, the policies that came into force, and what changes
+        have ended, in the order of their instants: what is decided begins watches and ends others. At one instant a
+        recovery ends what would else have run out."""
         connection = work.connection
         waited: list[tuple[int, Verdict]] = []
-        policies_left = sorted(in_force, key=lambda each: each[1].at)
+        policies_left, over = sorted(in_force, key=lambda each: each[1].at), sorted(over, key=lambda each: each.at)
         while True:
             waited += await verdicts.take_ready(connection, reach.before, concerned)
             waited.sort(key=lambda each: each[1].at)
@@ -80,6 +82,11 @@ class Judgements:
             instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
             if policies_left and policies_left[0][1].at < min(instants, default=math.inf):
                 await policy_effects.take_effect(connection, *policies_left.pop(0))
+                continue
+            if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
+                over = over[len(past) :]
+                for kind in {each.kind for each in past}:
+                    await watches.end(connection, kind, {each.key for each in past if each.kind is kind})
                 continue
             if not instants:
                 return
@@ -116,7 +123,7 @@ async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tup
 
 async def _take_in(
     work: UnitOfWork, news: News, before: Mapping[Seen, Progress], reach: Reach, concerned: set[str]
-) -> Sequence[tuple[int, InForce]]:
+) -> tuple[Sequence[tuple[int, InForce]], Sequence[Over]]:
     connection = work.connection
     moved = [each for seen, each in reach.after.items() if before.get(seen) != each]
     await progress.save(connection, moved)

@@ -315,20 +315,20 @@ class Sharing:
         return left_over + (await verdicts.let_go(connection, decided) if decided else [])
 
     async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
-        """Who is just heard again gets a ticket if it fails again before it is healthy, the others get theirs now. Those
-        left over from a ticket of the integration's own count as if they had failed just now."""
+        """Who has just been heard again gets a ticket if it fails again before it is healthy, the others get theirs
+        now. Those left over from a ticket of the integration's own count as if they had failed just now."""
         of_many = verdict.condition == MANY
         if of_many:
             await self._end_watches_of_many(connection, (verdict.org, verdict.subject))
         left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=of_many)
-        now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at)
+        now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at - 1)
         if not of_many:
             await unwell.judge_from(connection, verdict.org, {one.subject: verdict.at for one in now})
         heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
         if heard_again:
             clocks = await self._clocks(connection, verdict.org, verdict.at)
             begun = [
-                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 1)
+                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 0)
                 for one in heard_again
                 if one.shard in clocks
             ]

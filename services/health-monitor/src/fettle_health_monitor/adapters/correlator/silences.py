@@ -78,7 +78,10 @@ _STOOD = """
     WITH due AS MATERIALIZED ({due})
     SELECT due.*, past.body, past.condition, next.at AS next_at, next.to_state AS next_state,
            EXISTS (SELECT FROM watch WHERE watch.org = due.org AND watch.subject = due.subject
-                   AND watch.condition = past.condition AND kind = 'early_resolve')
+                   AND watch.condition = past.condition AND kind = 'early_resolve'
+                   AND NOT EXISTS (SELECT FROM transition AS well
+                                   WHERE well.org = due.org AND well.subject = due.subject AND well.to_state = 'healthy'
+                                     AND well.at > watch.start_at AND well.at < until_at))
            OR EXISTS (SELECT FROM outcome WHERE outcome.org = due.org AND outcome.subject = due.subject
                       AND outcome.at >= until_at AND cause IN ('recovered', 'forgotten')) AS settled
     FROM due
