@@ -307,3 +307,34 @@ async def test_an_early_resolve_of_before_it_was_well_settles_nothing(environmen
         await world.feed(*recovers("device/d1", AT + 2_900), *fails("device/d1", AT + 10_000))
         await world.tick(AT + 21_000)
         assert (await said(world))[0] == "open device/d1"
+
+
+@pytest.mark.rule("HM-120", "HM-129")
+async def test_a_silence_that_outlasts_an_early_resolve_calls_for_the_ticket(environment: dict[str, str]) -> None:
+    """Also where the early resolve is over and the silence ends in one batch."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 500)
+        await opened(world, "device_offline", "device/d1")
+        more: dict[str, Any] = {"actor": ActorType.USER, "subject": "device/d1", "version": 2}
+        await world.happen(EntryType.RESOLVED, state="resolved", at=AT + 1_000, **more)
+        await world.silence(Schedule(AT + 2_000, 3), "device/d1")
+        await said(world)
+        await world.tick(AT + 6_000)
+        await world.tick(AT + 7_000)
+        assert (await said(world))[0] == "open device/d1"
+
+
+@pytest.mark.rule("HM-145", "HM-146")
+async def test_what_ends_a_watch_of_the_next_moment_ends_it(environment: dict[str, str]) -> None:
+    """Half a second before the ticket would come back, few have been down for long enough. All of it in one batch."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(BRISK.model_copy(update={"resolve_debounce_s": 1}))
+        await world.in_force(4)
+        await together(world, AT)
+        await opened(world)
+        await resolved_by_somebody(world, AT + 20_000)
+        await world.feed(*recovers("device/d1", AT + 20_500))
+        await world.tick(AT + 23_000)
+        assert await outcomes(world, "few_left") == [(GATEWAY, 21_500, "nothing_to_resolve")]
+        assert await outcomes(world, "still_unhealthy") == []

@@ -99,8 +99,7 @@ class Judgements:
                 ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in turn]
                 await self._deciding.decide(work, ready, orgs)
                 continue
-            until = min([first + AT_ONCE_MS, *following, *(verdict.at for _, verdict in waited)])
-            turn_out = [each for each in out if each.at < until]
+            turn_out = [each for each in out if each.at == first]
             await watches.take(connection, turn_out)
             called_for, let_go = await _called_for(connection, turn_out)
             if called_for:

@@ -79,6 +79,8 @@ _STOOD = """
     SELECT due.*, past.body, past.condition, next.at AS next_at, next.to_state AS next_state,
            EXISTS (SELECT FROM watch WHERE watch.org = due.org AND watch.subject = due.subject
                    AND watch.condition = past.condition AND kind = 'early_resolve'
+                   AND (start_at + due_clock - start_clock >= until_at
+                        OR (past.to_state = 'pending_resolve' AND past.at < start_at + due_clock - start_clock))
                    AND NOT EXISTS (SELECT FROM transition AS well
                                    WHERE well.org = due.org AND well.subject = due.subject AND well.to_state = 'healthy'
                                      AND well.at > watch.start_at AND well.at < until_at))
@@ -86,7 +88,7 @@ _STOOD = """
                       AND outcome.at >= until_at AND cause IN ('recovered', 'forgotten')) AS settled
     FROM due
     LEFT JOIN LATERAL (
-        SELECT body, condition FROM transition
+        SELECT body, condition, at, to_state FROM transition
         WHERE transition.org = due.org AND transition.subject = due.subject AND transition.at < until_at
         ORDER BY at DESC, position DESC LIMIT 1
     ) AS past ON true

@@ -76,7 +76,7 @@ _ORGS_WITH_DUE = text(f"""
     LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
     WHERE CASE WHEN watch.condition IN ('{MANY}', '{LOST}') THEN true
                WHEN kind = 'healthy_anew' THEN state = 'healthy'
-               ELSE state IN ('firing', 'flapping') END
+               ELSE state IN ('firing', 'flapping') OR changed_at >= start_at + due_clock - start_clock END
 """)
 
 _OUT = text(f"SELECT {_COLUMNS} {_RUN_OUT} WHERE watch.org = ANY(CAST(:orgs AS text[]))")
