@@ -159,9 +159,8 @@ def _judged(history: History, version: int, partition: int) -> Iterator[tuple[in
     for second in range(T0 + 1000, history.until + 1000, 1000):
         for beat in [beat for beat in beats if second - 1000 <= beat.at < second]:
             log.ms = beat.at
-            log.beat(
-                f"acme/{beat.subject}", status=beat.status, integration=history.integrations[beat.subject], model=MODEL
-            )
+            behind = {"integration": history.integrations[beat.subject]} if history.integrations[beat.subject] else {}
+            log.beat(f"acme/{beat.subject}", status=beat.status, model=MODEL, **behind)
         log.ms = second
         log.pulse()
     shard = Shard(partition, SHARDS, 1)

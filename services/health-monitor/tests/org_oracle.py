@@ -12,8 +12,14 @@ from typing import NamedTuple
 
 HEALTHY, PENDING, FIRING, RESOLVING, UNKNOWN = "healthy", "pending_open", "firing", "pending_resolve", "unknown"
 OFFLINE, LOST, MANY = "device_offline", "heartbeats_lost", "multiple_devices_offline"
+UNREACHABLE = "integration_unreachable"
 ALL = "other/heartbeats"
 WRONG = frozenset({PENDING, FIRING, RESOLVING})
+
+
+def wrong_with(subject: str) -> str:
+    """What is wrong with a subject that is not well."""
+    return UNREACHABLE if subject.startswith("integration/") else OFFLINE
 
 
 class Beat(NamedTuple):
@@ -123,11 +129,15 @@ class Oracle:
         """All that happens before `until`. Every time in the rules is in whole seconds, so that anything can come true
         only whole seconds after something was heard or a silence began."""
         heard = {beat.at: beat for beat in beats}
-        fractions = {beat.at % 1000 for beat in beats} | {quiet.start % 1000 for quiet in self.silences}
+        fractions = {beat.at % 1000 for beat in beats} | self.fractions()
         for second in range(min(heard) // 1000, until // 1000 + 1):
             for fraction in sorted(fractions):
                 if (at := second * 1000 + fraction) < until:
                     self._live(at, heard.get(at))
+
+    def fractions(self) -> set[int]:
+        """In which milliseconds of a second something begins besides what is heard."""
+        return {quiet.start % 1000 for quiet in self.silences}
 
     def _live(self, at: int, beat: Beat | None) -> None:
         self.now = at
@@ -211,12 +221,12 @@ class Oracle:
             case "pending_open" if lasted >= rules.open_debounce:
                 if reading != "silent" or self._is_old(known) or not self._loses_heartbeats():
                     self._move(known, FIRING)
-                    self._call(known.name, OFFLINE)
+                    self._call(known.name, wrong_with(known.name))
             case "firing" if reading == "ok":
                 self._turn(known, RESOLVING)
             case "pending_resolve" if lasted >= rules.resolve_debounce and self._was_well_for_long(known):
                 self._move(known, HEALTHY)
-                self._recover(known.name, OFFLINE)
+                self._recover(known.name, wrong_with(known.name))
             case "pending_resolve" if reading != "ok" and not excused:
                 self._turn(known, FIRING)
                 known.since = self.now if reading == "offline" else known.heard + rules.timeout
@@ -237,7 +247,7 @@ class Oracle:
 
     def _move(self, known: Known, to: str) -> None:
         wrong = WRONG & {known.state, to}
-        move = Moved(self.now, known.name, known.state, to, OFFLINE if wrong and to != UNKNOWN else None)
+        move = Moved(self.now, known.name, known.state, to, wrong_with(known.name) if wrong and to != UNKNOWN else None)
         known.moves.append(move)
         self.moved.append(move)
 
@@ -369,7 +379,7 @@ class Oracle:
         for subject, end in sorted({(quiet.subject, quiet.end) for quiet in self.silences}):
             known = self.fleet.get(subject)
             if known is not None and self._calls_for(known, end):
-                self._call(subject, OFFLINE)
+                self._call(subject, wrong_with(subject))
 
     def _calls_for(self, known: Known, end: int) -> bool:
         before = known.stood(end - 1)

@@ -1,0 +1,193 @@
+"""The real shards and the real correlator over a history with shared tickets and people: what becomes of tickets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from correlator_world import CorrelatorWorld, Row
+from org_histories import batches, judged
+from org_oracle import Ended, Moved
+from org_run import forget_everything, silence
+from org_shared import Deed, Entry
+from org_shared_histories import SharedHistory, cut
+
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.people import Actor, ActorType, Subject
+from fettle_contracts.results import CommandResult, Outcome, ResultTicket
+from fettle_contracts.ticket import Resolution, Ticket, TicketSource, TicketState
+from fettle_contracts.ticket_events import Entry as TicketEntry
+from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_contracts.times import from_ms, parse_time, to_ms
+from fettle_health_monitor.correlator.tickets import OwnTicketEvent
+from fettle_health_monitor.domain.correlator.commands import read_dedup_key
+
+NOTHING_MORE = frozenset({"merged", "superseded", "removed"})
+
+
+@dataclass
+class Held:
+    """A ticket: its number, whether it is open, and who is on its list."""
+
+    number: int
+    open: bool = True
+    ended: str = ""
+    members: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass
+class Desk:
+    """A ticket service that keeps lists: it does what it is told, and so do people."""
+
+    tickets: dict[str, Held] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    version: int = 0
+
+    @property
+    def open(self) -> set[str]:
+        return {key for key, held in self.tickets.items() if held.open}
+
+    def handle(self, command: Row) -> CommandResult | None:
+        body = command.body
+        if command.verb == "comment":
+            return None
+        key = body["dedup_key"] if command.verb == "open" else body["ticket"]["dedup_key"]
+        at, beside = to_ms(parse_time(body["at"])), (body.get("parent") or {}).get("dedup_key")
+        before = len(self.entries)
+        if command.verb == "open":
+            self._open(key, at, beside)
+        elif command.verb == "resolve":
+            self._resolve(key, at, body["resolution"], beside)
+        else:
+            members = self.tickets[key].members
+            members |= {f"{each['type']}/{each['id']}": False for each in body.get("add", ())}
+            members |= {f"{each['type']}/{each['id']}": True for each in body.get("recovered", ())}
+        held = self.tickets.get(key)
+        assert held is not None, f"{command.verb} of {key}"
+        self.version += 1
+        state = TicketState.OPEN if held.open else TicketState.RESOLVED
+        return CommandResult(
+            org=command.key,
+            command_id=command.event.id,
+            verb=command.verb,
+            outcome=Outcome.APPLIED if len(self.entries) > before else Outcome.UNCHANGED,
+            ticket=ResultTicket(id=UUID(int=held.number), number=held.number, state=state, version=self.version),
+        )
+
+    def _open(self, key: str, at: int, beside: str | None) -> None:
+        held = self.tickets.get(key)
+        if held is not None and held.open:
+            return
+        if held is None or held.ended in NOTHING_MORE:
+            self.tickets[key] = Held(1 + sum(1 for each in self.entries if each.what == "open"))
+        else:
+            held.open = True
+        self.entries.append(Entry(at, key, "open", beside))
+
+    def _resolve(self, key: str, at: int, resolution: str, beside: str | None) -> None:
+        held = self.tickets[key]
+        if held.open:
+            held.open, held.ended = False, resolution
+            self.entries.append(Entry(at, key, resolution, beside))
+
+    def by_person(self, deed: Deed) -> OwnTicketEvent:
+        """Somebody resolves an open ticket."""
+        self._resolve(deed.key, deed.at, "by_person", None)
+        self.version += 1
+        subject, condition = read_dedup_key(deed.key) or ("", "")
+        kind, _, id = subject.partition("/")
+        held = self.tickets[deed.key]
+        entry = TicketEntry(
+            id=uuid4(),
+            type=EntryType.RESOLVED,
+            version=self.version,
+            at=from_ms(deed.at),
+            actor=Actor(type=ActorType.USER),
+        )
+        ticket = Ticket(
+            id=UUID(int=held.number),
+            number=held.number,
+            title="A ticket",
+            state=TicketState.RESOLVED,
+            source=TicketSource.HEALTH_MONITOR,
+            kind=condition,
+            subject=Subject(type=kind, id=id),
+            opened_at=from_ms(deed.at),
+            opened_by=Actor(type=ActorType.HEALTH_MONITOR),
+            resolution=Resolution.BY_PERSON,
+            updated_at=from_ms(deed.at),
+            dedup_key=deed.key,
+            version=self.version,
+        )
+        event = TicketEvent(org="acme", entry=entry, ticket=ticket)
+        return OwnTicketEvent(str(entry.id), "fettle/ticket-service", event, subject, condition, None)
+
+
+@dataclass
+class Seen:
+    moved: list[Moved]
+    ended: list[Ended]
+    desk: Desk
+    lists: dict[str, dict[str, bool]]
+    waiting: int
+
+
+async def run(world: CorrelatorWorld, history: SharedHistory, steps: Sequence[tuple[int, int]]) -> Seen:
+    """In batches that are cut where somebody resolves a ticket."""
+    await forget_everything(world)
+    await world.tell("acme")
+    await world.put(history.policy)
+    await world.clear()
+    for quiet in history.quiet:
+        await silence(world, quiet)
+    desk, deeds = Desk(), history.resolves
+    seconds = sorted({deed.at // 1000 for deed in deeds if deed.at < history.until})
+    pieces = cut(judged(history, 2), seconds)
+    for number, piece in enumerate(pieces):
+        for batch in batches(piece, steps):
+            await world.feed(*batch)
+            await _answer(world, desk)
+        for deed in deeds:
+            if number < len(seconds) and deed.at == 1000 * seconds[number] and deed.key in desk.open:
+                async with unit_of_work(world.database) as work:
+                    await world.tickets.take_events(work, [desk.by_person(deed)])
+                await _answer(world, desk)
+    return Seen(
+        await _moved(world, history.until),
+        await _ended(world, history.until),
+        desk,
+        await _lists(world),
+        len(await world.rows("SELECT id FROM verdict WHERE waits_for IS NOT NULL")),
+    )
+
+
+async def _answer(world: CorrelatorWorld, desk: Desk) -> None:
+    results = [desk.handle(command) for command in await world.outbox("ticket.commands")]
+    if results:
+        async with unit_of_work(world.database) as work:
+            await world.tickets.take_results(work, [result for result in results if result is not None])
+        await world.clear()
+
+
+async def _moved(world: CorrelatorWorld, until: int) -> list[Moved]:
+    rows = await world.rows(
+        "SELECT at, subject, from_state, to_state, condition FROM transition WHERE at < :until ORDER BY position",
+        until=until,
+    )
+    return [Moved(row.at, row.subject, row.from_state, row.to_state, row.condition) for row in rows]
+
+
+async def _ended(world: CorrelatorWorld, until: int) -> list[Ended]:
+    rows = await world.rows(
+        "SELECT at, subject, outcome FROM outcome WHERE at < :until ORDER BY at, subject", until=until
+    )
+    return [Ended(row.at, row.subject, row.outcome) for row in rows]
+
+
+async def _lists(world: CorrelatorWorld) -> dict[str, dict[str, bool]]:
+    rows = await world.rows(
+        "SELECT parent || ':' || parent_condition AS key, subject, recovered_at IS NOT NULL AS well FROM rollup_member"
+    )
+    lists: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        lists.setdefault(row.key, {})[row.subject] = row.well
+    return lists

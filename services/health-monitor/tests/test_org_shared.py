@@ -1,0 +1,95 @@
+"""Shared tickets and early resolves: the judge's shards and the correlator together, and a naive second reading of the
+same rules, say the same of every history of a small org whose integrations report as well."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judge_log import T0
+from org_oracle import Ended
+from org_shared import Entry, Shared
+from org_shared_histories import SharedHistory, shared_histories
+from org_shared_run import Desk, Seen, run
+from test_org_oracle import STEPS, correlator, moves
+
+RULES = ["HM-68", "HM-70", "HM-71", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 147))]
+SECONDS = st.just([(2, 1)])
+
+
+def expected(history: SharedHistory) -> Shared:
+    oracle = Shared(history.rules, history.integrations, history.quiet, history.resolves, history.of_org)
+    oracle.read(history.beats, history.until)
+    return oracle
+
+
+def compare(history: SharedHistory, seen: Seen, oracle: Shared) -> None:
+    until = history.until
+    assert moves(seen.moved) == moves(oracle.moved)
+    assert entries(seen.desk.entries, until) == entries(oracle.entries, until)
+    assert outcomes(seen.ended, history) == outcomes(oracle.ended, history)
+    assert seen.waiting == len(oracle.waiting)
+    assert seen.lists == {key: members for key, members in oracle.lists.items() if members}
+    assert shown(seen.desk, oracle) == {key: oracle.lists.get(key, {}) for key in seen.desk.open if key in seen.lists}
+
+
+def entries(happened: list[Entry], until: int) -> list[tuple[int, str, str, str]]:
+    return sorted((one.at - T0, one.key, one.what, str(one.beside)) for one in happened if one.at < until)
+
+
+def outcomes(ended: list[Ended], history: SharedHistory) -> list[tuple[int, str, str]]:
+    """Whose ticket is on its way asks for it, or for its end, once more, which changes nothing. Of several that fire at
+    one instant behind one integration any is the first."""
+    return sorted(_outcome(one, history) for one in ended if one.at < history.until)
+
+
+def _outcome(one: Ended, history: SharedHistory) -> tuple[int, str, str]:
+    outcome = {"already_open": "opened", "nothing_to_resolve": "resolved"}.get(one.outcome, one.outcome)
+    behind = (
+        history.integrations[one.subject] if outcome in ("opened", "joined") and one.subject in history.rules else ""
+    )
+    return (one.at - T0, behind or one.subject, outcome)
+
+
+def shown(desk: Desk, oracle: Shared) -> dict[str, dict[str, bool]]:
+    """The lists of open tickets as people see them. A ticket that was reopened still names those of before."""
+    return {
+        key: {name: well for name, well in held.members.items() if name in oracle.lists[key]}
+        for key, held in desk.tickets.items()
+        if held.open and oracle.lists.get(key)
+    }
+
+
+def all_alike(
+    environment: Mapping[str, str],
+    examples: int,
+    *,
+    steps: st.SearchStrategy[list[tuple[int, int]]],
+    always_new: bool = False,
+) -> None:
+    """The same examples each time, unless they are to be new."""
+    with correlator(environment) as (runner, world):
+
+        @settings(max_examples=examples, deadline=None, print_blob=True, derandomize=not always_new)
+        @given(shared_histories(silences=True), steps)
+        def alike(history: SharedHistory, steps: list[tuple[int, int]]) -> None:
+            compare(history, runner.run(run(world, history, steps)), expected(history))
+
+        alike()
+
+
+@pytest.mark.rule(*RULES)
+def test_shared_tickets_end_as_the_oracle_says(environment: Mapping[str, str]) -> None:
+    all_alike(environment, 25, steps=SECONDS)
+
+
+@pytest.mark.rule(*RULES)
+def test_shared_tickets_end_alike_in_any_batches(environment: Mapping[str, str]) -> None:
+    all_alike(environment, 25, steps=STEPS)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+@pytest.mark.rule(*RULES)
+def test_shared_tickets_end_alike_in_many_orgs(environment: Mapping[str, str]) -> None:
+    all_alike(environment, 4_000, steps=STEPS | SECONDS, always_new=True)
