@@ -354,7 +354,9 @@ class Oracle:
 
     def _call(self, known: Known, subject: str, condition: str) -> None:
         key = f"{subject}:{condition}"
-        if not self.rules(known).publish_tickets:
+        if not self.rules(known).enabled:
+            outcome = "refused"
+        elif not self.rules(known).publish_tickets:
             outcome = "unpublished"
         else:
             outcome = "already_open" if key in self.tickets else "opened"

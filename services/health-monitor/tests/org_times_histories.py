@@ -161,10 +161,10 @@ def _first(each: tuple[int, Any]) -> int:
 
 @st.composite
 def times(draw: st.DrawFn) -> Times:
-    """Everybody is well for a while, then anything may happen."""
+    """Everybody is well for a while, in every second history nobody is heard behind that, then anything may happen."""
     count = draw(st.integers(10, 13))
     says = st.sampled_from([OK, AWAY, OK, AWAY, BAD, FLIPS])
-    exceptions = st.lists(st.tuples(st.integers(0, count - 1), says), max_size=4, unique_by=_first).map(tuple)
+    exceptions = st.lists(st.tuples(st.integers(0, count - 1), says), max_size=3, unique_by=_first).map(tuple)
 
     @st.composite
     def phases(draw: st.DrawFn) -> Phase:
@@ -173,13 +173,15 @@ def times(draw: st.DrawFn) -> Times:
             return Phase(draw(st.integers(5, 12)), HOLE)
         put = draw(st.none() | st.none() | policies(count))
         existing = put is not None and draw(st.booleans())
-        return Phase(draw(st.integers(1, 14)), everybody, draw(exceptions), put, existing)
+        seconds = draw(st.integers(8, 16) if everybody == AWAY else st.integers(1, 14))
+        return Phase(seconds, everybody, draw(exceptions), put, existing)
 
-    settled = Phase(draw(st.integers(6, 16)), OK, draw(exceptions))
+    settled = Phase(draw(st.integers(6, 20)), OK, draw(exceptions))
+    lost = [Phase(draw(st.integers(9, 16)), AWAY, draw(exceptions))] if draw(st.booleans()) else []
     behind = draw(st.lists(st.sampled_from([1, 1, 2, 2, 3]), min_size=count, max_size=count))
     return Times(
         behind=tuple(behind),
         policy=draw(policies(count, first=True)),
-        phases=(settled, *draw(st.lists(phases(), min_size=3, max_size=9)), Phase(2, OK)),
+        phases=(settled, *lost, *draw(st.lists(phases(), min_size=3, max_size=9)), Phase(2, OK)),
         restarts=draw(st.frozensets(st.integers(3, 60), max_size=4)),
     )

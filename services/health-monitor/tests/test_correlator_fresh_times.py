@@ -233,3 +233,18 @@ async def test_publishing_asks_for_what_fired_then_and_not_for_what_fires_by_now
         ("recovered", "device/d1", 8_000),
         ("firing", "device/d2", 9_000),
     ]
+
+
+@pytest.mark.rule("HM-67")
+async def test_publishing_asks_for_nothing_that_the_policy_itself_makes_due(world: CorrelatorWorld) -> None:
+    """It fires at the policy's moment, and calls for its ticket by that; another fired at that moment before."""
+    await world.put(BRISK.model_copy(update={"publish_tickets": False}))
+    await world.in_force(4)
+    await world.put(BRISK, publish_existing=True)
+    await world.feed(*fails("device/d1", T0 + 5_000, policy_version=4))
+    await world.in_force(5, at=T0 + 5_000)
+    await world.feed(*fails("device/d2", T0 + 5_000, policy_version=5))
+    await world.tick(T0 + 20_000)
+    query = "SELECT cause, subject FROM outcome WHERE outcome = 'opened' ORDER BY subject"
+    asked = [(row.cause, row.subject) for row in await world.rows(query)]
+    assert asked == [("publishing_began", "device/d1"), ("firing", "device/d2")]

@@ -60,7 +60,7 @@ BRISK: dict[str, Any] = {"timeout_s": 3, "open_debounce_s": 4, "resolve_debounce
 FLAPPY: dict[str, Any] = {"flap_threshold": 3, "flap_flips_threshold": 5, "flap_window_s": 30, "flap_stable_s": 6}
 CALM = policy(12, **BRISK)
 OFF = policy(12, **BRISK, enabled=False)
-SOME_FLIP = ((0, FLIPS), (1, FLIPS), (2, AWAY))
+ONE_FLIPS, MORE_FLIP = ((0, FLIPS),), ((0, FLIPS), (1, FLIPS), (2, AWAY))
 WELL = Phase(20, OK)
 LOST = Phase(12, AWAY)
 BACK = Phase(2, OK, ((3, AWAY), (4, AWAY)))
@@ -72,7 +72,7 @@ FEW_DEAD = Phase(20, OK, ((3, AWAY), (4, BAD)))
 @pytest.mark.parametrize(
     ("first", "phases"),
     [
-        (policy(12, **BRISK, **FLAPPY), (WELL, Phase(8, OK, SOME_FLIP), LOST, Phase(25, OK, SOME_FLIP))),
+        (policy(12, **BRISK, **FLAPPY), (WELL, Phase(8, OK, ONE_FLIPS), LOST, Phase(25, OK, MORE_FLIP))),
         (CALM, (WELL, Phase(5, AWAY), Phase(8, HOLE), Phase(9, AWAY), BACK, Phase(7, HOLE), FEW_DEAD)),
         (CALM, (WELL, LOST, BACK, Phase(12, OK, ((3, AWAY),), policy(12, **{**BRISK, "timeout_s": 9})))),
         (

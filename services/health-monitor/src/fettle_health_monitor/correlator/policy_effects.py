@@ -102,7 +102,7 @@ async def _publish_existing(connection: AsyncConnection, partition: int, said: I
             evidence=each.evidence,
             named=each.named,
         )
-        for each in await live.failing_at(connection, said.org, said.shard, said.at)
+        for each in await live.failing_when(connection, said)
     ]
     if called:
         await books.enter(connection, called)

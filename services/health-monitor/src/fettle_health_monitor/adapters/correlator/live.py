@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.domain.correlator.evidence import of_change
 from fettle_health_monitor.domain.correlator.verdicts import Named
-from fettle_health_monitor.domain.judgements import Change, Profile, Unwatched
+from fettle_health_monitor.domain.judgements import Change, InForce, Profile, Unwatched
 
 Key = tuple[str, str]
 """Org and subject."""
@@ -81,16 +81,21 @@ _NAMES = text("""
 """)
 
 
-_FAILING_AT = text("""
+_FAILING_WHEN = text("""
     SELECT subject.org, subject.subject, subject.shard, coalesce(past.to_state, state) AS state,
            coalesce(past.condition, subject.condition) AS condition, since_at, evidence, flap_count, body, name,
            integration, space
-    FROM subject LEFT JOIN LATERAL (
+    FROM subject
+    CROSS JOIN LATERAL (
+        SELECT changed_at < :at OR (changed_at = :at AND policy_version <> :version) AS is_older
+    ) AS change
+    LEFT JOIN LATERAL (
         SELECT to_state, transition.condition, body FROM transition
         WHERE transition.org = subject.org AND transition.subject = subject.subject AND transition.at <= :at
+          AND (transition.at < :at OR (body->>'policy_version')::integer <> :version)
         ORDER BY transition.at DESC, position DESC LIMIT 1
-    ) AS past ON changed_at > :at
-    WHERE subject.org = :org AND shard = :shard AND (changed_at <= :at OR past.to_state IS NOT NULL)
+    ) AS past ON NOT is_older
+    WHERE subject.org = :org AND shard = :shard AND (is_older OR past.to_state IS NOT NULL)
       AND coalesce(past.to_state, state) IN ('firing', 'pending_resolve', 'flapping')
       AND coalesce(past.condition, subject.condition) IS NOT NULL
     ORDER BY since_at, subject.subject
@@ -184,9 +189,11 @@ async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key,
     return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
 
 
-async def failing_at(connection: AsyncConnection, org: str, shard: int, at: int) -> list[Failing]:
-    """The org's subjects in this shard that were firing at this instant, or not yet confirmed healthy again."""
-    rows = await connection.execute(_FAILING_AT, {"org": org, "shard": shard, "at": at})
+async def failing_when(connection: AsyncConnection, said: InForce) -> list[Failing]:
+    """The org's subjects in this shard that were firing, or not yet confirmed healthy again, when this policy came into
+    force, before anything that it made due."""
+    asked = {"org": said.org, "shard": said.shard, "at": said.at, "version": said.version}
+    rows = await connection.execute(_FAILING_WHEN, asked)
     return [_failing(row) if row.body is None else _failed(row) for row in rows]
 
 
