@@ -105,5 +105,7 @@ def test_a_clock_knows_what_it_showed_before_its_holes(course: list[tuple[int, b
     now = ShardClock(0, 1, at, clock, tuple(holes))
     earliest = {shown: instant for instant, shown in sorted(showed.items(), reverse=True)}
     for instant, shown in list(showed.items())[::97]:
-        assert now.back_at(instant).clock == shown
+        then = now.back_at(instant)
+        assert then.clock == shown
         assert now.instant_of(shown) == earliest[shown]
+        assert then.instant_of(showed[T + (instant - T) // 2]) == earliest[showed[T + (instant - T) // 2]]

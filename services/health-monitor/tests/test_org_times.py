@@ -61,32 +61,24 @@ FLAPPY: dict[str, Any] = {"flap_threshold": 3, "flap_flips_threshold": 5, "flap_
 CALM = policy(12, **BRISK)
 OFF = policy(12, **BRISK, enabled=False)
 ONE_FLIPS, MORE_FLIP = ((0, FLIPS),), ((0, FLIPS), (1, FLIPS), (2, AWAY))
+ONE_BY_ONE, BACKLOG = [(2, 1)], [(1, 4), (2, 200)]
 WELL = Phase(20, OK)
 LOST = Phase(12, AWAY)
+GAP = Phase(7, HOLE)
 BACK = Phase(2, OK, ((3, AWAY), (4, AWAY)))
 FEW_DEAD = Phase(20, OK, ((3, AWAY), (4, BAD)))
 
 
 @pytest.mark.rule(*RULES)
-@pytest.mark.parametrize("steps", [[(2, 1)], [(2, 200)]], ids=["seconds", "backlog"])
 @pytest.mark.parametrize(
-    ("first", "phases"),
+    ("first", "phases", "steps"),
     [
-        (policy(12, **BRISK, **FLAPPY), (WELL, Phase(8, OK, ONE_FLIPS), LOST, Phase(25, OK, MORE_FLIP))),
-        (CALM, (WELL, Phase(5, AWAY), Phase(8, HOLE), Phase(9, AWAY), BACK, Phase(7, HOLE), FEW_DEAD)),
-        (CALM, (WELL, LOST, BACK, Phase(12, OK, ((3, AWAY),), policy(12, **{**BRISK, "timeout_s": 9})))),
-        (
-            CALM,
-            (
-                WELL,
-                LOST,
-                BACK,
-                Phase(6, AWAY, (), policy(12, **BRISK, enabled=False)),
-                Phase(20, OK, ((3, AWAY),), CALM),
-            ),
-        ),
+        (policy(12, **BRISK, **FLAPPY), (WELL, Phase(8, OK, ONE_FLIPS), LOST, Phase(25, OK, MORE_FLIP)), ONE_BY_ONE),
+        (CALM, (WELL, Phase(5, AWAY), GAP, Phase(9, AWAY), GAP, BACK, GAP, FEW_DEAD), BACKLOG),
+        (CALM, (WELL, LOST, BACK, Phase(12, OK, ((3, AWAY),), policy(12, **{**BRISK, "timeout_s": 9}))), BACKLOG),
+        (CALM, (WELL, LOST, BACK, Phase(6, AWAY, (), OFF), Phase(20, OK, ((3, AWAY),), CALM)), ONE_BY_ONE),
     ],
-    ids=["flapping around a loss", "holes in a loss and behind it", "longer timeouts", "switched off for a while"],
+    ids=["flapping around a loss", "holes before, in and behind a loss", "longer timeouts", "switched off for a while"],
 )
 def test_what_meets_lost_heartbeats(
     environment: Mapping[str, str], first: HealthPolicy, phases: tuple[Phase, ...], steps: list[tuple[int, int]]

@@ -33,7 +33,10 @@ class ShardClock:
 
     def back_at(self, at: int) -> "ShardClock":
         """The clock as it was at an earlier instant; it is never ahead."""
-        return self if at >= self.at else replace(self, at=at, clock=self._at(at))
+        if at >= self.at:
+            return self
+        behind = (replace(hole, to_at=min(hole.to_at, at)) for hole in self.holes if hole.from_at + STEP_MAX_MS <= at)
+        return replace(self, at=at, clock=self._at(at), holes=tuple(behind))
 
     def _at(self, at: int) -> int:
         clock, end = self.clock, self.at

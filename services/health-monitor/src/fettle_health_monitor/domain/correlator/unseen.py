@@ -31,6 +31,9 @@ from fettle_health_monitor.domain.correlator.losses import (
 from fettle_health_monitor.domain.correlator.unseen_subjects import FAILING, WELL, Due, Event, Rules, Unseen
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
 
+_BY_NOW = 1 << 62
+"""Later than any instant: what a clock shows by now."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Seeing:
@@ -237,8 +240,7 @@ class Seeing:
             self._follow(row, heard.at, "reported")
 
     def _expire(self, row: Unseen, until: Until, at: int) -> None:
-        clock = self.clock_at(row.judged.shard, self.before)
-        hole = hole_within(until, at, clock) if row.is_silent else None
+        hole = hole_within(until, at, self.clock_at(row.judged.shard, _BY_NOW)) if row.is_silent else None
         if hole is not None:
             again = self.rules_of(row.subject).again(pending=row.is_pending, silent=True)
             self._keep(self._timed(row, hole.to_at, again))
