@@ -128,11 +128,15 @@ class Oracle:
         queue.sort()
         for at in range(queue[0][0], min(log[-1] for log in self.records), STEP_MS):
             self.now = at
-            while any(self._run_out(self.fleet[name]) for name in sorted(self.fleet)):
-                pass
+            self._let_run_out()
             while queue and queue[0][0] == at:
                 _, shard, _, event = queue.pop(0)
                 self._take(shard, event)
+            self._let_run_out()
+
+    def _let_run_out(self) -> None:
+        while any(self._run_out(self.fleet[name]) for name in sorted(self.fleet)):
+            pass
 
     # Time
 

@@ -109,3 +109,19 @@ def test_a_clock_knows_what_it_showed_before_its_holes(course: list[tuple[int, b
         assert then.clock == shown
         assert now.instant_of(shown) == earliest[shown]
         assert then.instant_of(showed[T + (instant - T) // 2]) == earliest[showed[T + (instant - T) // 2]]
+
+
+@pytest.mark.rule("HM-60", "HM-61", "HM-232")
+def test_behind_a_hole_in_all_logs_the_first_to_be_back_waits_for_the_others() -> None:
+    hole = Hole(T + 1_000, T + 3_601_000)
+    slow = ShardClock(0, 1, T + 900, 0)
+    back = ShardClock(1, 1, T + 3_602_000, 100_000, (hole,))
+    reach = horizon([slow, back], 2, PATIENCE)
+    assert reach is not None
+    assert (reach.before, reach.stalled) == (T + 900, frozenset())
+    later = horizon([slow, ShardClock(1, 1, T + 3_605_000, 103_000, (hole,))], 2, PATIENCE)
+    assert later is not None
+    assert later.before == T + 2_001
+    never = horizon([slow, ShardClock(1, 1, T + 3_605_000, 103_000)], 2, PATIENCE)
+    assert never is not None
+    assert never.stalled == {0}

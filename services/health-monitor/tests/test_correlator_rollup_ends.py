@@ -196,3 +196,22 @@ async def test_if_few_are_left_by_then_it_stays_resolved_and_they_get_their_own(
         assert [line for line in await said(world) if line.startswith("open")] == [
             f"open {subject}{after}" for subject in devices(2, 4)
         ]
+
+
+@pytest.mark.rule("HM-142", "HM-145")
+async def test_who_flaps_on_a_list_is_down_until_it_is_stable(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await world.feed(heard("device/d1", at + 20_000))
+        await world.feed(change("device/d1", "pending_resolve", "flapping", at=at + 21_000, since=at + 21_000))
+        await world.tick(at + 40_000)
+        assert [line for line in await said(world) if line.startswith(("open device", "recovered"))] == []
+        await world.feed(change("device/d1", "flapping", "healthy", at=at + 41_000, since=at + 35_000))
+        await world.tick(at + 42_999)
+        assert [line for line in await said(world) if line.startswith(("open device", "recovered"))] == []
+        await world.tick(at + 43_000)
+        assert [line for line in await said(world) if line.startswith("recovered")] == [
+            "recovered integration/hue-1:multiple_devices_offline"
+        ]

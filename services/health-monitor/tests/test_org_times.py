@@ -74,7 +74,7 @@ FEW_DEAD = Phase(20, OK, ((3, AWAY), (4, BAD)))
     ("first", "phases", "steps"),
     [
         (policy(12, **BRISK, **FLAPPY), (WELL, Phase(8, OK, ONE_FLIPS), LOST, Phase(25, OK, MORE_FLIP)), ONE_BY_ONE),
-        (CALM, (WELL, Phase(5, AWAY), GAP, Phase(9, AWAY), GAP, BACK, GAP, FEW_DEAD), BACKLOG),
+        (CALM, (WELL, Phase(4, AWAY), GAP, Phase(9, AWAY), GAP, BACK, GAP, FEW_DEAD), BACKLOG),
         (CALM, (WELL, LOST, BACK, Phase(12, OK, ((3, AWAY),), policy(12, **{**BRISK, "timeout_s": 9}))), BACKLOG),
         (CALM, (WELL, LOST, BACK, Phase(6, AWAY, (), OFF), Phase(20, OK, ((3, AWAY),), CALM)), ONE_BY_ONE),
     ],

@@ -15,7 +15,7 @@ from fettle_health_monitor.correlator.changes import Over
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
-from fettle_health_monitor.correlator.reach import Reach, reached
+from fettle_health_monitor.correlator.reach import Reach, are_apart, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
 from fettle_health_monitor.domain.correlator.watches import WatchKind
@@ -39,7 +39,9 @@ class Judgements:
         """Everything that these messages change, in one transaction; repeats change nothing."""
         connection = work.connection
         before = await progress.lock(connection, {heard.partition for heard in batch})
-        reach = reached(before, batch, self._shards(), self._patience)
+        apart = are_apart(before, batch, self._patience)
+        holes = await progress.holes(connection, range(self._shards())) if apart else {}
+        reach = reached(before, batch, self._shards(), self._patience, holes)
         if not reach.fresh:
             return
         news = News.of(reach.fresh)

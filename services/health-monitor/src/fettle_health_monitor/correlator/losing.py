@@ -204,31 +204,40 @@ class _Org:
         self._from, self._before = 0, reach.before[partition]
 
     async def take(self, events: Sequence[Held]) -> None:
-        """All of it, in its order; what a policy re-times is looked for anew behind it."""
+        """All of it, in its order; what a policy re-times is looked for anew behind it, and comes after what its shard
+        says at its moment."""
         self._clocks = await progress.clocks(self._connection, self._partition)
         self._judging = await policies.judging(self._connection, self._org)
         before = self._before
         turn: list[Event] = []
+        put: InForce | None = None
         for event in events:
+            if put is not None and not isinstance(event, InForce) and _is_made_by(event, put):
+                await self._take_together([event])
+                continue
+            put = None
             if not isinstance(event, InForce):
                 turn.append(event)
                 continue
             self._before = event.at + 1
             await self._take(turn)
             await self._put_in_force(event)
-            turn, self._from = [], event.at
+            turn, self._from, put = [], event.at, event
         self._before = before
         await self._take(turn)
 
     async def _take(self, events: Sequence[Event]) -> None:
-        connection, org = self._connection, self._org
         rest = [*events, *await self._due()]
         while rest:
-            before = await losses.latest(connection, org)
-            seeing = await self._seeing(before, rest)
-            left = seeing.take(rest)
-            await self._write(seeing, before)
+            left = await self._take_together(rest)
             rest = [*(event for event in left if not isinstance(event, Due)), *await self._due()]
+
+    async def _take_together(self, events: Sequence[Event]) -> Sequence[Event]:
+        before = await losses.latest(self._connection, self._org)
+        seeing = await self._seeing(before, events)
+        left = seeing.take(events)
+        await self._write(seeing, before)
+        return left
 
     async def _due(self) -> list[Event]:
         until = {self._partition: self._before}
@@ -285,7 +294,7 @@ class _Org:
             return None
         window_ms = _window_ms(version)
         begins = candidates[0].at - window_ms
-        holes = await progress.holes(self._connection, begins - window_ms)
+        holes = await progress.holes_ended(self._connection, begins - window_ms)
         subjects = {event.subject for event in events}
         fleet = await everybody.everybody(self._connection, self._org, begins, subjects)
         first, last = candidates[0].at, candidates[-1].at
@@ -405,6 +414,11 @@ class _Org:
             return ShardClock(shard, NO_GENERATION, at, 0)
         runs = self._version_of(shard).policy.enabled
         return replace(clock.back_at(at), generation=clock.generation if runs else NOT_RUNNING)
+
+
+def _is_made_by(event: Change | HeardAgain, put: InForce) -> bool:
+    """Whether its shard said this at the record that brought the policy."""
+    return event.shard == put.shard and event.place[0] == put.place[0]
 
 
 def _rules(version: PolicyVersion, one: Profiled) -> Rules:

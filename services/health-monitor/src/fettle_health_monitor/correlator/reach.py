@@ -3,14 +3,15 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.correlator.news import Heard
-from fettle_health_monitor.domain.correlator.clocks import Horizon, Patience, ShardClock, horizon
+from fettle_health_monitor.domain.correlator.clocks import Hole, Horizon, Patience, ShardClock, horizon
 from fettle_health_monitor.domain.correlator.marks import news
-from fettle_health_monitor.domain.judgements import Clock, Judgement
+from fettle_health_monitor.domain.judgements import Clock, Judgement, Unobserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,26 @@ class Reach:
         ]
 
 
-def reached(known: Mapping[Seen, Progress], batch: Sequence[Heard], shards: int, patience: Patience) -> Reach:
-    """What a batch brings, when `known` is all that its partitions had heard of the shards."""
+def are_apart(known: Mapping[Seen, Progress], batch: Sequence[Heard], patience: Patience) -> bool:
+    """Whether a shard may be so far ahead of another by now that it matters whether its log had holes."""
+    at = {seen: each.clock.at for seen, each in known.items() if each.clock is not None}
+    for each in batch:
+        if isinstance(each.judgement, Clock):
+            at[each.partition, each.judgement.shard] = each.judgement.at
+    return bool(at) and max(at.values()) - min(at.values()) > patience.wait_ms
+
+
+def reached(
+    known: Mapping[Seen, Progress],
+    batch: Sequence[Heard],
+    shards: int,
+    patience: Patience,
+    holes: Mapping[int, Sequence[Hole]] = MappingProxyType({}),
+) -> Reach:
+    """What a batch brings, when `known` is all that its partitions had heard of the shards, and `holes` are on record
+    where shards are far apart."""
+    told = {(each.shard, each.from_at): Hole(each.from_at, each.to_at) for each in _gaps(batch)}
+    told |= {(shard, hole.from_at): hole for shard, of in holes.items() for hole in of}
     by_partition: defaultdict[int, list[Judgement]] = defaultdict(list)
     for heard in batch:
         by_partition[heard.partition].append(heard.judgement)
@@ -70,13 +89,23 @@ def reached(known: Mapping[Seen, Progress], batch: Sequence[Heard], shards: int,
             shard: progress.advance(known.get((partition, shard)), partition, shard, mark, clocks.get(shard))
             for shard, mark in marks.items()
         }
-        reach = horizon([each.clock for each in now.values() if each.clock is not None], shards, patience)
+        clocks_now = [_with_holes(each.clock, told) for each in now.values() if each.clock is not None]
+        reach = horizon(clocks_now, shards, patience)
         if reach is not None:
             horizons[partition] = reach
             now = {shard: replace(each, stalled=_stands(each, reach)) for shard, each in now.items()}
         fresh += [Heard(partition, judgement) for judgement in found]
         after |= {(partition, shard): each for shard, each in now.items()}
     return Reach(fresh, after, horizons)
+
+
+def _gaps(batch: Sequence[Heard]) -> list[Unobserved]:
+    return [each.judgement for each in batch if isinstance(each.judgement, Unobserved)]
+
+
+def _with_holes(clock: ShardClock, holes: Mapping[tuple[int, int], Hole]) -> ShardClock:
+    of_shard = (hole for (shard, _), hole in sorted(holes.items()) if shard == clock.shard and hole.to_at <= clock.at)
+    return replace(clock, holes=tuple(of_shard))
 
 
 def _stands(each: Progress, reach: Horizon) -> bool:

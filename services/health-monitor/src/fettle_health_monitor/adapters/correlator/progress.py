@@ -25,7 +25,7 @@ _HOLES = text("""
     WHERE kind = 'unobserved' AND shard = ANY(CAST(:shards AS integer[])) ORDER BY to_at
 """)
 
-_HOLES = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved' AND to_at > :after ORDER BY to_at")
+_HOLES_ENDED = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved' AND to_at > :after ORDER BY to_at")
 
 _ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition AND shard = :shard")
 
@@ -162,17 +162,25 @@ async def clocks(connection: AsyncConnection, partition: int) -> dict[int, Shard
     """The shards' clocks as this partition shows them, with the holes that are on record."""
     rows = await connection.execute(_CLOCKS, {"partition": partition})
     shown = {row.shard: ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows}
-    holes: dict[int, list[Hole]] = {shard: [] for shard in shown}
-    for row in await connection.execute(_HOLES, {"shards": list(shown)}):
-        if row.to_at <= shown[row.shard].at:
-            holes[row.shard].append(Hole(row.from_at, row.to_at))
-    return {shard: replace(clock, holes=tuple(holes[shard])) for shard, clock in shown.items()}
+    behind = await holes(connection, shown)
+    return {
+        shard: replace(clock, holes=tuple(hole for hole in behind[shard] if hole.to_at <= clock.at))
+        for shard, clock in shown.items()
+    }
 
 
-async def holes(connection: AsyncConnection, after: int) -> dict[int, list[int]]:
+async def holes(connection: AsyncConnection, shards: Collection[int]) -> dict[int, list[Hole]]:
+    """The holes in the logs of these shards that are on record, in their order."""
+    found: dict[int, list[Hole]] = {shard: [] for shard in shards}
+    for row in await connection.execute(_HOLES, {"shards": list(shards)}):
+        found[row.shard].append(Hole(row.from_at, row.to_at))
+    return found
+
+
+async def holes_ended(connection: AsyncConnection, after: int) -> dict[int, list[int]]:
     """By shard when the holes on record ended, in order, of those that did after this instant."""
     found: dict[int, list[int]] = {}
-    for row in await connection.execute(_HOLES, {"after": after}):
+    for row in await connection.execute(_HOLES_ENDED, {"after": after}):
         found.setdefault(row.shard, []).append(row.to_at)
     return found
 

@@ -133,7 +133,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
     singles: defaultdict[Place, list[Single]] = defaultdict(list)
     failing = (await connection.execute(_FAILING, asked)).all()
     pending = [row.since_at for row in failing if row.again_after_s is not None]
-    holes = await progress.holes(connection, min(pending)) if pending else {}
+    holes = await progress.holes_ended(connection, min(pending)) if pending else {}
     for row in failing:
         counts = 0
         if holes and row.again_after_s is not None:

@@ -108,19 +108,20 @@ class Horizon:
 def horizon(clocks: Iterable[ShardClock], shards: int, patience: Patience) -> Horizon | None:
     """How far decisions can go when these of `shards` shards have shown a clock; None while none has.
 
-    A shard that has never shown one stands still like one without progress.
+    A shard that has never shown one stands still like one without progress. How far the fastest is ahead is what it has
+    observed since: behind a hole in all logs one shard is the first to be back.
     """
-    reached = {clock.shard: clock.at for clock in clocks}
-    if not reached:
+    shown = list(clocks)
+    if not shown:
         return None
-    fastest = max(reached.values())
-    moving = {shard for shard, at in reached.items() if fastest - at < patience.stalled_ms}
-    slowest = min(reached[shard] for shard in moving)
+    fastest = max(shown, key=lambda clock: clock.at)
+    moving = [clock for clock in shown if fastest.clock - fastest.back_at(clock.at).clock < patience.stalled_ms]
+    slowest = min(clock.at for clock in moving)
     return Horizon(
-        before=max(slowest, fastest - patience.wait_ms + 1),
+        before=max(slowest, fastest.instant_of(fastest.clock - patience.wait_ms) + 1),
         slowest=slowest,
-        stalled=frozenset(range(shards)) - moving,
-        reached=reached,
+        stalled=frozenset(range(shards)) - {clock.shard for clock in moving},
+        reached={clock.shard: clock.at for clock in shown},
     )
 
 
