@@ -248,3 +248,15 @@ async def test_publishing_asks_for_nothing_that_the_policy_itself_makes_due(worl
     query = "SELECT cause, subject FROM outcome WHERE outcome = 'opened' ORDER BY subject"
     asked = [(row.cause, row.subject) for row in await world.rows(query)]
     assert asked == [("publishing_began", "device/d1"), ("firing", "device/d2")]
+
+
+@pytest.mark.rule("HM-67", "HM-68")
+async def test_what_recovers_by_the_policy_that_publishes_it_has_no_ticket_afterwards(world: CorrelatorWorld) -> None:
+    await world.put(BRISK.model_copy(update={"publish_tickets": False}))
+    await world.in_force(4)
+    await world.put(BRISK, publish_existing=True)
+    await world.feed(*fails("device/d1", T0 + 2_000, policy_version=4))
+    await world.in_force(5, at=T0 + 5_000)
+    await world.feed(*recovers("device/d1", T0 + 5_000, policy_version=5))
+    await world.tick(T0 + 20_000)
+    assert await said(world) == ["open device/d1", "recovered device/d1:device_offline"]

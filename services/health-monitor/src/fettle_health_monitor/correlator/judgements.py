@@ -17,7 +17,7 @@ from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import Heard, News
 from fettle_health_monitor.correlator.reach import Reach, are_apart, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
-from fettle_health_monitor.domain.correlator.verdicts import Verdict
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 from fettle_health_monitor.metrics import STALLED_SHARDS
@@ -79,10 +79,10 @@ class Judgements:
         policies_left, over = sorted(in_force, key=lambda each: each[1].at), sorted(over, key=lambda each: each.at)
         while True:
             waited += await verdicts.take_ready(connection, reach.before, concerned)
-            waited.sort(key=lambda each: each[1].at)
+            waited.sort(key=lambda each: _turn_of(each[1]))
             out = await watches.run_out(connection, reach.settled, concerned)
             instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
-            if policies_left and policies_left[0][1].at < min(instants, default=math.inf):
+            if policies_left and policies_left[0][1].at <= min(instants, default=math.inf):
                 await policy_effects.take_effect(connection, *policies_left.pop(0))
                 continue
             if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
@@ -93,7 +93,7 @@ class Judgements:
             if not instants:
                 return
             first = min(instants)
-            following = [said.at + 1 for _, said in policies_left]
+            following = [said.at for _, said in policies_left]
             until = min([first + AT_ONCE_MS, *following, *(each.at + 1 for each in out)])
             turn = [each for each in waited if each[1].at < until]
             if turn:
@@ -120,6 +120,11 @@ async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tup
     waited = {(verdict.org, verdict.subject) for verdict in let_go}
     rest = [each for each in out if (each.watch.org, each.watch.subject) not in waited]
     return await policy_effects.verdicts_of(connection, rest), let_go
+
+
+def _turn_of(verdict: Verdict) -> tuple[int, int, bool]:
+    """At the instant of a policy: what was due by the one before it, what it publishes, and what it makes due."""
+    return (verdict.at, verdict.policy_version, verdict.cause is not Cause.PUBLISHING_BEGAN)
 
 
 async def _take_in(
