@@ -260,7 +260,7 @@ class Oracle:
             pass
         elif to == FLAPPING:
             self._agree(known)
-        elif not known.silent:
+        elif to in (HEALTHY, RESOLVING):
             if known.state != HEALTHY:
                 self._move(known, HEALTHY)
             known.apart = to != HEALTHY
