@@ -88,9 +88,9 @@ class SharedHistory(History):
 
 
 @st.composite
-def shared_histories(draw: st.DrawFn, *, silences: bool = False) -> SharedHistory:
-    """So few subjects that heartbeats are never lost."""
-    count = draw(st.integers(3, 7))
+def shared_histories(draw: st.DrawFn, *, lost: bool = False) -> SharedHistory:
+    """So few subjects that heartbeats are never lost, or so many that they may be."""
+    count = draw(st.integers(10, 14) if lost else st.integers(3, 7))
     timeout_s = draw(st.integers(3, 5))
     numbers = st.integers(0, count - 1)
     exceptions = st.lists(
@@ -99,11 +99,14 @@ def shared_histories(draw: st.DrawFn, *, silences: bool = False) -> SharedHistor
     phases = st.builds(Phase, st.integers(1, 16), st.sampled_from([OK, AWAY, AWAY, FEW]), exceptions)
     does = st.lists(st.builds(Said, st.integers(1, 25), st.sampled_from([OK, BAD, AWAY])), max_size=PHASES_OF_GATEWAYS)
     whose = st.one_of(numbers, st.sampled_from([-1, -11, -11, -2, -12]))
+    reporting = 0 if lost else 2
     quiet = st.lists(
-        st.tuples(st.integers(0, count + 1), st.integers(0, 60), st.integers(1, 30)), max_size=4 if silences else 0
+        st.tuples(st.integers(0, count + reporting - 1), st.integers(0, 60), st.integers(1, 30)), max_size=4
     )
     return SharedHistory(
-        behind=tuple(draw(st.lists(st.sampled_from([1, 1, 1, 2]), min_size=count, max_size=count))),
+        behind=tuple(
+            draw(st.lists(st.sampled_from([1, 1, 2, 3] if lost else [1, 1, 1, 2]), min_size=count, max_size=count))
+        ),
         timeout_s=timeout_s,
         slow=draw(st.lists(st.tuples(numbers, st.integers(3, 9)), max_size=2, unique_by=lambda one: one[0]).map(tuple)),
         open_debounce_s=draw(st.integers(2, 7)),
@@ -112,7 +115,7 @@ def shared_histories(draw: st.DrawFn, *, silences: bool = False) -> SharedHistor
         phases=(Phase(draw(st.integers(2, 6)), OK, ()), *draw(st.lists(phases, min_size=2, max_size=8))),
         silences=tuple(draw(quiet)),
         many=draw(st.integers(2, 4)),
-        gateways=tuple((Said(4, OK), *draw(does)) for _ in range(2)),
+        gateways=tuple((Said(4, OK), *draw(does)) for _ in range(reporting)),
         deeds=tuple(draw(st.lists(st.tuples(st.integers(5, 80), whose), max_size=6))),
     )
 

@@ -15,6 +15,7 @@ from test_org_oracle import STEPS, correlator, moves
 
 RULES = ["HM-68", "HM-70", "HM-71", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 147))]
 SECONDS = st.just([(2, 1)])
+SMALL, LARGE = shared_histories(), shared_histories(lost=True)
 
 
 def expected(history: SharedHistory) -> Shared:
@@ -64,14 +65,15 @@ def all_alike(
     environment: Mapping[str, str],
     examples: int,
     *,
-    steps: st.SearchStrategy[list[tuple[int, int]]],
+    histories: st.SearchStrategy[SharedHistory] = SMALL,
+    steps: st.SearchStrategy[list[tuple[int, int]]] = STEPS,
     always_new: bool = False,
 ) -> None:
     """The same examples each time, unless they are to be new."""
     with correlator(environment) as (runner, world):
 
         @settings(max_examples=examples, deadline=None, print_blob=True, derandomize=not always_new)
-        @given(shared_histories(silences=True), steps)
+        @given(histories, steps)
         def alike(history: SharedHistory, steps: list[tuple[int, int]]) -> None:
             compare(history, runner.run(run(world, history, steps)), expected(history))
 
@@ -85,11 +87,16 @@ def test_shared_tickets_end_as_the_oracle_says(environment: Mapping[str, str]) -
 
 @pytest.mark.rule(*RULES)
 def test_shared_tickets_end_alike_in_any_batches(environment: Mapping[str, str]) -> None:
-    all_alike(environment, 25, steps=STEPS)
+    all_alike(environment, 25)
+
+
+@pytest.mark.rule("HM-152", "HM-153", "HM-155", "HM-157", *RULES)
+def test_shared_tickets_end_as_the_oracle_says_where_heartbeats_are_lost(environment: Mapping[str, str]) -> None:
+    all_alike(environment, 15, histories=LARGE)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(7200)
 @pytest.mark.rule(*RULES)
 def test_shared_tickets_end_alike_in_many_orgs(environment: Mapping[str, str]) -> None:
-    all_alike(environment, 4_000, steps=STEPS | SECONDS, always_new=True)
+    all_alike(environment, 4_000, histories=SMALL | LARGE, steps=STEPS | SECONDS, always_new=True)
