@@ -92,7 +92,7 @@ class Deciding:
                 silencing.follow(verdict, outcome)
         await self._write(work, batch, sharing)
         await silencing.save(connection)
-        return await sharing.end_lists(connection, [(one.verdict, one.outcome) for one in batch.decided])
+        return await sharing.ends.end_lists(connection, [(one.verdict, one.outcome) for one in batch.decided])
 
     async def _write(self, work: UnitOfWork, batch: "_Batch", sharing: Sharing) -> None:
         connection = work.connection

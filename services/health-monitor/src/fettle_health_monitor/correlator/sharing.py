@@ -1,33 +1,25 @@
 """Tickets that devices share, around one batch of verdicts: what is known of groups before, what follows after."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import (
-    books,
     live,
-    policies,
-    progress,
     rollups,
-    unwell,
-    verdicts,
     watches,
 )
-from fettle_health_monitor.adapters.correlator.live import Failing, Key, Known
+from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.adapters.correlator.rollups import Around, Belongs, Place
 from fettle_health_monitor.correlator.joining import about_to_join
+from fettle_health_monitor.correlator.list_ends import ListEnds
 from fettle_health_monitor.correlator.silencing import Silencing
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
-    AlreadyOpen,
-    CalledOff,
     Joined,
     Opened,
     OpenedTogether,
@@ -41,13 +33,14 @@ from fettle_health_monitor.domain.correlator.rollups import (
     Member,
     Parent,
     Single,
+    Spell,
     integration_named,
     integration_of,
     is_integration,
     member_of,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
-from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+from fettle_health_monitor.domain.correlator.watches import WatchKind
 
 ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
 
@@ -76,7 +69,7 @@ class Sharing:
         silencing: Silencing,
     ) -> None:
         self._incidents, self._versions, self._partition_of = incidents, versions, partition_of
-        self._silencing = silencing
+        self._silencing, self.ends = silencing, ListEnds(partition_of)
         self._around: dict[Key, Around] = {}
         self._names: Mapping[Key, Known] = {}
         self._undecided: set[Key] = set()
@@ -117,9 +110,20 @@ class Sharing:
                 looked_around[place] = min(since, looked_around.get(place, since))
         if looked_around:
             for (org, integration), around in (await rollups.around(connection, looked_around)).items():
-                self._around[org, integration_of(integration)] = around
+                spells = tuple(self._as_judged_afresh(org, integration, spell) for spell in around.spells)
+                self._around[org, integration_of(integration)] = replace(around, spells=spells)
             behind = {(key[0], spell.member.subject) for key, around in self._around.items() for spell in around.spells}
             await self._silencing.read_of(connection, behind, [verdict.at for verdict in opening])
+
+    def _as_judged_afresh(self, org: str, integration: str, spell: Spell) -> Spell:
+        version = max(
+            (one for (of, _), one in self._versions.items() if of == org), key=lambda one: one.version, default=None
+        )
+        if spell.fresh is None or version is None:
+            return spell
+        rules = version.rules_for(spell.member.subject, integration, spell.fresh.model)
+        interval_s = None if spell.fresh.interval_s is None else int(spell.fresh.interval_s)
+        return replace(spell, since=max(spell.since, spell.fresh.since + rules.timeout_for(interval_s) * 1000))
 
     def is_judged_afresh(self, verdict: Verdict) -> bool:
         """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""
@@ -223,7 +227,7 @@ class Sharing:
         return sent + self._listings()
 
     async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
-        await self._end_watches_of_many(connection, (verdict.org, parent.subject))
+        await self.ends.end_watches(connection, (verdict.org, parent.subject))
         listed = await rollups.members(connection, verdict.org, parent.subject)
         if not listed:
             return []
@@ -236,12 +240,6 @@ class Sharing:
             at=verdict.at,
             caused_by=uuid5(verdict.id, "takes over"),
         )
-
-    @staticmethod
-    async def _end_watches_of_many(connection: AsyncConnection, key: Key) -> None:
-        """The ticket about many devices is over, and its list with it."""
-        for kind in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):
-            await watches.end(connection, kind, {key}, of_many=True)
 
     def _listings(self) -> list[Sent]:
         """One command per list and batch: what came to it, and what of it has recovered by the end of the batch."""
@@ -269,131 +267,4 @@ class Sharing:
         if self._few:
             running = await watches.running(connection, WatchKind.FEW_LEFT, self._few)
             begin = {key: verdict for key, verdict in self._few.items() if key not in running}
-            await self._watch_few(connection, begin)
-
-    async def _watch_few(self, connection: AsyncConnection, lists: Mapping[Key, Verdict]) -> None:
-        begun = []
-        for (org, subject), verdict in lists.items():
-            clock = await self._clock(connection, org, verdict.evidence.get("partition"), verdict.at)
-            versions = {} if clock is None else await policies.of_shards(connection, org, {clock.shard})
-            if clock is not None and versions:
-                rules = versions[clock.shard].rules_for(subject, integration_named(subject), None)
-                lasting_ms = rules.resolve_debounce_s * 1000
-                begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, lasting_ms))
-        if begun:
-            await watches.begin(connection, begun, self._partition_of)
-
-    async def end_lists(self, connection: AsyncConnection, ended: Iterable[tuple[Verdict, Outcome]]) -> list[Verdict]:
-        """What follows where a shared ticket has come to its end, or is back. Answers with the verdicts about those who
-        are left over from one about many devices, and with those that have waited."""
-        left_over: list[Verdict] = []
-        decided: dict[Key, int] = {}
-        for verdict, outcome in ended:
-            if not is_integration(verdict.subject):
-                continue
-            key = (verdict.org, verdict.subject)
-            match verdict.cause, outcome:
-                case ((Cause.RECOVERED | Cause.FORGOTTEN), _):
-                    await rollups.dissolve(connection, *key, of_many=False)
-                    await self._judge_afresh(connection, verdict)
-                case Cause.FEW_LEFT, CalledOff():
-                    await self._watch_few(connection, {key: verdict})
-                    continue
-                case Cause.FEW_LEFT, _:
-                    left_over += await self._left_over(connection, verdict)
-                case _, (Opened() | Reopened()):
-                    pass
-                case Cause.STILL_UNHEALTHY, AlreadyOpen():
-                    pass
-                case Cause.STILL_UNHEALTHY, _:
-                    left_over += await self._left_over(connection, verdict)
-                case _:
-                    continue
-            decided[key] = verdict.at
-        if left_over:
-            await books.enter(connection, left_over)
-        return left_over + (await verdicts.let_go(connection, decided) if decided else [])
-
-    async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
-        """Who has just been heard again gets a ticket if it fails again before it is healthy, the others get theirs
-        now. Those left over from a ticket of the integration's own count as if they had failed just now."""
-        of_many = verdict.condition == MANY
-        if of_many:
-            await self._end_watches_of_many(connection, (verdict.org, verdict.subject))
-        left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=of_many)
-        now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at - 1)
-        if not of_many:
-            await unwell.judge_from(connection, verdict.org, {one.subject: verdict.at for one in now})
-        heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
-        if heard_again:
-            clocks = await self._clocks(connection, verdict.org, verdict.at)
-            begun = [
-                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 0)
-                for one in heard_again
-                if one.shard in clocks
-            ]
-            await watches.begin(connection, begun, self._partition_of)
-        return [_left(verdict, one) for one in now if one.state != HealthState.PENDING_RESOLVE]
-
-    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
-        integration = integration_named(verdict.subject)
-        found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at)
-        if not found:
-            return
-        clocks = await self._clocks(connection, verdict.org, verdict.at)
-        versions = await policies.of_shards(connection, verdict.org, clocks)
-        begun, since = [], dict[str, int]()
-        for one in found:
-            if one.shard in versions:
-                rules = versions[one.shard].rules_for(one.subject, one.integration, one.model)
-                timeout_s = rules.timeout_for(one.interval_s)
-                if not one.well_since:
-                    since[one.subject] = verdict.at + timeout_s * 1000
-                lasting_ms = 1000 * (timeout_s + rules.open_debounce_s)
-                clock = clocks[one.shard]
-                begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_ms))
-        await unwell.judge_from(connection, verdict.org, since)
-        if begun:
-            await watches.begin(connection, begun, self._partition_of)
-
-    async def _clock(self, connection: AsyncConnection, org: str, shard: int | None, at: int) -> ShardClock | None:
-        """The clock of a shard at this instant; that of the first one where none is named."""
-        clocks = await self._clocks(connection, org, at)
-        return clocks.get(min(clocks, default=-1) if shard not in clocks else shard)
-
-    async def _clocks(self, connection: AsyncConnection, org: str, at: int) -> dict[int, ShardClock]:
-        """The shards' clocks as they were at this instant, so that nothing depends on when it is decided."""
-        shown = await progress.clocks(connection, self._partition_of[org])
-        return {shard: clock.back_at(at) for shard, clock in shown.items()}
-
-
-def _left(verdict: Verdict, one: Failing) -> Verdict:
-    return Verdict(
-        id=uuid5(verdict.id, f"{Cause.LEFT_OVER}/{one.subject}"),
-        cause=Cause.LEFT_OVER,
-        org=verdict.org,
-        subject=one.subject,
-        condition=one.condition,
-        at=verdict.at,
-        since=one.since,
-        policy_version=verdict.policy_version,
-        flap_count=one.flap_count,
-        evidence={**one.evidence, "left_over_from": verdict.condition},
-        named=one.named,
-    )
-
-
-def _begun(
-    kind: WatchKind, verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_ms: int
-) -> Watch:
-    """A watch that follows from this verdict, from its instant on."""
-    return Watch.begin(
-        kind,
-        cause=verdict.id,
-        org=verdict.org,
-        subject=subject,
-        condition=condition,
-        shard=clock,
-        since_at=verdict.at,
-        lasting_ms=lasting_ms,
-    )
+            await self.ends.watch_few(connection, begin)

@@ -50,8 +50,7 @@ _STATES = text("""
         shard = excluded.shard, generation = excluded.generation, state = excluded.state,
         condition = excluded.condition, since_at = excluded.since_at, changed_at = excluded.changed_at,
         policy_version = excluded.policy_version, evidence = excluded.evidence,
-        flap_count = excluded.flap_count, unwatched = NULL,
-        judged_from = CASE WHEN excluded.state <> 'healthy' THEN known.judged_from END
+        flap_count = excluded.flap_count, unwatched = NULL
 """)
 
 _UNWATCHED = text("""

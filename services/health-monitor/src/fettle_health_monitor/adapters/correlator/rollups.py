@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
@@ -13,6 +14,7 @@ from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.rollups import (
     MANY,
+    Fresh,
     Member,
     Parent,
     Single,
@@ -24,8 +26,15 @@ _ASKED = """
         AS asked (org, integration, from_at)
 """
 
+_NOT_WELL_SINCE = """
+    NOT EXISTS (SELECT FROM transition AS well
+                WHERE well.org = subject.org AND well.subject = subject.subject AND well.to_state = 'healthy'
+                  AND well.at > judged_from AND well.at < {before})
+"""
+
 _FAILING = text(f"""
-    SELECT org, integration, subject, condition, name, greatest(since_at, judged_from) AS since, since_at, shard,
+    SELECT org, integration, subject, condition, name, since_at AS since, since_at, model, interval_s, shard,
+           CASE WHEN {_NOT_WELL_SINCE.format(before="changed_at")} THEN judged_from END AS judged_from,
            CASE WHEN state = 'firing' THEN changed_at END AS fired_at,
            CASE WHEN state = 'pending_open' OR changed_at > asked.from_at
                 THEN CASE WHEN evidence->>'deadline' IS NULL THEN 0 ELSE (evidence->>'timeout_s')::float END
@@ -36,7 +45,8 @@ _FAILING = text(f"""
 
 _FAILED = text(f"""
     SELECT subject.org, integration, subject.subject, before.condition, subject.name, transition.at AS until,
-           before.body->>'since' AS since, subject.judged_from
+           before.body->>'since' AS since, model, interval_s,
+           CASE WHEN {_NOT_WELL_SINCE.format(before="transition.at")} THEN judged_from END AS judged_from
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN transition ON transition.org = subject.org AND transition.subject = subject.subject
                        AND transition.at > asked.from_at
@@ -139,15 +149,18 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         if holes and row.again_after_s is not None:
             ended = holes.get(row.shard, ())
             counts = down_from(row.since_at, row.fired_at, round(row.again_after_s * 1000), ended)
-        member = Member(row.subject, row.condition, row.name)
-        spells[row.org, row.integration].append(Spell(member, row.since, down_from=counts))
+        spells[row.org, row.integration].append(_spell(row, row.since, counts_from=counts))
     for row in await connection.execute(_FAILED, asked):
-        began = max(to_ms(parse_time(row.since)), row.judged_from or 0)
-        spells[row.org, row.integration].append(Spell(Member(row.subject, row.condition, row.name), began, row.until))
+        spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), row.until))
     for row in await connection.execute(_SINGLES, asked):
         member = Member(row.subject, row.condition, row.name)
         singles[row.org, row.integration].append(Single(member, row.opened_at))
     return {place: Around(tuple(spells[place]), tuple(singles[place])) for place in since}
+
+
+def _spell(row: Row[Any], since: int, until: int | None = None, counts_from: int = 0) -> Spell:
+    fresh = None if row.judged_from is None else Fresh(row.judged_from, row.model, row.interval_s)
+    return Spell(Member(row.subject, row.condition, row.name), since, until, fresh, counts_from)
 
 
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:

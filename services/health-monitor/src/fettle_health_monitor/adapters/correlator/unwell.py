@@ -26,13 +26,13 @@ _STOOD = """
 """
 
 _UNWELL = text(f"""
-    SELECT subject.subject, stood.condition, shard, integration, model, interval_s, well.at IS NOT NULL AS well_since
+    SELECT subject.subject, stood.condition, shard, integration, model, interval_s
     FROM subject
     JOIN (SELECT CAST(:org AS text) AS org, CAST(:integration AS text) AS integration, CAST(:at AS bigint) AS at)
          AS asked USING (org, integration)
     {_STOOD}
     LEFT JOIN LATERAL (
-        SELECT at, from_state FROM transition
+        SELECT from_state FROM transition
         WHERE transition.org = subject.org AND transition.subject = subject.subject AND transition.at > asked.at
           AND to_state = 'healthy' AND subject.changed_at > asked.at
         ORDER BY at, position LIMIT 1
@@ -82,7 +82,7 @@ _ABOUT_TO_JOIN = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Unwell:
-    """A device that was not well, and what its rules follow from. `well_since`: it has been well since."""
+    """A device that was not well, and what its rules follow from."""
 
     subject: str
     condition: str
@@ -90,7 +90,6 @@ class Unwell:
     integration: str | None
     model: str | None
     interval_s: int | None
-    well_since: bool
 
 
 async def without_a_ticket(connection: AsyncConnection, org: str, integration: str, at: int) -> list[Unwell]:
@@ -105,14 +104,13 @@ async def without_a_ticket(connection: AsyncConnection, org: str, integration: s
             row.integration,
             row.model,
             None if row.interval_s is None else int(row.interval_s),
-            row.well_since,
         )
         for row in rows
     ]
 
 
 async def judge_from(connection: AsyncConnection, org: str, since: Mapping[str, int]) -> None:
-    """What is wrong with these devices counts as having begun at these instants, until they are well."""
+    """These devices have a fresh timeout from these instants on; what is wrong with them counts as begun at its end."""
     values = {"org": org, "subjects": list(since), "at": list(since.values())}
     await connection.execute(_JUDGE_FROM, values)
 

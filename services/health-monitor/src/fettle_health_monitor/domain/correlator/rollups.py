@@ -40,14 +40,24 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh:
+    """A device has a fresh timeout from this instant on; which one, its policy says."""
+
+    since: int
+    model: str | None = None
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Spell:
     """A device was not well from `since` on, until `until` (None: it still is not). Broker milliseconds; `since` is
-    when its reading turned, or when it was to be judged afresh if that was later. For windows it counts from
-    `down_from` on where that is later: it was pending in a hole of the log."""
+    when its reading turned, or when its `fresh` timeout ended if that was later. For windows it counts from `down_from`
+    on where that is later: it was pending in a hole of the log."""
 
     member: Member
     since: int
     until: int | None = None
+    fresh: Fresh | None = None
     down_from: int = 0
 
     def lasts_at(self, at: int) -> bool:

@@ -1,0 +1,183 @@
+"""How tickets that devices share end, and what becomes of those who still fail."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_contracts.transitions import HealthState
+from fettle_health_monitor.adapters.correlator import (
+    books,
+    everybody,
+    policies,
+    progress,
+    rollups,
+    unwell,
+    verdicts,
+    watches,
+)
+from fettle_health_monitor.adapters.correlator.live import Failing, Key
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.outcomes import (
+    AlreadyOpen,
+    CalledOff,
+    Opened,
+    Outcome,
+    Reopened,
+)
+from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named, is_integration
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+
+class ListEnds:
+    """`partition_of` says by which partition of `health.judgements` an org's come."""
+
+    def __init__(self, partition_of: Mapping[str, int]) -> None:
+        self._partition_of = partition_of
+
+    @staticmethod
+    async def end_watches(connection: AsyncConnection, key: Key) -> None:
+        """The ticket about many devices is over, and its list with it."""
+        for kind in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):
+            await watches.end(connection, kind, {key}, of_many=True)
+
+    async def watch_few(self, connection: AsyncConnection, lists: Mapping[Key, Verdict]) -> None:
+        begun = []
+        for (org, subject), verdict in lists.items():
+            clock = await self._clock(connection, org, verdict.evidence.get("partition"), verdict.at)
+            versions = {} if clock is None else await policies.of_shards(connection, org, {clock.shard})
+            if clock is not None and versions:
+                rules = versions[clock.shard].rules_for(subject, integration_named(subject), None)
+                lasting_ms = rules.resolve_debounce_s * 1000
+                begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, lasting_ms))
+        if begun:
+            await watches.begin(connection, begun, self._partition_of)
+
+    async def end_lists(self, connection: AsyncConnection, ended: Iterable[tuple[Verdict, Outcome]]) -> list[Verdict]:
+        """What follows where a shared ticket has come to its end, or is back. Answers with the verdicts about those who
+        are left over from one about many devices, and with those that have waited."""
+        left_over: list[Verdict] = []
+        decided: dict[Key, int] = {}
+        for verdict, outcome in ended:
+            if not is_integration(verdict.subject):
+                continue
+            key = (verdict.org, verdict.subject)
+            match verdict.cause, outcome:
+                case ((Cause.RECOVERED | Cause.FORGOTTEN), _):
+                    await rollups.dissolve(connection, *key, of_many=False)
+                    await self._judge_afresh(connection, verdict)
+                case Cause.FEW_LEFT, CalledOff():
+                    await self.watch_few(connection, {key: verdict})
+                    continue
+                case Cause.FEW_LEFT, _:
+                    left_over += await self._left_over(connection, verdict)
+                case _, (Opened() | Reopened()):
+                    pass
+                case Cause.STILL_UNHEALTHY, AlreadyOpen():
+                    pass
+                case Cause.STILL_UNHEALTHY, _:
+                    left_over += await self._left_over(connection, verdict)
+                case _:
+                    continue
+            decided[key] = verdict.at
+        if left_over:
+            await books.enter(connection, left_over)
+        return left_over + (await verdicts.let_go(connection, decided) if decided else [])
+
+    async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
+        """Who has just been heard again gets a ticket if it fails again before it is healthy, the others get theirs
+        now. Those left over from a ticket of the integration's own count as if they had failed just now."""
+        of_many = verdict.condition == MANY
+        if of_many:
+            await self.end_watches(connection, (verdict.org, verdict.subject))
+        left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=of_many)
+        now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at - 1)
+        if not of_many:
+            await self._count_as_failed_just_now(connection, verdict, now)
+        heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
+        if heard_again:
+            clocks = await self._clocks(connection, verdict.org, verdict.at)
+            begun = [
+                _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clocks[one.shard], 0)
+                for one in heard_again
+                if one.shard in clocks
+            ]
+            await watches.begin(connection, begun, self._partition_of)
+        return [_left(verdict, one) for one in now if one.state != HealthState.PENDING_RESOLVE]
+
+    async def _count_as_failed_just_now(
+        self, connection: AsyncConnection, verdict: Verdict, left: Sequence[Failing]
+    ) -> None:
+        """As if a fresh timeout ended at the verdict's instant."""
+        versions = await policies.of_shards(connection, verdict.org, {one.shard for one in left})
+        known = await everybody.known(connection, verdict.org, {one.subject for one in left})
+        since = dict[str, int]()
+        for one in left:
+            if one.shard in versions and one.subject in known:
+                profile = everybody.profiled(known[one.subject])
+                rules = versions[one.shard].rules_for(one.subject, profile.integration, profile.model)
+                since[one.subject] = verdict.at - rules.timeout_for(profile.interval_s) * 1000
+        await unwell.judge_from(connection, verdict.org, since)
+
+    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
+        integration = integration_named(verdict.subject)
+        found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at)
+        if not found:
+            return
+        clocks = await self._clocks(connection, verdict.org, verdict.at)
+        versions = await policies.of_shards(connection, verdict.org, clocks)
+        begun, since = [], dict[str, int]()
+        for one in found:
+            if one.shard in versions:
+                rules = versions[one.shard].rules_for(one.subject, one.integration, one.model)
+                timeout_s = rules.timeout_for(one.interval_s)
+                since[one.subject] = verdict.at
+                lasting_ms = 1000 * (timeout_s + rules.open_debounce_s)
+                clock = clocks[one.shard]
+                begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_ms))
+        await unwell.judge_from(connection, verdict.org, since)
+        if begun:
+            await watches.begin(connection, begun, self._partition_of)
+
+    async def _clock(self, connection: AsyncConnection, org: str, shard: int | None, at: int) -> ShardClock | None:
+        """The clock of a shard at this instant; that of the first one where none is named."""
+        clocks = await self._clocks(connection, org, at)
+        return clocks.get(min(clocks, default=-1) if shard not in clocks else shard)
+
+    async def _clocks(self, connection: AsyncConnection, org: str, at: int) -> dict[int, ShardClock]:
+        """The shards' clocks as they were at this instant, so that nothing depends on when it is decided."""
+        shown = await progress.clocks(connection, self._partition_of[org])
+        return {shard: clock.back_at(at) for shard, clock in shown.items()}
+
+
+def _left(verdict: Verdict, one: Failing) -> Verdict:
+    return Verdict(
+        id=uuid5(verdict.id, f"{Cause.LEFT_OVER}/{one.subject}"),
+        cause=Cause.LEFT_OVER,
+        org=verdict.org,
+        subject=one.subject,
+        condition=one.condition,
+        at=verdict.at,
+        since=one.since,
+        policy_version=verdict.policy_version,
+        flap_count=one.flap_count,
+        evidence={**one.evidence, "left_over_from": verdict.condition},
+        named=one.named,
+    )
+
+
+def _begun(
+    kind: WatchKind, verdict: Verdict, subject: str, condition: str, clock: ShardClock, lasting_ms: int
+) -> Watch:
+    """A watch that follows from this verdict, from its instant on."""
+    return Watch.begin(
+        kind,
+        cause=verdict.id,
+        org=verdict.org,
+        subject=subject,
+        condition=condition,
+        shard=clock,
+        since_at=verdict.at,
+        lasting_ms=lasting_ms,
+    )
