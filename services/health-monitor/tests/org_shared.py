@@ -76,6 +76,7 @@ class Shared(Oracle):
         self.few: dict[str, int] = {}
         """Lists on which fewer are down than make many, and since when."""
         self.waiting: list[Waiting] = []
+        self.called: list[tuple[str, str]] = []
 
     @property
     def integrations(self) -> list[str]:
@@ -97,7 +98,13 @@ class Shared(Oracle):
     # Verdicts that call for tickets
 
     def _call(self, subject: str, condition: str) -> None:
-        self._decide(subject, condition)
+        self.called.append((subject, condition))
+
+    def _settle(self) -> None:
+        """What is called for is decided when it is known how everybody stands at the instant."""
+        super()._settle()
+        while self.called:
+            self._decide(*self.called.pop(0))
 
     def _decide(self, subject: str, condition: str, *, left_over: str | None = None, again: bool = False) -> None:
         key = f"{subject}:{condition}"
