@@ -10,7 +10,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import incidents, live, losses, transitions, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key, Known
-from fettle_health_monitor.correlator import losing
+from fettle_health_monitor.correlator import holding_back, losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
@@ -46,7 +46,7 @@ async def take_in(
         await _show(work, changes, partition_of, laid_over, reach)
         over.extend(_over(changes))
 
-    at_once, heard_again = await losing.hold_back(connection, news, reach)
+    at_once, heard_again = await holding_back.hold_back(connection, news, reach)
     if at_once:
         await show(at_once, news.partition_of)
     if heard_again:

@@ -10,7 +10,7 @@ from fettle_health_monitor.adapters.correlator import books, losses, policies, p
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.watches import RunOut
-from fettle_health_monitor.correlator import changes, losing, policy_effects, silencing
+from fettle_health_monitor.correlator import changes, holding_back, policy_effects, silencing
 from fettle_health_monitor.correlator.changes import Over
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
@@ -45,7 +45,7 @@ class Judgements:
         if not reach.fresh:
             return
         news = News.of(reach.fresh)
-        if doubted := await losing.in_doubt(connection, news, reach):
+        if doubted := await holding_back.in_doubt(connection, news, reach):
             reach = reach.waiting(doubted)
         concerned = set(news.partition_of)
         concerned |= await verdicts.orgs_with_ready(connection, reach.before)

@@ -1,4 +1,4 @@
-"""Lost heartbeats, around one batch: which orgs are taken in in order, and what the world is shown of them."""
+"""Lost heartbeats, around one batch: what has its turn is taken in in order, and what the world is shown of it."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.health_policy import HealthPolicy, Override
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import (
     books,
@@ -25,31 +24,24 @@ from fettle_health_monitor.adapters.correlator import (
 )
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.losses import Held
-from fettle_health_monitor.correlator.news import News
+from fettle_health_monitor.correlator.holding_back import may_lose_some, rules_of, window_of
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
-from fettle_health_monitor.domain.correlator.clocks import Horizon, ShardClock
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, retimed, switched_off
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
     ALL_TOLD,
-    BEHIND_AT_LEAST,
-    COUNTED_AT_LEAST,
     LOST,
-    NEARLY_TOLD,
     Census,
     Loss,
     Standing,
-    by_silence,
     hushes,
     integration_behind,
     is_old,
-    may_lose,
-    silent_from,
     would_fire_by_silence,
 )
-from fettle_health_monitor.domain.correlator.marks import NOTHING, mark_of
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.unseen import Seeing
 from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules
@@ -63,112 +55,6 @@ log = structlog.get_logger(__name__)
 Record: TypeAlias = Callable[[Sequence[Change], Mapping[str, int], Collection[str]], Awaitable[None]]
 """Takes in changes as they are to be shown; by org the partition that they came by, and the ids of those that no shard
 has said."""
-
-
-async def in_doubt(connection: AsyncConnection, news: News, reach: Reach) -> set[int]:
-    """The partitions in which somebody fires while a shard is behind by more than an open debounce, and all of the org
-    may be silent, for all that is known of that shard. To open tickets then would be to take lost heartbeats for
-    devices that fail: they wait for it."""
-    doubted = set()
-    for partition, horizon in reach.horizons.items():
-        if horizon.late and await _is_doubted(connection, news, partition, horizon):
-            doubted.add(partition)
-    return doubted
-
-
-async def _is_doubted(connection: AsyncConnection, news: News, partition: int, horizon: Horizon) -> bool:
-    about = await losses.held_between(connection, partition, horizon.slowest, horizon.before)
-    for change in news.changes:
-        if would_fire_by_silence(change) and news.partition_of[change.org] == partition:
-            last, moving = about.get(change.org, (0, set()))
-            moving.add(change.subject)
-            about[change.org] = (max(change.at, last), moving)
-    versions = await policies.newest(connection, set(about)) if about else {}
-    for org, version in sorted(versions.items()):
-        last, moving = about[org]
-        open_debounce_ms = 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
-        if last - open_debounce_ms >= horizon.slowest and await everybody.may_all_be_silent(
-            connection, org, horizon.late, moving, many=COUNTED_AT_LEAST
-        ):
-            return True
-    return False
-
-
-async def hold_back(
-    connection: AsyncConnection, news: News, reach: Reach
-) -> tuple[Sequence[Change], Sequence[HeardAgain]]:
-    """Keeps what must wait for its turn: another policy, and all about an org whose heartbeats are lost, or may be.
-    Answers with what can be taken in at once: changes, and after them who was heard since."""
-    said: defaultdict[str, list[Held]] = defaultdict(list)
-    told: list[Held] = [*news.changes, *news.heard_again, *news.in_force]
-    for each in told:
-        said[each.org].append(each)
-    if not said:
-        return [], []
-    silent = {
-        org: [silent_from(each) for each in of if isinstance(each, Change) and by_silence(each)]
-        for org, of in said.items()
-    }
-    waiting = await losses.in_order(connection, {org: min(of, default=None) for org, of in silent.items()})
-    waiting |= {each.org for each in news.in_force}
-    versions = await policies.foremost(connection, said.keys() - waiting)
-    for org, version in sorted(versions.items()):
-        events = [each for each in said[org] if not isinstance(each, InForce)]
-        if await _must_wait(connection, version, events, reach.before.get(news.partition_of[org], 0)):
-            waiting.add(org)
-    held = [each for org in waiting for each in said[org]]
-    if held:
-        await losses.hold(connection, held, news.partition_of)
-    at_once = [change for change in news.changes if change.org not in waiting]
-    changed = {(change.org, change.subject): mark_of(change) for change in at_once}
-    heard = [each for each in news.heard_again if each.org not in waiting]
-    return at_once, [each for each in heard if mark_of(each) > changed.get((each.org, each.subject), NOTHING)]
-
-
-def _silent_from(said: Sequence[Held]) -> int | None:
-    """The earliest instant from which a silence counts that is told of here."""
-    told = (silent_from(each) for each in said if isinstance(each, Change) and by_silence(each))
-    return min(told, default=None)
-
-
-async def _must_wait(
-    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], before: int
-) -> bool:
-    """Whether heartbeats may be lost by the time that this happened. Where a shard is behind by an open debounce (all
-    have judged up to `before`), nobody knows who has fallen silent there, and they are lost at the earliest when
-    somebody fires who has been pending for so long. One that is behind by less has little to tell."""
-    changes = [each for each in said if isinstance(each, Change)]
-    fires = any(would_fire_by_silence(change) for change in changes)
-    last = max(each.at for each in said)
-    if last < before:
-        return fires and await _may_lose(connection, version, said, ALL_TOLD)
-    would_fire = last - 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
-    pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
-    if not (fires or pending or await everybody.are_pending(connection, version.org, would_fire)):
-        return False
-    if would_fire < before:
-        return await _may_lose(connection, version, said, NEARLY_TOLD)
-    return await everybody.are_so_many(connection, version.org, COUNTED_AT_LEAST)
-
-
-async def _may_lose(
-    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], times: int
-) -> bool:
-    """A cheap look at whether heartbeats of the org can be lost while this is taken in."""
-    org = version.org
-    down = await everybody.down(connection, org) + len(said)
-    if down < COUNTED_AT_LEAST:
-        return False
-    window_ms = _window_ms(version)
-    first, last = min(each.at for each in said), max(each.at for each in said)
-    silenced = await unless_unreadable(connection, lambda: everybody.silenced(connection, org, after=first, until=last))
-    not_counted = (silenced or 0) + len(version.policy.overrides) + len(said)
-    enough = down // times + 1 + not_counted
-    found = await everybody.well(connection, org, before=first - window_ms, enough=enough)
-    well = sum(number for one, number in found if _rules(version, one).timeout_ms <= window_ms)
-    if not may_lose(down, well - not_counted, times):
-        return False
-    return await everybody.behind(connection, org, {each.subject for each in said}) >= BEHIND_AT_LEAST
 
 
 async def take_in_order(
@@ -257,14 +143,14 @@ class _Org:
         for one, row in await losses.timed(self._connection, self._org, said.shard):
             if row.until is None:
                 continue
-            now = _rules(version, one)
+            now = rules_of(version, one)
             if not version.policy.enabled:
                 timers[row.subject] = switched_off(row.until, clock)
             elif was_off:
                 lasting_ms = now.again(pending=row.is_pending, silent=row.is_silent)
                 timers[row.subject] = Until.after(clock, lasting_ms)
             else:
-                timers[row.subject] = retimed(row.until, _rules(before, one), now, clock, pending=row.is_pending)
+                timers[row.subject] = retimed(row.until, rules_of(before, one), now, clock, pending=row.is_pending)
         if timers:
             await losses.give_timers(self._connection, self._org, timers)
 
@@ -290,9 +176,9 @@ class _Org:
         if not candidates:
             return None
         version = self._version_of(candidates[0].shard)
-        if not await _may_lose(self._connection, version, changes, ALL_TOLD):
+        if not await may_lose_some(self._connection, version, changes, ALL_TOLD):
             return None
-        window_ms = _window_ms(version)
+        window_ms = window_of(version)
         begins = candidates[0].at - window_ms
         holes = await progress.holes_ended(self._connection, begins - window_ms)
         subjects = {event.subject for event in events}
@@ -405,7 +291,7 @@ class _Org:
         return self._judging.get(shard, self._newest)
 
     def _rules(self, one: Profiled) -> Rules:
-        return _rules(self._version_of(one.shard), one)
+        return rules_of(self._version_of(one.shard), one)
 
     def _clock_at(self, shard: int, at: int) -> ShardClock:
         """A shard's clock as it was at an instant; while its org is switched off, of no generation that runs."""
@@ -419,19 +305,3 @@ class _Org:
 def _is_made_by(event: Change | HeardAgain, put: InForce) -> bool:
     """Whether its shard said this at the record that brought the policy."""
     return event.shard == put.shard and event.place[0] == put.place[0]
-
-
-def _rules(version: PolicyVersion, one: Profiled) -> Rules:
-    rules = version.rules_for(one.subject or ALL_HEARTBEATS, one.integration, one.model)
-    integration = integration_behind(one.subject, one.integration)
-    return Rules(rules.timeout_for(one.interval_s) * 1000, rules.open_debounce_s * 1000, integration, version.version)
-
-
-def _all_rules(version: PolicyVersion) -> Sequence[HealthPolicy | Override]:
-    """The org's own, and what overrides them."""
-    overrides = [override for override in version.policy.overrides if "open_debounce_s" in override.fields]
-    return [version.policy, *overrides]
-
-
-def _window_ms(version: PolicyVersion) -> int:
-    return version.rules_for(ALL_HEARTBEATS, None, None).rollup_window_s * 1000
