@@ -27,9 +27,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=Fal
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a change rests on. `offset` is the record at which it was decided, `deadline` the instant at which silence
-    became too long (null when a heartbeat said so), `status` what the last heartbeat said (null: never heard),
-    `debounce_s` the time that counted: a debounce, the flap window on the way into flapping, the stable window out of
-    it."""
+    became too long (null when a heartbeat said so), `status` the reading that the change is about: `silent`, or what
+    the last heartbeat said (null: registered, and neither heard nor silent yet), `debounce_s` the time that counted: a
+    debounce, the flap window on the way into flapping, the stable window out of it."""
 
     last_heard: int | None
     deadline: int | None
@@ -106,8 +106,9 @@ class InForce(Judged, frozen=True, kw_only=True, tag="in_force"):
 
 
 class Clock(Judged, frozen=True, kw_only=True, tag="clock"):
-    """All of the shard's log up to `offset` has been judged. `at` is the broker time of that record, `clock` the time
-    that the shard has observed, `address` where its owner answers (`GET /internal/subjects/…`)."""
+    """All of the shard's log up to `offset` has been judged. `at` is the latest broker time seen up to that record (it
+    never steps back), `clock` the milliseconds that the shard has observed, `address` where its owner answers
+    (`GET /internal/subjects/…`)."""
 
     at: int
     clock: int

@@ -21,7 +21,7 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class ShardClock:
-    """What is known of one shard. `at` is the broker time of the last record it judged, `clock` the milliseconds of log
+    """What is known of one shard. `at` is the latest broker time that it has judged, `clock` the milliseconds of log
     that it has observed in this `generation`; timers run on `clock`, verdicts are ordered by `at`. `holes` are those
     behind it, in their order, as far as they matter to who asks."""
 

@@ -77,7 +77,9 @@ class Announcement:
 class Shard:
     """The judge of one partition. `generation` numbers the logs that this partition has had.
 
-    Not to be used from two threads. `watch`, `newcomers` and `number` are open to the checkpoint, which restores them.
+    Not to be used from two threads. `number` is that of the highest control record read, `place` where the last record
+    stands that was folded (None: none yet). These, `watch` and `newcomers` are open to the checkpoint, which restores
+    them.
     """
 
     def __init__(self, partition: int, partitions: int, generation: int) -> None:

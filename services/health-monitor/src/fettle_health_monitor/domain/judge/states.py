@@ -2,8 +2,9 @@
 
 Two kinds of events move a subject. Its *reading* turns: a heartbeat says something else, or the silence has become too
 long. Or the reading has stayed what it is for a whole *debounce*. The two tables below are all there is, but for
-flapping: who does either too often within the flap window flaps instead of going where the tables say, until its
-reading has stayed what it is for the whole stable window.
+flapping: a subject whose reading turns, or which is confirmed by a debounce, too often within the flap window flaps
+instead of going where the tables say, until its reading has stayed what it is for the whole stable window. How often is
+counted in `flaps.py`; `watch.py` goes by all of this.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,11 @@ from types import MappingProxyType
 
 
 class State(IntEnum):
-    """Stored as one byte a subject; the value of a published state is never given to another."""
+    """The states of a subject that one shard can tell. Stored as one byte a subject; the value of a published state is
+    never given to another.
+
+    The sixth that the world sees, `unknown`, is not among them: that everybody is silent is a fact about an org, and no
+    shard sees an org. The correlator lays it over these (`domain/correlator/unseen.py`, decision 46)."""
 
     HEALTHY = 0
     PENDING_OPEN = 1

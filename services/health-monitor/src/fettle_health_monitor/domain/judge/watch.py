@@ -290,7 +290,7 @@ class Watch:
         condition = _CONDITIONS[subjects.condition[row]]
         reading, reported = _READINGS[subjects.reading[row]], _READINGS[subjects.reported[row]]
         if reading == Reading.SILENT and self._means(row, Reading.SILENT) != condition:
-            reading = reported
+            reading = reported  # until a changed condition counts, all that is said of the subject is of the old one
         heard_at = subjects.heard_at[row] or None
         silent = reading == Reading.SILENT
         by_silence = silent and (reported == Reading.OK or reason is Reason.CONDITION_CHANGED)
