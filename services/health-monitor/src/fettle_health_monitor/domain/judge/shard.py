@@ -19,6 +19,7 @@ from fettle_health_monitor.domain.judge.heartbeats import check_integration, gis
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.outcome import Ignored, Outcome
 from fettle_health_monitor.domain.judge.policies import Profile
+from fettle_health_monitor.domain.judge.profiles import learn
 from fettle_health_monitor.domain.judge.refusals import Refusal, Refused
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.states import Reason
@@ -172,7 +173,7 @@ class Shard:
             self._outcome.ignored[Ignored.SWITCHED_OFF] += 1
             return
         said, reading = read(record.value, self.watch.subjects.keys[row])
-        if statements.learn(self.watch, row, said):
+        if learn(self.watch, row, said):
             self.watch.say_profile(row, said)
         self.watch.heard(row, reading, hash(record.value), hash(said))
 

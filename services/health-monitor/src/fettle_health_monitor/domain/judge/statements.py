@@ -1,16 +1,15 @@
-"""What control records change: policies, registrations, removals."""
+"""What control records change: policies and registrations (a removal: `shard.py`). For heartbeats: `profiles.py`."""
 
 from fettle_health_monitor.domain.control import Policy, Register
-from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
+from fettle_health_monitor.domain.judge.profiles import assign
 from fettle_health_monitor.domain.judge.states import Reading, Reason
 from fettle_health_monitor.domain.judge.subjects import (
     FROM_REGISTRY_INTEGRATION,
     FROM_REGISTRY_INTERVAL,
     FROM_REGISTRY_MODEL,
     REGISTERED,
-    checksum,
 )
 from fettle_health_monitor.domain.judge.watch import Watch
 
@@ -72,37 +71,6 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
     profile = Profile(
         org, said.integration or known.integration, said.model or known.model, said.interval_s or known.interval_s
     )
-    _assign(watch, policy, row, profile)
+    assign(watch, policy, row, profile)
     if newcomer:
         watch.appear(row, Reading.OK, Reason.REGISTERED)
-
-
-def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
-    """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
-    of it is new. Raises `Refused` for an integration that cannot be one."""
-    subjects = watch.subjects
-    given = subjects.registry[row]
-    known = subjects.profiles.values[subjects.profile[row]]
-    integration, model, interval_s = said.integration, said.model, said.interval_s
-    profile = known
-    if integration and integration != known.integration and not given & FROM_REGISTRY_INTEGRATION:
-        check_integration(integration)
-        profile = profile._replace(integration=integration)
-    if model and model != known.model and not given & FROM_REGISTRY_MODEL:
-        profile = profile._replace(model=model)
-    if interval_s and interval_s != known.interval_s and not given & FROM_REGISTRY_INTERVAL:
-        profile = profile._replace(interval_s=interval_s)
-    name = checksum(said.name) if said.name else subjects.name[row]
-    space = checksum(said.space) if said.space else subjects.space[row]
-    if profile is known and name == subjects.name[row] and space == subjects.space[row]:
-        return False
-    subjects.name[row], subjects.space[row] = name, space
-    if profile is not known:
-        _assign(watch, watch.policies[profile.org], row, profile)
-    return True
-
-
-def _assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
-    watch.subjects.set_profile(row, profile)
-    watch.retime(row, policy.timing(profile, watch.subject_of(row)))
-    watch.timers.queue(row, watch.due_at(row))

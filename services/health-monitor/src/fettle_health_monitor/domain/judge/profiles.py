@@ -1,0 +1,43 @@
+"""What heartbeats say about their subjects, where the registry does not say it."""
+
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration
+from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
+from fettle_health_monitor.domain.judge.subjects import (
+    FROM_REGISTRY_INTEGRATION,
+    FROM_REGISTRY_INTERVAL,
+    FROM_REGISTRY_MODEL,
+    checksum,
+)
+from fettle_health_monitor.domain.judge.watch import Watch
+
+
+def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
+    """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
+    of it is new. Raises `Refused` for an integration that cannot be one."""
+    subjects = watch.subjects
+    given = subjects.registry[row]
+    known = subjects.profiles.values[subjects.profile[row]]
+    integration, model, interval_s = said.integration, said.model, said.interval_s
+    profile = known
+    if integration and integration != known.integration and not given & FROM_REGISTRY_INTEGRATION:
+        check_integration(integration)
+        profile = profile._replace(integration=integration)
+    if model and model != known.model and not given & FROM_REGISTRY_MODEL:
+        profile = profile._replace(model=model)
+    if interval_s and interval_s != known.interval_s and not given & FROM_REGISTRY_INTERVAL:
+        profile = profile._replace(interval_s=interval_s)
+    name = checksum(said.name) if said.name else subjects.name[row]
+    space = checksum(said.space) if said.space else subjects.space[row]
+    if profile is known and name == subjects.name[row] and space == subjects.space[row]:
+        return False
+    subjects.name[row], subjects.space[row] = name, space
+    if profile is not known:
+        assign(watch, watch.policies[profile.org], row, profile)
+    return True
+
+
+def assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
+    """The subject has this profile from now on, and the timing that the policy gives it for that."""
+    watch.subjects.set_profile(row, profile)
+    watch.retime(row, policy.timing(profile, watch.subject_of(row)))
+    watch.timers.queue(row, watch.due_at(row))
