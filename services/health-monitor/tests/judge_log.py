@@ -20,7 +20,7 @@ from fettle_health_monitor.domain.control import (
     kind,
     shard_key,
 )
-from fettle_health_monitor.domain.judge.outcome import Outcome
+from fettle_health_monitor.domain.judge.folded import Folded
 from fettle_health_monitor.domain.judge.refusals import Refused
 from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Numbered, Shard
 from fettle_health_monitor.domain.judgements import Change, Judgement
@@ -130,13 +130,13 @@ class Judged:
     def __init__(self, shard: Shard | None = None) -> None:
         self.shard = shard or Shard(0, 1, 1)
         self.judgements: list[Judgement] = []
-        self.outcome = Outcome()
+        self.folded = Folded()
 
     def fold(self, log: Log, upto: int | None = None) -> "Judged":
         """Fold what the shard has not seen yet, up to an offset."""
         seen = -1 if self.shard.place is None else self.shard.place.offset
-        self.outcome = self.shard.fold(log.records[seen + 1 : upto], read_control)
-        self.judgements += self.outcome.judgements
+        self.folded = self.shard.fold(log.records[seen + 1 : upto], read_control)
+        self.judgements += self.folded.judgements
         return self
 
     @property

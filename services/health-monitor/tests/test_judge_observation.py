@@ -3,7 +3,7 @@
 import pytest
 from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
 
-from fettle_health_monitor.domain.judge.outcome import Ignored
+from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.domain.judgements import Hello, Unobserved
 
@@ -97,7 +97,7 @@ def test_before_its_own_hello_a_shard_heeds_nothing() -> None:
     judged = announced_shard().fold(log)
 
     assert judged.judgements == []
-    assert judged.outcome.ignored == {Ignored.CONTROL_REPEATED: 1, Ignored.BEFORE_HELLO: 1}
+    assert judged.folded.ignored == {Ignored.CONTROL_REPEATED: 1, Ignored.BEFORE_HELLO: 1}
     assert judged.shard.announcement is not None
 
 
@@ -108,7 +108,7 @@ def test_what_is_heard_of_orgs_that_are_never_announced_is_let_go() -> None:
     judged = announced_shard().fold(log)
 
     assert judged.steps("device/x") == []
-    assert judged.outcome.ignored == {Ignored.UNKNOWN_ORG: 2}
+    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 2}
 
 
 @pytest.mark.rule("HM-24")
@@ -141,7 +141,7 @@ def test_control_records_count_once_and_in_their_order() -> None:
 
     judged = judge(log)
 
-    assert judged.outcome.ignored == {Ignored.CONTROL_REPEATED: 2}
+    assert judged.folded.ignored == {Ignored.CONTROL_REPEATED: 2}
     assert judged.changes[-1].policy_version == 1
     assert judged.steps()[-1] == (10.0, "healthy", "pending_open", "silent")
 

@@ -11,7 +11,7 @@ from fettle_contracts.health_policy import HealthPolicy, effective
 from fettle_contracts.health_policy import Override as ContractOverride
 from fettle_contracts.identity import SubjectRef
 from fettle_health_monitor.domain.control import Match, Override
-from fettle_health_monitor.domain.judge.outcome import Ignored
+from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
 from fettle_health_monitor.domain.judgements import HeardAgain, InForce, Unwatched
 from fettle_health_monitor.domain.judgements import Profile as ProfileTold
@@ -114,7 +114,7 @@ def test_an_org_that_is_switched_off_is_frozen_and_counts_from_switching_on() ->
     judged = judge(log)
 
     assert judged.steps()[-1] == (10.0, "healthy", "pending_open", "silent")
-    assert judged.outcome.ignored == {Ignored.SWITCHED_OFF: 1}
+    assert judged.folded.ignored == {Ignored.SWITCHED_OFF: 1}
     assert judged.fold(log.policy(**brisk).pulsed(125)).steps()[-1] == (
         120.0,
         "pending_open",
@@ -136,8 +136,8 @@ def test_a_reported_fault_has_its_whole_debounce_again_after_switching_on() -> N
 def test_heartbeats_of_an_unknown_org_are_counted_and_nothing_else() -> None:
     judged = judge(Log().beat("ghost/device/a").raw(b"ghost/device/b", b"{"))
 
-    assert (judged.judgements, judged.outcome.refusals) == ([], [])
-    assert judged.outcome.ignored == {Ignored.UNKNOWN_ORG: 2}
+    assert (judged.judgements, judged.folded.refusals) == ([], [])
+    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 2}
 
 
 @pytest.mark.rule("HM-18")
@@ -201,7 +201,7 @@ def test_newcomers_that_are_not_watched_are_listed_once(fields: dict[str, Any], 
     assert judged.steps() == []
     listed = [one for one in judged.judgements if isinstance(one, Unwatched)]
     assert [(one.subject, one.reason) for one in listed] == [("device/t17", why)]
-    assert judged.outcome.ignored == {Ignored(why): 2}
+    assert judged.folded.ignored == {Ignored(why): 2}
     assert judged.fold(log.policy().beat()).steps()[0][2] == "healthy"
 
 

@@ -55,20 +55,20 @@ def test_a_bad_record_is_refused_and_is_no_sign_of_life(key: str, value: bytes, 
     log = Log().policy(timeout_s=10).beat(DEVICE).beat(GATEWAY).pulsed(5).raw(key.encode(), value)
     judged = judge(log)
 
-    assert [refusal.code for refusal in judged.outcome.refusals] == [code]
+    assert [refusal.code for refusal in judged.folded.refusals] == [code]
     assert judged.fold(log.pulsed(11)).steps()[-1] == (10.0, "healthy", "pending_open", "silent")
 
 
 @pytest.mark.rule("HM-30")
 def test_an_interval_whose_hash_is_that_of_a_good_one_is_refused_all_the_same() -> None:
     log = Log().policy().beat(interval_s=30).beat(interval_s=30, seq=1).beat(interval_s=30 * 2**61)
-    assert [refusal.code for refusal in judge(log).outcome.refusals] == ["interval_out_of_range"]
+    assert [refusal.code for refusal in judge(log).folded.refusals] == ["interval_out_of_range"]
 
 
 @pytest.mark.rule("HM-32")
 @pytest.mark.parametrize("key", [None, b"", b"\xff\xfe/device/a", b"acme/device/a\x00b"])
 def test_a_key_that_is_no_text_is_refused(key: bytes | None) -> None:
-    assert judge(Log().policy().raw(key, b"")).outcome.refusals[0].code == "key_invalid"
+    assert judge(Log().policy().raw(key, b"")).folded.refusals[0].code == "key_invalid"
 
 
 @pytest.mark.rule("HM-30")
@@ -78,7 +78,7 @@ def test_a_key_that_is_no_text_is_refused(key: bytes | None) -> None:
 def test_all_fields_are_optional_and_a_senders_own_notes_are_its_own(value: bytes | None) -> None:
     judged = judge(Log().policy().raw(DEVICE.encode(), value))
 
-    assert judged.outcome.refusals == []
+    assert judged.folded.refusals == []
     assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
 
 
@@ -88,9 +88,9 @@ def test_a_key_of_another_partition_is_refused_and_never_watched() -> None:
 
     of_two = Judged(Shard(0, 2, 1)).fold(log)
 
-    refused = {log.records[refusal.offset].key for refusal in of_two.outcome.refusals}
+    refused = {log.records[refusal.offset].key for refusal in of_two.folded.refusals}
     watched = {f"acme/{change.subject}".encode() for change in of_two.changes}
-    assert {refusal.code for refusal in of_two.outcome.refusals} == {"wrong_partition"}
+    assert {refusal.code for refusal in of_two.folded.refusals} == {"wrong_partition"}
     assert refused
     assert watched
     assert refused.isdisjoint(watched)
@@ -151,7 +151,7 @@ def test_a_forged_control_record_moves_time_and_nothing_else() -> None:
     log = Log().policy(timeout_s=10).beat().pulsed(5).raw(DEVICE.encode(), b"", [(CONTROL_HEADER, b"forged")])
     judged = judge(log)
 
-    assert [(refusal.org, refusal.code) for refusal in judged.outcome.refusals] == [("acme", "control_forged")]
+    assert [(refusal.org, refusal.code) for refusal in judged.folded.refusals] == [("acme", "control_forged")]
     assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
 
 

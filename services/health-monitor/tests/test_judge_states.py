@@ -192,5 +192,5 @@ def test_what_is_not_a_note_is_noticed_among_notes_that_change(said: dict[str, A
     for seq in range(5):
         log.beat(status="ok", name="One", seq=seq)
     judged = judge(log)
-    assert judged.fold(log.beat(status="ok", name="One", seq=5)).outcome.judgements == []
-    assert judged.fold(log.beat(**{"status": "ok", "name": "One", "seq": 6, **said})).outcome.judgements
+    assert judged.fold(log.beat(status="ok", name="One", seq=5)).folded.judgements == []
+    assert judged.fold(log.beat(**{"status": "ok", "name": "One", "seq": 6, **said})).folded.judgements

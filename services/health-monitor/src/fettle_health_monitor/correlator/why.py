@@ -257,9 +257,9 @@ def _looks_back_s(key: HeartbeatKey, known: _Known) -> int:
 
 def _replayed(case: Case, judged: Judged) -> Replayed:
     refused: dict[str, int] = {}
-    for refusal in judged.outcome.refusals:
+    for refusal in judged.folded.refusals:
         refused[refusal.code.value] = refused.get(refusal.code.value, 0) + 1
-    ignored = {why.value: count for why, count in judged.outcome.ignored.items() if count}
+    ignored = {why.value: count for why, count in judged.folded.ignored.items() if count}
     return Replayed(since=case.known.from_at, heartbeats=case.log.sent, refused=refused, ignored=ignored)
 
 

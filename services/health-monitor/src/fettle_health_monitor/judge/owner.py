@@ -173,25 +173,25 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         if not records:
             return
         try:
-            outcome = shard.fold(records, owned.read_control)
+            folded = shard.fold(records, owned.read_control)
         except Exception as bug:
             # Half of the batch has changed the shard and none of it was said: such a state must not be saved.
             self._shards.forget(owned.partition)
             await self._setting_aside.crashed(shard, records, bug)
             raise
-        self._journal.write(outcome.judgements)
+        self._journal.write(folded.judgements)
         owned.read_at = time.monotonic()
         self._failed_in_a_row = 0
-        if outcome.pulse is not None and outcome.pulse.owner == self._pulses.owner:
+        if folded.pulse is not None and folded.pulse.owner == self._pulses.owner:
             owned.pulse_read_at = owned.read_at
         self._pulses.reconsider()
         RECORDS.inc(len(records))
-        for why, count in outcome.ignored.items():
+        for why, count in folded.ignored.items():
             IGNORED.labels(why).inc(count)
-        if outcome.refusals:
-            for refusal in outcome.refusals:
+        if folded.refusals:
+            for refusal in folded.refusals:
                 REFUSED.labels(refusal.code).inc()
-            await self._dead_letters.bury(shard.partition, records, outcome.refusals)
+            await self._dead_letters.bury(shard.partition, records, folded.refusals)
 
     def _unread(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> Sequence[HeartbeatRecord]:
         """What of the records the shard has not read, if it is still in our hands. They were fetched some pauses ago:

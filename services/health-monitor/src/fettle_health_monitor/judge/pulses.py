@@ -57,7 +57,7 @@ class Pulses(Part):
         """The owned shards whose pulses have not come back for too long."""
         now = time.monotonic()
         return sorted(
-            partition for partition, owned in self._shards.owned.items() if now - max(owned.pulse_read_at, 0) > UNREAD_S
+            partition for partition, owned in self._shards.owned.items() if now - owned.pulse_read_at > UNREAD_S
         )
 
     def not_ready(self) -> str | None:

@@ -124,14 +124,14 @@ class Past:
         controls = _Skips(self._read_control)
         async for records in self.log.records(start.offset, end):
             try:
-                outcome = await asyncio.to_thread(shard.fold, without(records, left_out), controls)
+                folded = await asyncio.to_thread(shard.fold, without(records, left_out), controls)
             except Exception:
                 if (stumbled := shard.stumbled_over) is None or not await self._is_skipped_later(stumbled):
                     raise
                 raise _NamedLater(frozenset({stumbled})) from None
             if later := frozenset(offset for offset in controls.named if offset >= start.offset) - left_out:
                 raise _NamedLater(later)
-            said += filter(keep, outcome.judgements)
+            said += filter(keep, folded.judgements)
             tell((records[-1].offset + 1 - start.offset) / (end - start.offset))
         return shard, said
 

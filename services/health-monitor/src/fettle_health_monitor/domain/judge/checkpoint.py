@@ -11,8 +11,8 @@ import msgspec
 
 from fettle_health_monitor.domain.control import Policy
 from fettle_health_monitor.domain.judge.clock import ObservedClock
+from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.interned import Interned
-from fettle_health_monitor.domain.judge.outcome import Ignored
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place, Shard

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from fettle_health_monitor.domain.judge.outcome import Ignored
+from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.policies import OrgPolicy
 
 LISTED_MAX: Final = 1_000

@@ -15,9 +15,9 @@ from fettle_contracts.partitions import partition_for
 from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Skip, Statement
 from fettle_health_monitor.domain.judge import statements
 from fettle_health_monitor.domain.judge.clock import ObservedClock
+from fettle_health_monitor.domain.judge.folded import Folded, Ignored
 from fettle_health_monitor.domain.judge.heartbeats import check_integration, gist, read
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
-from fettle_health_monitor.domain.judge.outcome import Ignored, Outcome
 from fettle_health_monitor.domain.judge.policies import Profile
 from fettle_health_monitor.domain.judge.profiles import learn
 from fettle_health_monitor.domain.judge.refusals import Refusal, Refused
@@ -95,7 +95,7 @@ class Shard:
         """The record at which the fold has raised what it should never raise. The shard is then of no use any more."""
         self.announcement: Announcement | None = None
         self._held: dict[bytes, HeartbeatRecord] = {}
-        self._outcome = Outcome()
+        self._folded = Folded()
 
     @property
     def generation(self) -> int:
@@ -107,10 +107,11 @@ class Shard:
         self.watch.judging = False
         self.watch.subjects.look_again_at_all()
 
-    def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Outcome:
+    def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Folded:
         """Take in the next records of the log, in order. Whatever is known to change nothing costs one look-up here,
         and a parser's time where only what is never judged by has changed (`seq`, `at`)."""
-        outcome = self._outcome = Outcome(judgements=self.scribe.take())
+        self.scribe.take()  # what was said since the last fold, by who tries another policy, is not of these records
+        folded = self._folded = Folded()
         clock, subjects = self.watch.clock, self.watch.subjects
         row_of, same, alike = subjects.rows.get, subjects.same, subjects.alike
         silent_from, heard_at = subjects.silent_from, subjects.heard_at
@@ -136,8 +137,8 @@ class Shard:
             raise
         if records:
             self.place = place_of(records[-1])
-        outcome.judgements = self.scribe.take()
-        return outcome
+        folded.judgements = self.scribe.take()
+        return folded
 
     def _advance(self, record: HeartbeatRecord) -> None:
         """Time passes up to the record: what was due on the way happens first."""
@@ -155,13 +156,13 @@ class Shard:
             if control is not None:
                 self._obey(control)
             elif self.announcement is not None and not self.announcement.greeted:
-                self._outcome.ignored[Ignored.BEFORE_HELLO] += 1
+                self._folded.ignored[Ignored.BEFORE_HELLO] += 1
             else:
                 self._hear(record)
         except Refused as refused:
             org = _org_of(record.key)
             known = org if org in self.watch.policies else ""
-            self._outcome.refusals.append(Refusal(record.offset, known, refused.code, refused.message))
+            self._folded.refusals.append(Refusal(record.offset, known, refused.code, refused.message))
         self.watch.run_timers()
 
     def _hear(self, record: HeartbeatRecord) -> None:
@@ -170,7 +171,7 @@ class Shard:
             self._meet(record)
             return
         if not self.watch.subjects.timing[row]:
-            self._outcome.ignored[Ignored.SWITCHED_OFF] += 1
+            self._folded.ignored[Ignored.SWITCHED_OFF] += 1
             return
         said, reading = read(record.value, self.watch.subjects.keys[row])
         if learn(self.watch, row, said):
@@ -188,7 +189,7 @@ class Shard:
             self._hold(record)
             return
         if not policy.statement.enabled:
-            self._outcome.ignored[Ignored.SWITCHED_OFF] += 1
+            self._folded.ignored[Ignored.SWITCHED_OFF] += 1
             return
         belongs = partition_for(key.encode(), self.partitions)
         if belongs != self.partition:
@@ -203,7 +204,7 @@ class Shard:
         watch = self.watch
         at = watch.clock.at(watch.clock.now)
         if ignored is not None:
-            self._outcome.ignored[ignored] += 1
+            self._folded.ignored[ignored] += 1
             if self.newcomers.list(key.org, str(key), ignored):
                 self.scribe.unwatched(str(key), ignored, at)
             return
@@ -223,18 +224,18 @@ class Shard:
         if self.announcement is not None and len(self._held) < HELD_MAX and record.key is not None:
             self._held[record.key] = record
         else:
-            self._outcome.ignored[Ignored.UNKNOWN_ORG] += 1
+            self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
 
     def _obey(self, control: Numbered) -> None:
         statement = control.statement
         if isinstance(statement, Pulse):
-            self._outcome.pulse = statement
+            self._folded.pulse = statement
         elif isinstance(statement, Hello):
             self._greet(statement)
         elif isinstance(statement, Skip):
             return  # for whoever reads ahead: the record that it names stands before it
         elif control.number <= self.number:
-            self._outcome.ignored[Ignored.CONTROL_REPEATED] += 1
+            self._folded.ignored[Ignored.CONTROL_REPEATED] += 1
         else:
             self.number = control.number
             if self.announcement is None or self.announcement.greeted:
@@ -243,7 +244,7 @@ class Shard:
     def _greet(self, hello: Hello) -> None:
         waiting = self.announcement
         if waiting is None or waiting.greeted or waiting.nonce != hello.nonce:
-            self._outcome.ignored[Ignored.CONTROL_REPEATED] += 1
+            self._folded.ignored[Ignored.CONTROL_REPEATED] += 1
             return
         waiting.greeted = True
         self.scribe.hello(hello.nonce)
@@ -255,7 +256,7 @@ class Shard:
         elif isinstance(statement, Register):
             policy = self.watch.policies.get(_org_of(key.encode()))
             if policy is None:
-                self._outcome.ignored[Ignored.UNKNOWN_ORG] += 1
+                self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
             else:
                 statements.register(self.watch, self.newcomers, policy, key, statement)
         elif isinstance(statement, Forget):
@@ -264,7 +265,7 @@ class Shard:
                 self.newcomers.watched[_org_of(key.encode())] -= 1
                 self.watch.disappear(row)
         elif isinstance(statement, Announced) and self.announcement and statement.nonce == self.announcement.nonce:
-            self._outcome.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
+            self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
             self.announcement, self._held = None, {}
             self.watch.judge_from_now()
 
@@ -274,7 +275,7 @@ class Shard:
             try:
                 self._hear(record)
             except Refused as refused:
-                self._outcome.refusals.append(Refusal(record.offset, org, refused.code, refused.message))
+                self._folded.refusals.append(Refusal(record.offset, org, refused.code, refused.message))
 
 
 def place_of(record: HeartbeatRecord) -> Place:

@@ -16,7 +16,7 @@ from fettle_health_monitor.domain.control import CONTROL_HEADER, Forget, Policy,
 from fettle_health_monitor.domain.judge import statements
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, begin, restore
 from fettle_health_monitor.domain.judge.clock import STEP_MAX_MS, ObservedClock
-from fettle_health_monitor.domain.judge.outcome import Outcome
+from fettle_health_monitor.domain.judge.folded import Folded
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED
 from fettle_health_monitor.domain.judge.refusals import Refused
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Numbered, Shard
@@ -76,7 +76,7 @@ class Judged:
 
     shard: Shard
     changes: tuple[Change, ...]
-    outcome: Outcome
+    folded: Folded
 
 
 class Extraction:
@@ -218,8 +218,8 @@ def judged(log: SubjectLog, changed: Changed | None = None) -> Judged:
         shard = begin(log.partition, log.partitions, log.generation, saved.nonce)
         shard.watch.clock = GappedClock(log.gaps)
     records = log.records if changed is None else [_under(record, changed) for record in log.records]
-    outcome = shard.fold(records, _stated)
-    return Judged(shard, tuple(one for one in outcome.judgements if isinstance(one, Change)), outcome)
+    folded = shard.fold(records, _stated)
+    return Judged(shard, tuple(one for one in folded.judgements if isinstance(one, Change)), folded)
 
 
 def only(saved: Snapshot, key: bytes) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What comes of folding a run of records."""
+"""What comes of folding a batch of records. (How verdicts end, their outcomes, is the correlator's.)"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Ignored(StrEnum):
 
 
 @dataclass(slots=True)
-class Outcome:
+class Folded:
     """`judgements` in the order of their places, `refusals` to be dead-lettered, `ignored` to be counted, `pulse` the
     last one read."""
 
