@@ -15,7 +15,9 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-CONTROL_HEADER: Final = "fettle-control"
+from fettle_contracts import heartbeat
+
+CONTROL_HEADER: Final = heartbeat.CONTROL_HEADER
 NUMBER_HEADER: Final = "fettle-number"
 SIGNATURE_HEADER: Final = "fettle-signature"
 UNNUMBERED: Final = 0

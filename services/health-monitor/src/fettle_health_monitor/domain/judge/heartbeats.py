@@ -1,4 +1,8 @@
-"""Reading the value of a heartbeat."""
+"""Reading the value of a heartbeat.
+
+The same rules as `fettle_contracts.heartbeat`, which those use who write heartbeats, and as its codes; written once
+more because a model of pydantic costs too much for each of a fleet's records. Tests hold the two together.
+"""
 
 import re
 from typing import Annotated, Final
@@ -7,13 +11,19 @@ import msgspec
 from msgspec import Meta
 
 from fettle_contracts.codes import DeadLetterCode
-from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES, INTERVAL_MAX_S, INTERVAL_MIN_S
-from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, check_subject_id
+from fettle_contracts.heartbeat import (
+    HEARTBEAT_MAX_BYTES,
+    INTERVAL_MAX_S,
+    INTERVAL_MIN_S,
+    SPACE_MAX_CHARACTERS,
+    TEXT_MAX_CHARACTERS,
+)
+from fettle_contracts.identity import check_subject_id
 from fettle_health_monitor.domain.judge.refusals import Refused
 from fettle_health_monitor.domain.judge.states import CONDITIONS, Reading
 
-Text = Annotated[str, Meta(max_length=SUBJECT_ID_MAX_BYTES)]
-SpacePath = Annotated[str, Meta(max_length=SPACE_MAX_BYTES)]
+Text = Annotated[str, Meta(max_length=TEXT_MAX_CHARACTERS)]
+SpacePath = Annotated[str, Meta(max_length=SPACE_MAX_CHARACTERS)]
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
