@@ -1,8 +1,6 @@
-"""Everything that the health monitor counts, with its meaning."""
+"""What the correlator counts, with its meaning. What a judge counts stands in `judge/metrics.py`."""
 
 from fettle_chassis.metrics import counter, gauge
-
-# Correlator
 
 JUDGEMENTS = counter("correlator_judgements", "Messages of the judges taken in, by kind; repeats apart.", "kind")
 OUTCOMES = counter(
@@ -18,7 +16,9 @@ VERDICTS_UNACCOUNTED = gauge(
 COMMANDS = counter("correlator_commands", "Ticket commands sent, by verb.", "verb")
 REFUSALS = counter("correlator_refusals", "Own ticket commands that the ticket service refused, by its code.", "code")
 EARLY_RESOLVES = counter(
-    "correlator_early_resolves", "Tickets resolved by somebody, by what followed from it.", "followed"
+    "correlator_early_resolves",
+    "Resolves of the monitor's tickets, its own (`not_by_somebody`) included, by what followed.",
+    "followed",
 )
 HELLOS = counter("correlator_hellos", "Shards that started anew and were told everything in force.")
 CONTROL_RECORDS = counter(

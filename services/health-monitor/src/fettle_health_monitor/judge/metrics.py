@@ -1,4 +1,4 @@
-"""What a judge process counts."""
+"""What a judge process counts, with its meaning."""
 
 from fettle_chassis.metrics import counter, gauge, histogram
 
@@ -6,7 +6,7 @@ RECORDS = counter("judge_records", "Records of device.heartbeats folded, control
 IGNORED = counter("judge_ignored", "Records that were as they should be and were not judged, by why.", "why")
 REFUSED = counter("judge_refused", "Wrong records, by the reason; only so many are dead-lettered.", "code")
 SET_ASIDE = counter("judge_set_aside", "Records left out because a bug ended the process at each of them three times.")
-JUDGEMENTS = counter("judge_judgements", "Messages written for the correlator, clocks apart, by kind.", "kind")
+JUDGEMENTS = counter("judge_judgements", "Messages written for the correlator, clocks included, by kind.", "kind")
 BACKLOG = gauge("judge_backlog_messages", "Messages for the correlator that Kafka has not acknowledged.")
 BEHIND = gauge("judge_behind_seconds", "Age of the last record judged, by shard.", "shard")
 LAG = gauge("judge_lag_records", "Records that the broker has and the shard has not judged, by shard.", "shard")

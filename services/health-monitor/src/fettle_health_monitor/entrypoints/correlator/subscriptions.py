@@ -83,7 +83,8 @@ def read_judgement(record: Record) -> Heard:
 
 
 def read_ticket_event(record: Record) -> OwnTicketEvent | None:
-    """None for a ticket that is not about one subject's condition, and for kinds of event that came later."""
+    """None for a ticket that is not the monitor's, and for kinds of event that came later. What many devices share and
+    what says that heartbeats are lost have a subject and a condition of their own."""
     envelope = _envelope(record)
     if envelope.type not in _TICKET_EVENTS:
         return None
