@@ -51,6 +51,7 @@ def build_app(settings: TicketSettings) -> Service:
     async def handle(work: UnitOfWork, batch: Sequence[Asked]) -> None:
         await handler(work, batch)
 
+    # Without an identity: a repeat must reach the handler, which remembers answers and gives them again.
     commands = Subscription(
         name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
     )

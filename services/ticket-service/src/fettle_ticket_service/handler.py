@@ -97,8 +97,8 @@ class CommandHandler:
         return answers
 
     async def _meet(self, work: UnitOfWork, named: set[str]) -> None:
-        """Whoever names an org has read of it somewhere, and we may be behind: an unknown one counts as such only when
-        nothing is left to hear."""
+        """Make sure that an org which is not known is none. Whoever names it has read of it somewhere, and we may be
+        behind: raises TransientError while there is more to hear of orgs."""
         if strangers := named - self._known:
             self._known |= await orgs.known(work.connection, strangers)
         if not named <= self._known and not await self._all_heard():
@@ -140,7 +140,7 @@ class CommandHandler:
 
 
 async def _load(work: UnitOfWork, opened: Mapping[str, Book], fresh: Sequence[Asked]) -> None:
-    """Brings every ticket that the commands can touch into the books; a reopened one with those that share its key."""
+    """Bring every ticket that the commands can touch into the books; a reopened one with those that share its key."""
     wanted = {(asked.org, ref) for asked in fresh for ref in _named(asked)}
     await books.enter_tickets(work.connection, opened, wanted)
     reopened = (

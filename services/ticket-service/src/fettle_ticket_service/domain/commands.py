@@ -29,7 +29,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 class Open(Command, frozen=True, kw_only=True):
-    """Open a ticket, or be answered with the one that holds `dedup_key`."""
+    """Open a ticket; where `dedup_key` has one, bring that back or be answered with it, as `opening.py` decides."""
 
     verb = Verb.OPEN
 

@@ -62,7 +62,8 @@ class TicketLink(Struct, frozen=True):
 
 
 class TicketRef(Struct, frozen=True):
-    """Names a ticket inside its org by exactly one of its id, its number, or the key whose latest ticket is meant."""
+    """Names a ticket inside its org by exactly one of its id, its number, or its key: that means the key's unresolved
+    ticket if there is one, else its latest."""
 
     id: UUID | None = None
     number: int | None = None
