@@ -29,7 +29,8 @@ class Topic:
 
     `messages` are the `ce_type`s it carries (none: values that are no CloudEvents, or any CloudEvent).
     `timestamp_required`: a topic with another timestamp type stops the service at start.
-    `partitions_fixed`: the count of creation stays for the life of the topic.
+    `partitions_fixed`: the count of creation stays for the life of the topic. Said to who runs an installation; what
+    holds to it is the judge, which refuses another count than its checkpoints have.
     `internal`: read and written by one service alone, no promise to the outside.
     `dlq`: the topic that takes its dead letters, if somebody reads it with care.
     """
