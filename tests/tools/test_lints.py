@@ -8,6 +8,7 @@ import pytest
 from tools.lints import addresses, edges, purity, shape
 from tools.lints.__main__ import RULES, findings
 from tools.lints.behaviour import rules_and_tests_agree
+from tools.lints.pages import pages_name_files_that_are_there
 from tools.lints.source import Finding, Source, tracked
 
 Rule = Callable[[Source], Iterator[Finding]]
@@ -114,6 +115,13 @@ def test_rules_without_tests_and_tests_without_rules_are_found(sources: list[Sou
 def test_rules_that_are_proven_are_left_alone() -> None:
     several = Source(TEST, "pytestmark = pytest.mark.rule('TS-1', 'TS-2')")
     assert list(rules_and_tests_agree([page("TS-1", "TS-2"), several])) == []
+
+
+def test_files_that_a_page_names_and_that_are_not_there_are_found() -> None:
+    line = "`services/ticket-service/…/domain/ticket.py`, `ticket.py`, `domain/gone.py`; `hand_over`, `domain/`"
+    sources = [Source(DOMAIN, ""), Source("docs/architecture.md", line), Source("docs/decisions/0001-x.md", line)]
+    (finding,) = pages_name_files_that_are_there(sources)
+    assert str(finding).startswith("docs/architecture.md:1: domain/gone.py is no file")
 
 
 def test_the_rules_look_at_the_whole_tree() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tools.lints import addresses, edges, purity, shape
 from tools.lints.behaviour import rules_and_tests_agree
+from tools.lints.pages import pages_name_files_that_are_there
 from tools.lints.source import Finding, Source, tracked
 
 RULES: tuple[Callable[[Source], Iterator[Finding]], ...] = (
@@ -20,19 +21,25 @@ RULES: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     addresses.no_addresses_of_registries,
     addresses.no_paths_of_this_machine,
 )
+RULES_OF_ALL: tuple[Callable[[Iterable[Source]], Iterator[Finding]], ...] = (
+    rules_and_tests_agree,
+    pages_name_files_that_are_there,
+)
+"""Those that hold between files."""
 
 
 def findings(sources: Iterable[Source]) -> list[Finding]:
     files = list(sources)
     found = [finding for source in files for rule in RULES for finding in rule(source)]
-    return found + list(rules_and_tests_agree(files))
+    return found + [finding for rule in RULES_OF_ALL for finding in rule(files)]
 
 
 def main() -> int:
     found = findings(tracked())
     for finding in found:
         print(finding)
-    print(f"{len(found)} findings of {len(RULES) + 1} rules" if found else f"{len(RULES) + 1} rules kept")
+    rules = len(RULES) + len(RULES_OF_ALL)
+    print(f"{len(found)} findings of {rules} rules" if found else f"{rules} rules kept")
     return 1 if found else 0
 
 
