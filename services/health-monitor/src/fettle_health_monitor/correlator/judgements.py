@@ -38,6 +38,7 @@ class Judgements:
     async def handle(self, work: UnitOfWork, batch: Sequence[Heard]) -> None:
         """Everything that these messages change, in one transaction; repeats change nothing."""
         connection = work.connection
+        # Two kinds of before: how far the shards were when the batch came, and (`reach.before`) what can be decided.
         before = await progress.lock(connection, {heard.partition for heard in batch})
         apart = are_apart(before, batch, self._patience)
         holes = await progress.holes(connection, range(self._shards())) if apart else {}

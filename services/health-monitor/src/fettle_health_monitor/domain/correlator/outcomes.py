@@ -45,8 +45,8 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class OpenedTogether:
-    """A ticket about many devices of an integration is asked for in place of the single one. `members` are on its list
-    from the beginning; the own tickets of `merges` are merged into it."""
+    """A ticket about many devices of an integration is asked for in place of the single one; on record it is `opened`
+    like any other. `members` are on its list from the beginning; the own tickets of `merges` are merged into it."""
 
     name: ClassVar[str] = "opened"
     parent: Parent
