@@ -28,9 +28,9 @@ def cursor_of(sort: Sort, place: Place) -> str:
 def place_of(cursor: str, sort: Sort) -> Place:
     """Where the page before ended. Raises Problem 400 for a cursor of another order, or none at all."""
     match _decoded(cursor):
-        case [str(order), int(number), str(at)] if order == sort and 0 <= number <= BIGGEST_NUMBER:
+        case [str(order), int(number), str(at)] if order == sort and _is_up_to(BIGGEST_NUMBER, number):
             return Place(number, _time(at))
-        case [str(order), int(number), None] if order == sort and 0 <= number <= BIGGEST_NUMBER:
+        case [str(order), int(number), None] if order == sort and _is_up_to(BIGGEST_NUMBER, number):
             return Place(number)
     raise _not_a_cursor()
 
@@ -43,7 +43,7 @@ def number_cursor_of(number: int) -> str:
 def number_of(cursor: str) -> int:
     """The number of the last one on the page before. Raises Problem 400."""
     match _decoded(cursor):
-        case [int(number)] if 0 <= number < 2**31:
+        case [int(number)] if _is_up_to(2**31 - 1, number):
             return number
     raise _not_a_cursor()
 
@@ -58,6 +58,11 @@ def _decoded(cursor: str) -> object:
     except (binascii.Error, ValueError):
         raise _not_a_cursor() from None
     return decoded
+
+
+def _is_up_to(most: int, number: int) -> bool:
+    """JSON's `true` is a number to Python and none to the database."""
+    return not isinstance(number, bool) and 0 <= number <= most
 
 
 def _time(text: str) -> datetime:
