@@ -1,0 +1,190 @@
+"""The queries of the live path as Postgres carries them out beside many tickets: by index, never by reading a table."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bench.tickets.library import fill
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ticket_desk import KEYS, NOON
+from ticket_door import Door, numbered
+
+from fettle_chassis.database import Database
+from fettle_contracts.identity import SubjectRef, SubjectType
+from fettle_contracts.ticket import TicketSource, TicketState
+from fettle_ticket_service.adapters import books, checklists, command_memory, retention
+from fettle_ticket_service.adapters.ticket_lists import Place, Sort, Wanted, list_tickets
+from fettle_ticket_service.adapters.timelines import children_of, ticket_numbered, timeline
+from fettle_ticket_service.app import PACKAGE
+from fettle_ticket_service.domain.values import TicketRef
+from fettle_ticket_service.settings import TicketSettings
+
+ENOUGH, MANY = 50_000, 1_000_000
+ORG = "acme"
+BIG = ("ticket", "entry", "ticket_search", "command", "checklist_member")
+ALL = tuple(TicketState)
+"""Tables that grow with the years."""
+FILTERS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a source": {"source": TicketSource.USER},
+    "a kind": {"kind": "integration_unreachable"},
+    "a kind that nothing has": {"kind": "no such kind"},
+    "a subject": {"subject": SubjectRef(SubjectType.DEVICE, "t4711")},
+    "an integration": {"integration": "hue-17"},
+    "an integration that nothing has": {"integration": "hue-none"},
+    "a space": {"space": "oslo/hq-7"},
+    "a space that nothing is in": {"space": "bergen"},
+    "a search": {"search": "thermostat 4711"},
+    "a search for what nothing has": {"search": "nothing of the kind"},
+    "a search for what everything has": {"search": "thermostat"},
+}
+READ_AT_MOST = 20_000
+"""Rows that one page may look at, on its way to fifty."""
+
+
+class Plans:
+    """Runs what the service asks, and has Postgres explain each statement with the same values."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @asynccontextmanager
+    async def watching(self, found: list[dict[str, Any]], *, analyse: bool = True) -> AsyncIterator[AsyncConnection]:
+        """What runs on the connection, with its plan; the transaction is rolled back."""
+        ran: list[tuple[str, Any]] = []
+
+        def keep(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+            ran.append((statement, values))
+
+        engine = self.database.engine.sync_engine
+        async with self.database.engine.connect() as connection:
+            event.listen(engine, "before_cursor_execute", keep)
+            try:
+                yield connection
+            finally:
+                event.remove(engine, "before_cursor_execute", keep)
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            for statement, values in ran:
+                how = "ANALYZE, TIMING OFF, " if analyse and statement.lstrip().startswith("SELECT") else ""
+                told = await raw.fetchval(f"EXPLAIN ({how}FORMAT JSON) {statement}", *values)
+                found.append(told[0]["Plan"])
+            await connection.rollback()
+
+    async def of(self, deed: Any, *, analyse: bool = True) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        async with self.watching(found, analyse=analyse) as connection:
+            await deed(connection)
+        assert found
+        return found
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def read_whole(plans: list[dict[str, Any]]) -> set[str]:
+    """The big tables that a plan reads from end to end."""
+    every = [node for plan in plans for node in nodes(plan)]
+    return {node["Relation Name"] for node in every if node["Node Type"] == "Seq Scan"} & set(BIG)
+
+
+def looked_at(plans: list[dict[str, Any]]) -> float:
+    """Rows that scans met, kept or not."""
+    scans = [node for plan in plans for node in nodes(plan) if "Scan" in node["Node Type"]]
+    names = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    rows: float = sum(sum(node.get(name, 0) for name in names) * node.get("Actual Loops", 1) for node in scans)
+    return rows
+
+
+async def filled(settings: TicketSettings, tickets: int) -> Door:
+    database = Database(settings.database_dsn("tickets"))
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    door = Door(database)
+    await door.add_orgs(ORG, "globex")
+    await fill(settings.database_dsn("tickets"), ORG, tickets, 3)
+    async with door.work() as work:
+        for statement in (
+            """INSERT INTO command SELECT 'acme', 'tests', 'c-' || n, '', 'start', 'applied', 'asked', null, null, null,
+                null, null, null, now() FROM generate_series(1, 50000) AS n""",
+            """INSERT INTO checklist_member SELECT id, 'device', 'd-' || n, null, n, now(), null
+                FROM ticket CROSS JOIN generate_series(1, 200) AS n WHERE org = 'acme' AND number <= 200""",
+            "UPDATE ticket SET checklist_total = 200 WHERE org = 'acme' AND number <= 200",
+            "ANALYZE command, checklist_member, ticket",
+        ):
+            await work.connection.execute(text(statement))
+    return door
+
+
+async def slow_pages(door: Door) -> dict[str, str]:
+    """Pages that read a big table, or more of it than a page may, by what they show."""
+    plans, faults = Plans(door.database), {}
+    for name, filters in FILTERS.items():
+        for states in ((TicketState.OPEN,), (TicketState.RESOLVED,), ALL):
+            for sort in Sort:
+                for ascending in (False, True):
+                    wanted = Wanted(states=states, sort=sort, ascending=ascending, **filters)
+                    after = Place(ENOUGH // 2, None if sort is Sort.NUMBER else NOON)
+                    for place in (None, after):
+                        told = await plans.of(lambda on, w=wanted, p=place: list_tickets(on, ORG, w, p, 51))
+                        if (whole := read_whole(told)) or looked_at(told) > READ_AT_MOST:
+                            page = f"{name}, {len(states)} of {states[0]}, by {sort}, {ascending}, {place}"
+                            faults[page] = f"{whole} {looked_at(told):.0f} rows"
+    return faults
+
+
+async def check(settings: TicketSettings, tickets: int) -> None:
+    door = await filled(settings, tickets)
+    try:
+        faults = await slow_pages(door)
+        assert not faults, "\n".join(f"{page}: {fault}" for page, fault in faults.items())
+        await check_single(door)
+    finally:
+        await door.database.close()
+
+
+async def check_single(door: Door) -> None:
+    """A ticket's page, what commands load and write, retention, notes: by index, and few rows."""
+    plans = Plans(door.database)
+    [[id]] = await door.rows("SELECT id FROM ticket WHERE org = 'acme' AND number = 7")
+    refs = [(ORG, ref) for ref in (TicketRef(id=id), numbered(8), TicketRef(key="device/t11:device_offline"))]
+    keys = [(ORG, "tests", f"c-{number}") for number in range(100)]
+
+    async def load(on: AsyncConnection) -> None:
+        await books.enter_tickets(on, await books.open_books(on, [ORG], KEYS), refs)
+
+    reads = {
+        "ticket": lambda on: ticket_numbered(on, ORG, 7),
+        "timeline": lambda on: timeline(on, id, 0, 200),
+        "children": lambda on: children_of(on, id, 100),
+        "checklist": lambda on: checklists.members_after(on, id, 50, 50),
+        "load": load,
+        "recall": lambda on: command_memory.recall(on, keys),
+        "notes due": lambda on: checklists.due(on, NOON, 100),
+    }
+    for name, read in reads.items():
+        told = await plans.of(read)
+        assert (name, read_whole(told), looked_at(told) < 1_000) == (name, set(), True), looked_at(told)
+
+    async def sweep(on: AsyncConnection) -> None:
+        assert await retention.remove_due(on, ORG, KEYS, NOON + timedelta(days=3_000), 50) == 50
+
+    told = await plans.of(sweep, analyse=False)
+    assert read_whole(told) == set()
+
+
+@pytest.mark.rule("TS-80")
+async def test_the_live_path_reads_by_index(settings: TicketSettings) -> None:
+    await check(settings, ENOUGH)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.rule("TS-80")
+async def test_the_live_path_reads_by_index_beside_a_million(settings: TicketSettings) -> None:
+    await check(settings, MANY)
