@@ -26,6 +26,7 @@ from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Asked
 from fettle_ticket_service.entrypoints.http import policy, reads, verification, writes
 from fettle_ticket_service.entrypoints.http.desk import Desk
+from fettle_ticket_service.entrypoints.http.documented import describe
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.entrypoints.kafka_orgs import OrgDecoder, handle_orgs
 from fettle_ticket_service.handler import CommandHandler
@@ -77,6 +78,7 @@ def build_api(service: Service, settings: TicketSettings, desk: Desk) -> FastAPI
     api.state.desk = desk
     for routes in (verification, reads, writes, policy):
         api.include_router(routes.router)
+    describe(api)
     return api
 
 
