@@ -101,6 +101,16 @@ async def test_one_altered_entry_is_one_finding_with_the_number_that_people_know
     assert (await findings(door.database, "globex"))[0] == []
 
 
+@pytest.mark.rule("TS-24", "TS-61")
+async def test_an_entry_that_somebody_moved_here_does_not_tell_the_number_that_its_ticket_has_there(door: Door) -> None:
+    await write_history(door)
+    await door.ask_one(asked(opening(title="Only in acme")))
+    await tamper(door, "UPDATE entry SET org = 'globex' WHERE org = 'acme' AND place = 10")
+    found, _ = await findings(door.database, "globex")
+    assert found
+    assert {finding.number for finding in found} == {None}
+
+
 @pytest.mark.rule("TS-61")
 async def test_evidence_of_any_kind_verifies_as_the_database_keeps_it(door: Door) -> None:
     said: list[dict[str, Any]] = []

@@ -33,7 +33,7 @@ _HELD_AGAINST = text("""
     ORDER BY wanted.at
 """)
 
-_NUMBER = text("SELECT number FROM ticket WHERE id = :ticket")
+_NUMBER = text("SELECT number FROM ticket WHERE id = :ticket AND org = :org")
 
 
 class Progress(Struct, frozen=True):
@@ -53,13 +53,13 @@ async def verify(database: Database, org: str, keys: ChainKeys) -> AsyncGenerato
         rows = 0
         async for row in _rows(connection, org):
             for finding in verification.take(row):
-                yield await _with_number(connection, finding)
+                yield await _with_number(connection, org, finding)
             rows += 1
             if rows % _BREATHES_EVERY == 0:
                 yield Progress(min(1.0, rows / (1 + end.place + end.next_number)))
                 await asyncio.sleep(0)
         for finding in verification.finish(end):
-            yield await _with_number(connection, finding)
+            yield await _with_number(connection, org, finding)
         yield verification
 
 
@@ -78,11 +78,11 @@ async def hold_against(connection: AsyncConnection, org: str, witnessed: Sequenc
     return [found for seen, stand in zip(witnessed, stands, strict=True) if (found := compare(seen, stand)) is not None]
 
 
-async def _with_number(connection: AsyncConnection, finding: Finding) -> Finding:
+async def _with_number(connection: AsyncConnection, org: str, finding: Finding) -> Finding:
     """An entry does not know its ticket's number, which is what people know it by."""
     if finding.ticket is None or finding.number is not None:
         return finding
-    return replace(finding, number=await connection.scalar(_NUMBER, {"ticket": finding.ticket}))
+    return replace(finding, number=await connection.scalar(_NUMBER, {"ticket": finding.ticket, "org": org}))
 
 
 async def _rows(connection: AsyncConnection, org: str) -> AsyncIterator[Seen | Gap | Standing | Removal]:
