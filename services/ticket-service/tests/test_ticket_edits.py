@@ -142,3 +142,13 @@ def test_texts_that_have_nothing_in_common_are_compared_in_bounded_time() -> Non
         *(f"-{line}" for line in before),
         *(f"+{line}" for line in after),
     ]
+
+
+@pytest.mark.rule("TS-20")
+def test_a_comment_is_kept_so_that_it_can_be_shown(desk: Desk) -> None:
+    ticket = desk.opened()
+    for done in (
+        desk.ask(Comment(actor=ANN, text="one\r\ntwo\x1b\ud800"), ticket),
+        desk.start(ticket, comment="one\rtwo\x00�"),
+    ):
+        assert done.entries[-1].event.body == "one\ntwo��"

@@ -201,3 +201,14 @@ def test_what_just_fits_is_taken(desk: Desk) -> None:
 def test_texts_are_kept_showable(desk: Desk) -> None:
     ticket = desk.opened(description="a\r\nb\rc\td\x00e\x1b[1m\ud800")
     assert ticket.description == "a\nb\nc\td�e�[1m�"
+
+
+@pytest.mark.rule("TS-10")
+def test_a_ticket_that_comes_back_by_its_key_does_so_after_its_latest_entry(desk: Desk) -> None:
+    """The monitor's command waited while somebody resolved."""
+    fired = desk.now
+    ticket = desk.monitored()
+    ended = desk.later(minutes=10)
+    desk.resolved(ticket)
+    back = desk.must(desk.open(actor=MONITOR, dedup_key=OFFLINE, at=fired))
+    assert (back.id, back.updated_at) == (ticket.id, ended)
