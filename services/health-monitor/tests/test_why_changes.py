@@ -162,6 +162,21 @@ def test_what_was_decided_before_the_log_begins_is_decided_again_too() -> None:
     assert smallest.silence.schedule == Schedule(T0 + 180_000, 21)
 
 
+@pytest.mark.rule("HM-181", "HM-182")
+def test_what_is_overdue_where_the_log_begins_is_decided_there() -> None:
+    log = Log().policy(timeout_s=60, open_debounce_s=600).beat().pulsed(160)
+    kept, switches = len(log.records), {1: ON}
+    began = log.records[-1].timestamp
+    subject_log = extracted(log, kept, log.pulsed(180).ms)
+    case = Case(subject_log, Circumstances(from_at=began, switches=switches, named=Named()))
+    answers = {
+        wanted: as_it_would_be(case, NumberChange("open_debounce_s", 600, wanted))[1].ticket
+        for wanted in (5, 50, 99, 100, 101, 119, 120, 121, 300)
+    }
+    assert answers == {wanted: wanted <= 120 for wanted in answers}
+    assert those_that_turn_it(case, Allowance(PLENTY))[0] == NumberChange("open_debounce_s", 600, 120)
+
+
 @pytest.mark.rule("HM-183")
 def test_of_two_silences_neither_alone_decides() -> None:
     case = case_of(silent_for(100), silence(0, 3_600), silence(10, 3_600, id=2))

@@ -129,7 +129,7 @@ class Watch:
         """A heartbeat of the subject says `reading`; one with these hashes, of its bytes or of what it says, would say
         nothing new."""
         subjects = self.subjects
-        unheard = reading == Reading.OK == subjects.reading[row] and subjects.heard_at[row] < subjects.since_at[row]
+        unheard = reading == Reading.OK == subjects.reading[row] and subjects.silent_from[row] < subjects.since[row]
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         subjects.reported[row] = reading

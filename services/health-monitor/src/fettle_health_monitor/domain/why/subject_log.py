@@ -20,7 +20,7 @@ from fettle_health_monitor.domain.judge.folded import Folded
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED
 from fettle_health_monitor.domain.judge.refusals import Refused
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Numbered, Shard
-from fettle_health_monitor.domain.judgements import Change
+from fettle_health_monitor.domain.judgements import Change, Judgement
 
 _TICK: Final = Numbered(0, "", Pulse(owner="", beat=0))
 _TICKS: Final = (("tick", b""),)
@@ -205,8 +205,9 @@ class GappedClock(ObservedClock):
 
 
 def judged(log: SubjectLog, changed: Changed | None = None) -> Judged:
-    """Judge the subject's log; with `changed` as if its org's policy had been that from the kept state on."""
-    saved = log.saved
+    """Judge the subject's log; with `changed` as if its org's policy had been that from the kept state on: what is
+    overdue by it there happens there."""
+    saved, overdue = log.saved, list[Judgement]()
     if isinstance(saved, Snapshot):
         shard = restore(saved)
         shard.watch.clock = GappedClock(log.gaps, *saved.clock)
@@ -214,12 +215,14 @@ def judged(log: SubjectLog, changed: Changed | None = None) -> Judged:
             for policy in saved.policies:
                 statements.put_in_force(shard.watch, shard.newcomers, changed(policy))
             shard.watch.run_timers()
+            overdue = shard.scribe.take()
     else:
         shard = begin(log.partition, log.partitions, log.generation, saved.nonce)
         shard.watch.clock = GappedClock(log.gaps)
     records = log.records if changed is None else [_under(record, changed) for record in log.records]
     folded = shard.fold(records, _stated)
-    return Judged(shard, tuple(one for one in folded.judgements if isinstance(one, Change)), folded)
+    said = (*overdue, *folded.judgements)
+    return Judged(shard, tuple(one for one in said if isinstance(one, Change)), folded)
 
 
 def only(saved: Snapshot, key: bytes) -> Snapshot:
