@@ -119,8 +119,13 @@ def _differences(api: Schema, hint: Any, schema: Schema, where: str) -> Iterator
         for name in set(fields) & described:
             inner = list[item] if name == "items" and item else fields[name]  # type: ignore[valid-type]
             yield from _differences(api, inner, schema["properties"][name], f"{where}.{name}")
+    elif origin is list and set(schema.get("properties", ())) == {"items"}:
+        yield from _differences(api, hint, schema["properties"]["items"], where)
     elif origin in (list, Sequence) and "items" in schema:
         yield from _differences(api, get_args(hint)[0], schema["items"], f"{where}[]")
+    elif origin is dict and "properties" in schema:
+        if (names := set(_literals(get_args(hint)[0]))) != set(schema["properties"]):
+            yield f"{where}: {sorted(names ^ set(schema['properties']))}"
     elif choices := _choices(api, schema):
         if set(_literals(hint)) != choices:
             yield f"{where}: {sorted(choices)}"

@@ -45,10 +45,25 @@ class SeenEntry(TypedDict):
     head: NotRequired[str]
 
 
+Wrong = Literal[
+    "entry_altered",
+    "entry_missing",
+    "entry_unchained",
+    "chain_altered",
+    "chain_broken",
+    "ticket_altered",
+    "ticket_missing",
+    "checklist_altered",
+    "removal_altered",
+    "org_altered",
+    "key_unknown",
+]
+
+
 class Finding(TypedDict):
     """Something that does not fit, with what it is about as far as that is known."""
 
-    wrong: str
+    wrong: Wrong
     message: str
     number: int | None
     ticket: str | None

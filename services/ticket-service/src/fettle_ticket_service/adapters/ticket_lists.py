@@ -21,6 +21,8 @@ from fettle_ticket_service.domain.ticket import Ticket
 
 SEARCH_MIN_CHARACTERS = 3
 GLIMPSE_CHARACTERS = 200
+LITTLE = 2_000
+"""As many tickets are put in order for one page rather than passed over one by one."""
 
 
 class Sort(StrEnum):
@@ -78,16 +80,45 @@ _LATEST = (
 async def list_tickets(
     connection: AsyncConnection, org: str, wanted: Wanted, after: Place | None, limit: int
 ) -> list[Listed]:
-    """Up to `limit` tickets after the place where the last page ended, each with its newest entry."""
-    narrowed = and_(TICKET.c.org == org, *_filters(wanted), *_beyond(wanted, after))
-    pages = [
-        select(TICKET).where(narrowed, TICKET.c.state == state).order_by(*_order(TICKET.c, wanted)).limit(limit)
-        for state in wanted.states
-    ]
-    merged = union_all(*(select(page.subquery()) for page in pages)).subquery("page")
-    newest = (ENTRY.c.ticket_id == merged.c.id) & (ENTRY.c.version == merged.c.version)
-    statement = select(merged, *_LATEST).join(ENTRY, newest).order_by(*_order(merged.c, wanted)).limit(limit)
+    """Up to `limit` tickets after the place where the last page ended, each with its newest entry.
+
+    What fits the filters is found first and put in order then where that is little; else it is read in order, and what
+    does not fit is passed over. Only Postgres' index knows which: it is asked.
+    """
+    fits = and_(TICKET.c.org == org, *_filters(wanted), *_found(wanted))
+    if await _finds_little(connection, org, wanted):
+        # OFFSET keeps the planner from reading in order all the same.
+        merged = select(TICKET).where(fits, TICKET.c.state.in_(wanted.states)).offset(0).subquery("page")
+        beyond = _beyond(merged.c, wanted, after)
+    else:
+        pages = [
+            select(TICKET)
+            .where(fits, TICKET.c.state == state, *_beyond(TICKET.c, wanted, after))
+            .order_by(*_order(TICKET.c, wanted))
+            .limit(limit)
+            for state in wanted.states
+        ]
+        merged = union_all(*(select(page.subquery()) for page in pages)).subquery("page")
+        beyond = []
+    shown = select(merged).where(*beyond).order_by(*_order(merged.c, wanted)).limit(limit).subquery("page")
+    newest = (ENTRY.c.ticket_id == shown.c.id) & (ENTRY.c.version == shown.c.version)
+    statement = select(shown, *_LATEST).join(ENTRY, newest).order_by(*_order(shown.c, wanted))
     return [_listed(row) for row in await connection.execute(statement)]
+
+
+async def _finds_little(connection: AsyncConnection, org: str, wanted: Wanted) -> bool:
+    """Whether few tickets fit the filters, or the words. Each is asked by itself, as neither knows of the other."""
+    filters = _filters(wanted)
+    some = []
+    if filters:
+        some.append(select(TICKET.c.id).where(TICKET.c.org == org, TICKET.c.state.in_(wanted.states), *filters))
+    if wanted.search is not None:
+        some.append(select(SEARCH.c.ticket_id).where(SEARCH.c.org == org, _says(wanted.search)))
+    for each in some:
+        counted = select(func.count()).select_from(each.limit(LITTLE + 1).subquery())
+        if (await connection.scalar(counted) or 0) <= LITTLE:
+            return True
+    return False
 
 
 def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
@@ -95,15 +126,15 @@ def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
     return keys if wanted.ascending else [key.desc() for key in keys]
 
 
-def _beyond(wanted: Wanted, after: Place | None) -> list[ColumnElement[bool]]:
+def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> list[ColumnElement[bool]]:
     if after is None:
         return []
     time = _TIMES.get(wanted.sort)
     if time is None or after.at is None:
-        mine: Any = TICKET.c.number
+        mine: Any = columns.number
         theirs: Any = literal(after.number)
     else:
-        mine = tuple_(TICKET.c[time], TICKET.c.number)
+        mine = tuple_(columns[time], columns.number)
         theirs = tuple_(literal(after.at, INSTANT), literal(after.number))
     return [mine > theirs if wanted.ascending else mine < theirs]
 
@@ -117,12 +148,18 @@ def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.space is not None:
         under = TICKET.c.space.startswith(f"{wanted.space}/", autoescape=True)
         filters.append(or_(TICKET.c.space == wanted.space, under))
-    if wanted.search is not None:
-        found = select(SEARCH.c.ticket_id).where(
-            SEARCH.c.org == TICKET.c.org, SEARCH.c.words.contains(wanted.search.lower(), autoescape=True)
-        )
-        filters.append(TICKET.c.id.in_(found))
     return filters
+
+
+def _found(wanted: Wanted) -> list[ColumnElement[bool]]:
+    if wanted.search is None:
+        return []
+    words = select(SEARCH.c.ticket_id).where(SEARCH.c.org == TICKET.c.org, _says(wanted.search))
+    return [TICKET.c.id.in_(words)]
+
+
+def _says(words: str) -> ColumnElement[bool]:
+    return SEARCH.c.words.contains(words.lower(), autoescape=True)
 
 
 def _listed(row: Any) -> Listed:

@@ -289,8 +289,9 @@ class Watch:
         timing = self.timing(row)
         condition = _CONDITIONS[subjects.condition[row]]
         reading, reported = _READINGS[subjects.reading[row]], _READINGS[subjects.reported[row]]
+        # Until a changed condition counts, all that is said of the subject is of the old one.
         if reading == Reading.SILENT and self._means(row, Reading.SILENT) != condition:
-            reading = reported  # until a changed condition counts, all that is said of the subject is of the old one
+            reading = reported
         heard_at = subjects.heard_at[row] or None
         silent = reading == Reading.SILENT
         by_silence = silent and (reported == Reading.OK or reason is Reason.CONDITION_CHANGED)
