@@ -26,7 +26,11 @@ class ShownTicket(Ticket):
     more_children: bool
 
 
-class ListedTicket(Ticket):
+def _without_description(schema: dict[str, Any]) -> None:
+    del schema["properties"]["description"]
+
+
+class ListedTicket(Ticket, json_schema_extra=_without_description):
     """A ticket of a list, with its latest entry, whose text is cut. The description is on the ticket itself."""
 
     latest_entry: Entry
