@@ -21,6 +21,9 @@ from fettle_health_monitor.domain.correlator.rollups import (
     Spell,
 )
 
+TIMEOUT_MAX_MS = 3 * 86_400_000
+"""A hole that ended before the window by more than the longest timeout there is takes nobody into it."""
+
 _ASKED = """
     unnest(CAST(:orgs AS text[]), CAST(:integrations AS text[]), CAST(:from_at AS bigint[]))
         AS asked (org, integration, from_at)
@@ -32,21 +35,31 @@ _NOT_WELL_SINCE = """
                   AND well.at > judged_from AND well.at < {before})
 """
 
-_FAILING = text(f"""
-    SELECT org, integration, subject, condition, name, since_at AS since, since_at, model, interval_s, shard,
-           CASE WHEN {_NOT_WELL_SINCE.format(before="changed_at")} THEN judged_from END AS judged_from,
-           CASE WHEN state = 'firing' THEN changed_at END AS fired_at,
-           CASE WHEN state = 'pending_open' OR changed_at > asked.from_at
-                THEN CASE WHEN evidence->>'deadline' IS NULL THEN 0 ELSE (evidence->>'timeout_s')::float END
-           END AS again_after_s
+_FAILING = f"""
+    SELECT org, integration, subject, condition, name, since_at AS since, model, interval_s,
+           CASE WHEN judged_from IS NOT NULL AND {_NOT_WELL_SINCE.format(before="changed_at")}
+                THEN judged_from END AS judged_from
+           {{more}}
     FROM subject JOIN {_ASKED} USING (org, integration)
     WHERE state IN ('pending_open', 'firing') AND subject LIKE 'device/%'
-""")  # noqa: S608
+"""  # noqa: S608
+_FAILING_NOW = text(_FAILING.format(more=""))
+_FAILING_BEHIND_HOLES = text(
+    _FAILING.format(
+        more="""
+            , shard, CASE WHEN state = 'firing' THEN changed_at END AS fired_at,
+            CASE WHEN state = 'pending_open' OR changed_at > asked.from_at
+                 THEN CASE WHEN evidence->>'deadline' IS NULL THEN 0 ELSE (evidence->>'timeout_s')::float END
+            END AS again_after_s
+        """
+    )
+)
 
 _FAILED = text(f"""
     SELECT subject.org, integration, subject.subject, before.condition, subject.name, transition.at AS until,
            before.body->>'since' AS since, model, interval_s,
-           CASE WHEN {_NOT_WELL_SINCE.format(before="transition.at")} THEN judged_from END AS judged_from
+           CASE WHEN judged_from IS NOT NULL AND {_NOT_WELL_SINCE.format(before="transition.at")}
+                THEN judged_from END AS judged_from
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN transition ON transition.org = subject.org AND transition.subject = subject.subject
                        AND transition.at > asked.from_at
@@ -141,14 +154,12 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
     }
     spells: defaultdict[Place, list[Spell]] = defaultdict(list)
     singles: defaultdict[Place, list[Single]] = defaultdict(list)
-    failing = (await connection.execute(_FAILING, asked)).all()
-    pending = [row.since_at for row in failing if row.again_after_s is not None]
-    holes = await progress.holes_ended(connection, min(pending)) if pending else {}
-    for row in failing:
+    holes = await progress.holes_ended(connection, min(since.values(), default=0) - TIMEOUT_MAX_MS)
+    for row in await connection.execute(_FAILING_BEHIND_HOLES if holes else _FAILING_NOW, asked):
         counts = 0
         if holes and row.again_after_s is not None:
             ended = holes.get(row.shard, ())
-            counts = down_from(row.since_at, row.fired_at, round(row.again_after_s * 1000), ended)
+            counts = down_from(row.since, row.fired_at, round(row.again_after_s * 1000), ended)
         spells[row.org, row.integration].append(_spell(row, row.since, counts_from=counts))
     for row in await connection.execute(_FAILED, asked):
         spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), row.until))
