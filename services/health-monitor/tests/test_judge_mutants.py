@@ -1,13 +1,9 @@
 """The tests of the judge notice when one of its rules is broken: each is, in a copy, one at a time."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from tests.mutation import Mutant, check_noticed, check_stands_once
 
 import fettle_health_monitor
 
@@ -15,23 +11,6 @@ PACKAGE = Path(fettle_health_monitor.__file__).parent
 JUDGE = PACKAGE / "domain" / "judge"
 TESTS = Path(__file__).parent
 SUITE = ("states", "flapping", "conditions", "policies", "observation", "oracle", "replay")
-
-
-NOT_SHRUNK = """
-from hypothesis import Phase, settings
-
-settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
-settings.load_profile("mutants")
-"""
-
-
-class Mutant(NamedTuple):
-    """In `module` the text `old`, which stands there once, becomes `new`."""
-
-    module: str
-    old: str
-    new: str
-
 
 MUTANTS = (
     # clock.py: which time counts
@@ -117,26 +96,12 @@ MUTANTS = (
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
 def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
-    assert (JUDGE / f"{mutant.module}.py").read_text().count(mutant.old) == 1
+    check_stands_once(JUDGE, mutant)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
 def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    copy = tmp_path / PACKAGE.name
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    broken = copy / "domain" / "judge" / f"{mutant.module}.py"
-    broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
-    (tmp_path / "not_shrunk.py").write_text(NOT_SHRUNK)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "not_shrunk",
-         "-m", "not campaign",
-         *(str(TESTS / f"test_judge_{name}.py") for name in SUITE)],
-        cwd=TESTS.parents[2],
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 1, f"survived: {mutant}\n{done.stdout[-2000:]}"
+    tests = (TESTS / f"test_judge_{part}.py" for part in SUITE)
+    check_noticed(PACKAGE, JUDGE, mutant, tests, tmp_path)

@@ -5,7 +5,7 @@ What is known of a device is known as of the verdict's instant, not as of the mo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from fettle_contracts.identity import SubjectRef
@@ -168,8 +168,3 @@ def shared(verdict: Verdict, group: Group) -> Joins | Begins | Waits | None:
 
 def member_of(verdict: Verdict) -> Member:
     return Member(verdict.subject, verdict.condition, verdict.named.name or SubjectRef.parse(verdict.subject).id)
-
-
-def with_single(group: Group, verdict: Verdict) -> Group:
-    """The group after this verdict has opened a ticket of its device's own."""
-    return replace(group, singles=(*group.singles, Single(member_of(verdict), verdict.at)))

@@ -1,0 +1,49 @@
+"""Rules broken one at a time in a copy of a service's package, which its tests must notice."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+NOT_SHRUNK = """
+from hypothesis import Phase, settings
+
+settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
+settings.load_profile("mutants")
+"""
+
+
+class Mutant(NamedTuple):
+    """In `module` the text `old`, which stands there once, becomes `new`."""
+
+    module: str
+    old: str
+    new: str
+
+
+def check_stands_once(folder: Path, mutant: Mutant) -> None:
+    assert (folder / f"{mutant.module}.py").read_text().count(mutant.old) == 1
+
+
+def check_noticed(package: Path, folder: Path, mutant: Mutant, tests: Iterable[Path], scratch: Path) -> None:
+    """Runs the tests on a copy of `package` in `scratch` in which the module in `folder` is broken; one must fail."""
+    copy = scratch / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    broken = copy / folder.relative_to(package) / f"{mutant.module}.py"
+    broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
+    (scratch / "not_shrunk.py").write_text(NOT_SHRUNK)
+    options = ("-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "not_shrunk", "-m", "not campaign")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *map(str, tests)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(scratch), "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, f"survived: {mutant}\n{done.stdout[-2000:]}"
