@@ -90,8 +90,8 @@ async def list_orgs(
 
 @router.delete("/{org}", status_code=204)
 async def delete_org(org: str, holder: Holder, console: TheConsole, confirm: str | None = None) -> None:
-    """Delete an org for good: its tokens end at once, nothing of it is judged or run any more, and its tickets are
-    removed. `confirm` repeats its name; without it nothing happens, and the answer says where to export first."""
+    """Delete an org for good: its tokens end at once, no ticket of it is opened any more, and those that there are go.
+    `confirm` repeats its name; without it nothing happens, and the answer says where to export first."""
     await administrator(org, holder, console)
     if confirm != org:
         message = (
