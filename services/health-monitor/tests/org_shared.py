@@ -1,7 +1,7 @@
 """Shared tickets and people who resolve tickets early, done naively: who is on whose list, and how all of that ends.
 
-Written from the rules HM-68, HM-70 and HM-71 (early resolves) and HM-136 and HM-140 to HM-147 (shared tickets); what
-is told of subjects and of silences comes from `org_oracle.py`. Milliseconds.
+Written from the rules HM-68, HM-70 and HM-71 (early resolves), HM-136, HM-140 to HM-147 and HM-239 (shared tickets);
+what is told of subjects and of silences comes from `org_oracle.py`. Milliseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,6 +66,10 @@ class Shared(Oracle):
         self.deeds, self.of_org = deeds, of_org
         self.entries: list[Entry] = []
         self.lists: dict[str, dict[str, bool]] = {}
+        self.boards: dict[str, dict[str, bool]] = {}
+        """Whom the latest ticket of each key names as its members, and whether they are ticked."""
+        self.done_with: set[str] = set()
+        """Keys whose latest ticket does not come back: it was merged into another."""
         self.opened: dict[str, int] = {}
         self.early: dict[str, int] = {}
         """Tickets that somebody has resolved too early, and when they come back."""
@@ -170,7 +174,9 @@ class Shared(Oracle):
             self._merge(many, own)
         self.early.pop(many, None)
         self.few.pop(many, None)
-        self.lists.setdefault(own, {}).update(self.lists.pop(many, {}))
+        taken = self.lists.pop(many, {})
+        self.lists.setdefault(own, {}).update(taken)
+        self.boards.setdefault(own, {}).update(taken)
         for name in [each.name for each in self.fleet.values() if each.integration == integration]:
             single = of_device(name)
             if single in self.tickets and self.opened[single] > self.now - known.rules.window:
@@ -185,6 +191,7 @@ class Shared(Oracle):
         for members in self.lists.values():
             members.pop(subject, None)
         self.lists.setdefault(key, {})[subject] = False
+        self.boards.setdefault(key, {})[subject] = False
         self._count(key)
 
     def _count(self, key: str) -> None:
@@ -221,6 +228,8 @@ class Shared(Oracle):
             if subject in members:
                 members[subject] = True
                 self._count(shared)
+        for named in self.boards.values():
+            named |= {subject: True} if subject in named else {}
         if condition == UNREACHABLE:
             self._end_own(subject.removeprefix("integration/"))
 
@@ -338,6 +347,9 @@ class Shared(Oracle):
     # Tickets
 
     def _open(self, key: str, beside: str | None = None) -> None:
+        if key in self.done_with:
+            self.done_with.discard(key)
+            self.boards.pop(key, None)
         self.tickets.add(key)
         self.opened[key] = self.now
         self.early.pop(key, None)
@@ -349,6 +361,7 @@ class Shared(Oracle):
 
     def _merge(self, key: str, into: str) -> None:
         self._close(key, "merged", into)
+        self.done_with.add(key)
 
     def _end(self, subject: str, outcome: str, at: int | None = None) -> None:
         super()._end(subject, outcome)

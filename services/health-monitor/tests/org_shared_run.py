@@ -60,7 +60,8 @@ class Desk:
         else:
             members = self.tickets[key].members
             members |= {f"{each['type']}/{each['id']}": False for each in body.get("add", ())}
-            members |= {f"{each['type']}/{each['id']}": True for each in body.get("recovered", ())}
+            well = [f"{each['type']}/{each['id']}" for each in body.get("recovered", ())]
+            members |= {name: True for name in well if name in members}
         held = self.tickets.get(key)
         assert held is not None, f"{command.verb} of {key}"
         self.version += 1

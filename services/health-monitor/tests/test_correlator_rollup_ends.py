@@ -6,6 +6,7 @@ import pytest
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import (
+    MANY,
     UNREACHABLE,
     behind,
     devices,
@@ -19,6 +20,8 @@ from rollup_facts import (
     said,
     together,
 )
+
+OFFLINE = "device_offline"
 
 
 @pytest.mark.rule("HM-144", "HM-210")
@@ -35,7 +38,7 @@ async def test_after_the_integrations_recovery_each_member_is_judged_afresh(envi
         assert (await said(world))[-1] == "recovered integration/hue-1:integration_unreachable"
         await world.feed(fires("device/d3", at + 21_000), *recovers("device/d2", at + 23_000))
         await world.tick(at + 24_999)
-        assert await said(world) == []
+        assert await said(world) == [f"list integration/hue-1:{UNREACHABLE}: +0 -1"]
         await world.tick(at + 25_000)
         await world.tick(at + 26_000)
         assert [command.body["flap_count"] for command in await world.commands()] == [2, 0]
@@ -103,6 +106,63 @@ async def test_a_ticket_about_many_ends_when_few_are_down_for_the_resolve_deboun
         await world.feed(again)
         await world.tick(at + 24_000)
         assert await said(world) == ["open device/d2"]
+
+
+@pytest.mark.rule("HM-239")
+async def test_who_is_left_over_is_ticked_on_recovery_all_the_same(environment: dict[str, str]) -> None:
+    """Of five two recover, and the ticket ends; of the three that are left one recovers then, one joins the ticket when
+    that has come back, and recovers as its member, once."""
+    listed = f"list integration/hue-1:{MANY}: "
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await world.feed(*recovers("device/d1", at + 20_000), *recovers("device/d2", at + 20_000))
+        await world.tick(at + 23_000)
+        await said(world)
+        await world.feed(*recovers("device/d3", at + 30_000))
+        await world.tick(at + 30_500)
+        assert await said(world) == [f"recovered device/d3:{OFFLINE}", f"{listed}+0 -1"]
+        assert [row.subject for row in await world.rows("SELECT subject FROM former_member ORDER BY subject")] == [
+            "device/d4",
+            "device/d5",
+        ]
+
+
+@pytest.mark.rule("HM-239")
+async def test_a_list_that_is_taken_over_goes_on_being_ticked_where_it_was(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await world.feed(*fails("integration/hue-1", at + 10_000, condition=UNREACHABLE))
+        await world.tick(at + 10_500)
+        await said(world)
+        await world.feed(*recovers("device/d3", at + 30_000))
+        await world.tick(at + 30_500)
+        assert sorted(await said(world)) == [
+            f"list integration/hue-1:{UNREACHABLE}: +0 -1",
+            f"list integration/hue-1:{MANY}: +0 -1",
+        ]
+
+
+@pytest.mark.rule("HM-239")
+async def test_who_joins_again_is_down_on_the_list_and_no_former_member(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, "device/d1")
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE), *fails("device/d1", at + 3_000))
+        await world.feed(*recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE))
+        await world.tick(at + 20_500)
+        assert len(await world.rows("SELECT subject FROM former_member")) == 1
+        await world.feed(*fails("integration/hue-1", at + 24_000, condition=UNREACHABLE))
+        await world.tick(at + 25_000)
+        await world.tick(at + 26_000)
+        assert (await said(world))[-1] == f"list integration/hue-1:{UNREACHABLE}: +1 -0"
+        assert await world.rows("SELECT subject FROM former_member") == []
+        await world.feed(*recovers("device/d1", at + 30_000))
+        await world.tick(at + 30_500)
+        assert await said(world) == [f"list integration/hue-1:{UNREACHABLE}: +0 -1"]
 
 
 @pytest.mark.rule("HM-145")

@@ -290,7 +290,11 @@ async def test_being_well_ends_what_is_watched_from_then_on(environment: dict[st
         again += [change("device/d1", "pending_open", "healthy", at=AT + 34_000, since=AT + 34_000)]
         await world.feed(*recovers("device/d1", AT + 30_000), *again)
         await world.tick(AT + 40_000)
-        assert await said(world) == ["open device/d1", "recovered device/d1:device_offline"]
+        assert await said(world) == [
+            "open device/d1",
+            "recovered device/d1:device_offline",
+            "list integration/hue-1:integration_unreachable: +0 -1",
+        ]
 
 
 @pytest.mark.rule("HM-129")

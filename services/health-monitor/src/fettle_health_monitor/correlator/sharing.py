@@ -14,6 +14,7 @@ from fettle_health_monitor.adapters.correlator import (
 )
 from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.adapters.correlator.rollups import Around, Belongs, Place
+from fettle_health_monitor.correlator.former_lists import FormerLists
 from fettle_health_monitor.correlator.joining import about_to_join
 from fettle_health_monitor.correlator.list_ends import ListEnds
 from fettle_health_monitor.correlator.silencing import Silencing
@@ -69,7 +70,7 @@ class Sharing:
         silencing: Silencing,
     ) -> None:
         self._incidents, self._versions, self._partition_of = incidents, versions, partition_of
-        self._silencing, self.ends = silencing, ListEnds(partition_of)
+        self._silencing, self.ends, self._former = silencing, ListEnds(partition_of), FormerLists()
         self._around: dict[Key, Around] = {}
         self._names: Mapping[Key, Known] = {}
         self._undecided: set[Key] = set()
@@ -87,7 +88,9 @@ class Sharing:
     async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
         """What decisions about these verdicts need to know."""
         opening = [verdict for verdict in ready if verdict.cause not in _SHARES_NOTHING]
-        self._belongs = await rollups.parents(connection, {(verdict.org, verdict.subject) for verdict in ready})
+        subjects = {(verdict.org, verdict.subject) for verdict in ready}
+        self._belongs = await rollups.parents(connection, subjects)
+        await self._former.load(connection, subjects)
         groups = {group for verdict in opening if (group := group_of(verdict)) is not None}
         lists = groups | {(org, one.parent.subject) for (org, _), one in self._belongs.items()}
         if lists:
@@ -183,16 +186,23 @@ class Sharing:
                 self._around[key] = Around(around.spells, (*around.singles, single))
             case _:
                 pass
-        belongs = self._belongs.get((verdict.org, verdict.subject))
-        if verdict.cause in ENDING and belongs is not None:
+        if verdict.cause in ENDING:
+            self._recovers(verdict)
+
+    def _recovers(self, verdict: Verdict) -> None:
+        key = (verdict.org, verdict.subject)
+        self._former.recovers(verdict)
+        if (belongs := self._belongs.get(key)) is not None:
             self._leaves(verdict, belongs)
-            self._belongs[verdict.org, verdict.subject] = replace(belongs, recovered=True)
-            self._recovered[verdict.org, verdict.subject] = (belongs, verdict)
+            self._belongs[key] = replace(belongs, recovered=True)
+            self._recovered[key] = (belongs, verdict)
 
     def _joins(self, verdict: Verdict, member: Member, parent: Parent) -> None:
         key, belongs = (verdict.org, member.subject), Belongs(member, parent)
-        if (before := self._belongs.get(key)) is not None:
+        before = self._belongs.get(key)
+        if before is not None:
             self._leaves(verdict, before)
+        self._former.joins(key, parent, before)
         self._counts(verdict, parent, 1)
         self._belongs[key] = belongs
         self._joining[key] = (belongs, verdict)
@@ -224,6 +234,7 @@ class Sharing:
             await rollups.join(connection, joining)
         if self._recovered:
             await rollups.recover(connection, {key: verdict.at for key, (_, verdict) in self._recovered.items()})
+        await self._former.save(connection)
         return sent + self._listings()
 
     async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
@@ -251,6 +262,9 @@ class Sharing:
                 where = (org, Parent(belongs.parent.subject, belongs.parent.condition))
                 lists[where].append(belongs.member)
                 last[where] = verdict
+        for ((org, _), parent), verdict in self._former.ticked.items():
+            recovered[org, parent].append(member_of(verdict))
+            last[org, parent] = verdict
         return [
             command
             for where, verdict in last.items()

@@ -116,12 +116,34 @@ _RECOVER = text("""
     WHERE member.org = gone.org AND member.subject = gone.subject AND recovered_at IS NULL
 """)
 
-_MOVE = text("UPDATE rollup_member SET parent_condition = :condition WHERE org = :org AND parent = :parent")
+_MOVE = text("""
+    WITH moved AS (
+        UPDATE rollup_member AS member SET parent_condition = CAST(:condition AS text)
+        FROM rollup_member AS before
+        WHERE member.org = :org AND member.parent = :parent AND member.parent_condition <> CAST(:condition AS text)
+          AND before.org = member.org AND before.subject = member.subject
+        RETURNING member.org, member.subject, member.parent, before.parent_condition, member.recovered_at
+    ), back AS (
+        DELETE FROM former_member USING moved
+        WHERE former_member.org = moved.org AND former_member.subject = moved.subject
+          AND former_member.parent = moved.parent AND former_member.parent_condition = CAST(:condition AS text)
+    )
+    INSERT INTO former_member (org, subject, parent, parent_condition)
+    SELECT org, subject, parent, parent_condition FROM moved WHERE recovered_at IS NULL
+    ON CONFLICT DO NOTHING
+""")
 
 _DISSOLVE = text("""
-    DELETE FROM rollup_member
-    WHERE org = :org AND parent = :parent AND (parent_condition = :many) = CAST(:of_many AS boolean)
-    RETURNING subject, condition, name, recovered_at IS NOT NULL AS recovered
+    WITH gone AS (
+        DELETE FROM rollup_member
+        WHERE org = :org AND parent = :parent AND (parent_condition = :many) = CAST(:of_many AS boolean)
+        RETURNING org, subject, condition, name, parent, parent_condition, recovered_at
+    ), former AS (
+        INSERT INTO former_member (org, subject, parent, parent_condition)
+        SELECT org, subject, parent, parent_condition FROM gone WHERE recovered_at IS NULL
+        ON CONFLICT DO NOTHING
+    )
+    SELECT subject, condition, name FROM gone WHERE recovered_at IS NULL
 """)
 
 Place = tuple[str, str]
@@ -218,14 +240,14 @@ async def recover(connection: AsyncConnection, recovered: Mapping[Key, int]) -> 
 
 
 async def move(connection: AsyncConnection, org: str, parent: Parent) -> None:
-    """The list belongs to the integration's ticket about this condition now."""
+    """The list belongs to the integration's ticket about this condition now; those who are down on it are former
+    members of the other."""
     await connection.execute(_MOVE, {"org": org, "parent": parent.subject, "condition": parent.condition})
 
 
 async def dissolve(connection: AsyncConnection, org: str, parent: str, *, of_many: bool) -> list[Member]:
     """The ticket has ended: the one about many devices, or the integration's own. Answers with those on its list that
-    had not recovered."""
+    had not recovered: its former members now."""
     values = {"org": org, "parent": parent, "many": MANY, "of_many": of_many}
     rows = await connection.execute(_DISSOLVE, values)
-    gone = [Member(row.subject, row.condition, row.name) for row in rows if not row.recovered]
-    return sorted(gone, key=lambda member: member.subject)
+    return [Member(row.subject, row.condition, row.name) for row in rows]
