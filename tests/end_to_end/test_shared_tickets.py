@@ -23,7 +23,7 @@ def unresolved(api: OrgApi) -> list[dict[str, Any]]:
     return [ticket for ticket in api.tickets() if ticket["state"] != "resolved"]
 
 
-@pytest.mark.rule("HM-140", "HM-145", "TS-50")
+@pytest.mark.rule("HM-140", "HM-145", "HM-239", "TS-50")
 @pytest.mark.timeout(180)
 def test_devices_of_one_integration_share_a_ticket_and_are_ticked_off(
     servers: Servers, installation: Installation
@@ -48,6 +48,10 @@ def test_devices_of_one_integration_share_a_ticket_and_are_ticked_off(
         eventually(lambda: unresolved(acme), "a ticket for the one that is left over")
         [left] = unresolved(acme)
         assert (left["subject"]["id"], left["parent"]["number"]) == ("d6", 1)
+
+        beating.alive(DEVICES[5], integration="hue-1", name="d6")
+        eventually(lambda: all(listed(acme, 1).values()), "the one that was left over is ticked as well")
+        assert acme.get("/tickets/1")["state"] == "resolved"
 
 
 @pytest.mark.rule("HM-142", "HM-144")
