@@ -12,11 +12,12 @@ from fettle_contracts.commands import CommentOnTicket, OpenTicket, ResolveTicket
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.domain.admission import Admitted, Refused, admit
-from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for, time_out
+from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for
 from fettle_workflow_engine.domain.catalogue import TRIGGERS
 from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.endings import time_out
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.domain.run import Advance, Cause, Failure, Result, Run, RunState, StepState
+from fettle_workflow_engine.domain.run import Advance, Cause, Failure, GiveCommand, Result, Run, RunState, StepState
 from fettle_workflow_engine.domain.shapes import completed
 from fettle_workflow_engine.domain.validate import load
 
@@ -41,6 +42,13 @@ def go_on(workflow: Definition, run: Run, outcome: Any = None, *, later_s: int =
     return advance(workflow, run, result, now=AT + timedelta(seconds=later_s), templates=TEMPLATES)
 
 
+def given(done: Advance) -> list[GiveCommand]:
+    """The effects, which are all commands."""
+    commands = [effect for effect in done.effects if isinstance(effect, GiveCommand)]
+    assert len(commands) == len(done.effects)
+    return commands
+
+
 def states(run: Run) -> dict[str, str]:
     return {name: step.state.value for name, step in run.steps.items()}
 
@@ -58,12 +66,12 @@ CHAIN = """
 def test_a_run_waits_for_each_result_and_ends() -> None:
     workflow = definition(CHAIN)
     first = go_on(workflow, started(workflow))
-    (start,) = first.effects
+    (start,) = given(first)
     assert (start.id, start.node, start.verb) == (uuid5(RUN_ID, "taken"), "taken", Verb.START)
     assert states(first.run) == {"opened": "done", "taken": "waiting"}
 
     second = go_on(workflow, first.run, ANSWER, later_s=2)
-    (comment,) = second.effects
+    (comment,) = given(second)
     assert isinstance(comment.command, CommentOnTicket)
     assert comment.command.comment == "applied"
     assert second.run.steps["taken"].output == ANSWER
@@ -82,7 +90,7 @@ def test_a_failed_node_is_followed_by_its_error() -> None:
     workflow = definition(CHAIN)
     first = go_on(workflow, started(workflow))
     second = go_on(workflow, first.run, REJECTED)
-    (comment,) = second.effects
+    (comment,) = given(second)
     assert isinstance(comment.command, CommentOnTicket)
     assert (comment.node, comment.command.comment) == ("failed", "Not taken: The ticket is resolved.")
     assert comment.command.ticket.number == 42
@@ -189,18 +197,18 @@ def test_an_opened_ticket_has_a_key_of_its_workflow_subject_and_kind() -> None:
   ended:  {after: [named], action: ticket.resolve, with: {ticket: {ref: named.ticket}, comment: Done.}}
 """)
     first = go_on(workflow, started(workflow))
-    opened = first.effects[0].command
+    opened = given(first)[0].command
     assert isinstance(opened, OpenTicket)
     assert opened.dedup_key == "workflow/w/device/t42:visit"
     assert opened.links[0].label == "#42"
     assert opened.to_dict()["actor"] == {"type": "workflow", "id": "w", "name": "W", "run": str(RUN_ID)}
     assert opened.to_dict()["evidence"] == {"node": "follow", "trigger": "ticket.opened", "version": 3}
     second = go_on(workflow, first.run, ANSWER)
-    named = second.effects[0].command
+    named = given(second)[0].command
     assert isinstance(named, OpenTicket)
     assert (named.dedup_key, str(named.subject.ref)) == ("mine", "other/oslo/hq/3")
     third = go_on(workflow, second.run, ANSWER)
-    ended = third.effects[0].command
+    ended = given(third)[0].command
     assert isinstance(ended, ResolveTicket)
     assert (str(ended.ticket.id), ended.comment) == (ANSWER["ticket"]["id"], "Done.")  # type: ignore[index]
 

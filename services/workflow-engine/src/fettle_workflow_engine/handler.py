@@ -15,10 +15,11 @@ from fettle_workflow_engine.adapters import budgets, run_rows, workflow_rows
 from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain.admission import Refused, admit
-from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for, time_out
+from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for
 from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.endings import time_out
 from fettle_workflow_engine.domain.languages import Languages, Verdict
-from fettle_workflow_engine.domain.run import Advance, Cause, Result, Run, RunState
+from fettle_workflow_engine.domain.run import Advance, Cause, GiveCommand, Result, Run, RunState
 
 log = structlog.get_logger(__name__)
 
@@ -140,8 +141,9 @@ class Engine:
     def _give_commands(self, work: UnitOfWork, advances: Sequence[Advance], now: datetime) -> None:
         for done in advances:
             for effect in done.effects:
-                work.publish(self._writer.message(done.run, effect, now))
-                metrics.COMMANDS_GIVEN.labels(effect.verb).inc()
+                if isinstance(effect, GiveCommand):
+                    work.publish(self._writer.message(done.run, effect, now))
+                    metrics.COMMANDS_GIVEN.labels(effect.verb).inc()
         self._count([done.run for done in advances])
 
     def _count(self, runs: Sequence[Run]) -> None:

@@ -6,7 +6,7 @@ from fettle_chassis.outbox import Outgoing
 from fettle_chassis.signing import Signer
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS
-from fettle_workflow_engine.domain.run import Effect, Run
+from fettle_workflow_engine.domain.run import GiveCommand, Run
 
 SOURCE = "fettle/workflow-engine"
 
@@ -17,7 +17,7 @@ class CommandWriter:
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
 
-    def message(self, run: Run, effect: Effect, now: datetime) -> Outgoing:
+    def message(self, run: Run, effect: GiveCommand, now: datetime) -> Outgoing:
         event = CloudEvent(
             id=str(effect.id),
             source=f"{SOURCE}/{run.workflow}",

@@ -5,21 +5,18 @@ it runs if at least one of the ways that it names was taken, else it is skipped.
 its `.error`; without one the run fails. Every node ends exactly once: done, failed or skipped.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 from fettle_workflow_engine.domain.admission import Refused
-from fettle_workflow_engine.domain.commands import Author, command_for
+from fettle_workflow_engine.domain.catalogue import ends_runs
 from fettle_workflow_engine.domain.definition import Action, After, Definition, Way
 from fettle_workflow_engine.domain.languages import Templates
-from fettle_workflow_engine.domain.resolve import InputFailed, resolve
 from fettle_workflow_engine.domain.run import (
     Advance,
     Cause,
-    Effect,
     Failure,
     Result,
     Run,
@@ -27,8 +24,10 @@ from fettle_workflow_engine.domain.run import (
     Step,
     StepState,
 )
+from fettle_workflow_engine.domain.sizes import LIMIT_BYTES, beginning_of
+from fettle_workflow_engine.domain.starting import STOPPED, start
 
-TIMED_OUT = "timeout"
+OUTPUT_TOO_LARGE = "output_too_large"
 
 
 def run_id_for(org: str, workflow: str, event_source: str, event_id: str) -> UUID:
@@ -45,6 +44,7 @@ def begin(
     org: str,
     version: int,
     now: datetime,
+    rerun_of: UUID | None = None,
 ) -> Run:
     """A run whose triggers have ended (`matched` fired, the others are skipped) and whose actions are still ahead."""
     steps = {
@@ -52,7 +52,7 @@ def begin(
         for trigger in definition.triggers
     }
     deadline = now + timedelta(seconds=definition.timeout_s)
-    return Run(run_id, org, definition.workflow, version, cause, now, deadline, steps=steps)
+    return Run(run_id, org, definition.workflow, version, cause, now, deadline, steps=steps, rerun_of=rerun_of)
 
 
 def refuse(
@@ -76,30 +76,34 @@ def advance(
     ):
         return Advance(run)
     if waiting and result:
-        run = _with(run, _answered(waiting, result, now))
+        run = _with(_without_the_rest_of(waiting, run, now), _answered(waiting, result, now))
+    return go_on(definition, run, now, templates)
+
+
+def go_on(definition: Definition, run: Run, now: datetime, templates: Templates, again: Step | None = None) -> Advance:
+    """The run as far as it goes by itself; `again` is how the node that is due first ended before."""
     while (action := _due(definition, run)) is not None:
-        if _unheeded_failure(definition, run):
+        if _fatal_failure(definition, run):
             break
         if not any(_taken(run, after) for after in action.after):
             run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
             continue
-        step, effects = _start(definition, action, run, now, templates)
+        step, effects = start(definition, action, run, now, templates, again)
+        again = None
         run = _with(run, step)
-        if effects:
+        if step.wake_at:
+            run = replace(run, timeout_at=run.timeout_at + (step.wake_at - now))
+        if step.state is StepState.WAITING:
             return Advance(run, effects)
-    return Advance(_ended(definition, run, _unheeded_failure(definition, run), now))
+    return Advance(ended(definition, run, _fatal_failure(definition, run), now))
 
 
-def time_out(definition: Definition | None, run: Run, *, now: datetime) -> Run:
-    """The run ended by its timeout; a run that has ended already is left as it is. Without the definition (this version
-    does not understand it any more) nodes that were not reached are not told of."""
-    if run.state is not RunState.RUNNING:
-        return run
-    timeout_s = round((run.timeout_at - run.started_at).total_seconds())
-    failure = Failure(TIMED_OUT, f"The run took longer than its {timeout_s} s.")
-    if run.waiting:
-        run = _with(run, replace(run.waiting, state=StepState.FAILED, error=failure, ended_at=now))
-    return _ended(definition, run, failure, now)
+def ended(definition: Definition | None, run: Run, failure: Failure | None, now: datetime) -> Run:
+    """The run, over; nodes that it did not reach are skipped."""
+    for action in definition.actions if definition else ():
+        if action.name not in run.steps:
+            run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
+    return replace(run, state=RunState.FAILED if failure else RunState.DONE, error=failure, ended_at=now)
 
 
 def _due(definition: Definition, run: Run) -> Action | None:
@@ -119,55 +123,35 @@ def _taken(run: Run, after: After) -> bool:
     return state is (StepState.DONE if after.way is Way.DONE else StepState.FAILED)
 
 
-def _start(
-    definition: Definition, action: Action, run: Run, now: datetime, templates: Templates
-) -> tuple[Step, tuple[Effect, ...]]:
-    """The action's command, or its failure when its fields have no usable value."""
-    started = Step(action.name, StepState.WAITING, now, attempts=1)
-    scope = _scope(run)
-    try:
-        given = {name: resolve(value, scope, templates) for name, value in action.fields.items()}
-        started = replace(started, input=given)
-        author = Author(run.org, run.workflow, definition.title, run.version, run.id, action.name, run.cause.trigger)
-        verb, command = command_for(action.does, given, author)
-    except InputFailed as failure:
-        error = Failure(failure.code, failure.message)
-        return replace(started, state=StepState.FAILED, error=error, ended_at=now), ()
-    command_id = uuid5(run.id, action.name)
-    return replace(started, command_id=command_id), (Effect(command_id, action.name, verb, command),)
-
-
 def _answered(waiting: Step, result: Result, now: datetime) -> Step:
-    if isinstance(result.outcome, Failure):
-        return replace(waiting, state=StepState.FAILED, error=result.outcome, ended_at=now)
-    return replace(waiting, state=StepState.DONE, output=result.outcome, ended_at=now)
+    outcome = result.outcome
+    if isinstance(outcome, Failure):
+        return replace(waiting, state=StepState.FAILED, error=outcome, ended_at=now)
+    if (beginning := beginning_of(outcome)) is not None:
+        error = Failure(OUTPUT_TOO_LARGE, f"The output is longer than {LIMIT_BYTES // 1024} KiB.", unsure=True)
+        return replace(waiting, state=StepState.FAILED, output=beginning, error=error, ended_at=now)
+    return replace(waiting, state=StepState.DONE, output=outcome, error=None, ended_at=now)
 
 
-def _scope(run: Run) -> Mapping[str, Any]:
-    """What later nodes can name: `event`, outputs of nodes that are done, `error` of those that failed."""
-    scope: dict[str, Any] = {"event": run.cause.event}
-    for name, step in run.steps.items():
-        if step.output is not None:
-            scope[name] = step.output
-        elif step.error is not None:
-            scope[name] = {"error": {"code": step.error.code, "message": step.error.message}}
-    return scope
+def _without_the_rest_of(waiting: Step, run: Run, now: datetime) -> Run:
+    """A run may take its timeout besides the time that it lets pass: what is left of a wait is taken off again."""
+    if waiting.wake_at is None or waiting.wake_at <= now:
+        return run
+    return replace(run, timeout_at=run.timeout_at - (waiting.wake_at - now))
 
 
-def _unheeded_failure(definition: Definition, run: Run) -> Failure | None:
-    """Why a node failed that nothing follows by its error."""
+def _fatal_failure(definition: Definition, run: Run) -> Failure | None:
+    """Why a node failed that nothing follows by its error, or that was there to end the run."""
     heeded = {after.node for action in definition.actions for after in action.after if after.way is Way.ERROR}
+    does = {action.name: action.does for action in definition.actions}
     for step in run.steps.values():
-        if step.error is not None and step.node not in heeded:
-            return Failure(step.error.code, f"{step.node}: {step.error.message}")
+        if step.state is not StepState.FAILED or step.error is None:
+            continue
+        if step.error.code == STOPPED:
+            return step.error
+        if step.node not in heeded or ends_runs(does.get(step.node, "")):
+            return replace(step.error, message=f"{step.node}: {step.error.message}")
     return None
-
-
-def _ended(definition: Definition | None, run: Run, failure: Failure | None, now: datetime) -> Run:
-    for action in definition.actions if definition else ():
-        if action.name not in run.steps:
-            run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
-    return replace(run, state=RunState.FAILED if failure else RunState.DONE, error=failure, ended_at=now)
 
 
 def _with(run: Run, step: Step) -> Run:

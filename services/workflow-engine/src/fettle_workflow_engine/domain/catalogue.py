@@ -5,7 +5,7 @@ triggers its effect may set off (for the search for loops between workflows).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from fettle_contracts.commands import Verb
@@ -22,6 +22,16 @@ class Wants(Enum):
     TICKET = "a ticket's id or number"
     SUBJECT = "a subject: {type, id, name}"
     LINKS = "a list of links: {label, url}"
+    DURATION = "a length of time: seconds, or a whole number with s, m, h, d or w"
+    WATCH = "a ticket and a change of it: {ticket, change}"
+
+
+class Means(Enum):
+    """By what an action is carried out that is no ticket command."""
+
+    CALL = "a call to what is outside"
+    WAIT = "letting time pass"
+    FAIL = "ending the run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +53,16 @@ class TriggerKind:
 class ActionKind:
     """What a node can do.
 
-    `output` is the shape of `{ref: node.…}` after it went well. `sets_off` are triggers that its effect may publish,
-    `sets_off_with` those that it publishes in addition when a field is given.
+    `does_by` is the verb of its ticket command, or what else carries it out. `output` is the shape of `{ref: node.…}`
+    after it went well. `sets_off` are triggers that its effect may publish, `sets_off_with` those that it publishes in
+    addition when a field is given.
     """
 
-    verb: Verb
+    does_by: Verb | Means
     fields: Mapping[str, Field]
     output: Fields
-    sets_off: tuple[str, ...]
-    sets_off_with: Mapping[str, str]
+    sets_off: tuple[str, ...] = ()
+    sets_off_with: Mapping[str, str] = field(default_factory=dict)
 
 
 def trigger_name(entry: EntryType) -> str:
@@ -118,8 +129,25 @@ ACTIONS: Mapping[str, ActionKind] = {
         sets_off=(_COMMENTED,),
         sets_off_with={},
     ),
+    "wait": ActionKind(
+        Means.WAIT,
+        fields={"for": Field(Wants.DURATION, required=True), "until_ticket": Field(Wants.WATCH)},
+        output=Fields({"ended_by": TEXT}),
+    ),
+    "fail": ActionKind(Means.FAIL, fields={"message": Field(Wants.TEXT, required=True)}, output=Fields({})),
 }
 
+ANY_CHANGE = "any"
+CHANGES = (ANY_CHANGE, *(entry.value for entry in EntryType if entry is not EntryType.OPENED))
+"""What a `wait` can wait for: a ticket that is there is not opened again."""
+
+
+def ends_runs(does: str) -> bool:
+    """Whether a run is over with a node that does this."""
+    kind = ACTIONS.get(does)
+    return kind is not None and kind.does_by is Means.FAIL
+
+
 LATER_TRIGGERS = ("health.transition", "manual", "schedule", "signal")
-LATER_ACTIONS = ("fail", "http.request", "notify", "wait")
+LATER_ACTIONS = ("http.request", "notify")
 """Names of the documents' language that this version does not run yet; a document that uses one is refused."""

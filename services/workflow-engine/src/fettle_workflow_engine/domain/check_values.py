@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.ticket import MONITOR_KEY_PREFIXES
-from fettle_workflow_engine.domain.catalogue import Wants
+from fettle_workflow_engine.domain.catalogue import CHANGES, Wants
 from fettle_workflow_engine.domain.definition import Fixed, Group, Reference, Series, Template, Value
+from fettle_workflow_engine.domain.durations import LONGEST_WAIT_S, seconds_of
 from fettle_workflow_engine.domain.faults import Fault, Place, suggest, unknown
 from fettle_workflow_engine.domain.languages import Mention, Templates
 from fettle_workflow_engine.domain.shapes import FLAG, Anything, Fields, Items, Missing, Plain, Shape, at
 
 SUBJECT_PARTS = ("type", "id", "name")
 LINK_PARTS = ("label", "url")
+WATCH_PARTS = ("ticket", "change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,12 @@ def check_field(name: str, wants: Wants, value: Value, scope: Scope, templates: 
             for complaint in reading.complaints:
                 yield Fault(inside(place, complaint.place), complaint.message, complaint.suggestion)
             yield from check_mentions(reading.mentions, place, scope)
-            if wants in (Wants.SUBJECT, Wants.LINKS):
+            if wants in (Wants.SUBJECT, Wants.LINKS, Wants.WATCH):
                 yield Fault(place, f"`{name}` is {wants.value}; a template gives text")
         case Group(parts, place) if wants is Wants.SUBJECT:
             yield from _parts(name, SUBJECT_PARTS, ("type", "id"), parts, place, scope, templates)
+        case Group(parts, place) if wants is Wants.WATCH:
+            yield from _parts(name, WATCH_PARTS, WATCH_PARTS, parts, place, scope, templates)
         case Series(items, _) if wants is Wants.LINKS:
             for item in items:
                 yield from _link(name, item, scope, templates)
@@ -92,7 +96,7 @@ def _fits(wants: Wants, shape: Shape) -> bool:
     match wants, shape:
         case _, Anything():
             return True
-        case Wants.TEXT, Plain():
+        case Wants.TEXT | Wants.DURATION, Plain():
             return True
         case Wants.TICKET, Plain():
             return shape != FLAG
@@ -106,6 +110,9 @@ def _fits(wants: Wants, shape: Shape) -> bool:
 
 
 def _fixed(name: str, wants: Wants, fixed: object, place: Place) -> Iterator[Fault]:
+    if wants is Wants.DURATION:
+        yield from _duration(name, fixed, place)
+        return
     is_number = isinstance(fixed, int) and not isinstance(fixed, bool)
     if not (wants in (Wants.TEXT, Wants.TICKET) and isinstance(fixed, str)) and not (
         wants is Wants.TICKET and is_number
@@ -113,6 +120,14 @@ def _fixed(name: str, wants: Wants, fixed: object, place: Place) -> Iterator[Fau
         yield Fault(place, f"`{name}` must be {wants.value}")
     elif name == "dedup_key" and str(fixed).startswith(MONITOR_KEY_PREFIXES):
         yield Fault(place, f"keys that begin with {' or '.join(MONITOR_KEY_PREFIXES)} are the health monitor's alone")
+
+
+def _duration(name: str, fixed: object, place: Place) -> Iterator[Fault]:
+    seconds = seconds_of(fixed)
+    if seconds is None:
+        yield Fault(place, f"`{name}` must be {Wants.DURATION.value}")
+    elif not 1 <= seconds <= LONGEST_WAIT_S:
+        yield Fault(place, f"`{name}` must be from 1 s to {LONGEST_WAIT_S // 86_400} d")
 
 
 def _link(name: str, item: Value, scope: Scope, templates: Templates) -> Iterator[Fault]:
@@ -135,7 +150,10 @@ def _parts(
         if part not in known:
             yield unknown(value.place, f"part of `{name}`", part, known)
             continue
-        yield from check_field(f"{name}.{part}", Wants.TEXT, value, scope, templates)
+        wants = Wants.TICKET if part == "ticket" else Wants.TEXT
+        yield from check_field(f"{name}.{part}", wants, value, scope, templates)
+        if part == "change" and isinstance(value, Fixed) and value.value not in CHANGES:
+            yield unknown(value.place, "change of a ticket", str(value.value), CHANGES)
         if name == "subject" and part == "type" and isinstance(value, Fixed) and value.value not in tuple(SubjectType):
             yield unknown(value.place, "subject type", str(value.value), list(SubjectType))
     for part in required:

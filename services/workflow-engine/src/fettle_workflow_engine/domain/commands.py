@@ -1,4 +1,4 @@
-"""From an action's input to the ticket command that carries it out."""
+"""From an action's input to what carries it out: a ticket command, a request to what is outside."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,23 +33,43 @@ def command_for(does: str, given: Mapping[str, Any], author: Author) -> tuple[Ve
 
     Raises InputFailed (`input_invalid`) when a value cannot be what its field wants.
     """
-    kind = ACTIONS[does]
-    body = {
-        name: _READERS[field.wants](name, given[name])
-        for name, field in kind.fields.items()
-        if given.get(name) is not None
-    }
-    absent = [name for name, field in kind.fields.items() if field.required and name not in body]
-    if absent:
-        raise InputFailed("input_invalid", f"{does} needs {', '.join(absent)}, which is null.")
-    if kind.verb is Verb.COMMENT:
+    verb = ACTIONS[does].does_by
+    if not isinstance(verb, Verb):
+        raise TypeError(f"{does} is no command")
+    body = {name: _READERS[ACTIONS[does].fields[name].wants](name, value) for name, value in _present(does, given)}
+    if verb is Verb.COMMENT:
         body["comment"] = body.pop("text")
-    if kind.verb is Verb.OPEN:
+    if verb is Verb.OPEN:
         body.setdefault("dedup_key", _default_key(author.workflow, body))
     try:
-        return kind.verb, COMMANDS[kind.verb].model_validate({**_signed_fields(author), **body})
+        return verb, COMMANDS[verb].model_validate({**_signed_fields(author), **body})
     except ValidationError as error:
         raise InputFailed("input_invalid", "; ".join(str(fault) for fault in faults(error))) from None
+
+
+def request_for(does: str, given: Mapping[str, Any], author: Author, depth: int) -> dict[str, Any]:
+    """The request of the action `does`: its resolved fields, and of its run what whoever is called may be told.
+
+    Raises InputFailed (`input_invalid`) when a required field is null; whether values can be what their fields want is
+    for the one who makes the call to say.
+    """
+    of_run = {"org": author.org, "run": str(author.run_id), "node": author.node, "workflow": author.workflow}
+    return {**dict(_present(does, given)), **of_run, "title": author.title, "depth": depth}
+
+
+def message_of(given: Mapping[str, Any]) -> str:
+    """What a `fail` says. Raises InputFailed."""
+    return str(_text("message", dict(_present("fail", given))["message"]))
+
+
+def _present(does: str, given: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The fields that have a value, in the action's order. Raises InputFailed if a required one has none."""
+    fields = ACTIONS[does].fields
+    present = [(name, given[name]) for name in fields if given.get(name) is not None]
+    absent = [name for name, field in fields.items() if field.required and given.get(name) is None]
+    if absent:
+        raise InputFailed("input_invalid", f"{does} needs {', '.join(absent)}, which is null.")
+    return present
 
 
 def _signed_fields(author: Author) -> dict[str, Any]:
@@ -78,8 +98,8 @@ def _text(name: str, value: Any) -> str:
     raise InputFailed("input_invalid", f"{name} must be text.")
 
 
-def _ticket(name: str, value: Any) -> dict[str, Any]:
-    """A ticket's id, its number (`42`, `"42"`, `"#42"`), or an object that has an id."""
+def ticket_ref(name: str, value: Any) -> dict[str, Any]:
+    """A ticket's id, its number (`42`, `"42"`, `"#42"`), or an object that has an id. Raises InputFailed."""
     match value:
         case {"id": str() as ticket_id}:
             return {"id": ticket_id}
@@ -107,7 +127,7 @@ def _links(name: str, value: Any) -> list[dict[str, str]]:
 
 _READERS: Mapping[Wants, Callable[[str, Any], Any]] = {
     Wants.TEXT: _text,
-    Wants.TICKET: _ticket,
+    Wants.TICKET: ticket_ref,
     Wants.SUBJECT: _subject,
     Wants.LINKS: _links,
 }

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
-from fettle_workflow_engine.domain.catalogue import ACTIONS, ERROR, LATER_ACTIONS, LATER_TRIGGERS, TRIGGERS, ActionKind
+from fettle_workflow_engine.domain.catalogue import (
+    ACTIONS,
+    ERROR,
+    LATER_ACTIONS,
+    LATER_TRIGGERS,
+    TRIGGERS,
+    ActionKind,
+    ends_runs,
+)
 from fettle_workflow_engine.domain.check_values import Scope, check_field, check_mentions, inside
 from fettle_workflow_engine.domain.definition import Action, Definition, Trigger, Way
 from fettle_workflow_engine.domain.document import Draft, read_document
@@ -58,6 +66,8 @@ def _edges(draft: Draft) -> Iterator[Fault]:
                 yield unknown(after.place, "node", after.node, draft.node_names - {action.name})
             elif after.way is Way.ERROR and after.node in built and after.node not in actions:
                 yield Fault(after.place, f"{after.node!r} is a trigger: it cannot fail", after.node)
+            elif after.node in actions and ends_runs(actions[after.node].does):
+                yield Fault(after.place, f"{after.node!r} ends the run: nothing follows it")
     around = circle(tuple(actions.values()))
     if around:
         yield Fault(actions[around[0]].place, f"nodes wait for each other: {' after '.join(around)}")

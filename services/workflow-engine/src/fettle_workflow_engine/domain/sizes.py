@@ -1,0 +1,15 @@
+"""How much of a node is kept."""
+
+import json
+from typing import Any
+
+LIMIT_BYTES = 64 * 1024
+"""Of a node's input, and of its output, as JSON in UTF-8."""
+_SHOWN = 1_000
+
+
+def beginning_of(value: Any) -> dict[str, Any] | None:
+    """What is kept of a value that is over the limit: its size and how it begins; None for one that is not."""
+    written = json.dumps(value, ensure_ascii=False)
+    size = len(written.encode(errors="surrogatepass"))
+    return {"cut": True, "bytes": size, "begins": written[:_SHOWN]} if size > LIMIT_BYTES else None
