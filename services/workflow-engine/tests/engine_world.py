@@ -27,9 +27,11 @@ from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Failure, Result
+from fettle_workflow_engine.domain.waits import Sighting
 from fettle_workflow_engine.entrypoints.kafka_triggers import decode_trigger
 from fettle_workflow_engine.handler import Engine, Event
 from fettle_workflow_engine.library import Library
+from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.settings import WorkflowSettings
 
 TICKET = {"id": str(UUID(int=9)), "number": 9, "state": "open", "version": 1, "url": "http://console/9"}
@@ -80,8 +82,8 @@ class World:
     def restart(self) -> None:
         """An engine that remembers nothing."""
         definitions = Definitions(self.languages)
-        writer = CommandWriter(Signer(self.settings.signing_keys))
-        self.engine = Engine(definitions, self.languages, writer, lambda: self.now)
+        progress = Progress(CommandWriter(Signer(self.settings.signing_keys)), self.languages.templates)
+        self.engine = Engine(definitions, self.languages, progress, lambda: self.now)
         self.library = Library(definitions, self.languages, lambda: self.now)
 
     async def save(self, document: str, *, org: str = "acme") -> SavedWorkflow:
@@ -107,6 +109,11 @@ class World:
         async with unit_of_work(self.database) as work:
             await self.engine.take_results(work, results)
 
+    async def see(self, *sightings: Sighting) -> None:
+        """Changes of tickets come by."""
+        async with unit_of_work(self.database) as work:
+            await self.engine.take_tickets(work, sightings)
+
     async def answer_all(self, outcome: Mapping[str, Any] | Failure = APPLIED) -> int:
         """One answer for every command that has not been taken yet; returns how many there were."""
         commands = await self.commands()
@@ -114,10 +121,10 @@ class World:
         return len(commands)
 
     async def later(self, **time: float) -> int:
-        """Time passes; returns how many runs it ended."""
+        """Time passes; returns how many runs it woke or ended."""
         self.now += timedelta(**time)
         async with unit_of_work(self.database) as work:
-            return await self.engine.end_overdue(work)
+            return await self.engine.take_due(work)
 
     async def commands(self) -> list[CloudEvent]:
         """Takes the commands that wait for the relay, in their order."""

@@ -94,6 +94,8 @@ async def test_an_event_becomes_a_run_and_signed_commands(world: World) -> None:
         "attempts": 1,
         "started_at": "2026-11-23T10:15:30.250Z",
         "ended_at": "2026-11-23T10:15:33.250Z",
+        "wake_at": None,
+        "watches": None,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from made_calls import CALL
 from test_workflow_runs import ANSWER, REJECTED, RUN_ID, TEMPLATES, definition, go_on, started, states
 from ticket_event import AT, ticket_event
 
@@ -13,16 +14,13 @@ from fettle_contracts.ticket_events import EntryType
 from fettle_workflow_engine.domain import catalogue, waits
 from fettle_workflow_engine.domain.advance import advance
 from fettle_workflow_engine.domain.calls import Again, Done, Failed, OutsideCall, Retry, after
-from fettle_workflow_engine.domain.catalogue import ActionKind, Field, Means, Wants
 from fettle_workflow_engine.domain.endings import cancel, retry, time_out
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Call, Failure, GiveCommand, Result, Run, RunState, Watch
-from fettle_workflow_engine.domain.shapes import ANYTHING, Fields
 from fettle_workflow_engine.domain.sizes import LIMIT_BYTES
 from fettle_workflow_engine.domain.waits import ELAPSED, Seen
 
-CALL = ActionKind(Means.CALL, {"url": Field(Wants.TEXT, required=True)}, Fields({"status": ANYTHING}))
 TICKET_ID = ticket_event().ticket.id
 DAY = timedelta(days=1)
 

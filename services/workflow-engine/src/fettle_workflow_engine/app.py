@@ -13,33 +13,39 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.slots import Slot
 from fettle_chassis.topics import Topics
 from fettle_contracts.times import to_milliseconds
-from fettle_contracts.topics import COMMANDS, RESULTS
+from fettle_contracts.topics import COMMANDS, EVENTS, RESULTS
 from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.definitions import Definitions
 from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.entrypoints.http import runs, workflows
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
+from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
 from fettle_workflow_engine.entrypoints.kafka_triggers import TRIGGER_TOPICS, decode_trigger, identity_of
-from fettle_workflow_engine.entrypoints.timeouts import Timeouts
+from fettle_workflow_engine.entrypoints.outside import OutsideCalls
+from fettle_workflow_engine.entrypoints.timers import Timers
 from fettle_workflow_engine.handler import Engine
 from fettle_workflow_engine.library import Library
+from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.settings import WorkflowSettings
 
 NAME = "workflow-engine"
 
 
-def build_app(settings: WorkflowSettings) -> Service:
-    """Triggers and results by Kafka, workflows and runs by HTTP, timeouts by the clock."""
+def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Service:
+    """Triggers, results and changes of tickets by Kafka, workflows and runs by HTTP, waits and timeouts by the clock,
+    calls to what is outside by `caller`."""
     service = Service(NAME)
     database = Database(settings.database_dsn("workflows"))
     slot = Slot(NAME, settings, database)
     languages = Languages(JinjaTemplates(), CelConditions())
     definitions = Definitions(languages)
-    engine = Engine(definitions, languages, CommandWriter(Signer(settings.signing_keys)), now)
+    progress = Progress(CommandWriter(Signer(settings.signing_keys)), languages.templates)
+    engine = Engine(definitions, languages, progress, now)
 
     triggers = Subscription(
         name=f"{NAME}.triggers",
@@ -54,17 +60,26 @@ def build_app(settings: WorkflowSettings) -> Service:
         decode=ResultDecoder(settings.console_url),
         handle=engine.take_results,
     )
+    tickets = Subscription(
+        name=f"{NAME}.tickets",
+        topics=(EVENTS,),
+        decode=decode_sighting,
+        handle=engine.take_tickets,
+        max_records=500,
+    )
     http = build_api(service, settings, Desk(database, Library(definitions, languages, now), now))
     service.add(
         DatabasePart(database, "fettle_workflow_engine"),
-        Topics(settings, *TRIGGER_TOPICS, RESULTS, COMMANDS),
+        Topics(settings, *TRIGGER_TOPICS, EVENTS, RESULTS, COMMANDS),
         slot,
-        Consumers(settings, database, slot, triggers, results),
-        Timeouts(database, engine, settings.workflow_sweep_s),
+        Consumers(settings, database, slot, triggers, results, tickets),
+        Timers(database, engine, settings.workflow_sweep_s),
         Forgetting(database, now),
         Relay(database, settings),
         HttpServer(http, settings.http_host, settings.workflows_port),
     )
+    if caller is not None:
+        service.add(OutsideCalls(database, engine, caller, lambda: slot.instance_id, now, settings.workflow_sweep_s))
     return service
 
 

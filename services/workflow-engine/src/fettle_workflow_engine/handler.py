@@ -1,25 +1,34 @@
-"""What the engine does with events, results and the passing of time. Each call is part of one transaction."""
+"""What the engine does with events, results, outcomes, changes of tickets and the passing of time. Each call is part of
+one transaction.
+
+Locks are taken in one order, runs by their ids and then calls or tickets, with one exception: whoever brings changes of
+tickets holds these before the runs that wait for them. Should that ever close a circle, the database ends one of the
+transactions, and it is tried again.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine import metrics
-from fettle_workflow_engine.adapters import budgets, run_rows, workflow_rows
-from fettle_workflow_engine.adapters.command_events import CommandWriter
+from fettle_workflow_engine.adapters import budgets, call_rows, run_rows, ticket_sightings, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain.admission import Refused, admit
 from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for
+from fettle_workflow_engine.domain.calls import Again, OutsideCall
 from fettle_workflow_engine.domain.definition import Definition
-from fettle_workflow_engine.domain.endings import time_out
+from fettle_workflow_engine.domain.endings import give_up, time_out
 from fettle_workflow_engine.domain.languages import Languages, Verdict
-from fettle_workflow_engine.domain.run import Advance, Cause, GiveCommand, Result, Run, RunState
+from fettle_workflow_engine.domain.run import Advance, Cause, Result, Run, RunState, Step
+from fettle_workflow_engine.domain.waits import ELAPSED, Sighting, ended_by, newest
+from fettle_workflow_engine.progress import Moved, Progress, version_of
 
 log = structlog.get_logger(__name__)
 
@@ -43,15 +52,15 @@ class Engine:
     """Starts runs and takes them further. `clock` gives the time that goes on record."""
 
     def __init__(
-        self, definitions: Definitions, languages: Languages, writer: CommandWriter, clock: Callable[[], datetime]
+        self, definitions: Definitions, languages: Languages, progress: Progress, clock: Callable[[], datetime]
     ) -> None:
         self._definitions = definitions
         self._languages = languages
-        self._writer = writer
+        self._progress = progress
         self._clock = clock
 
     async def take_events(self, work: UnitOfWork, events: Sequence[Event]) -> None:
-        """Starts every run that these events start, up to its first command. An event must come here once only."""
+        """Starts every run that these events start, as far as it goes by itself. An event must come here once only."""
         now = self._clock()
         live = await self._definitions.started_by(work.connection, ((event.org, event.trigger) for event in events))
         if not live:
@@ -60,40 +69,79 @@ class Engine:
         starts = [start for event in events for start in self._matching(event, live, problems)]
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
-        advances = [self._start(event, key, live[key], matched, spent, now) for event, key, matched in starts]
-        await run_rows.insert(work.connection, [done.run for done in advances])
+        begun = [Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts]
+        await self._progress.put(work, begun, live, now)
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
-        self._give_commands(work, advances, now)
 
     async def take_results(self, work: UnitOfWork, results: Sequence[Result]) -> None:
         """Takes further every run that waits for one of these. A result may come again."""
-        now = self._clock()
-        by_command = {result.command_id: result for result in results}
-        runs = await run_rows.waiting_for(work.connection, list(by_command))
+        by_id: dict[UUID | None, Result] = {result.command_id: result for result in results}
+        runs = await run_rows.waiting_for(work.connection, [result.command_id for result in results])
         metrics.RESULTS_UNAWAITED.inc(len(results) - len(runs))
+        await self._go_on(work, runs, lambda _, step: by_id.get(step.command_id))
+
+    async def take_outcomes(self, work: UnitOfWork, outcomes: Sequence[tuple[OutsideCall, Result | Again]]) -> None:
+        """Takes further the runs whose calls have come to an end, and has the other calls made again later."""
+        results: dict[UUID | None, Result] = {one.id: out for one, out in outcomes if isinstance(out, Result)}
+        ended = [result.command_id for result in results.values()]
+        runs = await run_rows.waiting_for(work.connection, ended) if ended else []
+        await call_rows.drop(work.connection, ended)
+        await self._go_on(work, runs, lambda _, step: results.get(step.command_id))
+        again = [(call, outcome) for call, outcome in outcomes if isinstance(outcome, Again)]
+        await call_rows.put_off(work.connection, again, self._clock())
+
+    async def take_tickets(self, work: UnitOfWork, sightings: Sequence[Sighting]) -> None:
+        """Remembers what happened to tickets, and wakes the runs that wait for it. A sighting may come again."""
+        seen = await ticket_sightings.note(work.connection, newest(sightings), self._clock())
+        runs = await run_rows.watching(work.connection, seen) if seen else []
+
+        def woken(run: Run, step: Step) -> Result | None:
+            by = ended_by(step.watches, seen[run.org, step.watches.ticket]) if step.watches else None
+            return Result(step.command_id, {"ended_by": by}) if by and step.command_id else None
+
+        await self._go_on(work, runs, woken)
+
+    async def take_due(self, work: UnitOfWork, limit: int = 100) -> int:
+        """Wakes runs whose wait is over and ends those that are over their timeout, at most `limit` of each; returns
+        how many there were."""
+        now = self._clock()
+        runs = await run_rows.due(work.connection, now, limit)
+        if not runs:
+            return 0
+        known = await self._definitions.of(work.connection, [version_of(run) for run in runs])
+        moves = [Moved(run, self._rung(known.get(version_of(run)), run, now)) for run in runs]
+        over = [move.before.waiting for move in moves if move.before and move.done.run.state is RunState.FAILED]
+        await call_rows.drop(work.connection, [step.command_id for step in over if step and step.command_id])
+        await self._progress.put(work, moves, known, now)
+        return len(runs)
+
+    async def _go_on(
+        self, work: UnitOfWork, runs: Sequence[Run], result_for: Callable[[Run, Step], Result | None]
+    ) -> None:
+        """Takes further those runs for whose waiting step there is a result. One whose version this engine does not
+        understand stays where it is."""
         if not runs:
             return
-        known = await self._definitions.of(work.connection, [_version(run) for run in runs])
-        advances = []
-        for run in runs:
-            definition = known.get(_version(run))
-            if definition is not None and run.waiting and run.waiting.command_id:
-                result = by_command[run.waiting.command_id]
-                done = advance(definition, run, result, now=now, templates=self._languages.templates)
-                advances.append((run, done))
-        await run_rows.update(work.connection, [(run, done.run) for run, done in advances])
-        self._give_commands(work, [done for _, done in advances], now)
-
-    async def end_overdue(self, work: UnitOfWork, limit: int = 100) -> int:
-        """Ends runs that are over their timeout, at most `limit`; returns how many there were."""
         now = self._clock()
-        runs = await run_rows.overdue(work.connection, now, limit)
-        known = await self._definitions.of(work.connection, [_version(run) for run in runs])
-        ended = [(run, time_out(known.get(_version(run)), run, now=now)) for run in runs]
-        await run_rows.update(work.connection, ended)
-        self._count([run for _, run in ended])
-        return len(ended)
+        known = await self._definitions.of(work.connection, [version_of(run) for run in runs])
+        moves = []
+        for run in runs:
+            result = result_for(run, run.waiting) if run.waiting else None
+            if result and (definition := known.get(version_of(run))) is not None:
+                done = advance(definition, run, result, now=now, templates=self._languages.templates)
+                moves.append(Moved(run, done))
+        await self._progress.put(work, moves, known, now)
+
+    def _rung(self, definition: Definition | None, run: Run, now: datetime) -> Advance:
+        """What follows for a run whose time has come."""
+        step = run.waiting
+        if step and step.command_id and step.wake_at and step.wake_at <= now:
+            if definition is None:
+                return Advance(give_up(run, now=now))
+            slept = Result(step.command_id, {"ended_by": ELAPSED})
+            return advance(definition, run, slept, now=now, templates=self._languages.templates)
+        return Advance(time_out(definition, run, now=now) if run.timeout_at <= now else run)
 
     def _matching(
         self, event: Event, live: Mapping[VersionKey, Definition], problems: Problems
@@ -138,19 +186,6 @@ class Engine:
         run = begin(definition, matched, cause, run_id=run_id, org=key.org, version=key.version, now=now)
         return advance(definition, run, now=now, templates=self._languages.templates)
 
-    def _give_commands(self, work: UnitOfWork, advances: Sequence[Advance], now: datetime) -> None:
-        for done in advances:
-            for effect in done.effects:
-                if isinstance(effect, GiveCommand):
-                    work.publish(self._writer.message(done.run, effect, now))
-                    metrics.COMMANDS_GIVEN.labels(effect.verb).inc()
-        self._count([done.run for done in advances])
-
-    def _count(self, runs: Sequence[Run]) -> None:
-        for run in runs:
-            if run.state is not RunState.RUNNING:
-                metrics.RUNS_ENDED.labels(run.state, run.error.code if run.error else "").inc()
-
     def _problem(self, event: Event, key: VersionKey, trigger: str, problem: str) -> Mapping[str, Any]:
         metrics.CONDITION_PROBLEMS.inc()
         log.warning(
@@ -158,7 +193,3 @@ class Engine:
             event_id=event.id,
         )  # fmt: skip
         return {"at": rfc3339(self._clock()), "trigger": trigger, "event_id": event.id, "message": problem}
-
-
-def _version(run: Run) -> VersionKey:
-    return VersionKey(run.org, run.workflow, run.version)

@@ -9,3 +9,9 @@ COMMANDS_GIVEN = counter("workflow_commands", "Ticket commands that runs gave, b
 RESULTS_UNAWAITED = counter(
     "workflow_results_unawaited", "Results that no run waits for: repeats, late ones, and those of others' commands."
 )
+CALLS_MADE = counter(
+    "workflow_calls",
+    "Attempts at calls to the outside, by kind and outcome (done, retry, failed).",
+    "kind",
+    "outcome",
+)

@@ -10,7 +10,8 @@ from fettle_chassis.settings import ServiceSettings
 class WorkflowSettings(ServiceSettings):
     """`FETTLE_PUBLIC_URL` is where people reach the console; without it, the console's port on this machine.
 
-    `FETTLE_WORKFLOW_SWEEP_S`: seconds between two looks for runs that are over their timeout.
+    `FETTLE_WORKFLOW_SWEEP_S`: seconds between two looks for waits that are over, runs over their timeout, and calls
+    that are due.
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None

@@ -1,4 +1,4 @@
-"""What need not be known any more goes: old runs, first answers, counts of past hours."""
+"""What need not be known any more goes: old runs, first answers, counts of past hours, tickets long unchanged."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,6 +21,8 @@ AT_MOST = 1_000
 RUNS_KEPT = timedelta(days=14)
 ANSWERS_KEPT = timedelta(days=30)
 MINUTES_KEPT = timedelta(hours=2)
+SIGHTINGS_KEPT = timedelta(days=31)
+"""Of tickets that nothing happened to: longer than a wait lasts, and than a run may take until it comes to one."""
 
 _STATEMENTS = (
     (
@@ -40,6 +42,13 @@ _STATEMENTS = (
                 SELECT ctid FROM workflow_minute WHERE minute < :before LIMIT :most))
         """),
         MINUTES_KEPT,
+    ),
+    (
+        text("""
+            DELETE FROM ticket_seen WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM ticket_seen WHERE day < CAST(:before AS date) LIMIT :most))
+        """),
+        SIGHTINGS_KEPT,
     ),
 )
 

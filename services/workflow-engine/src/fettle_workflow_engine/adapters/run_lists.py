@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.domain.run import RunState
 
-_COLUMNS = "id, workflow, version, state, trigger, event_id, depth, started_at, timeout_at, ended_at, error"
+_COLUMNS = "id, workflow, version, state, trigger, event_id, depth, started_at, timeout_at, ended_at, error, rerun_of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ async def find(connection: AsyncConnection, org: str, run_id: UUID) -> dict[str,
         return None
     steps = await connection.execute(
         text("""
-            SELECT node, state, input, output, error, command_id, attempts, started_at, ended_at
+            SELECT node, state, input, output, error, command_id, attempts, started_at, ended_at, wake_at, ticket,
+                   watches
             FROM step WHERE run_id = :id ORDER BY place
         """),
         {"id": run_id},
@@ -79,6 +80,7 @@ def _run(row: Row[Any]) -> dict[str, Any]:
         "timeout_at": rfc3339(row.timeout_at),
         "ended_at": _time(row.ended_at),
         "error": row.error,
+        "rerun_of": str(row.rerun_of) if row.rerun_of else None,
     }
 
 
@@ -93,6 +95,8 @@ def _step(row: Mapping[Any, Any]) -> dict[str, Any]:
         "attempts": row["attempts"],
         "started_at": rfc3339(row["started_at"]),
         "ended_at": _time(row["ended_at"]),
+        "wake_at": _time(row["wake_at"]),
+        "watches": {"ticket": str(row["ticket"]), **row["watches"]} if row["ticket"] else None,
     }
 
 

@@ -1,7 +1,7 @@
 """Runs and their steps in Postgres, many per statement."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,41 +9,58 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_workflow_engine.domain.run import Cause, Failure, Run, RunState, Step, StepState
+from fettle_workflow_engine.adapters.ticket_sightings import TicketKey
+from fettle_workflow_engine.domain.run import Cause, Failure, Run, RunState, Step, StepState, Watch
 
 _INSERT_RUNS = text("""
     INSERT INTO run (id, org, workflow, version, state, trigger, event, event_id, depth, traceparent,
-                     started_at, timeout_at, ended_at, error)
+                     started_at, timeout_at, ended_at, error, rerun_of)
     SELECT id, org, workflow, version, state, trigger, CAST(event AS json), event_id, depth, traceparent,
-           started_at, timeout_at, ended_at, CAST(error AS json)
+           started_at, timeout_at, ended_at, CAST(error AS json), rerun_of
     FROM unnest(CAST(:id AS uuid[]), CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:version AS integer[]),
                 CAST(:state AS text[]), CAST(:trigger AS text[]), CAST(:event AS text[]), CAST(:event_id AS text[]),
                 CAST(:depth AS integer[]), CAST(:traceparent AS text[]), CAST(:started_at AS timestamptz[]),
-                CAST(:timeout_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]))
+                CAST(:timeout_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]),
+                CAST(:rerun_of AS uuid[]))
          AS new (id, org, workflow, version, state, trigger, event, event_id, depth, traceparent,
-                 started_at, timeout_at, ended_at, error)
+                 started_at, timeout_at, ended_at, error, rerun_of)
 """)
 
-_END_RUNS = text("""
-    UPDATE run SET state = new.state, ended_at = new.ended_at, error = CAST(new.error AS json)
-    FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]))
-         AS new (id, state, ended_at, error)
+_PUT_RUNS = text("""
+    UPDATE run SET state = new.state, timeout_at = new.timeout_at, ended_at = new.ended_at,
+                   error = CAST(new.error AS json)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:timeout_at AS timestamptz[]),
+                CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]))
+         AS new (id, state, timeout_at, ended_at, error)
     WHERE run.id = new.id
 """)
 
 _PUT_STEPS = text("""
-    INSERT INTO step (run_id, place, node, state, input, output, error, command_id, attempts, started_at, ended_at)
+    INSERT INTO step (run_id, place, node, state, input, output, error, command_id, attempts, started_at, ended_at,
+                      wake_at, ticket, watches)
     SELECT run_id, place, node, state, CAST(input AS json), CAST(output AS json), CAST(error AS json), command_id,
-           attempts, started_at, ended_at
+           attempts, started_at, ended_at, wake_at, ticket, CAST(watches AS json)
     FROM unnest(CAST(:run_id AS uuid[]), CAST(:place AS integer[]), CAST(:node AS text[]), CAST(:state AS text[]),
                 CAST(:input AS text[]), CAST(:output AS text[]), CAST(:error AS text[]), CAST(:command_id AS uuid[]),
-                CAST(:attempts AS integer[]), CAST(:started_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]))
-         AS new (run_id, place, node, state, input, output, error, command_id, attempts, started_at, ended_at)
+                CAST(:attempts AS integer[]), CAST(:started_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
+                CAST(:wake_at AS timestamptz[]), CAST(:ticket AS uuid[]), CAST(:watches AS text[]))
+         AS new (run_id, place, node, state, input, output, error, command_id, attempts, started_at, ended_at,
+                 wake_at, ticket, watches)
     ON CONFLICT (run_id, node) DO UPDATE SET
-        state = excluded.state, output = excluded.output, error = excluded.error, ended_at = excluded.ended_at
+        state = excluded.state, input = excluded.input, output = excluded.output, error = excluded.error,
+        command_id = excluded.command_id, attempts = excluded.attempts, started_at = excluded.started_at,
+        ended_at = excluded.ended_at, wake_at = excluded.wake_at, ticket = excluded.ticket, watches = excluded.watches
 """)
 
-_RUN = "id, org, workflow, version, state, trigger, event, event_id, depth, traceparent, started_at, timeout_at"
+_UNREACHED = text("""
+    DELETE FROM step USING unnest(CAST(:run_ids AS uuid[]), CAST(:nodes AS text[])) AS gone (run_id, node)
+    WHERE step.run_id = gone.run_id AND step.node = gone.node
+""")
+
+_RUN = (
+    "id, org, workflow, version, state, trigger, event, event_id, depth, traceparent, started_at, timeout_at,"
+    " ended_at, error, rerun_of"
+)
 
 _WAITING_FOR = text(f"""
     SELECT {_RUN} FROM run
@@ -53,13 +70,33 @@ _WAITING_FOR = text(f"""
     ORDER BY id FOR UPDATE
 """)  # noqa: S608 - constant columns
 
-_OVERDUE = text(f"""
-    SELECT {_RUN} FROM run WHERE state = 'running' AND timeout_at <= :now
-    ORDER BY timeout_at LIMIT :limit FOR UPDATE SKIP LOCKED
+_DUE = text(f"""
+    SELECT {_RUN} FROM run
+    WHERE state = 'running' AND id = ANY (ARRAY(
+        (SELECT run_id FROM step WHERE state = 'waiting' AND wake_at <= :now ORDER BY wake_at LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM run WHERE state = 'running' AND timeout_at <= :now ORDER BY timeout_at LIMIT :limit)
+    ))
+    ORDER BY id FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - constant columns
 
+_WATCHING = text(f"""
+    SELECT {_RUN} FROM run
+    WHERE state = 'running' AND id IN (
+        SELECT step.run_id FROM step
+        JOIN run AS waits ON waits.id = step.run_id
+        JOIN unnest(CAST(:orgs AS text[]), CAST(:tickets AS uuid[])) AS changed (org, ticket)
+            ON changed.ticket = step.ticket AND changed.org = waits.org
+        WHERE step.state = 'waiting' AND step.ticket IS NOT NULL
+    )
+    ORDER BY id FOR UPDATE
+""")  # noqa: S608 - constant columns
+
+_ONE = text(f"SELECT {_RUN} FROM run WHERE org = :org AND id = :id FOR UPDATE")  # noqa: S608 - constant columns
+
 _STEPS = text("""
-    SELECT run_id, node, state, input, output, error, command_id, attempts, started_at, ended_at
+    SELECT run_id, node, state, input, output, error, command_id, attempts, started_at, ended_at, wake_at, ticket,
+           watches
     FROM step WHERE run_id = ANY (CAST(:ids AS uuid[])) ORDER BY run_id, place
 """)
 
@@ -84,6 +121,7 @@ async def insert(connection: AsyncConnection, runs: Sequence[Run]) -> None:
             "timeout_at": run.timeout_at,
             "ended_at": run.ended_at,
             "error": _failure(run.error),
+            "rerun_of": run.rerun_of,
         }
         for run in runs
     ]
@@ -92,18 +130,28 @@ async def insert(connection: AsyncConnection, runs: Sequence[Run]) -> None:
 
 
 async def update(connection: AsyncConnection, changes: Sequence[tuple[Run, Run]]) -> None:
-    """Runs as they were and as they are now: writes the steps that changed, and how runs ended."""
+    """Runs as they were and as they are now: writes the steps that changed, and how runs ended or go on."""
+    gone = [(run.id, node) for before, run in changes for node in before.steps if node not in run.steps]
+    if gone:
+        values = {"run_ids": [run_id for run_id, _ in gone], "nodes": [node for _, node in gone]}
+        await connection.execute(_UNREACHED, values)
     await _put_steps(
         connection,
         [(after, step) for before, after in changes for step in after.steps.values() if _changed(before, step)],
     )
-    ended = [
-        {"id": run.id, "state": run.state, "ended_at": run.ended_at, "error": _failure(run.error)}
-        for _, run in changes
-        if run.state is not RunState.RUNNING
+    runs = [
+        {
+            "id": run.id,
+            "state": run.state,
+            "timeout_at": run.timeout_at,
+            "ended_at": run.ended_at,
+            "error": _failure(run.error),
+        }
+        for before, run in changes
+        if (before.state, before.timeout_at) != (run.state, run.timeout_at)
     ]
-    if ended:
-        await connection.execute(_END_RUNS, _arrays(ended))
+    if runs:
+        await connection.execute(_PUT_RUNS, _arrays(runs))
 
 
 async def waiting_for(connection: AsyncConnection, command_ids: Sequence[UUID]) -> list[Run]:
@@ -111,9 +159,23 @@ async def waiting_for(connection: AsyncConnection, command_ids: Sequence[UUID]) 
     return await _with_steps(connection, await connection.execute(_WAITING_FOR, {"command_ids": list(command_ids)}))
 
 
-async def overdue(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
-    """Runs over their timeout, locked; those that another process has in hand are passed over."""
-    return await _with_steps(connection, await connection.execute(_OVERDUE, {"now": now, "limit": limit}))
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
+    """Runs whose wait is over and runs over their timeout, at most `limit` of each, locked; those that another process
+    has in hand are passed over."""
+    return await _with_steps(connection, await connection.execute(_DUE, {"now": now, "limit": limit}))
+
+
+async def watching(connection: AsyncConnection, tickets: Iterable[TicketKey]) -> list[Run]:
+    """The runs that wait for changes of these tickets, locked until the transaction ends."""
+    wanted = sorted(tickets)
+    values = {"orgs": [org for org, _ in wanted], "tickets": [ticket for _, ticket in wanted]}
+    return await _with_steps(connection, await connection.execute(_WATCHING, values))
+
+
+async def find(connection: AsyncConnection, org: str, run_id: UUID) -> Run | None:
+    """One run of the org, locked until the transaction ends."""
+    found = await _with_steps(connection, await connection.execute(_ONE, {"org": org, "id": run_id}))
+    return found[0] if found else None
 
 
 async def _with_steps(connection: AsyncConnection, rows: Any) -> list[Run]:
@@ -129,8 +191,9 @@ async def _with_steps(connection: AsyncConnection, rows: Any) -> list[Run]:
 def _run_of(row: Row[Any], steps: Mapping[str, Step]) -> Run:
     cause = Cause(row.trigger, row.event, row.event_id, row.depth, row.traceparent)
     return Run(
-        row.id, row.org, row.workflow, row.version, cause, row.started_at, row.timeout_at, RunState(row.state), steps
-    )
+        row.id, row.org, row.workflow, row.version, cause, row.started_at, row.timeout_at, RunState(row.state), steps,
+        _failure_of(row.error), row.ended_at, row.rerun_of,
+    )  # fmt: skip
 
 
 def step_of(row: Row[Any]) -> Step:
@@ -142,9 +205,11 @@ def step_of(row: Row[Any]) -> Step:
         ended_at=row.ended_at,
         input=row.input,
         output=row.output,
-        error=Failure(**row.error) if row.error else None,
+        error=_failure_of(row.error),
         command_id=row.command_id,
         attempts=row.attempts,
+        wake_at=row.wake_at,
+        watches=Watch(row.ticket, **row.watches) if row.ticket else None,
     )
 
 
@@ -164,6 +229,9 @@ async def _put_steps(connection: AsyncConnection, steps: Sequence[tuple[Run, Ste
             "attempts": step.attempts,
             "started_at": step.started_at,
             "ended_at": step.ended_at,
+            "wake_at": step.wake_at,
+            "ticket": step.watches.ticket if step.watches else None,
+            "watches": _json({"change": step.watches.change, "since": step.watches.since}) if step.watches else None,
         }
         for run, step in steps
     ]
@@ -184,4 +252,11 @@ def _json(value: Mapping[str, Any] | None) -> str | None:
 
 
 def _failure(failure: Failure | None) -> str | None:
-    return None if failure is None else json.dumps({"code": failure.code, "message": failure.message})
+    if failure is None:
+        return None
+    said = {"code": failure.code, "message": failure.message}
+    return json.dumps({**said, "unsure": True} if failure.unsure else said)
+
+
+def _failure_of(said: Mapping[str, Any] | None) -> Failure | None:
+    return Failure(**said) if said else None

@@ -118,11 +118,14 @@ async def save(
     )
     await connection.execute(
         text("""
-            INSERT INTO workflow_version (org, name, version, document, saved_at, saved_by)
-            VALUES (:org, :name, :version, :document, :now, :by)
+            INSERT INTO workflow_version (org, name, version, document, saved_at, saved_by, watches)
+            VALUES (:org, :name, :version, :document, :now, :by, :watches)
             ON CONFLICT DO NOTHING
         """),
-        {name: values[name] for name in ("org", "name", "version", "document", "now", "by")},
+        {
+            **{name: values[name] for name in ("org", "name", "version", "document", "now", "by")},
+            "watches": any("until_ticket" in action.fields for action in definition.actions),
+        },
     )
 
 

@@ -11,6 +11,7 @@ from fettle_workflow_engine.domain.run import Advance, Failure, Run, RunState, S
 
 TIMED_OUT = "timeout"
 CANCELLED = "cancelled"
+NOT_UNDERSTOOD = "not_understood"
 
 
 def time_out(definition: Definition | None, run: Run, *, now: datetime) -> Run:
@@ -29,6 +30,11 @@ def cancel(definition: Definition | None, run: Run, by: str, *, now: datetime) -
         return run
     run = _cut_short(definition, run, Failure(CANCELLED, f"Cancelled by {by}."), now)
     return replace(run, state=RunState.CANCELLED)
+
+
+def give_up(run: Run, *, now: datetime) -> Run:
+    """The run ended because this engine does not understand its version any more, so that it cannot go on."""
+    return _cut_short(None, run, Failure(NOT_UNDERSTOOD, "This engine does not understand the run's version."), now)
 
 
 def retry(definition: Definition, run: Run, *, now: datetime, templates: Templates) -> Advance:

@@ -1,6 +1,6 @@
 """What a wait waits for, and what ends it: time, or a change of a ticket."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,6 +28,27 @@ class Seen:
     version: int
     state: str
     changes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One change of a ticket, as it comes by."""
+
+    org: str
+    ticket: UUID
+    version: int
+    state: str
+    change: str
+
+
+def newest(sightings: Iterable[Sighting]) -> dict[tuple[str, UUID], Seen]:
+    """What these say of each ticket together, by org and id."""
+    seen: dict[tuple[str, UUID], Seen] = {}
+    for one in sorted(sightings, key=lambda one: one.version):
+        before = seen.get((one.org, one.ticket))
+        changes = {**(before.changes if before else {}), one.change: one.version}
+        seen[one.org, one.ticket] = Seen(one.version, one.state, changes)
+    return seen
 
 
 def read_wait(given: Mapping[str, Any], scope: Mapping[str, Any]) -> tuple[timedelta, Watch | None]:

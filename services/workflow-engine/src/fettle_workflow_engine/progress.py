@@ -1,0 +1,95 @@
+"""What runs have come to is put down: their rows, what they ask for, and the tickets that they go to sleep for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_workflow_engine import metrics
+from fettle_workflow_engine.adapters import call_rows, run_rows, ticket_sightings
+from fettle_workflow_engine.adapters.command_events import CommandWriter
+from fettle_workflow_engine.adapters.definitions import VersionKey
+from fettle_workflow_engine.domain.advance import advance
+from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.languages import Templates
+from fettle_workflow_engine.domain.run import Advance, GiveCommand, Result, Run, RunState, Step, Watch
+from fettle_workflow_engine.domain.waits import Seen, ended_by
+
+Known = Mapping[VersionKey, Definition]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How far a run has come. `before` is the run as its rows have it, None for a new one."""
+
+    before: Run | None
+    done: Advance
+
+
+class Progress:
+    """Writes within the caller's transaction, which holds the locks of the runs."""
+
+    def __init__(self, writer: CommandWriter, templates: Templates) -> None:
+        self._writer = writer
+        self._templates = templates
+
+    async def put(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> None:
+        """Puts down runs and gives their commands and calls. A run that goes to sleep for a ticket which has changed
+        already goes on at once; `known` has the definitions of those that go on."""
+        settled = await self._settled(work, moves, known, now)
+        await run_rows.insert(work.connection, [move.done.run for move in settled if move.before is None])
+        await run_rows.update(work.connection, [(move.before, move.done.run) for move in settled if move.before])
+        calls = []
+        for move in settled:
+            for effect in move.done.effects:
+                if isinstance(effect, GiveCommand):
+                    work.publish(self._writer.message(move.done.run, effect, now))
+                    metrics.COMMANDS_GIVEN.labels(effect.verb).inc()
+                else:
+                    calls.append((move.done.run, effect))
+        await call_rows.insert(work.connection, calls, now)
+        for move in settled:
+            run = move.done.run
+            if run.state is not RunState.RUNNING:
+                metrics.RUNS_ENDED.labels(run.state, run.error.code if run.error else "").inc()
+
+    async def _settled(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> list[Moved]:
+        """The moves, once every ticket that a run is to sleep for has been compared with what was seen of it."""
+        settled, compared = list(moves), set[UUID | None]()
+        while sleepers := {
+            index: (move.done.run.org, step.watches.ticket)
+            for index, move in enumerate(settled)
+            if (step := _falls_asleep(move)) and step.watches and step.command_id not in compared
+        }:
+            seen = await ticket_sightings.hold(work.connection, sleepers.values(), now)
+            for index, ticket in sleepers.items():
+                step = settled[index].done.run.waiting
+                if step is not None and step.watches is not None:
+                    compared.add(step.command_id)
+                    settled[index] = self._compared(settled[index], step, step.watches, seen[ticket], known, now)
+        return settled
+
+    def _compared(self, move: Moved, step: Step, watch: Watch, seen: Seen, known: Known, now: datetime) -> Moved:
+        run, effects = move.done.run, move.done.effects
+        by = ended_by(watch, seen)
+        if by is not None and step.command_id is not None:
+            woken = Result(step.command_id, {"ended_by": by})
+            further = advance(known[version_of(run)], run, woken, now=now, templates=self._templates)
+            return Moved(move.before, Advance(further.run, effects + further.effects))
+        if watch.since is None:
+            watch = replace(watch, since=seen.version)
+        steps = {**run.steps, step.node: replace(step, watches=watch)}
+        return Moved(move.before, Advance(replace(run, steps=steps), effects))
+
+
+def version_of(run: Run) -> VersionKey:
+    """The version that the run goes by."""
+    return VersionKey(run.org, run.workflow, run.version)
+
+
+def _falls_asleep(move: Moved) -> Step | None:
+    """The step that waits for a ticket from now on."""
+    step = move.done.run.waiting
+    asleep_before = move.before is not None and step is not None and move.before.steps.get(step.node) == step
+    return None if asleep_before else step
