@@ -127,3 +127,16 @@ def test_runs_are_listed_and_one_is_shown_node_by_node(fettle: Fettle, api: Fett
     shown = fettle("workflows", "runs", "--run", RUN["id"])
     assert "started by ticket.opened" in shown.out
     assert '{"outcome": "applied"}' in shown.out
+
+
+@pytest.mark.rule("AC-60")
+def test_runs_are_cancelled_retried_and_rerun(fettle: Fettle, api: FettleApi) -> None:
+    for act, state in (("cancel", "cancelled"), ("retry", "running"), ("rerun", "running")):
+        api.on("POST", f"orgs/acme/runs/{RUN['id']}/{act}", {**RUN, "state": state})
+        assert fettle("workflows", act, RUN["id"]).out == f"{RUN['id']} of {NAME} version 1 is {state}\n"
+        assert json.loads(fettle("workflows", act, RUN["id"], "--json").out)["state"] == state
+    fettle("workflows", "rerun", RUN["id"], "--version", "3")
+    assert json.loads(api.last.body) == {"version": 3}
+    api.refuse("POST", f"orgs/acme/runs/{RUN['id']}/cancel", 409, "conflict", "The run has ended already.")
+    ran = fettle("workflows", "cancel", RUN["id"])
+    assert (ran.status, ran.err) == (1, "fettle: The run has ended already. [conflict]\n")

@@ -51,6 +51,7 @@ def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
         "post /tokens": {"role": "viewer", "name": word},
         "post /workflows": flow("shared-flow", word),
         "put /workflows/{name}": flow(str(at["name"]), word),
+        "post /runs/{run_id}/rerun": {"version": 1},
     }
 
 

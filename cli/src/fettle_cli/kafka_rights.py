@@ -62,7 +62,11 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
         ),
         "workflow-engine": Service(
             "Fettle's workflow engine",
-            {"workflow-engine.triggers": TRIGGER_TOPICS, "workflow-engine.results": (RESULTS,)},
+            {
+                "workflow-engine.triggers": TRIGGER_TOPICS,
+                "workflow-engine.results": (RESULTS,),
+                "workflow-engine.tickets": (EVENTS,),
+            },
         ),
         "console": Service("Fettle's API and pages", {}, tails=(EVENTS, TRANSITIONS)),
     }

@@ -30,6 +30,7 @@ from fettle_workflow_engine.domain.run import Failure, Result
 from fettle_workflow_engine.domain.waits import Sighting
 from fettle_workflow_engine.entrypoints.kafka_triggers import decode_trigger
 from fettle_workflow_engine.handler import Engine, Event
+from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
 from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.settings import WorkflowSettings
@@ -85,6 +86,7 @@ class World:
         progress = Progress(CommandWriter(Signer(self.settings.signing_keys)), self.languages.templates)
         self.engine = Engine(definitions, self.languages, progress, lambda: self.now)
         self.library = Library(definitions, self.languages, lambda: self.now)
+        self.interventions = Interventions(definitions, self.languages, progress, lambda: self.now)
 
     async def save(self, document: str, *, org: str = "acme") -> SavedWorkflow:
         async with unit_of_work(self.database) as work:

@@ -64,7 +64,7 @@ class Api:
 @pytest.fixture
 async def api(environment: dict[str, str]) -> AsyncIterator[Api]:
     async with world_of(environment) as world:
-        desk = Desk(world.database, world.library, lambda: world.now)
+        desk = Desk(world.database, world.library, world.interventions, lambda: world.now)
         app = build_api(Service("workflow-engine"), world.settings, desk)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://engine") as client:
             yield Api(client, world)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fettle_cli.api import calling, in_words
+from fettle_cli.commands.run_acts import cancel, rerun, retry
 from fettle_cli.failures import CliError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
@@ -82,7 +83,7 @@ def show(name: Name, org: Org = None, as_json: Json = False) -> None:
 @app.command()
 def runs(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of one workflow; default: of all.")] = None,
-    state: Annotated[RunState | None, typer.Option(help="running, done, failed, or refused.")] = None,
+    state: Annotated[RunState | None, typer.Option(help="running, done, failed, refused, or cancelled.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="One run, node by node.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -101,6 +102,11 @@ def runs(
             page = fettle.list_workflow_runs(name, state=state, limit=limit, cursor=cursor).page()
     columns = ("STARTED", "WORKFLOW", "VERSION", "STATE", "TRIGGER", "RUN", "ERROR")
     show_page(page, columns, _run_row, empty="No runs.", as_json=as_json)
+
+
+app.command()(cancel)
+app.command()(retry)
+app.command()(rerun)
 
 
 def _show_run(here: Installation, org: str | None, run: str, as_json: bool) -> None:

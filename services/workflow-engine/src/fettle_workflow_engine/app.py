@@ -21,7 +21,7 @@ from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.entrypoints.http import runs, workflows
+from fettle_workflow_engine.entrypoints.http import run_acts, runs, workflows
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
@@ -29,6 +29,7 @@ from fettle_workflow_engine.entrypoints.kafka_triggers import TRIGGER_TOPICS, de
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 from fettle_workflow_engine.entrypoints.timers import Timers
 from fettle_workflow_engine.handler import Engine
+from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
 from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.settings import WorkflowSettings
@@ -67,7 +68,9 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
         handle=engine.take_tickets,
         max_records=500,
     )
-    http = build_api(service, settings, Desk(database, Library(definitions, languages, now), now))
+    interventions = Interventions(definitions, languages, progress, now)
+    desk = Desk(database, Library(definitions, languages, now), interventions, now)
+    http = build_api(service, settings, desk)
     service.add(
         DatabasePart(database, "fettle_workflow_engine"),
         Topics(settings, *TRIGGER_TOPICS, EVENTS, RESULTS, COMMANDS),
@@ -87,7 +90,7 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk) -> FastA
     """The routes alone, at a desk."""
     http = http_app(service, settings, title="Fettle workflows")
     http.state.desk = desk
-    for routes in (workflows, runs):
+    for routes in (workflows, runs, run_acts):
         http.include_router(routes.router)
     return http
 

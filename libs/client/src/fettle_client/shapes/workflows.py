@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypedDict
 
-RunState = Literal["running", "done", "failed", "refused"]
+RunState = Literal["running", "done", "failed", "refused", "cancelled"]
 
 
 class ListedWorkflow(TypedDict):
@@ -51,7 +51,8 @@ class WorkflowVersion(TypedDict):
 
 
 class ListedRun(TypedDict):
-    """A run of a workflow: what started it, and how it ended."""
+    """A run of a workflow: what started it, and how it ended. `rerun_of` is the run whose event a person had it start
+    with."""
 
     id: str
     workflow: str
@@ -64,10 +65,12 @@ class ListedRun(TypedDict):
     timeout_at: str
     ended_at: str | None
     error: dict[str, Any] | None
+    rerun_of: str | None
 
 
 class Step(TypedDict):
-    """One node of a run."""
+    """One node of a run. A wait has `wake_at`, when it is over at the latest, and may have `watches`, the ticket whose
+    change ends it."""
 
     node: str
     state: str
@@ -78,6 +81,8 @@ class Step(TypedDict):
     attempts: int
     started_at: str
     ended_at: str | None
+    wake_at: str | None
+    watches: dict[str, Any] | None
 
 
 class Run(ListedRun):

@@ -1,7 +1,7 @@
 # Derived from asynchronous/workflows.py by `make schemas`; change that one.
 """Workflows and their runs."""
 
-from fettle_client.requests import YAML, read, write
+from fettle_client.requests import YAML, fields, read, write
 from fettle_client.shapes.workflows import (
     CheckedWorkflow,
     ListedRun,
@@ -71,3 +71,18 @@ class Workflows(Connection):
         """A run with every node's input, output, attempts and times."""
         found: Run = self._call(read(self._path("runs", id)))
         return found
+
+    def cancel_run(self, id: str, *, key: str | None = None) -> Run:
+        """Ends a run; what it waits for changes nothing any more. Refused with 409 for one that has ended."""
+        cancelled: Run = self._call(write("POST", self._path("runs", id, "cancel"), key=key))
+        return cancelled
+
+    def retry_run(self, id: str, *, key: str | None = None) -> Run:
+        """Has a failed run go on from the node that failed it."""
+        retried: Run = self._call(write("POST", self._path("runs", id, "retry"), key=key))
+        return retried
+
+    def rerun(self, id: str, *, version: int | None = None, key: str | None = None) -> Run:
+        """Starts another run by the event of this one, by a version of the workflow or by its newest."""
+        started: Run = self._call(write("POST", self._path("runs", id, "rerun"), fields(version=version), key=key))
+        return started

@@ -7,14 +7,14 @@ from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis import answers
 from fettle_chassis.answers import Answer
 from fettle_chassis.database import Database
 from fettle_chassis.http import Problem
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.problems import ProblemCode
+from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
 
 
@@ -24,10 +24,11 @@ class Desk:
 
     database: Database
     library: Library
+    interventions: Interventions
     clock: Callable[[], datetime]
 
     async def write(
-        self, org: str, key: str | None, request: str, action: Callable[[AsyncConnection], Awaitable[Answer]]
+        self, org: str, key: str | None, request: str, action: Callable[[UnitOfWork], Awaitable[Answer]]
     ) -> Answer:
         """Does `action` in a transaction of its own; with a `key` that came before, gives its first answer instead.
 
@@ -36,7 +37,7 @@ class Desk:
         """
         async with unit_of_work(self.database) as work:
             if key is None:
-                return await action(work.connection)
+                return await action(work)
             fingerprint = blake2b(request.encode(), digest_size=16).digest()
             try:
                 known = await answers.first(work.connection, org, key, fingerprint, self.clock())
@@ -45,7 +46,7 @@ class Desk:
                 raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message) from None
             if known is not None:
                 return known
-            answer = await action(work.connection)
+            answer = await action(work)
             await answers.keep(work.connection, org, key, answer)
             return answer
 

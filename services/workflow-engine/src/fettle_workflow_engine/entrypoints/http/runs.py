@@ -48,12 +48,11 @@ async def runs_of_workflow(
 @router.get("/runs/{run_id}")
 async def run(run_id: str, caller: Viewer, desk: TheDesk) -> dict[str, Any]:
     """A run with every node's input, output, attempts and times."""
-    found = None
-    if (known := _uuid(run_id)) is not None:
-        async with desk.database.reading() as connection:
-            found = await run_lists.find(connection, caller.org, known)
+    id = run_id_of(run_id)
+    async with desk.database.reading() as connection:
+        found = await run_lists.find(connection, caller.org, id)
     if found is None:
-        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such run.")
+        raise no_such_run()
     return found
 
 
@@ -68,8 +67,13 @@ def _before(cursor: str | None) -> tuple[datetime, UUID] | None:
     return None if cursor is None else pages.moment_of(cursor)
 
 
-def _uuid(text: str) -> UUID | None:
+def run_id_of(text: str) -> UUID:
+    """The id that a path names. Raises Problem 404: what is none is nobody's."""
     try:
         return UUID(text)
     except ValueError:
-        return None
+        raise no_such_run() from None
+
+
+def no_such_run() -> Problem:
+    return Problem(404, ProblemCode.NOT_FOUND, "There is no such run.")

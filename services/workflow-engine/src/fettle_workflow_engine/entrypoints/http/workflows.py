@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.answers import Answer
 from fettle_chassis.http import Admin, IdempotencyKey, Problem, Viewer
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters import workflow_rows
@@ -48,8 +49,8 @@ async def create(
     if dry_run:
         return JSONResponse(await _checked(desk, caller.org, document))
 
-    async def save(connection: AsyncConnection) -> Answer:
-        return await _saved(desk, connection, caller.org, document, caller.actor_id)
+    async def save(work: UnitOfWork) -> Answer:
+        return await _saved(desk, work.connection, caller.org, document, caller.actor_id)
 
     return _response(await desk.write(caller.org, key, f"POST\n{document}", save))
 
@@ -71,8 +72,8 @@ async def replace(request: Request, name: pages.Name, caller: Admin, desk: TheDe
     """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's."""
     document = await _document(request)
 
-    async def save(connection: AsyncConnection) -> Answer:
-        return await _saved(desk, connection, caller.org, document, caller.actor_id, replaces=name)
+    async def save(work: UnitOfWork) -> Answer:
+        return await _saved(desk, work.connection, caller.org, document, caller.actor_id, replaces=name)
 
     return _response(await desk.write(caller.org, key, f"PUT {name}\n{document}", save))
 
@@ -81,8 +82,8 @@ async def replace(request: Request, name: pages.Name, caller: Admin, desk: TheDe
 async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
     """Runs that have begun go on; nothing starts new ones."""
 
-    async def drop(connection: AsyncConnection) -> Answer:
-        if not await desk.library.delete(connection, caller.org, name, caller.actor_id):
+    async def drop(work: UnitOfWork) -> Answer:
+        if not await desk.library.delete(work.connection, caller.org, name, caller.actor_id):
             raise _no_such_workflow()
         return Answer(204, None)
 

@@ -1,0 +1,108 @@
+"""What people do to runs: end them, have them go on from where they failed, have their event start another one."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import structlog
+
+from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_workflow_engine import metrics
+from fettle_workflow_engine.adapters import call_rows, run_rows, workflow_rows
+from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
+from fettle_workflow_engine.domain import endings
+from fettle_workflow_engine.domain.advance import advance, begin
+from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.domain.run import Advance, Run, RunState
+from fettle_workflow_engine.progress import Moved, Progress, version_of
+
+log = structlog.get_logger(__name__)
+
+
+class NoSuchRun(Exception):
+    """The org has no such run."""
+
+
+class NoSuchVersion(Exception):
+    """The workflow never had this version."""
+
+
+class NotPossible(Exception):
+    """The run does not allow this. The text says why."""
+
+
+class Interventions:
+    """Each is part of the caller's transaction and locks the run that it is about. All raise NoSuchRun."""
+
+    def __init__(
+        self, definitions: Definitions, languages: Languages, progress: Progress, clock: Callable[[], datetime]
+    ) -> None:
+        self._definitions = definitions
+        self._languages = languages
+        self._progress = progress
+        self._clock = clock
+
+    async def cancel(self, work: UnitOfWork, org: str, run_id: UUID, by: str) -> None:
+        """Ends a run. Raises NotPossible for one that has ended; a cancelled one stays as it is."""
+        now, run = self._clock(), await self._find(work, org, run_id)
+        if run.state is RunState.CANCELLED:
+            return
+        if run.state is not RunState.RUNNING:
+            raise NotPossible(f"The run has ended already: it is {run.state.value}.")
+        known = await self._definitions.of(work.connection, [version_of(run)])
+        done = Advance(endings.cancel(known.get(version_of(run)), run, by, now=now))
+        if run.waiting and run.waiting.command_id:
+            await call_rows.drop(work.connection, [run.waiting.command_id])
+        await self._progress.put(work, [Moved(run, done)], known, now)
+        log.info("run.cancelled", org=org, workflow=run.workflow, run=str(run_id), by=by)
+
+    async def retry(self, work: UnitOfWork, org: str, run_id: UUID, by: str) -> None:
+        """Has a failed run go on from the node that failed it. Raises NotPossible for one that has not failed so."""
+        now, run = self._clock(), await self._find(work, org, run_id)
+        if endings.failed_node(run) is None:
+            raise NotPossible(f"Only a run that a node has failed can be retried; this one is {run.state.value}.")
+        definition = await self._understood(work, version_of(run))
+        done = endings.retry(definition, run, now=now, templates=self._languages.templates)
+        await self._progress.put(work, [Moved(run, done)], {version_of(run): definition}, now)
+        log.info("run.retried", org=org, workflow=run.workflow, run=str(run_id), by=by)
+
+    async def rerun(self, work: UnitOfWork, org: str, run_id: UUID, version: int | None, by: str) -> UUID:
+        """Starts another run by the event of this one, by `version` or the newest there is, and returns its id. It does
+        not count for the workflow's budget. Raises NoSuchVersion, and NotPossible when no trigger of the version takes
+        the event."""
+        now, old = self._clock(), await self._find(work, org, run_id)
+        newest = await workflow_rows.newest_version(work.connection, org, old.workflow)
+        if version is not None and version > newest:
+            raise NoSuchVersion
+        key = VersionKey(org, old.workflow, version or newest)
+        definition = await self._understood(work, key)
+        matched = self._matched(definition, old)
+        if not matched:
+            raise NotPossible(f"No trigger of version {key.version} takes the event of this run.")
+        run = begin(
+            definition, matched, old.cause, run_id=uuid4(), org=org, version=key.version, now=now, rerun_of=old.id
+        )
+        metrics.RUNS_STARTED.labels(old.cause.trigger).inc()
+        done = advance(definition, run, now=now, templates=self._languages.templates)
+        await self._progress.put(work, [Moved(None, done)], {key: definition}, now)
+        log.info("run.rerun", org=org, workflow=run.workflow, run=str(run.id), rerun_of=str(old.id), by=by)
+        return run.id
+
+    def _matched(self, definition: Definition, old: Run) -> list[str]:
+        triggers = [trigger for trigger in definition.triggers if trigger.on == old.cause.trigger]
+        sources = [trigger.where.source for trigger in triggers if trigger.where]
+        verdicts = dict(zip(sources, self._languages.conditions.judge(sources, old.cause.event), strict=True))
+        return [one.name for one in triggers if one.where is None or verdicts[one.where.source].holds]
+
+    async def _find(self, work: UnitOfWork, org: str, run_id: UUID) -> Run:
+        run = await run_rows.find(work.connection, org, run_id)
+        if run is None:
+            raise NoSuchRun
+        return run
+
+    async def _understood(self, work: UnitOfWork, key: VersionKey) -> Definition:
+        definition = (await self._definitions.of(work.connection, [key])).get(key)
+        if definition is None:
+            raise NotPossible(f"This engine does not understand version {key.version} of the workflow any more.")
+        return definition

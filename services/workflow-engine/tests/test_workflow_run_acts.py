@@ -1,0 +1,181 @@
+"""What people do to runs, by HTTP: cancel, retry, rerun."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from engine_world import APPLIED, event, states, world_of
+from made_calls import CALL, KIND, Callee, calling
+from test_workflow_http import NOTE, Api, refusal
+
+from fettle_chassis.service import Service
+from fettle_chassis.tokens import Role
+from fettle_workflow_engine.app import build_api
+from fettle_workflow_engine.domain import catalogue
+from fettle_workflow_engine.domain.run import Failure, Result
+from fettle_workflow_engine.entrypoints.http.desk import Desk
+
+TWO = NOTE.replace("workflow: note", "workflow: two") + (
+    "  begun: {after: [noted], action: ticket.start, with: {ticket: {ref: event.ticket.id}}}\n"
+)
+REJECTED = Failure("wrong_state", "The ticket is resolved.")
+
+
+@pytest.fixture
+async def api(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    monkeypatch.setitem(catalogue.ACTIONS, KIND, CALL)
+    async with world_of(environment) as world:
+        desk = Desk(world.database, world.library, world.interventions, lambda: world.now)
+        app = build_api(Service("workflow-engine"), world.settings, desk)
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://engine") as client:
+            yield Api(client, world)
+
+
+async def act(api: Api, name: str, run: str, body: str | None = None, **how: Any) -> httpx2.Response:
+    return await api.call("POST", f"/runs/{run}/{name}", body, content_type="application/json", **how)
+
+
+async def started(api: Api, document: str = TWO, **ticket: Any) -> str:
+    """The id of the run of a new event."""
+    await api.world.save(document)
+    await api.world.happen(event(**ticket))
+    return str((await api.world.runs())[0]["id"])
+
+
+@pytest.mark.rule("WF-75")
+async def test_a_cancelled_run_gives_nothing_and_takes_nothing(api: Api) -> None:
+    run = await started(api)
+    (command,) = await api.world.commands()
+    gone = await act(api, "cancel", run)
+    assert (gone.status_code, gone.json()["state"]) == (200, "cancelled")
+    assert gone.json()["error"] == {"code": "cancelled", "message": "Cancelled by ann@acme.test."}
+    assert states(gone.json()) == {"opened": "done", "noted": "failed", "begun": "skipped"}
+    await api.world.answer(Result(UUID(command.id), APPLIED))
+    assert await api.world.commands() == []
+    assert await api.get(f"/runs/{run}") == gone.json() == (await act(api, "cancel", run)).json()
+    assert (await api.get("/runs?state=cancelled"))["items"][0]["id"] == run
+    assert await api.world.later(days=3) == 0
+    refusal(await act(api, "retry", run), 409, "conflict")
+
+
+@pytest.mark.rule("WF-75")
+async def test_a_cancelled_call_is_not_made_again_and_its_outcome_changes_nothing(api: Api) -> None:
+    callee = Callee(hangs={"42"})
+    asking = TWO.replace(
+        "action: ticket.start, with: {ticket: {ref: event.ticket.id}}", "action: test.call, with: {url: '42'}"
+    )
+    run = await started(api, asking)
+    async with calling(api.world, callee):
+        await api.world.answer_all()
+        await callee.called("42")
+        gone = await act(api, "cancel", run)
+        await callee.free()
+    assert states(gone.json())["begun"] == "failed"
+    async with calling(api.world, callee, "engine-1"):
+        api.world.now = api.world.now.replace(year=2027)
+    assert len(callee.attempts["42"]) == 1
+    assert await api.get(f"/runs/{run}") == gone.json()
+
+
+@pytest.mark.rule("WF-75")
+async def test_a_sleeping_run_is_cancelled_for_good(api: Api) -> None:
+    run = await started(api, NOTE.replace("action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: Seen.}",
+                                          "action: wait, with: {for: 1d}"))  # fmt: skip
+    assert (await act(api, "cancel", run)).json()["state"] == "cancelled"
+    assert await api.world.later(days=5) == 0
+
+
+@pytest.mark.rule("WF-76")
+async def test_a_retried_run_goes_on_from_where_it_failed(api: Api) -> None:
+    run = await started(api)
+    (first,) = await api.world.commands()
+    await api.world.answer(Result(UUID(first.id), APPLIED))
+    await api.world.answer_all(REJECTED)
+    await api.world.save(TWO.replace("Seen", "Changed"))
+    failed = await api.get(f"/runs/{run}")
+    assert (failed["state"], states(failed)["begun"]) == ("failed", "failed")
+    again = (await act(api, "retry", run)).json()
+    assert (again["id"], again["version"], again["state"], again["error"], again["ended_at"]) == (
+        run,
+        1,
+        "running",
+        None,
+        None,
+    )
+    assert again["nodes"][1] == failed["nodes"][1]
+    (command,) = await api.world.commands()
+    assert command.id not in (first.id, failed["nodes"][2]["command_id"])
+    assert command.type == "fettle.ticket.command.start.v1"
+    refusal(await act(api, "retry", run), 409, "conflict")
+    await api.world.answer(Result(UUID(failed["nodes"][2]["command_id"]), APPLIED))
+    assert (await api.get(f"/runs/{run}"))["state"] == "running"
+    await api.world.answer(Result(UUID(command.id), APPLIED))
+    done = await api.get(f"/runs/{run}")
+    assert (done["state"], done["nodes"][2]["attempts"], done["nodes"][2]["error"]) == ("done", 2, None)
+
+
+@pytest.mark.rule("WF-76")
+async def test_a_run_that_ended_by_its_timeout_asks_under_the_same_id_and_forgets_what_it_skipped(api: Api) -> None:
+    run = await started(api)
+    (command,) = await api.world.commands()
+    assert await api.world.later(days=2) == 1
+    assert states(await api.get(f"/runs/{run}")) == {"opened": "done", "noted": "failed", "begun": "skipped"}
+    again = (await act(api, "retry", run)).json()
+    assert states(again) == {"opened": "done", "noted": "waiting"}
+    (repeated,) = await api.world.commands()
+    assert (repeated.id, repeated.data) == (command.id, command.data)
+    assert await api.world.later(days=1) == 0
+    await api.world.answer(Result(UUID(command.id), APPLIED))
+    assert states(await api.get(f"/runs/{run}")) == {"opened": "done", "noted": "done", "begun": "waiting"}
+
+
+@pytest.mark.rule("WF-77")
+async def test_a_rerun_is_a_new_run_by_the_same_event(api: Api) -> None:
+    run = await started(api)
+    await api.world.save(TWO.replace("Seen", "Newer").replace("enabled: true", "enabled: false"))
+    await api.world.commands()
+    newer = await act(api, "rerun", run)
+    assert newer.status_code == 201
+    new = newer.json()
+    old = await api.get(f"/runs/{run}")
+    assert (new["version"], new["rerun_of"], new["event"], new["depth"]) == (2, run, old["event"], old["depth"])
+    assert new["id"] != run
+    assert old["rerun_of"] is None
+    older = (await act(api, "rerun", run, '{"version": 1}')).json()
+    assert (older["version"], older["rerun_of"]) == (1, run)
+    said = [command.data.decode() for command in await api.world.commands()]
+    assert ["Newer." in said[0], "Seen." in said[1]] == [True, True]
+    body = refusal(await act(api, "rerun", run, '{"version": 3}'), 422, "invalid")
+    assert body["field"] == "version"
+    refusal(await act(api, "rerun", run, '{"version": 0}'), 400, "malformed")
+    refusal(await act(api, "rerun", run, '{"versoin": 1}'), 400, "malformed")
+    await api.world.save(
+        TWO.replace("trigger: ticket.opened", "trigger: ticket.opened, where: event.ticket.number == 1")
+    )
+    assert "No trigger of version 3" in refusal(await act(api, "rerun", run), 409, "conflict")["detail"]
+    assert await api.world.delete("two")
+    assert (await act(api, "rerun", run, '{"version": 1}')).status_code == 201
+
+
+@pytest.mark.rule("WF-77")
+async def test_a_rerun_that_is_repeated_under_its_key_is_one(api: Api) -> None:
+    run = await started(api)
+    first, second = [await act(api, "rerun", run, "{}", idempotency_key="k") for _ in range(2)]
+    assert first.json() == second.json()
+    assert len(await api.world.runs()) == 2
+    refusal(await act(api, "rerun", run, '{"version": 1}', idempotency_key="k"), 422, "idempotency_key_reused")
+
+
+@pytest.mark.rule("WF-19", "WF-18")
+async def test_operators_act_on_their_own_org_s_runs(api: Api) -> None:
+    run = await started(api)
+    for name in ("cancel", "retry", "rerun"):
+        for role in (Role.VIEWER, Role.INGEST):
+            refusal(await act(api, name, run, role=role), 403, "forbidden")
+        unknown = refusal(await act(api, name, "0" * 32, role=Role.OPERATOR), 404, "not_found")
+        assert refusal(await act(api, name, run, org="other"), 404, "not_found") == unknown
+        refusal(await act(api, name, run, org="other", of="acme"), 404, "not_found")
+        refusal(await act(api, name, "nonsense"), 404, "not_found")
+    assert (await act(api, "cancel", run, role=Role.OPERATOR)).status_code == 200
