@@ -1,10 +1,10 @@
 """Outgoing messages, and the table that holds them until Kafka has them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -94,9 +94,9 @@ async def write(connection: AsyncConnection, messages: Sequence[Outgoing]) -> No
 
 
 def headers_to_text(headers: Sequence[tuple[str, bytes]]) -> str:
-    """Headers as ASCII text that keeps every byte."""
-    return json.dumps([(name, value.decode("latin-1")) for name, value in headers])
+    """Headers as JSON text that keeps every byte."""
+    return msgspec.json.encode([(name, value.decode("latin-1")) for name, value in headers]).decode()
 
 
 def headers_from_text(stored: str) -> list[tuple[str, bytes]]:
-    return [(name, value.encode("latin-1")) for name, value in json.loads(stored)]
+    return [(name, value.encode("latin-1")) for name, value in msgspec.json.decode(stored)]

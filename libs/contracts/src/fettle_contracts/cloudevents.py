@@ -93,19 +93,20 @@ def from_record(
 
 
 def _attributes(event: CloudEvent) -> dict[str, str]:
-    optional = {
-        "subject": event.subject,
-        "causationid": event.causation_id,
-        "causationdepth": str(event.causation_depth) if event.causation_depth or event.causation_id else None,
-    }
-    return {
+    attributes = {
         "specversion": "1.0",
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "time": rfc3339(event.time),
-        **{name: value for name, value in optional.items() if value is not None},
     }
+    if event.subject is not None:
+        attributes["subject"] = event.subject
+    if event.causation_id is not None:
+        attributes["causationid"] = event.causation_id
+    if event.causation_depth or event.causation_id:
+        attributes["causationdepth"] = str(event.causation_depth)
+    return attributes
 
 
 def _beside(event: CloudEvent) -> Headers:

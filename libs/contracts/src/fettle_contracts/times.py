@@ -1,12 +1,13 @@
 """Instants on the wire: RFC 3339, UTC, milliseconds (`2026-11-23T10:15:30.250Z`)."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -16,7 +17,7 @@ def rfc3339(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("a time needs a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -38,13 +39,13 @@ def to_milliseconds(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time needs a time zone")
     utc = moment.astimezone(UTC)
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    finer = utc.microsecond % 1000
+    return utc.replace(microsecond=utc.microsecond - finer) if finer else utc
 
 
 def from_ms(milliseconds: int) -> datetime:
     """The instant of a Kafka timestamp (milliseconds since 1970, UTC)."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+    return _EPOCH + milliseconds * _MILLISECOND
 
 
 def to_ms(moment: datetime) -> int:
