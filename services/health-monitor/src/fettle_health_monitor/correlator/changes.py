@@ -64,11 +64,10 @@ async def _show(
 ) -> None:
     """Writes these changes down as they are for the world, and keeps the verdicts that they call for."""
     connection = work.connection
-    names = await live.names(connection, {(change.org, change.subject) for change in changes})
+    names = await live.record_states(connection, changes)
     called = [called_for(change, names.get((change.org, change.subject), Known())) for change in changes]
     calls = [verdict is not None for verdict in called]
     work.publish(*await transitions.record(connection, changes, names, calls, laid_over))
-    await live.record_states(connection, changes)
     await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
     await _watch_the_healthy_anew(connection, changes, partition_of, reach)
     if any(calls):

@@ -1,10 +1,10 @@
 """Live status: what is known of every subject, written batch by batch."""
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,6 +51,7 @@ _STATES = text("""
         condition = excluded.condition, since_at = excluded.since_at, changed_at = excluded.changed_at,
         policy_version = excluded.policy_version, evidence = excluded.evidence,
         flap_count = excluded.flap_count, unwatched = NULL
+    RETURNING org, subject, name, integration, space, model
 """)
 
 _UNWATCHED = text("""
@@ -150,13 +151,15 @@ async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profil
     )
 
 
-async def record_states(connection: AsyncConnection, changes: Sequence[Change]) -> None:
-    """The states after these changes; of several about one subject the last counts."""
+async def record_states(connection: AsyncConnection, changes: Sequence[Change]) -> dict[Key, Known]:
+    """The states after these changes; of several about one subject the last counts. Answers with what the subjects are
+    called, those that are gone too."""
     last = {(change.org, change.subject): change for change in changes}
     standing = [change for change in last.values() if change.to_state is not None]
-    gone = [change for change in last.values() if change.to_state is None]
+    gone = {key for key, change in last.items() if change.to_state is None}
+    called = await names(connection, gone) if gone else {}
     if standing:
-        await connection.execute(
+        rows = await connection.execute(
             _STATES,
             {
                 **_whose(standing),
@@ -165,14 +168,14 @@ async def record_states(connection: AsyncConnection, changes: Sequence[Change]) 
                 "since": [each.since for each in standing],
                 "changed": [each.at for each in standing],
                 "versions": [each.policy_version for each in standing],
-                "evidence": [json.dumps(of_change(each)) for each in standing],
+                "evidence": [msgspec.json.encode(of_change(each)).decode() for each in standing],
                 "flap_counts": [each.flap_count for each in standing],
             },
         )
+        called |= _called(rows)
     if gone:
-        await connection.execute(
-            _FORGET, {"orgs": [each.org for each in gone], "subjects": [each.subject for each in gone]}
-        )
+        await connection.execute(_FORGET, columns_of(gone))
+    return called
 
 
 async def record_unwatched(connection: AsyncConnection, unwatched: Sequence[Unwatched]) -> None:
@@ -184,8 +187,7 @@ async def record_unwatched(connection: AsyncConnection, unwatched: Sequence[Unwa
 
 async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Known]:
     """What these subjects are called; unknown ones are left out."""
-    rows = await connection.execute(_NAMES, columns_of(keys))
-    return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
+    return _called(await connection.execute(_NAMES, columns_of(keys)))
 
 
 async def failing_when(connection: AsyncConnection, said: InForce) -> list[Failing]:
@@ -200,6 +202,10 @@ async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[K
     """Those of these subjects that are firing, or not yet confirmed healthy again."""
     rows = await connection.execute(_STANDING, columns_of(keys))
     return {(row.org, row.subject): _failing(row) for row in rows}
+
+
+def _called(rows: Iterable[Row[Any]]) -> dict[Key, Known]:
+    return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
 
 
 def _failing(row: Row[Any]) -> Failing:

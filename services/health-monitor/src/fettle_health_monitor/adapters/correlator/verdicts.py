@@ -1,12 +1,12 @@
 """Verdicts that wait, outcomes that are decided, commands that follow and their answers."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -135,7 +135,7 @@ async def wait(
             "since": [each.since for each in verdicts],
             "versions": [each.policy_version for each in verdicts],
             "flap_counts": [each.flap_count for each in verdicts],
-            "evidence": [json.dumps(each.evidence) for each in verdicts],
+            "evidence": [msgspec.json.encode(each.evidence).decode() for each in verdicts],
             "names": [each.named.name for each in verdicts],
             "integrations": [each.named.integration for each in verdicts],
             "spaces": [each.named.space for each in verdicts],
@@ -190,7 +190,7 @@ async def record(
             "outcomes": [each.outcome.name for each in decided],
             "reasons": [each.outcome.reason for each in decided],
             "versions": [each.policy_version for each in decided],
-            "evidence": [json.dumps(each.evidence) for each in decided],
+            "evidence": [msgspec.json.encode(each.evidence).decode() for each in decided],
         },
     )
     commands = [*(command for each in decided for command in each.commands), *besides]
