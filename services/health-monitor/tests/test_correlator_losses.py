@@ -115,6 +115,18 @@ async def test_who_may_be_silent_for_longer_than_the_window_is_not_counted(world
     assert (await interval(world)).counted == 10
 
 
+@pytest.mark.parametrize("match", [{"integration": "slow"}, {"model": "slow"}])
+@pytest.mark.rule("HM-151")
+async def test_nor_is_anybody_of_a_kind_that_may(world: CorrelatorWorld, match: dict[str, str]) -> None:
+    everybody = await fleet(world, 50)
+    await world.feed(*(world.profile(each, **match) for each in everybody[10:]))
+    policy = QUIET.to_dict() | {"publish_tickets": True, "overrides": [{"match": match, "timeout_s": 301}]}
+    await world.put(type(QUIET).model_validate(policy))
+    await world.in_force(4, at=GONE - 500_000)
+    await fall_silent(world, everybody[:10])
+    assert (await interval(world)).counted == 10
+
+
 @pytest.mark.rule("HM-153")
 async def test_a_heartbeat_ends_not_knowing(world: CorrelatorWorld) -> None:
     everybody = await fleet(world, 30)

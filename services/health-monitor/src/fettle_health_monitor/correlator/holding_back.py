@@ -126,7 +126,8 @@ async def may_lose_some(
     silenced = await unless_unreadable(connection, lambda: everybody.silenced(connection, org, after=first, until=last))
     not_counted = (silenced or 0) + len(version.policy.overrides) + len(said)
     enough = down // times + 1 + not_counted
-    found = await everybody.well(connection, org, before=first - window_ms, enough=enough)
+    matches = [override.match for override in version.policy.overrides]
+    found = await everybody.well(connection, org, matches, before=first - window_ms, enough=enough)
     well = sum(number for one, number in found if rules_of(version, one).timeout_ms <= window_ms)
     if not may_lose(down, well - not_counted, times):
         return False

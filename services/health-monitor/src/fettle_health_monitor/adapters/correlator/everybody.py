@@ -8,6 +8,7 @@ from uuid import uuid5
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.health_policy import Match
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.domain.correlator.losses import Past
 from fettle_health_monitor.domain.correlator.verdicts import VERDICTS
@@ -39,8 +40,10 @@ _BEHIND = text("""
 
 _WELL = text("""
     SELECT integration, model, interval_s, count(*) AS number FROM (
-        SELECT integration, model, interval_s FROM subject
-        WHERE org = :org AND state = 'healthy' AND changed_at <= :before LIMIT :enough
+        SELECT CASE WHEN integration = ANY(CAST(:integrations AS text[])) THEN integration END AS integration,
+               CASE WHEN model = ANY(CAST(:models AS text[])) THEN model END AS model, interval_s
+        FROM subject
+        WHERE org = :org AND state = 'healthy' AND changed_at <= :before ORDER BY changed_at LIMIT :enough
     ) AS well GROUP BY integration, model, interval_s
 """)
 
@@ -130,10 +133,16 @@ async def behind(connection: AsyncConnection, org: str, changing: Collection[str
     return int(await connection.scalar(_BEHIND, {"org": org, "changing": list(changing)}) or 0)
 
 
-async def well(connection: AsyncConnection, org: str, *, before: int, enough: int) -> list[tuple[Profiled, int]]:
+async def well(
+    connection: AsyncConnection, org: str, matches: Sequence[Match], *, before: int, enough: int
+) -> list[tuple[Profiled, int]]:
     """Healthy subjects that have not changed since `before`, counted by what their rules follow from; not all of them
-    where there are more than `enough`."""
-    rows = await connection.execute(_WELL, {"org": org, "before": before, "enough": enough})
+    where there are more than `enough`. Of integrations and models only those in `matches` are told apart."""
+    told_apart = {
+        "integrations": [match.integration for match in matches if match.integration is not None],
+        "models": [match.model for match in matches if match.model is not None],
+    }
+    rows = await connection.execute(_WELL, {"org": org, "before": before, "enough": enough, **told_apart})
     return [(Profiled("", 0, row.integration, row.model, _interval(row)), row.number) for row in rows]
 
 
