@@ -1,6 +1,6 @@
 """Verdicts that are ready become outcomes, and outcomes commands."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -212,9 +212,10 @@ def _tell(decided: Sequence[Decided]) -> None:
     """A line for each outcome from which commands follow, and one for all that are alike and ask for nothing: a storm
     has thousands of those."""
     alike: defaultdict[tuple[str, str, str], list[Decided]] = defaultdict(list)
+    for (cause, name), number in Counter((one.verdict.cause.value, one.outcome.name) for one in decided).items():
+        OUTCOMES.labels(cause, name).inc(number)
     for one in decided:
         verdict, outcome = one.verdict, one.outcome
-        OUTCOMES.labels(verdict.cause.value, outcome.name).inc()
         if one.commands:
             log.info(
                 "verdict.decided",

@@ -68,7 +68,7 @@ async def take_in_order(
     for partition, org, _ in await losses.due(connection, reach.before, reach.clocks, orgs):
         ready.setdefault((org, partition), [])
     in_force: list[tuple[int, InForce]] = []
-    newest = await policies.newest(connection, {org for org, _ in ready})
+    newest = await policies.newest(connection, {org for org, _ in ready}) if ready else {}
     for (org, partition), events in sorted(ready.items()):
         if org in newest:
             await _Org(connection, newest[org], partition, reach, record).take(events)

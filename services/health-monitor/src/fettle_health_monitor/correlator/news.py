@@ -1,6 +1,7 @@
 """Messages of `health.judgements` that are not repeats."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -41,11 +42,12 @@ class News:
     """By which partition the orgs that are spoken of come."""
 
     @classmethod
-    def of(cls, heard: Iterable[Heard]) -> Self:
+    def of(cls, heard: Sequence[Heard]) -> Self:
         news = cls()
         for each in heard:
             news._take(each.partition, each.judgement)
-            JUDGEMENTS.labels(each.judgement.__struct_config__.tag).inc()
+        for kind, number in Counter(each.judgement.__struct_config__.tag for each in heard).items():
+            JUDGEMENTS.labels(kind).inc(number)
         return news
 
     def _take(self, partition: int, judgement: Judgement) -> None:
