@@ -70,6 +70,8 @@ async def test_a_repeated_bulk_has_one_effect(api: Api, door: Door) -> None:
     assert (again.json(), len(await door.events())) == (first.json(), before)
     other = await api.post("/tickets/bulk", {**body, "comment": "Other."}, headers=key)
     refused(other, 422, "idempotency_key_reused")
+    wider = await api.post("/tickets/bulk", {**body, "comment": "Other.", "numbers": [2, 3]}, headers=key)
+    refused(wider, 422, "idempotency_key_reused")
     assert len(await door.events()) == before
 
 

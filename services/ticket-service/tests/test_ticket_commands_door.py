@@ -69,7 +69,7 @@ def test_a_persons_command_needs_no_signature() -> None:
     assert asked.identity == ("acme", "tests", "c-1")
     assert isinstance(asked.command, Start)
     assert (asked.command.comment, asked.ticket) == ("On it.", TicketRef(number=42))
-    assert (asked.refused, asked.depth, asked.keep_answer) == (None, 3, False)
+    assert (asked.refused, asked.depth, asked.keep_answer, asked.from_outside) == (None, 3, False, True)
 
 
 @pytest.mark.rule("TS-32")
@@ -245,6 +245,13 @@ def test_a_fingerprint_tells_commands_apart_by_what_they_ask() -> None:
     assert first.fingerprint == again.fingerprint
     assert first.fingerprint != read(command(title="Other")).fingerprint
     assert read(command(Verb.START, **ON_42)).fingerprint != read(command(Verb.RESOLVE, **ON_42)).fingerprint
+
+
+@pytest.mark.rule("TS-69")
+def test_only_what_is_signed_is_our_own_word() -> None:
+    assert read(command()).from_outside
+    assert not read(signed(command())).from_outside
+    assert not read(signed(command(actor=MONITOR))).from_outside
 
 
 @pytest.mark.rule("TS-32")

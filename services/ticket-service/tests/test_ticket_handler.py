@@ -125,6 +125,33 @@ async def test_a_rejection_is_remembered_too(door: Door) -> None:
     assert (again.repeated, again.reason) == (True, RejectionCode.TICKET_NOT_FOUND)
 
 
+@pytest.mark.rule("TS-69")
+async def test_another_command_under_a_used_id_is_refused_and_changes_nothing(door: Door) -> None:
+    first = asked(id="c-1", from_outside=True)
+    other, third = (
+        asked(opening(title=title), id="c-1", from_outside=True) for title in ("Another noise", "A third one")
+    )
+    opened, refused = await door.ask(first, other)
+    again, refused_again, refused_too, repeated = await door.ask(other, other, third, first)
+    assert (opened.reason, opened.repeated, repeated.repeated) == (repeated.reason, False, True)
+    for answer in (refused, again, refused_again, refused_too):
+        assert (answer.outcome, answer.reason) == (Outcome.REJECTED, RejectionCode.COMMAND_ID_REUSED)
+    assert len(await door.events()) == 1
+    results = await door.results()
+    assert [result.data["outcome"] for result in results] == ["applied", *["rejected"] * 4]
+    assert len({result.headers["ce_id"] for result in results}) == 3, (
+        "one of each content, the same when it is repeated"
+    )
+
+
+@pytest.mark.rule("TS-69")
+async def test_our_own_word_under_an_id_that_was_used_is_a_repeat(door: Door) -> None:
+    """A monitor whose database was put back derives the same id from the same cause, and may say it otherwise."""
+    await door.ask(asked(id="c-1"))
+    assert (await door.ask_one(asked(opening(title="Another noise"), id="c-1"))).repeated
+    assert len(await door.results()) == 1
+
+
 @pytest.mark.rule("TS-1", "TS-24")
 async def test_org_source_and_id_together_are_the_identity(door: Door) -> None:
     first = asked(id="c-1")

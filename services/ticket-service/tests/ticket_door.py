@@ -106,6 +106,7 @@ def asked(
     source: str = "tests",
     ticket: TicketRef | None = None,
     refused: Rejected | None = None,
+    from_outside: bool = False,
     keep_answer: bool = False,
 ) -> Asked:
     """A command as a door hands it on; by default somebody reports something."""
@@ -118,6 +119,7 @@ def asked(
         ticket=ticket,
         fingerprint=blake2b(repr((ticket, command)).encode(), digest_size=16).digest(),
         refused=refused,
+        from_outside=from_outside,
         keep_answer=keep_answer,
         depth=2,
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

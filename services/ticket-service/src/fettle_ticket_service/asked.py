@@ -18,6 +18,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     fingerprint: tells whether a command with the same identity asks for the same.
     refused: set where the record itself shows that it must be refused, whatever the tickets are; such a command is
         answered and not remembered, so that nobody can use up the identity of another's command.
+    from_outside: not Fettle's own word. Only then does other content under an identity that was used mean that two
+        commands share it; ours derive ids from causes, so the same id is the same cause.
     depth, traceparent: handed on to what the command causes.
     keep_answer: the caller waits for the ticket itself, and a repeat gets the same.
     """
@@ -29,6 +31,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     ticket: TicketRef | None = None
     fingerprint: bytes
     refused: Rejected | None = None
+    from_outside: bool = False
     depth: int = 0
     traceparent: str | None = None
     keep_answer: bool = False

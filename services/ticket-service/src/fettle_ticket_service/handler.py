@@ -34,6 +34,9 @@ from fettle_ticket_service.domain.values import TicketRef
 log = structlog.get_logger(__name__)
 
 ORG_UNKNOWN = Rejected(RejectionCode.ORG_UNKNOWN, "There is no such organization.")
+ID_REUSED = Rejected(
+    RejectionCode.COMMAND_ID_REUSED, "Another command of this source had this id; this one has no effect."
+)
 
 
 class _Handled(Struct, frozen=True):
@@ -66,7 +69,8 @@ class CommandHandler:
         self._known: set[str] = set()
 
     async def __call__(self, work: UnitOfWork, batch: Sequence[Asked]) -> list[Answer]:
-        """One answer per command, in order; a command that was answered before gets that answer and has no effect.
+        """One answer per command, in order; a command that was answered before gets that answer and has no effect. One
+        from outside with other content under an identity that was used is refused, and leaves the first answer be.
 
         Raises TransientError while an org that is asked for may be one that has only not been heard of yet.
         """
@@ -81,15 +85,16 @@ class CommandHandler:
         handled: list[_Handled] = []
         for asked in batch:
             remembered = asked.refused is None and asked.org in opened
-            answer = known.get(asked.identity) if remembered else None
-            if answer is not None:
-                answers.append(replace(answer, repeated=True))
+            first = known.get(asked.identity) if remembered else None
+            reused = first is not None and asked.from_outside and first.fingerprint != asked.fingerprint
+            if first is not None and not reused:
+                answers.append(replace(first, repeated=True))
                 continue
-            done = self._decide(asked, opened.get(asked.org), now)
+            done = Done(ID_REUSED, None) if reused else self._decide(asked, opened.get(asked.org), now)
             answer = self._answer(asked, done)
             answers.append(answer)
-            handled.append(_Handled(asked, done, answer, remembered))
-            if remembered:
+            handled.append(_Handled(asked, done, answer, remembered and not reused))
+            if remembered and not reused:
                 known[asked.identity] = answer
 
         await self._keep(work, opened, handled, now)

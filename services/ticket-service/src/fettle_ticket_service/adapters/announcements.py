@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from fettle_chassis.outbox import Outgoing
 from fettle_contracts.cloudevents import JSON_TYPE
+from fettle_contracts.codes import RejectionCode
 from fettle_contracts.results import COMMAND_RESULT
 from fettle_contracts.ticket_events import EntryType
 from fettle_contracts.topics import EVENTS, RESULTS
@@ -40,8 +41,11 @@ class Announcer:
 
 
 def _result(asked: Asked, answer: Answer, now: datetime) -> Outgoing:
-    """Its id follows from the command and, for a command that is not remembered, from the refusal."""
+    """Its id follows from the command and, for a command that is not remembered, from the refusal; of several that
+    share an identity each has a result of its own."""
     refusal = asked.refused.code if asked.refused else ""
+    if answer.reason == RejectionCode.COMMAND_ID_REUSED:
+        refusal = f"{answer.reason}\n{asked.fingerprint.hex()}"
     id = blake2b("\n".join((*asked.identity, refusal)).encode(), digest_size=16).hexdigest()
     headers = _headers(asked, {"ce_id": id, "ce_type": COMMAND_RESULT}, now)
     return Outgoing((RESULTS,), asked.org.encode(), command_result(asked, answer), headers)

@@ -53,6 +53,7 @@ class CommandDecoder:
             ticket=ref_of(message),
             fingerprint=blake2b(event.type.encode() + b"\n" + event.data, digest_size=16).digest(),
             refused=_refused_at_the_door(event, message, signed=signed),
+            from_outside=not signed,
             depth=event.causation_depth,
             traceparent=traceparent_of(event.traceparent),
         )

@@ -51,7 +51,7 @@ class Desk:
     ) -> Answer:
         """Carries out one command in a transaction of its own. A repeat gets the first answer.
 
-        Raises Problem 422 when the same key came before with something else to do.
+        Raises Problem 422, and does nothing, when the same key came before with something else to do.
         """
         [answer] = await self._carry_out([self._asked(caller, identity, identity.key, command, ticket)])
         return answer
@@ -82,10 +82,9 @@ class Desk:
     async def _carry_out(self, batch: Sequence[Asked]) -> list[Answer]:
         async with unit_of_work(self.database) as work:
             answers = await self.handler(work, batch)
-        if any(answer.fingerprint != asked.fingerprint for answer, asked in zip(answers, batch, strict=True)):
-            raise Problem(
-                422, ProblemCode.IDEMPOTENCY_KEY_REUSED, "This Idempotency-Key came before with another request."
-            )
+            if any(answer.fingerprint != asked.fingerprint for answer, asked in zip(answers, batch, strict=True)):
+                message = "This Idempotency-Key came before with another request."
+                raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message)
         return answers
 
 
