@@ -10,6 +10,7 @@ from fettle_chassis.http import HttpServer
 from fettle_chassis.service import Service
 from fettle_console.app import build_app as build_console
 from fettle_console.domain.openapi import merged
+from fettle_console.entrypoints.documented import REFUSED_BY_THE_FRONT
 from fettle_console.settings import ConsoleSettings
 from fettle_health_monitor.correlator_app import build_app as build_correlator
 from fettle_health_monitor.settings import HealthSettings
@@ -54,7 +55,8 @@ def document() -> dict[str, Any]:
         "health": build_correlator(HealthSettings.load(NOWHERE)),
         "workflows": build_workflows(WorkflowSettings.load(NOWHERE)),
     }
-    return merged({}, {owner: _own(service) for owner, service in services.items()})
+    documents = {owner: _own(service) for owner, service in services.items()}
+    return merged({}, documents, REFUSED_BY_THE_FRONT)
 
 
 def operations(document: Schema) -> Iterator[Operation]:

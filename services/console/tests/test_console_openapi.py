@@ -21,12 +21,15 @@ def test_public_paths_of_all_services_stand_in_one_document() -> None:
             "tickets": document("/api/v1/orgs/{org}/tickets", {"type": "object"}),
             "health": document("/api/v1/orgs/{org}/subjects", {"type": "object"}),
         },
+        {"tickets": {"429": {"description": "Too many."}}, "health": {}},
     )
     assert list(one["paths"]) == ["/api/v1/orgs/{org}/subjects", "/api/v1/orgs/{org}/tickets"]
     assert list(one["components"]["schemas"]) == ["Item"]
     assert one["security"] == [{"token": []}]
     assert "security" not in one["paths"]["/api/v1/orgs/{org}/tickets"]["get"]
     assert one["paths"]["/api/v1/orgs/{org}/tickets"]["get"]["tags"] == ["tickets"]
+    answers = [set(methods["get"]["responses"]) for methods in one["paths"].values()]
+    assert answers == [{"200"}, {"200", "429"}]
 
 
 @pytest.mark.rule("AC-40")
@@ -37,6 +40,7 @@ def test_one_name_for_two_things_becomes_two_names() -> None:
             "tickets": document("/api/v1/a", {"type": "object"}),
             "health": document("/api/v1/b", {"type": "string"}),
         },
+        {"tickets": {}, "health": {}},
     )
     assert one["components"]["schemas"] == {"HealthItem": {"type": "string"}, "Item": {"type": "object"}}
     answer = one["paths"]["/api/v1/b"]["get"]["responses"]["200"]

@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fettle_chassis.documented import Words, with_words
 from fettle_chassis.failures import StartRefused
 from fettle_chassis.problems import Problem, answer_problems, response
 from fettle_chassis.service import Part, Service
@@ -40,6 +41,7 @@ __all__ = [
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _NONE_LARGER: Mapping[re.Pattern[str], int] = MappingProxyType({})
+_NO_WORDS = Words()
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
 _KEYS = "http"
@@ -53,16 +55,19 @@ def http_app(
     title: str,
     body_limit: int = 1_048_576,
     larger: Mapping[re.Pattern[str], int] = _NONE_LARGER,
+    words: Words = _NO_WORDS,
 ) -> FastAPI:
     """An app with `/livez`, `/readyz` (parts and their reasons), `/metrics`, and problem details for every error,
     validation (400 with field and rule), 404, 405, and 413 for bodies over `body_limit` bytes included; `larger` has
-    the limits of whole paths that take more. Their routes read the body piece by piece.
+    the limits of whole paths that take more. Their routes read the body piece by piece. Its OpenAPI document names
+    these refusals, and says what `words` say of operations and parameters.
 
     Add routers to it. `app.state.settings` is the settings, the rest of `app.state` is free for the service.
     """
     app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.state.settings = settings
     answer_problems(app)
+    _document(app, words)
     app.add_middleware(_BodyLimit, limit=body_limit, larger=larger)
 
     @app.get("/livez", include_in_schema=False)
@@ -78,6 +83,18 @@ def http_app(
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _document(app: FastAPI, words: Words) -> None:
+    """Makes the app's document say all of it. The document is made once, when it is first asked for."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = with_words(plain(), words)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def caller(needed: Role) -> Any:

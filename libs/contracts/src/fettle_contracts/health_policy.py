@@ -13,13 +13,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     Field,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     model_serializer,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from fettle_contracts.health_conflicts import Place, Said, first_conflict
 from fettle_contracts.identity import SubjectRef, SubjectText
@@ -86,6 +88,11 @@ class Match(Message):
         return self.integration, self.model, self.subject
 
 
+def _without_serializers(schema: Any) -> Any:
+    parts = {name: part for name, part in schema.items() if name != "serialization"}
+    return parts | {"schema": _without_serializers(parts["schema"])} if isinstance(parts.get("schema"), dict) else parts
+
+
 class Override(Message):
     """Rules for a part of the fleet. A field left out is not overridden; `timeout_s: null` is (3 x interval)."""
 
@@ -113,6 +120,11 @@ class Override(Message):
         if self.match.integration is None and any(name in self.fields for name in ROLLUP_FIELDS):
             raise ValueError("rollup rules can be set for the org or an integration only")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """What is written can be read: it has the fields that can be set, though the serializer says any object."""
+        return handler(_without_serializers(schema))
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -10,6 +10,8 @@ COMMAND_RESULT = "fettle.ticket.command-result.v1"
 
 
 class Outcome(StrEnum):
+    """What became of a command."""
+
     APPLIED = "applied"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"

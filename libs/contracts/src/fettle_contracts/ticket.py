@@ -19,6 +19,8 @@ MONITOR_KEY_PREFIXES = ("device/", "integration/", "other/heartbeats:")
 
 
 class TicketState(StrEnum):
+    """Where a ticket is on its way."""
+
     OPEN = "open"
     IN_PROGRESS = "in_progress"
     RESOLVED = "resolved"

@@ -14,6 +14,8 @@ TRANSITION = "fettle.health.transition.v1"
 
 
 class HealthState(StrEnum):
+    """How a subject is, as its shard judges it."""
+
     HEALTHY = "healthy"
     PENDING_OPEN = "pending_open"
     FIRING = "firing"

@@ -30,6 +30,7 @@ from fettle_health_monitor.correlator.verifying import Verifying
 from fettle_health_monitor.correlator.why import Why
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
+from fettle_health_monitor.entrypoints.correlator.documented import WORDS
 from fettle_health_monitor.entrypoints.correlator.import_routes import import_routes
 from fettle_health_monitor.entrypoints.correlator.policy_routes import policy_routes
 from fettle_health_monitor.entrypoints.correlator.silence_routes import silence_routes
@@ -89,7 +90,7 @@ def build_app(settings: HealthSettings) -> Service:
         why=Why(database, replays),
         acknowledged_within_s=settings.acknowledged_within_s,
     )
-    app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES})
+    app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES}, words=WORDS)
     for routes in (
         policy_routes,
         subject_routes,

@@ -26,7 +26,7 @@ from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.asked import Asked
 from fettle_ticket_service.entrypoints.http import policy, reads, verification, writes
 from fettle_ticket_service.entrypoints.http.desk import Desk
-from fettle_ticket_service.entrypoints.http.documented import describe
+from fettle_ticket_service.entrypoints.http.documented import WORDS
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.entrypoints.kafka_orgs import OrgDecoder, handle_orgs
 from fettle_ticket_service.handler import CommandHandler
@@ -74,11 +74,10 @@ def build_app(settings: TicketSettings) -> Service:
 
 def build_api(service: Service, settings: TicketSettings, desk: Desk) -> FastAPI:
     """The HTTP door alone."""
-    api = http_app(service, settings, title="Fettle tickets")
+    api = http_app(service, settings, title="Fettle tickets", words=WORDS)
     api.state.desk = desk
     for routes in (verification, reads, writes, policy):
         api.include_router(routes.router)
-    describe(api)
     return api
 
 

@@ -10,8 +10,9 @@ SCHEME = {"token": {"type": "http", "scheme": "bearer", "description": "An API t
 Document = Mapping[str, Any]
 
 
-def merged(info: Document, documents: Mapping[str, Document]) -> dict[str, Any]:
-    """Public paths of all documents, with the schemas that they use.
+def merged(info: Document, documents: Mapping[str, Document], answers: Mapping[str, Document]) -> dict[str, Any]:
+    """Public paths of all documents, with the schemas that they use. `answers` are those that the front adds to every
+    operation of a document, by its name.
 
     Where two documents mean different things by one schema name, the later one's gets its document's name before it.
     """
@@ -25,7 +26,7 @@ def merged(info: Document, documents: Mapping[str, Document]) -> dict[str, Any]:
             schemas[names.get(name, name)] = schema
         for path, operations in renamed.get("paths", {}).items():
             if path.startswith(PUBLIC):
-                paths.setdefault(path, {}).update(_operations(operations, owner))
+                paths.setdefault(path, {}).update(_operations(operations, owner, answers[owner]))
     return {
         "openapi": "3.1.0",
         "info": dict(info),
@@ -43,10 +44,11 @@ def _with_refs(document: Document, names: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _operations(operations: Document, owner: str) -> dict[str, Any]:
+def _operations(operations: Document, owner: str, answers: Document) -> dict[str, Any]:
     return {
         method: {
             **{name: part for name, part in operation.items() if name != "security"},
+            "responses": {**operation["responses"], **answers},
             "tags": operation.get("tags") or [owner],
         }
         for method, operation in operations.items()

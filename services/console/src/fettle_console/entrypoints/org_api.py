@@ -40,6 +40,8 @@ class OrgView(Message):
 
 
 class OrgPage(Message):
+    """A page of orgs, by name."""
+
     items: tuple[OrgView, ...]
     next_cursor: str | None
 
@@ -52,7 +54,7 @@ def _cursor(text: str) -> str:
     "",
     status_code=201,
     response_model=OrgView,
-    responses={200: {"model": OrgView, "description": "The org exists already and stays as it is."}},
+    responses={200: {"model": OrgView}},
 )
 async def create_org(new: NewOrg, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
     """Create an org. Needs the installation's own token. Repeating it changes nothing."""

@@ -59,6 +59,8 @@ class MintedToken(TokenView):
 
 
 class TokenPage(Message):
+    """A page of tokens, oldest first."""
+
     items: tuple[TokenView, ...]
     next_cursor: str | None
 
@@ -67,7 +69,7 @@ class TokenPage(Message):
     "",
     status_code=201,
     response_model=MintedToken,
-    responses={200: {"model": TokenView, "description": "This Idempotency-Key came before: the token of that time."}},
+    responses={200: {"model": TokenView}},
 )
 async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
     """Mint a token for the org. Admins may, and the installation's own token.

@@ -70,6 +70,8 @@ _TABLE = """
 
 
 class Format(StrEnum):
+    """How an export is written."""
+
     JSONL = "jsonl"
     CSV = "csv"
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import chain
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 import structlog
@@ -28,6 +28,7 @@ from fettle_health_monitor.domain.correlator.import_lines import (
 )
 from fettle_health_monitor.domain.correlator.registration import Entering, Refused
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
+from fettle_health_monitor.entrypoints.correlator.examples import LINES, TABLE
 from fettle_health_monitor.metrics import IMPORTED
 
 log = structlog.get_logger(__name__)
@@ -43,33 +44,12 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "text/csv": {
-                "schema": {"type": "string"},
-                "example": "type,id,name,integration,interval_s\ndevice,t17,Thermostat 17,hue-1,30\n",
-            },
-            "application/x-ndjson": {
-                "schema": {"type": "string"},
-                "example": '{"type":"device","id":"t17","name":"Thermostat 17","interval_s":30}\n',
-            },
+            "text/csv": {"schema": {"type": "string"}, "example": TABLE},
+            "application/x-ndjson": {"schema": {"type": "string"}, "example": LINES},
         },
     }
 }
-_ANSWER: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "One JSON object a line as the file is gone through, and one with `summary` at the very end.",
-        "content": {
-            _RESULTS: {
-                "schema": {"type": "string"},
-                "example": '{"line":2,"subject":"device/t17","result":"added"}\n'
-                '{"line":3,"subject":"device/t18","result":"refused","code":"malformed","field":"interval_s",'
-                '"rule":"must be a whole number"}\n'
-                '{"summary":{"dry_run":false,"lines":2,"added":1,"changed":0,"unchanged":0,"refused":1,'
-                '"acknowledged":true,"as_of":"2026-11-23T10:17:02.140Z"}}\n',
-            }
-        },
-    },
-    413: {"description": "Over 64 MiB or 200,000 lines: nothing was entered."},
-}
+_TOO_MUCH = "Over 64 MiB or 200,000 lines: nothing was entered."
 
 
 class LineResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,7 +66,7 @@ class LineResult(msgspec.Struct, frozen=True, omit_defaults=True):
 def import_routes(api: HealthApi) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/subjects/import", openapi_extra=_BODY, responses=_ANSWER)
+    @router.post("/subjects/import", openapi_extra=_BODY, responses={413: {"description": _TOO_MUCH}})
     async def import_subjects(org: str, request: Request, caller: Operator, dry_run: bool = False) -> StreamingResponse:
         """Enters subjects into the registry as PUT does, each line for itself: CSV with a header, or one JSON object a
         line, with `type`, `id` and the fields of PUT. Of several lines about one subject the first counts. What stands

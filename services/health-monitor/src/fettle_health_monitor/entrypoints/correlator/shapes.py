@@ -74,6 +74,8 @@ class SubjectDetail(ShownSubject):
 
 
 class SubjectPage(Message):
+    """A page of subjects, by type and id."""
+
     items: tuple[ShownSubject, ...]
     next_cursor: str | None
     as_of: Instant | None
@@ -86,6 +88,8 @@ class PastTransition(Transition):
 
 
 class TransitionPage(Message):
+    """A page of transitions, the newest first."""
+
     items: tuple[PastTransition, ...]
     next_cursor: str | None
     as_of: Instant | None
@@ -118,10 +122,12 @@ class ShownPolicy(HealthPolicy):
 
 
 class WantedMatch(Match, extra="forbid"):
-    pass
+    """For what part of the fleet: one of the three."""
 
 
 class WantedOverride(Override, extra="forbid"):
+    """Rules for a part of the fleet."""
+
     match: WantedMatch
 
 

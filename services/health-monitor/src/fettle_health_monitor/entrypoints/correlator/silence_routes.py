@@ -66,7 +66,7 @@ def silence_routes(api: HealthApi) -> APIRouter:
         more = write_cursor(rows[limit - 1].position) if len(rows) > limit else None
         return SilencePage(items=tuple(ShownSilence.of(row) for row in rows[:limit]), next_cursor=more, as_of=as_of)
 
-    @router.post("/silences", status_code=201, responses={200: {"model": Selected, "description": "A dry run"}})
+    @router.post("/silences", status_code=201, responses={200: {"model": Selected}})
     async def make_silence(
         org: str,
         wanted: Annotated[WantedSilence, Body(openapi_examples=EXAMPLES)],

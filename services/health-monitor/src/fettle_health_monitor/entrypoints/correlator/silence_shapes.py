@@ -36,7 +36,7 @@ EXAMPLES: dict[str, Any] = {
     },
 }
 
-_SHOWN: dict[str, Any] = {
+SHOWN: dict[str, Any] = {
     "id": "5f6cbb7e-4d0a-5f0e-9d8e-0e1a2b3c4d5e",
     "selection": None,
     "subject": "device/t17",
@@ -63,6 +63,8 @@ _SHOWN: dict[str, Any] = {
 
 
 class SilenceState(StrEnum):
+    """Whether a silence holds now, will, or is over."""
+
     ACTIVE = "active"
     UPCOMING = "upcoming"
     ENDED = "ended"
@@ -127,7 +129,7 @@ class ShownSilence(Message):
     """A silence. `from` and `until` are the occurrence that is under way or next, null when all are over; `ends_at` is
     the end of the last. `known` is false while nothing is known of its subject."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
 
     id: UUID
     selection: UUID | None
@@ -188,6 +190,8 @@ class Selected(Message):
 
 
 class SilencePage(Message):
+    """A page of silences, the newest first."""
+
     items: tuple[ShownSilence, ...]
     next_cursor: str | None
     as_of: Instant | None

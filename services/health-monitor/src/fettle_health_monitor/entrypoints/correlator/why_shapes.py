@@ -32,6 +32,8 @@ class ShownNumber(Message):
 
 
 class ShownRules(Message):
+    """The version of the policy that held, its switches, and the values that held for the subject."""
+
     version: int
     enabled: bool
     publish_tickets: bool
@@ -39,6 +41,8 @@ class ShownRules(Message):
 
 
 class ShownBlind(Message):
+    """A stretch of time that nobody observed, or in which a shard stood still; `until` is null while it lasts."""
+
     kind: Literal["unobserved", "stalled"]
     since: Instant
     until: Instant | None

@@ -34,6 +34,8 @@ class MoveBody(Message):
 
 
 class CommentBody(Message):
+    """A comment: Markdown, at most 64 KiB."""
+
     comment: str = ""
 
 
@@ -56,10 +58,14 @@ class BulkBody(Message):
 
 
 class DescriptionBody(Message):
+    """The whole description: Markdown, at most 64 KiB."""
+
     description: str
 
 
 class LinksBody(Message):
+    """All links, at most ten."""
+
     links: tuple[Link, ...]
 
 
@@ -72,6 +78,8 @@ def _compiles(pattern: str) -> str:
 
 
 class WantedLinkPattern(LinkPattern, extra="forbid"):
+    """A rule for texts that become links."""
+
     pattern: Annotated[Pattern, AfterValidator(keepable), AfterValidator(_compiles)]
     url: Annotated[Url, AfterValidator(keepable)]
 

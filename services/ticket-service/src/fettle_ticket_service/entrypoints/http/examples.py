@@ -1,11 +1,7 @@
 """Examples for the OpenAPI document. Tests hold them against the schemas that they stand beside."""
 
 import json
-from http import HTTPStatus
 from typing import Any
-
-from fettle_contracts.codes import RejectionCode
-from fettle_contracts.problems import ProblemCode
 
 _ID = "01980000-0000-7000-8000-000000000042"
 _ANN = {"type": "user", "id": "ann@acme.test", "name": "Ann"}
@@ -112,15 +108,3 @@ POLICY = {
     "report_issue_enabled": True,
     "link_patterns": [{"pattern": "WO-([0-9]+)", "url": "https://orders.test/$0"}],
 }
-
-
-def problem(status: int, code: str) -> dict[str, Any]:
-    """A refusal by that code, in the code's own words."""
-    known = {str(each): each.meaning for each in (*ProblemCode, *RejectionCode)}
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": known[code],
-    }

@@ -37,11 +37,15 @@ class ListedTicket(Ticket, json_schema_extra=_without_description):
 
 
 class TicketPage(Message):
+    """A page of tickets, in the order that was asked for."""
+
     items: tuple[ListedTicket, ...]
     next_cursor: str | None
 
 
 class TimelinePage(Message):
+    """A page of entries, oldest first."""
+
     items: tuple[Entry, ...]
     next_cursor: str | None
 
@@ -76,6 +80,8 @@ class BulkItem(Message):
 
 
 class BulkAnswer(Message):
+    """What became of each ticket, in the order of asking."""
+
     items: tuple[BulkItem, ...]
 
 
@@ -91,6 +97,8 @@ class ShownFinding(Message):
 
 
 class Comparison(Message):
+    """How many entries were compared, and what is not as it was seen."""
+
     compared: int
     findings: tuple[ShownFinding, ...]
 

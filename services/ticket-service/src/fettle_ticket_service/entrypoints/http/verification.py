@@ -41,6 +41,8 @@ class WitnessedEntry(Message):
 
 
 class WitnessBody(Message):
+    """Entries that were seen elsewhere, at most two thousand."""
+
     seen: Annotated[tuple[WitnessedEntry, ...], Field(max_length=WITNESSED_MAX)]
 
 

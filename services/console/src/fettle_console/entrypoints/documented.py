@@ -1,0 +1,77 @@
+"""What the OpenAPI document says of the console's own operations and their parameters. One without words here fails a
+test."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fettle_chassis.documented import About, Words, refusal
+from fettle_console.domain.routing import Owner
+
+_ORG = {"org": "acme", "name": "Acme", "created_at": "2026-11-23T12:00:00.000Z"}
+_TOKEN: dict[str, Any] = {
+    "id": "01980000-0000-7000-8000-000000000017",
+    "role": "operator",
+    "name": "Night shift",
+    "created_at": "2026-11-23T12:00:00.000Z",
+    "created_by": "ann@acme.test",
+    "expires_at": "2027-02-21T12:00:00.000Z",
+}
+_REFUSED = {"line": 2, "code": "status_invalid", "message": "a device is ok or offline", "field": "status"}
+_EVENT = {
+    "org": "acme",
+    "subject": {"type": "device", "id": "t17", "name": "Thermostat 17", "integration": "hue-1"},
+    "from": "pending_open",
+    "to": "firing",
+    "condition": "device_offline",
+    "at": "2026-11-26T12:04:11.020Z",
+}
+_STREAM = f"id: 1-42\nevent: fettle.health.transition.v1\ndata: {json.dumps(_EVENT)}\n\n: live\n\n"
+
+_OPERATIONS: Mapping[str, About] = {
+    "get /orgs": About("List orgs", {"items": [_ORG], "next_cursor": None}),
+    "post /orgs": About(
+        "Create an org",
+        _ORG,
+        {"org": "acme", "name": "Acme"},
+        {409: "conflict"},
+        statuses={201: "The new org.", 200: "The org exists already and stays as it is."},
+    ),
+    "delete /orgs/{org}": About("Delete an org", refusals={409: "conflict"}, statuses={204: "It is gone."}),
+    "get /tokens": About("List tokens", {"items": [_TOKEN], "next_cursor": None}),
+    "post /tokens": About(
+        "Mint a token",
+        {**_TOKEN, "token": "ftl_…"},
+        {"role": "operator", "name": "Night shift"},
+        statuses={
+            201: "The new token with its text, this once.",
+            200: "This Idempotency-Key came before: the token of that time, without its text.",
+        },
+        examples={200: _TOKEN},
+    ),
+    "delete /tokens/{id}": About("Revoke a token", statuses={204: "It is revoked."}),
+    "post /heartbeats": About(
+        "Report heartbeats",
+        {"accepted": 1, "refused": [_REFUSED]},
+        refusals={504: "outcome_unknown"},
+        statuses={202: "Kafka has those that were accepted; each line that was refused is named."},
+    ),
+    "get /events": About(
+        "Follow what happens",
+        {"text/event-stream": _STREAM},
+        media={"text/event-stream": {"type": "string", "description": "Server-sent events, without an end."}},
+    ),
+}
+
+_PARAMETERS: Mapping[str, str] = {
+    "id": "The token's id.",
+    "confirm": "The org's name once more; without it nothing happens.",
+    "last-event-id": "The id of the last event that was heard: the stream goes on behind it.",
+}
+
+WORDS = Words(_OPERATIONS, _PARAMETERS)
+
+_TOO_MANY = {"429": refusal(429, "too_many")}
+_BEHIND = {**_TOO_MANY, "502": refusal(502, "internal_token_refused")}
+REFUSED_BY_THE_FRONT: Mapping[str, Mapping[str, Any]] = {"console": _TOO_MANY, **dict.fromkeys(Owner, _BEHIND)}
+"""Answers that the front adds to every operation, by whose it is."""
