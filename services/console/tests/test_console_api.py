@@ -264,6 +264,7 @@ async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
         ("POST", f"{path}/tokens", {"json": {"role": "viewer", "expires_in_s": 0}}, 400, "malformed"),
         ("GET", f"{path}/nothing", {}, 404, "not_found"),
         ("GET", "/api/v2/orgs", {}, 404, "not_found"),
+        ("GET", f"{path}/tokens/x/y", {}, 404, "not_found"),
         ("PATCH", f"{path}/tokens", {"json": {}}, 405, "method_not_allowed"),
         ("POST", f"{path}/workflows/x", {"content": b"x" * 1_048_577}, 413, "too_large"),
         ("POST", f"{path}/heartbeats", {"content": b"\n \n"}, 400, "malformed"),
@@ -271,6 +272,15 @@ async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
         answer = await world.call(method, where, token, **more)
         assert (answer.status_code, answer.json()["code"]) == (status, code), where
         assert answer.headers["content-type"] == "application/problem+json"
+    for method, where, allowed in (
+        ("PATCH", f"{path}/tokens", "GET, POST"),
+        ("TRACE", f"{path}/tokens/x", "DELETE"),
+        ("PUT", "/api/v1/orgs", "GET, POST"),
+        ("GET", path, "DELETE"),
+        ("POST", f"{path}/tickets/wrong-method", "GET"),
+    ):
+        answer = await world.call(method, where, token)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed), where
     bad_org = await world.call("POST", "/api/v1/orgs", BOOTSTRAP, json={"org": "No Such"})
     assert (bad_org.status_code, bad_org.json()["field"]) == (400, "org")
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from fettle_chassis.failures import TransientError
 from fettle_chassis.patience import is_transient
@@ -20,6 +21,7 @@ from fettle_contracts.problems import PROBLEM_TYPE, ProblemCode, ProblemDetail
 log = structlog.get_logger(__name__)
 
 _RETRY_AFTER_S = "5"
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _CODES = {
     400: ProblemCode.MALFORMED,
     401: ProblemCode.TOKEN_MISSING,
@@ -79,11 +81,24 @@ def response(problem: Problem) -> JSONResponse:
     return JSONResponse(body, problem.status, headers=dict(problem.headers or {}), media_type=PROBLEM_TYPE)
 
 
+def nothing_there(request: Request) -> Problem:
+    """405 with every method that the path knows (RFC 9110, 15.5.6), 404 where it knows none."""
+    partly = [route for route in request.app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    allowed = [name for name, scope in scopes.items() if any(one.matches(scope)[0] is Match.FULL for one in partly)]
+    if not allowed:
+        return Problem(404, ProblemCode.NOT_FOUND, "There is no such path.")
+    message = f"This path does not know the method {request.method}."
+    return Problem(405, ProblemCode.METHOD_NOT_ALLOWED, message, headers={"Allow": ", ".join(allowed)})
+
+
 async def _problem(_request: Request, error: Any) -> JSONResponse:
     return response(error)
 
 
-async def _http(_request: Request, error: Any) -> JSONResponse:
+async def _http(request: Request, error: Any) -> JSONResponse:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return response(nothing_there(request))
     phrase = HTTPStatus(error.status_code).phrase
     code = _CODES.get(error.status_code, phrase.lower().replace(" ", "_"))
     return response(Problem(error.status_code, code, error.detail or phrase, headers=error.headers))

@@ -27,7 +27,7 @@ _OWNERS = {
 }
 
 OWN = frozenset({"tokens", "heartbeats", "events"})
-"""Paths that the front answers itself; what comes here of them has a method that they do not know."""
+"""Paths that the front answers itself; what is passed on of them is nobody's, or has a method that they do not know."""
 
 REQUEST_HEADERS = frozenset(
     {"accept", "accept-language", "content-type", "idempotency-key", "if-match", "if-none-match", "traceparent"}
@@ -35,7 +35,17 @@ REQUEST_HEADERS = frozenset(
 """What a service hears of the caller's headers. Credentials and cookies stay at the front."""
 
 ANSWER_HEADERS = frozenset(
-    {"cache-control", "content-disposition", "content-type", "etag", "last-modified", "location", "retry-after", "vary"}
+    {
+        "allow",
+        "cache-control",
+        "content-disposition",
+        "content-type",
+        "etag",
+        "last-modified",
+        "location",
+        "retry-after",
+        "vary",
+    }
 )
 """What a caller hears of a service's headers; all that concerns one hop only (RFC 9110, 7.6.1) is left out."""
 

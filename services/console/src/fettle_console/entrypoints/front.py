@@ -7,16 +7,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from fettle_chassis.http import Problem
+from fettle_chassis.problems import nothing_there
 from fettle_console.console import TheConsole
 from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, owner_of, passing
 from fettle_console.entrypoints.guards import Member
 from fettle_contracts.imports import IMPORT_PATH
-from fettle_contracts.problems import ProblemCode
 
 router = APIRouter(include_in_schema=False)
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 @router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
@@ -26,10 +25,8 @@ async def forward(org: str, request: Request, caller: Member, console: TheConsol
     raw = request.scope["raw_path"].decode("ascii")
     rest = raw.removeprefix(f"/api/v1/orgs/{org}/")
     owner = owner_of(rest)
-    if rest.split("/")[0] in OWN:
-        raise Problem(405, "method_not_allowed", "This path does not know the method.")
-    if owner is None:
-        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such path.")
+    if owner is None or rest.split("/")[0] in OWN:
+        raise nothing_there(request)
     query = request.scope["query_string"].decode("ascii")
     async with AsyncExitStack() as stack:
         answer = await stack.enter_async_context(
@@ -51,6 +48,6 @@ async def forward(org: str, request: Request, caller: Member, console: TheConsol
 
 
 @router.api_route("/api/{rest:path}", methods=_METHODS)
-async def nothing() -> None:
+async def nothing(request: Request) -> None:
     """What is nobody's under `/api` is a problem detail, not a page."""
-    raise Problem(404, ProblemCode.NOT_FOUND, "There is no such path.")
+    raise nothing_there(request)
