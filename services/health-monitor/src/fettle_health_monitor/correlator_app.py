@@ -19,6 +19,7 @@ from fettle_health_monitor.adapters.correlator.retention import Retention
 from fettle_health_monitor.adapters.judge.control_records import SignedReader
 from fettle_health_monitor.correlator.bookkeeping import Bookkeeping
 from fettle_health_monitor.correlator.deciding import Deciding
+from fettle_health_monitor.correlator.emptying import Emptying
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.orgs import Orgs
@@ -109,6 +110,7 @@ def build_app(settings: HealthSettings) -> Service:
         consumers,
         Relay(database, settings),
         Retention(database, now),
+        Emptying(database, controls),
         Bookkeeping(database, now),
         listeners,
         HttpServer(app, settings.http_host, settings.health_port),
