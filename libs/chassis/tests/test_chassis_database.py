@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from chassis_echo.app import PACKAGE, SAID
@@ -78,6 +79,31 @@ async def test_a_unit_of_work_is_all_or_nothing(database: Database) -> None:
     await asyncio.wait([task])
     assert await heard(database) == ["a"]
     assert await waiting(database) == 1
+
+
+async def test_what_a_unit_holds_is_let_go_when_its_transaction_has_ended(database: Database) -> None:
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    seen: list[list[str]] = []
+
+    @asynccontextmanager
+    async def looks() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            seen.append(await heard(database))
+
+    async def say(name: str, fails: bool) -> None:
+        async with unit_of_work(database) as work:
+            await work.hold(looks())
+            await hear(work, name)
+            if fails:
+                raise ZeroDivisionError
+
+    await say("a", fails=False)
+    with pytest.raises(ZeroDivisionError):
+        await say("b", fails=True)
+    assert seen == [["a"], ["a"]]
 
 
 async def _fail(database: Database) -> None:

@@ -13,6 +13,7 @@ from fettle_chassis.database import Database
 from fettle_chassis.service import Service
 from fettle_ticket_service.app import PACKAGE, build_api
 from fettle_ticket_service.entrypoints.http.desk import Desk
+from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.settings import TicketSettings
 
 
@@ -34,7 +35,7 @@ async def door(settings: TicketSettings) -> AsyncIterator[Door]:
 
 @pytest.fixture
 async def api(door: Door, settings: TicketSettings) -> AsyncIterator[Api]:
-    desk = Desk(door.database, door.handler, door.handler._wire, KEYS, uuid7)
+    desk = Desk(door.database, Together(door.database, door.handler), door.handler._wire, KEYS, uuid7)
     app = build_api(Service("ticket-service"), settings, desk)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tickets.test") as client:
         yield Api(client, settings)

@@ -32,6 +32,7 @@ from fettle_ticket_service.adapters.verifying import Progress, verify
 from fettle_ticket_service.app import PACKAGE, build_api
 from fettle_ticket_service.domain.verifying import Verification
 from fettle_ticket_service.entrypoints.http.desk import Desk
+from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.settings import TicketSettings
 
@@ -171,7 +172,7 @@ async def both_doors(settings: TicketSettings) -> AsyncIterator[BothDoors]:
     await database.ensure_exists()
     await database.migrate(PACKAGE)
     door = Door(database)
-    desk = Desk(database, door.handler, door.handler._wire, KEYS, uuid7)
+    desk = Desk(database, Together(database, door.handler), door.handler._wire, KEYS, uuid7)
     app = build_api(Service("ticket-service"), settings, desk)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tickets.test") as client:
         yield BothDoors(door, client, settings)

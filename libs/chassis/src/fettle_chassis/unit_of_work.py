@@ -1,7 +1,7 @@
 """One transaction: what a batch or a request changes, and what it says to the world, or neither."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,8 +27,9 @@ class UnitOfWork:
     quarter of the throughput.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, beyond: AsyncExitStack) -> None:
         self.connection = connection
+        self._beyond = beyond
         self._messages: list[Outgoing] = []
 
     def publish(self, *messages: Outgoing) -> None:
@@ -64,6 +65,10 @@ class UnitOfWork:
             fresh.discard(identity)
         return answers
 
+    async def hold(self, held: AbstractAsyncContextManager[None]) -> None:
+        """Enters `held`, and leaves it when the transaction has ended, however it ends."""
+        await self._beyond.enter_async_context(held)
+
     async def finish(self) -> None:
         """Writes the outbox rows. Called by whoever opened the unit, last before the commit."""
         if self._messages:
@@ -74,7 +79,7 @@ class UnitOfWork:
 async def unit_of_work(database: Database) -> AsyncIterator[UnitOfWork]:
     """Opens a transaction (READ COMMITTED); on normal exit writes the outbox rows, notifies the relay and commits;
     on any exception, cancellation included, rolls back and lets it through."""
-    async with database.engine.begin() as connection:
-        work = UnitOfWork(connection)
+    async with AsyncExitStack() as beyond, database.engine.begin() as connection:
+        work = UnitOfWork(connection, beyond)
         yield work
         await work.finish()

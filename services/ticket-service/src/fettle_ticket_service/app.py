@@ -27,6 +27,7 @@ from fettle_ticket_service.asked import Asked
 from fettle_ticket_service.entrypoints.http import policy, reads, verification, writes
 from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.http.documented import WORDS
+from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.entrypoints.kafka_orgs import OrgDecoder, handle_orgs
 from fettle_ticket_service.handler import CommandHandler
@@ -50,6 +51,7 @@ def build_app(settings: TicketSettings) -> Service:
     handler = CommandHandler(wire, keys, now, uuid7, org_log.is_taken_in)
 
     async def handle(work: UnitOfWork, batch: Sequence[Asked]) -> None:
+        await work.hold(handler.turns.one())
         await handler(work, batch)
 
     # Without an identity: a repeat must reach the handler, which remembers answers and gives them again.
@@ -57,7 +59,7 @@ def build_app(settings: TicketSettings) -> Service:
         name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
     )
     orgs = Subscription(name=SUBSCRIPTION, topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs)
-    api = build_api(service, settings, Desk(database, handler, wire, keys, uuid7))
+    api = build_api(service, settings, Desk(database, Together(database, handler), wire, keys, uuid7))
     service.add(
         DatabasePart(database, PACKAGE),
         topics,

@@ -30,6 +30,7 @@ from fettle_ticket_service.domain.checklist import MemberChange, MemberKey, key_
 from fettle_ticket_service.domain.commands import Open, Reopen, Resolve, UpdateChecklist
 from fettle_ticket_service.domain.decisions import Applied, Rejected
 from fettle_ticket_service.domain.values import TicketRef
+from fettle_ticket_service.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,8 @@ class CommandHandler:
         self._new_id = new_id
         self._all_heard = all_heard
         self._known: set[str] = set()
+        self.turns = Turns()
+        """For whoever begins a transaction."""
 
     async def __call__(self, work: UnitOfWork, batch: Sequence[Asked]) -> list[Answer]:
         """One answer per command, in order; a command that was answered before gets that answer and has no effect. One

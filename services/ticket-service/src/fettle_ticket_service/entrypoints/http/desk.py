@@ -21,8 +21,8 @@ from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.commands import Command
 from fettle_ticket_service.domain.texts import cut_line, is_line
 from fettle_ticket_service.domain.values import Actor, TicketRef
+from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.traces import traceparent_of
-from fettle_ticket_service.handler import CommandHandler
 
 SOURCE = "fettle/api"
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
@@ -41,7 +41,7 @@ class Desk:
     """What routes need. `keys` verify chains, `new_id` draws the ids of commands that came without one."""
 
     database: Database
-    handler: CommandHandler
+    together: Together
     wire: Wire
     keys: ChainKeys
     new_id: Callable[[], UUID]
@@ -49,12 +49,13 @@ class Desk:
     async def ask(
         self, caller: Caller, identity: RequestIdentity, command: Command, ticket: TicketRef | None = None
     ) -> Answer:
-        """Carries out one command in a transaction of its own. A repeat gets the first answer.
+        """Carries out one command, together with those of other requests. A repeat gets the first answer.
 
-        Raises Problem 422, and does nothing, when the same key came before with something else to do.
+        Raises Problem 422, and does nothing, when the same key came before with something else to do; so does
+        `ask_each`.
         """
-        [answer] = await self._carry_out([self._asked(caller, identity, identity.key, command, ticket)])
-        return answer
+        asked = self._asked(caller, identity, identity.key, command, ticket)
+        return _as_asked(asked, await self.together.carry_out(asked))
 
     async def ask_each(
         self, caller: Caller, identity: RequestIdentity, command: Command, numbers: Sequence[int]
@@ -63,7 +64,10 @@ class Desk:
         keys = [identity.key and f"{identity.key}/{number}" for number in numbers]
         tickets = [TicketRef(number=number) for number in numbers]
         pairs = zip(keys, tickets, strict=True)
-        return await self._carry_out([self._asked(caller, identity, key, command, ticket) for key, ticket in pairs])
+        batch = [self._asked(caller, identity, key, command, ticket) for key, ticket in pairs]
+        async with unit_of_work(self.database) as work:
+            answers = await self.together.handler(work, batch)
+            return [_as_asked(asked, answer) for asked, answer in zip(batch, answers, strict=True)]
 
     def _asked(
         self, caller: Caller, identity: RequestIdentity, key: str | None, command: Command, ticket: TicketRef | None
@@ -79,13 +83,13 @@ class Desk:
             keep_answer=True,
         )
 
-    async def _carry_out(self, batch: Sequence[Asked]) -> list[Answer]:
-        async with unit_of_work(self.database) as work:
-            answers = await self.handler(work, batch)
-            if any(answer.fingerprint != asked.fingerprint for answer, asked in zip(answers, batch, strict=True)):
-                message = "This Idempotency-Key came before with another request."
-                raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message)
-        return answers
+
+def _as_asked(asked: Asked, answer: Answer) -> Answer:
+    """Raises Problem 422 when the answer is to something else that was asked under the same key: nothing was done."""
+    if answer.fingerprint != asked.fingerprint:
+        message = "This Idempotency-Key came before with another request."
+        raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message)
+    return answer
 
 
 def actor_of(caller: Caller) -> Actor:

@@ -1,0 +1,124 @@
+"""Requests that wait at the same time, in one transaction; and nobody waits for what stops another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from ticket_api import REPORT, Api
+from ticket_desk import ANN
+from ticket_door import Door, asked, numbered
+
+from fettle_contracts.results import Outcome
+from fettle_ticket_service.asked import Answer, Asked
+from fettle_ticket_service.domain import commands
+from fettle_ticket_service.entrypoints.http.together import COMMANDS_AT_MOST, Together
+from fettle_ticket_service.turns import LONGEST_WAIT_S, Turns
+
+
+@pytest.fixture
+def together(door: Door) -> Together:
+    return Together(door.database, door.handler)
+
+
+async def all_at_once(together: Together, *requests: list[Asked]) -> list[list[Answer] | BaseException]:
+    return await asyncio.gather(*map(together.carry_out, requests), return_exceptions=True)
+
+
+async def transactions(door: Door) -> list[int]:
+    """How many commands each transaction has carried out."""
+    rows = await door.rows("SELECT count(*) FROM command GROUP BY xmin::text::bigint ORDER BY xmin::text::bigint")
+    return [row.count for row in rows]
+
+
+@asynccontextmanager
+async def locked(door: Door, org: str) -> AsyncIterator[None]:
+    async with door.work() as work:
+        await work.connection.execute(text("SELECT FROM org WHERE org = :org FOR UPDATE"), {"org": org})
+        yield
+
+
+@pytest.mark.rule("TS-90")
+async def test_requests_that_wait_share_a_transaction_and_get_their_own_answers(door: Door, together: Together) -> None:
+    requests = [[asked(org=("acme", "globex")[number % 2])] for number in range(10)]
+    answers = await all_at_once(together, *requests, [asked(commands.Start(actor=ANN), ticket=numbered(7))])
+    numbers = [answer.ticket and answer.ticket.number for each in answers if isinstance(each, list) for answer in each]
+    assert numbers == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, None]
+    assert await transactions(door) == [11]
+
+
+@pytest.mark.rule("TS-90")
+async def test_a_request_is_never_torn_apart_and_a_transaction_does_not_grow_without_end(
+    door: Door, together: Together
+) -> None:
+    sizes = [COMMANDS_AT_MOST - 1, 2, COMMANDS_AT_MOST, 1]
+    answers = await all_at_once(together, *([asked() for _ in range(size)] for size in sizes))
+    assert [len(each) for each in answers if isinstance(each, list)] == sizes
+    assert await transactions(door) == sizes
+
+
+@pytest.mark.rule("TS-91")
+async def test_an_org_that_is_locked_for_long_keeps_no_other_waiting(door: Door, together: Together) -> None:
+    async with locked(door, "acme"):
+        stuck = asyncio.create_task(together.carry_out([asked()]))
+        [answers] = await all_at_once(together, [asked(org="globex")])
+        assert isinstance(answers, list)
+        assert answers[0].outcome is Outcome.APPLIED
+        assert not stuck.done()
+    [answer] = await stuck
+    assert answer.outcome is Outcome.APPLIED
+
+
+@pytest.mark.rule("TS-91")
+async def test_a_command_that_cannot_be_carried_out_fails_alone(door: Door, together: Together) -> None:
+    await door.ask_one(asked())
+    unkeepable = asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(1), id="a\x00b")
+    good, bad, other = await all_at_once(together, [asked()], [unkeepable], [asked(org="globex")])
+    assert isinstance(good, list)
+    assert isinstance(other, list)
+    assert isinstance(bad, DBAPIError)
+    [acme] = await door.rows("SELECT next_number, open FROM org WHERE org = 'acme'")
+    assert acme == (3, 2)
+
+
+@pytest.mark.rule("TS-90")
+async def test_a_key_that_comes_twice_at_once_has_one_effect(api: Api, door: Door) -> None:
+    asking = [api.post("/tickets", REPORT, headers={"Idempotency-Key": "k"}) for _ in range(3)]
+    other = api.post("/tickets", {**REPORT, "title": "Another"}, headers={"Idempotency-Key": "k"})
+    *same, different = await asyncio.gather(*asking, other)
+    assert [(answer.status_code, answer.json()["number"]) for answer in same] == [(201, 1)] * 3
+    assert (different.status_code, different.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_caller_who_goes_away_takes_nobody_along(door: Door, together: Together) -> None:
+    gone = asyncio.create_task(together.carry_out([asked()]))
+    stays = asyncio.create_task(together.carry_out([asked()]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert [answer.outcome for answer in await stays] == [Outcome.APPLIED]
+
+
+async def test_turns_come_in_the_order_of_asking_and_one_at_a_time() -> None:
+    turns, seen = Turns(), list[tuple[int, str]]()
+
+    async def take(number: int) -> None:
+        async with turns.one():
+            seen.append((number, "begins"))
+            await asyncio.sleep(0)
+            seen.append((number, "ends"))
+
+    await asyncio.gather(*map(take, range(3)))
+    assert seen == [(number, what) for number in range(3) for what in ("begins", "ends")]
+
+
+async def test_nobody_waits_for_ever_for_a_turn_that_is_stuck() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    async with turns.one():
+        began = loop.time()
+        async with turns.one():
+            assert loop.time() - began >= LONGEST_WAIT_S
+        await asyncio.sleep(0)
+    async with asyncio.timeout(LONGEST_WAIT_S / 2), turns.one():
+        pass
