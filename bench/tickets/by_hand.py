@@ -1,7 +1,7 @@
 """What the same commands cost when nothing decides: their rows, known beforehand, in batched SQL written by hand.
 
-One connection, asyncpg, a transaction per 200 commands, each table by one statement over `unnest`, into tables with the
-columns of the service's and no index but their keys.
+One connection, asyncpg, a transaction per 200 commands, each table by one statement over `unnest`, into tables like the
+service's: the same columns, rows and indexes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from fettle_chassis.signing import Verifier
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.adapters.announcements import Announcer
-from fettle_ticket_service.adapters.tables import COMMAND, ENTRY, TICKET
+from fettle_ticket_service.adapters.books import search_row
+from fettle_ticket_service.adapters.tables import COMMAND, ENTRY, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.app import now
@@ -36,6 +37,7 @@ from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 
 BATCH = 200
 ENTRY_COLUMNS = tuple(column.name for column in ENTRY.columns)
+SEARCH_COLUMNS = tuple(column.name for column in SEARCH.columns)
 COMMAND_COLUMNS = tuple(column.name for column in COMMAND.columns)
 OUTBOX_COLUMNS = {"topics": "text", "key": "bytea", "headers": "text", "value": "bytea"}
 CHANGING = (
@@ -46,15 +48,14 @@ COUNTERS = {"org": "text", "next_number": "bigint", "open": "bigint", "in_progre
 COUNTERS |= {"place": "bigint", "head": "text"}
 KEYS = ChainKeys({"bench": bytes(32)})
 
-SCHEMA = """
-    DROP TABLE IF EXISTS by_hand_ticket, by_hand_entry, by_hand_command, by_hand_outbox, by_hand_org;
-    CREATE TABLE by_hand_ticket (LIKE ticket INCLUDING DEFAULTS, PRIMARY KEY (id), UNIQUE (org, number));
-    CREATE UNIQUE INDEX ON by_hand_ticket (org, dedup_key) WHERE state <> 'resolved';
-    CREATE TABLE by_hand_entry (LIKE entry, PRIMARY KEY (ticket_id, version));
-    CREATE TABLE by_hand_command (LIKE command, PRIMARY KEY (org, source, id));
-    CREATE TABLE by_hand_outbox (LIKE outbox INCLUDING IDENTITY INCLUDING DEFAULTS, PRIMARY KEY (id));
-    CREATE TABLE by_hand_org AS SELECT org, 1::bigint AS next_number, open, in_progress, resolved, place, head FROM org;
-    ALTER TABLE by_hand_org ADD PRIMARY KEY (org);
+TABLES = ("ticket", "ticket_search", "entry", "command", "outbox", "org")
+SCHEMA = "".join(
+    f"DROP TABLE IF EXISTS by_hand_{table}; CREATE TABLE by_hand_{table} (LIKE {table} INCLUDING ALL);"
+    for table in TABLES
+)
+ORGS_AT_FIRST = """
+    INSERT INTO by_hand_org SELECT * FROM org;
+    UPDATE by_hand_org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = '';
 """
 
 Row = tuple[Any, ...]
@@ -66,6 +67,7 @@ class Rows:
 
     new: dict[UUID, Row] = field(default_factory=dict)
     changed: dict[UUID, Row] = field(default_factory=dict)
+    words: list[Row] = field(default_factory=list)
     entries: list[Row] = field(default_factory=list)
     commands: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
@@ -76,7 +78,7 @@ async def commands_per_second(dsn: str, batches: Sequence[Rows]) -> float:
     """How many commands' rows are committed in a second."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(SCHEMA)
+        await connection.execute(SCHEMA + ORGS_AT_FIRST)
         began = time.perf_counter()
         for rows in batches:
             await _write(connection, rows)
@@ -94,6 +96,7 @@ async def _write(connection: asyncpg.Connection[Any], rows: Rows) -> None:
             await connection.execute(UPDATE_TICKETS, *_arrays(rows.changed.values()))
         if rows.new:
             await connection.execute(INSERT_TICKETS, *_arrays(rows.new.values()))
+            await connection.execute(INSERT_WORDS, *_arrays(rows.words))
         await connection.execute(INSERT_ENTRIES, *_arrays(rows.entries))
         await connection.execute(INSERT_COMMANDS, *_arrays(rows.commands))
         await connection.execute(UPDATE_COUNTERS, *_arrays(rows.counters.values()))
@@ -134,6 +137,7 @@ def _update(table: str, types: dict[str, str]) -> str:
 
 INSERT_TICKETS = _insert("by_hand_ticket", _types(TICKET, COLUMNS))
 UPDATE_TICKETS = _update("by_hand_ticket", _types(TICKET, CHANGING))
+INSERT_WORDS = _insert("by_hand_ticket_search", _types(SEARCH, SEARCH_COLUMNS))
 INSERT_ENTRIES = _insert("by_hand_entry", _types(ENTRY, ENTRY_COLUMNS))
 INSERT_COMMANDS = _insert("by_hand_command", _types(COMMAND, COMMAND_COLUMNS))
 INSERT_OUTBOX = _insert("by_hand_outbox", OUTBOX_COLUMNS)
@@ -165,6 +169,8 @@ def _add(rows: Rows, book: Book, asked: Asked, done: Done, announcer: Announcer,
     full = row_of(book, ticket)
     if ticket.id in rows.new or ticket.version == len(done.entries):
         rows.new[ticket.id] = full
+        if done.entries[0].ticket.version == 1:
+            rows.words.append(search_row(book, ticket))
     else:
         rows.changed[ticket.id] = tuple(full[COLUMNS.index(name)] for name in CHANGING)
     for entry in done.entries:

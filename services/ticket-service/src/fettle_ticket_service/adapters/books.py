@@ -117,7 +117,7 @@ async def save_books(connection: AsyncConnection, books: Iterable[Book], entries
     opened = [(book, ticket) for book, ticket in changed if ticket.id in new]
     if opened:
         await copy_rows(connection, TICKET, COLUMNS, [row_of(*each) for each in opened])
-        await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [_search_row(*each) for each in opened])
+        await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [search_row(*each) for each in opened])
     await save_checklists(connection, touched)
     await copy_rows(connection, ENTRY, _ENTRY_COLUMNS, [_entry_row(org, entry) for org, entry in happened])
     await connection.execute(_UPDATE_COUNTERS, arrays(("org", *_COUNTERS), map(_counter_row, touched)))
@@ -153,7 +153,8 @@ def _entry_row(org: str, entry: Entry) -> Row:
     return entry.ticket.id, line.version, line.id, org, *said, link.hash, link.place, link.head
 
 
-def _search_row(book: Book, ticket: Ticket) -> Row:
+def search_row(book: Book, ticket: Ticket) -> Row:
+    """What is searched in, as a row of `ticket_search`."""
     subject = ticket.subject
     return ticket.id, book.org, "\n".join((ticket.title, subject.name or "", subject.id)).lower()
 
