@@ -27,7 +27,7 @@ WAITS_AT_MOST_S = 120.0
 class Readers:
     """Consumers that stand at the end of the topics that the service writes.
 
-    They read when everything is there: who reads along takes a seventh of the processor time away from what is measured.
+    They read when everything is there: who reads along takes a seventh of the time of both cores away from the service.
     """
 
     def __init__(self, settings: TicketSettings) -> None:

@@ -23,7 +23,7 @@ def together(door: Door) -> Together:
     return Together(door.database, door.handler)
 
 
-async def all_at_once(together: Together, *requests: list[Asked]) -> list[list[Answer] | BaseException]:
+async def all_at_once(together: Together, *requests: Asked) -> list[Answer | BaseException]:
     return await asyncio.gather(*map(together.carry_out, requests), return_exceptions=True)
 
 
@@ -42,42 +42,36 @@ async def locked(door: Door, org: str) -> AsyncIterator[None]:
 
 @pytest.mark.rule("TS-90")
 async def test_requests_that_wait_share_a_transaction_and_get_their_own_answers(door: Door, together: Together) -> None:
-    requests = [[asked(org=("acme", "globex")[number % 2])] for number in range(10)]
-    answers = await all_at_once(together, *requests, [asked(commands.Start(actor=ANN), ticket=numbered(7))])
-    numbers = [answer.ticket and answer.ticket.number for each in answers if isinstance(each, list) for answer in each]
+    requests = [asked(org=("acme", "globex")[number % 2]) for number in range(10)]
+    answers = await all_at_once(together, *requests, asked(commands.Start(actor=ANN), ticket=numbered(7)))
+    numbers = [each.ticket and each.ticket.number for each in answers if isinstance(each, Answer)]
     assert numbers == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, None]
     assert await transactions(door) == [11]
 
 
 @pytest.mark.rule("TS-90")
-async def test_a_request_is_never_torn_apart_and_a_transaction_does_not_grow_without_end(
-    door: Door, together: Together
-) -> None:
-    sizes = [COMMANDS_AT_MOST - 1, 2, COMMANDS_AT_MOST, 1]
-    answers = await all_at_once(together, *([asked() for _ in range(size)] for size in sizes))
-    assert [len(each) for each in answers if isinstance(each, list)] == sizes
-    assert await transactions(door) == sizes
+async def test_a_transaction_does_not_grow_without_end(door: Door, together: Together) -> None:
+    answers = await all_at_once(together, *(asked() for _ in range(COMMANDS_AT_MOST + 2)))
+    assert all(isinstance(each, Answer) for each in answers)
+    assert await transactions(door) == [COMMANDS_AT_MOST, 2]
 
 
 @pytest.mark.rule("TS-91")
 async def test_an_org_that_is_locked_for_long_keeps_no_other_waiting(door: Door, together: Together) -> None:
     async with locked(door, "acme"):
-        stuck = asyncio.create_task(together.carry_out([asked()]))
-        [answers] = await all_at_once(together, [asked(org="globex")])
-        assert isinstance(answers, list)
-        assert answers[0].outcome is Outcome.APPLIED
+        stuck = asyncio.create_task(together.carry_out(asked()))
+        assert (await together.carry_out(asked(org="globex"))).outcome is Outcome.APPLIED
         assert not stuck.done()
-    [answer] = await stuck
-    assert answer.outcome is Outcome.APPLIED
+    assert (await stuck).outcome is Outcome.APPLIED
 
 
 @pytest.mark.rule("TS-91")
 async def test_a_command_that_cannot_be_carried_out_fails_alone(door: Door, together: Together) -> None:
     await door.ask_one(asked())
     unkeepable = asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(1), id="a\x00b")
-    good, bad, other = await all_at_once(together, [asked()], [unkeepable], [asked(org="globex")])
-    assert isinstance(good, list)
-    assert isinstance(other, list)
+    good, bad, other = await all_at_once(together, asked(), unkeepable, asked(org="globex"))
+    assert isinstance(good, Answer)
+    assert isinstance(other, Answer)
     assert isinstance(bad, DBAPIError)
     [acme] = await door.rows("SELECT next_number, open FROM org WHERE org = 'acme'")
     assert acme == (3, 2)
@@ -93,11 +87,11 @@ async def test_a_key_that_comes_twice_at_once_has_one_effect(api: Api, door: Doo
 
 
 async def test_a_caller_who_goes_away_takes_nobody_along(door: Door, together: Together) -> None:
-    gone = asyncio.create_task(together.carry_out([asked()]))
-    stays = asyncio.create_task(together.carry_out([asked()]))
+    gone = asyncio.create_task(together.carry_out(asked()))
+    stays = asyncio.create_task(together.carry_out(asked()))
     await asyncio.sleep(0)
     gone.cancel()
-    assert [answer.outcome for answer in await stays] == [Outcome.APPLIED]
+    assert (await stays).outcome is Outcome.APPLIED
 
 
 async def test_turns_come_in_the_order_of_asking_and_one_at_a_time() -> None:
