@@ -19,7 +19,7 @@ from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Call, Failure, GiveCommand, Result, Run, RunState, Watch
 from fettle_workflow_engine.domain.sizes import LIMIT_BYTES
-from fettle_workflow_engine.domain.waits import ELAPSED, Seen
+from fettle_workflow_engine.domain.waits import ELAPSED, Seen, Sighting
 
 TICKET_ID = ticket_event().ticket.id
 DAY = timedelta(days=1)
@@ -170,6 +170,18 @@ def test_a_wait_for_a_ticket_that_the_run_does_not_know() -> None:
 )
 def test_what_ends_a_wait_for_a_ticket(change: str, since: int | None, seen: Seen, by: str | None) -> None:
     assert waits.ended_by(Watch(TICKET_ID, change, since), seen) == by
+
+
+@pytest.mark.rule("WF-71")
+def test_what_is_seen_of_a_ticket_is_its_newest_version() -> None:
+    def one(change: str, version: int, state: str, org: str = "acme") -> Sighting:
+        return Sighting(org, TICKET_ID, version, state, change)
+
+    came = (one("reopened", 3, "open"), one("resolved", 2, "resolved"), one("resolved", 5, "resolved", "other"))
+    assert waits.newest((*came, one("reopened", 1, "open"))) == {
+        ("acme", TICKET_ID): Seen(3, "open", {"resolved": 2, "reopened": 3}),
+        ("other", TICKET_ID): Seen(5, "resolved", {"resolved": 5}),
+    }
 
 
 def test_every_change_but_the_first_can_be_waited_for() -> None:

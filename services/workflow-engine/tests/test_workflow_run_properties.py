@@ -1,17 +1,21 @@
 """The interpreter by property: any graph, any results, any interruption."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_calls import CALL, KIND
 from ticket_event import AT
 
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.advance import advance, begin
-from fettle_workflow_engine.domain.definition import Action, After, Definition, Fixed, Node, Trigger, Way
+from fettle_workflow_engine.domain.definition import Action, After, Definition, Fixed, Group, Node, Trigger, Value, Way
+from fettle_workflow_engine.domain.endings import cancel, failed_node, retry, time_out
 from fettle_workflow_engine.domain.run import Cause, Effect, Failure, Result, Run, RunState, Step, StepState
 
 TEMPLATES = JinjaTemplates()
@@ -19,7 +23,28 @@ RUN_ID = UUID(int=7)
 CAUSE = Cause("ticket.opened", {}, "e1", 1)
 ENDED = {StepState.DONE, StepState.FAILED, StepState.SKIPPED}
 
+DEEDS: list[tuple[str, dict[str, Value]]] = [
+    ("ticket.comment", {"ticket": Fixed(1), "text": Fixed("a")}),
+    ("ticket.comment", {"ticket": Fixed(1), "text": Fixed("a")}),
+    ("test.call", {"url": Fixed("a")}),
+    ("wait", {"for": Fixed("1h")}),
+    ("wait", {"for": Fixed("1h"), "until_ticket": Group({"ticket": Fixed(str(RUN_ID)), "change": Fixed("any")})}),
+    # The fields of these have no value: they fail without asking anyone.
+    ("ticket.comment", {"ticket": Fixed(1), "text": Fixed(None)}),
+    ("test.call", {"url": Fixed(None)}),
+    ("wait", {"for": Fixed("soon")}),
+    ("fail", {"message": Fixed("No.")}),
+]
+
 Outcomes = Callable[[str], bool]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _calls() -> Iterator[None]:
+    """An action that is a call, whatever calls the catalogue has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(catalogue.ACTIONS, KIND, CALL)
+        yield
 
 
 @st.composite
@@ -33,9 +58,8 @@ def workflows(draw: st.DrawFn) -> Definition:
             *(After(action.name, way) for action in actions for way in Way),
         ]
         after = draw(st.lists(st.sampled_from(earlier), min_size=1, max_size=3, unique=True))
-        # The fields of some have no value: they fail without asking anyone.
-        text = Fixed(draw(st.sampled_from(["a", "a", "a", None])))
-        actions.append(Action(f"a{index}", "ticket.comment", tuple(after), {"ticket": Fixed(1), "text": text}))
+        does, fields = draw(st.sampled_from(DEEDS))
+        actions.append(Action(f"a{index}", does, tuple(after), fields))
     nodes: list[Node] = [*triggers, *draw(st.permutations(actions))]
     return Definition("w", "W", tuple(nodes))
 
@@ -45,7 +69,7 @@ def begun(definition: Definition, matched: set[str]) -> Run:
 
 
 def play(definition: Definition, run: Run, goes_well: Outcomes) -> tuple[Run, list[Effect]]:
-    """The run to its end, each command answered in turn."""
+    """The run to its end, whatever it waits for answered in turn."""
     effects: list[Effect] = []
     result = None
     for second in range(100):
@@ -54,13 +78,19 @@ def play(definition: Definition, run: Run, goes_well: Outcomes) -> tuple[Run, li
         effects += done.effects
         if run.state is not RunState.RUNNING:
             return run, effects
-        (effect,) = done.effects
-        result = answer(effect, goes_well)
+        result = answer(run, goes_well)
     raise AssertionError("the run does not end")
 
 
-def answer(effect: Effect, goes_well: Outcomes) -> Result:
-    return Result(effect.id, {"outcome": "applied"} if goes_well(effect.node) else Failure("wrong_state", "No."))
+def answer(run: Run, goes_well: Outcomes) -> Result:
+    """What the run waits for. A wait goes well always."""
+    waiting = run.waiting
+    assert waiting is not None
+    assert waiting.command_id == uuid5(run.id, waiting.node)
+    if waiting.wake_at:
+        return Result(waiting.command_id, {"ended_by": "elapsed"})
+    well = goes_well(waiting.node)
+    return Result(waiting.command_id, {"outcome": "applied"} if well else Failure("wrong_state", "No."))
 
 
 def outcomes_of(broken: set[int]) -> Outcomes:
@@ -107,7 +137,9 @@ def test_a_run_fails_exactly_when_a_failure_has_no_follower(
 ) -> None:
     run, _ = play(definition, begun(definition, matched), outcomes_of(broken))
     heeded = {after.node for action in definition.actions for after in action.after if after.way is Way.ERROR}
-    unheeded = [step.node for step in run.steps.values() if step.state is StepState.FAILED and step.node not in heeded]
+    ending = {action.name for action in definition.actions if action.does == "fail"}
+    failed = [step.node for step in run.steps.values() if step.state is StepState.FAILED]
+    unheeded = [node for node in failed if node not in heeded or node in ending]
     assert (run.state is RunState.FAILED) == bool(unheeded)
     assert len(unheeded) <= 1
 
@@ -133,8 +165,8 @@ def test_a_run_that_is_resumed_anywhere_goes_the_same_way(
         seen.update((effect.id, effect) for effect in calls[0].effects)
         for old in results:
             assert advance(definition, run, old, now=AT, templates=TEMPLATES).run == run
-        if calls[0].effects:
-            results.append(answer(calls[0].effects[0], goes_well))
+        if run.state is RunState.RUNNING:
+            results.append(answer(run, goes_well))
     assert run == plain
     assert list(seen.values()) == asked
 
@@ -171,6 +203,77 @@ def test_runs_do_not_touch_each_other(definition: Definition, schedule: list[tup
                         assert runs[other] == before
     assert all(run.state is not RunState.RUNNING for run in runs)
     assert len({tuple((node, _shape(one)) for node, one in run.steps.items()) for run in runs}) == 1
+
+
+@pytest.mark.rule("WF-76")
+@given(
+    definition=workflows(),
+    broken=st.sets(st.integers(0, 7)),
+    unsure=st.booleans(),
+    mended=st.booleans(),
+    late=st.booleans(),
+)
+def test_a_retried_run_ends_as_if_it_had_not_failed(
+    definition: Definition, broken: set[int], unsure: bool, mended: bool, late: bool
+) -> None:
+    """What went before stays; what is asked for again has a new id exactly when the first one is settled; a run whose
+    causes of failure are gone ends as one that never met them."""
+    run, _ = play(definition, begun(definition, {"t0"}), outcomes_of(broken))
+    failed = failed_node(run)
+    if failed is None or run.state is not RunState.FAILED:
+        return
+    if unsure and failed.error and failed.command_id:
+        step = replace(failed, error=replace(failed.error, unsure=True))
+        run = replace(run, steps={**run.steps, failed.node: step})
+    again = retry(definition, run, now=AT + timedelta(days=9), templates=TEMPLATES)
+    place = list(run.steps).index(failed.node)
+    assert list(again.run.steps.items())[:place] == list(run.steps.items())[:place]
+    retried = again.run.steps[failed.node]
+    if retried.command_id:
+        assert (retried.command_id == failed.command_id) == unsure
+    else:
+        assert retried.error == failed.error
+        assert again.run.state is RunState.FAILED
+    assert again.run.timeout_at >= AT + timedelta(days=11)
+    if again.run.waiting is None:
+        return
+    if late:
+        ended = time_out(definition, again.run, now=again.run.timeout_at)
+        third = retry(definition, ended, now=ended.timeout_at, templates=TEMPLATES)
+        assert third.run.steps[failed.node].command_id == retried.command_id
+        return
+    still = set() if mended else broken
+    outcome = {"outcome": "applied"} if mended else Failure("wrong_state", "No.")
+    assert again.run.waiting.command_id is not None
+    done = advance(definition, again.run, Result(again.run.waiting.command_id, outcome), now=AT, templates=TEMPLATES)
+    run = done.run
+    while run.state is RunState.RUNNING:
+        run = advance(definition, run, answer(run, outcomes_of(still)), now=AT, templates=TEMPLATES).run
+    if mended:
+        # Nodes before the failed one stay as they ended; all others go as they would have gone.
+        kept = {int(node[1:]) for node in list(run.steps)[:place] if node.startswith("a")}
+        plain, _ = play(definition, begun(definition, {"t0"}), outcomes_of(broken & kept))
+        assert {node: _shape(step) for node, step in run.steps.items()} == {
+            node: _shape(step) for node, step in plain.steps.items()
+        }
+
+
+@pytest.mark.rule("WF-75")
+@given(definition=workflows(), after=st.integers(0, 8))
+def test_a_run_that_is_cancelled_anywhere_stays_so(definition: Definition, after: int) -> None:
+    run = advance(definition, begun(definition, {"t0"}), now=AT, templates=TEMPLATES).run
+    for _ in range(after):
+        if run.state is RunState.RUNNING:
+            run = advance(definition, run, answer(run, lambda _: True), now=AT, templates=TEMPLATES).run
+    gone = cancel(definition, run, "ann", now=AT)
+    if run.state is not RunState.RUNNING:
+        assert gone == run
+        return
+    assert gone.state is RunState.CANCELLED
+    assert gone.steps.keys() == {node.name for node in definition.nodes}
+    assert {step.state for step in gone.steps.values()} <= ENDED
+    late = advance(definition, gone, answer(run, lambda _: True), now=AT, templates=TEMPLATES)
+    assert (late.run, late.effects) == (gone, ())
 
 
 def _shape(step: Step) -> tuple[StepState, bool]:

@@ -1,0 +1,94 @@
+"""The tests of the interpreter notice when one of its rules is broken: each is, in a copy, one at a time."""
+
+from pathlib import Path
+
+import pytest
+from tests.mutation import Mutant, check_noticed, check_stands_once
+
+import fettle_workflow_engine
+
+PACKAGE = Path(fettle_workflow_engine.__file__).parent
+DOMAIN = PACKAGE / "domain"
+TESTS = Path(__file__).parent
+SUITE = ("runs", "pauses", "run_properties")
+
+MUTANTS = (
+    # advance.py: what is due, what is taken, how a run ends
+    Mutant("advance", "if run.state is not RunState.RUNNING or (", "if ("),
+    Mutant("advance", "if waiting and result:", "if waiting and result and not waiting.error:"),
+    Mutant("advance", "if _fatal_failure(definition, run):\n            break", "if False:\n            break"),
+    Mutant("advance", "if not any(_taken(run, after) for after in action.after):",
+           "if not all(_taken(run, after) for after in action.after):"),
+    Mutant("advance", "and all(after.node in run.steps for after in action.after)",
+           "and any(after.node in run.steps for after in action.after)"),
+    Mutant("advance", "StepState.DONE if after.way is Way.DONE else StepState.FAILED", "StepState.DONE"),
+    Mutant("advance", "        again = None\n", ""),
+    Mutant("advance", "run = replace(run, timeout_at=run.timeout_at + (step.wake_at - now))", "pass"),
+    Mutant("advance", "timeout_at=run.timeout_at - (waiting.wake_at - now)", "timeout_at=run.timeout_at"),
+    Mutant("advance", "if waiting.wake_at is None or waiting.wake_at <= now:", "if waiting.wake_at is None:"),
+    Mutant("advance", "        if action.name not in run.steps:\n", "        if False:\n"),
+    Mutant("advance", "RunState.FAILED if failure else RunState.DONE", "RunState.DONE"),
+    Mutant("advance", "if (beginning := beginning_of(outcome)) is not None:", "if (beginning := None) is not None:"),
+    Mutant("advance", 'KiB.", unsure=True)', 'KiB.")'),
+    Mutant("advance", "output=outcome, error=None, ended_at=now", "output=outcome, ended_at=now"),
+    Mutant("advance", "if step.state is not StepState.FAILED or step.error is None:", "if step.error is None:"),
+    Mutant("advance", " or ends_runs(does.get(step.node, \"\"))", ""),
+    Mutant("advance", "        if step.error.code == STOPPED:\n            return step.error\n", ""),
+    # starting.py: fields, ids, effects
+    Mutant("starting", "tried = before.attempts if before else 0", "tried = 0"),
+    Mutant("starting", "if (beginning := beginning_of(given)) is not None:", "if (beginning := None) is not None:"),
+    Mutant("starting", "attempts=step.attempts - 1", "attempts=step.attempts"),
+    Mutant("starting", "if before.error is not None and before.error.unsure:", "if False:"),
+    Mutant("starting", 'return uuid5(before.command_id, "again")', "return before.command_id"),
+    Mutant("starting", "if step.state is StepState.DONE and step.output is not None:", "if False:"),
+    Mutant("starting", "elif step.state is StepState.FAILED and step.error is not None:", "elif False:"),
+    Mutant("starting", "wake_at=step.started_at + length, watches=watch", "wake_at=step.started_at + length"),
+    # endings.py: timeouts, people
+    Mutant("endings", "    if run.state is not RunState.RUNNING:\n        return run\n    timeout_s",
+           "    timeout_s"),
+    Mutant("endings", "    if run.state is not RunState.RUNNING:\n        return run\n    run = _cut_short",
+           "    run = _cut_short"),
+    Mutant("endings", "return replace(run, state=RunState.CANCELLED)", "return run"),
+    Mutant("endings", "error = replace(failure, unsure=True)", "error = failure"),
+    Mutant("endings", "[: list(run.steps).index(failed.node)]", ""),
+    Mutant("endings", "timeout_at=deadline, steps=before", "steps=before"),
+    Mutant("endings", "return go_on(definition, run, now, templates, failed)",
+           "return go_on(definition, run, now, templates)"),
+    Mutant("endings", "if run.state is not RunState.FAILED:", "if run.state is RunState.RUNNING:"),
+    Mutant("endings", "in reversed(list(run.steps.values())) if", "in list(run.steps.values()) if"),
+    # waits.py: what ends a wait
+    Mutant("waits", "since = seen.version if watch.since is None else watch.since", "since = watch.since or 0"),
+    Mutant("waits", "if newest is not None and seen.changes[newest] > since else None",
+           "if newest is not None and seen.changes[newest] >= since else None"),
+    Mutant("waits", "if seen.changes.get(watch.change, 0) > since:", "if seen.version > since:"),
+    Mutant("waits", "and seen.version >= since and seen.state", "and seen.state"),
+    Mutant("waits", "if reached is not None and", "if reached is None and"),
+    Mutant("waits", "max(versions, default=None)", "min(versions, default=None)"),
+    Mutant("waits", "if not 1 <= seconds <= LONGEST_WAIT_S:", "if not 1 <= seconds:"),
+    Mutant("waits", "key=lambda one: one.version", "key=lambda one: -one.version"),
+    # calls.py: when a call is made again
+    Mutant("calls", "if call.attempt > RETRIES:", "if call.attempt >= RETRIES:"),
+    Mutant("calls", "replace(failure, unsure=True)", "failure"),
+    Mutant("calls", "_GROWTH ** (attempt - 1)", "_GROWTH ** attempt"),
+    Mutant("calls", "(1 - jitter / 4)", "1"),
+    Mutant("calls", "min(max(pause_s, 0.0), LONGEST_PAUSE_S)", "max(pause_s, 0.0)"),
+    Mutant("calls", "min(max(pause_s, 0.0), LONGEST_PAUSE_S)", "min(pause_s, LONGEST_PAUSE_S)"),
+    # durations.py, sizes.py
+    Mutant("durations", '"m": 60', '"m": 1'),
+    Mutant("durations", "if isinstance(value, bool) or not", "if not"),
+    Mutant("sizes", "if size > LIMIT_BYTES else None", "if size >= LIMIT_BYTES else None"),
+    Mutant("sizes", "len(written.encode(errors=\"surrogatepass\"))", "len(written)"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
+def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
+    check_stands_once(DOMAIN, mutant)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
+def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    tests = (TESTS / f"test_workflow_{part}.py" for part in SUITE)
+    check_noticed(PACKAGE, DOMAIN, mutant, tests, tmp_path)
