@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import pytest
 from made_calls import CALL
-from test_workflow_runs import ANSWER, REJECTED, RUN_ID, TEMPLATES, definition, go_on, started, states
+from test_workflow_runs import ANSWER, LANGUAGES, REJECTED, RUN_ID, definition, go_on, started, states
 from ticket_event import AT, ticket_event
 
 from fettle_contracts.ticket_events import EntryType
@@ -270,7 +270,7 @@ def test_a_cancelled_run_is_over() -> None:
     )
     assert states(gone) == {"opened": "done", "a": "failed", "b": "skipped"}
     late = Result(uuid5(RUN_ID, "a"), ANSWER)
-    assert advance(workflow, gone, late, now=AT, templates=TEMPLATES).run == gone
+    assert advance(workflow, gone, late, now=AT, languages=LANGUAGES).run == gone
     assert cancel(workflow, gone, "bob", now=AT + 2 * DAY) == gone
     assert states(cancel(None, waiting, "ann", now=AT)) == {"opened": "done", "a": "failed"}
 
@@ -284,7 +284,7 @@ def failed_at_b(outcome: Any = REJECTED) -> tuple[Any, Run]:
 def test_a_failed_run_goes_on_from_the_node_that_failed_it() -> None:
     workflow, failed = failed_at_b()
     assert states(failed) == {"opened": "done", "a": "done", "b": "failed", "c": "skipped"}
-    again = retry(workflow, failed, now=AT + DAY, templates=TEMPLATES)
+    again = retry(workflow, failed, now=AT + DAY, languages=LANGUAGES)
     (call,) = again.effects
     assert (call.node, call.id) == ("b", uuid5(uuid5(RUN_ID, "b"), "again"))
     assert (again.run.id, again.run.state, again.run.error, again.run.ended_at) == (
@@ -296,7 +296,7 @@ def test_a_failed_run_goes_on_from_the_node_that_failed_it() -> None:
     assert again.run.steps["a"] == failed.steps["a"]
     assert again.run.timeout_at == AT + 3 * DAY
     old = Result(uuid5(RUN_ID, "b"), {"status": 1})
-    assert advance(workflow, again.run, old, now=AT, templates=TEMPLATES).run == again.run
+    assert advance(workflow, again.run, old, now=AT, languages=LANGUAGES).run == again.run
     over = go_on(workflow, go_on(workflow, again.run, {"status": 2}).run, ANSWER).run
     assert states(over) == {"opened": "done", "a": "done", "b": "done", "c": "done"}
     assert over.state is RunState.DONE
@@ -308,9 +308,9 @@ def test_a_retried_command_has_a_new_id_once_the_first_has_its_answer() -> None:
     waiting = go_on(workflow, started(workflow)).run
     first = uuid5(RUN_ID, "a")
     rejected = go_on(workflow, waiting, REJECTED).run
-    second = retry(workflow, rejected, now=AT, templates=TEMPLATES)
+    second = retry(workflow, rejected, now=AT, languages=LANGUAGES)
     assert [effect.id for effect in second.effects] == [uuid5(first, "again")]
-    third = retry(workflow, go_on(workflow, second.run, REJECTED).run, now=AT, templates=TEMPLATES)
+    third = retry(workflow, go_on(workflow, second.run, REJECTED).run, now=AT, languages=LANGUAGES)
     (command,) = third.effects
     assert isinstance(command, GiveCommand)
     assert command.id == uuid5(uuid5(first, "again"), "again")
@@ -323,10 +323,10 @@ def test_what_may_have_been_done_is_asked_for_under_the_same_id() -> None:
     waiting = go_on(workflow, started(workflow)).run
     late = time_out(workflow, waiting, now=waiting.timeout_at)
     assert late.steps["a"].error == Failure("timeout", "The run took longer than its 172800 s.", unsure=True)
-    again = retry(workflow, late, now=AT + 3 * DAY, templates=TEMPLATES)
+    again = retry(workflow, late, now=AT + 3 * DAY, languages=LANGUAGES)
     assert [effect.id for effect in again.effects] == [uuid5(RUN_ID, "a")]
     workflow, failed = failed_at_b(Failure("away", "Not there.", unsure=True))
-    assert [effect.id for effect in retry(workflow, failed, now=AT, templates=TEMPLATES).effects] == [
+    assert [effect.id for effect in retry(workflow, failed, now=AT, languages=LANGUAGES).effects] == [
         uuid5(RUN_ID, "b")
     ]
 
@@ -337,7 +337,7 @@ def test_only_a_run_that_a_node_has_failed_is_retried() -> None:
     waiting = go_on(workflow, started(workflow)).run
     for run in (waiting, go_on(workflow, waiting, ANSWER).run, cancel(workflow, waiting, "ann", now=AT)):
         with pytest.raises(ValueError, match="has not failed by a node"):
-            retry(workflow, run, now=AT, templates=TEMPLATES)
+            retry(workflow, run, now=AT, languages=LANGUAGES)
 
 
 @pytest.mark.rule("WF-78")

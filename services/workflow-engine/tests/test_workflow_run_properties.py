@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from made_calls import CALL, KIND
 from ticket_event import AT
 
+from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.advance import advance, begin
 from fettle_workflow_engine.domain.definition import Action, After, Definition, Fixed, Group, Node, Trigger, Value, Way
 from fettle_workflow_engine.domain.endings import cancel, failed_node, retry, time_out
+from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Cause, Effect, Failure, Result, Run, RunState, Step, StepState
 
-TEMPLATES = JinjaTemplates()
+LANGUAGES = Languages(JinjaTemplates(), CelConditions())
 RUN_ID = UUID(int=7)
 CAUSE = Cause("ticket.opened", {}, "e1", 1)
 ENDED = {StepState.DONE, StepState.FAILED, StepState.SKIPPED}
@@ -73,7 +75,7 @@ def play(definition: Definition, run: Run, goes_well: Outcomes) -> tuple[Run, li
     effects: list[Effect] = []
     result = None
     for second in range(100):
-        done = advance(definition, run, result, now=AT + timedelta(seconds=second), templates=TEMPLATES)
+        done = advance(definition, run, result, now=AT + timedelta(seconds=second), languages=LANGUAGES)
         run = done.run
         effects += done.effects
         if run.state is not RunState.RUNNING:
@@ -157,14 +159,14 @@ def test_a_run_that_is_resumed_anywhere_goes_the_same_way(
     while run.state is RunState.RUNNING:
         second = len(results) - 1
         calls = [
-            advance(definition, run, results[-1], now=AT + timedelta(seconds=second), templates=TEMPLATES)
+            advance(definition, run, results[-1], now=AT + timedelta(seconds=second), languages=LANGUAGES)
             for _ in range(2)
         ]
         assert calls[0] == calls[1]
         run = calls[0].run
         seen.update((effect.id, effect) for effect in calls[0].effects)
         for old in results:
-            assert advance(definition, run, old, now=AT, templates=TEMPLATES).run == run
+            assert advance(definition, run, old, now=AT, languages=LANGUAGES).run == run
         if run.state is RunState.RUNNING:
             results.append(answer(run, goes_well))
     assert run == plain
@@ -182,7 +184,7 @@ def test_runs_do_not_touch_each_other(definition: Definition, schedule: list[tup
     runs = [begin(definition, {"t0"}, CAUSE, run_id=one, org="acme", version=1, now=AT) for one in ids]
 
     def step(index: int, result: Result | None) -> None:
-        done = advance(definition, runs[index], result, now=AT, templates=TEMPLATES)
+        done = advance(definition, runs[index], result, now=AT, languages=LANGUAGES)
         runs[index] = done.run
 
     def result_for(index: int) -> Result | None:
@@ -225,7 +227,7 @@ def test_a_retried_run_ends_as_if_it_had_not_failed(
     if unsure and failed.error and failed.command_id:
         step = replace(failed, error=replace(failed.error, unsure=True))
         run = replace(run, steps={**run.steps, failed.node: step})
-    again = retry(definition, run, now=AT + timedelta(days=9), templates=TEMPLATES)
+    again = retry(definition, run, now=AT + timedelta(days=9), languages=LANGUAGES)
     place = list(run.steps).index(failed.node)
     assert list(again.run.steps.items())[:place] == list(run.steps.items())[:place]
     retried = again.run.steps[failed.node]
@@ -239,16 +241,16 @@ def test_a_retried_run_ends_as_if_it_had_not_failed(
         return
     if late:
         ended = time_out(definition, again.run, now=again.run.timeout_at)
-        third = retry(definition, ended, now=ended.timeout_at, templates=TEMPLATES)
+        third = retry(definition, ended, now=ended.timeout_at, languages=LANGUAGES)
         assert third.run.steps[failed.node].command_id == retried.command_id
         return
     still = set() if mended else broken
     outcome = {"outcome": "applied"} if mended else Failure("wrong_state", "No.")
     assert again.run.waiting.command_id is not None
-    done = advance(definition, again.run, Result(again.run.waiting.command_id, outcome), now=AT, templates=TEMPLATES)
+    done = advance(definition, again.run, Result(again.run.waiting.command_id, outcome), now=AT, languages=LANGUAGES)
     run = done.run
     while run.state is RunState.RUNNING:
-        run = advance(definition, run, answer(run, outcomes_of(still)), now=AT, templates=TEMPLATES).run
+        run = advance(definition, run, answer(run, outcomes_of(still)), now=AT, languages=LANGUAGES).run
     if mended:
         # Nodes before the failed one stay as they ended; all others go as they would have gone.
         kept = {int(node[1:]) for node in list(run.steps)[:place] if node.startswith("a")}
@@ -261,10 +263,10 @@ def test_a_retried_run_ends_as_if_it_had_not_failed(
 @pytest.mark.rule("WF-75")
 @given(definition=workflows(), after=st.integers(0, 8))
 def test_a_run_that_is_cancelled_anywhere_stays_so(definition: Definition, after: int) -> None:
-    run = advance(definition, begun(definition, {"t0"}), now=AT, templates=TEMPLATES).run
+    run = advance(definition, begun(definition, {"t0"}), now=AT, languages=LANGUAGES).run
     for _ in range(after):
         if run.state is RunState.RUNNING:
-            run = advance(definition, run, answer(run, lambda _: True), now=AT, templates=TEMPLATES).run
+            run = advance(definition, run, answer(run, lambda _: True), now=AT, languages=LANGUAGES).run
     gone = cancel(definition, run, "ann", now=AT)
     if run.state is not RunState.RUNNING:
         assert gone == run
@@ -272,7 +274,7 @@ def test_a_run_that_is_cancelled_anywhere_stays_so(definition: Definition, after
     assert gone.state is RunState.CANCELLED
     assert gone.steps.keys() == {node.name for node in definition.nodes}
     assert {step.state for step in gone.steps.values()} <= ENDED
-    late = advance(definition, gone, answer(run, lambda _: True), now=AT, templates=TEMPLATES)
+    late = advance(definition, gone, answer(run, lambda _: True), now=AT, languages=LANGUAGES)
     assert (late.run, late.effects) == (gone, ())
 
 

@@ -175,7 +175,7 @@ def alone(document: str, world: World, outside: Outside, number: int) -> tuple[R
     run = begin(definition, {"opened"}, cause, run_id=run_id, org="acme", version=1, now=AT)
     commands, calls, result = set[UUID](), set[UUID](), None
     while True:
-        done = advance(definition, run, result, now=AT, templates=world.languages.templates)
+        done = advance(definition, run, result, now=AT, languages=world.languages)
         run = done.run
         step = run.waiting
         if run.state is not RunState.RUNNING or step is None or step.command_id is None:

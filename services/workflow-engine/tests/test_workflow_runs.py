@@ -21,14 +21,14 @@ from fettle_workflow_engine.domain.run import Advance, Cause, Failure, GiveComma
 from fettle_workflow_engine.domain.shapes import completed
 from fettle_workflow_engine.domain.validate import load
 
-TEMPLATES = JinjaTemplates()
+LANGUAGES = Languages(JinjaTemplates(), CelConditions())
 RUN_ID = UUID(int=7)
 ANSWER = {"outcome": "applied", "ticket": {"id": str(UUID(int=9)), "number": 9, "state": "open", "version": 1}}
 REJECTED = Failure("wrong_state", "The ticket is resolved.")
 
 
 def definition(nodes: str) -> Definition:
-    return load(f"workflow: w\ntitle: W\nnodes:\n{nodes}", Languages(TEMPLATES, CelConditions()))
+    return load(f"workflow: w\ntitle: W\nnodes:\n{nodes}", LANGUAGES)
 
 
 def started(workflow: Definition, matched: tuple[str, ...] = ("opened",), **ticket: Any) -> Run:
@@ -39,7 +39,7 @@ def started(workflow: Definition, matched: tuple[str, ...] = ("opened",), **tick
 
 def go_on(workflow: Definition, run: Run, outcome: Any = None, *, later_s: int = 0) -> Advance:
     result = Result(run.waiting.command_id, outcome) if run.waiting and run.waiting.command_id and outcome else None
-    return advance(workflow, run, result, now=AT + timedelta(seconds=later_s), templates=TEMPLATES)
+    return advance(workflow, run, result, now=AT + timedelta(seconds=later_s), languages=LANGUAGES)
 
 
 def given(done: Advance) -> list[GiveCommand]:
@@ -156,10 +156,10 @@ def test_what_a_run_does_not_wait_for_changes_nothing() -> None:
     waiting = go_on(workflow, fresh).run
     stranger = Result(UUID(int=1), ANSWER)
     for run in (fresh, waiting):
-        assert advance(workflow, run, stranger, now=AT, templates=TEMPLATES) == Advance(run)
-    assert advance(workflow, waiting, None, now=AT, templates=TEMPLATES) == Advance(waiting)
+        assert advance(workflow, run, stranger, now=AT, languages=LANGUAGES) == Advance(run)
+    assert advance(workflow, waiting, None, now=AT, languages=LANGUAGES) == Advance(waiting)
     ended = go_on(workflow, go_on(workflow, waiting, ANSWER).run, ANSWER).run
-    assert advance(workflow, ended, None, now=AT, templates=TEMPLATES) == Advance(ended)
+    assert advance(workflow, ended, None, now=AT, languages=LANGUAGES) == Advance(ended)
 
 
 @pytest.mark.rule("WF-5", "WF-11")
@@ -223,7 +223,7 @@ def test_a_run_ends_by_its_timeout() -> None:
     assert states(ended) == {"opened": "done", "taken": "failed", "noted": "skipped", "failed": "skipped"}
     assert time_out(workflow, ended, now=waiting.timeout_at + timedelta(days=1)) == ended
     late = Result(uuid5(RUN_ID, "taken"), ANSWER)
-    assert advance(workflow, ended, late, now=AT, templates=TEMPLATES) == Advance(ended)
+    assert advance(workflow, ended, late, now=AT, languages=LANGUAGES) == Advance(ended)
 
 
 @pytest.mark.rule("WF-14", "WF-15")

@@ -45,7 +45,7 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
     slot = Slot(NAME, settings, database)
     languages = Languages(JinjaTemplates(), CelConditions())
     definitions = Definitions(languages)
-    progress = Progress(CommandWriter(Signer(settings.signing_keys)), languages.templates)
+    progress = Progress(CommandWriter(Signer(settings.signing_keys)), languages)
     engine = Engine(definitions, languages, progress, now)
 
     triggers = Subscription(

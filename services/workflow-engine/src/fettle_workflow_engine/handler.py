@@ -129,7 +129,7 @@ class Engine:
         for run in runs:
             result = result_for(run, run.waiting) if run.waiting else None
             if result and (definition := known.get(version_of(run))) is not None:
-                done = advance(definition, run, result, now=now, templates=self._languages.templates)
+                done = advance(definition, run, result, now=now, languages=self._languages.templates)
                 moves.append(Moved(run, done))
         await self._progress.put(work, moves, known, now)
 
@@ -140,7 +140,7 @@ class Engine:
             if definition is None:
                 return Advance(give_up(run, now=now))
             slept = Result(step.command_id, {"ended_by": ELAPSED})
-            return advance(definition, run, slept, now=now, templates=self._languages.templates)
+            return advance(definition, run, slept, now=now, languages=self._languages.templates)
         return Advance(time_out(definition, run, now=now) if run.timeout_at <= now else run)
 
     def _matching(
@@ -184,7 +184,7 @@ class Engine:
         spent[workflow] += 1
         metrics.RUNS_STARTED.labels(event.trigger).inc()
         run = begin(definition, matched, cause, run_id=run_id, org=key.org, version=key.version, now=now)
-        return advance(definition, run, now=now, templates=self._languages.templates)
+        return advance(definition, run, now=now, languages=self._languages)
 
     def _problem(self, event: Event, key: VersionKey, trigger: str, problem: str) -> Mapping[str, Any]:
         metrics.CONDITION_PROBLEMS.inc()

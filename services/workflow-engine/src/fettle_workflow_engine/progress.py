@@ -12,7 +12,7 @@ from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.definitions import VersionKey
 from fettle_workflow_engine.domain.advance import advance
 from fettle_workflow_engine.domain.definition import Definition
-from fettle_workflow_engine.domain.languages import Templates
+from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Advance, GiveCommand, Result, Run, RunState, Step, Watch
 from fettle_workflow_engine.domain.waits import Seen, ended_by
 
@@ -30,9 +30,9 @@ class Moved:
 class Progress:
     """Writes within the caller's transaction, which holds the locks of the runs."""
 
-    def __init__(self, writer: CommandWriter, templates: Templates) -> None:
+    def __init__(self, writer: CommandWriter, languages: Languages) -> None:
         self._writer = writer
-        self._templates = templates
+        self._languages = languages
 
     async def put(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> None:
         """Puts down runs and gives their commands and calls. A run that goes to sleep for a ticket which has changed
@@ -75,7 +75,7 @@ class Progress:
         by = ended_by(watch, seen)
         if by is not None and step.command_id is not None:
             woken = Result(step.command_id, {"ended_by": by})
-            further = advance(known[version_of(run)], run, woken, now=now, templates=self._templates)
+            further = advance(known[version_of(run)], run, woken, now=now, languages=self._languages)
             return Moved(move.before, Advance(further.run, effects + further.effects))
         if watch.since is None:
             watch = replace(watch, since=seen.version)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from fettle_workflow_engine.domain.admission import Refused
 from fettle_workflow_engine.domain.catalogue import ends_runs
 from fettle_workflow_engine.domain.definition import Action, After, Definition, Way
-from fettle_workflow_engine.domain.languages import Templates
+from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import (
     Advance,
     Cause,
@@ -64,7 +64,7 @@ def refuse(
 
 
 def advance(
-    definition: Definition, run: Run, result: Result | None = None, *, now: datetime, templates: Templates
+    definition: Definition, run: Run, result: Result | None = None, *, now: datetime, languages: Languages
 ) -> Advance:
     """Takes the result in and goes on until the run waits again or has ended.
 
@@ -77,10 +77,10 @@ def advance(
         return Advance(run)
     if waiting and result:
         run = _with(_without_the_rest_of(waiting, run, now), _answered(waiting, result, now))
-    return go_on(definition, run, now, templates)
+    return go_on(definition, run, now, languages)
 
 
-def go_on(definition: Definition, run: Run, now: datetime, templates: Templates, again: Step | None = None) -> Advance:
+def go_on(definition: Definition, run: Run, now: datetime, languages: Languages, again: Step | None = None) -> Advance:
     """The run as far as it goes by itself; `again` is how the node that is due first ended before."""
     while (action := _due(definition, run)) is not None:
         if _fatal_failure(definition, run):
@@ -88,7 +88,7 @@ def go_on(definition: Definition, run: Run, now: datetime, templates: Templates,
         if not any(_taken(run, after) for after in action.after):
             run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
             continue
-        step, effects = start(definition, action, run, now, templates, again)
+        step, effects = start(definition, action, run, now, languages, again)
         again = None
         run = _with(run, step)
         if step.wake_at:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from fettle_workflow_engine.domain.advance import ended, go_on
 from fettle_workflow_engine.domain.definition import Definition
-from fettle_workflow_engine.domain.languages import Templates
+from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Advance, Failure, Run, RunState, Step, StepState
 
 TIMED_OUT = "timeout"
@@ -37,7 +37,7 @@ def give_up(run: Run, *, now: datetime) -> Run:
     return _cut_short(None, run, Failure(NOT_UNDERSTOOD, "This engine does not understand the run's version."), now)
 
 
-def retry(definition: Definition, run: Run, *, now: datetime, templates: Templates) -> Advance:
+def retry(definition: Definition, run: Run, *, now: datetime, languages: Languages) -> Advance:
     """A failed run goes on from the node that failed it, with a timeout of its own; what went before stays.
 
     Raises ValueError for a run that has no such node.
@@ -48,7 +48,7 @@ def retry(definition: Definition, run: Run, *, now: datetime, templates: Templat
     before = dict(list(run.steps.items())[: list(run.steps).index(failed.node)])
     deadline = now + timedelta(seconds=definition.timeout_s)
     run = replace(run, state=RunState.RUNNING, error=None, ended_at=None, timeout_at=deadline, steps=before)
-    return go_on(definition, run, now, templates, failed)
+    return go_on(definition, run, now, languages, failed)
 
 
 def failed_node(run: Run) -> Step | None:

@@ -10,7 +10,7 @@ from fettle_contracts.commands import Verb
 from fettle_workflow_engine.domain.catalogue import ACTIONS, Means
 from fettle_workflow_engine.domain.commands import Author, command_for, message_of, request_for
 from fettle_workflow_engine.domain.definition import Action, Definition
-from fettle_workflow_engine.domain.languages import Templates
+from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.resolve import InputFailed, resolve
 from fettle_workflow_engine.domain.run import Call, Effect, Failure, GiveCommand, Run, Step, StepState
 from fettle_workflow_engine.domain.sizes import LIMIT_BYTES, beginning_of
@@ -21,14 +21,14 @@ INPUT_TOO_LARGE = "input_too_large"
 
 
 def start(
-    definition: Definition, action: Action, run: Run, now: datetime, templates: Templates, before: Step | None = None
+    definition: Definition, action: Action, run: Run, now: datetime, languages: Languages, before: Step | None = None
 ) -> tuple[Step, tuple[Effect, ...]]:
     """The node, waiting for what it asks for or failed. `before` is how it ended the last time, when it is retried."""
     tried = before.attempts if before else 0
     step = Step(action.name, StepState.WAITING, now, attempts=tried + 1)
     scope = scope_of(run)
     try:
-        given = {name: resolve(value, scope, templates) for name, value in action.fields.items()}
+        given = {name: resolve(value, scope, languages.templates) for name, value in action.fields.items()}
         if (beginning := beginning_of(given)) is not None:
             step = replace(step, input=beginning)
             raise InputFailed(INPUT_TOO_LARGE, f"The fields are longer than {LIMIT_BYTES // 1024} KiB together.")
