@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fettle_workflow_engine.domain.faults import Place, suggest
 from fettle_workflow_engine.domain.languages import Complaint, Mention
 
-MACROS = ("all", "exists", "exists_one", "filter", "map")
+LOOPS = ("all", "exists", "exists_one", "filter", "map")
 FUNCTIONS = (
-    *MACROS, "has", "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes",
+    *LOOPS, "has", "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes",
     "timestamp", "duration", "type", "dyn", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
     "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
 )  # fmt: skip
@@ -44,12 +44,19 @@ def tokens(source: str) -> list[Token]:
 def mentions_of(source: str) -> Iterator[Mention]:
     """Every chain `a.b.c` that starts at a name from outside the expression, up to an index or a method."""
     every = tokens(source)
+    for index, path, bound in mentions_in(every):
+        if not bound:
+            yield Mention(path, place_of(source, every[index].start))
+
+
+def mentions_in(every: list[Token]) -> Iterator[tuple[int, tuple[str, ...], bool]]:
+    """The same as the index of its first token, with the chains whose first name a loop binds (True)."""
     bound = _bound(every)
     for position, chain in _chains(every):
         following = _text(every, position + 2 * len(chain) - 1)
         path = tuple(token.text for token in (chain[:-1] if following == "(" else chain))
-        if path and path[0] not in bound and path[0] not in _WORDS:
-            yield Mention(path, place_of(source, chain[0].start))
+        if path and path[0] not in _WORDS:
+            yield position, path, path[0] in bound
 
 
 def unknown_functions(source: str) -> Iterator[Complaint]:
@@ -59,12 +66,6 @@ def unknown_functions(source: str) -> Iterator[Complaint]:
         if token.kind == "name" and _text(every, index + 1) == "(" and token.text not in (*FUNCTIONS, "in"):
             place = place_of(source, token.start)
             yield Complaint(f"unknown function {token.text!r}", place, suggest(token.text, FUNCTIONS))
-
-
-def loops(source: str) -> int:
-    """How many macros go over lists."""
-    every = tokens(source)
-    return sum(token.text in MACROS and _text(every, index + 1) == "(" for index, token in enumerate(every))
 
 
 def place_of(source: str, offset: int) -> Place:
@@ -89,7 +90,7 @@ def _bound(every: list[Token]) -> frozenset[str]:
     return frozenset(
         every[index + 2].text
         for index, token in enumerate(every[:-3])
-        if token.text in MACROS and every[index + 1].text == "(" and every[index + 3].text == ","
+        if token.text in LOOPS and every[index + 1].text == "(" and every[index + 3].text == ","
     )
 
 

@@ -1,8 +1,8 @@
 """Conditions by CEL (common-expression-language, in Rust).
 
-It knows no limit of cost, so size is bounded on both sides: the expression's length, nesting and loops when it is
-saved, the lists that it goes over when it is judged. An event is handed over once, and of it only what the
-expressions name: the library copies a value each time that it is read.
+It knows no limit of cost and cannot be stopped, so an expression is begun only when it is sure to end within 10 ms:
+what it may be made of is bounded when it is saved, what it looks at when it is judged (`cel_cost.py`). An event is
+handed over once, and of it only what the expressions name: the library copies a value each time that it is read.
 """
 
 import re
@@ -12,14 +12,15 @@ from typing import Any
 
 import cel
 
-from fettle_workflow_engine.adapters.cel_reading import loops, mentions_of, tokens, unknown_functions
+from fettle_workflow_engine.adapters.cel_cost import BUDGET_NS, VALUES_LIMIT, TooLarge, bound_ns, complaints_of
+from fettle_workflow_engine.adapters.cel_patterns import STEP_NS, PatternRefused, pattern_cost
+from fettle_workflow_engine.adapters.cel_reading import mentions_of, tokens, unknown_functions
 from fettle_workflow_engine.domain.faults import Place
 from fettle_workflow_engine.domain.languages import Complaint, Reading, Verdict
 
-SOURCE_LIMIT = 1_000
-NESTING_LIMIT = 16
-LOOPS_LIMIT = 2
-LIST_LIMIT = 1_000
+SOURCE_LIMIT = 4 * 1024
+NESTING_LIMIT = 20
+TOO_MUCH = "it could take longer than 10 ms over this data"
 
 _FAILURES = (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
 _SYNTAX = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
@@ -31,33 +32,56 @@ class CelConditions:
     def __init__(self) -> None:
         self._compiled = lru_cache(maxsize=1_000)(cel.compile)
         self._paths = lru_cache(maxsize=1_000)(_paths)
+        self._match = cel.compile("text.matches(pattern)")
 
     def read(self, source: str) -> Reading:
-        if len(source) > SOURCE_LIMIT:
-            return _refused(f"an expression has at most {SOURCE_LIMIT} characters")
+        if len(source.encode(errors="replace")) > SOURCE_LIMIT:
+            return _refused(f"an expression has at most {SOURCE_LIMIT // 1024} KiB")
         if _nesting(source) > NESTING_LIMIT:
             return _refused(f"an expression is nested at most {NESTING_LIMIT} deep")
-        if loops(source) > LOOPS_LIMIT:
-            return _refused(f"an expression goes over lists at most {LOOPS_LIMIT} times")
         try:
             self._compiled(source)
         except ValueError as error:
             return Reading(complaints=tuple(_syntax(str(error))))
-        return Reading(tuple(mentions_of(source)), tuple(unknown_functions(source)))
+        return Reading(tuple(mentions_of(source)), (*unknown_functions(source), *complaints_of(source)))
 
     def judge(self, sources: Sequence[str], event: Mapping[str, Any]) -> list[Verdict]:
-        paths = {path for source in sources for path in self._paths(source)}
-        view = _view(event, paths)
-        longest = _longest_list(view)
+        return self._judge(sources, {"event": event})
+
+    def judge_in(self, source: str, scope: Mapping[str, Any]) -> Verdict:
+        (verdict,) = self._judge([source], scope)
+        return verdict
+
+    def read_pattern(self, pattern: str) -> str | None:
         try:
-            context = cel.Context({"event": view})
+            pattern_cost(pattern)
+            self._match.execute({"text": "", "pattern": pattern})
+        except PatternRefused as refusal:
+            return str(refusal)
+        except _FAILURES:
+            return "not a regular expression"
+        return None
+
+    def matches(self, pattern: str, text: str) -> Verdict:
+        try:
+            cost = pattern_cost(pattern)
+            if cost.making_ns + cost.states * len(text.encode(errors="replace")) * STEP_NS > BUDGET_NS:
+                return Verdict(False, TOO_MUCH)
+            return Verdict(bool(self._match.execute({"text": text, "pattern": pattern})))
+        except (PatternRefused, *_FAILURES):
+            return Verdict(False, "not a regular expression")
+
+    def _judge(self, sources: Sequence[str], scope: Mapping[str, Any]) -> list[Verdict]:
+        refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, scope))}
+        begun = [source for source in sources if source not in refused]
+        view = _view(scope, {path for source in begun for path in self._paths(source)})
+        try:
+            context = cel.Context(view)
         except _FAILURES as error:
             return [Verdict(False, f"the event cannot be read: {error}")] * len(sources)
-        return [self._judge(source, context, longest) for source in sources]
+        return [refused[source] if source in refused else self._one(source, context) for source in sources]
 
-    def _judge(self, source: str, context: cel.Context, longest: int) -> Verdict:
-        if longest > LIST_LIMIT and loops(source):
-            return Verdict(False, f"the event holds a list of more than {LIST_LIMIT}")
+    def _one(self, source: str, context: cel.Context) -> Verdict:
         try:
             value = self._compiled(source).execute(context)
         except KeyError as error:
@@ -70,7 +94,15 @@ class CelConditions:
 
 
 def _paths(source: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(mention.path[1:] for mention in mentions_of(source) if mention.path[0] == "event")
+    return frozenset(mention.path for mention in mentions_of(source))
+
+
+def _too_much(source: str, scope: Mapping[str, Any]) -> str | None:
+    """Why it is not begun, if it is not."""
+    try:
+        return TOO_MUCH if bound_ns(source, scope) > BUDGET_NS else None
+    except TooLarge:
+        return f"it names more than {VALUES_LIMIT} values of this data"
 
 
 def _view(value: Any, paths: Iterable[tuple[str, ...]]) -> Any:
@@ -82,16 +114,6 @@ def _view(value: Any, paths: Iterable[tuple[str, ...]]) -> Any:
     for first, *rest in paths:
         below.setdefault(first, set()).add(tuple(rest))
     return {name: _view(value[name], rest) for name, rest in below.items() if name in value}
-
-
-def _longest_list(value: Any) -> int:
-    match value:
-        case list():
-            return max([len(value), *map(_longest_list, value)])
-        case dict():
-            return max(map(_longest_list, value.values()), default=0)
-        case _:
-            return 0
 
 
 def _nesting(source: str) -> int:

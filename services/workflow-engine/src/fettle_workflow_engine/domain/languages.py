@@ -59,13 +59,23 @@ class Templates(Protocol):
 
 
 class Conditions(Protocol):
-    """Expressions that are true or false of an event."""
+    """Expressions that are true or false of data. Judging one takes at most 10 ms; what could take longer is not begun
+    and does not hold, by how large expression and data are and not by a clock."""
 
     def read(self, source: str) -> Reading:
         """Never raises; what is wrong is in the reading."""
 
     def judge(self, sources: Sequence[str], event: Mapping[str, Any]) -> list[Verdict]:
         """One verdict per source, in their order, over one event. Never raises."""
+
+    def judge_in(self, source: str, scope: Mapping[str, Any]) -> Verdict:
+        """The verdict over all that a node can name. Never raises."""
+
+    def read_pattern(self, pattern: str) -> str | None:
+        """What is wrong with a regular expression, or None."""
+
+    def matches(self, pattern: str, text: str) -> Verdict:
+        """Whether the regular expression is found in the text. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,216 @@
+"""How long an expression may take over a scope at most, from what it is made of and what it looks at.
+
+The library behind the port cannot be stopped once it runs, nor does it let others run. So the bound comes first, and
+what is over it is not begun. The bound is a function of expression and scope: a run that is resumed elsewhere comes to
+the same. Its prices are nanoseconds, measured, and then doubled at least.
+"""
+
+import re
+from ast import literal_eval
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from fettle_workflow_engine.adapters.cel_patterns import STEP_NS, PatternCost, PatternRefused, pattern_cost
+from fettle_workflow_engine.adapters.cel_reading import LOOPS, Token, mentions_in, place_of, tokens
+from fettle_workflow_engine.domain.languages import Complaint
+
+BUDGET_NS = 10_000_000.0
+VALUES_LIMIT = 6_000
+"""Of values in what an expression names, keys counted too; to count further would take as long as the budget."""
+
+_TOKEN_NS, _CALL_NS, _TURN_NS = 250.0, 3_000.0, 500.0
+_COPY_VALUE_NS, _COPY_BYTE_NS = 120.0, 0.1
+_HAND_OVER_VALUE_NS, _HAND_OVER_BYTE_NS = 1_500.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What there is below a value: all values and bytes of text, the most items of a list or object, the copying of
+    the heaviest item, and the longest text."""
+
+    values: int = 0
+    bytes: int = 0
+    longest: int = 0
+    item_ns: float = 0.0
+    text: int = 0
+
+    @property
+    def copy_ns(self) -> float:
+        return self.values * _COPY_VALUE_NS + self.bytes * _COPY_BYTE_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What an expression is made of, each thing outside of loops and inside of them."""
+
+    tokens: tuple[int, int]
+    calls: tuple[int, int]
+    names: tuple[Mapping[tuple[str, ...], int], Mapping[tuple[str, ...], int]]
+    bound: int
+    """How often it names what a loop binds."""
+    patterns: tuple[tuple[PatternCost, bool], ...]
+    """With whether it stands inside a loop."""
+    pluses: int
+    commas: int
+    loops: int
+    lists: bool
+
+
+class TooLarge(Exception):
+    """What an expression names holds more than VALUES_LIMIT values."""
+
+
+@lru_cache(maxsize=1_000)
+def structure_of(source: str) -> Structure:
+    """Raises PatternRefused; `complaints_of` says where."""
+    every = tokens(source)
+    inside = _inside(every)
+    names: tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], int]] = ({}, {})
+    bound = 0
+    for index, path, is_bound in mentions_in(every):
+        if is_bound:
+            bound += 1
+        else:
+            counted = names[inside[index]]
+            counted[path] = counted.get(path, 0) + 1
+    calls = [index for index in range(len(every)) if _is_call(every, index)]
+    inner = sum(inside)
+    return Structure(
+        tokens=(len(every) - inner, inner),
+        calls=(sum(not inside[index] for index in calls), sum(inside[index] for index in calls)),
+        names=names,
+        bound=bound,
+        patterns=tuple((pattern_cost(pattern), inside[index]) for index, pattern in _patterns(every)),
+        pluses=sum(token.text == "+" for token in every),
+        commas=sum(token.text == "," for token in every),
+        loops=sum(every[index].text in LOOPS for index in calls),
+        lists=any(token.text in ("[", "{") for token in every),
+    )
+
+
+def complaints_of(source: str) -> Iterator[Complaint]:
+    """What an expression may not be made of, since nothing could bound it."""
+    every = tokens(source)
+    inside = _inside(every)
+    for index, token in enumerate(every):
+        if not _is_call(every, index):
+            continue
+        place = place_of(source, token.start)
+        if token.text == "map":
+            yield Complaint("`map` is not part of conditions; exists, all and filter are", place)
+        elif token.text in LOOPS and inside[index]:
+            yield Complaint("a loop in a loop is not part of conditions", place)
+        elif token.text == "matches":
+            argument = every[_end(every, index + 1) - 1]
+            if argument.kind != "text" or every[index + 2] is not argument:
+                yield Complaint("the pattern of `matches` is a text that stands in the expression", place)
+                continue
+            try:
+                pattern_cost(_literal(argument.text))
+            except PatternRefused as refusal:
+                yield Complaint(str(refusal), place_of(source, argument.start))
+
+
+def bound_ns(source: str, scope: Mapping[str, Any]) -> float:
+    """The most that judging `source` over `scope` may take. Raises TooLarge."""
+    made_of = structure_of(source)
+    sizes: dict[tuple[str, ...], Size] = {}
+    left = VALUES_LIMIT
+    for path in {*made_of.names[0], *made_of.names[1]}:
+        sizes[path] = size_of(value_at(scope, path), left)
+        left -= sizes[path].values
+    heaviest = max((size.copy_ns for size in sizes.values()), default=0.0)
+    times = made_of.pluses + 1
+    turns = made_of.loops * times * max(made_of.commas + 1, max((size.longest for size in sizes.values()), default=0))
+    item = heaviest * times if made_of.lists or made_of.pluses else max((s.item_ns for s in sizes.values()), default=0)
+    cost = sum(size.values * _HAND_OVER_VALUE_NS + size.bytes * _HAND_OVER_BYTE_NS for size in sizes.values())
+    cost += turns * (_TURN_NS + made_of.bound * item) + made_of.loops * times * heaviest
+    for repeats, counted, calls, names in zip((1, turns), made_of.tokens, made_of.calls, made_of.names, strict=True):
+        copies = sum(count * sizes[path].copy_ns for path, count in names.items())
+        cost += repeats * (counted * _TOKEN_NS + calls * _CALL_NS + copies)
+    cost += made_of.pluses * max(turns, 1) * times * heaviest
+    text = times * max((size.text for size in sizes.values()), default=0) + len(source)
+    for pattern, in_loop in made_of.patterns:
+        cost += (turns if in_loop else 1) * (pattern.making_ns + pattern.states * text * STEP_NS)
+    return cost
+
+
+def value_at(scope: Any, path: Sequence[str]) -> Any:
+    """What `path` leads to, or the nearest above it that is there."""
+    for part in path:
+        if not isinstance(scope, Mapping) or part not in scope:
+            return scope if not isinstance(scope, Mapping) else None
+        scope = scope[part]
+    return scope
+
+
+def size_of(value: Any, limit: int = VALUES_LIMIT) -> Size:
+    """Raises TooLarge as soon as there are more than `limit` values."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    below = _walked(value, limit)
+    item = max((_walked(one, limit).copy_ns for one in items), default=_COPY_VALUE_NS)
+    return replace(below, item_ns=item)
+
+
+def _walked(value: Any, limit: int) -> Size:
+    values = size = longest = longest_text = 0
+    ahead = [value]
+    while ahead:
+        values += 1
+        match ahead.pop():
+            case str() as text:
+                length = len(text) if text.isascii() else 4 * len(text)
+                size += length
+                longest_text = max(longest_text, length)
+            case dict() as table:
+                longest = max(longest, len(table))
+                values += len(table)
+                size += 4 * sum(map(len, table))
+                ahead.extend(table.values())
+            case list() as items:
+                longest = max(longest, len(items))
+                ahead.extend(items)
+        if values + len(ahead) > limit:
+            raise TooLarge
+    return Size(values, size, longest, text=longest_text)
+
+
+def _inside(every: list[Token]) -> list[bool]:
+    """For each token, whether it stands in the arguments of a loop."""
+    ends = 0
+    found = []
+    for index, token in enumerate(every):
+        found.append(index < ends)
+        if index >= ends and token.text in LOOPS and _is_call(every, index):
+            ends = _end(every, index + 1)
+    return found
+
+
+def _end(every: list[Token], opening: int) -> int:
+    """The index of the bracket that closes the one at `opening`."""
+    depth = 0
+    for index in range(opening, len(every)):
+        depth += (every[index].text in ("(", "[", "{")) - (every[index].text in (")", "]", "}"))
+        if depth == 0:
+            return index
+    return len(every) - 1
+
+
+def _is_call(every: list[Token], index: int) -> bool:
+    return every[index].kind == "name" and index + 1 < len(every) and every[index + 1].text == "("
+
+
+def _patterns(every: list[Token]) -> Iterator[tuple[int, str]]:
+    for index, token in enumerate(every):
+        if token.text == "matches" and _is_call(every, index) and every[index + 2].kind == "text":
+            yield index, _literal(every[index + 2].text)
+
+
+def _literal(text: str) -> str:
+    """What a text of the language says; its escapes are Python's and two more."""
+    if "r" not in text[:2].lower():
+        text = re.sub(r"\\(.)", lambda found: found[1] if found[1] in "?`" else found[0], text, flags=re.DOTALL)
+    value = literal_eval(text)
+    return value if isinstance(value, str) else ""
