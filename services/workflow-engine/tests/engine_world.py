@@ -83,7 +83,7 @@ class World:
     def restart(self) -> None:
         """An engine that remembers nothing."""
         definitions = Definitions(self.languages)
-        progress = Progress(CommandWriter(Signer(self.settings.signing_keys)), self.languages.templates)
+        progress = Progress(CommandWriter(Signer(self.settings.signing_keys)), self.languages)
         self.engine = Engine(definitions, self.languages, progress, lambda: self.now)
         self.library = Library(definitions, self.languages, lambda: self.now)
         self.interventions = Interventions(definitions, self.languages, progress, lambda: self.now)

@@ -166,7 +166,7 @@ def _no_such_field(name: str) -> str:
         ("workflow: a\nnodes: {event: {trigger: ticket.opened}}", 2, 9, "cannot name a node"),
         ("workflow: a\nnodes: {a-b: {trigger: ticket.opened}}", 2, 9, "a node's name is"),
         ("workflow: a\nnodes: {o: {trigger: ticket.opened, action: ticket.open}}", 2, 37, "a node is one thing"),
-        ("workflow: a\nnodes: {o: {triger: ticket.opened}}", 2, 9, "a node needs `trigger` or `action`"),
+        ("workflow: a\nnodes: {o: {triger: ticket.opened}}", 2, 9, "a node needs `trigger`, `if` or `action`"),
         (action("  n: {action: ticket.comment}"), 4, 6, "an action needs `after`"),
         (action("  n: {after: opened, action: ticket.comment}"), 4, 14, "`after` is a list"),
         (action("  n: {after: [5], action: ticket.comment}"), 4, 15, "`after` lists names"),
@@ -190,7 +190,6 @@ def test_what_a_document_cannot_be(text: str, line: int, column: int, said: str)
 @pytest.mark.parametrize(
     ("node", "said"),
     [
-        ("{after: [opened], if: {all: []}}", "`if` is not available yet in this version"),
         ("{after: [opened], action: notify}", "the action 'notify' is not available yet in this version"),
         ("{after: [opened], action: http.request}", "the action 'http.request' is not available yet in this version"),
         ("{trigger: schedule}", "the trigger 'schedule' is not available yet in this version"),

@@ -15,13 +15,29 @@ from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.advance import advance, begin
-from fettle_workflow_engine.domain.definition import Action, After, Definition, Fixed, Group, Node, Trigger, Value, Way
+from fettle_workflow_engine.domain.definition import (
+    Action,
+    After,
+    Branch,
+    Definition,
+    Fixed,
+    Follower,
+    Group,
+    Node,
+    Reference,
+    Row,
+    Trigger,
+    Value,
+    Way,
+)
 from fettle_workflow_engine.domain.endings import cancel, failed_node, retry, time_out
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Cause, Effect, Failure, Result, Run, RunState, Step, StepState
 
 LANGUAGES = Languages(JinjaTemplates(), CelConditions())
 RUN_ID = UUID(int=7)
+LOOKED_AT: list[Value] = [Fixed(1), Fixed(2), Fixed("a"), Reference(("a0", "outcome"))]
+WAYS = {Action: (Way.DONE, Way.ERROR), Branch: (Way.DONE, Way.TRUE, Way.FALSE)}
 CAUSE = Cause("ticket.opened", {}, "e1", 1)
 ENDED = {StepState.DONE, StepState.FAILED, StepState.SKIPPED}
 
@@ -51,18 +67,22 @@ def _calls() -> Iterator[None]:
 
 @st.composite
 def workflows(draw: st.DrawFn) -> Definition:
-    """One to three triggers and up to eight actions, each after some nodes before it, written down in any order."""
+    """One to three triggers and up to eight other nodes, each after some before it, written down in any order."""
     triggers = [Trigger(f"t{index}", "ticket.opened") for index in range(draw(st.integers(1, 3)))]
-    actions: list[Action] = []
+    others: list[Follower] = []
     for index in range(draw(st.integers(0, 8))):
         earlier = [
             *(After(trigger.name) for trigger in triggers),
-            *(After(action.name, way) for action in actions for way in Way),
+            *(After(other.name, way) for other in others for way in WAYS[type(other)]),
         ]
-        after = draw(st.lists(st.sampled_from(earlier), min_size=1, max_size=3, unique=True))
-        does, fields = draw(st.sampled_from(DEEDS))
-        actions.append(Action(f"a{index}", does, tuple(after), fields))
-    nodes: list[Node] = [*triggers, *draw(st.permutations(actions))]
+        after = tuple(draw(st.lists(st.sampled_from(earlier), min_size=1, max_size=3, unique=True)))
+        if draw(st.booleans()):
+            does, fields = draw(st.sampled_from(DEEDS))
+            others.append(Action(f"a{index}", does, after, fields))
+        else:
+            value = draw(st.sampled_from(LOOKED_AT))
+            others.append(Branch(f"a{index}", after, (Row(value, "less", Fixed(2)),)))
+    nodes: list[Node] = [*triggers, *draw(st.permutations(others))]
     return Definition("w", "W", tuple(nodes))
 
 
@@ -123,13 +143,16 @@ def check_semantics(definition: Definition, run: Run) -> None:
     """Each action ran exactly when one of the ways that it names was taken, and after what it waits for."""
 
     def taken(after: After) -> bool:
-        return run.steps[after.node].state is (StepState.DONE if after.way is Way.DONE else StepState.FAILED)
+        step = run.steps[after.node]
+        if after.way in (Way.TRUE, Way.FALSE):
+            return step.state is StepState.DONE and (step.output or {})["holds"] is (after.way is Way.TRUE)
+        return step.state is (StepState.DONE if after.way is Way.DONE else StepState.FAILED)
 
     places = list(run.steps)
-    for action in definition.actions:
-        ran = run.steps[action.name].state is not StepState.SKIPPED
-        assert ran == any(map(taken, action.after))
-        assert all(places.index(after.node) < places.index(action.name) for after in action.after)
+    for node in definition.followers:
+        ran = run.steps[node.name].state is not StepState.SKIPPED
+        assert ran == any(map(taken, node.after))
+        assert all(places.index(after.node) < places.index(node.name) for after in node.after)
 
 
 @pytest.mark.rule("WF-11")
@@ -138,7 +161,7 @@ def test_a_run_fails_exactly_when_a_failure_has_no_follower(
     definition: Definition, matched: set[str], broken: set[int]
 ) -> None:
     run, _ = play(definition, begun(definition, matched), outcomes_of(broken))
-    heeded = {after.node for action in definition.actions for after in action.after if after.way is Way.ERROR}
+    heeded = {after.node for node in definition.followers for after in node.after if after.way is Way.ERROR}
     ending = {action.name for action in definition.actions if action.does == "fail"}
     failed = [step.node for step in run.steps.values() if step.state is StepState.FAILED]
     unheeded = [node for node in failed if node not in heeded or node in ending]

@@ -129,7 +129,7 @@ class Engine:
         for run in runs:
             result = result_for(run, run.waiting) if run.waiting else None
             if result and (definition := known.get(version_of(run))) is not None:
-                done = advance(definition, run, result, now=now, languages=self._languages.templates)
+                done = advance(definition, run, result, now=now, languages=self._languages)
                 moves.append(Moved(run, done))
         await self._progress.put(work, moves, known, now)
 
@@ -140,7 +140,7 @@ class Engine:
             if definition is None:
                 return Advance(give_up(run, now=now))
             slept = Result(step.command_id, {"ended_by": ELAPSED})
-            return advance(definition, run, slept, now=now, languages=self._languages.templates)
+            return advance(definition, run, slept, now=now, languages=self._languages)
         return Advance(time_out(definition, run, now=now) if run.timeout_at <= now else run)
 
     def _matching(

@@ -63,7 +63,7 @@ class Interventions:
         if endings.failed_node(run) is None:
             raise NotPossible(f"Only a run that a node has failed can be retried; this one is {run.state.value}.")
         definition = await self._understood(work, version_of(run))
-        done = endings.retry(definition, run, now=now, languages=self._languages.templates)
+        done = endings.retry(definition, run, now=now, languages=self._languages)
         await self._progress.put(work, [Moved(run, done)], {version_of(run): definition}, now)
         log.info("run.retried", org=org, workflow=run.workflow, run=str(run_id), by=by)
 
@@ -84,7 +84,7 @@ class Interventions:
             definition, matched, old.cause, run_id=uuid4(), org=org, version=key.version, now=now, rerun_of=old.id
         )
         metrics.RUNS_STARTED.labels(old.cause.trigger).inc()
-        done = advance(definition, run, now=now, languages=self._languages.templates)
+        done = advance(definition, run, now=now, languages=self._languages)
         await self._progress.put(work, [Moved(None, done)], {key: definition}, now)
         log.info("run.rerun", org=org, workflow=run.workflow, run=str(run.id), rerun_of=str(old.id), by=by)
         return run.id

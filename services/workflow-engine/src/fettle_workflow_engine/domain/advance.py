@@ -2,7 +2,8 @@
 
 Nodes run one at a time, in document order. A node is due once all that its `after` names have ended or been skipped;
 it runs if at least one of the ways that it names was taken, else it is skipped. A failed node is followed by way of
-its `.error`; without one the run fails. Every node ends exactly once: done, failed or skipped.
+its `.error`; without one the run fails. An `if` ends at once, by its `.true` or its `.false`. Every node ends exactly
+once: done, failed or skipped.
 """
 
 from collections.abc import Collection
@@ -12,7 +13,8 @@ from uuid import UUID, uuid5
 
 from fettle_workflow_engine.domain.admission import Refused
 from fettle_workflow_engine.domain.catalogue import ends_runs
-from fettle_workflow_engine.domain.definition import Action, After, Definition, Way
+from fettle_workflow_engine.domain.conditions import judge
+from fettle_workflow_engine.domain.definition import After, Branch, Definition, Follower, Way
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import (
     Advance,
@@ -25,7 +27,7 @@ from fettle_workflow_engine.domain.run import (
     StepState,
 )
 from fettle_workflow_engine.domain.sizes import LIMIT_BYTES, beginning_of
-from fettle_workflow_engine.domain.starting import STOPPED, start
+from fettle_workflow_engine.domain.starting import STOPPED, scope_of, start
 
 OUTPUT_TOO_LARGE = "output_too_large"
 
@@ -82,13 +84,16 @@ def advance(
 
 def go_on(definition: Definition, run: Run, now: datetime, languages: Languages, again: Step | None = None) -> Advance:
     """The run as far as it goes by itself; `again` is how the node that is due first ended before."""
-    while (action := _due(definition, run)) is not None:
+    while (node := _due(definition, run)) is not None:
         if _fatal_failure(definition, run):
             break
-        if not any(_taken(run, after) for after in action.after):
-            run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
+        if not any(_taken(run, after) for after in node.after):
+            run = _with(run, Step(node.name, StepState.SKIPPED, now, now))
             continue
-        step, effects = start(definition, action, run, now, languages, again)
+        if isinstance(node, Branch):
+            run = _with(run, _branch(node, run, now, languages))
+            continue
+        step, effects = start(definition, node, run, now, languages, again)
         again = None
         run = _with(run, step)
         if step.wake_at:
@@ -100,27 +105,34 @@ def go_on(definition: Definition, run: Run, now: datetime, languages: Languages,
 
 def ended(definition: Definition | None, run: Run, failure: Failure | None, now: datetime) -> Run:
     """The run, over; nodes that it did not reach are skipped."""
-    for action in definition.actions if definition else ():
-        if action.name not in run.steps:
-            run = _with(run, Step(action.name, StepState.SKIPPED, now, now))
+    for node in definition.followers if definition else ():
+        if node.name not in run.steps:
+            run = _with(run, Step(node.name, StepState.SKIPPED, now, now))
     return replace(run, state=RunState.FAILED if failure else RunState.DONE, error=failure, ended_at=now)
 
 
-def _due(definition: Definition, run: Run) -> Action | None:
-    """The first action in document order that has not ended and waits for no other."""
+def _due(definition: Definition, run: Run) -> Follower | None:
+    """The first node in document order that has not ended and waits for no other."""
     return next(
         (
-            action
-            for action in definition.actions
-            if action.name not in run.steps and all(after.node in run.steps for after in action.after)
+            node
+            for node in definition.followers
+            if node.name not in run.steps and all(after.node in run.steps for after in node.after)
         ),
         None,
     )
 
 
 def _taken(run: Run, after: After) -> bool:
-    state = run.steps[after.node].state
-    return state is (StepState.DONE if after.way is Way.DONE else StepState.FAILED)
+    step = run.steps[after.node]
+    if after.way in (Way.TRUE, Way.FALSE):
+        return step.output is not None and step.output.get("holds") is (after.way is Way.TRUE)
+    return step.state is (StepState.FAILED if after.way is Way.ERROR else StepState.DONE)
+
+
+def _branch(branch: Branch, run: Run, now: datetime, languages: Languages) -> Step:
+    judged = judge(branch, scope_of(run), languages, now)
+    return Step(branch.name, StepState.DONE, now, now, input=judged.input, output=judged.output, attempts=1)
 
 
 def _answered(waiting: Step, result: Result, now: datetime) -> Step:
@@ -142,7 +154,7 @@ def _without_the_rest_of(waiting: Step, run: Run, now: datetime) -> Run:
 
 def _fatal_failure(definition: Definition, run: Run) -> Failure | None:
     """Why a node failed that nothing follows by its error, or that was there to end the run."""
-    heeded = {after.node for action in definition.actions for after in action.after if after.way is Way.ERROR}
+    heeded = {after.node for node in definition.followers for after in node.after if after.way is Way.ERROR}
     does = {action.name: action.does for action in definition.actions}
     for step in run.steps.values():
         if step.state is not StepState.FAILED or step.error is None:

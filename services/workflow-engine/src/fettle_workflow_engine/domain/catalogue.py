@@ -12,7 +12,7 @@ from fettle_contracts.commands import Verb
 from fettle_contracts.results import ResultTicket
 from fettle_contracts.ticket_events import TRIGGERS as TICKET_TRIGGERS
 from fettle_contracts.ticket_events import EntryType, TicketEvent
-from fettle_workflow_engine.domain.shapes import TEXT, Fields, Shape, shape_of
+from fettle_workflow_engine.domain.shapes import ANYTHING, FLAG, TEXT, Fields, Items, Shape, shape_of
 
 
 class Wants(Enum):
@@ -86,6 +86,9 @@ _ANSWER = Fields({"outcome": TEXT, "ticket": Fields({**shape_of(ResultTicket).fi
 
 ERROR = Fields({"code": TEXT, "message": TEXT})
 """What `{ref: node.error.…}` can name after an action failed."""
+
+JUDGED = Fields({"holds": FLAG, "rows": Items(Fields({"holds": FLAG, "mismatch": TEXT, "rows": ANYTHING}))})
+"""What `{ref: node.…}` can name of an `if`."""
 
 TRIGGERS: Mapping[str, TriggerKind] = {
     trigger_name(entry): TriggerKind(shape_of(TicketEvent)) for entry in TICKET_TRIGGERS

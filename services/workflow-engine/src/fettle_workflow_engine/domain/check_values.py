@@ -39,11 +39,8 @@ def check_field(name: str, wants: Wants, value: Value, scope: Scope, templates: 
             yield from _fixed(name, wants, fixed, place)
         case Reference():
             yield from _reference(name, wants, value, scope)
-        case Template(source, place):
-            reading = templates.read(source)
-            for complaint in reading.complaints:
-                yield Fault(inside(place, complaint.place), complaint.message, complaint.suggestion)
-            yield from check_mentions(reading.mentions, place, scope)
+        case Template(_, place):
+            yield from check_template(value, scope, templates)
             if wants in (Wants.SUBJECT, Wants.LINKS, Wants.WATCH):
                 yield Fault(place, f"`{name}` is {wants.value}; a template gives text")
         case Group(parts, place) if wants is Wants.SUBJECT:
@@ -55,6 +52,19 @@ def check_field(name: str, wants: Wants, value: Value, scope: Scope, templates: 
                 yield from _link(name, item, scope, templates)
         case Group(_, place) | Series(_, place):
             yield Fault(place, f"`{name}` must be {wants.value}")
+
+
+def check_template(template: Template, scope: Scope, templates: Templates) -> Iterator[Fault]:
+    """What is wrong with a template by itself, and every name in it that means nothing there."""
+    reading = templates.read(template.source)
+    for complaint in reading.complaints:
+        yield Fault(inside(template.place, complaint.place), complaint.message, complaint.suggestion)
+    yield from check_mentions(reading.mentions, template.place, scope)
+
+
+def check_reference(reference: Reference, scope: Scope) -> Iterator[Fault]:
+    """The fault of a reference that leads nowhere."""
+    yield from _named(reference.path, reference.place, scope)
 
 
 def check_mentions(mentions: Sequence[Mention], base: Place, scope: Scope) -> Iterator[Fault]:

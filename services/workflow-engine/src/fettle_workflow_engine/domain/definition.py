@@ -61,7 +61,7 @@ Value: TypeAlias = Fixed | Reference | Template | Group | Series
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A CEL expression over `event`."""
+    """A CEL expression: over `event` where it narrows a trigger, in an `if` over earlier outputs as well."""
 
     source: str
     place: Place = field(default=_NOWHERE, compare=False)
@@ -78,15 +78,17 @@ class Trigger:
 
 
 class Way(StrEnum):
-    """By which way out of a node another one follows."""
+    """By which way out of a node another one follows. `.true` and `.false` are an `if`'s, `.error` is an action's."""
 
     DONE = "done"
     ERROR = "error"
+    TRUE = "true"
+    FALSE = "false"
 
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """One entry of `after`: `node`, or `node.error`."""
+    """One entry of `after`: `node`, or a way out of it, as in `node.error`."""
 
     node: str
     way: Way = Way.DONE
@@ -108,7 +110,52 @@ class Action:
     field_places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
-Node: TypeAlias = Trigger | Action
+class How(StrEnum):
+    """Whether all rows must hold or any of them."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison: whether `operation` holds between `value` and `operand`, by the clock of `zone` where it asks for
+    one (UTC without)."""
+
+    value: Value
+    operation: str
+    operand: Value
+    zone: str | None = None
+    place: Place = field(default=_NOWHERE, compare=False)
+    zone_place: Place = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that count as one."""
+
+    how: How
+    rows: tuple["Check", ...]
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+Check: TypeAlias = Row | Rows | Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """An `if` node: it does nothing, and what follows it follows by `.true` or `.false`."""
+
+    name: str
+    after: tuple[After, ...]
+    rows: tuple[Check, ...]
+    how: How = How.ALL
+    place: Place = field(default=_NOWHERE, compare=False)
+
+
+Node: TypeAlias = Trigger | Branch | Action
+Follower: TypeAlias = Branch | Action
+"""What comes `after` something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +178,10 @@ class Definition:
     @property
     def actions(self) -> tuple[Action, ...]:
         return tuple(node for node in self.nodes if isinstance(node, Action))
+
+    @property
+    def followers(self) -> tuple[Follower, ...]:
+        return tuple(node for node in self.nodes if not isinstance(node, Trigger))
 
     def same_graph(self, other: "Definition") -> bool:
         """Whether runs of both do and say the same; description and `enabled` have no part in that."""

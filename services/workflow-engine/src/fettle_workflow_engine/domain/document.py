@@ -12,6 +12,7 @@ from fettle_workflow_engine.domain.definition import (
     DEFAULT_TIMEOUT_S,
     Action,
     After,
+    Branch,
     Condition,
     Definition,
     Node,
@@ -20,6 +21,7 @@ from fettle_workflow_engine.domain.definition import (
 )
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, Place, suggest, unknown
 from fettle_workflow_engine.domain.field_values import read_values
+from fettle_workflow_engine.domain.read_rows import read_if
 from fettle_workflow_engine.domain.tree import Entry, Listing, Scalar, Table, Tree, read_tree
 
 NODES_LIMIT = 100
@@ -35,6 +37,8 @@ TOP_FIELDS = (
 )  # fmt: skip
 TRIGGER_FIELDS = ("trigger", "where")
 ACTION_FIELDS = ("action", "after", "with")
+BRANCH_FIELDS = ("if", "after")
+WAYS = (Way.ERROR, Way.FALSE, Way.TRUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class _Reader:
             self._fault(entry.key_place, rule)
         table = entry.value
         if not isinstance(table, Table):
-            self._fault(table.place, "a node is an object with `trigger` or `action`")
+            self._fault(table.place, "a node is an object with `trigger`, `if` or `action`")
             return None
         kinds = [kind for kind in ("trigger", "if", "action") if kind in table.entries]
         match kinds:
@@ -114,10 +118,10 @@ class _Reader:
             case ["action"]:
                 return self._action(name, table)
             case ["if"]:
-                self._fault(table.entries["if"].key_place, "`if` is not available yet in this version")
+                return self._branch(name, table)
             case []:
                 near = next((found for key in table.entries if (found := suggest(key, ("trigger", "action")))), None)
-                self.faults.append(Fault(entry.key_place, "a node needs `trigger` or `action`", near))
+                self.faults.append(Fault(entry.key_place, "a node needs `trigger`, `if` or `action`", near))
             case _:
                 self._fault(table.entries[kinds[1]].key_place, f"a node is one thing: not {' and '.join(kinds)}")
         return None
@@ -132,6 +136,11 @@ class _Reader:
             else:
                 self._fault(value.place, "`where` is a CEL expression: text")
         return Trigger(name, self._text(table, "trigger"), where, table.entries["trigger"].value.place)
+
+    def _branch(self, name: str, table: Table) -> Branch:
+        self._known_fields(table, "field of an `if`", BRANCH_FIELDS)
+        rows = read_if(table.entries["if"], self.faults)
+        return Branch(name, self._after(table), rows.rows, rows.how, table.entries["if"].key_place)
 
     def _action(self, name: str, table: Table) -> Action:
         self._known_fields(table, "field of an action", ACTION_FIELDS)
@@ -148,7 +157,8 @@ class _Reader:
     def _after(self, table: Table) -> tuple[After, ...]:
         entry = table.entries.get("after")
         if entry is None:
-            self._fault(table.place, "an action needs `after`: the nodes that it follows")
+            kind = "an action" if "action" in table.entries else "an `if`"
+            self._fault(table.place, f"{kind} needs `after`: the nodes that it follows")
             return ()
         if not isinstance(entry.value, Listing) or not entry.value.items:
             self._fault(entry.value.place, "`after` is a list of at least one node")
@@ -160,8 +170,8 @@ class _Reader:
             self._fault(item.place, "`after` lists names of nodes: text")
             return None
         node, dot, way = item.value.partition(".")
-        if dot and way not in tuple(Way):
-            self.faults.append(unknown(item.place, "way out of a node", way, [Way.ERROR]))
+        if dot and way not in WAYS:
+            self.faults.append(unknown(item.place, "way out of a node", way, WAYS))
             return None
         return After(node, Way(way) if dot else Way.DONE, item.place)
 

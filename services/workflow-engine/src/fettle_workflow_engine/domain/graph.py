@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from fettle_workflow_engine.domain.definition import Action
+from fettle_workflow_engine.domain.definition import Follower
 
 
-def ancestors(actions: Sequence[Action]) -> Mapping[str, frozenset[str]]:
-    """For each action, all nodes that have ended or been skipped before it runs. Circles are followed once around,
+def ancestors(nodes: Sequence[Follower]) -> Mapping[str, frozenset[str]]:
+    """For each node, all nodes that have ended or been skipped before it runs. Circles are followed once around,
     so a node inside one is its own ancestor."""
-    direct = {action.name: frozenset(after.node for after in action.after) for action in actions}
+    direct = {node.name: frozenset(after.node for after in node.after) for node in nodes}
     return {name: _reach(name, direct) for name in direct}
 
 
-def circle(actions: Sequence[Action]) -> tuple[str, ...] | None:
+def circle(nodes: Sequence[Follower]) -> tuple[str, ...] | None:
     """Nodes that wait for each other, in the order of waiting and ending where it began, or None."""
-    direct = {action.name: [after.node for after in action.after] for action in actions}
+    direct = {node.name: [after.node for after in node.after] for node in nodes}
     return find_circle(direct)
 
 

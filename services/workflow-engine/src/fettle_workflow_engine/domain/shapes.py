@@ -47,6 +47,7 @@ class Fields:
 Shape: TypeAlias = Plain | Anything | Items | Fields
 
 TEXT = Plain("text")
+TIME = Plain("a time")
 NUMBER = Plain("a number")
 FLAG = Plain("true or false")
 ANYTHING = Anything()
@@ -114,6 +115,8 @@ def _shape(annotation: Any) -> Shape:
         return FLAG
     if issubclass(annotation, int | float):
         return NUMBER
-    if issubclass(annotation, str | UUID | datetime | Enum):
+    if issubclass(annotation, datetime):
+        return TIME
+    if issubclass(annotation, str | UUID | Enum):
         return TEXT
     return ANYTHING

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping
 from fettle_workflow_engine.domain.catalogue import (
     ACTIONS,
     ERROR,
+    JUDGED,
     LATER_ACTIONS,
     LATER_TRIGGERS,
     TRIGGERS,
-    ActionKind,
     ends_runs,
 )
+from fettle_workflow_engine.domain.check_rows import check_row
 from fettle_workflow_engine.domain.check_values import Scope, check_field, check_mentions, inside
-from fettle_workflow_engine.domain.definition import Action, Definition, Trigger, Way
+from fettle_workflow_engine.domain.definition import Action, Branch, Definition, Follower, Node, Trigger, Way
 from fettle_workflow_engine.domain.document import Draft, read_document
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, unknown
 from fettle_workflow_engine.domain.graph import ancestors, circle
@@ -37,11 +38,15 @@ def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
     for trigger in definition.triggers:
         yield from _trigger(trigger, languages)
     yield from _edges(draft)
-    before = ancestors(definition.actions)
+    before = ancestors(definition.followers)
     event = _event_shape(definition)
-    for action in definition.actions:
-        scope = {"event": event, **_outputs(definition, before[action.name])}
-        yield from _action(action, Scope(scope, draft.node_names), languages)
+    for node in definition.followers:
+        scope = Scope({"event": event, **_outputs(definition, before[node.name])}, draft.node_names)
+        if isinstance(node, Action):
+            yield from _action(node, scope, languages)
+        else:
+            for row in node.rows:
+                yield from check_row(row, scope, languages)
 
 
 def _trigger(trigger: Trigger, languages: Languages) -> Iterator[Fault]:
@@ -58,19 +63,30 @@ def _trigger(trigger: Trigger, languages: Languages) -> Iterator[Fault]:
 
 def _edges(draft: Draft) -> Iterator[Fault]:
     """`after` names nodes that are there, by ways that they have, without a circle."""
-    actions = {action.name: action for action in draft.definition.actions}
-    built = {node.name for node in draft.definition.nodes}
-    for action in actions.values():
-        for after in action.after:
+    built = {node.name: node for node in draft.definition.nodes}
+    for node in draft.definition.followers:
+        for after in node.after:
             if after.node not in draft.node_names:
-                yield unknown(after.place, "node", after.node, draft.node_names - {action.name})
-            elif after.way is Way.ERROR and after.node in built and after.node not in actions:
-                yield Fault(after.place, f"{after.node!r} is a trigger: it cannot fail", after.node)
-            elif after.node in actions and ends_runs(actions[after.node].does):
-                yield Fault(after.place, f"{after.node!r} ends the run: nothing follows it")
-    around = circle(tuple(actions.values()))
+                yield unknown(after.place, "node", after.node, draft.node_names - {node.name})
+            elif after.node in built and (wrong := _no_way_out(built[after.node], after.way)):
+                yield Fault(after.place, f"{after.node!r} {wrong}", after.node if after.way is not Way.DONE else None)
+    around = circle(draft.definition.followers)
     if around:
-        yield Fault(actions[around[0]].place, f"nodes wait for each other: {' after '.join(around)}")
+        yield Fault(built[around[0]].place, f"nodes wait for each other: {' after '.join(around)}")
+
+
+def _no_way_out(node: Node, way: Way) -> str | None:
+    """Why nothing follows the node by this way, if nothing can."""
+    match node:
+        case Trigger() if way is not Way.DONE:
+            return "is a trigger: it cannot fail" if way is Way.ERROR else "is a trigger: only an `if` is true or false"
+        case Branch() if way is Way.ERROR:
+            return "is an `if`: it cannot fail; what cannot be compared is false"
+        case Action() if ends_runs(node.does):
+            return "ends the run: nothing follows it"
+        case Action() if way in (Way.TRUE, Way.FALSE):
+            return "is an action: only an `if` is true or false"
+    return None
 
 
 def _action(action: Action, scope: Scope, languages: Languages) -> Iterator[Fault]:
@@ -95,10 +111,13 @@ def _event_shape(definition: Definition) -> Shape:
 
 
 def _outputs(definition: Definition, before: frozenset[str]) -> Mapping[str, Shape]:
-    return {action.name: _output(ACTIONS.get(action.does)) for action in definition.actions if action.name in before}
+    return {node.name: _output(node) for node in definition.followers if node.name in before}
 
 
-def _output(kind: ActionKind | None) -> Shape:
+def _output(node: Follower) -> Shape:
+    if isinstance(node, Branch):
+        return JUDGED
+    kind = ACTIONS.get(node.does)
     return Fields({**kind.output.fields, "error": ERROR}) if kind else ANYTHING
 
 
