@@ -66,8 +66,9 @@ def _comparison(row: Row, scope: Scope, languages: Languages) -> Iterator[Fault]
             row.place, f"{row.operation} is for {' or '.join(operation.fits)}; {_told(row.value)} is {shape.name}"
         )
         return
-    yield from _operand(row, operation.operand, row.operand, scope, languages)
-    if shape is not None and operation.operand is Operand.PLAIN:
+    faults = list(_operand(row, operation.operand, row.operand, scope, languages))
+    yield from faults
+    if not faults and shape is not None and operation.operand is Operand.PLAIN:
         yield from _alike(row, shape, scope)
     if row.zone is not None:
         yield from _zone(row.zone, row.zone_place)
@@ -119,6 +120,8 @@ def _fixed(operation: str, wants: Operand, operand: Value, languages: Languages)
             yield from _clock(operation, operand)
         case Operand.LENGTH:
             yield from _length(operand)
+        case Operand.TEXT if plain == "":
+            yield Fault(_place(operand), f"`{operation}` must be text that is not empty")
         case Operand.PLAIN if plain is None and isinstance(operand, Fixed):
             yield Fault(operand.place, "nothing is compared with null; `exists: false` asks for it", "exists")
         case _:

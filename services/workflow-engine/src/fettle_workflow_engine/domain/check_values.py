@@ -78,7 +78,9 @@ def _named(path: tuple[str, ...], place: Place, scope: Scope) -> Iterator[Fault]
     shape = scope.shapes.get(root)
     if shape is None:
         if root in scope.nodes:
-            yield Fault(place, f"{root!r} has nothing to refer to here: only actions that run before this node have")
+            yield Fault(
+                place, f"{root!r} has nothing to refer to here: only actions and `if`s that run before this node have"
+            )
         else:
             yield unknown(place, "name", root, scope.shapes)
         return

@@ -83,8 +83,9 @@ class _Reader:
         if "workflow" not in top.entries:
             self._fault(top.place, "`workflow`, its name, is missing")
             return ""
+        faults = len(self.faults)
         name = self._text(top, "workflow")
-        if not NAME.fullmatch(name):
+        if len(self.faults) == faults and not NAME.fullmatch(name):
             rule = "a workflow's name is 1 to 50 of a-z, 0-9 and -, and begins with a letter or digit"
             self._fault(top.entries["workflow"].value.place, rule)
         return name
@@ -112,11 +113,14 @@ class _Reader:
             self._fault(table.place, "a node is an object with `trigger`, `if` or `action`")
             return None
         kinds = [kind for kind in ("trigger", "if", "action") if kind in table.entries]
+        faults = len(self.faults)
         match kinds:
             case ["trigger"]:
-                return self._trigger(name, table)
+                trigger = self._trigger(name, table)
+                return trigger if trigger.on or len(self.faults) == faults else None
             case ["action"]:
-                return self._action(name, table)
+                action = self._action(name, table)
+                return action if action.does or len(self.faults) == faults else None
             case ["if"]:
                 return self._branch(name, table)
             case []:

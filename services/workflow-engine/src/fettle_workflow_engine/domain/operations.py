@@ -17,9 +17,11 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 LENGTHS = ("equals", "greater", "less", "in_range")
 """By what a list's length can be compared."""
 
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_AGE = re.compile(r"([1-9]\d{0,8})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_AGE = re.compile(r"([1-9]\d{0,8})([smhdw])", re.ASCII)
+_UNITS = {
+    "s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(1), "w": timedelta(7)
+}  # fmt: skip
 AGE_LIMIT = timedelta(days=3_650)
 
 
@@ -109,10 +111,9 @@ def clock_time(text: str) -> time:
 def age(text: str) -> timedelta:
     """`2h`. Raises ValueError, for more than ten years too."""
     found = _AGE.fullmatch(text)
-    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
-    if length is None or length > AGE_LIMIT:
+    if found is None or int(found[1]) > AGE_LIMIT / _UNITS[found[2]]:
         raise ValueError(text)
-    return length
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -115,12 +115,12 @@ class _Reader:
 
     def read(self, node: YamlNode, depth: int) -> Tree:
         place = Place(node.start_mark.line + 1, node.start_mark.column + 1)
-        if isinstance(node, ScalarNode):
-            return self._scalar(node, place)
         if id(node) in self._seen:
             self.faults.append(Fault(place, "anchors and aliases are not part of workflow documents"))
             return Scalar(None, place, place)
         self._seen.add(id(node))
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, place)
         if depth == DEPTH_LIMIT:
             self.faults.append(Fault(place, f"nested deeper than {DEPTH_LIMIT}"))
             return Scalar(None, place, place)
@@ -133,6 +133,9 @@ class _Reader:
         for key_node, value_node in node.value:
             key = self.read(key_node, depth + 1)
             value = self.read(value_node, depth + 1)
+            if value_node.start_mark.index == value_node.end_mark.index and isinstance(value, Scalar):
+                # Nothing stands there, and the parser places it at what comes next: it is missing behind its key.
+                value = Scalar(value.value, *[Place(key_node.end_mark.line + 1, key_node.end_mark.column + 2)] * 2)
             if not isinstance(key, Scalar) or not isinstance(key.value, str):
                 self.faults.append(Fault(key.place, "a key must be text"))
             elif key.value in seen:
