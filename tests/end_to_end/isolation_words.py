@@ -90,6 +90,7 @@ NOBODYS = Known(
         "run_id": str(uuid4()),
         "selection": str(uuid4()),
         "name": "nothing-flow",
+        "version": 999_999,
         "kind": "nothing_kind",
         "subject": "device/nothing-17",
         "integration": "nothing-1",
@@ -102,7 +103,7 @@ NOBODYS = Known(
         "hash": "k1:nothing",
     }
 )
-SHARED = {"number": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key"}
+SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key"}
 HARMLESS = {
     **dict.fromkeys(("org", "traceparent", "idempotency-key", "cursor")),
     "state": None,
@@ -115,6 +116,8 @@ HARMLESS = {
     "at": None,
     "since": None,
     "partition": 0,
+    "documents": True,
+    "from_version": None,
     "if-match": "*",
 }
 """Parameters that name nothing of an org, and what to send; None: nothing. A path's own parameters are always sent."""

@@ -232,6 +232,7 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
             "run_id": runs[0]["id"],
             "selection": silence.get("selection") or silence["id"],
             "name": "theirs-flow",
+            "version": 1,
             "kind": "theirs_kind",
             "subject": "device/theirs-17",
             "integration": "theirs-1",

@@ -4,77 +4,20 @@ import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Any
 
-import httpx2
 import pytest
-from engine_world import APPLIED, World, event, world_of
+from engine_api import NOTE, Api, api_of, refusal
+from engine_world import APPLIED, event
 
-from fettle_chassis.service import Service
-from fettle_chassis.tokens import Caller, Role, issue
-from fettle_contracts.problems import PROBLEM_TYPE
-from fettle_workflow_engine.app import build_api
-from fettle_workflow_engine.entrypoints.http.desk import Desk
+from fettle_chassis.tokens import Role
 
-NOTE = """\
-workflow: note
-title: Note
-enabled: true
-nodes:
-  opened: {trigger: ticket.opened}
-  noted: {after: [opened], action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: Seen.}}
-"""
 WRONG = NOTE.replace("ticket.opened", "ticket.opend").replace("text:", "txt:")
-
-
-class Api:
-    """The API as somebody of `acme` calls it; by default an admin."""
-
-    def __init__(self, client: httpx2.AsyncClient, world: World) -> None:
-        self._client = client
-        self.world = world
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        document: str | bytes | None = None,
-        *,
-        role: Role = Role.ADMIN,
-        org: str = "acme",
-        of: str | None = None,
-        **headers: str,
-    ) -> httpx2.Response:
-        token = issue(self.world.settings.signing_keys, Caller(org, role, "ann@acme.test"), datetime.now(UTC))
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self._client.request(
-            method,
-            f"/api/v1/orgs/{of or org}{path}",
-            content=document,
-            headers={"authorization": f"Bearer {token}", "content-type": "application/yaml", **named},
-        )
-
-    async def get(self, path: str, **how: Any) -> Any:
-        answer = await self.call("GET", path, **{"role": Role.VIEWER, **how})
-        assert answer.status_code == 200, answer.text
-        return answer.json()
 
 
 @pytest.fixture
 async def api(environment: dict[str, str]) -> AsyncIterator[Api]:
-    async with world_of(environment) as world:
-        desk = Desk(world.database, world.library, world.interventions, lambda: world.now)
-        app = build_api(Service("workflow-engine"), world.settings, desk)
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://engine") as client:
-            yield Api(client, world)
-
-
-def refusal(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
-    body: dict[str, Any] = answer.json()
-    assert (answer.status_code, body.get("code")) == (status, code), answer.text
-    assert answer.headers["content-type"] == PROBLEM_TYPE
-    return body
+    async with api_of(environment) as api:
+        yield api
 
 
 async def test_a_workflow_is_made_changed_shown_and_deleted(api: Api) -> None:

@@ -6,16 +6,13 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from engine_world import APPLIED, event, states, world_of
+from engine_api import NOTE, Api, api_of, refusal
+from engine_world import APPLIED, event, states
 from made_calls import CALL, KIND, Callee, calling
-from test_workflow_http import NOTE, Api, refusal
 
-from fettle_chassis.service import Service
 from fettle_chassis.tokens import Role
-from fettle_workflow_engine.app import build_api
 from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.run import Failure, Result
-from fettle_workflow_engine.entrypoints.http.desk import Desk
 
 TWO = NOTE.replace("workflow: note", "workflow: two") + (
     "  begun: {after: [noted], action: ticket.start, with: {ticket: {ref: event.ticket.id}}}\n"
@@ -26,11 +23,8 @@ REJECTED = Failure("wrong_state", "The ticket is resolved.")
 @pytest.fixture
 async def api(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     monkeypatch.setitem(catalogue.ACTIONS, KIND, CALL)
-    async with world_of(environment) as world:
-        desk = Desk(world.database, world.library, world.interventions, lambda: world.now)
-        app = build_api(Service("workflow-engine"), world.settings, desk)
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://engine") as client:
-            yield Api(client, world)
+    async with api_of(environment) as api:
+        yield api
 
 
 async def act(api: Api, name: str, run: str, body: str | None = None, **how: Any) -> httpx2.Response:

@@ -21,7 +21,7 @@ from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.entrypoints.http import run_acts, runs, workflows
+from fettle_workflow_engine.entrypoints.http import run_acts, runs, versions, workflows
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
@@ -90,7 +90,7 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk) -> FastA
     """The routes alone, at a desk."""
     http = http_app(service, settings, title="Fettle workflows")
     http.state.desk = desk
-    for routes in (workflows, runs, run_acts):
+    for routes in (workflows, versions, runs, run_acts):
         http.include_router(routes.router)
     return http
 

@@ -37,6 +37,10 @@ class Misnamed(Exception):
     """The document is of another workflow than the one to be saved. The text is its name."""
 
 
+class NoSuchVersion(Exception):
+    """There is no workflow of this name, or it has no such version."""
+
+
 class Library:
     """Checks, saves and deletes documents."""
 
@@ -79,6 +83,15 @@ class Library:
             raise LookupError(name)
         log.info("workflow.saved", org=org, workflow=name, version=version, enabled=definition.enabled, by=by)
         return Saved(saved, created=before is None, new_version=not same)
+
+    async def restore(self, connection: AsyncConnection, org: str, name: str, version: int, by: str) -> Saved:
+        """Saves the document that a version began with, as it stands, `enabled` included. Raises NoSuchVersion, and
+        DocumentRefused for what does not validate any more."""
+        await workflow_rows.lock_org(connection, org)
+        found = await workflow_rows.find_version(connection, org, name, version)
+        if found is None:
+            raise NoSuchVersion(name, version)
+        return await self.save(connection, org, found.document, by, replaces=name)
 
     async def delete(self, connection: AsyncConnection, org: str, name: str, by: str) -> bool:
         """Whether there was one. Its runs go on by the version that they began with."""

@@ -10,6 +10,7 @@ from fettle_client.shapes.workflows import (
     Run,
     RunState,
     Workflow,
+    WorkflowDifference,
     WorkflowVersion,
 )
 
@@ -20,6 +21,10 @@ class AsyncWorkflows(AsyncConnection):
     def list_workflows(self, *, cursor: str | None = None, limit: int = 200) -> AsyncPages[ListedWorkflow]:
         """The org's workflows by name."""
         return AsyncPages(self._call, read(self._path("workflows"), cursor=cursor, limit=limit))
+
+    def export_workflows(self, *, cursor: str | None = None, limit: int = 50) -> AsyncPages[Workflow]:
+        """The org's workflows by name, each with its document."""
+        return AsyncPages(self._call, read(self._path("workflows"), documents=True, cursor=cursor, limit=limit))
 
     async def create_workflow(self, document: str, *, key: str | None = None) -> Workflow:
         """Saves a document under its own name. Refused with 409 if there is one of that name."""
@@ -52,6 +57,25 @@ class AsyncWorkflows(AsyncConnection):
     ) -> AsyncPages[WorkflowVersion]:
         """What each version was made of, the newest first."""
         return AsyncPages(self._call, read(self._path("workflows", name, "versions"), cursor=cursor, limit=limit))
+
+    async def get_workflow_version(self, name: str, version: int) -> WorkflowVersion:
+        """What a version was made of."""
+        found: WorkflowVersion = await self._call(read(self._path("workflows", name, "versions", version)))
+        return found
+
+    async def get_workflow_difference(
+        self, name: str, version: int, *, from_version: int | None = None
+    ) -> WorkflowDifference:
+        """How a version's document differs from that of another; without one, of the version before it."""
+        path = self._path("workflows", name, "versions", version, "difference")
+        found: WorkflowDifference = await self._call(read(path, from_version=from_version))
+        return found
+
+    async def restore_workflow(self, name: str, version: int, *, key: str | None = None) -> Workflow:
+        """Saves the document that a version began with, as it stands, `enabled` included."""
+        request = write("POST", self._path("workflows", name, "versions", version, "restore"), key=key)
+        saved: Workflow = await self._call(request)
+        return saved
 
     def list_runs(
         self, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200

@@ -50,6 +50,33 @@ class WorkflowVersion(TypedDict):
     document: str
 
 
+class DifferentLine(TypedDict):
+    """A line of a document, and what became of it."""
+
+    kind: Literal["kept", "removed", "added"]
+    text: str
+
+
+class DifferentLines(TypedDict):
+    """Lines that stand together: from which line on (from 1; 0 where there is none), and how many, in each document."""
+
+    old_start: int
+    old_lines: int
+    new_start: int
+    new_lines: int
+    lines: list[DifferentLine]
+
+
+class WorkflowDifference(TypedDict):
+    """How a version's document differs from an earlier one's (from nothing when `from_version` is null): as `diff -u`
+    shows it, and as data."""
+
+    from_version: int | None
+    version: int
+    text: str
+    hunks: list[DifferentLines]
+
+
 class ListedRun(TypedDict):
     """A run of a workflow: what started it, and how it ended. `rerun_of` is the run whose event a person had it start
     with."""

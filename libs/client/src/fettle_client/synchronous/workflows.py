@@ -9,6 +9,7 @@ from fettle_client.shapes.workflows import (
     Run,
     RunState,
     Workflow,
+    WorkflowDifference,
     WorkflowVersion,
 )
 from fettle_client.synchronous.connection import Connection
@@ -21,6 +22,10 @@ class Workflows(Connection):
     def list_workflows(self, *, cursor: str | None = None, limit: int = 200) -> Pages[ListedWorkflow]:
         """The org's workflows by name."""
         return Pages(self._call, read(self._path("workflows"), cursor=cursor, limit=limit))
+
+    def export_workflows(self, *, cursor: str | None = None, limit: int = 50) -> Pages[Workflow]:
+        """The org's workflows by name, each with its document."""
+        return Pages(self._call, read(self._path("workflows"), documents=True, cursor=cursor, limit=limit))
 
     def create_workflow(self, document: str, *, key: str | None = None) -> Workflow:
         """Saves a document under its own name. Refused with 409 if there is one of that name."""
@@ -53,6 +58,25 @@ class Workflows(Connection):
     ) -> Pages[WorkflowVersion]:
         """What each version was made of, the newest first."""
         return Pages(self._call, read(self._path("workflows", name, "versions"), cursor=cursor, limit=limit))
+
+    def get_workflow_version(self, name: str, version: int) -> WorkflowVersion:
+        """What a version was made of."""
+        found: WorkflowVersion = self._call(read(self._path("workflows", name, "versions", version)))
+        return found
+
+    def get_workflow_difference(
+        self, name: str, version: int, *, from_version: int | None = None
+    ) -> WorkflowDifference:
+        """How a version's document differs from that of another; without one, of the version before it."""
+        path = self._path("workflows", name, "versions", version, "difference")
+        found: WorkflowDifference = self._call(read(path, from_version=from_version))
+        return found
+
+    def restore_workflow(self, name: str, version: int, *, key: str | None = None) -> Workflow:
+        """Saves the document that a version began with, as it stands, `enabled` included."""
+        request = write("POST", self._path("workflows", name, "versions", version, "restore"), key=key)
+        saved: Workflow = self._call(request)
+        return saved
 
     def list_runs(
         self, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200

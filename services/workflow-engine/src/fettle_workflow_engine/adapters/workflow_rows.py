@@ -72,6 +72,20 @@ async def versions_page(
     return [SavedVersion(*row) for row in rows]
 
 
+async def find_version(connection: AsyncConnection, org: str, name: str, version: int) -> SavedVersion | None:
+    """A version of a workflow that is there; of one that was deleted nothing is shown."""
+    rows = await connection.execute(
+        text("""
+            SELECT version, document, saved_at, saved_by FROM workflow_version
+            WHERE org = :org AND name = :name AND version = :version
+              AND EXISTS (SELECT FROM workflow WHERE org = :org AND name = :name)
+        """),
+        {"org": org, "name": name, "version": version},
+    )
+    row = rows.one_or_none()
+    return SavedVersion(*row) if row else None
+
+
 async def lock_org(connection: AsyncConnection, org: str) -> None:
     """Saves of one org go one after the other, so that two cannot make a loop together. Held until the transaction
     ends."""

@@ -10,11 +10,9 @@ from fettle_chassis.answers import Answer
 from fettle_chassis.http import Admin, IdempotencyKey, Problem, Viewer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.problems import ProblemCode
-from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters import workflow_rows
-from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
-from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
-from fettle_workflow_engine.entrypoints.http import pages
+from fettle_workflow_engine.domain.faults import DocumentRefused
+from fettle_workflow_engine.entrypoints.http import pages, shown
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 from fettle_workflow_engine.library import Exists, Misnamed
 
@@ -25,14 +23,19 @@ YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 
 @router.get("")
 async def workflows(
-    caller: Viewer, desk: TheDesk, cursor: pages.Cursor = None, limit: pages.Limit = pages.LIMIT_DEFAULT
+    caller: Viewer,
+    desk: TheDesk,
+    documents: Annotated[bool, Query()] = False,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = pages.LIMIT_DEFAULT,
 ) -> dict[str, Any]:
-    """The org's workflows by name, without their documents."""
+    """The org's workflows by name, with `documents` each with its document."""
     after = "" if cursor is None else pages.name_of(cursor)
     async with desk.database.reading() as connection:
         found = await workflow_rows.page(connection, caller.org, after, limit + 1)
     page, last = pages.cut(found, limit)
-    return {"items": [_item(one) for one in page], "next_cursor": pages.encoded(last.name) if last else None}
+    items = [shown.whole(one) if documents else shown.item(one) for one in page]
+    return {"items": items, "next_cursor": pages.encoded(last.name) if last else None}
 
 
 @router.post("", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
@@ -52,7 +55,7 @@ async def create(
     async def save(work: UnitOfWork) -> Answer:
         return await _saved(desk, work.connection, caller.org, document, caller.actor_id)
 
-    return _response(await desk.write(caller.org, key, f"POST\n{document}", save))
+    return shown.response(await desk.write(caller.org, key, f"POST\n{document}", save))
 
 
 @router.get("/{name}", response_model=None)
@@ -61,10 +64,10 @@ async def workflow(request: Request, name: pages.Name, caller: Viewer, desk: The
     async with desk.database.reading() as connection:
         found = await workflow_rows.find(connection, caller.org, name)
     if found is None:
-        raise _no_such_workflow()
+        raise shown.no_such_workflow()
     if any(kind in request.headers.get("accept", "") for kind in YAML_TYPES):
         return Response(found.document, media_type=YAML_TYPES[0])
-    return _whole(found)
+    return shown.whole(found)
 
 
 @router.put("/{name}", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
@@ -75,7 +78,7 @@ async def replace(request: Request, name: pages.Name, caller: Admin, desk: TheDe
     async def save(work: UnitOfWork) -> Answer:
         return await _saved(desk, work.connection, caller.org, document, caller.actor_id, replaces=name)
 
-    return _response(await desk.write(caller.org, key, f"PUT {name}\n{document}", save))
+    return shown.response(await desk.write(caller.org, key, f"PUT {name}\n{document}", save))
 
 
 @router.delete("/{name}", status_code=204)
@@ -84,39 +87,10 @@ async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: Idempotenc
 
     async def drop(work: UnitOfWork) -> Answer:
         if not await desk.library.delete(work.connection, caller.org, name, caller.actor_id):
-            raise _no_such_workflow()
+            raise shown.no_such_workflow()
         return Answer(204, None)
 
-    return _response(await desk.write(caller.org, key, f"DELETE {name}", drop))
-
-
-@router.get("/{name}/versions")
-async def versions(
-    name: pages.Name,
-    caller: Viewer,
-    desk: TheDesk,
-    cursor: pages.Cursor = None,
-    limit: pages.Limit = pages.LIMIT_DEFAULT,
-) -> dict[str, Any]:
-    """What each version was made of, the newest first."""
-    before = 2**31 - 1 if cursor is None else pages.version_of(cursor)
-    async with desk.database.reading() as connection:
-        if await workflow_rows.find(connection, caller.org, name) is None:
-            raise _no_such_workflow()
-        found = await workflow_rows.versions_page(connection, caller.org, name, before, limit + 1)
-    page, last = pages.cut(found, limit)
-    return {
-        "items": [
-            {
-                "version": one.version,
-                "saved_at": rfc3339(one.saved_at),
-                "saved_by": one.saved_by,
-                "document": one.document,
-            }
-            for one in page
-        ],
-        "next_cursor": pages.encoded(last.version) if last else None,
-    }
+    return shown.response(await desk.write(caller.org, key, f"DELETE {name}", drop))
 
 
 async def _document(request: Request) -> str:
@@ -132,7 +106,7 @@ async def _checked(desk: Desk, org: str, document: str) -> dict[str, Any]:
         try:
             definition = await desk.library.check(connection, org, document)
         except DocumentRefused as refusal:
-            raise _refused(refusal) from None
+            raise shown.refused(refusal) from None
     return {"workflow": definition.workflow, "faults": []}
 
 
@@ -142,54 +116,11 @@ async def _saved(
     try:
         saved = await desk.library.save(connection, org, document, by, replaces=replaces)
     except DocumentRefused as refusal:
-        raise _refused(refusal) from None
+        raise shown.refused(refusal) from None
     except Exists as exists:
         message = f"There is a workflow {str(exists)!r} already; PUT replaces it."
         raise Problem(409, ProblemCode.CONFLICT, message, field="workflow") from None
     except Misnamed as misnamed:
         message = f"The document is of {str(misnamed)!r}, the path says {replaces!r}."
         raise Problem(422, ProblemCode.INVALID, message, field="workflow") from None
-    return Answer(201 if saved.created else 200, _whole(saved.workflow))
-
-
-def _item(saved: SavedWorkflow) -> dict[str, Any]:
-    return {
-        "workflow": saved.name,
-        "title": saved.title,
-        "description": saved.description,
-        "enabled": saved.enabled,
-        "version": saved.version,
-        "triggers": list(saved.triggers),
-        "saved_at": rfc3339(saved.saved_at),
-        "saved_by": saved.saved_by,
-        "condition_problem": saved.condition_problem,
-    }
-
-
-def _whole(saved: SavedWorkflow) -> dict[str, Any]:
-    return {**_item(saved), "document": saved.document}
-
-
-def _response(answer: Answer) -> Response:
-    return Response(status_code=answer.status) if answer.body is None else JSONResponse(answer.body, answer.status)
-
-
-def _refused(refusal: DocumentRefused) -> Problem:
-    first, *others = refusal.faults
-    more = f" There are {len(others)} more." if others else ""
-    message = f"Line {first.place.line}, column {first.place.column}: {first.message}.{more}"
-    faults = [_fault(fault) for fault in refusal.faults]
-    return Problem(422, ProblemCode.INVALID, message, faults=faults)
-
-
-def _fault(fault: Fault) -> dict[str, Any]:
-    return {
-        "line": fault.place.line,
-        "column": fault.place.column,
-        "message": fault.message,
-        "suggestion": fault.suggestion,
-    }
-
-
-def _no_such_workflow() -> Problem:
-    return Problem(404, ProblemCode.NOT_FOUND, "There is no such workflow.")
+    return Answer(201 if saved.created else 200, shown.whole(saved.workflow))
