@@ -90,7 +90,7 @@ NOBODYS = Known(
         "run_id": str(uuid4()),
         "selection": str(uuid4()),
         "name": "nothing-flow",
-        "version": 999_999,
+        "version": 1,
         "kind": "nothing_kind",
         "subject": "device/nothing-17",
         "integration": "nothing-1",
