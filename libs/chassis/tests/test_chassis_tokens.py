@@ -36,7 +36,7 @@ def test_a_token_ends() -> None:
         "nonsense",
         issue([OLD], ANN, NOW),
         issue([SigningKey("new", b"x" * 32)], ANN, NOW),
-        jwt.encode({"org": "acme", "role": "admin", "sub": "x", "iat": 1, "exp": 9e9}, None, algorithm="none"),
+        jwt.encode({"org": "acme", "role": "admin", "sub": "x", "iat": 1, "exp": 9e9}, "", algorithm="none"),
         jwt.encode({"org": "acme"}, b"n" * 32, algorithm="HS256", headers={"kid": "new"}),
     ],
     ids=["empty", "nonsense", "unknown key", "other secret", "no algorithm", "the signing key itself"],
