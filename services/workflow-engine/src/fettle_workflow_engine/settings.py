@@ -2,9 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fettle_chassis.settings import ServiceSettings
+from fettle_workflow_engine.domain.destinations import Allowed
+
+
+def _read_allowed(value: object) -> object:
+    return Allowed.parse(value) if isinstance(value, str) else value
 
 
 class WorkflowSettings(ServiceSettings):
@@ -12,10 +17,13 @@ class WorkflowSettings(ServiceSettings):
 
     `FETTLE_WORKFLOW_SWEEP_S`: seconds between two looks for waits that are over, runs over their timeout, and calls
     that are due.
+    `FETTLE_WORKFLOW_ALLOW_HOSTS`: where calls may go besides public addresses: names, `*.` before one for all below it,
+    addresses and networks, with commas between.
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     workflow_sweep_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    workflow_allow_hosts: Annotated[Allowed, BeforeValidator(_read_allowed)] = Allowed()
 
     @property
     def console_url(self) -> str:
