@@ -211,7 +211,7 @@ def test_what_is_secret_is_readable_by_its_owner_alone_and_kept_between_runs(sma
     for _ in range(2):
         up = small.begin("--no-simulator")
         small.ready()
-        for name in ("keys", "bootstrap-token", "demo-token", "up.json"):
+        for name in ("keys", "secret-keys", "bootstrap-token", "demo-token", "up.json"):
             path = small.home / name
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             if name != "up.json":

@@ -49,6 +49,7 @@ def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
         "post /silences": {"subject": "device/t17", "length_s": 3600, "reason": word},
         "post /heartbeats": json.dumps({**SUBJECT, "name": word, "status": "ok"}) + "\n",
         "post /tokens": {"role": "viewer", "name": word},
+        "put /secrets/{name}": {"value": f"{word} and more"},
         "post /workflows": flow("shared-flow", word),
         "put /workflows/{name}": flow(str(at["name"]), word),
         "post /runs/{run_id}/rerun": {"version": 1},
@@ -86,6 +87,7 @@ NOBODYS = Known(
         "type": "device",
         "subjects/id": "nothing-17",
         "silences/id": str(uuid4()),
+        "secrets/name": "nothing_secret",
         "tokens/id": str(uuid4()),
         "run_id": str(uuid4()),
         "selection": str(uuid4()),
@@ -103,7 +105,8 @@ NOBODYS = Known(
         "hash": "k1:nothing",
     }
 )
-SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key"}
+SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow",
+          "key": "shared-key", "secrets/name": "shared_secret"}  # fmt: skip
 HARMLESS = {
     **dict.fromkeys(("org", "traceparent", "idempotency-key", "cursor")),
     "state": None,

@@ -14,6 +14,7 @@ STATE = "up.json"
 DEMO_TOKEN = "demo-token"  # noqa: S105 - the name of a file
 BOOTSTRAP_TOKEN = "bootstrap-token"  # noqa: S105 - the name of a file
 SIGNING_KEYS = "keys"
+SECRET_KEYS = "secret-keys"  # noqa: S105 - the name of a file
 DEMO_ORG = "demo"
 DEFAULT_URL = "http://127.0.0.1:8080"
 

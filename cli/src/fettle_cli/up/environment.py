@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fettle_cli.installation import DEMO_ORG
-from fettle_cli.up.secrets import bootstrap_token, signing_keys
+from fettle_cli.up.secrets import bootstrap_token, secret_keys, signing_keys
 
 _SECRET = ("PASSWORD", "TOKEN", "KEYS", "DATABASE_URL")
 
@@ -19,6 +19,7 @@ def service_environment(
         "FETTLE_DEMO_ORG": DEMO_ORG,
         "FETTLE_BOOTSTRAP_TOKEN": bootstrap_token(home),
         "FETTLE_SIGNING_KEYS": signing_keys(home),
+        "FETTLE_SECRET_KEYS": secret_keys(home),
         **own,
         **ports,
         "FETTLE_HOME": str(home),

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from fettle_cli.installation import BOOTSTRAP_TOKEN, SIGNING_KEYS
+from fettle_cli.installation import BOOTSTRAP_TOKEN, SECRET_KEYS, SIGNING_KEYS
 
 OWNER_ONLY = 0o600
 
@@ -16,7 +16,12 @@ def signing_keys(home: Path) -> str:
 
     They must outlive a restart: records signed with them are read again for as long as heartbeats are kept.
     """
-    return _kept(home / SIGNING_KEYS, lambda: f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}")
+    return _kept(home / SIGNING_KEYS, _key)
+
+
+def secret_keys(home: Path) -> str:
+    """What seals the orgs' secrets, as `FETTLE_SECRET_KEYS` wants it; made at the first call. Lost, they are lost."""
+    return _kept(home / SECRET_KEYS, _key)
 
 
 def bootstrap_token(home: Path) -> str:
@@ -32,6 +37,10 @@ def keep(path: Path, text: str) -> None:
     with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as file:
         file.write(text + "\n")
     half.replace(path)
+
+
+def _key() -> str:
+    return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def _kept(path: Path, made: Callable[[], str]) -> str:

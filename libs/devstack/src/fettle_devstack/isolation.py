@@ -26,6 +26,7 @@ def isolated(servers: Servers, partitions: int = 2) -> dict[str, str]:
         "FETTLE_GROUP_PREFIX": f"{mark}.",
         "FETTLE_TOPIC_PARTITIONS": str(partitions),
         "FETTLE_SIGNING_KEYS": f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "FETTLE_SECRET_KEYS": f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         "FETTLE_HTTP_HOST": "127.0.0.1",
     }
     settings |= {f"FETTLE_{name}_PORT": str(free_port()) for name in _PORTS}

@@ -18,10 +18,12 @@ from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.definitions import Definitions
 from fettle_workflow_engine.adapters.forgetting import Forgetting
+from fettle_workflow_engine.adapters.secret_box import SecretBox
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.entrypoints.http import run_acts, runs, versions, workflows
+from fettle_workflow_engine.entrypoints.http import run_acts, runs, secrets, versions, workflows
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
@@ -78,6 +80,7 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
         Consumers(settings, database, slot, triggers, results, tickets),
         Timers(database, engine, settings.workflow_sweep_s),
         Forgetting(database, now),
+        Resealing(database, SecretBox(settings.secret_keys), on=bool(settings.secret_keys)),
         Relay(database, settings),
         HttpServer(http, settings.http_host, settings.workflows_port),
     )
@@ -90,7 +93,8 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk) -> FastA
     """The routes alone, at a desk."""
     http = http_app(service, settings, title="Fettle workflows")
     http.state.desk = desk
-    for routes in (workflows, versions, runs, run_acts):
+    http.state.secret_box = SecretBox(settings.secret_keys)
+    for routes in (workflows, versions, runs, run_acts, secrets):
         http.include_router(routes.router)
     return http
 

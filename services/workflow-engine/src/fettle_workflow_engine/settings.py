@@ -5,7 +5,12 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.signing import SigningKey
 from fettle_workflow_engine.domain.destinations import Allowed
+
+
+def _read_keys(value: object) -> object:
+    return SigningKey.parse_all(value) if isinstance(value, str) else value
 
 
 def _read_allowed(value: object) -> object:
@@ -19,10 +24,13 @@ class WorkflowSettings(ServiceSettings):
     that are due.
     `FETTLE_WORKFLOW_ALLOW_HOSTS`: where calls may go besides public addresses: names, `*.` before one for all below it,
     addresses and networks, with commas between.
+    `FETTLE_SECRET_KEYS`: what seals the orgs' secrets, as `FETTLE_SIGNING_KEYS` is written: newest first, and an older
+    one may go once the log says that its secrets were sealed anew. Without it the installation keeps no secrets.
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     workflow_sweep_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    secret_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(_read_keys)] = ()
     workflow_allow_hosts: Annotated[Allowed, BeforeValidator(_read_allowed)] = Allowed()
 
     @property

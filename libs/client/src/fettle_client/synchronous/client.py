@@ -4,11 +4,12 @@
 from fettle_client.synchronous.events import Events
 from fettle_client.synchronous.health import Health
 from fettle_client.synchronous.orgs import Orgs
+from fettle_client.synchronous.secrets import Secrets
 from fettle_client.synchronous.silences import Silences
 from fettle_client.synchronous.tickets import Tickets
 from fettle_client.synchronous.timelines import Timelines
 from fettle_client.synchronous.workflows import Workflows
 
 
-class Fettle(Tickets, Timelines, Health, Silences, Workflows, Orgs, Events):
+class Fettle(Tickets, Timelines, Health, Silences, Workflows, Secrets, Orgs, Events):
     """All that the API can do, for one caller of one org: `Fettle(url, token, org)`."""

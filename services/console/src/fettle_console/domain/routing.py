@@ -24,6 +24,8 @@ _OWNERS = {
     "why": Owner.HEALTH,
     "workflows": Owner.WORKFLOWS,
     "runs": Owner.WORKFLOWS,
+    "secrets": Owner.WORKFLOWS,
+    "channels": Owner.WORKFLOWS,
 }
 
 OWN = frozenset({"tokens", "heartbeats", "events"})

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.domain.run import RunState
+from fettle_workflow_engine.domain.secrets import legible
 
 _COLUMNS = "id, workflow, version, state, trigger, event_id, depth, started_at, timeout_at, ended_at, error, rerun_of"
 
@@ -88,7 +89,7 @@ def _step(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         "node": row["node"],
         "state": row["state"],
-        "input": row["input"],
+        "input": legible(row["input"]),
         "output": row["output"],
         "error": row["error"],
         "command_id": str(row["command_id"]) if row["command_id"] else None,

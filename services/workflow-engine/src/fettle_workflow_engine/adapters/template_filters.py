@@ -8,6 +8,8 @@ from jinja2 import Undefined, pass_context
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.runtime import Context
 
+from fettle_workflow_engine.domain.secrets import SecretText, unmarked
+
 JOINED_LIMIT = 64 * 1024
 TURNS_LIMIT = 10_000
 TURNS = " turns"
@@ -22,7 +24,11 @@ def shown(value: Any) -> Any:
         case True | False:
             return "true" if value else "false"
         case list() | dict() | tuple():
-            return as_json(value)
+            return unmarked(as_json(value))
+        case SecretText():
+            return value
+        case str():
+            return unmarked(value)
         case _:
             return value
 

@@ -7,6 +7,7 @@ from jinja2 import nodes
 from fettle_workflow_engine.adapters.template_filters import FILTERS
 from fettle_workflow_engine.domain.faults import Place, suggest
 from fettle_workflow_engine.domain.languages import Complaint, Mention
+from fettle_workflow_engine.domain.secrets import SCOPE
 
 DEPTH_LIMIT = 40
 TESTS = ("defined", "undefined", "none", "number", "string", "eq", "ne", "lt", "le", "gt", "ge", "in", "even", "odd")
@@ -43,6 +44,21 @@ def complaints_of(tree: nodes.Template, source: str) -> Iterator[Complaint]:
             yield Complaint(f"unknown test {node.name!r}", place, suggest(node.name, TESTS))
         elif isinstance(node, nodes.For) and node.recursive:
             yield Complaint("a recursive loop is not part of templates", Place(node.lineno, 1))
+    yield from _secrets_in_company(tree, source)
+
+
+def _secrets_in_company(tree: nodes.Template, source: str) -> Iterator[Complaint]:
+    """A filter or an operation would see a name instead of the secret: that is filled in after the template."""
+    alone = {
+        id(shown.node)
+        for output in tree.find_all(nodes.Output)
+        for shown in output.nodes
+        if isinstance(shown, nodes.Getattr)
+    }
+    for name in tree.find_all(nodes.Name):
+        if name.name == SCOPE and id(name) not in alone:
+            place = find_name(source, SCOPE, name.lineno)
+            yield Complaint("a secret stands alone between its braces: {{ secrets.name }}", place)
 
 
 def mentions_of(node: nodes.Node, source: str, bound: frozenset[str] = frozenset()) -> Iterator[Mention]:

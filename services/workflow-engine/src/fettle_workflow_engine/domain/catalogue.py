@@ -12,7 +12,7 @@ from fettle_contracts.commands import Verb
 from fettle_contracts.results import ResultTicket
 from fettle_contracts.ticket_events import TRIGGERS as TICKET_TRIGGERS
 from fettle_contracts.ticket_events import EntryType, TicketEvent
-from fettle_workflow_engine.domain.shapes import ANYTHING, FLAG, TEXT, Fields, Items, Shape, shape_of
+from fettle_workflow_engine.domain.shapes import ANYTHING, FLAG, NUMBER, TEXT, Fields, Items, Shape, shape_of
 
 
 class Wants(Enum):
@@ -23,6 +23,11 @@ class Wants(Enum):
     SUBJECT = "a subject: {type, id, name}"
     LINKS = "a list of links: {label, url}"
     DURATION = "a length of time: seconds, or a whole number with s, m, h, d or w"
+    METHOD = "a method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS"
+    TEXTS = "an object of texts by name"
+    JSON = "text, or what JSON can hold"
+    SECONDS = "a number of seconds, at most 60"
+    STATUSES = "statuses: 200-299, 404"
     WATCH = "a ticket and a change of it: {ticket, change}"
 
 
@@ -55,7 +60,7 @@ class ActionKind:
 
     `does_by` is the verb of its ticket command, or what else carries it out. `output` is the shape of `{ref: node.…}`
     after it went well. `sets_off` are triggers that its effect may publish, `sets_off_with` those that it publishes in
-    addition when a field is given.
+    addition when a field is given. `takes_secrets`: its fields may name the org's secrets.
     """
 
     does_by: Verb | Means
@@ -63,6 +68,7 @@ class ActionKind:
     output: Fields
     sets_off: tuple[str, ...] = ()
     sets_off_with: Mapping[str, str] = field(default_factory=dict)
+    takes_secrets: bool = False
 
 
 def trigger_name(entry: EntryType) -> str:
@@ -132,6 +138,20 @@ ACTIONS: Mapping[str, ActionKind] = {
         sets_off=(_COMMENTED,),
         sets_off_with={},
     ),
+    "http.request": ActionKind(
+        Means.CALL,
+        fields={
+            "method": Field(Wants.METHOD),
+            "url": Field(Wants.TEXT, required=True),
+            "query": Field(Wants.TEXTS),
+            "headers": Field(Wants.TEXTS),
+            "body": Field(Wants.JSON),
+            "timeout_s": Field(Wants.SECONDS),
+            "expects": Field(Wants.STATUSES),
+        },
+        output=Fields({"status": NUMBER, "headers": ANYTHING, "body": ANYTHING, "cut": FLAG}),
+        takes_secrets=True,
+    ),
     "wait": ActionKind(
         Means.WAIT,
         fields={"for": Field(Wants.DURATION, required=True), "until_ticket": Field(Wants.WATCH)},
@@ -152,5 +172,5 @@ def ends_runs(does: str) -> bool:
 
 
 LATER_TRIGGERS = ("health.transition", "manual", "schedule", "signal")
-LATER_ACTIONS = ("http.request", "notify")
+LATER_ACTIONS = ("notify",)
 """Names of the documents' language that this version does not run yet; a document that uses one is refused."""

@@ -1,15 +1,19 @@
 """Whether what stands in a field can be what the field wants, and whether what it names is there."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.ticket import MONITOR_KEY_PREFIXES
-from fettle_workflow_engine.domain.catalogue import CHANGES, Wants
+from fettle_workflow_engine.domain.catalogue import ACTIONS, CHANGES, Wants
 from fettle_workflow_engine.domain.definition import Fixed, Group, Reference, Series, Template, Value
 from fettle_workflow_engine.domain.durations import LONGEST_WAIT_S, seconds_of
 from fettle_workflow_engine.domain.faults import Fault, Place, suggest, unknown
+from fettle_workflow_engine.domain.http_requests import METHODS, expected, timeout_of
 from fettle_workflow_engine.domain.languages import Mention, Templates
+from fettle_workflow_engine.domain.resolve import InputFailed
+from fettle_workflow_engine.domain.secrets import SCOPE
 from fettle_workflow_engine.domain.shapes import FLAG, Anything, Fields, Items, Missing, Plain, Shape, at
 
 SUBJECT_PARTS = ("type", "id", "name")
@@ -41,12 +45,19 @@ def check_field(name: str, wants: Wants, value: Value, scope: Scope, templates: 
             yield from _reference(name, wants, value, scope)
         case Template(_, place):
             yield from check_template(value, scope, templates)
-            if wants in (Wants.SUBJECT, Wants.LINKS, Wants.WATCH):
+            if wants in (Wants.SUBJECT, Wants.LINKS, Wants.WATCH, Wants.TEXTS):
                 yield Fault(place, f"`{name}` is {wants.value}; a template gives text")
         case Group(parts, place) if wants is Wants.SUBJECT:
             yield from _parts(name, SUBJECT_PARTS, ("type", "id"), parts, place, scope, templates)
         case Group(parts, place) if wants is Wants.WATCH:
             yield from _parts(name, WATCH_PARTS, WATCH_PARTS, parts, place, scope, templates)
+        case Group(parts, _) if wants in (Wants.TEXTS, Wants.JSON):
+            for part, inner in parts.items():
+                within = Wants.TEXT if wants is Wants.TEXTS else Wants.JSON
+                yield from check_field(f"{name}.{part}", within, inner, scope, templates)
+        case Series(items, _) if wants is Wants.JSON:
+            for index, inner in enumerate(items):
+                yield from check_field(f"{name}.{index}", Wants.JSON, inner, scope, templates)
         case Series(items, _) if wants is Wants.LINKS:
             for item in items:
                 yield from _link(name, item, scope, templates)
@@ -77,7 +88,10 @@ def _named(path: tuple[str, ...], place: Place, scope: Scope) -> Iterator[Fault]
     root, *rest = path
     shape = scope.shapes.get(root)
     if shape is None:
-        if root in scope.nodes:
+        if root == SCOPE:
+            takers = [name for name, kind in ACTIONS.items() if kind.takes_secrets]
+            yield Fault(place, f"secrets are for {', '.join(takers)} alone")
+        elif root in scope.nodes:
             yield Fault(
                 place, f"{root!r} has nothing to refer to here: only actions and `if`s that run before this node have"
             )
@@ -108,10 +122,14 @@ def _fits(wants: Wants, shape: Shape) -> bool:
     match wants, shape:
         case _, Anything():
             return True
-        case Wants.TEXT | Wants.DURATION, Plain():
+        case Wants.JSON, _:
+            return True
+        case Wants.TEXT | Wants.DURATION | Wants.METHOD | Wants.SECONDS | Wants.STATUSES, Plain():
             return True
         case Wants.TICKET, Plain():
             return shape != FLAG
+        case Wants.TEXTS, Fields():
+            return True
         case Wants.TICKET, Fields(fields):
             return {"id", "number"} <= fields.keys()
         case Wants.SUBJECT, Fields(fields):
@@ -125,6 +143,10 @@ def _fixed(name: str, wants: Wants, fixed: object, place: Place) -> Iterator[Fau
     if wants is Wants.DURATION:
         yield from _duration(name, fixed, place)
         return
+    if wants in _FITTING:
+        if not _FITTING[wants](fixed):
+            yield Fault(place, f"`{name}` must be {wants.value}")
+        return
     is_number = isinstance(fixed, int) and not isinstance(fixed, bool)
     if not (wants in (Wants.TEXT, Wants.TICKET) and isinstance(fixed, str)) and not (
         wants is Wants.TICKET and is_number
@@ -132,6 +154,25 @@ def _fixed(name: str, wants: Wants, fixed: object, place: Place) -> Iterator[Fau
         yield Fault(place, f"`{name}` must be {wants.value}")
     elif name == "dedup_key" and str(fixed).startswith(MONITOR_KEY_PREFIXES):
         yield Fault(place, f"keys that begin with {' or '.join(MONITOR_KEY_PREFIXES)} are the health monitor's alone")
+
+
+def _readable(read: Callable[[Any], object]) -> Callable[[object], bool]:
+    def fits(fixed: object) -> bool:
+        try:
+            read(fixed)
+        except InputFailed:
+            return False
+        return True
+
+    return fits
+
+
+_FITTING: Mapping[Wants, Callable[[object], bool]] = {
+    Wants.METHOD: lambda fixed: isinstance(fixed, str) and fixed.upper() in METHODS,
+    Wants.JSON: lambda _: True,
+    Wants.SECONDS: _readable(lambda fixed: timeout_of({"timeout_s": fixed})),
+    Wants.STATUSES: _readable(expected),
+}
 
 
 def _duration(name: str, fixed: object, place: Place) -> Iterator[Fault]:

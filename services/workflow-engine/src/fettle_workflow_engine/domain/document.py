@@ -29,7 +29,7 @@ TITLE_LIMIT = 200
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 NODE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
 RESERVED_NAMES = frozenset(
-    {"event", "loop", "self", "not", "and", "or", "if", "else", "in", "is", "true", "false", "none"}
+    {"event", "loop", "self", "not", "and", "or", "if", "else", "in", "is", "true", "false", "none", "secrets"}
 )
 
 TOP_FIELDS = (

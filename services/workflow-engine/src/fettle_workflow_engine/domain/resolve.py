@@ -5,9 +5,10 @@ from typing import Any
 
 from fettle_workflow_engine.domain.definition import Fixed, Group, Reference, Series, Template, Value
 from fettle_workflow_engine.domain.languages import RenderFailed, Templates
+from fettle_workflow_engine.domain.secrets import SCOPE, SecretText, unmarked
 
 ScopeValues = Mapping[str, Any]
-"""What can be named: `event`, and by their names the outputs of nodes that have ended."""
+"""What can be named: `event`, by their names the outputs of nodes that have ended, and for some actions `secrets`."""
 
 
 class InputFailed(Exception):
@@ -25,7 +26,8 @@ def resolve(value: Value, scope: ScopeValues, templates: Templates) -> Any:
         case Fixed(fixed):
             return fixed
         case Reference():
-            return _follow(value, scope)
+            found = _follow(value, scope)
+            return found if isinstance(found, SecretText) or SCOPE not in scope else unmarked(found)
         case Template(source):
             try:
                 return templates.render(source, scope)

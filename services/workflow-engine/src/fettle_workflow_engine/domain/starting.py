@@ -13,6 +13,7 @@ from fettle_workflow_engine.domain.definition import Action, Definition
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.resolve import InputFailed, resolve
 from fettle_workflow_engine.domain.run import Call, Effect, Failure, GiveCommand, Run, Step, StepState
+from fettle_workflow_engine.domain.secrets import SCOPE, SecretNames
 from fettle_workflow_engine.domain.sizes import LIMIT_BYTES, beginning_of
 from fettle_workflow_engine.domain.waits import read_wait
 
@@ -26,7 +27,8 @@ def start(
     """The node, waiting for what it asks for or failed. `before` is how it ended the last time, when it is retried."""
     tried = before.attempts if before else 0
     step = Step(action.name, StepState.WAITING, now, attempts=tried + 1)
-    scope = scope_of(run)
+    secrets = {SCOPE: SecretNames()} if ACTIONS[action.does].takes_secrets else {}
+    scope = {**scope_of(run), **secrets}
     try:
         given = {name: resolve(value, scope, languages.templates) for name, value in action.fields.items()}
         if (beginning := beginning_of(given)) is not None:

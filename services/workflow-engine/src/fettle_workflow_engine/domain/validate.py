@@ -18,6 +18,7 @@ from fettle_workflow_engine.domain.document import Draft, read_document
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, unknown
 from fettle_workflow_engine.domain.graph import ancestors, circle
 from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.domain.secrets import SCOPE
 from fettle_workflow_engine.domain.shapes import ANYTHING, Fields, Shape
 
 
@@ -41,12 +42,14 @@ def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
     before = ancestors(definition.followers)
     event = _event_shape(definition)
     for node in definition.followers:
-        scope = Scope({"event": event, **_outputs(definition, before[node.name])}, draft.node_names)
+        shapes = {"event": event, **_outputs(definition, before[node.name])}
         if isinstance(node, Action):
-            yield from _action(node, scope, languages)
+            if node.does in ACTIONS and ACTIONS[node.does].takes_secrets:
+                shapes[SCOPE] = ANYTHING
+            yield from _action(node, Scope(shapes, draft.node_names), languages)
         else:
             for row in node.rows:
-                yield from check_row(row, scope, languages)
+                yield from check_row(row, Scope(shapes, draft.node_names), languages)
 
 
 def _trigger(trigger: Trigger, languages: Languages) -> Iterator[Fault]:

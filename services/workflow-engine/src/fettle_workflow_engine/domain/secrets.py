@@ -1,0 +1,118 @@
+"""An org's secrets in documents and calls: named in templates, filled in at the last moment, gone from what is kept.
+
+A template's `{{ secrets.token }}` becomes the name between two marks, and so it stands in the call that waits. The
+marks are characters that Unicode keeps free for such use; data from outside loses them, so that none can name a secret.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
+NAME_RULE = "a secret's name is 1 to 50 letters, digits and _, and begins with a letter"
+SHORTEST, LONGEST = 8, 8_192
+"""Characters of a value. Shorter ones could not be told from ordinary text in what others answer."""
+
+SCOPE = "secrets"
+"""How templates name them all."""
+HIDDEN = "[secret]"
+
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+_MARKED = re.compile(f"{_OPEN}([A-Za-z0-9_]+){_CLOSE}")
+_MARKS = re.compile(f"[{_OPEN}{_CLOSE}]")
+
+
+class SecretText(str):
+    """The place of a secret in a text."""
+
+    __slots__ = ()
+
+
+class SecretNames(dict[str, SecretText]):
+    """What `secrets` is in a template: any name is there; whether the org has it shows when the call is made."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+    def __missing__(self, name: str) -> SecretText:
+        return SecretText(f"{_OPEN}{name}{_CLOSE}")
+
+
+def unmarked(value: Any) -> Any:
+    """Data from outside, without the marks."""
+    return _texts(value, lambda text: _MARKS.sub("", text))
+
+
+def legible(value: Any) -> Any:
+    """How a call's fields are shown: secrets as the document names them."""
+    return _texts(value, lambda text: _MARKED.sub(r"{{ secrets.\1 }}", text))
+
+
+def named(value: Any) -> frozenset[str]:
+    """The secrets that a call's fields name."""
+    return frozenset(name for text in _all_texts(value) for name in _MARKED.findall(text))
+
+
+def filled(value: Any, secrets: Mapping[str, str]) -> Any:
+    """A call's fields with the secrets in their places. Raises KeyError for one that is not there."""
+    return _texts(value, lambda text: _MARKED.sub(lambda found: secrets[found[1]], text))
+
+
+class Redaction:
+    """Takes secrets out of what comes back: as they are, and in the spellings in which others repeat them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+        longest_first = sorted(spellings, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if spellings else None
+
+    def __call__(self, value: Any) -> Any:
+        """The value without them, keys of objects included; also without what no database of ours can keep."""
+        return _texts(value, self._text)
+
+    def _text(self, text: str) -> str:
+        text = text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    data = secret.encode()
+    yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), data.hex())
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    yield repr(secret)[1:-1]
+    for before in range(3):
+        # Inside a longer text, base64 differs by where the secret begins, and its first and last signs mix with the
+        # neighbours': only what is the secret's alone can be looked for.
+        encoded = base64.b64encode(b"\x00" * before + data).decode().rstrip("=")
+        surely = encoded[(0, 2, 3)[before] : (len(data) + before) * 8 // 6]
+        yield surely
+        yield surely.replace("+", "-").replace("/", "_")
+
+
+def _texts(value: Any, change: Any) -> Any:
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(name): _texts(part, change) for name, part in value.items()}
+        case list() | tuple():
+            return [_texts(item, change) for item in value]
+    return value
+
+
+def _all_texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name, part in value.items():
+                yield name
+                yield from _all_texts(part)
+        case list() | tuple():
+            for item in value:
+                yield from _all_texts(item)
