@@ -30,6 +30,11 @@ def flow(name: str, word: str, *, enabled: bool = False) -> str:
     return FLOW.format(name=name, word=word, enabled=str(enabled).lower())
 
 
+def channel(word: str) -> dict[str, Any]:
+    settings = {"host": "127.0.0.1", "from": f"{word}@nowhere.invalid", "to": [f"{word}@nowhere.invalid"]}
+    return {"kind": "email", "settings": settings}
+
+
 def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
     """What an org with this word writes, by operation; `at` has what the request names: ticket, name, version …"""
     subject = {**SUBJECT, "name": word}
@@ -49,6 +54,9 @@ def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
         "post /silences": {"subject": "device/t17", "length_s": 3600, "reason": word},
         "post /heartbeats": json.dumps({**SUBJECT, "name": word, "status": "ok"}) + "\n",
         "post /tokens": {"role": "viewer", "name": word},
+        "post /channels": {"name": "shared-channel", **channel(word)},
+        "put /channels/{name}": channel(word),
+        "post /channels/{name}/test": {"to": [f"{word}@nowhere.invalid"]},
         "put /secrets/{name}": {"value": f"{word} and more"},
         "post /workflows": flow("shared-flow", word),
         "put /workflows/{name}": flow(str(at["name"]), word),
@@ -88,6 +96,7 @@ NOBODYS = Known(
         "subjects/id": "nothing-17",
         "silences/id": str(uuid4()),
         "secrets/name": "nothing_secret",
+        "channels/name": "nothing-channel",
         "tokens/id": str(uuid4()),
         "run_id": str(uuid4()),
         "selection": str(uuid4()),
@@ -105,8 +114,8 @@ NOBODYS = Known(
         "hash": "k1:nothing",
     }
 )
-SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow",
-          "key": "shared-key", "secrets/name": "shared_secret"}  # fmt: skip
+SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key",
+          "secrets/name": "shared_secret", "channels/name": "shared-channel"}  # fmt: skip
 HARMLESS = {
     **dict.fromkeys(("org", "traceparent", "idempotency-key", "cursor")),
     "state": None,

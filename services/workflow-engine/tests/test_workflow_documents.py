@@ -190,7 +190,6 @@ def test_what_a_document_cannot_be(text: str, line: int, column: int, said: str)
 @pytest.mark.parametrize(
     ("node", "said"),
     [
-        ("{after: [opened], action: notify}", "the action 'notify' is not available yet in this version"),
         ("{trigger: schedule}", "the trigger 'schedule' is not available yet in this version"),
         ("{trigger: signal}", "the trigger 'signal' is not available yet in this version"),
         ("{trigger: health.transition}", "the trigger 'health.transition' is not available yet in this version"),

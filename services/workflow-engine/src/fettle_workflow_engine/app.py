@@ -18,12 +18,12 @@ from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.definitions import Definitions
 from fettle_workflow_engine.adapters.forgetting import Forgetting
-from fettle_workflow_engine.adapters.secret_box import SecretBox
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.entrypoints.http import run_acts, runs, secrets, versions, workflows
+from fettle_workflow_engine.entrypoints.digests import Digests
+from fettle_workflow_engine.entrypoints.http import channels, run_acts, runs, secrets, versions, workflows
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
@@ -33,6 +33,7 @@ from fettle_workflow_engine.entrypoints.timers import Timers
 from fettle_workflow_engine.handler import Engine
 from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
+from fettle_workflow_engine.outlets import Outlets, build_outlets
 from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.settings import WorkflowSettings
 
@@ -41,7 +42,7 @@ NAME = "workflow-engine"
 
 def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Service:
     """Triggers, results and changes of tickets by Kafka, workflows and runs by HTTP, waits and timeouts by the clock,
-    calls to what is outside by `caller`."""
+    calls to what is outside by `caller`, or as they are made in earnest."""
     service = Service(NAME)
     database = Database(settings.database_dsn("workflows"))
     slot = Slot(NAME, settings, database)
@@ -72,29 +73,31 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
     )
     interventions = Interventions(definitions, languages, progress, now)
     desk = Desk(database, Library(definitions, languages, now), interventions, now)
-    http = build_api(service, settings, desk)
+    outlets, sweep_s = build_outlets(settings, database, now), settings.workflow_sweep_s
+    http = build_api(service, settings, desk, outlets)
     service.add(
         DatabasePart(database, "fettle_workflow_engine"),
         Topics(settings, *TRIGGER_TOPICS, EVENTS, RESULTS, COMMANDS),
         slot,
         Consumers(settings, database, slot, triggers, results, tickets),
-        Timers(database, engine, settings.workflow_sweep_s),
+        Timers(database, engine, sweep_s),
         Forgetting(database, now),
-        Resealing(database, SecretBox(settings.secret_keys), on=bool(settings.secret_keys)),
+        Resealing(database, outlets.box, on=bool(settings.secret_keys)),
+        Digests(database, outlets.senders, now, sweep_s),
+        OutsideCalls(database, engine, caller or outlets.callers, lambda: slot.instance_id, now, sweep_s),
         Relay(database, settings),
         HttpServer(http, settings.http_host, settings.workflows_port),
     )
-    if caller is not None:
-        service.add(OutsideCalls(database, engine, caller, lambda: slot.instance_id, now, settings.workflow_sweep_s))
     return service
 
 
-def build_api(service: Service, settings: WorkflowSettings, desk: Desk) -> FastAPI:
+def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets: Outlets | None = None) -> FastAPI:
     """The routes alone, at a desk."""
+    outlets = outlets or build_outlets(settings, desk.database, desk.clock)
     http = http_app(service, settings, title="Fettle workflows")
     http.state.desk = desk
-    http.state.secret_box = SecretBox(settings.secret_keys)
-    for routes in (workflows, versions, runs, run_acts, secrets):
+    http.state.secret_box, http.state.notify = outlets.box, outlets.notify
+    for routes in (workflows, versions, runs, run_acts, secrets, channels):
         http.include_router(routes.router)
     return http
 

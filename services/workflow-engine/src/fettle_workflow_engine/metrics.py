@@ -15,3 +15,5 @@ CALLS_MADE = counter(
     "kind",
     "outcome",
 )
+MESSAGES = counter("workflow_messages", "Tries to send a message, by kind of channel and outcome.", "kind", "outcome")
+DIGESTS = counter("workflow_digests", "Tries to send a digest, by kind of channel and outcome.", "kind", "outcome")

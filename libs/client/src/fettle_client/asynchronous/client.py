@@ -1,5 +1,6 @@
 """The client as a whole."""
 
+from fettle_client.asynchronous.channels import AsyncChannels
 from fettle_client.asynchronous.events import AsyncEvents
 from fettle_client.asynchronous.health import AsyncHealth
 from fettle_client.asynchronous.orgs import AsyncOrgs
@@ -11,6 +12,14 @@ from fettle_client.asynchronous.workflows import AsyncWorkflows
 
 
 class AsyncFettle(
-    AsyncTickets, AsyncTimelines, AsyncHealth, AsyncSilences, AsyncWorkflows, AsyncSecrets, AsyncOrgs, AsyncEvents
+    AsyncTickets,
+    AsyncTimelines,
+    AsyncHealth,
+    AsyncSilences,
+    AsyncWorkflows,
+    AsyncSecrets,
+    AsyncChannels,
+    AsyncOrgs,
+    AsyncEvents,
 ):
     """All that the API can do, for one caller of one org: `AsyncFettle(url, token, org)`."""

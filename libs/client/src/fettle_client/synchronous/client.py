@@ -1,6 +1,7 @@
 # Derived from asynchronous/client.py by `make schemas`; change that one.
 """The client as a whole."""
 
+from fettle_client.synchronous.channels import Channels
 from fettle_client.synchronous.events import Events
 from fettle_client.synchronous.health import Health
 from fettle_client.synchronous.orgs import Orgs
@@ -11,5 +12,15 @@ from fettle_client.synchronous.timelines import Timelines
 from fettle_client.synchronous.workflows import Workflows
 
 
-class Fettle(Tickets, Timelines, Health, Silences, Workflows, Secrets, Orgs, Events):
+class Fettle(
+    Tickets,
+    Timelines,
+    Health,
+    Silences,
+    Workflows,
+    Secrets,
+    Channels,
+    Orgs,
+    Events,
+):
     """All that the API can do, for one caller of one org: `Fettle(url, token, org)`."""

@@ -19,6 +19,8 @@ AT_MOST = 1_000
 """Rows per transaction, so that no lock is held long."""
 
 RUNS_KEPT = timedelta(days=14)
+MESSAGES_KEPT = timedelta(days=3)
+"""Longer than a call is tried again, so that one whose message is on record is known."""
 ANSWERS_KEPT = timedelta(days=30)
 MINUTES_KEPT = timedelta(hours=2)
 SIGHTINGS_KEPT = timedelta(days=31)
@@ -49,6 +51,29 @@ _STATEMENTS = (
                 SELECT ctid FROM ticket_seen WHERE day < CAST(:before AS date) LIMIT :most))
         """),
         SIGHTINGS_KEPT,
+    ),
+    (
+        text("""
+            DELETE FROM channel_sent WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM channel_sent WHERE at < :before LIMIT :most))
+        """),
+        MESSAGES_KEPT,
+    ),
+    (
+        text("""
+            DELETE FROM held_message WHERE ctid = ANY (ARRAY(
+                SELECT held_message.ctid FROM held_message JOIN digest ON digest.id = digest
+                WHERE sent_at < :before LIMIT :most))
+        """),
+        MESSAGES_KEPT,
+    ),
+    (
+        text("""
+            DELETE FROM digest WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM digest WHERE sent_at < :before
+                AND NOT EXISTS (SELECT FROM held_message WHERE held_message.digest = digest.id) LIMIT :most))
+        """),
+        MESSAGES_KEPT,
     ),
 )
 

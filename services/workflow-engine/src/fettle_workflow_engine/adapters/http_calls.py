@@ -61,7 +61,7 @@ class HttpCalls:
         given = {name for name, _ in request.headers}
         headers = (*(pair for pair in own if pair[0] not in given), *request.headers)
         answer = await self.ask(replace(request, headers=headers))
-        return self._outcome(request, answer) if isinstance(answer, Answer) else answer
+        return self.outcome(request, answer) if isinstance(answer, Answer) else answer
 
     async def ask(self, request: HttpRequest) -> Answer | Retry | Failed:
         """The answer, whatever its status, after its redirects; or why there is none."""
@@ -110,7 +110,8 @@ class HttpCalls:
             content, whole = await _read(response, found.get("content-encoding", "identity").lower())
             return Answer(response.status, found, content, whole)
 
-    def _outcome(self, request: HttpRequest, answer: Answer) -> Outcome:
+    def outcome(self, request: HttpRequest, answer: Answer) -> Outcome:
+        """What an answer means for a request that expects what it expects."""
         body, cut = read_body(answer.content, answer.headers.get("content-type", ""), whole=answer.whole)
         if meets(answer.status, request.expects):
             kept = {name: answer.headers[name][:HEADER_KEPT_LIMIT] for name in HEADERS_KEPT if name in answer.headers}

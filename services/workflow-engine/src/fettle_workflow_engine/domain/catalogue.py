@@ -28,6 +28,7 @@ class Wants(Enum):
     JSON = "text, or what JSON can hold"
     SECONDS = "a number of seconds, at most 60"
     STATUSES = "statuses: 200-299, 404"
+    ADDRESSES = "mail addresses: a text with commas between, or a list"
     WATCH = "a ticket and a change of it: {ticket, change}"
 
 
@@ -152,6 +153,16 @@ ACTIONS: Mapping[str, ActionKind] = {
         output=Fields({"status": NUMBER, "headers": ANYTHING, "body": ANYTHING, "cut": FLAG}),
         takes_secrets=True,
     ),
+    "notify": ActionKind(
+        Means.CALL,
+        fields={
+            "channel": Field(Wants.TEXT, required=True),
+            "text": Field(Wants.TEXT, required=True),
+            "subject": Field(Wants.TEXT),
+            "to": Field(Wants.ADDRESSES),
+        },
+        output=Fields({"outcome": TEXT, "channel": TEXT, "refused": Items(TEXT)}),
+    ),
     "wait": ActionKind(
         Means.WAIT,
         fields={"for": Field(Wants.DURATION, required=True), "until_ticket": Field(Wants.WATCH)},
@@ -172,5 +183,5 @@ def ends_runs(does: str) -> bool:
 
 
 LATER_TRIGGERS = ("health.transition", "manual", "schedule", "signal")
-LATER_ACTIONS = ("notify",)
+LATER_ACTIONS: tuple[str, ...] = ()
 """Names of the documents' language that this version does not run yet; a document that uses one is refused."""

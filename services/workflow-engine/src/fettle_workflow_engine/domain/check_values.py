@@ -58,6 +58,9 @@ def check_field(name: str, wants: Wants, value: Value, scope: Scope, templates: 
         case Series(items, _) if wants is Wants.JSON:
             for index, inner in enumerate(items):
                 yield from check_field(f"{name}.{index}", Wants.JSON, inner, scope, templates)
+        case Series(items, _) if wants is Wants.ADDRESSES:
+            for inner in items:
+                yield from check_field(name, Wants.TEXT, inner, scope, templates)
         case Series(items, _) if wants is Wants.LINKS:
             for item in items:
                 yield from _link(name, item, scope, templates)
@@ -128,6 +131,8 @@ def _fits(wants: Wants, shape: Shape) -> bool:
             return True
         case Wants.TICKET, Plain():
             return shape != FLAG
+        case Wants.ADDRESSES, Plain() | Items(Plain()):
+            return True
         case Wants.TEXTS, Fields():
             return True
         case Wants.TICKET, Fields(fields):
@@ -170,6 +175,7 @@ def _readable(read: Callable[[Any], object]) -> Callable[[object], bool]:
 _FITTING: Mapping[Wants, Callable[[object], bool]] = {
     Wants.METHOD: lambda fixed: isinstance(fixed, str) and fixed.upper() in METHODS,
     Wants.JSON: lambda _: True,
+    Wants.ADDRESSES: lambda fixed: isinstance(fixed, str),
     Wants.SECONDS: _readable(lambda fixed: timeout_of({"timeout_s": fixed})),
     Wants.STATUSES: _readable(expected),
 }

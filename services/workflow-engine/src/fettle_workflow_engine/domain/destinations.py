@@ -96,9 +96,13 @@ class Allowed:
                 below.append(f".{name}")
         return cls(frozenset(names), tuple(below), tuple(networks))
 
+    def names_host(self, host: str) -> bool:
+        """Whether `host` is allowed by its name, wherever it leads."""
+        return host in self.names or host.endswith(self.below or ("\n",))
+
     def has(self, host: str, address: Address) -> bool:
         """Whether a call to `host` may use `address` whatever it is."""
-        if host in self.names or host.endswith(self.below or ("\n",)):
+        if self.names_host(host):
             return True
         spellings = (address, inner(address))
         return any(one in network for one in spellings for network in self.networks)

@@ -65,7 +65,7 @@ class Redaction:
     """Takes secrets out of what comes back: as they are, and in the spellings in which others repeat them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+        spellings = {spelling for secret in secrets for part in _parts(secret) for spelling in _spellings(part)}
         longest_first = sorted(spellings, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if spellings else None
 
@@ -76,6 +76,16 @@ class Redaction:
     def _text(self, text: str) -> str:
         text = text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """The secret, and of an address what servers repeat of it alone: what follows the host, and its long words."""
+    yield secret
+    _, scheme, rest = secret.partition("://")
+    if scheme:
+        target = rest.partition("/")[2]
+        yield from (part for part in (target, f"/{target}") if len(part) >= SHORTEST)
+        yield from (word for word in re.split(r"[/?&=@:]", rest) if len(word) >= 2 * SHORTEST)
 
 
 def _spellings(secret: str) -> Iterator[str]:

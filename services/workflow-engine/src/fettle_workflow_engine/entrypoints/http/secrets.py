@@ -11,9 +11,10 @@ from fettle_chassis.http import Admin, IdempotencyKey, Problem, keepable
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
-from fettle_workflow_engine.adapters import secret_rows
+from fettle_workflow_engine.adapters import channel_rows, secret_rows
 from fettle_workflow_engine.adapters.secret_box import NoKeys, SecretBox
 from fettle_workflow_engine.adapters.secret_rows import KeptSecret
+from fettle_workflow_engine.domain.channels import secrets_of
 from fettle_workflow_engine.domain.secrets import LONGEST, NAME, NAME_RULE, SHORTEST
 from fettle_workflow_engine.entrypoints.http import pages
 from fettle_workflow_engine.entrypoints.http.desk import TheDesk
@@ -80,9 +81,17 @@ async def put(
 
 @router.delete("/{name}", status_code=204)
 async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
-    """Calls that name it fail from now on."""
+    """Calls that name it fail from now on. 409 while a channel names it."""
 
     async def drop(work: UnitOfWork) -> Answer:
+        users = [
+            channel.name
+            for channel in await channel_rows.all_of(work.connection, caller.org)
+            if name in dict(secrets_of(channel.settings)).values()
+        ]
+        if users:
+            message = f"The channel {', '.join(users)} names this secret."
+            raise Problem(409, ProblemCode.CONFLICT, message)
         if not await secret_rows.delete(work.connection, caller.org, name):
             raise Problem(404, ProblemCode.NOT_FOUND, "There is no such secret.")
         return Answer(204, None)
