@@ -22,7 +22,7 @@ TRACE_HEADER = "traceparent"
 SIGNATURE_HEADER = "fettle-signature"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_OWN_HEADERS = (CONTENT_TYPE, TRACE_HEADER, SIGNATURE_HEADER)
+_OWN_HEADERS = frozenset({CONTENT_TYPE, TRACE_HEADER, SIGNATURE_HEADER})
 
 Headers = list[tuple[str, bytes]]
 
@@ -86,7 +86,7 @@ def from_record(
     if content_type.startswith("application/cloudevents"):
         attributes, data = _read_structured(content_type, value or b"")
     else:
-        attributes = {name[3:]: text for name, text in named.items() if name.startswith("ce_")}
+        attributes = {name[3:]: text for name, text in named.items() if name not in _OWN_HEADERS}
         _expect_json(content_type)
         data = value or b""
     return _event(attributes, named, _key_text(key), data, received_at)

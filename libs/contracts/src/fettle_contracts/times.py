@@ -38,7 +38,7 @@ def to_milliseconds(moment: datetime) -> datetime:
     """The same instant in UTC without anything finer than a millisecond, as the wire carries it."""
     if moment.tzinfo is None:
         raise ValueError("a time needs a time zone")
-    utc = moment.astimezone(UTC)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     finer = utc.microsecond % 1000
     return utc.replace(microsecond=utc.microsecond - finer) if finer else utc
 
