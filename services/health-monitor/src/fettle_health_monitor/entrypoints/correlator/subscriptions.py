@@ -27,7 +27,9 @@ from fettle_health_monitor.correlator.tickets import OwnTicketEvent, Tickets
 from fettle_health_monitor.domain import judgements
 from fettle_health_monitor.domain.correlator.commands import read_dedup_key
 
-JUDGEMENTS_PER_TRANSACTION = 500
+JUDGEMENTS_PER_TRANSACTION = 1_000
+"""Only a backlog fills it. A batch looks at its orgs as a whole, however few changes it holds: 500 at a time cost a
+storm an eighth more. Twice as many would save another twentieth, and let other orgs wait for half a second."""
 
 _TICKET_EVENTS = frozenset(entry.ce_type for entry in EntryType)
 
