@@ -40,6 +40,7 @@ check: .venv/.ready ## lint, types, import rules, schemas, the project's own rul
 	@for tests in libs/*/tests services/*/tests; do echo "$$tests"; MYPYPATH=$$tests $(RUN) mypy $$tests || exit 1; done
 	@.venv/bin/lint-imports --no-cache
 	@$(RUN) fettle_contracts.generate --check
+	@$(RUN) fettle_workflow_engine.generate --check
 	@$(RUN) tools.synchronous --check
 	@$(RUN) tools.lints
 
@@ -52,6 +53,7 @@ bench: .venv/.ready ## run every benchmark; tables here, JSON lines in bench/res
 
 schemas: .venv/.ready ## write JSON Schemas, AsyncAPI, the table of codes and the plain client anew
 	@$(RUN) fettle_contracts.generate
+	@$(RUN) fettle_workflow_engine.generate
 	@$(RUN) tools.synchronous
 
 lock: .venv/.ready ## resolve the lock files anew; UPGRADE=1 takes the newest of everything

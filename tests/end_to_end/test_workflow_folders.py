@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.installation import Installation, OrgApi
 
+ROOT = Path(__file__).parents[2]
 OPEN = "ticket.open, with: {title: a, kind: b, subject: {ref: event.ticket.subject}}"
 RESOLVE = "ticket.resolve, with: {ticket: {ref: event.ticket.id}}"
 COMMENT = "ticket.comment, with: {ticket: {ref: event.ticket.id}, text: Seen.}"
@@ -37,7 +39,7 @@ def acts(answer: tuple[int, Any]) -> dict[str, str]:
     return {step["workflow"]: step["act"] for step in told["plan"]}
 
 
-@pytest.mark.rule("WF-38", "WF-39")
+@pytest.mark.rule("WF-38", "WF-39", "WF-40")
 @pytest.mark.timeout(240)
 def test_a_folder_becomes_an_orgs_workflows_and_anothers(installation: Installation, tmp_path: Path) -> None:
     acme, globex = (installation.create_org(org, {"enabled": True}) for org in ("acme", "globex"))
@@ -72,3 +74,6 @@ def test_a_folder_becomes_an_orgs_workflows_and_anothers(installation: Installat
     }
     assert acts(workflows(installation, globex, "apply", str(theirs), "--yes")) == dict.fromkeys("ab", "create")
     assert acts(workflows(installation, globex, *apply)) == dict.fromkeys("ab", "unchanged")
+
+    published = httpx2.get(f"{installation.url}/api/workflow.schema.json")
+    assert published.json() == json.loads((ROOT / "docs" / "workflow.schema.json").read_text())

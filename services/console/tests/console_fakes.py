@@ -184,6 +184,10 @@ def echo_service(settings: ServiceSettings) -> Service:
     service = Service("fake-workflows")
     app: FastAPI = http_app(service, settings, title="Fake workflows")
 
+    @app.get("/workflow.schema.json")
+    async def schema(request: Request) -> dict[str, Any]:
+        return {"authorization": request.headers.get("authorization")}
+
     @app.get("/api/v1/orgs/{org}/workflows/stream")
     async def stream(org: str, caller: Viewer) -> Response:
         async def lines() -> AsyncIterator[bytes]:

@@ -333,3 +333,11 @@ async def test_the_whole_api_is_described_to_anybody(environment: dict[str, str]
     described = json.dumps(document)
     names = set(re.findall(r"#/components/schemas/([^\"]+)", described))
     assert names <= set(document["components"]["schemas"])
+
+
+@pytest.mark.rule("WF-40")
+@SHARED
+async def test_the_form_of_workflows_is_shown_to_anybody(world: World) -> None:
+    answer = await world.call("GET", "/api/workflow.schema.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/schema+json")
+    assert answer.json() == {"authorization": None}

@@ -17,7 +17,7 @@ from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
 from fettle_console.console import Console
 from fettle_console.domain.request_limit import RequestLimit
-from fettle_console.entrypoints import event_api, front, heartbeat_api, openapi, org_api, token_api
+from fettle_console.entrypoints import event_api, front, heartbeat_api, openapi, org_api, token_api, workflow_schema
 from fettle_console.entrypoints.documented import WORDS
 from fettle_console.entrypoints.pages.app import pages_app
 from fettle_console.settings import ConsoleSettings
@@ -47,7 +47,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     )
     app = http_app(service, settings, title="Fettle", larger={IMPORT_PATH: IMPORT_MAX_BYTES}, words=WORDS)
     app.state.console = console
-    for module in (org_api, token_api, heartbeat_api, event_api, openapi, front):
+    for module in (org_api, token_api, heartbeat_api, event_api, openapi, workflow_schema, front):
         app.include_router(module.router)
     app.mount("/", pages_app(console))
     service.add(

@@ -23,7 +23,7 @@ from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.entrypoints.digests import Digests
-from fettle_workflow_engine.entrypoints.http import channels, run_acts, runs, secrets, versions, workflows
+from fettle_workflow_engine.entrypoints.http import channels, run_acts, runs, schema, secrets, versions, workflows
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
@@ -97,7 +97,7 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets:
     http = http_app(service, settings, title="Fettle workflows")
     http.state.desk = desk
     http.state.secret_box, http.state.notify = outlets.box, outlets.notify
-    for routes in (workflows, versions, runs, run_acts, secrets, channels):
+    for routes in (workflows, versions, runs, run_acts, secrets, channels, schema):
         http.include_router(routes.router)
     return http
 

@@ -1,4 +1,4 @@
-"""The services' own OpenAPI documents, read over HTTP and remembered for a while."""
+"""What services say of themselves (OpenAPI, the schema of workflows), read over HTTP and remembered for a while."""
 
 import asyncio
 from typing import Any
@@ -9,6 +9,7 @@ from fettle_console.domain.routing import Owner
 from fettle_contracts.problems import ProblemCode
 
 REMEMBERED_S = 60.0
+OPENAPI = "/openapi.json"
 
 
 class Documents:
@@ -16,24 +17,24 @@ class Documents:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._kept: dict[Owner, tuple[float, dict[str, Any]]] = {}
+        self._kept: dict[tuple[Owner, str], tuple[float, dict[str, Any]]] = {}
 
-    async def of(self, owner: Owner) -> dict[str, Any]:
+    async def of(self, owner: Owner, path: str = OPENAPI) -> dict[str, Any]:
         """Raises `Problem` 503 when the service is away and was never heard: half a document would mislead."""
-        kept, now = self._kept.get(owner), asyncio.get_running_loop().time()
+        kept, now = self._kept.get((owner, path)), asyncio.get_running_loop().time()
         if kept and now - kept[0] < REMEMBERED_S:
             return kept[1]
         try:
-            document = await self._read(owner)
+            document = await self._read(owner, path)
         except Problem:
             if kept is None:
                 raise
             document = kept[1]
-        self._kept[owner] = (now, document)
+        self._kept[owner, path] = (now, document)
         return document
 
-    async def _read(self, owner: Owner) -> dict[str, Any]:
-        async with self._services.call(owner, None, "GET", "/openapi.json") as answer:
+    async def _read(self, owner: Owner, path: str) -> dict[str, Any]:
+        async with self._services.call(owner, None, "GET", path) as answer:
             if answer.status_code != 200:
                 raise Problem(502, ProblemCode.UNAVAILABLE, f"The {owner.value} service has no document to show.")
             await answer.aread()

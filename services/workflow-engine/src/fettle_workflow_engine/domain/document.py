@@ -26,6 +26,12 @@ from fettle_workflow_engine.domain.tree import Entry, Listing, Scalar, Table, Tr
 
 NODES_LIMIT = 100
 TITLE_LIMIT = 200
+TEXT_LIMIT = 10_000
+NUMBERS = {
+    "budget_per_hour": (DEFAULT_BUDGET_PER_HOUR, 1, 100_000),
+    "timeout_s": (DEFAULT_TIMEOUT_S, 1, 30 * 86_400),
+}
+"""Whole numbers: what holds without, the least and the most."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 NODE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
 RESERVED_NAMES = frozenset(
@@ -74,8 +80,8 @@ class _Reader:
             description=self._text(top, "description"),
             enabled=self._flag(top, "enabled"),
             allow_cycle=self._flag(top, "allow_cycle"),
-            budget_per_hour=self._whole_number(top, "budget_per_hour", DEFAULT_BUDGET_PER_HOUR, 1, 100_000),
-            timeout_s=self._whole_number(top, "timeout_s", DEFAULT_TIMEOUT_S, 1, 30 * 86_400),
+            budget_per_hour=self._whole_number(top, "budget_per_hour"),
+            timeout_s=self._whole_number(top, "timeout_s"),
         )
         return Draft(definition, frozenset(name for name, _ in nodes), tuple(self.faults))
 
@@ -188,7 +194,7 @@ class _Reader:
             return {}
         return entry.value.entries
 
-    def _text(self, table: Table, name: str, *, limit: int = 10_000) -> str:
+    def _text(self, table: Table, name: str, *, limit: int = TEXT_LIMIT) -> str:
         entry = table.entries.get(name)
         if entry is None:
             return ""
@@ -208,7 +214,8 @@ class _Reader:
         self._fault(entry.value.place, f"`{name}` must be true or false")
         return False
 
-    def _whole_number(self, table: Table, name: str, default: int, least: int, most: int) -> int:
+    def _whole_number(self, table: Table, name: str) -> int:
+        default, least, most = NUMBERS[name]
         entry = table.entries.get(name)
         if entry is None:
             return default

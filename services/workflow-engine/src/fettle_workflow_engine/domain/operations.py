@@ -17,8 +17,8 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 LENGTHS = ("equals", "greater", "less", "in_range")
 """By what a list's length can be compared."""
 
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_AGE = re.compile(r"([1-9]\d{0,8})([smhdw])", re.ASCII)
+CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+AGE = re.compile(r"([1-9]\d{0,8})([smhdw])", re.ASCII)
 _UNITS = {
     "s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(1), "w": timedelta(7)
 }  # fmt: skip
@@ -102,7 +102,7 @@ def may_fit(operation: Operation, shape: Shape) -> bool:
 
 def clock_time(text: str) -> time:
     """`07:00`. Raises ValueError."""
-    found = _CLOCK.fullmatch(text)
+    found = CLOCK.fullmatch(text)
     if found is None:
         raise ValueError(text)
     return time(int(found[1]), int(found[2]))
@@ -110,7 +110,7 @@ def clock_time(text: str) -> time:
 
 def age(text: str) -> timedelta:
     """`2h`. Raises ValueError, for more than ten years too."""
-    found = _AGE.fullmatch(text)
+    found = AGE.fullmatch(text)
     if found is None or int(found[1]) > AGE_LIMIT / _UNITS[found[2]]:
         raise ValueError(text)
     return int(found[1]) * _UNITS[found[2]]

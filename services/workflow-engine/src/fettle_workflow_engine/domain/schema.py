@@ -1,0 +1,181 @@
+"""The JSON Schema of workflow documents, from the same tables that documents are checked by.
+
+It says what form a document has, so that editors complete and mark it. What names mean (references, templates,
+expressions, circles) only a save and `fettle workflows lint` know; no document that they take is refused by the schema.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fettle_contracts.identity import SubjectType
+from fettle_workflow_engine.domain import document
+from fettle_workflow_engine.domain.catalogue import ACTIONS, TRIGGERS, ActionKind, Wants
+from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS
+from fettle_workflow_engine.domain.operations import AGE, CLOCK, DAYS, LENGTHS, MONTHS, OPERATIONS, Operand
+from fettle_workflow_engine.domain.read_rows import ROWS_LIMIT
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_FORMS: list[Schema] = [{"$ref": "#/$defs/reference"}, {"$ref": "#/$defs/template"}]
+_TEXT_VALUE: Schema = {"anyOf": [_TEXT, *_FORMS]}
+
+
+def document_schema() -> Schema:
+    """Draft 2020-12."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:fettle:workflow-document",
+        "title": "A Fettle workflow",
+        "type": "object",
+        "properties": {
+            "workflow": _described("Its name, unique in its org.", {**_TEXT, "pattern": _whole(document.NAME.pattern)}),
+            "title": {**_TEXT, "maxLength": document.TITLE_LIMIT},
+            "description": {**_TEXT, "maxLength": document.TEXT_LIMIT},
+            "enabled": _described("Whether events start it; without, it is a draft.", {"type": "boolean"}),
+            "allow_cycle": _described("Whether what it does may start it again.", {"type": "boolean"}),
+            **{name: _whole_number(*limits) for name, limits in document.NUMBERS.items()},
+            "nodes": {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": document.NODES_LIMIT,
+                "propertyNames": {
+                    "pattern": _whole(document.NODE_NAME.pattern),
+                    "not": {"enum": sorted(document.RESERVED_NAMES)},
+                },
+                "additionalProperties": {"$ref": "#/$defs/node"},
+            },
+        },
+        "required": ["workflow", "nodes"],
+        "additionalProperties": False,
+        "$defs": {
+            "node": {
+                "type": "object",
+                "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in ("trigger", "if", "action")],
+            },
+            "trigger": _trigger(),
+            "if": _object({"if": {"$ref": "#/$defs/rows"}, "after": {"$ref": "#/$defs/after"}}, ["if", "after"]),
+            "action": {"oneOf": [_action(name, kind) for name, kind in ACTIONS.items()]},
+            "after": _after(),
+            "rows": _described("`all` or `any` with rows, or `cel`.", {"oneOf": _groups()}),
+            "row": {"oneOf": [*_groups(), *(_row(name) for name in OPERATIONS)]},
+            "reference": _object({"ref": _described("A value by its path: `event.ticket.id`.", _TEXT)}, ["ref"]),
+            "template": _object(
+                {"template": _described("Text with values: `{{ event.ticket.title }}`.", _TEXT)}, ["template"]
+            ),
+        },
+    }
+
+
+def _trigger() -> Schema:
+    """Fields of triggers whose form is not told here may have any."""
+    known: Mapping[str, Schema] = {
+        "trigger": {"enum": sorted(TRIGGERS)},
+        "where": _described("A CEL expression over `event`.", _TEXT),
+    }
+    return _object({name: known.get(name, {}) for name in document.TRIGGER_FIELDS}, ["trigger"])
+
+
+def _action(name: str, kind: ActionKind) -> Schema:
+    required = [field for field, about in kind.fields.items() if about.required]
+    fields = {field: WANTED.get(about.wants, {}) for field, about in kind.fields.items()}
+    given = {"action": {"const": name}, "after": {"$ref": "#/$defs/after"}, "with": _object(fields, required)}
+    return _object(given, ["action", "after", *(["with"] if required else [])])
+
+
+def _after() -> Schema:
+    ways = "|".join(way.value for way in document.WAYS)
+    name = {**_TEXT, "pattern": rf"^{document.NODE_NAME.pattern}(\.({ways}))?$"}
+    return _described(
+        "The nodes, or ways out of them, that it follows.", {"type": "array", "minItems": 1, "items": name}
+    )
+
+
+def _groups() -> list[Schema]:
+    rows = {"type": "array", "minItems": 1, "maxItems": ROWS_LIMIT, "items": {"$ref": "#/$defs/row"}}
+    cel = _described("A CEL expression over `event` and earlier outputs.", _TEXT)
+    return [_object({"all": rows}, ["all"]), _object({"any": rows}, ["any"]), _object({"cel": cel}, ["cel"])]
+
+
+def _row(name: str) -> Schema:
+    operation = OPERATIONS[name]
+    plain = {"type": ["string", "number", "boolean", "null", "array"]}
+    value = _described(" or ".join(operation.fits), {"anyOf": [plain, *_FORMS]})
+    zone = {"zone": _described("An IANA time zone; UTC without.", _TEXT)} if operation.zone else {}
+    return _object({"value": value, name: _operand(operation.operand), **zone}, ["value", name])
+
+
+def _operand(operand: Operand) -> Schema:
+    return _described(operand.value, _OPERANDS[operand])
+
+
+def _whole_number(default: int, least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most, "default": default}
+
+
+def _object(properties: Mapping[str, Schema], required: Sequence[str]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _pair(of: Schema) -> Schema:
+    return {"type": "array", "minItems": 2, "maxItems": 2, "items": of}
+
+
+def _some(of: Sequence[str]) -> Schema:
+    return {"type": "array", "minItems": 1, "items": {"enum": list(of)}}
+
+
+def _described(description: str, schema: Schema) -> Schema:
+    return {"description": description, **schema}
+
+
+def _whole(pattern: str) -> str:
+    return f"^{pattern}$"
+
+
+_NUMBER: Schema = {"type": "number"}
+_NUMBER_VALUE: Schema = {"anyOf": [_NUMBER, {"$ref": "#/$defs/reference"}]}
+_OPERANDS: Mapping[Operand, Schema] = {
+    Operand.PLAIN: {"anyOf": [{"type": ["string", "number", "boolean"]}, *_FORMS]},
+    Operand.TEXT: {"anyOf": [{**_TEXT, "minLength": 1}, *_FORMS]},
+    Operand.NUMBER: _NUMBER_VALUE,
+    Operand.NUMBERS: _pair(_NUMBER_VALUE),
+    Operand.TIME: _TEXT_VALUE,
+    Operand.TIMES: _pair(_TEXT_VALUE),
+    Operand.PATTERN: _TEXT,
+    Operand.FLAG: {"type": "boolean"},
+    Operand.CLOCK: _pair({**_TEXT, "pattern": _whole(CLOCK.pattern)}),
+    Operand.DAYS: _some(DAYS),
+    Operand.MONTHS: _some(MONTHS),
+    Operand.AGE: {**_TEXT, "pattern": _whole(AGE.pattern)},
+    Operand.LENGTH: {
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            *(_object({how: _pair(_NUMBER) if how == "in_range" else _NUMBER}, [how]) for how in LENGTHS),
+        ]
+    },
+}
+
+WANTED: Mapping[Wants, Schema] = {
+    Wants.TEXT: _TEXT_VALUE,
+    Wants.TICKET: {"anyOf": [{"type": ["string", "integer"]}, *_FORMS]},
+    Wants.SUBJECT: {
+        "anyOf": [
+            _object(
+                {
+                    part: {"anyOf": [{"enum": list(SubjectType)}, *_FORMS]} if part == "type" else _TEXT_VALUE
+                    for part in SUBJECT_PARTS
+                },
+                ["type", "id"],
+            ),
+            {"$ref": "#/$defs/reference"},
+        ]
+    },
+    Wants.LINKS: {
+        "anyOf": [
+            {"type": "array", "items": _object(dict.fromkeys(LINK_PARTS, _TEXT_VALUE), LINK_PARTS)},
+            {"$ref": "#/$defs/reference"},
+        ]
+    },
+}
+"""What a field may hold, by what it wants."""
