@@ -120,6 +120,28 @@ def test_what_is_too_large_to_look_at_takes_nothing_from_the_others() -> None:
     assert [verdict.holds for verdict in verdicts] == [False, False, True]
 
 
+@pytest.mark.rule("WF-6")
+def test_what_cannot_be_read_takes_nothing_from_conditions_that_do_not_name_it() -> None:
+    event = {**EVENT, "data": {"half": "\ud800"}}
+    broken, whole = CONDITIONS.judge(["event.data.half == 'a'", "event.org == 'acme'"], event)
+    assert "the event cannot be read" in str(broken.problem)
+    assert whole == Verdict(True)
+
+
+@pytest.mark.rule("WF-6")
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        ("taken.ticket.number == 42 || event.org == 'acme'", Verdict(True)),
+        ("taken.ticket.number == 42", Verdict(False, "'taken' is not there")),
+        ("failed.error.code == 'wrong_state'", Verdict(True)),
+        ("failed.ticket.number == 42", Verdict(False, "'ticket' is not there")),
+    ],
+)
+def test_an_if_is_judged_over_what_nodes_left(source: str, verdict: Verdict) -> None:
+    assert CONDITIONS.judge_in(source, {"event": EVENT, "failed": {"error": {"code": "wrong_state"}}}) == verdict
+
+
 def test_many_are_judged_over_one_event() -> None:
     sources = ["event.ticket.flap_count == 3", "event.ticket.nothing", "event.org == 'acme'", "true"]
     assert [verdict.holds for verdict in CONDITIONS.judge(sources, EVENT)] == [True, False, True, True]

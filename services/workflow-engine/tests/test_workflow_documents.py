@@ -274,6 +274,15 @@ nodes:
     assert [action.does for action in definition.actions] == ["ticket.open", "ticket.start", "ticket.comment"]
 
 
+@pytest.mark.rule("WF-31")
+def test_a_workflow_has_so_many_expressions_and_no_more() -> None:
+    rows = ", ".join(["{any: [{cel: 'true'}, {value: a, matches: b}]}"] * 5)
+    nodes = "\n".join(f"  n{number}: {{after: [opened], if: {{all: [{rows}]}}}}" for number in range(10))
+    load(action(nodes), LANGUAGES)
+    (fault,) = faults_of(action(f"{nodes}\n  last: {{after: [opened], if: {{cel: 'evnt'}}}}"))
+    assert fault.message == "a workflow has at most 100 CEL expressions and patterns"
+
+
 @pytest.mark.rule("WF-8")
 def test_only_what_a_workflow_does_makes_it_another() -> None:
     one = load(ALERT, LANGUAGES)

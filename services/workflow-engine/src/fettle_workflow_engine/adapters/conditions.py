@@ -23,6 +23,7 @@ NESTING_LIMIT = 20
 TOO_MUCH = "it could take longer than 10 ms over this data"
 
 _FAILURES = (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
+_ABSENT = re.compile(r"Undefined variable or function: ('\w+')")
 _SYNTAX = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
 
 
@@ -69,7 +70,7 @@ class CelConditions:
                 return Verdict(False, TOO_MUCH)
             return Verdict(bool(self._match.execute({"text": text, "pattern": pattern})))
         except (PatternRefused, *_FAILURES):
-            return Verdict(False, "not a regular expression")
+            return Verdict(False, "the pattern or the text cannot be read")
 
     def _judge(self, sources: Sequence[str], scope: Mapping[str, Any]) -> list[Verdict]:
         refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, scope))}
@@ -78,7 +79,9 @@ class CelConditions:
         try:
             context = cel.Context(view)
         except _FAILURES as error:
-            return [Verdict(False, f"the event cannot be read: {error}")] * len(sources)
+            if len(sources) == 1:
+                return [Verdict(False, f"the event cannot be read: {error}")]
+            return [verdict for source in sources for verdict in self._judge([source], scope)]
         return [refused[source] if source in refused else self._one(source, context) for source in sources]
 
     def _one(self, source: str, context: cel.Context) -> Verdict:
@@ -87,6 +90,8 @@ class CelConditions:
         except KeyError as error:
             return Verdict(False, f"{error.args[0]!r} is not there")
         except _FAILURES as error:
+            if absent := _ABSENT.match(str(error)):
+                return Verdict(False, f"{absent[1]} is not there")
             return Verdict(False, str(error).partition(". ")[0])
         if isinstance(value, bool):
             return Verdict(value)

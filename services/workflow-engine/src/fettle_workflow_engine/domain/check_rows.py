@@ -1,7 +1,8 @@
 """Whether the rows of an `if` node mean something: what they name is there, and operation, value and what it is
 compared with can fit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -163,8 +164,23 @@ def _zone(name: str, place: Place) -> Iterator[Fault]:
     try:
         zone_of(name)
     except ValueError:
-        near = suggest(name, available_timezones())
-        yield Fault(place, f"there is no time zone {name!r}; one is called for instance Europe/Oslo", near)
+        message = f"there is no time zone {name!r}; one is called for instance Europe/Oslo"
+        yield Fault(place, message, _near_zone(name))
+
+
+def _near_zone(name: str) -> str | None:
+    """The zone of a place that is called alike; compared with few, since a document may name many bad zones."""
+    place = name.rpartition("/")[2].lower()
+    zones = _zones_by_place()
+    near = place if place in zones else suggest(place, [known for known in zones if known[:1] == place[:1]])
+    return zones[near] if near else None
+
+
+@cache
+def _zones_by_place() -> Mapping[str, str]:
+    """`oslo` is `Europe/Oslo`; of several that end alike the one that people use."""
+    ordered = sorted(available_timezones(), key=lambda zone: (zone.count("/") == 1, not zone.startswith("Etc/"), zone))
+    return {zone.rpartition("/")[2].lower(): zone for zone in ordered}
 
 
 def _alike(row: Row, shape: Shape, scope: Scope) -> Iterator[Fault]:

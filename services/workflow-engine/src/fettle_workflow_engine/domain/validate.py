@@ -13,13 +13,26 @@ from fettle_workflow_engine.domain.catalogue import (
 )
 from fettle_workflow_engine.domain.check_rows import check_row
 from fettle_workflow_engine.domain.check_values import Scope, check_field, check_mentions, inside
-from fettle_workflow_engine.domain.definition import Action, Branch, Definition, Follower, Node, Trigger, Way
+from fettle_workflow_engine.domain.definition import (
+    Action,
+    Branch,
+    Check,
+    Condition,
+    Definition,
+    Follower,
+    Node,
+    Rows,
+    Trigger,
+    Way,
+)
 from fettle_workflow_engine.domain.document import Draft, read_document
-from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, unknown
+from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, Place, unknown
 from fettle_workflow_engine.domain.graph import ancestors, circle
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.secrets import SCOPE
 from fettle_workflow_engine.domain.shapes import ANYTHING, Fields, Shape
+
+EXPRESSIONS_LIMIT = 100
 
 
 def load(text: str, languages: Languages) -> Definition:
@@ -39,6 +52,11 @@ def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
     for trigger in definition.triggers:
         yield from _trigger(trigger, languages)
     yield from _edges(draft)
+    expressions = list(_expressions(definition))
+    if len(expressions) > EXPRESSIONS_LIMIT:
+        rule = f"a workflow has at most {EXPRESSIONS_LIMIT} CEL expressions and patterns"
+        yield Fault(expressions[EXPRESSIONS_LIMIT], rule)
+        return
     before = ancestors(definition.followers)
     event = _event_shape(definition)
     for node in definition.followers:
@@ -50,6 +68,16 @@ def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
         else:
             for row in node.rows:
                 yield from check_row(row, Scope(shapes, draft.node_names), languages)
+
+
+def _expressions(definition: Definition) -> Iterator[Place]:
+    """Where the expressions and patterns of `if`s stand, each of which takes time to read and to judge."""
+    rows: list[Check] = [row for node in definition.nodes if isinstance(node, Branch) for row in node.rows]
+    for row in rows:
+        if isinstance(row, Rows):
+            rows.extend(row.rows)
+        elif isinstance(row, Condition) or row.operation == "matches":
+            yield row.place
 
 
 def _trigger(trigger: Trigger, languages: Languages) -> Iterator[Fault]:
