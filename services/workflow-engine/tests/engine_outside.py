@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -116,17 +117,25 @@ class Outside:
 
 
 class EngineProcess:
-    """`python -m fettle_workflow_engine`, to be killed and started again."""
+    """`python -m fettle_workflow_engine`, or what else `runs`, to be killed and started again."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], runs: Sequence[str] = ("-m", "fettle_workflow_engine")) -> None:
         self._environment = {**os.environ, **environment}
+        self._runs = runs
         self._ready = f"http://127.0.0.1:{environment['FETTLE_WORKFLOWS_PORT']}/readyz"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fettle_workflow_engine", env=self._environment, stdout=asyncio.subprocess.DEVNULL
+            sys.executable, *self._runs, env=self._environment, stdout=asyncio.subprocess.DEVNULL
         )
+
+    @property
+    def processor_s(self) -> float:
+        """Processor time that the present process has taken."""
+        assert self._process is not None
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(stat[11]) + int(stat[12])) / 100
 
     async def ready(self, within_s: float = 60) -> None:
         async with asyncio.timeout(within_s), httpx2.AsyncClient() as client:
@@ -164,9 +173,9 @@ async def outside_of(settings: WorkflowSettings) -> AsyncIterator[Outside]:
 
 
 @asynccontextmanager
-async def engine_process(environment: Mapping[str, str]) -> AsyncIterator[EngineProcess]:
+async def engine_process(environment: Mapping[str, str], *runs: str) -> AsyncIterator[EngineProcess]:
     """An engine that runs and is ready; whatever happens it does not outlive the test."""
-    process = EngineProcess(environment)
+    process = EngineProcess(environment, runs or ("-m", "fettle_workflow_engine"))
     await process.start()
     try:
         await process.ready()

@@ -1,4 +1,4 @@
-"""An action that is a call, and one who makes such calls: who was called, how often, and what became of it."""
+"""One who makes calls: who was called, how often, and what became of it."""
 
 import asyncio
 from collections import defaultdict
@@ -9,12 +9,9 @@ from dataclasses import dataclass, field
 from engine_world import World
 
 from fettle_workflow_engine.domain.calls import Done, Outcome, OutsideCall
-from fettle_workflow_engine.domain.catalogue import ActionKind, Field, Means, Wants
-from fettle_workflow_engine.domain.shapes import ANYTHING, Fields
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 
-KIND = "test.call"
-CALL = ActionKind(Means.CALL, {"url": Field(Wants.TEXT, required=True)}, Fields({"status": ANYTHING}))
+KIND = "http.request"
 
 
 @dataclass

@@ -33,8 +33,6 @@ MUTANTS = (
     Mutant("advance", "if (beginning := beginning_of(outcome)) is not None:", "if (beginning := None) is not None:"),
     Mutant("advance", 'KiB.", unsure=True)', 'KiB.")'),
     Mutant("advance", "output=outcome, error=None, ended_at=now", "output=outcome, ended_at=now"),
-    Mutant("advance", "if step.state is not StepState.FAILED or step.error is None:", "if step.error is None:"),
-    Mutant("advance", " or ends_runs(does.get(step.node, \"\"))", ""),
     Mutant("advance", "        if step.error.code == STOPPED:\n            return step.error\n", ""),
     # starting.py: fields, ids, effects
     Mutant("starting", "tried = before.attempts if before else 0", "tried = 0"),
@@ -70,6 +68,7 @@ MUTANTS = (
     Mutant("waits", "key=lambda one: one.version", "key=lambda one: -one.version"),
     # calls.py: when a call is made again
     Mutant("calls", "if call.attempt > RETRIES:", "if call.attempt >= RETRIES:"),
+    Mutant("calls", "if call.attempt <= RETRIES + 1:", "if call.attempt <= RETRIES:"),
     Mutant("calls", "replace(failure, unsure=True)", "failure"),
     Mutant("calls", "_GROWTH ** (attempt - 1)", "_GROWTH ** attempt"),
     Mutant("calls", "(1 - jitter / 4)", "1"),
@@ -77,7 +76,7 @@ MUTANTS = (
     Mutant("calls", "min(max(pause_s, 0.0), LONGEST_PAUSE_S)", "min(pause_s, LONGEST_PAUSE_S)"),
     # durations.py, sizes.py
     Mutant("durations", '"m": 60', '"m": 1'),
-    Mutant("durations", "if isinstance(value, bool) or not", "if not"),
+    Mutant("durations", "int(found[1]) * _SECONDS[found[2]]", "int(found[1])"),
     Mutant("sizes", "if size > LIMIT_BYTES else None", "if size >= LIMIT_BYTES else None"),
     Mutant("sizes", "len(written.encode(errors=\"surrogatepass\"))", "len(written)"),
 )  # fmt: skip

@@ -6,14 +6,13 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-from made_calls import CALL
 from test_workflow_runs import ANSWER, LANGUAGES, REJECTED, RUN_ID, definition, go_on, started, states
 from ticket_event import AT, ticket_event
 
 from fettle_contracts.ticket_events import EntryType
 from fettle_workflow_engine.domain import catalogue, waits
 from fettle_workflow_engine.domain.advance import advance
-from fettle_workflow_engine.domain.calls import Again, Done, Failed, OutsideCall, Retry, after
+from fettle_workflow_engine.domain.calls import Again, Done, Failed, OutsideCall, Retry, after, worn_out
 from fettle_workflow_engine.domain.endings import cancel, retry, time_out
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.resolve import InputFailed
@@ -23,12 +22,6 @@ from fettle_workflow_engine.domain.waits import ELAPSED, Seen, Sighting
 
 TICKET_ID = ticket_event().ticket.id
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An action that is a call, whatever calls the catalogue has."""
-    monkeypatch.setitem(catalogue.ACTIONS, "test.call", CALL)
 
 
 def chain(*actions: str) -> str:
@@ -42,7 +35,7 @@ def chain(*actions: str) -> str:
 
 
 NOTED = "action: ticket.comment, with: {ticket: 42, text: Seen.}"
-CALLED = "action: test.call, with: {url: {ref: event.ticket.number}}"
+CALLED = "action: http.request, with: {url: {ref: event.ticket.number}}"
 
 
 def wait(until: str | None = None, length: str = "1d") -> str:
@@ -107,6 +100,7 @@ def test_the_time_that_a_wait_takes_is_not_the_run_s() -> None:
     assert asleep.timeout_at == AT + 12 * DAY
     over = go_on(workflow, asleep, {"ended_by": ELAPSED}, later_s=10 * 86_400).run
     assert over.timeout_at == AT + 12 * DAY
+    assert go_on(workflow, asleep, {"ended_by": ELAPSED}, later_s=11 * 86_400).run.timeout_at == AT + 12 * DAY
     early = go_on(workflow, asleep, {"ended_by": "resolved"}, later_s=3 * 86_400).run
     assert early.timeout_at == AT + 5 * DAY
     assert time_out(workflow, early, now=early.timeout_at).error == Failure(
@@ -217,7 +211,7 @@ def test_a_call_has_its_id_and_what_is_to_be_known_of_its_run() -> None:
     workflow = definition(chain(CALLED, NOTED))
     done = go_on(workflow, started(workflow))
     request = {"org": "acme", "run": str(RUN_ID), "node": "a", "workflow": "w", "title": "W", "depth": 1, "url": 42}
-    assert done.effects == (Call(uuid5(RUN_ID, "a"), "a", "test.call", request),)
+    assert done.effects == (Call(uuid5(RUN_ID, "a"), "a", "http.request", request),)
     assert done.run.steps["a"].attempts == 0
     shown = replace(done.run.steps["a"], error=Failure("away", "Not there."), attempts=3)
     trying = replace(done.run, steps={**done.run.steps, "a": shown})
@@ -231,7 +225,7 @@ def test_a_call_has_its_id_and_what_is_to_be_known_of_its_run() -> None:
 @pytest.mark.rule("WF-73")
 def test_a_call_is_retried_eight_times_with_growing_pauses() -> None:
     failure = Failure("away", "Not there.")
-    call = OutsideCall(UUID(int=1), "acme", "test.call", {})
+    call = OutsideCall(UUID(int=1), "acme", "http.request", {})
     pauses = []
     for attempt in range(1, 9):
         again = after(replace(call, attempt=attempt), Retry(failure), jitter=0.0)
@@ -243,6 +237,10 @@ def test_a_call_is_retried_eight_times_with_growing_pauses() -> None:
         assert least.in_s == pytest.approx(again.in_s * 0.75)
     assert (pauses[0], pauses[-1]) == (1.0, 600.0)
     assert pauses == sorted(set(pauses))
+    assert worn_out(replace(call, attempt=9)) is None
+    assert worn_out(replace(call, attempt=10)) == Result(
+        call.id, Failure("interrupted", "None of its attempts came to an end.", unsure=True)
+    )
     assert after(replace(call, attempt=9), Retry(failure, 5.0), jitter=0.0) == Result(
         call.id, replace(failure, unsure=True)
     )
@@ -250,7 +248,7 @@ def test_a_call_is_retried_eight_times_with_growing_pauses() -> None:
 
 @pytest.mark.rule("WF-73")
 def test_what_the_other_side_asks_for_is_kept_up_to_ten_minutes() -> None:
-    call = OutsideCall(UUID(int=1), "acme", "test.call", {})
+    call = OutsideCall(UUID(int=1), "acme", "http.request", {})
     failure = Failure("busy", "Later.")
     for asked, kept in ((30.0, 30.0), (599.0, 599.0), (3_600.0, 600.0), (-1.0, 0.0)):
         assert after(call, Retry(failure, asked), jitter=1.0) == Again(kept, failure)
@@ -332,6 +330,19 @@ def test_what_may_have_been_done_is_asked_for_under_the_same_id() -> None:
 
 
 @pytest.mark.rule("WF-76")
+def test_only_the_node_that_failed_counts_its_attempts_on() -> None:
+    nodes = chain(NOTED) + "\n  b: {after: [a.error], action: ticket.start, with: {ticket: 1}}"
+    workflow = definition(nodes)
+    waiting = go_on(workflow, started(workflow)).run
+    late = time_out(workflow, waiting, now=waiting.timeout_at)
+    changed = definition(nodes.replace("text: Seen.", "text: {ref: event.ticket.resolution}"))
+    again = retry(changed, late, now=AT, languages=LANGUAGES)
+    assert states(again.run) == {"opened": "done", "a": "failed", "b": "waiting"}
+    assert [(effect.node, effect.id) for effect in again.effects] == [("b", uuid5(RUN_ID, "b"))]
+    assert [again.run.steps[node].attempts for node in "ab"] == [2, 1]
+
+
+@pytest.mark.rule("WF-76")
 def test_only_a_run_that_a_node_has_failed_is_retried() -> None:
     workflow = definition(chain(NOTED))
     waiting = go_on(workflow, started(workflow)).run
@@ -343,7 +354,7 @@ def test_only_a_run_that_a_node_has_failed_is_retried() -> None:
 @pytest.mark.rule("WF-78")
 def test_what_is_too_large_fails_its_node() -> None:
     text = "x" * 40_000
-    workflow = definition(chain("action: test.call, with: {url: {ref: event.ticket.description}}", NOTED))
+    workflow = definition(chain("action: http.request, with: {url: {ref: event.ticket.description}}", NOTED))
     fits = go_on(workflow, started(workflow, description=text))
     assert len(fits.effects) == 1
     full = go_on(workflow, started(workflow, description="x" * LIMIT_BYTES)).run

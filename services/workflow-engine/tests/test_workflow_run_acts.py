@@ -8,10 +8,9 @@ import httpx2
 import pytest
 from engine_api import NOTE, Api, api_of, refusal
 from engine_world import APPLIED, event, states
-from made_calls import CALL, KIND, Callee, calling
+from made_calls import Callee, calling
 
 from fettle_chassis.tokens import Role
-from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.run import Failure, Result
 
 TWO = NOTE.replace("workflow: note", "workflow: two") + (
@@ -21,8 +20,7 @@ REJECTED = Failure("wrong_state", "The ticket is resolved.")
 
 
 @pytest.fixture
-async def api(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    monkeypatch.setitem(catalogue.ACTIONS, KIND, CALL)
+async def api(environment: dict[str, str]) -> AsyncIterator[Api]:
     async with api_of(environment) as api:
         yield api
 
@@ -58,7 +56,7 @@ async def test_a_cancelled_run_gives_nothing_and_takes_nothing(api: Api) -> None
 async def test_a_cancelled_call_is_not_made_again_and_its_outcome_changes_nothing(api: Api) -> None:
     callee = Callee(hangs={"42"})
     asking = TWO.replace(
-        "action: ticket.start, with: {ticket: {ref: event.ticket.id}}", "action: test.call, with: {url: '42'}"
+        "action: ticket.start, with: {ticket: {ref: event.ticket.id}}", "action: http.request, with: {url: '42'}"
     )
     run = await started(api, asking)
     async with calling(api.world, callee):

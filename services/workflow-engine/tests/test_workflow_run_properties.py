@@ -1,6 +1,6 @@
 """The interpreter by property: any graph, any results, any interruption."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid5
@@ -8,12 +8,10 @@ from uuid import UUID, uuid5
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_calls import CALL, KIND
 from ticket_event import AT
 
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
-from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.advance import advance, begin
 from fettle_workflow_engine.domain.definition import (
     Action,
@@ -44,25 +42,17 @@ ENDED = {StepState.DONE, StepState.FAILED, StepState.SKIPPED}
 DEEDS: list[tuple[str, dict[str, Value]]] = [
     ("ticket.comment", {"ticket": Fixed(1), "text": Fixed("a")}),
     ("ticket.comment", {"ticket": Fixed(1), "text": Fixed("a")}),
-    ("test.call", {"url": Fixed("a")}),
+    ("http.request", {"url": Fixed("a")}),
     ("wait", {"for": Fixed("1h")}),
     ("wait", {"for": Fixed("1h"), "until_ticket": Group({"ticket": Fixed(str(RUN_ID)), "change": Fixed("any")})}),
     # The fields of these have no value: they fail without asking anyone.
     ("ticket.comment", {"ticket": Fixed(1), "text": Fixed(None)}),
-    ("test.call", {"url": Fixed(None)}),
+    ("http.request", {"url": Fixed(None)}),
     ("wait", {"for": Fixed("soon")}),
     ("fail", {"message": Fixed("No.")}),
 ]
 
 Outcomes = Callable[[str], bool]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _calls() -> Iterator[None]:
-    """An action that is a call, whatever calls the catalogue has."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(catalogue.ACTIONS, KIND, CALL)
-        yield
 
 
 @st.composite

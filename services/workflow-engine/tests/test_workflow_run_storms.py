@@ -11,13 +11,12 @@ from uuid import UUID, uuid5
 
 import pytest
 from engine_world import World, event, states, world_of
-from made_calls import CALL, KIND
+from made_calls import KIND
 from ticket_event import AT
 
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_workflow_engine.adapters import call_rows
-from fettle_workflow_engine.domain import catalogue
 from fettle_workflow_engine.domain.advance import advance, begin, run_id_for
 from fettle_workflow_engine.domain.calls import Done, Failed, Outcome, OutsideCall, Retry, after
 from fettle_workflow_engine.domain.run import Cause, Failure, GiveCommand, Result, Run, RunState
@@ -29,7 +28,7 @@ NO = Failure("wrong_state", "No.")
 DEEDS = (
     "action: ticket.comment, with: {ticket: 1, text: a}",
     "action: ticket.start, with: {ticket: {ref: event.ticket.id}}",
-    "action: test.call, with: {url: {ref: event.ticket.number}}",
+    "action: http.request, with: {url: {ref: event.ticket.number}}",
     "action: wait, with: {for: 10m}",
     "action: wait, with: {for: 10m, until_ticket: {ticket: {ref: event.ticket.id}, change: any}}",
     "action: fail, with: {message: No.}",
@@ -82,7 +81,6 @@ class Outside:
 
 @pytest.fixture
 async def world(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setitem(catalogue.ACTIONS, KIND, CALL)
     async with world_of(environment) as found:
         yield found
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from fettle_workflow_engine.domain.admission import Refused
-from fettle_workflow_engine.domain.catalogue import ends_runs
 from fettle_workflow_engine.domain.conditions import judge
 from fettle_workflow_engine.domain.definition import After, Branch, Definition, Follower, Way
 from fettle_workflow_engine.domain.languages import Languages
@@ -155,13 +154,12 @@ def _without_the_rest_of(waiting: Step, run: Run, now: datetime) -> Run:
 def _fatal_failure(definition: Definition, run: Run) -> Failure | None:
     """Why a node failed that nothing follows by its error, or that was there to end the run."""
     heeded = {after.node for node in definition.followers for after in node.after if after.way is Way.ERROR}
-    does = {action.name: action.does for action in definition.actions}
     for step in run.steps.values():
-        if step.state is not StepState.FAILED or step.error is None:
+        if step.error is None:
             continue
         if step.error.code == STOPPED:
             return step.error
-        if step.node not in heeded or ends_runs(does.get(step.node, "")):
+        if step.node not in heeded:
             return replace(step.error, message=f"{step.node}: {step.error.message}")
     return None
 

@@ -81,6 +81,14 @@ def after(call: OutsideCall, outcome: Outcome, *, jitter: float) -> Result | Aga
             return Again(_pause(call.attempt, jitter) if after_s is None else _bounded(after_s), failure)
 
 
+def worn_out(call: OutsideCall) -> Result | None:
+    """The end of a call that has had all of its attempts without an outcome: whoever makes it dies of it, or is killed
+    each time. It is not made again."""
+    if call.attempt <= RETRIES + 1:
+        return None
+    return Result(call.id, Failure("interrupted", "None of its attempts came to an end.", unsure=True))
+
+
 def _pause(attempt: int, jitter: float) -> float:
     return _bounded(FIRST_PAUSE_S * _GROWTH ** (attempt - 1)) * (1 - jitter / 4)
 

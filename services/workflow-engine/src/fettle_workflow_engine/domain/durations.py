@@ -11,7 +11,7 @@ _WRITTEN = re.compile(r"([0-9]{1,9})([smhdw]?)")
 
 def seconds_of(value: Any) -> int | None:
     """`90` and `"90"` are seconds; `15m`, `2h`, `1d`, `1w` say their unit. None: this is no length of time."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if not isinstance(value, int | str):
         return None
     found = _WRITTEN.fullmatch(str(value).strip())
     return int(found[1]) * _SECONDS[found[2]] if found else None

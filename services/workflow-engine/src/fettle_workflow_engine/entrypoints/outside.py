@@ -16,14 +16,14 @@ from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import call_rows
-from fettle_workflow_engine.domain.calls import Again, Caller, OutsideCall, Retry, after
+from fettle_workflow_engine.domain.calls import Again, Caller, OutsideCall, Retry, after, worn_out
 from fettle_workflow_engine.domain.run import Failure, Result
 from fettle_workflow_engine.handler import Engine
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 64
-OF_ONE_ORG = 8
+AT_ONCE = 128
+OF_ONE_ORG = 16
 """Of these; so one org's slow calls leave room for others'."""
 LONGEST_S = 60.0
 LEASE = timedelta(seconds=90)
@@ -100,14 +100,17 @@ class OutsideCalls(Part):
             pass
 
     async def _make(self, call: OutsideCall) -> None:
+        self._ended.append((call, worn_out(call) or await self._outcome(call)))
+        self._has_ended.set()
+
+    async def _outcome(self, call: OutsideCall) -> Result | Again:
         try:
             async with asyncio.timeout(LONGEST_S):
                 outcome = await self._caller.perform(call)
         except TimeoutError:
             outcome = Retry(Failure("timeout", f"There was no answer within {LONGEST_S:.0f} s."))
         metrics.CALLS_MADE.labels(call.kind, type(outcome).__name__.lower()).inc()
-        self._ended.append((call, after(call, outcome, jitter=random.random())))  # noqa: S311 - spreads load
-        self._has_ended.set()
+        return after(call, outcome, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
 
     async def _put_down(self) -> None:
         """What calls came to, as many as there are in one transaction."""
