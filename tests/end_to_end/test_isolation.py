@@ -27,6 +27,7 @@ from tests.end_to_end.isolation_words import (
     Known,
     Operation,
     bodies,
+    channel,
     flow,
     operations,
 )
@@ -216,6 +217,8 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
     registered = {"name": SECRET, "integration": "theirs-1", "space": "theirs/hq"}
     assert api.put("/subjects/device/theirs-17", registered).status_code < 300
     assert api.put("/subjects/device/theirs-18", registered).status_code < 300
+    assert api.put("/secrets/theirs_secret", {"value": f"{SECRET} and more"}).status_code < 300
+    assert api.put("/channels/theirs-channel", channel(SECRET)).status_code < 300
     held = api.post("/silences", {"filter": {"space": "theirs/hq"}, "length_s": 3600, "reason": SECRET})
     silence = api.get("/silences", subject="device/theirs-17")["items"][0]
     token = api.post("/tokens", {"role": "viewer", "name": SECRET}).json()["id"]
@@ -228,6 +231,8 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
             "type": "device",
             "subjects/id": "theirs-17",
             "silences/id": silence["id"],
+            "secrets/name": "theirs_secret",
+            "channels/name": "theirs-channel",
             "tokens/id": token,
             "run_id": runs[0]["id"],
             "selection": silence.get("selection") or silence["id"],

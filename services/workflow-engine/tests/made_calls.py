@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engine_world import World
 
-from fettle_workflow_engine.domain.calls import Done, Outcome, OutsideCall
+from fettle_workflow_engine.domain.calls import Caller, Done, Outcome, OutsideCall
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 
 KIND = "http.request"
@@ -53,7 +53,7 @@ class Callee:
 
 
 @asynccontextmanager
-async def calling(world: World, callee: Callee, me: str = "engine-0", every_s: float = 0.05) -> AsyncIterator[None]:
+async def calling(world: World, callee: Caller, me: str = "engine-0", every_s: float = 0.05) -> AsyncIterator[None]:
     """One who makes calls, until the end of the block; then it stops as a service does."""
     part = OutsideCalls(world.database, world.engine, callee, lambda: me, lambda: world.now, every_s)
     await part.start()

@@ -14,6 +14,7 @@ _QUIET = {
     "asyncio": logging.WARNING,
     "alembic": logging.WARNING,
     "faststream": logging.WARNING,
+    "httpcore2": logging.WARNING,
     "httpx2": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "uvicorn": logging.WARNING,

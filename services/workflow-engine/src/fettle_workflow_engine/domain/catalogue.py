@@ -183,5 +183,4 @@ def ends_runs(does: str) -> bool:
 
 
 LATER_TRIGGERS = ("health.transition", "manual", "schedule", "signal")
-LATER_ACTIONS: tuple[str, ...] = ()
 """Names of the documents' language that this version does not run yet; a document that uses one is refused."""

@@ -6,7 +6,6 @@ from fettle_workflow_engine.domain.catalogue import (
     ACTIONS,
     ERROR,
     JUDGED,
-    LATER_ACTIONS,
     LATER_TRIGGERS,
     TRIGGERS,
     ends_runs,
@@ -123,7 +122,7 @@ def _no_way_out(node: Node, way: Way) -> str | None:
 def _action(action: Action, scope: Scope, languages: Languages) -> Iterator[Fault]:
     kind = ACTIONS.get(action.does)
     if kind is None:
-        yield _not_known(action, "action", action.does, ACTIONS, LATER_ACTIONS)
+        yield unknown(action.place, "action", action.does, ACTIONS)
         return
     for name, value in action.fields.items():
         if name in kind.fields:
@@ -152,9 +151,7 @@ def _output(node: Follower) -> Shape:
     return Fields({**kind.output.fields, "error": ERROR}) if kind else ANYTHING
 
 
-def _not_known(
-    node: Trigger | Action, what: str, name: str, known: Mapping[str, object], later: tuple[str, ...]
-) -> Fault:
+def _not_known(node: Trigger, what: str, name: str, known: Mapping[str, object], later: tuple[str, ...]) -> Fault:
     if name in later:
         return Fault(node.place, f"the {what} {name!r} is not available yet in this version")
     return unknown(node.place, what, name, known)

@@ -1,0 +1,178 @@
+"""After runs whose every partner repeats what it was sent, no secret stands in a row, a log line or an answer."""
+
+import asyncio
+import base64
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+from uuid import UUID
+
+import httpcore2
+import pytest
+import structlog
+from engine_api import Api, engine_api
+from engine_world import APPLIED, World, event, world_of
+from made_calls import calling
+from mail_server import MailServer, contexts, mail_server
+from sqlalchemy import text
+from web_server import Asked, answer, web_server
+
+from fettle_chassis.logs import configure_logging
+from fettle_workflow_engine.domain.destinations import Allowed
+from fettle_workflow_engine.domain.run import Result
+from fettle_workflow_engine.domain.secrets import HIDDEN
+from fettle_workflow_engine.outlets import Outlets, build_outlets
+
+TOKEN = 'tan/ger+ine&"<q>\\ 77%~'
+PATH = "quartz-0123456789"
+HOOK = "services/onyx-0123456789abcdef"
+PASSWORD = "opal-0123456789"
+
+FLOW = """
+workflow: leaky
+enabled: true
+nodes:
+  opened: {{trigger: ticket.opened}}
+  asked:
+    after: [opened]
+    action: http.request
+    with:
+      method: POST
+      url: {{template: "http://127.0.0.1:{port}/{{{{ event.ticket.kind }}}}/{{{{ secrets.path }}}}"}}
+      query: {{k: {{template: "{{{{ secrets.token }}}}"}}}}
+      headers: {{authorization: {{template: "Bearer {{{{ secrets.token }}}}"}}, x-key: {{ref: secrets.token}}}}
+      body: {{deep: [{{template: "a {{{{ secrets.token }}}} b"}}], echo: {{ref: event.ticket.title}}}}
+  noted: {{after: [asked], action: ticket.comment, with: {{ticket: 1, text: {{template: "{{{{ asked.body }}}}"}}}}}}
+  wrong: {{after: [asked.error], action: ticket.comment,
+          with: {{ticket: 1, text: {{template: "{{{{ asked.error.message }}}}"}}}}}}
+  chat: {{after: [opened], action: notify, with: {{channel: chat, text: hello}}}}
+  mail: {{after: [chat.error], action: notify, with: {{channel: mail, text: hello}}}}
+  end: {{after: [mail.error], action: ticket.comment,
+        with: {{ticket: 1, text: {{template: "{{{{ mail.error.message }}}} {{{{ chat.error.message }}}}"}}}}}}
+"""
+
+
+def spelled(secret: str) -> list[str]:
+    data = secret.encode()
+    return [
+        secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], data.hex(),
+        json.dumps(json.dumps(secret)[1:-1])[1:-1], base64.b64encode(data).decode().rstrip("="),
+        base64.b64encode(b"\x00" + secret.encode() + b"\x00\x00").decode()[2:-4],
+    ]  # fmt: skip
+
+
+def repeating(asked: Asked) -> bytes:
+    """Everything that came, and each secret in it in every spelling; the status is the path's first part."""
+    told = [asked.target, *asked.headers.values(), asked.body.decode()]
+    for secret in (TOKEN, PATH, HOOK):
+        told += spelled(secret) if any(secret in one for one in told[:20]) else []
+    status = int(asked.target.split("/")[1]) if asked.target.split("/")[1].isdecimal() else 400
+    return answer(status, {"told": told, told[-1]: 1}, etag=told[-1], x_request_id=told[0])
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging("workflow-engine", level="DEBUG", stream=stream)
+    servers = logging.getLogger("mail.log")  # the mail server's own, which is not ours
+    servers.propagate = False
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    servers.propagate = True
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def api(environment: dict[str, str]) -> AsyncIterator[Api]:
+    async with world_of(environment) as world, engine_api(world) as api:
+        yield api
+
+
+def outlets_of(world: World) -> Outlets:
+    settings = world.settings.model_copy(update={"workflow_allow_hosts": Allowed.parse("127.0.0.1")})
+    return build_outlets(settings, world.database, lambda: world.now)
+
+
+async def rows(world: World) -> dict[str, str]:
+    """Every row of every table, as text."""
+    async with world.database.reading() as connection:
+        tables = await connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+        found = {}
+        for table in list(tables):
+            everything = await connection.scalars(text(f'SELECT row_to_json(one)::text FROM "{table}" AS one'))
+            found[table] = "\n".join(everything)
+        return found
+
+
+def leaks(places: Mapping[str, str]) -> list[tuple[str, str]]:
+    wanted = [one for secret in (TOKEN, PATH, HOOK, PASSWORD) for one in spelled(secret)]
+    return [(place, one) for place, held in places.items() for one in wanted if one in held]
+
+
+async def put(api: Api, path: str, body: Any) -> None:
+    made = await api.call("PUT", path, body)
+    assert made.status_code == 201, made.text
+
+
+@pytest.mark.rule("WF-96", "WF-97")
+@pytest.mark.timeout(180)
+async def test_no_secret_is_kept_logged_or_shown(
+    api: Api, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world, kinds = api.world, ("200", "404", "500", "xx")
+    tls, trusting = contexts(tmp_path)
+    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda: trusting)
+    said = f"535 5.7.8 No such password as {PASSWORD} ({base64.b64encode(PASSWORD.encode()).decode()})"
+    mails = MailServer(password=PASSWORD, says={"AUTH": said})
+    async with web_server(repeating) as server, mail_server(mails, starttls=tls) as mail:
+        hook = server.url(f"/{HOOK}", "127.0.0.1")
+        for name, value in (("token", TOKEN), ("path", PATH), ("password", PASSWORD), ("hook", hook)):
+            await put(api, f"/secrets/{name}", {"value": value})
+        await put(api, "/channels/chat", {"kind": "slack", "settings": {"url": {"secret": "hook"}}})
+        login = {"username": "ops", "password": {"secret": "password"}}
+        settings = {"host": "127.0.0.1", "port": mail.port, "from": "a@acme.test", "to": ["b@acme.test"], **login}
+        await put(api, "/channels/mail", {"kind": "email", "settings": settings})
+        await world.save(FLOW.format(port=server.port))
+        async with calling(world, outlets_of(world).callers):
+            for number, kind in enumerate(kinds, 1):
+                await world.happen(event(number=number, kind=kind, title="t"))
+            commands = await settle(world, len(kinds))
+    assert any(TOKEN in one.headers.get("authorization", "") for one in server.asked), "nothing could leak"
+    assert any(HOOK in one.target for one in server.asked)
+    assert "login_refused" in json.dumps(await world.runs())
+    shown = {path: json.dumps(await api.get(path), ensure_ascii=False) for path in await paths(api)}
+    places = {**await rows(world), **shown, "commands": "\n".join(commands), "log": logged.getvalue()}
+    assert leaks(places) == []
+    assert HIDDEN in places["commands"]
+    assert "{{ secrets.token }}" in "".join(shown.values())
+    assert "workflow.saved" in places["log"]
+
+
+async def settle(world: World, runs: int) -> list[str]:
+    """Answers commands until every run has ended or waits for another attempt; returns what was commanded."""
+    commanded: list[str] = []
+    async with asyncio.timeout(90):
+        while True:
+            commands = await world.commands()
+            commanded += [command.data.decode() for command in commands]
+            await world.answer(*(Result(UUID(command.id), APPLIED) for command in commands))
+            found = await world.runs()
+            if len(found) == runs and all(run["state"] != "running" or _retrying(run) for run in found):
+                return commanded
+            await asyncio.sleep(0.05)
+
+
+def _retrying(run: Mapping[str, Any]) -> bool:
+    return any(node["state"] == "waiting" and node["error"] for node in run["nodes"])
+
+
+async def paths(api: Api) -> list[str]:
+    runs = (await api.get("/runs"))["items"]
+    return ["/runs", *(f"/runs/{run['id']}" for run in runs), "/secrets", "/channels", "/channels/chat", "/workflows"]
