@@ -213,7 +213,7 @@ class SmallApprise:
 @pytest.mark.rule("WF-106")
 async def test_apprise_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     message = Message(ids(1), "acme", "ops", "Lift 3 stands", "Lift 3")
-    sending = AppriseSending(Allowed.parse("push.acme.test"))
+    sending = AppriseSending(Allowed.parse("push.acme.test,10.7.0.0/16"))
     monkeypatch.setitem(sys.modules, "apprise", None)
     outcome = await sending.send(message, "discord://1/2")
     assert code_of(outcome) == ("Failed", "apprise_missing")
@@ -223,11 +223,12 @@ async def test_apprise_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "apprise", small)
     assert await sending.send(message, "discord://1/2") == SENT
     assert await sending.send(message, "gotify://push.acme.test/token") == SENT
-    assert small.notified == [("Lift 3", "Lift 3 stands")] * 2
+    assert await sending.send(message, "gotify://10.7.0.1/token") == SENT
+    assert small.notified == [("Lift 3", "Lift 3 stands")] * 3
     for url in ("gotify://10.0.0.1/token", "json://localhost/", "mailto://other.acme.test", "json://127.1/x"):
         assert code_of(await sending.send(message, url)) == ("Failed", "address_refused")
-    for url in ("nothing://x", "syslog://", "DBus://"):
+    for url in ("nothing://x", "syslog://", "DBus://", "discord://1/2?template=/etc/passwd"):
         assert code_of(await sending.send(message, url)) == ("Failed", "input_invalid")
     small.works = False
     assert code_of(await sending.send(message, "discord://1/2")) == ("Retry", "apprise_failed")
-    assert len(small.notified) == 3
+    assert len(small.notified) == 4

@@ -1,13 +1,17 @@
 """`http.request` against a server of this machine: what it sends, and what it makes of answers."""
 
+import asyncio
+import contextlib
 import gzip
 import zlib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpcore2
 import pytest
+from mail_server import contexts
 from web_server import Asked, answer, here, web_server
 
 from fettle_workflow_engine.adapters.destinations import Destinations
@@ -295,3 +299,44 @@ async def test_requests_that_cannot_be_sent_are_not(request_: dict[str, Any], to
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(value: str | None, after_s: float | None) -> None:
     assert retry_after(value, NOW) == after_s
+
+
+@pytest.mark.rule("WF-91")
+async def test_tls_and_host_keep_the_name_and_the_connection_the_address(tmp_path: Path) -> None:
+    served, trusting = contexts(tmp_path, "hooks.example")
+    names: list[str | None] = []
+    served.sni_callback = lambda _connection, name, _context: names.append(name)
+    async with web_server(lambda _: answer(200, b"ok"), tls=served) as server:
+        calls = HttpCalls(here(), lambda: NOW, trusting)
+        for host, done in (("hooks.example", True), ("other.example", False)):
+            request = {"url": f"https://{host}:{server.port}/"}
+            outcome = await calls.perform(OutsideCall(CALL_ID, "acme", "http.request", request))
+            assert isinstance(outcome, Done) is done, outcome
+    assert names == ["hooks.example", "other.example"]
+    assert again(outcome) == ("network", None)
+    (asked,) = server.asked
+    assert asked.headers["host"] == f"hooks.example:{server.port}"
+
+
+async def test_names_in_other_scripts_go_in_their_wire_form() -> None:
+    async with web_server(lambda _: answer(200, b"ok")) as server:
+        assert isinstance(await call(url=server.url(host="bücher.example")), Done)
+    assert server.asked[0].headers["host"] == f"xn--bcher-kva.example:{server.port}"
+
+
+@pytest.mark.rule("WF-93")
+async def test_an_answer_that_drips_is_no_answer_in_time() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    assert again(await call(url=f"http://hooks.example:{port}/", timeout_s=0.5)) == ("timeout", None)
+    server.close()
+    await asyncio.sleep(0.1)

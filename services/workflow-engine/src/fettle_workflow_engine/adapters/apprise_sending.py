@@ -1,12 +1,13 @@
 """Messages by Apprise, where it is installed (`pip install fettle-workflow-engine[apprise]`).
 
 Apprise makes its connections itself, so the place is judged before: its services at fixed addresses are used as they
-are, servers of one's own only where the installation allows their names.
+are, servers of one's own only where the installation allows their name or address as it is written.
 """
 
 import asyncio
 import logging
 from importlib import import_module
+from ipaddress import ip_address
 from typing import Any
 
 from fettle_workflow_engine.domain.calls import Done, Failed, Outcome, Retry
@@ -39,6 +40,9 @@ class AppriseSending:
         if library is None:
             return Failed(Failure("apprise_missing", MISSING))
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it would log addresses with their tokens
+        if "?" in url:
+            said = "The channel's address has parameters behind ?, of which some name files of this machine."
+            return Failed(Failure("input_invalid", said))
         service = library.Apprise.instantiate(url, suppress_exceptions=True)
         if service is None or url.partition(":")[0].lower() in _OF_THIS_MACHINE:
             return Failed(Failure("input_invalid", "The channel's address is none that Apprise can send to from here."))
@@ -55,8 +59,14 @@ class AppriseSending:
         return Done({"outcome": "sent", "channel": message.channel, "refused": []})
 
     def _may_go(self, service: Any) -> bool:
-        host = service.host if "host" in service.template_tokens else None
+        written = service.host if "host" in service.template_tokens else None
+        if not written:
+            return True
         try:
-            return not host or self._allowed.names_host(host_of(host))
+            host = host_of(written)
         except Barred:
             return False
+        try:
+            return self._allowed.has(host, ip_address(host))
+        except ValueError:
+            return self._allowed.names_host(host)

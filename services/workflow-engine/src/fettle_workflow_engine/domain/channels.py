@@ -67,6 +67,13 @@ class _Settings(BaseModel):
 class SecretName(_Settings):
     """`{"secret": "name"}`: the value is among the org's secrets."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_named(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError('names a secret of the org: {"secret": "name"}')
+        return value
+
     secret: Annotated[str, Field(pattern=rf"^{SECRET_NAME.pattern}$")]
 
 

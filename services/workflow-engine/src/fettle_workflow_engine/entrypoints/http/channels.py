@@ -1,5 +1,6 @@
 """Channels by HTTP: what they are, what they hold back, and a button that tries them."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -16,7 +17,7 @@ from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters import channel_rows, secret_rows
 from fettle_workflow_engine.adapters.channel_rows import Traffic
 from fettle_workflow_engine.adapters.notify_calls import NotifyCalls
-from fettle_workflow_engine.domain.calls import Done
+from fettle_workflow_engine.domain.calls import Done, Retry
 from fettle_workflow_engine.domain.channels import (
     NAME,
     NAME_RULE,
@@ -30,6 +31,7 @@ from fettle_workflow_engine.domain.channels import (
 )
 from fettle_workflow_engine.domain.notifications import read_message
 from fettle_workflow_engine.domain.resolve import InputFailed
+from fettle_workflow_engine.domain.run import Failure
 from fettle_workflow_engine.entrypoints.http import pages
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 
@@ -37,6 +39,8 @@ router = APIRouter(prefix="/api/v1/orgs/{org}/channels", tags=["channels"])
 
 CAP = 60
 """Messages an hour that a channel sends when it does not say less."""
+TRIAL_S = 20.0
+"""Shorter than the front waits for an answer."""
 QUIET = Traffic(0, 0, None)
 
 
@@ -160,7 +164,11 @@ async def try_out(
     if isinstance(found, Done):
         wait = "The channel has sent what it may within the hour."
         raise Problem(429, ProblemCode.TOO_MANY, wait, headers={"Retry-After": "60"})
-    outcome = await notify.send(found, message)
+    try:
+        async with asyncio.timeout(TRIAL_S):
+            outcome = await notify.send(found, message)
+    except TimeoutError:
+        outcome = Retry(Failure("timeout", f"It was not sent within {TRIAL_S:.0f} s; it may have been all the same."))
     if isinstance(outcome, Done):
         return {"outcome": "sent", "error": None, "refused": outcome.output["refused"]}
     error = {"code": outcome.failure.code, "message": outcome.failure.message}
