@@ -180,6 +180,26 @@ async def test_the_floor_rises_behind_the_last_writer_only(database: Database, m
         session.terminate()
 
 
+@pytest.mark.rule("KF-47")
+async def test_a_plan_from_when_nothing_waited_does_not_read_all_that_waits(database: Database) -> None:
+    session = await database.session(**outbox_queue.SESSION)
+    queue = OutboxQueue(session)
+    try:
+        await say(database, "gone")
+        await queue.delete([row["id"] for row in await queue.read(1, ())])
+        await session.execute("VACUUM ANALYZE outbox")
+        for _ in range(10):  # from the sixth on the plan stays
+            await queue.read(1, ())
+        await say(database, *map(str, range(1_000)))
+        reading = await session.fetchval(
+            "SELECT name FROM pg_prepared_statements WHERE statement = $1", outbox_queue._READ
+        )
+        plan = "\n".join(row[0] for row in await session.fetch(f"EXPLAIN EXECUTE {reading} (0, '{{}}', 1)"))
+    finally:
+        session.terminate()
+    assert "Index Scan using outbox_pkey" in plan
+
+
 @pytest.mark.rule("KF-42")
 async def test_a_message_that_is_too_large_is_refused_in_its_transaction(
     settings: ServiceSettings, database: Database

@@ -12,7 +12,7 @@ then have ended, one more select shows all that they brought; what it shows is p
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import asyncpg
 
@@ -25,6 +25,10 @@ _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 _RUNNING = """
     SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint FROM pg_current_snapshot() AS now
 """
+SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+"""What the connection is opened with. PostgreSQL keeps a plan until the table is vacuumed; one from a moment at which
+nothing waited reads, and puts in order, all that waits for each of the next rows."""
+
 _RAISE_AFTER_ROWS = 2_000
 """So many deleted rows cost a select next to nothing."""
 
@@ -44,7 +48,8 @@ class _Candidate:
 
 
 class OutboxQueue:
-    """One relay's view of the outbox, over one connection. A new connection is a new view, whose floor is 0 again."""
+    """One relay's view of the outbox, over one connection, opened with `SESSION`. A new connection is a new view, whose
+    floor is 0 again."""
 
     def __init__(self, session: "asyncpg.Connection[Any]") -> None:
         self._session = session

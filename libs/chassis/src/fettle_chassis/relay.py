@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 
-from fettle_chassis import metrics, outbox
+from fettle_chassis import metrics, outbox, outbox_queue
 from fettle_chassis.database import Database
 from fettle_chassis.lease import Lease, lock_key
 from fettle_chassis.outbox_queue import OutboxQueue
@@ -68,7 +68,7 @@ class Relay(Part):
         """Publishes until the lease or the database is lost."""
         log.info("relay.active", database=self._database.name)
         metrics.RELAY_ACTIVE.labels(self._database.name).set(1)
-        session = await self._database.session()
+        session = await self._database.session(**outbox_queue.SESSION)
         tasks: list[asyncio.Task[None]] = []
         try:
             # Before anybody reads: a session does one thing at a time.
