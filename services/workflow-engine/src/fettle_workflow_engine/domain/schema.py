@@ -9,8 +9,9 @@ from typing import Any
 
 from fettle_contracts.identity import SubjectType
 from fettle_workflow_engine.domain import document
-from fettle_workflow_engine.domain.catalogue import ACTIONS, TRIGGERS, ActionKind, Wants
-from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS
+from fettle_workflow_engine.domain.catalogue import ACTIONS, CHANGES, TRIGGERS, ActionKind, Wants
+from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS, WATCH_PARTS
+from fettle_workflow_engine.domain.http_requests import METHODS
 from fettle_workflow_engine.domain.operations import AGE, CLOCK, DAYS, LENGTHS, MONTHS, OPERATIONS, Operand
 from fettle_workflow_engine.domain.read_rows import ROWS_LIMIT
 
@@ -78,7 +79,7 @@ def _trigger() -> Schema:
 
 def _action(name: str, kind: ActionKind) -> Schema:
     required = [field for field, about in kind.fields.items() if about.required]
-    fields = {field: WANTED.get(about.wants, {}) for field, about in kind.fields.items()}
+    fields = {field: WANTED[about.wants] for field, about in kind.fields.items()}
     given = {"action": {"const": name}, "after": {"$ref": "#/$defs/after"}, "with": _object(fields, required)}
     return _object(given, ["action", "after", *(["with"] if required else [])])
 
@@ -133,6 +134,10 @@ def _whole(pattern: str) -> str:
     return f"^{pattern}$"
 
 
+def _in_any_case(words: Sequence[str]) -> str:
+    return _whole("(" + "|".join("".join(f"[{one}{one.lower()}]" for one in word) for word in words) + ")")
+
+
 _NUMBER: Schema = {"type": "number"}
 _NUMBER_VALUE: Schema = {"anyOf": [_NUMBER, {"$ref": "#/$defs/reference"}]}
 _OPERANDS: Mapping[Operand, Schema] = {
@@ -174,6 +179,25 @@ WANTED: Mapping[Wants, Schema] = {
     Wants.LINKS: {
         "anyOf": [
             {"type": "array", "items": _object(dict.fromkeys(LINK_PARTS, _TEXT_VALUE), LINK_PARTS)},
+            {"$ref": "#/$defs/reference"},
+        ]
+    },
+    Wants.DURATION: {"anyOf": [{"type": "integer"}, {**_TEXT, "pattern": r"^\s*[0-9]+[smhdw]?\s*$"}, *_FORMS]},
+    Wants.METHOD: {"anyOf": [{"enum": list(METHODS)}, {**_TEXT, "pattern": _in_any_case(METHODS)}, *_FORMS]},
+    Wants.TEXTS: {"anyOf": [{"type": "object", "additionalProperties": _TEXT_VALUE}, {"$ref": "#/$defs/reference"}]},
+    Wants.JSON: {},
+    Wants.SECONDS: {"anyOf": [{"type": ["number", "string", "null"]}, *_FORMS]},
+    Wants.STATUSES: {"anyOf": [{"type": ["integer", "string", "null"]}, *_FORMS]},
+    Wants.ADDRESSES: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT_VALUE}, *_FORMS]},
+    Wants.WATCH: {
+        "anyOf": [
+            _object(
+                {
+                    "ticket": {"anyOf": [{"type": ["string", "integer"]}, *_FORMS]},
+                    "change": {"anyOf": [{"enum": list(CHANGES)}, *_FORMS]},
+                },
+                WATCH_PARTS,
+            ),
             {"$ref": "#/$defs/reference"},
         ]
     },

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 # What the rules of a subject follow from is in it, so that counting reads nothing else. A storm costs it nothing: who
 # ceases to be well is not entered.
