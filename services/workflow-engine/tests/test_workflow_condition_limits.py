@@ -24,6 +24,7 @@ LARGE: dict[str, Mapping[str, Any]] = {
     "one object": {"object": {f"k{i}": f"v{i}" for i in range(30_000)}, "other": {f"k{i}": i for i in range(1_000)}},
     "a checklist": {"list": [{"id": f"t{i}", "name": "n" * 60} for i in range(100)], "text": "a b " * 9_000},
     "large items": {"list": ["z" * 9_000] * 100, "text": "z" * 9_000},
+    "many lists": {"list": [0], **{f"l{i}": list(range(5_000)) for i in range(60)}},
     "deep": {"list": [[[[1] * 10] * 10] * 10] * 5},
 }  # fmt: skip
 NAMES = (
@@ -49,6 +50,7 @@ def fill(part: str, between: str = " && ") -> str:
 
 
 WORST = (
+    " && ".join(f"event.l{number} != null" for number in range(60)),
     *(fill(f"{name} != null") for name in NAMES),
     *(fill(f"{name} == {name}") for name in NAMES),
     *(f"size({'+'.join([name] * times)}) > 0" for name in NAMES[:4] for times in (2, 8, 40, 300)),

@@ -8,7 +8,7 @@ the same. Its prices are nanoseconds, measured, and then doubled at least.
 import re
 from ast import literal_eval
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -41,13 +41,21 @@ class Size:
     def copy_ns(self) -> float:
         return self.values * _COPY_VALUE_NS + self.bytes * _COPY_BYTE_NS
 
+    @property
+    def hand_over_ns(self) -> float:
+        return self.values * _HAND_OVER_VALUE_NS + self.bytes * _HAND_OVER_BYTE_NS
+
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What an expression is made of, each thing outside of loops and inside of them."""
+    """What an expression is made of. `own_ns` is what its tokens and calls cost outside of loops, `turn_ns` inside of
+    them for each turn; `names` says how often it names what, outside and inside. Without loops, patterns and `+` it is
+    `plain`."""
 
-    tokens: tuple[int, int]
-    calls: tuple[int, int]
+    own_ns: float
+    turn_ns: float
+    plain: bool
+    paths: frozenset[tuple[str, ...]]
     names: tuple[Mapping[tuple[str, ...], int], Mapping[tuple[str, ...], int]]
     bound: int
     """How often it names what a loop binds."""
@@ -78,15 +86,21 @@ def structure_of(source: str) -> Structure:
             counted[path] = counted.get(path, 0) + 1
     calls = [index for index in range(len(every)) if _is_call(every, index)]
     inner = sum(inside)
+    inner_calls = sum(inside[index] for index in calls)
+    patterns = tuple((pattern_cost(pattern), inside[index]) for index, pattern in _patterns(every))
+    pluses = sum(token.text == "+" for token in every)
+    loops = sum(every[index].text in LOOPS for index in calls)
     return Structure(
-        tokens=(len(every) - inner, inner),
-        calls=(sum(not inside[index] for index in calls), sum(inside[index] for index in calls)),
+        own_ns=(len(every) - inner) * _TOKEN_NS + (len(calls) - inner_calls) * _CALL_NS,
+        turn_ns=inner * _TOKEN_NS + inner_calls * _CALL_NS,
+        plain=not (patterns or pluses or loops),
+        paths=frozenset((*names[0], *names[1])),
         names=names,
         bound=bound,
-        patterns=tuple((pattern_cost(pattern), inside[index]) for index, pattern in _patterns(every)),
-        pluses=sum(token.text == "+" for token in every),
+        patterns=patterns,
+        pluses=pluses,
         commas=sum(token.text == "," for token in every),
-        loops=sum(every[index].text in LOOPS for index in calls),
+        loops=loops,
         lists=any(token.text in ("[", "{") for token in every),
     )
 
@@ -114,25 +128,49 @@ def complaints_of(source: str) -> Iterator[Complaint]:
                 yield Complaint(str(refusal), place_of(source, argument.start))
 
 
-def bound_ns(source: str, scope: Mapping[str, Any]) -> float:
-    """The most that judging `source` over `scope` may take. Raises TooLarge."""
+class Sizes:
+    """The sizes of what expressions name in a scope, each looked at once."""
+
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self._scope = scope
+        self._known: dict[tuple[str, ...], Size | None] = {}
+
+    def of(self, path: tuple[str, ...]) -> Size:
+        """Raises TooLarge."""
+        if path not in self._known:
+            try:
+                self._known[path] = size_of(value_at(self._scope, path))
+            except TooLarge:
+                self._known[path] = None
+        size = self._known[path]
+        if size is None:
+            raise TooLarge
+        return size
+
+
+def bound_ns(source: str, sizes: Sizes) -> float:
+    """The most that judging `source` over a scope of these sizes may take. Raises TooLarge."""
     made_of = structure_of(source)
-    sizes: dict[tuple[str, ...], Size] = {}
-    left = VALUES_LIMIT
-    for path in {*made_of.names[0], *made_of.names[1]}:
-        sizes[path] = size_of(value_at(scope, path), left)
-        left -= sizes[path].values
-    heaviest = max((size.copy_ns for size in sizes.values()), default=0.0)
+    outside, inside = made_of.names
+    named: dict[tuple[str, ...], Size] = {}
+    values, cost = 0, made_of.own_ns
+    for path in made_of.paths:
+        named[path] = size = sizes.of(path)
+        values, cost = values + size.values, cost + size.hand_over_ns
+        if values > VALUES_LIMIT:
+            raise TooLarge
+    cost += sum(count * named[path].copy_ns for path, count in outside.items())
+    if made_of.plain:
+        return cost
+    heaviest = max((size.copy_ns for size in named.values()), default=0.0)
     times = made_of.pluses + 1
-    turns = made_of.loops * times * max(made_of.commas + 1, max((size.longest for size in sizes.values()), default=0))
-    item = heaviest * times if made_of.lists or made_of.pluses else max((s.item_ns for s in sizes.values()), default=0)
-    cost = sum(size.values * _HAND_OVER_VALUE_NS + size.bytes * _HAND_OVER_BYTE_NS for size in sizes.values())
-    cost += turns * (_TURN_NS + made_of.bound * item) + made_of.loops * times * heaviest
-    for repeats, counted, calls, names in zip((1, turns), made_of.tokens, made_of.calls, made_of.names, strict=True):
-        copies = sum(count * sizes[path].copy_ns for path, count in names.items())
-        cost += repeats * (counted * _TOKEN_NS + calls * _CALL_NS + copies)
+    longest = max((size.longest for size in named.values()), default=0)
+    turns = made_of.loops * times * max(made_of.commas + 1, longest)
+    item = heaviest * times if made_of.lists or made_of.pluses else max((s.item_ns for s in named.values()), default=0)
+    cost += turns * (_TURN_NS + made_of.turn_ns + made_of.bound * item) + made_of.loops * times * heaviest
+    cost += turns * sum(count * named[path].copy_ns for path, count in inside.items())
     cost += made_of.pluses * max(turns, 1) * times * heaviest
-    text = times * max((size.text for size in sizes.values()), default=0) + len(source)
+    text = times * max((size.text for size in named.values()), default=0) + len(source)
     for pattern, in_loop in made_of.patterns:
         cost += (turns if in_loop else 1) * (pattern.making_ns + pattern.states * text * STEP_NS)
     return cost
@@ -149,10 +187,22 @@ def value_at(scope: Any, path: Sequence[str]) -> Any:
 
 def size_of(value: Any, limit: int = VALUES_LIMIT) -> Size:
     """Raises TooLarge as soon as there are more than `limit` values."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    below = _walked(value, limit)
-    item = max((_walked(one, limit).copy_ns for one in items), default=_COPY_VALUE_NS)
-    return replace(below, item_ns=item)
+    if not isinstance(value, dict | list):
+        return _walked(value, limit)
+    values, size, longest, text, item_ns = 1, 0, len(value), 0, _COPY_VALUE_NS
+    if isinstance(value, dict):
+        values, size = values + len(value), 4 * sum(map(len, value))
+    if values + len(value) > limit:
+        raise TooLarge
+    for one in value.values() if isinstance(value, dict) else value:
+        if isinstance(one, int | float):
+            values += 1
+            continue
+        inner = _walked(one, limit - values)
+        values, size = values + inner.values, size + inner.bytes
+        longest, text = max(longest, inner.longest), max(text, inner.text)
+        item_ns = max(item_ns, inner.copy_ns)
+    return Size(values, size, longest, item_ns, text)
 
 
 def _walked(value: Any, limit: int) -> Size:
@@ -160,22 +210,22 @@ def _walked(value: Any, limit: int) -> Size:
     ahead = [value]
     while ahead:
         values += 1
-        match ahead.pop():
-            case str() as text:
-                length = len(text) if text.isascii() else 4 * len(text)
-                size += length
-                longest_text = max(longest_text, length)
-            case dict() as table:
-                longest = max(longest, len(table))
-                values += len(table)
-                size += 4 * sum(map(len, table))
-                ahead.extend(table.values())
-            case list() as items:
-                longest = max(longest, len(items))
-                ahead.extend(items)
+        one = ahead.pop()
+        if isinstance(one, str):
+            length = len(one) if one.isascii() else 4 * len(one)
+            size += length
+            longest_text = max(longest_text, length)
+        elif isinstance(one, dict):
+            longest = max(longest, len(one))
+            values += len(one)
+            size += 4 * sum(map(len, one))
+            ahead.extend(one.values())
+        elif isinstance(one, list):
+            longest = max(longest, len(one))
+            ahead.extend(one)
         if values + len(ahead) > limit:
             raise TooLarge
-    return Size(values, size, longest, text=longest_text)
+    return Size(values, size, longest, _COPY_VALUE_NS, longest_text)
 
 
 def _inside(every: list[Token]) -> list[bool]:

@@ -12,9 +12,9 @@ from typing import Any
 
 import cel
 
-from fettle_workflow_engine.adapters.cel_cost import BUDGET_NS, VALUES_LIMIT, TooLarge, bound_ns, complaints_of
+from fettle_workflow_engine.adapters.cel_cost import BUDGET_NS, VALUES_LIMIT, Sizes, TooLarge, bound_ns, complaints_of
 from fettle_workflow_engine.adapters.cel_patterns import STEP_NS, PatternRefused, pattern_cost
-from fettle_workflow_engine.adapters.cel_reading import mentions_of, tokens, unknown_functions
+from fettle_workflow_engine.adapters.cel_reading import FUNCTIONS, mentions_of, tokens, unknown_functions
 from fettle_workflow_engine.domain.faults import Place
 from fettle_workflow_engine.domain.languages import Complaint, Reading, Verdict
 
@@ -23,7 +23,7 @@ NESTING_LIMIT = 20
 TOO_MUCH = "it could take longer than 10 ms over this data"
 
 _FAILURES = (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
-_ABSENT = re.compile(r"Undefined variable or function: ('\w+')")
+_ABSENT = re.compile(r"Undefined variable or function: '(\w+)'")
 _SYNTAX = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
 
 
@@ -73,7 +73,8 @@ class CelConditions:
             return Verdict(False, "the pattern or the text cannot be read")
 
     def _judge(self, sources: Sequence[str], scope: Mapping[str, Any]) -> list[Verdict]:
-        refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, scope))}
+        sizes = Sizes(scope)
+        refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, sizes))}
         begun = [source for source in sources if source not in refused]
         view = _view(scope, {path for source in begun for path in self._paths(source)})
         try:
@@ -90,8 +91,9 @@ class CelConditions:
         except KeyError as error:
             return Verdict(False, f"{error.args[0]!r} is not there")
         except _FAILURES as error:
-            if absent := _ABSENT.match(str(error)):
-                return Verdict(False, f"{absent[1]} is not there")
+            absent = _ABSENT.match(str(error))
+            if absent and absent[1] not in FUNCTIONS:
+                return Verdict(False, f"{absent[1]!r} is not there")
             return Verdict(False, str(error).partition(". ")[0])
         if isinstance(value, bool):
             return Verdict(value)
@@ -102,10 +104,10 @@ def _paths(source: str) -> frozenset[tuple[str, ...]]:
     return frozenset(mention.path for mention in mentions_of(source))
 
 
-def _too_much(source: str, scope: Mapping[str, Any]) -> str | None:
+def _too_much(source: str, sizes: Sizes) -> str | None:
     """Why it is not begun, if it is not."""
     try:
-        return TOO_MUCH if bound_ns(source, scope) > BUDGET_NS else None
+        return TOO_MUCH if bound_ns(source, sizes) > BUDGET_NS else None
     except TooLarge:
         return f"it names more than {VALUES_LIMIT} values of this data"
 
