@@ -1,5 +1,6 @@
-"""The tests of the interpreter notice when one of its rules is broken: each is, in a copy, one at a time."""
+"""The tests of runs notice when one of their rules is broken: each is, in a copy, one at a time."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -82,14 +83,64 @@ MUTANTS = (
 )  # fmt: skip
 
 
+ENGINE_SUITE = ("waits", "calls", "run_acts")
+ENGINE_MUTANTS = (
+    # progress.py, ticket_sightings.py: a run that falls asleep for a ticket
+    Mutant("progress", "        if by is not None and step.command_id is not None:", "        if False:"),
+    Mutant("progress", "if watch.since is None:", "if False:"),
+    Mutant("adapters/ticket_sightings", "    ON CONFLICT (org, ticket) DO UPDATE SET day = excluded.day\n",
+           "    ON CONFLICT (org, ticket) DO NOTHING\n"),
+    Mutant("adapters/ticket_sightings", "changes = known.changes || excluded.changes", "changes = excluded.changes"),
+    Mutant("adapters/ticket_sightings", "WHERE excluded.version > known.version", "WHERE true"),
+    Mutant("adapters/ticket_sightings", "WHERE saved.org = new.org AND saved.watches", "WHERE saved.watches"),
+    # run_rows.py: which runs
+    Mutant("adapters/run_rows", "ON changed.ticket = step.ticket AND changed.org = waits.org",
+           "ON changed.ticket = step.ticket"),
+    Mutant("adapters/run_rows", "WHERE state = 'waiting' AND wake_at <= :now ORDER BY wake_at",
+           "WHERE wake_at <= :now ORDER BY wake_at"),
+    Mutant("adapters/run_rows", "    if gone:\n", "    if False:\n"),
+    Mutant("adapters/run_rows", "attempts = excluded.attempts,", ""),
+    # call_rows.py, outside.py: leases and shares
+    Mutant("adapters/call_rows", "attempts = attempts + 1, due_at = :until", "attempts = attempts + 1"),
+    Mutant("adapters/call_rows", "AND call.attempts = new.attempts", ""),
+    Mutant("adapters/call_rows", "greatest(:of_one_org - coalesce(busy.calls, 0), 0)", "greatest(:of_one_org, 0)"),
+    Mutant("adapters/call_rows", "ORDER BY found.place, found.due_at", "ORDER BY found.due_at"),
+    Mutant("adapters/call_rows", "WHERE leased_by = :by", "WHERE false AND leased_by = :by"),
+    Mutant("entrypoints/outside", "await session.add_listener(call_rows.CHANNEL, lambda *_: self._wake.set())", "pass"),
+    # handler.py, interventions.py
+    Mutant("handler", "await call_rows.drop(work.connection, [step.", "_ = ([step."),
+    Mutant("handler", "if step and step.command_id and step.wake_at and step.wake_at <= now:",
+           "if step and step.command_id and step.wake_at:"),
+    Mutant("handler", "            if definition is None:\n                return Advance(give_up(run, now=now))\n",
+           "            if definition is None:\n                return Advance(run)\n"),
+    Mutant("interventions", "version or newest", "newest"),
+    Mutant("interventions", "if one.where is None or verdicts[one.where.source].holds", "if True"),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
 def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
     check_stands_once(DOMAIN, mutant)
+
+
+@pytest.mark.parametrize("mutant", ENGINE_MUTANTS, ids=range(len(ENGINE_MUTANTS)))
+def test_every_mutant_of_the_engine_breaks_something_that_is_there(mutant: Mutant) -> None:
+    check_stands_once(PACKAGE, mutant)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
 def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    tests = (TESTS / f"test_workflow_{part}.py" for part in SUITE)
-    check_noticed(PACKAGE, DOMAIN, mutant, tests, tmp_path)
+    check_noticed(PACKAGE, DOMAIN, mutant, _tests(SUITE), tmp_path)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", ENGINE_MUTANTS, ids=range(len(ENGINE_MUTANTS)))
+def test_a_broken_rule_of_the_engine_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    check_noticed(PACKAGE, PACKAGE, mutant, _tests(ENGINE_SUITE), tmp_path)
+
+
+def _tests(parts: Iterable[str]) -> list[Path]:
+    return [TESTS / f"test_workflow_{part}.py" for part in parts]

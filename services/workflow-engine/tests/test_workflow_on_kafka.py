@@ -12,12 +12,13 @@ from uuid import UUID, uuid5
 import httpx2
 import pytest
 from engine_outside import Outside, engine_process, outside_of
-from engine_world import World, event, world_of
+from engine_world import World, event, record, world_of
 from sqlalchemy import text
 
 from fettle_chassis.kafka import build_consumer
 from fettle_chassis.tokens import Caller, Role, issue
 from fettle_contracts.ticket_events import EntryType
+from fettle_contracts.topics import EVENTS
 from fettle_workflow_engine.app import build_app
 from fettle_workflow_engine.documents import DEMO_WORKFLOW, demo_document
 from fettle_workflow_engine.domain.advance import run_id_for
@@ -55,6 +56,16 @@ async def ended(world: World, count: int, within_s: float = 60) -> list[dict[str
             if sum(run["ended_at"] is not None for run in runs) >= count:
                 return runs
             await asyncio.sleep(0.1)
+
+
+async def asleep(world: World, number: int, within_s: float = 60) -> None:
+    """Waits until the run of that ticket waits for it."""
+    async with asyncio.timeout(within_s):
+        while True:
+            nodes = [run["nodes"][-1] for run in await world.runs() if run["event"]["ticket"]["number"] == number]
+            if nodes and nodes[0]["watches"] and nodes[0]["state"] == "waiting":
+                return
+            await asyncio.sleep(0.05)
 
 
 def commands_of(number: int, steps: tuple[str, ...] = STEPS) -> set[str]:
@@ -127,6 +138,35 @@ async def test_a_run_that_gets_no_result_holds_up_no_other(world: World, outside
     assert {number: run["state"] for number, run in runs.items()} == {1: "failed", **dict.fromkeys(range(2, 6), "done")}
     assert runs[1]["error"]["code"] == "timeout"
     assert all(run["ended_at"] < runs[1]["ended_at"] for number, run in runs.items() if number > 1)
+
+
+PATIENT = """
+workflow: patient
+enabled: true
+nodes:
+  opened: {trigger: ticket.opened}
+  rest: {after: [opened], action: wait, with: {for: 1h, until_ticket: {ticket: {ref: event.ticket}, change: resolved}}}
+  pause: {after: [rest], action: wait, with: {for: 1s}}
+  noted: {after: [pause], action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: Over.}}
+"""
+
+
+@pytest.mark.rule("WF-70", "WF-71")
+async def test_a_wait_ends_by_a_change_of_its_ticket_and_by_the_clock(world: World, outside: Outside) -> None:
+    """The change of one ticket comes before its run starts, the other's while its run sleeps."""
+    await world.save(PATIENT)
+    early = record(EntryType.RESOLVED, number=1, state="resolved", version=2)
+    late = record(EntryType.RESOLVED, number=2, state="resolved", version=2)
+    async with build_app(world.settings).running():
+        await outside.put(EVENTS, early.key, early.value, early.headers)
+        await outside.publish([1, 2])
+        await outside.put(EVENTS, b"acme/x", b"nonsense")
+        await asleep(world, 2)
+        await outside.put(EVENTS, late.key, late.value, late.headers)
+        runs = await ended(world, 2)
+    assert [run["state"] for run in runs] == ["done", "done"]
+    for run in runs:
+        assert [node["output"] for node in run["nodes"][1:3]] == [{"ended_by": "resolved"}, {"ended_by": "elapsed"}]
 
 
 @pytest.mark.slow

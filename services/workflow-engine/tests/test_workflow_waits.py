@@ -92,6 +92,7 @@ async def test_a_wait_may_be_longer_than_the_timeout(world: World) -> None:
 @pytest.mark.rule("WF-70")
 async def test_a_change_of_its_ticket_wakes_a_run(world: World) -> None:
     await world.save(UNTIL_RESOLVED)
+    await world.save(UNTIL_RESOLVED, org="other")
     await world.happen(event())
     await answer_comment(world, 2)
     world.restart()
@@ -201,6 +202,29 @@ nodes:
     done = next(run for run in await world.runs() if run["event"]["ticket"]["number"] == 2)
     assert [node["output"] for node in done["nodes"][1:]] == [{"ended_by": "resolved"}] * 2
     assert done["state"] == "done"
+
+
+@pytest.mark.rule("WF-71")
+async def test_a_wait_for_a_ticket_that_the_run_has_not_seen_counts_from_when_it_falls_asleep(world: World) -> None:
+    elsewhere = event(number=7).data["ticket"]["id"]
+    await world.save(UNTIL_RESOLVED.replace("{ref: event.ticket.id}, change: resolved", f"{elsewhere}, change: any"))
+    await world.see(seen("comment-added", 5, number=7))
+    await world.happen(event())
+    await answer_comment(world, 2)
+    await world.see(seen("comment-added", 5, number=7))
+    assert states((await world.runs())[0])["rest"] == "waiting"
+    await world.see(seen("links-edited", 6, number=7))
+    assert await said(world) == ["links-edited"]
+
+
+@pytest.mark.rule("WF-71")
+async def test_a_repeat_of_what_is_past_changes_nothing(world: World) -> None:
+    await world.save(UNTIL_RESOLVED)
+    await world.see(seen("comment-added", 2), seen("resolved", 3, state="resolved"))
+    await world.see(seen("comment-added", 2))
+    async with world.database.reading() as connection:
+        rows = await connection.execute(text("SELECT version, state, changes FROM ticket_seen"))
+        assert [tuple(row) for row in rows] == [(3, "resolved", {"comment-added": 2, "resolved": 3})]
 
 
 @pytest.mark.rule("WF-71")
