@@ -90,6 +90,18 @@ async def test_a_wait_may_be_longer_than_the_timeout(world: World) -> None:
 
 
 @pytest.mark.rule("WF-70")
+async def test_a_run_that_came_up_for_something_else_is_not_woken_before_its_time(world: World) -> None:
+    """As when another engine took it between the look and the lock, and let it fall asleep anew."""
+    await world.save(FOR_A_DAY)
+    await world.happen(event())
+    async with world.database.engine.begin() as connection:
+        await connection.execute(text("UPDATE run SET timeout_at = :now"), {"now": world.now})
+    assert await world.later(seconds=1) == 1
+    (run,) = await world.runs()
+    assert (run["error"]["code"], states(run)["rest"]) == ("timeout", "failed")
+
+
+@pytest.mark.rule("WF-70")
 async def test_a_change_of_its_ticket_wakes_a_run(world: World) -> None:
     await world.save(UNTIL_RESOLVED)
     await world.save(UNTIL_RESOLVED, org="other")
