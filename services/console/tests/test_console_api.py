@@ -281,6 +281,9 @@ async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
     ):
         answer = await world.call(method, where, token)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed), where
+    for where in ("/api/v1/orgs", f"{path}/tokens", f"{path}/tickets"):
+        brewed = await world.call("BREW", where, token)
+        assert (brewed.status_code, brewed.json()["code"]) == (405, "method_not_allowed"), where
     bad_org = await world.call("POST", "/api/v1/orgs", BOOTSTRAP, json={"org": "No Such"})
     assert (bad_org.status_code, bad_org.json()["field"]) == (400, "org")
 

@@ -49,6 +49,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     app.state.console = console
     for module in (org_api, token_api, heartbeat_api, event_api, openapi, workflow_schema, front):
         app.include_router(module.router)
+    app.router.routes.append(front.NOTHING)
     app.mount("/", pages_app(console))
     service.add(
         DatabasePart(database, "fettle_console"),

@@ -6,8 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from fettle_chassis.problems import nothing_there
+from fettle_chassis.problems import nothing_there, response
 from fettle_console.console import TheConsole
 from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, owner_of, passing
 from fettle_console.entrypoints.guards import Member
@@ -15,7 +17,7 @@ from fettle_contracts.imports import IMPORT_PATH
 
 router = APIRouter(include_in_schema=False)
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE"]
 
 
 @router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
@@ -47,7 +49,12 @@ async def forward(org: str, request: Request, caller: Member, console: TheConsol
     return passed_on
 
 
-@router.api_route("/api/{rest:path}", methods=_METHODS)
-async def nothing(request: Request) -> None:
-    """What is nobody's under `/api` is a problem detail, not a page."""
-    raise nothing_there(request)
+class Nothing:
+    """What is nobody's under `/api`, by whatever method, is a problem detail, not a page."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await response(nothing_there(Request(scope)))(scope, receive, send)
+
+
+NOTHING = Route("/api/{rest:path}", Nothing(), include_in_schema=False)
+"""Goes behind all that is somebody's."""
