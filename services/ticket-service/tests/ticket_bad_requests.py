@@ -61,6 +61,8 @@ _NO_POLICIES: tuple[Any, ...] = (
 _NO_WITNESSES: tuple[Any, ...] = (
     *({}, {"seen": [{}]}, {"seen": [{"ticket": "x", "version": 1, "hash": "a"}]}, {"seen": "x"}, "{"),
     {"seen": [{"ticket": "01980000-0000-7000-8000-000000000000", "version": 0, "hash": "a"}]},
+    {"seen": [{"ticket": "01980000-0000-7000-8000-000000000000", "version": 1, "hash": "a", "place": False}]},
+    {"seen": [{"ticket": "01980000-0000-7000-8000-000000000000", "version": "1", "hash": "a"}]},
 )
 _NO_COMMENTS: tuple[tuple[str, Any], ...] = (
     *(("comment_empty", {}), ("comment_empty", {"comment": " \n"}), ("malformed", {"comment": None})),

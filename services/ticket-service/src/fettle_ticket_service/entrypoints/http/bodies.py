@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictInt
 
 from fettle_chassis.http import keepable
 from fettle_contracts.message import Message
@@ -53,7 +53,7 @@ class BulkBody(Message):
     """`comment` is said on each ticket, along with the move or as all there is to do."""
 
     action: BulkAction
-    numbers: Annotated[tuple[int, ...], Field(min_length=1, max_length=BULK_MAX)]
+    numbers: Annotated[tuple[StrictInt, ...], Field(min_length=1, max_length=BULK_MAX)]
     comment: str | None = None
 
 

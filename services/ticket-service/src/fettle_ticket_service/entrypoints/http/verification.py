@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from msgspec.structs import asdict
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from fettle_chassis.http import Viewer
 from fettle_contracts.message import Message
@@ -33,10 +33,10 @@ class WitnessedEntry(Message):
     """An entry as it was seen: in an event (`entry` and `chain`), or as a ticket's latest in an export."""
 
     ticket: UUID
-    version: int = Field(ge=1, lt=2**31)
+    version: int = Field(ge=1, lt=2**31, strict=True)
     hash: str
-    number: int | None = None
-    place: int | None = None
+    number: StrictInt | None = None
+    place: StrictInt | None = None
     head: str | None = None
 
 
