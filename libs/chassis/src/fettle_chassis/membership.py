@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 _COMMIT_WITHIN_S = 10.0
 _POLL_EVERY_S = 30.0
+_RIGHT_BEHIND_S = 0.005
+_LATER_WITHIN_MS = 5
 _NOWHERE = TopicPartition("", 0)
 
 
@@ -49,6 +51,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._logs = logs
         self._stopping = asyncio.Event()
         self._polled_at = 0.0
+        self._ended_at = 0.0
+        self._max_records = max_records
         self.name = name
         self.errors = Streak()
         """Errors of the client since it last did something right."""
@@ -172,12 +176,30 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.busy = True
         self._polled_at = asyncio.get_running_loop().time()
         try:
-            await self.on_batch([read(record, self._prefix) for record in raw])
+            if records := await self._with_later(raw):
+                await self.on_batch([read(record, self._prefix) for record in records])
         except Exception as error:  # noqa: BLE001 - FastStream would swallow it; it must end the process
             if not self.failed.done():
                 self.failed.set_exception(error)
         finally:
             self.busy = False
+            self._ended_at = asyncio.get_running_loop().time()
+
+    async def _with_later(self, raw: Sequence[Any]) -> Sequence[Any]:
+        """The records, and those that have come since: right behind another batch, `raw` is what the client fetched
+        when that one began, and it asks for more only now that `raw` is taken out. Later ones would wait for two."""
+        room, generation, consumer = self._max_records - len(raw), self.generation, self.consumer
+        behind_s = asyncio.get_running_loop().time() - self._ended_at
+        if room <= 0 or behind_s > _RIGHT_BEHIND_S or consumer is None:
+            return raw
+        try:
+            async with asyncio.timeout(1.0):  # a rebalance can hold it
+                found = await consumer.getmany(timeout_ms=_LATER_WITHIN_MS, max_records=room)
+        except (KafkaError, ConsumerStoppedError, TimeoutError):  # what it is shows again at the next fetch
+            found = {}
+        later = [record for records in found.values() for record in records]
+        # Otherwise positions have been set back: what was read before comes again, and may be among the later ones.
+        return [*raw, *later] if generation == self.generation else later
 
     async def _stay_member(self) -> None:
         """A member that does not poll for five minutes is put out of its group; polling nothing is polling."""

@@ -1,0 +1,104 @@
+"""What comes while a batch is under way is in the next one, and nothing of yesterday is."""
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from chassis_echo.app import HEARD, build, hear, name, subscription
+from chassis_echo.workbench import database_of, produce, until_heard
+
+from fettle_chassis import membership
+from fettle_chassis.consume import Record
+from fettle_chassis.fence import Fence
+from fettle_chassis.membership import Membership
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.unit_of_work import UnitOfWork
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> ServiceSettings:
+    return ServiceSettings.load(environment)
+
+
+@pytest.mark.rule("KF-38")
+async def test_what_comes_while_a_batch_is_under_way_is_in_the_next_one(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "_LATER_WITHIN_MS", 20_000)
+    monkeypatch.setattr(membership, "_RIGHT_BEHIND_S", 20.0)
+    batches, begun, go_on = list[list[str]](), asyncio.Event(), asyncio.Event()
+
+    async def slow(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        batches.append([name(record) for record in batch])
+        begun.set()
+        await go_on.wait()
+        await hear(work, batch)
+
+    async with build(settings, subscription(slow)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"], partition=0)
+        await begun.wait()
+        for later in "bcd":
+            await produce(settings, HEARD, [later], partition=0)
+        go_on.set()
+        assert await until_heard(database, 4) == ["a", "b", "c", "d"]
+    assert batches == [["a"], ["b", "c", "d"]]
+
+
+class Fetching:
+    """A consumer that has one record more, and whose partitions are assigned anew before it hands it out, or that
+    fails."""
+
+    def __init__(self, member: Membership, *, rebalanced: bool = False, error: Exception | None = None) -> None:
+        self._member, self._rebalanced, self._error = member, rebalanced, error
+
+    async def getmany(self, **asked: Any) -> dict[TopicPartition, list[Any]]:
+        if self._error:
+            raise self._error
+        if self._rebalanced:
+            await self._member.on_partitions_revoked(set())
+        return {TopicPartition(HEARD, 0): [record("b"), record("c")][: asked["max_records"]]}
+
+
+def record(value: str) -> Any:
+    return SimpleNamespace(topic=HEARD, partition=0, offset=0, timestamp=0, key=None, value=value.encode(), headers=())
+
+
+@pytest.mark.rule("KF-38")
+@pytest.mark.parametrize(
+    ("fetching", "room", "taken"),
+    [
+        ({}, 3, "abc"),
+        ({}, 2, "ab"),
+        ({}, 1, "a"),
+        ({"error": KafkaError()}, 3, "a"),
+        ({"error": ConsumerStoppedError()}, 3, "a"),
+        ({"rebalanced": True}, 3, "bc"),
+    ],
+)
+async def test_a_batch_keeps_its_size_and_has_nothing_that_comes_again(
+    settings: ServiceSettings, fetching: dict[str, Any], room: int, taken: str
+) -> None:
+    member = Membership(
+        settings,
+        name="echo",
+        topics=[HEARD],
+        instance_id="1",
+        max_records=room,
+        fence=Fence("echo", {}),
+        logs=None,  # type: ignore[arg-type]
+    )
+    batches = list[str]()
+
+    async def take(records: Sequence[Record]) -> None:
+        batches.append("".join(map(name, records)))
+
+    member.on_batch = take
+    await member._take([record("first")])
+    member._subscriber.consumer = Fetching(member, **fetching)
+    await member._take([record("a")])
+    assert batches == ["first", taken]
+    member.failed.cancel()
