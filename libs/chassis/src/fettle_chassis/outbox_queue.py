@@ -25,9 +25,10 @@ _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 _RUNNING = """
     SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint FROM pg_current_snapshot() AS now
 """
-SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "synchronous_commit": "off"}
 """What the connection is opened with. PostgreSQL keeps a plan until the table is vacuumed; one from a moment at which
-nothing waited reads, and puts in order, all that waits for each of the next rows."""
+nothing waited reads, and puts in order, all that waits for each of the next rows. And a deletion that a crash of the
+server undoes is a message published once more, as after any crash."""
 
 _RAISE_AFTER_ROWS = 2_000
 """So many deleted rows cost a select next to nothing."""

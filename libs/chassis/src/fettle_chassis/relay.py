@@ -28,9 +28,9 @@ class Relay(Part):
     """The outbox's only reader. One is active per database (session advisory lock); others stand by and take over in
     about two seconds when it dies or hangs.
 
-    At least once; per key in commit order (with an explicit partition: in commit order per partition). Rebuilds its
-    producer and connections by itself, for ever; only a bug stops it. Also forgets inbox rows after 30 days. Runs
-    inside a service or as a process of its own.
+    At least once (after a crash of the database's server, what was published last comes again); per key in commit order
+    (with an explicit partition: in commit order per partition). Rebuilds its producer and connections by itself, for
+    ever; only a bug stops it. Also forgets inbox rows after 30 days. Runs inside a service or as a process of its own.
     """
 
     name = "relay"
