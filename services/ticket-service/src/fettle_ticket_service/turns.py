@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-LONGEST_WAIT_S = 0.25
+LONGEST_WAIT_S = 0.5
 
 
 class Turns:

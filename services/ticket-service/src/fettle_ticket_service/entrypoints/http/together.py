@@ -17,7 +17,7 @@ from fettle_ticket_service.handler import CommandHandler
 log = structlog.get_logger(__name__)
 
 COMMANDS_AT_MOST = 200
-_NOT_FOR_LONG = text("SET LOCAL lock_timeout = '100ms'")
+_NOT_FOR_LONG = text("SET LOCAL lock_timeout = '250ms'")
 
 
 @dataclass(frozen=True, slots=True)
