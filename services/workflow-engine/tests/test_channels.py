@@ -195,6 +195,7 @@ class SmallApprise:
     def __init__(self) -> None:
         self.notified: list[tuple[str, str]] = []
         self.works = True
+        self.raises: Exception | None = None
         self.Apprise = SimpleNamespace(instantiate=self.instantiate)
 
     def instantiate(self, url: str, suppress_exceptions: bool) -> Any:
@@ -204,6 +205,8 @@ class SmallApprise:
         tokens: dict[str, Any] = {"host": {}} if schema in ("gotify", "json", "mailto") else {"token": {}}
 
         def notify(body: str, title: str) -> bool:
+            if self.raises:
+                raise self.raises
             self.notified.append((title, body))
             return self.works
 
@@ -229,6 +232,8 @@ async def test_apprise_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyP
         assert code_of(await sending.send(message, url)) == ("Failed", "address_refused")
     for url in ("nothing://x", "syslog://", "DBus://", "discord://1/2?template=/etc/passwd"):
         assert code_of(await sending.send(message, url)) == ("Failed", "input_invalid")
-    small.works = False
+    small.raises = KeyError("x")
+    assert code_of(await sending.send(message, "discord://1/2")) == ("Retry", "apprise_failed")
+    small.raises, small.works = None, False
     assert code_of(await sending.send(message, "discord://1/2")) == ("Retry", "apprise_failed")
     assert len(small.notified) == 4

@@ -162,3 +162,10 @@ async def test_a_message_names_recipients_in_allowed_domains_only(tls: tuple[ssl
         outcome = await send(server, tls[1], to(), **{**allowed, "to": []})
         assert code_of(outcome) == ("Failed", "input_invalid")
     assert [one.rcpt_tos for one in server.took] == [["bob@acme.test", "eve@acme.test"]]
+
+
+async def test_a_password_that_cannot_be_said_is_no_bug(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with mail_server(MailServer(password="s3cret-s3cret"), starttls=tls[0]) as server:
+        for word in ("tängerine-tängerine", "s3cret\r\ns3cret", "秘密秘密秘密秘密"):
+            outcome = await send(server, tls[1], word=word, **LOGIN)
+            assert code_of(outcome)[1] in ("input_invalid", "login_refused"), outcome

@@ -187,4 +187,6 @@ def test_no_spelling_of_a_secret_comes_back(secret: str, before: str, after: str
     start = (len(around[0]) * 8 + 5) // 6
     own = inside[start : (len(around[0]) + len(data)) * 8 // 6]
     assert own not in redaction(inside)
+    numbers = Redaction(["12345678"])({"a": 12345678, "b": [123456789.5, True, 1234567, None]})
+    assert numbers == {"a": HIDDEN, "b": [HIDDEN, True, 1234567, None]}
     assert redaction("nothing of it") == "nothing of it" or secret in "nothing of it"

@@ -17,6 +17,8 @@ from fettle_workflow_engine.domain.run import Failure
 
 WITHIN_S = 50.0
 MISSING = "Apprise is not installed: pip install 'fettle-workflow-engine[apprise]' where the workflow engine runs."
+_FAILURES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, OSError)
+"""What its services raise where they forget to catch; a bug of one of 170 must not end the engine."""
 _OF_THIS_MACHINE = frozenset({"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 
 
@@ -54,6 +56,8 @@ class AppriseSending:
                 went = await asyncio.to_thread(service.notify, body=message.text, title=title_of(message))
         except TimeoutError:
             return Retry(Failure("timeout", f"Apprise did not finish within {WITHIN_S:g} s."))
+        except _FAILURES as error:
+            return Retry(Failure("apprise_failed", f"Apprise could not send it: {type(error).__name__}."))
         if not went:
             return Retry(Failure("apprise_failed", "Apprise could not send it, and does not say why."))
         return Done({"outcome": "sent", "channel": message.channel, "refused": []})

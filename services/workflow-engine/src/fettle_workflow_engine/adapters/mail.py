@@ -50,6 +50,8 @@ class Mail:
             return _answered("mail_refused", [(error.code, error.message)])
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPConnectError, OSError) as error:
             return Retry(Failure("network", f"The connection to the mail server failed: {_words(error)}."))
+        except ValueError as error:  # after OSError: a certificate that does not fit is both
+            return Failed(Failure("input_invalid", f"The mail cannot be sent: {type(error).__name__}."))
         except aiosmtplib.SMTPException as error:
             return Failed(Failure("mail_refused", f"The mail server cannot do this: {_words(error)}."))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import structlog
 
 from fettle_chassis.database import Database
-from fettle_chassis.patience import patiently
+from fettle_chassis.patience import is_transient, patiently
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine.adapters import secret_rows
@@ -31,8 +31,13 @@ class Vault:
         wanted = frozenset(names)
         if not wanted:
             return {}
-        async with self._database.reading() as connection:
-            found = await secret_rows.sealed(connection, org, wanted)
+        try:
+            async with self._database.reading() as connection:
+                found = await secret_rows.sealed(connection, org, wanted)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return Retry(Failure("unavailable", "The org's secrets cannot be read now."))
         absent = sorted(wanted - found.keys())
         if absent:
             return Failed(Failure("secret_missing", f"The org has no secret {', '.join(absent)}."))

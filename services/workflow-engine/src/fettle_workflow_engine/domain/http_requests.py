@@ -30,6 +30,9 @@ OWN_HEADERS = frozenset({
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
+_CHARSETS = re.compile(
+    r"utf-?8|utf-?16(le|be)?|us-ascii|iso-8859-([1-9]|1[0134-6])|windows-125[0-8]|gbk|shift_jis|euc-kr"
+)
 _WAIT = frozenset({408, 425, 429})
 
 
@@ -115,15 +118,18 @@ def read_body(content: bytes, content_type: str, *, whole: bool) -> tuple[Any, b
                 return (None, True) if _written(value) > KEPT_LIMIT else (value, False)
         except (ValueError, RecursionError):
             pass
-    charset = re.search(r"charset=\"?([A-Za-z0-9_-]+)", parameters)
-    try:
-        text = content.decode(charset[1] if charset else "utf-8", "replace")
-    except LookupError:
-        text = content.decode(errors="replace")
+    text = content.decode(_charset(parameters), "replace")
     kept = text[:KEPT_LIMIT]
     while (size := _written(kept)) > KEPT_LIMIT:
         kept = kept[: min(len(kept) * KEPT_LIMIT // size, len(kept) - 1)]
     return kept, not whole or len(kept) < len(text)
+
+
+def _charset(parameters: str) -> str:
+    """The one that is named, of those that web servers use; others of Python's decoders can fail or take for ever."""
+    named = re.search(r"charset=\"?([A-Za-z0-9-]+)", parameters)
+    known = named is not None and _CHARSETS.fullmatch(named[1].lower())
+    return named[1] if named and known else "utf-8"
 
 
 def _deep(value: Any) -> bool:

@@ -7,7 +7,7 @@ marks are characters that Unicode keeps free for such use; data from outside los
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -70,12 +70,16 @@ class Redaction:
         self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if spellings else None
 
     def __call__(self, value: Any) -> Any:
-        """The value without them, keys of objects included; also without what no database of ours can keep."""
-        return _texts(value, self._text)
+        """The value without them, keys of objects and numbers included; also without what no database of ours can
+        keep."""
+        return _texts(value, self._text, self._number)
 
     def _text(self, text: str) -> str:
         text = text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def _number(self, number: float) -> Any:
+        return HIDDEN if self._pattern and self._pattern.search(str(number)) else number
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -104,14 +108,16 @@ def _spellings(secret: str) -> Iterator[str]:
         yield surely.replace("+", "-").replace("/", "_")
 
 
-def _texts(value: Any, change: Any) -> Any:
+def _texts(value: Any, change: Callable[[str], str], number: Callable[[float], Any] | None = None) -> Any:
     match value:
         case str():
             return change(value)
         case dict():
-            return {change(name): _texts(part, change) for name, part in value.items()}
+            return {change(name): _texts(part, change, number) for name, part in value.items()}
         case list() | tuple():
-            return [_texts(item, change) for item in value]
+            return [_texts(item, change, number) for item in value]
+        case int() | float() if number is not None and not isinstance(value, bool):
+            return number(value)
     return value
 
 
