@@ -13,11 +13,13 @@ from fettle_workflow_engine.domain.notifications import Message, title_of
 
 
 async def take(connection: AsyncConnection, channel: Channel, id: UUID, now: datetime) -> bool:
-    """Whether the message `id` has a place, one that it took before included. One that was held back has none."""
+    """Whether the message `id` has a place now, the one of its last try included if that is within the hour: it is
+    kept for as long as the message is tried, so that what goes late goes under the cap too. One that was held back has
+    none."""
     values = {"org": channel.org, "channel": channel.name, "id": id, "now": now, "since": now - HOUR}
     rows = await connection.execute(
         text("""
-            SELECT EXISTS (SELECT FROM channel_sent WHERE id = :id) AS has_one,
+            SELECT EXISTS (SELECT FROM channel_sent WHERE id = :id AND at > :since) AS has_one,
                 EXISTS (SELECT FROM held_message WHERE id = :id) AS was_held,
                 EXISTS (SELECT FROM held_message
                         WHERE org = :org AND channel = :channel AND digest IS NULL) AS holding,
@@ -26,18 +28,21 @@ async def take(connection: AsyncConnection, channel: Channel, id: UUID, now: dat
         values,
     )
     row = rows.one()
-    if row.has_one or row.was_held:
-        return bool(row.has_one)
-    if not has_place(sent=row.sent, cap=channel.hourly_cap, held=row.holding):
+    if row.was_held:
+        return False
+    if not row.has_one and not has_place(sent=row.sent, cap=channel.hourly_cap, held=row.holding):
         return False
     await enter(connection, channel.org, channel.name, id, now)
     return True
 
 
 async def enter(connection: AsyncConnection, org: str, channel: str, id: UUID, now: datetime) -> None:
-    """Takes a place."""
+    """Takes a place, or keeps the one that `id` has from now on."""
     await connection.execute(
-        text("INSERT INTO channel_sent (id, org, channel, at) VALUES (:id, :org, :channel, :now)"),
+        text("""
+            INSERT INTO channel_sent (id, org, channel, at) VALUES (:id, :org, :channel, :now)
+            ON CONFLICT (id) DO UPDATE SET at = excluded.at
+        """),
         {"id": id, "org": org, "channel": channel, "now": now},
     )
 

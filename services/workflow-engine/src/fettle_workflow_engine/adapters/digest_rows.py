@@ -73,12 +73,15 @@ async def make(connection: AsyncConnection, now: datetime) -> int:
 async def lease(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
     """Digests that are due, for the caller alone until the lease is over."""
     rows = list(await connection.execute(_DUE, {"now": now, "limit": limit}))
+    values = {"now": now, "until": now + LEASE, "ids": [row.id for row in rows]}
     await connection.execute(
         text("""
             UPDATE digest SET due_at = :until, attempts = attempts + 1 WHERE id = ANY (CAST(:ids AS uuid[]))
         """),
-        {"until": now + LEASE, "ids": [row.id for row in rows]},
+        values,
     )
+    # Its place stays its own for as long as it is tried: pauses are shorter than an hour.
+    await connection.execute(text("UPDATE channel_sent SET at = :now WHERE id = ANY (CAST(:ids AS uuid[]))"), values)
     return [due for row in rows if (due := await _due(connection, row)) is not None]
 
 

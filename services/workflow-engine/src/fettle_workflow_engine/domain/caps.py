@@ -13,7 +13,8 @@ TOLD_AT_ONCE = 50
 """Messages of which one digest tells; more wait for the next."""
 LINE_LIMIT = 200
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 3_600.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 1_800.0
+"""Shorter than an hour: a digest keeps its place from one try to the next."""
 
 
 @dataclass(frozen=True, slots=True)
