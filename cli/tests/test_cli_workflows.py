@@ -61,3 +61,24 @@ def test_runs_are_cancelled_retried_and_rerun(fettle: Fettle, api: FettleApi) ->
     api.refuse("POST", f"orgs/acme/runs/{RUN['id']}/cancel", 409, "conflict", "The run has ended already.")
     ran = fettle("workflows", "cancel", RUN["id"])
     assert (ran.status, ran.err) == (1, "fettle: The run has ended already. [conflict]\n")
+
+
+@pytest.mark.rule("WF-50")
+def test_run_starts_a_workflow_with_data(fettle: Fettle, api: FettleApi) -> None:
+    api.on("POST", f"orgs/acme/workflows/{NAME}/runs", {**RUN, "state": "running"}, 201)
+    ran = fettle("workflows", "run", NAME, "--data", '{"ticket": 7}')
+    assert (ran.status, ran.out) == (0, f"{NAME} version 1: running, run {RUN['id']}\n")
+    assert api.last.json == {"data": {"ticket": 7}}
+    assert json.loads(fettle("workflows", "run", NAME, "--json").out)["id"] == RUN["id"]
+    assert api.last.json == {"data": {}}
+    for wrong in ("[7]", "{", "seven"):
+        assert fettle("workflows", "run", NAME, "--data", wrong).status == 2
+    error = {"code": "over_budget", "message": "The workflow has started its 1 runs."}
+    api.on("POST", f"orgs/acme/workflows/{NAME}/runs", {**RUN, "state": "refused", "error": error}, 201)
+    ran = fettle("workflows", "run", NAME)
+    assert ran.status == 1
+    assert "started its 1 runs" in ran.out
+    api.refuse("POST", f"orgs/acme/workflows/{NAME}/runs", 409, "conflict", "The workflow is not enabled.")
+    ran = fettle("workflows", "run", NAME)
+    assert ran.status == 1
+    assert "not enabled" in ran.err

@@ -33,7 +33,7 @@ class Method:
 
     @property
     def headers(self) -> set[str]:
-        return set(self.asked.headers) & {"idempotency-key", "if-match", "last-event-id"}
+        return set(self.asked.headers) & {"idempotency-key", "if-match", "last-event-id", "fettle-hook-secret"}
 
 
 def methods() -> Iterator[Method]:

@@ -61,6 +61,10 @@ def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
         "post /workflows": flow("shared-flow", word),
         "put /workflows/{name}": flow(str(at["name"]), word),
         "post /runs/{run_id}/rerun": {"version": 1},
+        "post /workflows/{name}/runs": {"data": {"word": word}},
+        "post /workflows/{name}/hook": {"word": word},
+        "post /workflows/{name}/hook/secrets": {"old_holds_s": 60},
+        "put /workflow-policy": {"enabled": True},
     }
 
 
@@ -70,6 +74,9 @@ CONTENT_TYPES = {
     "post /workflows": "application/yaml",
     "put /workflows/{name}": "application/yaml",
 }
+
+WITHOUT_TOKEN = {"post /workflows/{name}/hook": 401}
+"""What asks for something else than a token, and the status for whoever does not have it: of all orgs, there or not."""
 
 
 @dataclass
@@ -99,6 +106,7 @@ NOBODYS = Known(
         "channels/name": "nothing-channel",
         "tokens/id": str(uuid4()),
         "run_id": str(uuid4()),
+        "secret_id": str(uuid4()),
         "selection": str(uuid4()),
         "name": "nothing-flow",
         "version": 1,
@@ -131,6 +139,7 @@ HARMLESS = {
     "documents": True,
     "from_version": None,
     "if-match": "*",
+    "fettle-hook-secret": "whsec_nobodys",
 }
 """Parameters that name nothing of an org, and what to send; None: nothing. A path's own parameters are always sent."""
 

@@ -12,6 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from fettle_chassis.http import HttpServer, Operator, Problem, Viewer, http_app
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
+from fettle_contracts.hooks import NO_SUCH_HOOK
 
 MONITOR = {"type": "health_monitor"}
 
@@ -195,6 +196,13 @@ def echo_service(settings: ServiceSettings) -> Service:
                 yield b"%d\n" % number
 
         return StreamingResponse(lines(), media_type="text/plain", headers={"connection": "close", "set-cookie": "a=b"})
+
+    @app.post("/api/v1/orgs/{org}/workflows/{name}/hook", include_in_schema=False)
+    async def hook(request: Request) -> Response:
+        if "fettle-hook-secret" not in request.headers:
+            raise Problem(401, "token_invalid", NO_SUCH_HOOK)
+        heard = {"headers": dict(request.headers), "body": (await request.body()).decode()}
+        return Response(json.dumps(heard), 202, media_type="application/json")
 
     @app.api_route("/api/v1/orgs/{org}/workflows/{rest:path}", methods=["GET", "POST", "PUT"], include_in_schema=False)
     async def echo(org: str, rest: str, request: Request, caller: Viewer) -> Response:

@@ -33,6 +33,7 @@ from fettle_workflow_engine.handler import Engine, Event
 from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
 from fettle_workflow_engine.progress import Progress
+from fettle_workflow_engine.scheduling import Scheduler
 from fettle_workflow_engine.settings import WorkflowSettings
 
 TICKET = {"id": str(UUID(int=9)), "number": 9, "state": "open", "version": 1, "url": "http://console/9"}
@@ -85,6 +86,7 @@ class World:
         definitions = Definitions(self.languages)
         progress = Progress(CommandWriter(Signer(self.settings.signing_keys)), self.languages)
         self.engine = Engine(definitions, self.languages, progress, lambda: self.now)
+        self.scheduler = Scheduler(self.engine, lambda: self.now)
         self.library = Library(definitions, self.languages, lambda: self.now)
         self.interventions = Interventions(definitions, self.languages, progress, lambda: self.now)
 
@@ -127,6 +129,12 @@ class World:
         self.now += timedelta(**time)
         async with unit_of_work(self.database) as work:
             return await self.engine.take_due(work)
+
+    async def ring(self, *, limit: int = 200, **time: float) -> int:
+        """Time passes, and schedules that are due start their runs; returns how many were."""
+        self.now += timedelta(**time)
+        async with unit_of_work(self.database) as work:
+            return await self.scheduler.fire_due(work, limit)
 
     async def commands(self) -> list[CloudEvent]:
         """Takes the commands that wait for the relay, in their order."""

@@ -22,6 +22,7 @@ TRIGGERED = "workflow: a\nnodes:\n  opened: {trigger: ticket.opened}\n"
 FRAMES = {
     "documents": ("", ""),
     "nodes": (f"{TRIGGERED}  n: ", ""),
+    "triggers": ("workflow: a\nnodes:\n  n: ", ""),
     "languages": (f"{TRIGGERED}  n: ", ""),
     "rows": (f"{TRIGGERED}  n: {{after: [opened], if: {{all: [", "]}}"),
 }
@@ -45,7 +46,7 @@ def told(fault: Fault) -> str:
     return f"{fault.place.line}:{fault.place.column} {message}{meant}"
 
 
-@pytest.mark.rule("WF-1", "WF-3", "WF-34")
+@pytest.mark.rule("WF-1", "WF-3", "WF-34", "WF-53")
 @pytest.mark.parametrize(("document", "said"), CORPUS, ids=range(len(CORPUS)))
 def test_every_fault_is_said_with_its_place(document: str, said: tuple[str, ...]) -> None:
     with pytest.raises(DocumentRefused) as refusal:

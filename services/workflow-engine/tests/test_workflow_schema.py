@@ -25,6 +25,7 @@ MEANING = re.compile(
     r"|keys that begin|a reference is names|not a regular|nothing is in this|no time of the day|there is no time zone"
     r"|anchors|tags|the key|a key must be text"
     r"|`\w+` must be a time such as|.*; event\S* is |.*: `\w+` cannot be |a set in a set"
+    r"|an interval is from|not a cron expression"
     r"|`\w+` must be a length of time|.* is for .*|`\w+` (is|must be) .*; a template gives text"
 )
 """What only somebody can find who knows what names mean, or reads YAML."""

@@ -10,8 +10,9 @@ from fettle_cli.api import calling
 from fettle_cli.commands import workflow_documents as documents
 from fettle_cli.commands import workflow_versions as versions
 from fettle_cli.commands.run_acts import cancel, rerun, retry
+from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
-from fettle_cli.options import Cursor, Json, Limit, Org, group
+from fettle_cli.options import Cursor, Json, Limit, Org, group, text_of
 from fettle_cli.output import ago, say, show_json, show_page, show_table
 from fettle_client.shapes.workflows import ListedRun, ListedWorkflow, RunState
 
@@ -47,6 +48,30 @@ def show(name: Name, org: Org = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def run(
+    name: Name,
+    data: Annotated[
+        str | None, typer.Option("--data", help="What the run works with: a JSON object; - reads it from stdin.")
+    ] = None,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """Start a workflow by its manual trigger."""
+    given = _data(data)
+    here = Installation.here()
+    with calling(here, org) as fettle:
+        started = fettle.start_run(name, given)
+    if as_json:
+        show_json(started)
+    else:
+        say(f"{started['workflow']} version {started['version']}: {started['state']}, run {started['id']}")
+        if started["error"]:
+            say(f"  {_why(started)}")
+    if started["state"] == "refused":
+        raise CliError("the run was refused")
+
+
+@app.command()
 def runs(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of one workflow; default: of all.")] = None,
     state: Annotated[RunState | None, typer.Option(help="running, done, failed, refused, or cancelled.")] = None,
@@ -73,6 +98,18 @@ def runs(
 app.command()(cancel)
 app.command()(retry)
 app.command()(rerun)
+
+
+def _data(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        given = json.loads(text_of(text))
+    except ValueError as error:
+        raise UsageError(f"--data is not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise UsageError("--data is not a JSON object")
+    return given
 
 
 def _show_run(here: Installation, org: str | None, run: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 JSON, YAML, NDJSON, CSV = "application/json", "application/yaml", "application/x-ndjson", "text/csv"
+CLOUD_EVENT = "application/cloudevents+json"
 
 Value = str | int | datetime | Sequence[str]
 
@@ -75,6 +76,11 @@ def write(
     if seen is not None:
         headers["if-match"] = f'"{seen}"'
     return replace(request, headers=headers)
+
+
+def with_headers(request: Request, headers: Mapping[str, str]) -> Request:
+    """The same request with more headers."""
+    return replace(request, headers={**request.headers, **headers})
 
 
 def fields(**values: object) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from fettle_console.entrypoints import event_api, front, heartbeat_api, openapi,
 from fettle_console.entrypoints.documented import WORDS
 from fettle_console.entrypoints.pages.app import pages_app
 from fettle_console.settings import ConsoleSettings
+from fettle_contracts.hooks import HOOK_MAX_BYTES, HOOK_PATH
 from fettle_contracts.imports import IMPORT_MAX_BYTES, IMPORT_PATH
 from fettle_contracts.topics import EVENTS, HEARTBEATS, ORGS, TRANSITIONS
 
@@ -45,7 +46,8 @@ def build_app(settings: ConsoleSettings) -> Service:
         live=Live(settings),
         request_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),
     )
-    app = http_app(service, settings, title="Fettle", larger={IMPORT_PATH: IMPORT_MAX_BYTES}, words=WORDS)
+    larger = {IMPORT_PATH: IMPORT_MAX_BYTES, HOOK_PATH: HOOK_MAX_BYTES}
+    app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)
     app.state.console = console
     for module in (org_api, token_api, heartbeat_api, event_api, openapi, workflow_schema, front):
         app.include_router(module.router)

@@ -12,37 +12,55 @@ from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer
 from fettle_chassis.slots import Slot
 from fettle_chassis.topics import Topics
+from fettle_contracts.hooks import HOOK_MAX_BYTES, HOOK_PATH
 from fettle_contracts.times import to_milliseconds
-from fettle_contracts.topics import COMMANDS, EVENTS, RESULTS
+from fettle_contracts.topics import COMMANDS, EVENTS, RESULTS, SIGNALS, TRANSITIONS
 from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.definitions import Definitions
 from fettle_workflow_engine.adapters.forgetting import Forgetting
+from fettle_workflow_engine.adapters.hook_keys import HookKeys
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.entrypoints.digests import Digests
-from fettle_workflow_engine.entrypoints.http import channels, run_acts, runs, schema, secrets, versions, workflows
+from fettle_workflow_engine.entrypoints.http import (
+    channels,
+    hooks,
+    manual,
+    policy,
+    run_acts,
+    runs,
+    schema,
+    secrets,
+    versions,
+    workflows,
+)
 from fettle_workflow_engine.entrypoints.http.desk import Desk
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
+from fettle_workflow_engine.entrypoints.kafka_transitions import decode_transition
 from fettle_workflow_engine.entrypoints.kafka_triggers import TRIGGER_TOPICS, decode_trigger, identity_of
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
+from fettle_workflow_engine.entrypoints.schedules import Schedules
+from fettle_workflow_engine.entrypoints.signals import decode_signal
 from fettle_workflow_engine.entrypoints.timers import Timers
 from fettle_workflow_engine.handler import Engine
+from fettle_workflow_engine.hooking import Hooks
 from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
 from fettle_workflow_engine.outlets import Outlets, build_outlets
 from fettle_workflow_engine.progress import Progress
+from fettle_workflow_engine.scheduling import Scheduler
 from fettle_workflow_engine.settings import WorkflowSettings
 
 NAME = "workflow-engine"
 
 
 def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Service:
-    """Triggers, results and changes of tickets by Kafka, workflows and runs by HTTP, waits and timeouts by the clock,
-    calls to what is outside by `caller`, or as they are made in earnest."""
+    """Triggers, results and changes of tickets by Kafka, workflows, runs and hooks by HTTP, schedules, waits and
+    timeouts by the clock, calls to what is outside by `caller`, or as they are made in earnest."""
     service = Service(NAME)
     database = Database(settings.database_dsn("workflows"))
     slot = Slot(NAME, settings, database)
@@ -55,6 +73,21 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
         name=f"{NAME}.triggers",
         topics=TRIGGER_TOPICS,
         decode=decode_trigger,
+        handle=engine.take_events,
+        identity=identity_of,
+    )
+    signals = Subscription(
+        name=f"{NAME}.signals",
+        topics=(SIGNALS,),
+        decode=decode_signal,
+        handle=engine.take_events,
+        identity=identity_of,
+        max_records=50,  # of up to 256 KiB each
+    )
+    transitions = Subscription(
+        name=f"{NAME}.transitions",
+        topics=(TRANSITIONS,),
+        decode=decode_transition,
         handle=engine.take_events,
         identity=identity_of,
     )
@@ -72,15 +105,16 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
         max_records=500,
     )
     interventions = Interventions(definitions, languages, progress, now)
-    desk = Desk(database, Library(definitions, languages, now), interventions, now)
+    desk = Desk(database, Library(definitions, languages, now), interventions, now, engine)
     outlets, sweep_s = build_outlets(settings, database, now), settings.workflow_sweep_s
     http = build_api(service, settings, desk, outlets)
     service.add(
         DatabasePart(database, "fettle_workflow_engine"),
-        Topics(settings, *TRIGGER_TOPICS, EVENTS, RESULTS, COMMANDS),
+        Topics(settings, *TRIGGER_TOPICS, SIGNALS, TRANSITIONS, EVENTS, RESULTS, COMMANDS),
         slot,
-        Consumers(settings, database, slot, triggers, results, tickets),
+        Consumers(settings, database, slot, triggers, signals, transitions, results, tickets),
         Timers(database, engine, sweep_s),
+        Schedules(database, Scheduler(engine, now), now),
         Forgetting(database, now),
         Resealing(database, outlets.box, on=bool(settings.secret_keys)),
         Digests(database, outlets.senders, now, sweep_s),
@@ -94,10 +128,11 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
 def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets: Outlets | None = None) -> FastAPI:
     """The routes alone, at a desk."""
     outlets = outlets or build_outlets(settings, desk.database, desk.clock)
-    http = http_app(service, settings, title="Fettle workflows")
+    http = http_app(service, settings, title="Fettle workflows", larger={HOOK_PATH: HOOK_MAX_BYTES})
     http.state.desk = desk
     http.state.secret_box, http.state.notify = outlets.box, outlets.notify
-    for routes in (workflows, versions, runs, run_acts, secrets, channels, schema):
+    http.state.hooks = Hooks(desk.database, HookKeys(settings.signing_keys), desk.clock)
+    for routes in (workflows, versions, runs, run_acts, manual, hooks, policy, secrets, channels, schema):
         http.include_router(routes.router)
     return http
 

@@ -37,7 +37,8 @@ Problems = dict[tuple[str, str], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that can start runs. `depth` is how long the chain of causes is that led to it (0: a person's act)."""
+    """Something that can start runs. `depth` is how long the chain of causes is that led to it (0: a person's act).
+    One that is meant for a single workflow names it, and the trigger too if it is meant for that alone."""
 
     org: str
     trigger: str
@@ -46,6 +47,8 @@ class Event:
     data: Mapping[str, Any]
     depth: int
     traceparent: str | None = None
+    workflow: str | None = None
+    node: str | None = None
 
 
 class Engine:
@@ -61,18 +64,25 @@ class Engine:
 
     async def take_events(self, work: UnitOfWork, events: Sequence[Event]) -> None:
         """Starts every run that these events start, as far as it goes by itself. An event must come here once only."""
+        await self.start_runs(work, events)
+
+    async def start_runs(self, work: UnitOfWork, events: Sequence[Event]) -> list[Run]:
+        """As `take_events`; answers with the runs, those that were refused too."""
         now = self._clock()
-        live = await self._definitions.started_by(work.connection, ((event.org, event.trigger) for event in events))
+        live = await self._definitions.started_by(
+            work.connection, ((event.org, event.trigger, event.workflow) for event in events)
+        )
         if not live:
-            return
+            return []
         problems: Problems = {}
         starts = [start for event in events for start in self._matching(event, live, problems)]
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
         begun = [Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts]
-        await self._progress.put(work, begun, live, now)
+        runs = await self._progress.put(work, begun, live, now)
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
+        return runs
 
     async def take_results(self, work: UnitOfWork, results: Sequence[Result]) -> None:
         """Takes further every run that waits for one of these. A result may come again."""
@@ -151,9 +161,9 @@ class Engine:
         triggers = [
             (key, trigger)
             for key, definition in live.items()
-            if key.org == event.org
+            if key.org == event.org and event.workflow in (None, key.workflow)
             for trigger in definition.triggers
-            if trigger.on == event.trigger
+            if trigger.on == event.trigger and event.node in (None, trigger.name) and trigger.takes(event.data)
         ]
         sources = list(dict.fromkeys(trigger.where.source for _, trigger in triggers if trigger.where))
         verdicts = dict(zip(sources, self._languages.conditions.judge(sources, event.data), strict=True))

@@ -8,8 +8,9 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_workflow_engine.adapters import workflow_rows
+from fettle_workflow_engine.adapters import hook_rows, policies, schedule_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
+from fettle_workflow_engine.adapters.policies import Policy
 from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.faults import DocumentRefused
@@ -77,6 +78,8 @@ class Library:
         known = await self._definitions.of(connection, [VersionKey(org, name, newest)])
         same = before is not None and any(definition.same_graph(other) for other in known.values())
         version = newest if same else newest + 1
+        # Before the workflow's own row: whoever fires schedules takes both in this order.
+        await self._schedule(connection, org, definition)
         await workflow_rows.save(connection, org, definition, document, version, by, self._clock())
         saved = await workflow_rows.find(connection, org, name)
         if saved is None:
@@ -94,8 +97,33 @@ class Library:
         return await self.save(connection, org, found.document, by, replaces=name)
 
     async def delete(self, connection: AsyncConnection, org: str, name: str, by: str) -> bool:
-        """Whether there was one. Its runs go on by the version that they began with."""
+        """Whether there was one. Its runs go on by the version that they began with; the secrets of its hook go."""
+        await schedule_rows.drop(connection, org, name)
+        await hook_rows.drop(connection, org, name)
         gone = await workflow_rows.delete(connection, org, name)
         if gone:
             log.info("workflow.deleted", org=org, workflow=name, by=by)
         return gone
+
+    async def switch(self, connection: AsyncConnection, org: str, enabled: bool, by: str) -> Policy:
+        """Lets the org's workflows start runs, or none of them. What happens while they are off is not caught up:
+        schedules are due next after they are on again."""
+        await workflow_rows.lock_org(connection, org)
+        before = await policies.policy_of(connection, org)
+        if before.enabled == enabled:
+            return before
+        after = Policy(enabled, self._clock(), by)
+        if enabled:
+            live = await self._definitions.enabled(connection, org)
+            await schedule_rows.arrange(connection, org, list(live.values()), self._clock())
+        else:
+            await schedule_rows.drop(connection, org)
+        await policies.put(connection, org, after)
+        log.info("workflows.switched", org=org, enabled=enabled, by=by)
+        return after
+
+    async def _schedule(self, connection: AsyncConnection, org: str, definition: Definition) -> None:
+        if definition.enabled and (await policies.policy_of(connection, org)).enabled:
+            await schedule_rows.arrange(connection, org, [definition], self._clock())
+        else:
+            await schedule_rows.drop(connection, org, definition.workflow)

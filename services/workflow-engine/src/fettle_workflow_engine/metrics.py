@@ -1,6 +1,6 @@
 """What this service counts, each with its meaning."""
 
-from fettle_chassis.metrics import counter
+from fettle_chassis.metrics import counter, histogram
 
 RUNS_STARTED = counter("workflow_runs_started", "Runs that an event started, by trigger.", "trigger")
 RUNS_ENDED = counter("workflow_runs_ended", "Runs that ended, by state and the error's code.", "state", "code")
@@ -17,3 +17,6 @@ CALLS_MADE = counter(
 )
 MESSAGES = counter("workflow_messages", "Tries to send a message, by kind of channel and outcome.", "kind", "outcome")
 DIGESTS = counter("workflow_digests", "Tries to send a digest, by kind of channel and outcome.", "kind", "outcome")
+SCHEDULE_LATENESS = histogram("workflow_schedule_lateness_seconds", "From a due moment to the start of its run.")
+SCHEDULE_MISSED = counter("workflow_schedule_missed", "Due moments that passed without a run of their own.")
+HOOKS = counter("workflow_hooks", "Requests to hooks, by what became of them.", "outcome")

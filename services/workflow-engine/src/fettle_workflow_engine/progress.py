@@ -34,9 +34,10 @@ class Progress:
         self._writer = writer
         self._languages = languages
 
-    async def put(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> None:
-        """Puts down runs and gives their commands and calls. A run that goes to sleep for a ticket which has changed
-        already goes on at once; `known` has the definitions of those that go on."""
+    async def put(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> list[Run]:
+        """Puts down runs and gives their commands and calls; answers with the runs as they are now. A run that goes to
+        sleep for a ticket which has changed already goes on at once; `known` has the definitions of those that go on.
+        """
         settled = await self._settled(work, moves, known, now)
         await run_rows.insert(work.connection, [move.done.run for move in settled if move.before is None])
         await run_rows.update(work.connection, [(move.before, move.done.run) for move in settled if move.before])
@@ -53,6 +54,7 @@ class Progress:
             run = move.done.run
             if run.state is not RunState.RUNNING:
                 metrics.RUNS_ENDED.labels(run.state, run.error.code if run.error else "").inc()
+        return [move.done.run for move in settled]
 
     async def _settled(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> list[Moved]:
         """The moves, once every ticket that a run is to sleep for has been compared with what was seen of it."""

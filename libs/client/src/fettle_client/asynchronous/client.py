@@ -3,6 +3,7 @@
 from fettle_client.asynchronous.channels import AsyncChannels
 from fettle_client.asynchronous.events import AsyncEvents
 from fettle_client.asynchronous.health import AsyncHealth
+from fettle_client.asynchronous.hooks import AsyncHooks
 from fettle_client.asynchronous.orgs import AsyncOrgs
 from fettle_client.asynchronous.secrets import AsyncSecrets
 from fettle_client.asynchronous.silences import AsyncSilences
@@ -17,6 +18,7 @@ class AsyncFettle(
     AsyncHealth,
     AsyncSilences,
     AsyncWorkflows,
+    AsyncHooks,
     AsyncSecrets,
     AsyncChannels,
     AsyncOrgs,

@@ -1,5 +1,7 @@
 """Workflows and their runs."""
 
+from typing import Any
+
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
 from fettle_client.requests import YAML, fields, read, write
@@ -89,6 +91,12 @@ class AsyncWorkflows(AsyncConnection):
         """One workflow's runs, the newest first."""
         request = read(self._path("workflows", name, "runs"), state=state, cursor=cursor, limit=limit)
         return AsyncPages(self._call, request)
+
+    async def start_run(self, name: str, data: dict[str, Any] | None = None, *, key: str | None = None) -> Run:
+        """Starts a run by the workflow's manual trigger; `data` is its `event.data`. One that is over the budget of
+        runs an hour is refused, and says so in its state."""
+        run: Run = await self._call(write("POST", self._path("workflows", name, "runs"), {"data": data or {}}, key=key))
+        return run
 
     async def get_run(self, id: str) -> Run:
         """A run with every node's input, output, attempts and times."""

@@ -1,6 +1,6 @@
 """Workflows and what they did."""
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 RunState = Literal["running", "done", "failed", "refused", "cancelled"]
 
@@ -117,3 +117,41 @@ class Run(ListedRun):
 
     event: dict[str, Any]
     nodes: list[Step]
+
+
+class WorkflowPolicy(TypedDict):
+    """Whether the org's workflows start runs, and who said so last."""
+
+    enabled: bool
+    changed_at: str | None
+    changed_by: str | None
+
+
+class HookSecret(TypedDict):
+    """A secret of a hook, without its text. One that is not `usable` has outlived the key that it came from."""
+
+    id: str
+    made_at: str
+    made_by: str
+    ends_at: str | None
+    usable: bool
+
+
+class NewHookSecret(HookSecret):
+    """A new secret with its text. The answer to a repeat is without it, as it is kept nowhere."""
+
+    secret: NotRequired[str]
+
+
+class Hook(TypedDict):
+    """Where to post, and the secrets that hold, the newest first."""
+
+    path: str
+    secrets: list[HookSecret]
+
+
+class Knocked(TypedDict):
+    """The run that a request to a hook started, or why it started none."""
+
+    run: str | None
+    reason: Literal["unknown", "switched_off", "disabled", "no_trigger", "not_matched"] | None

@@ -4,6 +4,7 @@
 from fettle_client.synchronous.channels import Channels
 from fettle_client.synchronous.events import Events
 from fettle_client.synchronous.health import Health
+from fettle_client.synchronous.hooks import Hooks
 from fettle_client.synchronous.orgs import Orgs
 from fettle_client.synchronous.secrets import Secrets
 from fettle_client.synchronous.silences import Silences
@@ -18,6 +19,7 @@ class Fettle(
     Health,
     Silences,
     Workflows,
+    Hooks,
     Secrets,
     Channels,
     Orgs,

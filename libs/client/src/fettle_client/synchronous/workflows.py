@@ -1,6 +1,8 @@
 # Derived from asynchronous/workflows.py by `make schemas`; change that one.
 """Workflows and their runs."""
 
+from typing import Any
+
 from fettle_client.requests import YAML, fields, read, write
 from fettle_client.shapes.workflows import (
     CheckedWorkflow,
@@ -90,6 +92,12 @@ class Workflows(Connection):
         """One workflow's runs, the newest first."""
         request = read(self._path("workflows", name, "runs"), state=state, cursor=cursor, limit=limit)
         return Pages(self._call, request)
+
+    def start_run(self, name: str, data: dict[str, Any] | None = None, *, key: str | None = None) -> Run:
+        """Starts a run by the workflow's manual trigger; `data` is its `event.data`. One that is over the budget of
+        runs an hour is refused, and says so in its state."""
+        run: Run = self._call(write("POST", self._path("workflows", name, "runs"), {"data": data or {}}, key=key))
+        return run
 
     def get_run(self, id: str) -> Run:
         """A run with every node's input, output, attempts and times."""

@@ -69,7 +69,7 @@ class Services(Part):
             raise _away(owner) from error
         metrics.FORWARDED.labels(owner.value, str(answer.status_code)).observe(time.monotonic() - began)
         try:
-            if answer.status_code == 401:
+            if answer.status_code == 401 and caller is not None:
                 raise Problem(502, "internal_token_refused", f"The {owner.value} service does not accept our token.")
             yield answer
         finally:

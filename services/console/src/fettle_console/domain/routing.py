@@ -23,6 +23,7 @@ _OWNERS = {
     "verify": Owner.HEALTH,
     "why": Owner.HEALTH,
     "workflows": Owner.WORKFLOWS,
+    "workflow-policy": Owner.WORKFLOWS,
     "runs": Owner.WORKFLOWS,
     "secrets": Owner.WORKFLOWS,
     "channels": Owner.WORKFLOWS,

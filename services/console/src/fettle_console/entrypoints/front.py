@@ -1,23 +1,39 @@
 """The API front: everything that a service owns is passed on to it as it came, under an internal token."""
 
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+import httpx2
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from fettle_chassis.http import Problem
 from fettle_chassis.problems import nothing_there, response
 from fettle_console.console import TheConsole
-from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, owner_of, passing
-from fettle_console.entrypoints.guards import Member
+from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, Owner, owner_of, passing
+from fettle_console.entrypoints.guards import Member, check_pace
+from fettle_contracts.hooks import HOOK_HEADERS, NO_SUCH_HOOK
 from fettle_contracts.imports import IMPORT_PATH
+from fettle_contracts.problems import ProblemCode
 
 router = APIRouter(include_in_schema=False)
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE"]
+
+
+@router.post("/api/v1/orgs/{org}/workflows/{name}/hook")
+async def knock(org: str, name: str, request: Request, console: TheConsole) -> Any:
+    """Passes a request to a hook on without a token: the engine judges its signature. One caller of one hook is limited
+    as a token is."""
+    check_pace(f"hook/{org}/{name}/{request.client.host if request.client else ''}", console)
+    path = request.scope["raw_path"].decode("ascii")
+    if owner_of(path.removeprefix(f"/api/v1/orgs/{org}/")) is None or await console.orgs.get(org) is None:
+        raise Problem(401, ProblemCode.TOKEN_INVALID, NO_SUCH_HOOK)
+    headers, body = passing(request.headers.items(), HOOK_HEADERS), await request.body()
+    return await _passed_on(console.services.call(Owner.WORKFLOWS, None, "POST", path, headers=headers, body=body))
 
 
 @router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
@@ -30,23 +46,10 @@ async def forward(org: str, request: Request, caller: Member, console: TheConsol
     if owner is None or rest.split("/")[0] in OWN:
         raise nothing_there(request)
     query = request.scope["query_string"].decode("ascii")
-    async with AsyncExitStack() as stack:
-        answer = await stack.enter_async_context(
-            console.services.call(
-                owner,
-                caller,
-                request.method,
-                f"{raw}?{query}" if query else raw,
-                headers=passing(request.headers.items(), REQUEST_HEADERS),
-                body=request.stream() if IMPORT_PATH.fullmatch(request.url.path) else await request.body() or None,
-            )
-        )
-        passed_on = StreamingResponse(
-            answer.aiter_raw(), status_code=answer.status_code, background=BackgroundTask(stack.pop_all().aclose)
-        )
-    for name, value in passing(answer.headers.multi_items(), ANSWER_HEADERS):
-        passed_on.headers.append(name, value)
-    return passed_on
+    body = request.stream() if IMPORT_PATH.fullmatch(request.url.path) else await request.body() or None
+    headers = passing(request.headers.items(), REQUEST_HEADERS)
+    path = f"{raw}?{query}" if query else raw
+    return await _passed_on(console.services.call(owner, caller, request.method, path, headers=headers, body=body))
 
 
 class Nothing:
@@ -58,3 +61,14 @@ class Nothing:
 
 NOTHING = Route("/api/{rest:path}", Nothing(), include_in_schema=False)
 """Goes behind all that is somebody's."""
+
+
+async def _passed_on(call: AbstractAsyncContextManager[httpx2.Response]) -> StreamingResponse:
+    async with AsyncExitStack() as stack:
+        answer = await stack.enter_async_context(call)
+        passed_on = StreamingResponse(
+            answer.aiter_raw(), status_code=answer.status_code, background=BackgroundTask(stack.pop_all().aclose)
+        )
+    for name, value in passing(answer.headers.multi_items(), ANSWER_HEADERS):
+        passed_on.headers.append(name, value)
+    return passed_on

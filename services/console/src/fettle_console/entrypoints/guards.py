@@ -32,15 +32,16 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
         raise Problem(
             401, ProblemCode.TOKEN_INVALID, "The token is unknown, has ended, or was revoked.", headers=_CHALLENGE
         )
-    _check_pace(found, console)
+    check_pace(found.actor_id, console)
     return found
 
 
-def _check_pace(holder: Bearer, console: Console) -> None:
-    wait_s = console.request_limit.wait_s(holder.actor_id, time.monotonic())
+def check_pace(who: str, console: Console) -> None:
+    """Counts a request of `who`. Raises `Problem` 429 when they come too fast."""
+    wait_s = console.request_limit.wait_s(who, time.monotonic())
     if wait_s:
         metrics.LIMITED.inc()
-        message = "The token's requests come too fast; each is limited on its own. Wait as Retry-After says."
+        message = "The requests come too fast; each token or hook is limited on its own. Wait as Retry-After says."
         raise Problem(429, ProblemCode.TOO_MANY, message, headers={"Retry-After": str(math.ceil(wait_s))})
 
 

@@ -17,12 +17,22 @@ log = structlog.get_logger(__name__)
 
 KEPT = 5_000
 
-_LIVE = text("""
+_ON = (
+    "NOT EXISTS (SELECT FROM workflow_policy WHERE workflow_policy.org = workflow.org AND NOT workflow_policy.enabled)"
+)
+
+_LIVE = text(f"""
     SELECT DISTINCT workflow.org, workflow.name, workflow.version
     FROM unnest(CAST(:orgs AS text[]), CAST(:triggers AS text[])) AS wanted (org, trigger)
     JOIN workflow ON workflow.org = wanted.org AND workflow.enabled AND wanted.trigger = ANY (workflow.triggers)
-    ORDER BY workflow.org, workflow.name
-""")
+    WHERE {_ON}
+    UNION
+    SELECT workflow.org, workflow.name, workflow.version
+    FROM unnest(CAST(:named_orgs AS text[]), CAST(:names AS text[])) AS wanted (org, name)
+    JOIN workflow ON workflow.org = wanted.org AND workflow.name = wanted.name AND workflow.enabled
+    WHERE {_ON}
+    ORDER BY org, name
+""")  # noqa: S608 - a constant condition
 
 _DOCUMENTS = text("""
     SELECT org, name, version, document
@@ -49,12 +59,21 @@ class Definitions:
         self._kept: OrderedDict[VersionKey, Definition | None] = OrderedDict()
 
     async def started_by(
-        self, connection: AsyncConnection, wanted: Iterable[tuple[str, str]]
+        self, connection: AsyncConnection, wanted: Iterable[tuple[str, str, str | None]]
     ) -> Mapping[VersionKey, Definition]:
-        """The enabled workflows that any of these `(org, trigger)` may start, as they are saved now."""
-        pairs = sorted(set(wanted))
+        """The enabled workflows that any of these `(org, trigger, workflow)` may start, as they are saved now; without
+        a workflow all of the org's. Those of an org that is switched off are not among them."""
+        every = set(wanted)
+        pairs = sorted({(org, trigger) for org, trigger, workflow in every if workflow is None})
+        named = sorted({(org, workflow) for org, _, workflow in every if workflow is not None})
         rows = await connection.execute(
-            _LIVE, {"orgs": [org for org, _ in pairs], "triggers": [trigger for _, trigger in pairs]}
+            _LIVE,
+            {
+                "orgs": [org for org, _ in pairs],
+                "triggers": [trigger for _, trigger in pairs],
+                "named_orgs": [org for org, _ in named],
+                "names": [workflow for _, workflow in named],
+            },
         )
         return await self.of(connection, [VersionKey(*row) for row in rows])
 

@@ -75,6 +75,13 @@ _STATEMENTS = (
         """),
         MESSAGES_KEPT,
     ),
+    (
+        text("""
+            DELETE FROM hook_secret WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM hook_secret WHERE ends_at < :before LIMIT :most))
+        """),
+        ANSWERS_KEPT,
+    ),
 )
 
 

@@ -129,6 +129,14 @@ async def insert(connection: AsyncConnection, runs: Sequence[Run]) -> None:
     await _put_steps(connection, [(run, step) for run in runs for step in run.steps.values()])
 
 
+async def known(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these runs that there are."""
+    rows = await connection.execute(
+        text("SELECT id FROM run WHERE id = ANY (CAST(:ids AS uuid[]))"), {"ids": list(ids)}
+    )
+    return set(rows.scalars())
+
+
 async def update(connection: AsyncConnection, changes: Sequence[tuple[Run, Run]]) -> None:
     """Runs as they were and as they are now: writes the steps that changed, and how runs ended or go on."""
     gone = [(run.id, node) for before, run in changes for node in before.steps if node not in run.steps]

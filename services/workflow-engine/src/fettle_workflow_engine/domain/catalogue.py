@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from fettle_contracts.commands import Verb
+from fettle_contracts.people import Actor
 from fettle_contracts.results import ResultTicket
 from fettle_contracts.ticket_events import TRIGGERS as TICKET_TRIGGERS
 from fettle_contracts.ticket_events import EntryType, TicketEvent
-from fettle_workflow_engine.domain.shapes import ANYTHING, FLAG, NUMBER, TEXT, Fields, Items, Shape, shape_of
+from fettle_contracts.transitions import Transition
+from fettle_workflow_engine.domain.shapes import ANYTHING, FLAG, NUMBER, TEXT, TIME, Fields, Items, Shape, shape_of
 
 
 class Wants(Enum):
@@ -50,9 +52,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TriggerKind:
-    """What can start a run."""
+    """What can start a run. `fields` are those of its own in a document, beside `trigger` and `where`."""
 
     event: Shape
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,20 @@ ERROR = Fields({"code": TEXT, "message": TEXT})
 JUDGED = Fields({"holds": FLAG, "rows": Items(Fields({"holds": FLAG, "mismatch": TEXT, "rows": ANYTHING}))})
 """What `{ref: node.…}` can name of an `if`."""
 
+MANUAL, SCHEDULE, SIGNAL, TRANSITION = "manual", "schedule", "signal", "health.transition"
+
 TRIGGERS: Mapping[str, TriggerKind] = {
-    trigger_name(entry): TriggerKind(shape_of(TicketEvent)) for entry in TICKET_TRIGGERS
+    **{trigger_name(entry): TriggerKind(shape_of(TicketEvent)) for entry in TICKET_TRIGGERS},
+    MANUAL: TriggerKind(Fields({"at": TIME, "actor": shape_of(Actor), "data": ANYTHING})),
+    SCHEDULE: TriggerKind(
+        Fields({"trigger": TEXT, "scheduled_at": TIME, "missed": NUMBER, "missed_at": Items(TIME)}),
+        fields=("every", "cron", "zone", "missed"),
+    ),
+    SIGNAL: TriggerKind(
+        Fields({"id": TEXT, "type": TEXT, "source": TEXT, "subject": TEXT, "time": TIME, "data": ANYTHING}),
+        fields=("type", "source"),
+    ),
+    TRANSITION: TriggerKind(shape_of(Transition)),
 }
 
 ACTIONS: Mapping[str, ActionKind] = {
@@ -180,7 +195,3 @@ def ends_runs(does: str) -> bool:
     """Whether a run is over with a node that does this."""
     kind = ACTIONS.get(does)
     return kind is not None and kind.does_by is Means.FAIL
-
-
-LATER_TRIGGERS = ("health.transition", "manual", "schedule", "signal")
-"""Names of the documents' language that this version does not run yet; a document that uses one is refused."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from fettle_workflow_engine.domain.faults import Place
+from fettle_workflow_engine.domain.schedules import Schedule
 
 DEFAULT_BUDGET_PER_HOUR = 1_000
 DEFAULT_TIMEOUT_S = 2 * 86_400
@@ -68,13 +69,32 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Pattern:
+    """A text, or the beginning of one: `com.acme.*`."""
+
+    text: str
+
+    def fits(self, value: object) -> bool:
+        if self.text.endswith("*"):
+            return isinstance(value, str) and value.startswith(self.text[:-1])
+        return value == self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
-    """A node that starts runs: `on` names an event, `where` narrows it."""
+    """A node that starts runs: `on` names an event, `only` what its fields must be, `where` narrows it further;
+    `schedule` says when a `schedule` is due."""
 
     name: str
     on: str
     where: Condition | None = None
     place: Place = field(default=_NOWHERE, compare=False)
+    only: Mapping[str, Pattern] = field(default_factory=dict)
+    schedule: Schedule | None = None
+
+    def takes(self, event: Mapping[str, Any]) -> bool:
+        """Whether the event is one of this trigger's, by all but `where`."""
+        return all(pattern.fits(event.get(name)) for name, pattern in self.only.items())
 
 
 class Way(StrEnum):

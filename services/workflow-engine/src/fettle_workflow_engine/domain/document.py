@@ -13,16 +13,15 @@ from fettle_workflow_engine.domain.definition import (
     Action,
     After,
     Branch,
-    Condition,
     Definition,
     Node,
-    Trigger,
     Way,
 )
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, Place, suggest, unknown
 from fettle_workflow_engine.domain.field_values import read_values
 from fettle_workflow_engine.domain.read_rows import read_if
 from fettle_workflow_engine.domain.tree import Entry, Listing, Scalar, Table, Tree, read_tree
+from fettle_workflow_engine.domain.trigger_reading import read_trigger
 
 NODES_LIMIT = 100
 TITLE_LIMIT = 200
@@ -41,7 +40,6 @@ RESERVED_NAMES = frozenset(
 TOP_FIELDS = (
     "workflow", "title", "description", "enabled", "allow_cycle", "budget_per_hour", "timeout_s", "nodes"
 )  # fmt: skip
-TRIGGER_FIELDS = ("trigger", "where")
 ACTION_FIELDS = ("action", "after", "with")
 BRANCH_FIELDS = ("if", "after")
 WAYS = (Way.ERROR, Way.FALSE, Way.TRUE)
@@ -122,7 +120,7 @@ class _Reader:
         faults = len(self.faults)
         match kinds:
             case ["trigger"]:
-                trigger = self._trigger(name, table)
+                trigger = read_trigger(name, table, self.faults)
                 return trigger if trigger.on or len(self.faults) == faults else None
             case ["action"]:
                 action = self._action(name, table)
@@ -135,17 +133,6 @@ class _Reader:
             case _:
                 self._fault(table.entries[kinds[1]].key_place, f"a node is one thing: not {' and '.join(kinds)}")
         return None
-
-    def _trigger(self, name: str, table: Table) -> Trigger:
-        self._known_fields(table, "field of a trigger", TRIGGER_FIELDS)
-        where = None
-        if "where" in table.entries:
-            value = table.entries["where"].value
-            if isinstance(value, Scalar) and isinstance(value.value, str):
-                where = Condition(value.value, value.text_place)
-            else:
-                self._fault(value.place, "`where` is a CEL expression: text")
-        return Trigger(name, self._text(table, "trigger"), where, table.entries["trigger"].value.place)
 
     def _branch(self, name: str, table: Table) -> Branch:
         self._known_fields(table, "field of an `if`", BRANCH_FIELDS)

@@ -9,11 +9,13 @@ from typing import Any
 
 from fettle_contracts.identity import SubjectType
 from fettle_workflow_engine.domain import document
-from fettle_workflow_engine.domain.catalogue import ACTIONS, CHANGES, TRIGGERS, ActionKind, Wants
+from fettle_workflow_engine.domain.catalogue import ACTIONS, CHANGES, SCHEDULE, TRIGGERS, ActionKind, TriggerKind, Wants
 from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS, WATCH_PARTS
 from fettle_workflow_engine.domain.http_requests import METHODS
 from fettle_workflow_engine.domain.operations import AGE, CLOCK, DAYS, LENGTHS, MONTHS, OPERATIONS, Operand
 from fettle_workflow_engine.domain.read_rows import ROWS_LIMIT
+from fettle_workflow_engine.domain.schedules import Missed
+from fettle_workflow_engine.domain.trigger_reading import EVERY, PATTERN_LIMIT
 
 Schema = dict[str, Any]
 
@@ -54,7 +56,7 @@ def document_schema() -> Schema:
                 "type": "object",
                 "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in ("trigger", "if", "action")],
             },
-            "trigger": _trigger(),
+            "trigger": {"oneOf": [_trigger(name, kind) for name, kind in TRIGGERS.items()]},
             "if": _object({"if": {"$ref": "#/$defs/rows"}, "after": {"$ref": "#/$defs/after"}}, ["if", "after"]),
             "action": {"oneOf": [_action(name, kind) for name, kind in ACTIONS.items()]},
             "after": _after(),
@@ -68,13 +70,11 @@ def document_schema() -> Schema:
     }
 
 
-def _trigger() -> Schema:
-    """Fields of triggers whose form is not told here may have any."""
-    known: Mapping[str, Schema] = {
-        "trigger": {"enum": sorted(TRIGGERS)},
-        "where": _described("A CEL expression over `event`.", _TEXT),
-    }
-    return _object({name: known.get(name, {}) for name in document.TRIGGER_FIELDS}, ["trigger"])
+def _trigger(name: str, kind: TriggerKind) -> Schema:
+    where = _described("A CEL expression over `event`.", _TEXT)
+    own = {field: TRIGGER_FIELDS[field] for field in kind.fields}
+    trigger = _object({"trigger": {"const": name}, "where": where, **own}, ["trigger"])
+    return {**trigger, "oneOf": [{"required": ["every"]}, {"required": ["cron"]}]} if name == SCHEDULE else trigger
 
 
 def _action(name: str, kind: ActionKind) -> Schema:
@@ -160,6 +160,22 @@ _OPERANDS: Mapping[Operand, Schema] = {
         ]
     },
 }
+
+_PATTERN: Schema = {**_TEXT, "minLength": 1, "maxLength": PATTERN_LIMIT, "pattern": r"^[^*]*\*?$"}
+
+TRIGGER_FIELDS: Mapping[str, Schema] = {
+    "every": _described(
+        "From one minute to 366 days: a number with m, h, d or w.", {**_TEXT, "pattern": _whole(EVERY.pattern)}
+    ),
+    "cron": _described(
+        "Minute, hour, day, month and day of the week.", {**_TEXT, "pattern": _whole(r"\s*\S+(\s+\S+){4}\s*")}
+    ),
+    "zone": _described("An IANA time zone; UTC without.", _TEXT),
+    "missed": _described("What becomes of moments for which nobody was there.", {"enum": list(Missed)}),
+    "type": _described("Of the CloudEvent; a * at its end is whatever follows.", _PATTERN),
+    "source": _described("Of the CloudEvent; a * at its end is whatever follows.", _PATTERN),
+}
+"""What a trigger's own field may hold."""
 
 WANTED: Mapping[Wants, Schema] = {
     Wants.TEXT: _TEXT_VALUE,

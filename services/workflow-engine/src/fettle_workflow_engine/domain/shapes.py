@@ -77,6 +77,19 @@ def at(shape: Shape, path: Sequence[str]) -> "Shape | Missing":
     return shape
 
 
+def common(shapes: Sequence[Shape]) -> Shape:
+    """What values of any of these shapes have in common: of objects the fields that all of them have."""
+    first, *others = shapes
+    if all(other == first for other in others):
+        return first
+    objects = [shape for shape in shapes if isinstance(shape, Fields)]
+    if len(objects) == len(shapes):
+        shared = [name for name in objects[0].fields if all(name in other.fields for other in objects)]
+        return Fields({name: common([one.fields[name] for one in objects]) for name in shared})
+    lists = [shape for shape in shapes if isinstance(shape, Items)]
+    return Items(common([one.of for one in lists])) if len(lists) == len(shapes) else ANYTHING
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """The path ends at its part number `index`; there, these names are known."""

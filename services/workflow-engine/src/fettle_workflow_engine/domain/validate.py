@@ -6,7 +6,6 @@ from fettle_workflow_engine.domain.catalogue import (
     ACTIONS,
     ERROR,
     JUDGED,
-    LATER_TRIGGERS,
     TRIGGERS,
     ends_runs,
 )
@@ -29,7 +28,7 @@ from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, Place, 
 from fettle_workflow_engine.domain.graph import ancestors, circle
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.secrets import SCOPE
-from fettle_workflow_engine.domain.shapes import ANYTHING, Fields, Shape
+from fettle_workflow_engine.domain.shapes import ANYTHING, Fields, Shape, common
 
 EXPRESSIONS_LIMIT = 100
 
@@ -57,8 +56,8 @@ def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
         yield Fault(expressions[EXPRESSIONS_LIMIT], rule)
         return
     before = ancestors(definition.followers)
-    event = _event_shape(definition)
     for node in definition.followers:
+        event = _event_shape(definition, before[node.name])
         shapes = {"event": event, **_outputs(definition, before[node.name])}
         if isinstance(node, Action):
             if node.does in ACTIONS and ACTIONS[node.does].takes_secrets:
@@ -82,7 +81,7 @@ def _expressions(definition: Definition) -> Iterator[Place]:
 def _trigger(trigger: Trigger, languages: Languages) -> Iterator[Fault]:
     kind = TRIGGERS.get(trigger.on)
     if kind is None:
-        yield _not_known(trigger, "trigger", trigger.on, TRIGGERS, LATER_TRIGGERS)
+        yield unknown(trigger.place, "trigger", trigger.on, TRIGGERS)
     if trigger.where is not None:
         reading = languages.conditions.read(trigger.where.source)
         for complaint in reading.complaints:
@@ -134,10 +133,12 @@ def _action(action: Action, scope: Scope, languages: Languages) -> Iterator[Faul
             yield Fault(action.place, f"{action.does} needs `{name}`: {field.wants.value}")
 
 
-def _event_shape(definition: Definition) -> Shape:
-    """What every trigger's event has in common; today all of them carry the same."""
-    shapes = [TRIGGERS[trigger.on].event for trigger in definition.triggers if trigger.on in TRIGGERS]
-    return shapes[0] if shapes and all(shape == shapes[0] for shape in shapes) else ANYTHING
+def _event_shape(definition: Definition, before: frozenset[str]) -> Shape:
+    """What the events have in common that a node can run for: those of the triggers before it, as one of them has
+    fired when it runs."""
+    known = [trigger for trigger in definition.triggers if trigger.on in TRIGGERS]
+    leading = [trigger for trigger in known if trigger.name in before] or known
+    return common([TRIGGERS[trigger.on].event for trigger in leading]) if leading else ANYTHING
 
 
 def _outputs(definition: Definition, before: frozenset[str]) -> Mapping[str, Shape]:
@@ -149,9 +150,3 @@ def _output(node: Follower) -> Shape:
         return JUDGED
     kind = ACTIONS.get(node.does)
     return Fields({**kind.output.fields, "error": ERROR}) if kind else ANYTHING
-
-
-def _not_known(node: Trigger, what: str, name: str, known: Mapping[str, object], later: tuple[str, ...]) -> Fault:
-    if name in later:
-        return Fault(node.place, f"the {what} {name!r} is not available yet in this version")
-    return unknown(node.place, what, name, known)

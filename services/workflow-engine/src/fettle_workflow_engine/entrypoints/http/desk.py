@@ -1,4 +1,4 @@
-"""Where requests are dealt with: the database, the library, and how a write is done once."""
+"""Where requests are dealt with: the database, the library, the engine, and how a write is done once."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from fettle_chassis.database import Database
 from fettle_chassis.http import Problem
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.problems import ProblemCode
+from fettle_workflow_engine.handler import Engine
 from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
 
@@ -26,6 +27,7 @@ class Desk:
     library: Library
     interventions: Interventions
     clock: Callable[[], datetime]
+    engine: Engine
 
     async def write(
         self, org: str, key: str | None, request: str, action: Callable[[UnitOfWork], Awaitable[Answer]]

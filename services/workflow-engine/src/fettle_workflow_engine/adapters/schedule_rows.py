@@ -1,0 +1,130 @@
+"""When schedules are due, in Postgres: a row per schedule trigger of each enabled workflow of an org that is on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.rhythms import Cron, Every, next_after
+from fettle_workflow_engine.domain.schedules import Missed, Schedule
+
+_PUT = text("""
+    INSERT INTO schedule AS known (org, workflow, trigger, every_s, cron, zone, missed, next_at)
+    SELECT :org, workflow, trigger, every_s, cron, zone, missed, next_at
+    FROM unnest(CAST(:workflow AS text[]), CAST(:trigger AS text[]), CAST(:every_s AS integer[]),
+                CAST(:cron AS text[]), CAST(:zone AS text[]), CAST(:missed AS text[]),
+                CAST(:next_at AS timestamptz[]))
+         AS new (workflow, trigger, every_s, cron, zone, missed, next_at)
+    ORDER BY workflow, trigger
+    ON CONFLICT (org, workflow, trigger) DO UPDATE SET
+        every_s = excluded.every_s, cron = excluded.cron, zone = excluded.zone, missed = excluded.missed,
+        next_at = CASE
+            WHEN (known.every_s, known.cron, known.zone)
+                 IS NOT DISTINCT FROM (excluded.every_s, excluded.cron, excluded.zone)
+            THEN known.next_at ELSE excluded.next_at
+        END
+""")
+
+_DUE = text("""
+    SELECT org, workflow, trigger, every_s, cron, zone, missed, next_at FROM schedule
+    WHERE next_at <= :now ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+_MOVE = text("""
+    UPDATE schedule SET next_at = new.next_at
+    FROM unnest(CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:trigger AS text[]),
+                CAST(:next_at AS timestamptz[])) AS new (org, workflow, trigger, next_at)
+    WHERE schedule.org = new.org AND schedule.workflow = new.workflow AND schedule.trigger = new.trigger
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A schedule whose moment has come."""
+
+    org: str
+    workflow: str
+    trigger: str
+    schedule: Schedule
+    at: datetime
+
+
+async def arrange(connection: AsyncConnection, org: str, definitions: Sequence[Definition], now: datetime) -> None:
+    """Makes the org's rows of these workflows those that they ask for. A trigger whose rhythm is as before keeps its
+    next moment, any other is due next after `now`."""
+    wanted = [
+        (definition.workflow, trigger.name, trigger.schedule)
+        for definition in definitions
+        for trigger in definition.triggers
+        if trigger.schedule
+    ]
+    values = {
+        "org": org,
+        "workflow": [workflow for workflow, _, _ in wanted],
+        "trigger": [trigger for _, trigger, _ in wanted],
+    }
+    await connection.execute(
+        text("""
+            DELETE FROM schedule WHERE org = :org AND workflow = ANY (CAST(:names AS text[]))
+            AND (workflow, trigger) NOT IN (
+                SELECT workflow, trigger FROM unnest(CAST(:workflow AS text[]), CAST(:trigger AS text[]))
+                AS wanted (workflow, trigger))
+        """),
+        {**values, "names": [definition.workflow for definition in definitions]},
+    )
+    if wanted:
+        rhythms = [schedule.rhythm for _, _, schedule in wanted]
+        columns = {
+            "every_s": [rhythm.seconds if isinstance(rhythm, Every) else None for rhythm in rhythms],
+            "cron": [rhythm.expression if isinstance(rhythm, Cron) else None for rhythm in rhythms],
+            "zone": [rhythm.zone for rhythm in rhythms],
+            "missed": [schedule.missed for _, _, schedule in wanted],
+            "next_at": [next_after(rhythm, now) for rhythm in rhythms],
+        }
+        await connection.execute(_PUT, {**values, **columns})
+
+
+async def drop(connection: AsyncConnection, org: str, workflow: str | None = None) -> None:
+    """The rows of one workflow, or of all of the org's, go."""
+    await connection.execute(
+        text("DELETE FROM schedule WHERE org = :org AND (CAST(:workflow AS text) IS NULL OR workflow = :workflow)"),
+        {"org": org, "workflow": workflow},
+    )
+
+
+async def soonest(connection: AsyncConnection) -> datetime | None:
+    """When the next of all schedules is due; in the past for one that is due now."""
+    found: datetime | None = await connection.scalar(text("SELECT min(next_at) FROM schedule"))
+    return found
+
+
+async def take_due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
+    """Schedules that are due, the oldest moments first, locked; those that another process has in hand are passed
+    over."""
+    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    return [
+        Due(
+            row.org,
+            row.workflow,
+            row.trigger,
+            Schedule(Cron(row.cron, row.zone) if row.cron else Every(row.every_s, row.zone), Missed(row.missed)),
+            row.next_at,
+        )
+        for row in rows
+    ]
+
+
+async def move_on(connection: AsyncConnection, moved: Sequence[tuple[Due, datetime]]) -> None:
+    """Each schedule is due next at the time beside it."""
+    await connection.execute(
+        _MOVE,
+        {
+            "org": [due.org for due, _ in moved],
+            "workflow": [due.workflow for due, _ in moved],
+            "trigger": [due.trigger for due, _ in moved],
+            "next_at": [next_at for _, next_at in moved],
+        },
+    )

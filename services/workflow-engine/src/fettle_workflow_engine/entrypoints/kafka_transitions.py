@@ -1,0 +1,26 @@
+"""Subjects that change their state, from `health.transitions`."""
+
+import json
+
+from fettle_chassis.consume import Record
+from fettle_chassis.failures import BadRecord
+from fettle_contracts.cloudevents import from_record
+from fettle_contracts.codes import DeadLetterCode
+from fettle_contracts.times import from_ms
+from fettle_contracts.transitions import TRANSITION as TRANSITION_TYPE
+from fettle_contracts.transitions import Transition
+from fettle_workflow_engine.domain.catalogue import TRANSITION, TRIGGERS
+from fettle_workflow_engine.domain.shapes import completed
+from fettle_workflow_engine.handler import Event
+
+
+def decode_transition(record: Record) -> Event:
+    """The event, with null for what its type knows and it leaves out. Raises BadRecord or Unreadable."""
+    event = from_record(record.headers, record.key, record.value, received_at=from_ms(record.timestamp_ms))
+    if event.type != TRANSITION_TYPE:
+        raise BadRecord(DeadLetterCode.TYPE_UNKNOWN, f"{event.type!r} starts no workflow")
+    message = Transition.from_json(event.data)
+    if event.key != message.org:
+        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {message.org}")
+    data = completed(TRIGGERS[TRANSITION].event, json.loads(event.data))
+    return Event(message.org, TRANSITION, event.source, event.id, data, event.causation_depth, event.traceparent)
