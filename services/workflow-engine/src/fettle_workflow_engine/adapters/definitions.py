@@ -1,5 +1,6 @@
 """The definitions that runs follow: parsed once per version and kept; never stale, since versions never change."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,20 +88,21 @@ class Definitions:
     async def of(self, connection: AsyncConnection, keys: Sequence[VersionKey]) -> Mapping[VersionKey, Definition]:
         """The definitions of these versions. One whose document this version of the engine does not understand is
         left out, and said in the log."""
-        missing = [key for key in dict.fromkeys(keys) if key not in self._kept]
+        # Held here from now on: whoever asks while this waits may push them out of what is kept.
+        found = {key: self._kept[key] for key in keys if key in self._kept}
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
         if missing:
-            await self._fetch(connection, missing)
-        found = {}
-        for key in keys:
-            definition = self._kept.get(key)
-            if definition is not None:
-                self._kept.move_to_end(key)
-                found[key] = definition
+            found |= await self._fetch(connection, missing)
+        for key, definition in found.items():
+            self._kept[key] = definition
+            self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found
+        return {key: definition for key in keys if (definition := found.get(key)) is not None}
 
-    async def _fetch(self, connection: AsyncConnection, keys: Sequence[VersionKey]) -> None:
+    async def _fetch(
+        self, connection: AsyncConnection, keys: Sequence[VersionKey]
+    ) -> dict[VersionKey, Definition | None]:
         rows = await connection.execute(
             _DOCUMENTS,
             {
@@ -109,14 +111,17 @@ class Definitions:
                 "versions": [key.version for key in keys],
             },
         )
-        for row in rows:
-            key = VersionKey(row.org, row.name, row.version)
-            try:
-                self._kept[key] = load(row.document, self._languages)
-            except DocumentRefused as refusal:
-                self._kept[key] = None
-                fault = refusal.faults[0]
-                log.error(
-                    "workflow.not_understood", org=key.org, workflow=key.workflow, version=key.version,
-                    line=fault.place.line, fault=fault.message,
-                )  # fmt: skip
+        documents = {VersionKey(row.org, row.name, row.version): row.document for row in rows}
+        # A millisecond or two each, and there may be thousands: not on the loop.
+        return await asyncio.to_thread(lambda: {key: self._read(key, text) for key, text in documents.items()})
+
+    def _read(self, key: VersionKey, document: str) -> Definition | None:
+        try:
+            return load(document, self._languages)
+        except DocumentRefused as refusal:
+            fault = refusal.faults[0]
+            log.error(
+                "workflow.not_understood", org=key.org, workflow=key.workflow, version=key.version,
+                line=fault.place.line, fault=fault.message,
+            )  # fmt: skip
+            return None
