@@ -16,6 +16,15 @@ from fettle_workflow_engine.domain.run import Failure, Result
 TWO = NOTE.replace("workflow: note", "workflow: two") + (
     "  begun: {after: [noted], action: ticket.start, with: {ticket: {ref: event.ticket.id}}}\n"
 )
+ROUNDS = """\
+workflow: rounds
+enabled: true
+nodes:
+  hourly: {trigger: schedule, every: 1h}
+  daily: {trigger: schedule, every: 1d}
+  noted: {after: [hourly], action: ticket.comment, with: {ticket: 7, text: Still there.}}
+  counted: {after: [daily], action: ticket.comment, with: {ticket: 7, text: A day more.}}
+"""
 REJECTED = Failure("wrong_state", "The ticket is resolved.")
 
 
@@ -149,6 +158,27 @@ async def test_a_rerun_is_a_new_run_by_the_same_event(api: Api) -> None:
     assert "No trigger of version 3" in refusal(await act(api, "rerun", run), 409, "conflict")["detail"]
     assert await api.world.delete("two")
     assert (await act(api, "rerun", run, '{"version": 1}')).status_code == 201
+
+
+@pytest.mark.rule("WF-77")
+async def test_a_rerun_is_by_the_schedule_that_was_due(api: Api) -> None:
+    await api.world.save(ROUNDS)
+    assert await api.world.ring(minutes=45) == 1
+    (old,) = await api.world.runs()
+    assert states(old) == {"hourly": "done", "daily": "skipped", "noted": "waiting"}
+    new = (await act(api, "rerun", old["id"])).json()
+    assert (states(new), new["event"]) == (states(old), old["event"])
+    await api.world.save(ROUNDS.replace("hourly", "each_hour"))
+    refusal(await act(api, "rerun", old["id"]), 409, "conflict")
+
+
+@pytest.mark.rule("WF-63")
+async def test_nothing_is_rerun_while_the_org_is_switched_off(api: Api) -> None:
+    run = await started(api)
+    await api.call("PUT", "/workflow-policy", {"enabled": False})
+    assert "switched off" in refusal(await act(api, "rerun", run), 409, "conflict")["detail"]
+    await api.call("PUT", "/workflow-policy", {"enabled": True})
+    assert (await act(api, "rerun", run)).status_code == 201
 
 
 @pytest.mark.rule("WF-77")

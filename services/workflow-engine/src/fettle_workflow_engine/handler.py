@@ -38,7 +38,7 @@ Problems = dict[tuple[str, str], Mapping[str, Any]]
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that can start runs. `depth` is how long the chain of causes is that led to it (0: a person's act).
-    One that is meant for a single workflow names it, and the trigger too if it is meant for that alone."""
+    One that is meant for a single workflow names it."""
 
     org: str
     trigger: str
@@ -48,7 +48,6 @@ class Event:
     depth: int
     traceparent: str | None = None
     workflow: str | None = None
-    node: str | None = None
 
 
 class Engine:
@@ -163,7 +162,7 @@ class Engine:
             for key, definition in live.items()
             if key.org == event.org and event.workflow in (None, key.workflow)
             for trigger in definition.triggers
-            if trigger.on == event.trigger and event.node in (None, trigger.name) and trigger.takes(event.data)
+            if trigger.on == event.trigger and trigger.takes(event.data)
         ]
         sources = list(dict.fromkeys(trigger.where.source for _, trigger in triggers if trigger.where))
         verdicts = dict(zip(sources, self._languages.conditions.judge(sources, event.data), strict=True))

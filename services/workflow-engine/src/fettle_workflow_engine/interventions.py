@@ -8,7 +8,7 @@ import structlog
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_workflow_engine import metrics
-from fettle_workflow_engine.adapters import call_rows, run_rows, workflow_rows
+from fettle_workflow_engine.adapters import call_rows, policies, run_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain import endings
 from fettle_workflow_engine.domain.advance import advance, begin
@@ -70,8 +70,10 @@ class Interventions:
     async def rerun(self, work: UnitOfWork, org: str, run_id: UUID, version: int | None, by: str) -> UUID:
         """Starts another run by the event of this one, by `version` or the newest there is, and returns its id. It does
         not count for the workflow's budget. Raises NoSuchVersion, and NotPossible when no trigger of the version takes
-        the event."""
+        the event or the org's workflows are switched off."""
         now, old = self._clock(), await self._find(work, org, run_id)
+        if not (await policies.policy_of(work.connection, org)).enabled:
+            raise NotPossible("The org's workflows are switched off.")
         newest = await workflow_rows.newest_version(work.connection, org, old.workflow)
         if version is not None and version > newest:
             raise NoSuchVersion
@@ -90,9 +92,10 @@ class Interventions:
         return run.id
 
     def _matched(self, definition: Definition, old: Run) -> list[str]:
-        triggers = [trigger for trigger in definition.triggers if trigger.on == old.cause.trigger]
+        on, event = old.cause.trigger, old.cause.event
+        triggers = [trigger for trigger in definition.triggers if trigger.on == on and trigger.takes(event)]
         sources = [trigger.where.source for trigger in triggers if trigger.where]
-        verdicts = dict(zip(sources, self._languages.conditions.judge(sources, old.cause.event), strict=True))
+        verdicts = dict(zip(sources, self._languages.conditions.judge(sources, event), strict=True))
         return [one.name for one in triggers if one.where is None or verdicts[one.where.source].holds]
 
     async def _find(self, work: UnitOfWork, org: str, run_id: UUID) -> Run:

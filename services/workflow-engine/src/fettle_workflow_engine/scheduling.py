@@ -73,5 +73,4 @@ def _event(due: Due, firing: Firing) -> Event:
         firing.event(due.trigger),
         depth=0,
         workflow=due.workflow,
-        node=due.trigger,
     )

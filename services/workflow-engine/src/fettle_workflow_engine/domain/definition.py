@@ -93,7 +93,10 @@ class Trigger:
     schedule: Schedule | None = None
 
     def takes(self, event: Mapping[str, Any]) -> bool:
-        """Whether the event is one of this trigger's, by all but `where`."""
+        """Whether an event of the kind `on` is one of this trigger's, by all but `where`. That of a schedule names its
+        trigger."""
+        if self.schedule is not None and event.get("trigger") != self.name:
+            return False
         return all(pattern.fits(event.get(name)) for name, pattern in self.only.items())
 
 

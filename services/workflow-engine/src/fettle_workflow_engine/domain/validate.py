@@ -2,13 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fettle_workflow_engine.domain.catalogue import (
-    ACTIONS,
-    ERROR,
-    JUDGED,
-    TRIGGERS,
-    ends_runs,
-)
+from fettle_workflow_engine.domain.catalogue import ACTIONS, ERROR, JUDGED, TRIGGERS, ends_runs
 from fettle_workflow_engine.domain.check_rows import check_row
 from fettle_workflow_engine.domain.check_values import Scope, check_field, check_mentions, inside
 from fettle_workflow_engine.domain.definition import (

@@ -57,7 +57,8 @@ async def retry(run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyKe
 async def rerun(
     run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyKey, body: Rerun | None = None
 ) -> JSONResponse:
-    """201 with a new run by the same event. 409 when no trigger of the version takes the event."""
+    """201 with a new run by the same event. 409 when no trigger of the version takes the event, or the org is switched
+    off."""
     version = body.version if body else None
 
     async def act(work: UnitOfWork, id: UUID) -> UUID:
