@@ -26,7 +26,7 @@ MEANING = re.compile(
     r"|anchors|tags|the key|a key must be text"
     r"|`\w+` must be a time such as|.*; event\S* is |.*: `\w+` cannot be |a set in a set"
     r"|an interval is from|not a cron expression"
-    r"|`\w+` must be a length of time|.* is for .*|`\w+` (is|must be) .*; a template gives text"
+    r"|`\w+` must be (a length of time such as|from 1 s)|.* is for .*|`\w+` (is|must be) .*; a template gives text"
 )
 """What only somebody can find who knows what names mean, or reads YAML."""
 

@@ -29,7 +29,7 @@ OWN_HEADERS = frozenset({
 """Headers that are the client's to set."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
+STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _CHARSETS = re.compile(
     r"utf-?8|utf-?16(le|be)?|us-ascii|iso-8859-([1-9]|1[0134-6])|windows-125[0-8]|gbk|shift_jis|euc-kr"
 )
@@ -86,7 +86,7 @@ def expected(value: object) -> tuple[tuple[int, int], ...]:
     """Statuses from a number or a text: `200`, `200-299, 404`. Raises InputFailed."""
     found = []
     for part in ("200-299" if value is None else str(value)).split(","):
-        match = _STATUSES.fullmatch(part.strip())
+        match = STATUSES.fullmatch(part.strip())
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise _invalid("expects must be statuses: 200-299, 404")
         found.append((int(match[1]), int(match[2] or match[1])))

@@ -11,7 +11,8 @@ from fettle_contracts.identity import SubjectType
 from fettle_workflow_engine.domain import document
 from fettle_workflow_engine.domain.catalogue import ACTIONS, CHANGES, SCHEDULE, TRIGGERS, ActionKind, TriggerKind, Wants
 from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS, WATCH_PARTS
-from fettle_workflow_engine.domain.http_requests import METHODS
+from fettle_workflow_engine.domain.durations import LONGEST_WAIT_S, WRITTEN
+from fettle_workflow_engine.domain.http_requests import LONGEST_TIMEOUT_S, METHODS, STATUSES
 from fettle_workflow_engine.domain.operations import AGE, CLOCK, DAYS, LENGTHS, MONTHS, OPERATIONS, Operand
 from fettle_workflow_engine.domain.read_rows import ROWS_LIMIT
 from fettle_workflow_engine.domain.schedules import Missed
@@ -22,6 +23,7 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _FORMS: list[Schema] = [{"$ref": "#/$defs/reference"}, {"$ref": "#/$defs/template"}]
 _TEXT_VALUE: Schema = {"anyOf": [_TEXT, *_FORMS]}
+_TICKET: Schema = {"anyOf": [{"type": ["string", "integer"]}, *_FORMS]}
 
 
 def document_schema() -> Schema:
@@ -130,12 +132,16 @@ def _described(description: str, schema: Schema) -> Schema:
     return {"description": description, **schema}
 
 
+def _matching(pattern: str) -> Schema:
+    return {**_TEXT, "pattern": rf"^\s*({pattern})\s*$"}
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter}{letter.lower()}]" for letter in word)
+
+
 def _whole(pattern: str) -> str:
     return f"^{pattern}$"
-
-
-def _in_any_case(words: Sequence[str]) -> str:
-    return _whole("(" + "|".join("".join(f"[{one}{one.lower()}]" for one in word) for word in words) + ")")
 
 
 _NUMBER: Schema = {"type": "number"}
@@ -179,7 +185,7 @@ TRIGGER_FIELDS: Mapping[str, Schema] = {
 
 WANTED: Mapping[Wants, Schema] = {
     Wants.TEXT: _TEXT_VALUE,
-    Wants.TICKET: {"anyOf": [{"type": ["string", "integer"]}, *_FORMS]},
+    Wants.TICKET: _TICKET,
     Wants.SUBJECT: {
         "anyOf": [
             _object(
@@ -198,22 +204,31 @@ WANTED: Mapping[Wants, Schema] = {
             {"$ref": "#/$defs/reference"},
         ]
     },
-    Wants.DURATION: {"anyOf": [{"type": "integer"}, {**_TEXT, "pattern": r"^\s*[0-9]+[smhdw]?\s*$"}, *_FORMS]},
-    Wants.METHOD: {"anyOf": [{"enum": list(METHODS)}, {**_TEXT, "pattern": _in_any_case(METHODS)}, *_FORMS]},
+    Wants.DURATION: {
+        "anyOf": [{"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT_S}, _matching(WRITTEN.pattern), *_FORMS]
+    },
+    Wants.METHOD: {"anyOf": [{"enum": list(METHODS)}, _matching("|".join(map(_any_case, METHODS))), *_FORMS]},
     Wants.TEXTS: {"anyOf": [{"type": "object", "additionalProperties": _TEXT_VALUE}, {"$ref": "#/$defs/reference"}]},
     Wants.JSON: {},
-    Wants.SECONDS: {"anyOf": [{"type": ["number", "string", "null"]}, *_FORMS]},
-    Wants.STATUSES: {"anyOf": [{"type": ["integer", "string", "null"]}, *_FORMS]},
+    Wants.SECONDS: {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_TIMEOUT_S},
+            {"type": ["string", "null"]},
+            *_FORMS,
+        ]
+    },
+    Wants.STATUSES: {
+        "anyOf": [
+            {"type": "integer", "minimum": 100, "maximum": 599},
+            _matching(rf"{STATUSES.pattern}(\s*,\s*{STATUSES.pattern})*"),
+            {"type": "null"},
+            *_FORMS,
+        ]
+    },
     Wants.ADDRESSES: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT_VALUE}, *_FORMS]},
     Wants.WATCH: {
         "anyOf": [
-            _object(
-                {
-                    "ticket": {"anyOf": [{"type": ["string", "integer"]}, *_FORMS]},
-                    "change": {"anyOf": [{"enum": list(CHANGES)}, *_FORMS]},
-                },
-                WATCH_PARTS,
-            ),
+            _object({"ticket": _TICKET, "change": {"anyOf": [{"enum": list(CHANGES)}, *_FORMS]}}, WATCH_PARTS),
             {"$ref": "#/$defs/reference"},
         ]
     },
