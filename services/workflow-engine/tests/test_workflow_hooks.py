@@ -282,6 +282,14 @@ async def test_secrets_end_with_their_workflow_and_their_key(api: Api) -> None:
 
 
 @pytest.mark.rule("WF-62")
+async def test_a_key_that_made_nothing_is_free(api: Api) -> None:
+    for name, status in (("late", 404), ("late", 201), ("late", 200)):
+        made_it = await api.call("POST", f"/workflows/{name}/hook/secrets", {}, idempotency_key="k1")
+        assert made_it.status_code == status, made_it.text
+        await api.world.save(ALARM.replace("workflow: alarm", "workflow: late"))
+
+
+@pytest.mark.rule("WF-62")
 async def test_only_admins_see_and_make_secrets(api: Api) -> None:
     for method, path in (
         ("GET", ""),

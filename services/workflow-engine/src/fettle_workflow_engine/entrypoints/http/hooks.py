@@ -159,8 +159,8 @@ async def make_secret(
         made = await hooks.make(
             work, caller.org, name, id, salt=secrets.token_bytes(32), by=caller.actor_id, old_holds_s=wanted.old_holds_s
         )
-    if made is None:
-        raise _no_such_workflow()
+        if made is None:
+            raise _no_such_workflow()
     secret, text = made
     view = MadeSecret(**_view(secret, usable=True).model_dump(), secret=text)
     return JSONResponse(view.to_dict(), 201, headers={"cache-control": "no-store"})
