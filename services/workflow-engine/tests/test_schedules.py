@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from engine_world import World, world_of
@@ -154,6 +155,18 @@ async def test_a_condition_that_does_not_hold_lets_the_moment_pass(world: World)
     assert await world.runs() == []
     assert await world.ring(minutes=30) == 1
     assert [run["event"]["missed"] for run in await world.runs()] == [1]
+
+
+@pytest.mark.rule("WF-56", "WF-77")
+async def test_a_rerun_goes_by_the_schedule_that_was_due(world: World) -> None:
+    await world.save(ROUND.replace("  noted:", "  hourly: {trigger: schedule, every: 1h}\n  noted:"))
+    assert await world.ring(minutes=15) == 1
+    (first,) = await world.runs()
+    async with unit_of_work(world.database) as work:
+        await world.interventions.rerun(work, "acme", UUID(first["id"]), None, "ann")
+    for run in await world.runs():
+        assert {node["node"]: node["state"] for node in run["nodes"][:2]} == {"quarter": "done", "hourly": "skipped"}
+    assert len(await world.runs()) == 2
 
 
 @pytest.mark.rule("WF-56")
