@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0004"
+revision = "0003"
 down_revision = "0002"
 
 SEALED = """
