@@ -135,8 +135,8 @@ def test_acls_are_lines_for_kafkas_own_tool_and_say_what_they_cannot_keep_apart(
     assert f"{begin} User:heartbeat-writers --operation Write --topic prod.device.heartbeats" in lines
     own_groups = "--operation Read --resource-pattern-type prefixed --group event-readers."
     assert f"{begin} User:event-readers {own_groups}" in lines
-    fettles = "--operation Read --group g.workflow-engine.triggers --group g.workflow-engine.results"
-    assert f"{begin} User:workflow-engine {fettles}" in lines
+    fettles = " ".join(f"--group g.{group}" for group in SERVICES["workflow-engine"].groups)
+    assert f"{begin} User:workflow-engine --operation Read {fettles}" in lines
 
 
 @pytest.mark.rule("AC-60")

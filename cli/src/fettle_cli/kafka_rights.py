@@ -11,7 +11,18 @@ from typing import Literal
 
 from fettle_chassis.settings import ServiceSettings
 from fettle_contracts.ticket_events import TRIGGERS
-from fettle_contracts.topics import COMMANDS, EVENTS, HEARTBEATS, JUDGEMENTS, ORGS, RESULTS, TOPICS, TRANSITIONS, Topic
+from fettle_contracts.topics import (
+    COMMANDS,
+    EVENTS,
+    HEARTBEATS,
+    JUDGEMENTS,
+    ORGS,
+    RESULTS,
+    SIGNALS,
+    TOPICS,
+    TRANSITIONS,
+    Topic,
+)
 
 TRIGGER_TOPICS = tuple(f"ticket.{entry.value}" for entry in TRIGGERS)
 
@@ -64,6 +75,8 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
             "Fettle's workflow engine",
             {
                 "workflow-engine.triggers": TRIGGER_TOPICS,
+                "workflow-engine.signals": (SIGNALS,),
+                "workflow-engine.transitions": (TRANSITIONS,),
                 "workflow-engine.results": (RESULTS,),
                 "workflow-engine.tickets": (EVENTS,),
             },
