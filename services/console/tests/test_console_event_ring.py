@@ -1,7 +1,7 @@
 """The ring of recent events: resume exactly where a stream broke off, or be told that this cannot be."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -64,6 +64,8 @@ TestRings = pytest.mark.rule("AC-15")(Rings.TestCase)
 
 
 @pytest.mark.rule("AC-15")
+@example("o-00")
+@example("o-01")
 @given(st.text() | st.from_regex(r"o--?[0-9]{1,30}", fullmatch=True) | st.just("other-1"))
 def test_a_foreign_or_impossible_id_resets(text: str) -> None:
     ring = EventRing("o")

@@ -105,11 +105,12 @@ class EventRing:
         """The place that an id given out by `id_of` stands for, or Reset when it is foreign or too old."""
         if last_event_id is None:
             return self.end(org)
-        origin, _, number = last_event_id.rpartition("-")
-        if origin != self.origin or not (number.isascii() and number.isdigit() and len(number) < 19):
+        number = last_event_id.rpartition("-")[2]
+        place = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else -1
+        if last_event_id != self.id_of(place):
             return Reset(self.end(org))
-        found = self.after(org, int(number))
-        return found if isinstance(found, Reset) else int(number)
+        found = self.after(org, place)
+        return found if isinstance(found, Reset) else place
 
     def id_of(self, place: int) -> str:
         return f"{self.origin}-{place}"
