@@ -21,7 +21,7 @@ class Wants(Enum):
     """What an action's field can be."""
 
     TEXT = "text"
-    TICKET = "a ticket's id or number"
+    TICKET = "a ticket's id or number, or {dedup_key}"
     SUBJECT = "a subject: {type, id, name}"
     LINKS = "a list of links: {label, url}"
     DURATION = "a length of time: seconds, or a whole number with s, m, h, d or w"

@@ -19,6 +19,7 @@ from fettle_workflow_engine.domain.shapes import FLAG, Anything, Fields, Items, 
 SUBJECT_PARTS = ("type", "id", "name")
 LINK_PARTS = ("label", "url")
 WATCH_PARTS = ("ticket", "change")
+TICKET_PARTS = ("dedup_key",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ def check_field(name: str, wants: Wants, value: Value, scope: Scope, templates: 
                 yield Fault(place, f"`{name}` is {wants.value}; a template gives text")
         case Group(parts, place) if wants is Wants.SUBJECT:
             yield from _parts(name, SUBJECT_PARTS, ("type", "id"), parts, place, scope, templates)
+        case Group(parts, place) if wants is Wants.TICKET and name == "ticket":
+            yield from _parts(name, TICKET_PARTS, TICKET_PARTS, parts, place, scope, templates)
+        case Group(_, place) if wants is Wants.TICKET:
+            yield Fault(place, f"`{name}` must be a ticket's id or number")
         case Group(parts, place) if wants is Wants.WATCH:
             yield from _parts(name, WATCH_PARTS, WATCH_PARTS, parts, place, scope, templates)
         case Group(parts, _) if wants in (Wants.TEXTS, Wants.JSON):

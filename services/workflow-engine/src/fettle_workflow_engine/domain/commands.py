@@ -99,16 +99,19 @@ def _text(name: str, value: Any) -> str:
 
 
 def ticket_ref(name: str, value: Any) -> dict[str, Any]:
-    """A ticket's id, its number (`42`, `"42"`, `"#42"`), or an object that has an id. Raises InputFailed."""
+    """A ticket's id, its number (`42`, `"42"`, `"#42"`), an object that has an id, or one that has nothing but the key
+    of which it is the latest ticket. Raises InputFailed."""
     match value:
         case {"id": str() as ticket_id}:
             return {"id": ticket_id}
+        case {"dedup_key": key, **others} if not others:
+            return {"dedup_key": _text(f"{name}.dedup_key", key)}
         case int() if not isinstance(value, bool):
             return {"number": value}
         case str():
             digits = value.strip().removeprefix("#")
             return {"number": int(digits)} if digits.isdecimal() and len(digits) < 19 else {"id": value.strip()}
-    raise InputFailed("input_invalid", f"{name} must be a ticket's id or number.")
+    raise InputFailed("input_invalid", f"{name} must be a ticket's id or number, or {{dedup_key}}.")
 
 
 def _subject(name: str, value: Any) -> dict[str, Any]:

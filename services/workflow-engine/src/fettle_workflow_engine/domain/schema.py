@@ -10,7 +10,7 @@ from typing import Any
 from fettle_contracts.identity import SubjectType
 from fettle_workflow_engine.domain import document
 from fettle_workflow_engine.domain.catalogue import ACTIONS, CHANGES, SCHEDULE, TRIGGERS, ActionKind, TriggerKind, Wants
-from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS, WATCH_PARTS
+from fettle_workflow_engine.domain.check_values import LINK_PARTS, SUBJECT_PARTS, TICKET_PARTS, WATCH_PARTS
 from fettle_workflow_engine.domain.durations import LONGEST_WAIT_S, WRITTEN
 from fettle_workflow_engine.domain.http_requests import LONGEST_TIMEOUT_S, METHODS, STATUSES
 from fettle_workflow_engine.domain.operations import AGE, CLOCK, DAYS, LENGTHS, MONTHS, OPERATIONS, Operand
@@ -185,7 +185,9 @@ TRIGGER_FIELDS: Mapping[str, Schema] = {
 
 WANTED: Mapping[Wants, Schema] = {
     Wants.TEXT: _TEXT_VALUE,
-    Wants.TICKET: _TICKET,
+    Wants.TICKET: {
+        "anyOf": [*_TICKET["anyOf"], _object(dict.fromkeys(TICKET_PARTS, _TEXT_VALUE), TICKET_PARTS)],
+    },
     Wants.SUBJECT: {
         "anyOf": [
             _object(
