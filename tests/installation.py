@@ -153,6 +153,8 @@ class Installation:
         api = OrgApi(self.http, org, token.json()["token"])
         eventually(lambda: api.try_get("/health-policy"), "the monitor knows the org")
         eventually(lambda: api.try_get("/ticket-policy"), "the ticket service knows the org")
+        if "workflows" in self.processes:
+            eventually(lambda: (api.try_get("/workflows") or {}).get("items"), "the org has its ready-made workflows")
         answer = api.put("/health-policy", {**policy})
         assert answer.status_code in (200, 202), answer.text
         return api

@@ -120,8 +120,8 @@ def _workflows(ask: Checked) -> None:
     ask("create_workflow", DOCUMENT)
     ask("put_workflow", "note-what-opens", DOCUMENT.replace("Seen.", "Seen it."))
     assert ask("get_workflow", "note-what-opens")["version"] == 2
-    assert len(ask("list_workflows")) == 1
-    assert len(ask("export_workflows")) == 1
+    assert len(ask("list_workflows")) == 3
+    assert len(ask("export_workflows")) == 3
     assert len(ask("list_workflow_versions", "note-what-opens")) == 2
     assert ask("get_workflow_version", "note-what-opens", 1)["document"] == DOCUMENT
     assert len(ask("get_workflow_difference", "note-what-opens", 2, from_version=1)["hunks"]) == 1

@@ -49,6 +49,9 @@ def test_a_folder_becomes_an_orgs_workflows_and_anothers(installation: Installat
     (mine / "b.yaml").write_text(flow("b", "ticket.comment-added", RESOLVE))
     (mine / "c.json").write_text(json.dumps({"workflow": "c", "nodes": {"on": {"trigger": "ticket.opened"}}}))
     apply = ("apply", str(mine), "--yes")
+    for api in (acme, globex):  # nothing but what these folders hold
+        for ready_made in api.get("/workflows")["items"]:
+            assert api._call("DELETE", f"/workflows/{ready_made['workflow']}").status_code == 204
     assert acts(workflows(installation, acme, *apply)) == {"a": "create", "b": "create", "c": "create"}
     assert acts(workflows(installation, acme, *apply)) == dict.fromkeys("abc", "unchanged")
 

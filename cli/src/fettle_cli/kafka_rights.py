@@ -74,6 +74,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
         "workflow-engine": Service(
             "Fettle's workflow engine",
             {
+                "workflow-engine.orgs": (ORGS,),
                 "workflow-engine.triggers": TRIGGER_TOPICS,
                 "workflow-engine.signals": (SIGNALS,),
                 "workflow-engine.transitions": (TRANSITIONS,),

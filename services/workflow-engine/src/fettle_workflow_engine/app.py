@@ -1,6 +1,7 @@
 """The engine, wired."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -9,12 +10,12 @@ from fettle_chassis.database import Database, DatabasePart
 from fettle_chassis.http import HttpServer, http_app
 from fettle_chassis.relay import Relay
 from fettle_chassis.service import Service
-from fettle_chassis.signing import Signer
+from fettle_chassis.signing import Signer, Verifier
 from fettle_chassis.slots import Slot
 from fettle_chassis.topics import Topics
 from fettle_contracts.hooks import HOOK_MAX_BYTES, HOOK_PATH
 from fettle_contracts.times import to_milliseconds
-from fettle_contracts.topics import COMMANDS, EVENTS, RESULTS, SIGNALS, TRANSITIONS
+from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS, SIGNALS, TRANSITIONS
 from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.definitions import Definitions
@@ -24,6 +25,7 @@ from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.emptying import Emptying
 from fettle_workflow_engine.entrypoints.digests import Digests
 from fettle_workflow_engine.entrypoints.http import (
     channels,
@@ -34,10 +36,12 @@ from fettle_workflow_engine.entrypoints.http import (
     runs,
     schema,
     secrets,
+    shown,
     versions,
     workflows,
 )
 from fettle_workflow_engine.entrypoints.http.desk import Desk
+from fettle_workflow_engine.entrypoints.kafka_orgs import OrgDecoder
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
 from fettle_workflow_engine.entrypoints.kafka_transitions import decode_transition
@@ -49,7 +53,8 @@ from fettle_workflow_engine.entrypoints.timers import Timers
 from fettle_workflow_engine.handler import Engine
 from fettle_workflow_engine.hooking import Hooks
 from fettle_workflow_engine.interventions import Interventions
-from fettle_workflow_engine.library import Library
+from fettle_workflow_engine.library import Library, OrgGone
+from fettle_workflow_engine.orgs import Orgs
 from fettle_workflow_engine.outlets import Outlets, build_outlets
 from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.scheduling import Scheduler
@@ -69,6 +74,38 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
     progress = Progress(CommandWriter(Signer(settings.signing_keys)), languages)
     engine = Engine(definitions, languages, progress, now)
 
+    interventions = Interventions(definitions, languages, progress, now)
+    library = Library(definitions, languages, now)
+    desk = Desk(database, library, interventions, now, engine)
+    outlets, sweep_s = build_outlets(settings, database, now), settings.workflow_sweep_s
+    http = build_api(service, settings, desk, outlets)
+    service.add(
+        DatabasePart(database, "fettle_workflow_engine"),
+        Topics(settings, *TRIGGER_TOPICS, SIGNALS, TRANSITIONS, EVENTS, RESULTS, COMMANDS, ORGS),
+        slot,
+        Consumers(settings, database, slot, *_subscriptions(settings, engine, library)),
+        Timers(database, engine, sweep_s),
+        Schedules(database, Scheduler(engine, now), now),
+        Forgetting(database, now),
+        Emptying(database),
+        Resealing(database, outlets.box, on=bool(settings.secret_keys)),
+        Digests(database, outlets.senders, now, sweep_s),
+        OutsideCalls(database, engine, caller or outlets.callers, lambda: slot.instance_id, now, sweep_s),
+        Relay(database, settings),
+        HttpServer(http, settings.http_host, settings.workflows_port),
+    )
+    return service
+
+
+def _subscriptions(settings: WorkflowSettings, engine: Engine, library: Library) -> tuple[Subscription[Any], ...]:
+    """What the engine reads of Kafka."""
+    orgs = Subscription(
+        name=f"{NAME}.orgs",
+        topics=(ORGS,),
+        decode=OrgDecoder(Verifier(settings.signing_keys)),
+        handle=Orgs(library).handle,
+        max_records=50,  # of new orgs each has documents to be saved
+    )
     triggers = Subscription(
         name=f"{NAME}.triggers",
         topics=TRIGGER_TOPICS,
@@ -104,25 +141,7 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
         handle=engine.take_tickets,
         max_records=500,
     )
-    interventions = Interventions(definitions, languages, progress, now)
-    desk = Desk(database, Library(definitions, languages, now), interventions, now, engine)
-    outlets, sweep_s = build_outlets(settings, database, now), settings.workflow_sweep_s
-    http = build_api(service, settings, desk, outlets)
-    service.add(
-        DatabasePart(database, "fettle_workflow_engine"),
-        Topics(settings, *TRIGGER_TOPICS, SIGNALS, TRANSITIONS, EVENTS, RESULTS, COMMANDS),
-        slot,
-        Consumers(settings, database, slot, triggers, signals, transitions, results, tickets),
-        Timers(database, engine, sweep_s),
-        Schedules(database, Scheduler(engine, now), now),
-        Forgetting(database, now),
-        Resealing(database, outlets.box, on=bool(settings.secret_keys)),
-        Digests(database, outlets.senders, now, sweep_s),
-        OutsideCalls(database, engine, caller or outlets.callers, lambda: slot.instance_id, now, sweep_s),
-        Relay(database, settings),
-        HttpServer(http, settings.http_host, settings.workflows_port),
-    )
-    return service
+    return orgs, triggers, signals, transitions, results, tickets
 
 
 def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets: Outlets | None = None) -> FastAPI:
@@ -131,6 +150,7 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets:
     http = http_app(service, settings, title="Fettle workflows", larger={HOOK_PATH: HOOK_MAX_BYTES})
     http.state.desk = desk
     http.state.secret_box, http.state.notify = outlets.box, outlets.notify
+    http.add_exception_handler(OrgGone, shown.no_such_org)
     http.state.hooks = Hooks(desk.database, HookKeys(settings.signing_keys), desk.clock)
     for routes in (workflows, versions, runs, run_acts, manual, hooks, policy, secrets, channels, schema):
         http.include_router(routes.router)

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_workflow_engine.adapters import hook_rows, policies, schedule_rows, workflow_rows
+from fettle_workflow_engine.adapters import hook_rows, orgs, policies, schedule_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.adapters.policies import Policy
 from fettle_workflow_engine.adapters.workflow_rows import SavedWorkflow
@@ -38,6 +38,10 @@ class Misnamed(Exception):
     """The document is of another workflow than the one to be saved. The text is its name."""
 
 
+class OrgGone(Exception):
+    """The org was deleted. The text is its name."""
+
+
 class NoSuchVersion(Exception):
     """There is no workflow of this name, or it has no such version."""
 
@@ -65,8 +69,8 @@ class Library:
         self, connection: AsyncConnection, org: str, document: str, by: str, *, replaces: str | None = None
     ) -> Saved:
         """Puts the document down as the org's workflow of its name. Raises DocumentRefused, Misnamed when it is not of
-        the workflow that it `replaces`, and Exists when it replaces none and there is one."""
-        await workflow_rows.lock_org(connection, org)
+        the workflow that it `replaces`, Exists when it replaces none and there is one, and OrgGone."""
+        await self._lock(connection, org)
         definition = await self.check(connection, org, document)
         name = definition.workflow
         if replaces is not None and name != replaces:
@@ -88,9 +92,9 @@ class Library:
         return Saved(saved, created=before is None, new_version=not same)
 
     async def restore(self, connection: AsyncConnection, org: str, name: str, version: int, by: str) -> Saved:
-        """Saves the document that a version began with, as it stands, `enabled` included. Raises NoSuchVersion, and
-        DocumentRefused for what does not validate any more."""
-        await workflow_rows.lock_org(connection, org)
+        """Saves the document that a version began with, as it stands, `enabled` included. Raises NoSuchVersion,
+        DocumentRefused for what does not validate any more, and OrgGone."""
+        await self._lock(connection, org)
         found = await workflow_rows.find_version(connection, org, name, version)
         if found is None:
             raise NoSuchVersion(name, version)
@@ -107,8 +111,8 @@ class Library:
 
     async def switch(self, connection: AsyncConnection, org: str, enabled: bool, by: str) -> Policy:
         """Lets the org's workflows start runs, or none of them. What happens while they are off is not caught up:
-        schedules are due next after they are on again."""
-        await workflow_rows.lock_org(connection, org)
+        schedules are due next after they are on again. Raises OrgGone."""
+        await self._lock(connection, org)
         before = await policies.policy_of(connection, org)
         if before.enabled == enabled:
             return before
@@ -121,6 +125,12 @@ class Library:
         await policies.put(connection, org, after)
         log.info("workflows.switched", org=org, enabled=enabled, by=by)
         return after
+
+    async def _lock(self, connection: AsyncConnection, org: str) -> None:
+        """Alone with the org's workflows until the transaction ends. Raises OrgGone."""
+        await workflow_rows.lock_org(connection, org)
+        if await orgs.is_deleted(connection, org):
+            raise OrgGone(org)
 
     async def _schedule(self, connection: AsyncConnection, org: str, definition: Definition) -> None:
         if definition.enabled and (await policies.policy_of(connection, org)).enabled:

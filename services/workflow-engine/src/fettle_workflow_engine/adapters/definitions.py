@@ -18,9 +18,10 @@ log = structlog.get_logger(__name__)
 
 KEPT = 5_000
 
-_ON = (
-    "NOT EXISTS (SELECT FROM workflow_policy WHERE workflow_policy.org = workflow.org AND NOT workflow_policy.enabled)"
-)
+_ON = """
+    NOT EXISTS (SELECT FROM workflow_policy WHERE workflow_policy.org = workflow.org AND NOT workflow_policy.enabled)
+    AND NOT EXISTS (SELECT FROM org WHERE org.org = workflow.org AND org.deleted)
+"""
 
 _LIVE = text(f"""
     SELECT DISTINCT workflow.org, workflow.name, workflow.version
@@ -63,7 +64,7 @@ class Definitions:
         self, connection: AsyncConnection, wanted: Iterable[tuple[str, str, str | None]]
     ) -> Mapping[VersionKey, Definition]:
         """The enabled workflows that any of these `(org, trigger, workflow)` may start, as they are saved now; without
-        a workflow all of the org's. Those of an org that is switched off are not among them."""
+        a workflow all of the org's. Those of an org that is switched off or deleted are not among them."""
         every = set(wanted)
         pairs = sorted({(org, trigger) for org, trigger, workflow in every if workflow is None})
         named = sorted({(org, workflow) for org, _, workflow in every if workflow is not None})

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from fettle_chassis import problems
 from fettle_chassis.answers import Answer
 from fettle_chassis.http import Problem
 from fettle_contracts.problems import ProblemCode
@@ -67,3 +68,8 @@ def no_such_workflow() -> Problem:
 
 def no_such_version() -> Problem:
     return Problem(404, ProblemCode.NOT_FOUND, "There is no such version of such a workflow.")
+
+
+async def no_such_org(_: Request, __: Exception) -> Response:
+    """What becomes of `OrgGone`: a token may outlive its org by seconds."""
+    return problems.response(Problem(404, ProblemCode.NOT_FOUND, "There is no such org."))
