@@ -14,6 +14,7 @@ from fettle_workflow_engine.domain import endings
 from fettle_workflow_engine.domain.advance import advance, begin
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.languages import Languages
+from fettle_workflow_engine.domain.matching import matches
 from fettle_workflow_engine.domain.run import Advance, Run, RunState
 from fettle_workflow_engine.progress import Moved, Progress, version_of
 
@@ -79,7 +80,8 @@ class Interventions:
             raise NoSuchVersion
         key = VersionKey(org, old.workflow, version or newest)
         definition = await self._understood(work, key)
-        matched = self._matched(definition, old)
+        found = matches(definition, old.cause.trigger, old.cause.event, self._languages.conditions)
+        matched = [one.trigger.name for one in found if one.fires]
         if not matched:
             raise NotPossible(f"No trigger of version {key.version} takes the event of this run.")
         run = begin(
@@ -90,13 +92,6 @@ class Interventions:
         await self._progress.put(work, [Moved(None, done)], {key: definition}, now)
         log.info("run.rerun", org=org, workflow=run.workflow, run=str(run.id), rerun_of=str(old.id), by=by)
         return run.id
-
-    def _matched(self, definition: Definition, old: Run) -> list[str]:
-        on, event = old.cause.trigger, old.cause.event
-        triggers = [trigger for trigger in definition.triggers if trigger.on == on and trigger.takes(event)]
-        sources = [trigger.where.source for trigger in triggers if trigger.where]
-        verdicts = dict(zip(sources, self._languages.conditions.judge(sources, event), strict=True))
-        return [one.name for one in triggers if one.where is None or verdicts[one.where.source].holds]
 
     async def _find(self, work: UnitOfWork, org: str, run_id: UUID) -> Run:
         run = await run_rows.find(work.connection, org, run_id)

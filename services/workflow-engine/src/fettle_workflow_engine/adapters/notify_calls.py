@@ -12,13 +12,11 @@ from fettle_workflow_engine.adapters import channel_places, channel_rows
 from fettle_workflow_engine.adapters.senders import Senders
 from fettle_workflow_engine.domain.calls import Done, Failed, Outcome, OutsideCall
 from fettle_workflow_engine.domain.channels import Channel
-from fettle_workflow_engine.domain.notifications import Message, read_message
+from fettle_workflow_engine.domain.notifications import Message, channel_missing, read_message
 from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Failure
 
 log = structlog.get_logger(__name__)
-
-NO_CHANNEL = "channel_missing"
 
 
 class NotifyCalls:
@@ -36,7 +34,7 @@ class NotifyCalls:
             return Failed(Failure(failure.code, failure.message))
         channel = await self.enter(message)
         if channel is None:
-            return Failed(Failure(NO_CHANNEL, f"The org has no channel {message.channel!r}."))
+            return Failed(channel_missing(message.channel))
         if isinstance(channel, Done):
             return channel
         return await self.send(channel, message)

@@ -12,6 +12,7 @@ from fettle_workflow_engine.adapters import secret_rows
 from fettle_workflow_engine.adapters.secret_box import SecretBox, Unreadable
 from fettle_workflow_engine.domain.calls import Failed, Retry
 from fettle_workflow_engine.domain.run import Failure
+from fettle_workflow_engine.domain.secrets import secret_missing
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +39,8 @@ class Vault:
             if not is_transient(error):
                 raise
             return Retry(Failure("unavailable", "The org's secrets cannot be read now."))
-        absent = sorted(wanted - found.keys())
-        if absent:
-            return Failed(Failure("secret_missing", f"The org has no secret {', '.join(absent)}."))
+        if absent := wanted - found.keys():
+            return Failed(secret_missing(absent))
         values = {}
         for name, secret in found.items():
             try:

@@ -14,6 +14,7 @@ from uuid import UUID
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.domain.channels import RECIPIENTS_LIMIT, EmailSettings, mail_address
 from fettle_workflow_engine.domain.resolve import InputFailed
+from fettle_workflow_engine.domain.run import Failure
 
 TEXT_LIMIT = 20_000
 """Characters of a text: what the narrowest kind takes. The rest is cut, and the text says so."""
@@ -52,6 +53,11 @@ def read_message(id: UUID, org: str, request: Mapping[str, Any]) -> Message:
         request.get("workflow"),
         request.get("run"),
     )
+
+
+def channel_missing(channel: str) -> Failure:
+    """Why nothing is sent by a channel that the org does not have."""
+    return Failure("channel_missing", f"The org has no channel {channel!r}.")
 
 
 def recipients(message: Message, settings: EmailSettings) -> tuple[str, ...]:

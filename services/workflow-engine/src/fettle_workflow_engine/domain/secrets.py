@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from fettle_workflow_engine.domain.run import Failure
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
 NAME_RULE = "a secret's name is 1 to 50 letters, digits and _, and begins with a letter"
 SHORTEST, LONGEST = 8, 8_192
@@ -54,6 +56,11 @@ def legible(value: Any) -> Any:
 def named(value: Any) -> frozenset[str]:
     """The secrets that a call's fields name."""
     return frozenset(name for text in _all_texts(value) for name in _MARKED.findall(text))
+
+
+def secret_missing(names: Iterable[str]) -> Failure:
+    """Why a call is not made that names secrets which the org does not have."""
+    return Failure("secret_missing", f"The org has no secret {', '.join(sorted(names))}.")
 
 
 def filled(value: Any, secrets: Mapping[str, str]) -> Any:
