@@ -1,5 +1,6 @@
 """The engine, wired."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,9 +22,11 @@ from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.definitions import Definitions
 from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.adapters.hook_keys import HookKeys
+from fettle_workflow_engine.adapters.past_events import PastEvents
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
+from fettle_workflow_engine.domain.catalogue import SIGNAL, TRANSITION
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.emptying import Emptying
 from fettle_workflow_engine.entrypoints.digests import Digests
@@ -37,6 +40,7 @@ from fettle_workflow_engine.entrypoints.http import (
     schema,
     secrets,
     shown,
+    trying,
     versions,
     workflows,
 )
@@ -59,8 +63,16 @@ from fettle_workflow_engine.outlets import Outlets, build_outlets
 from fettle_workflow_engine.progress import Progress
 from fettle_workflow_engine.scheduling import Scheduler
 from fettle_workflow_engine.settings import WorkflowSettings
+from fettle_workflow_engine.trying import Decode, Trying
 
 NAME = "workflow-engine"
+
+DECODERS: Mapping[str, tuple[str, Decode]] = {
+    **{topic: (topic, decode_trigger) for topic in TRIGGER_TOPICS},
+    SIGNALS: (SIGNAL, decode_signal),
+    TRANSITIONS: (TRANSITION, decode_transition),
+}
+"""The topics that start runs, by the triggers that they are for."""
 
 
 def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Service:
@@ -152,7 +164,9 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets:
     http.state.secret_box, http.state.notify = outlets.box, outlets.notify
     http.add_exception_handler(OrgGone, shown.no_such_org)
     http.state.hooks = Hooks(desk.database, HookKeys(settings.signing_keys), desk.clock)
-    for routes in (workflows, versions, runs, run_acts, manual, hooks, policy, secrets, channels, schema):
+    languages = Languages(JinjaTemplates(), CelConditions())  # drafts do not push out what live workflows keep compiled
+    http.state.trying = Trying(PastEvents(settings), DECODERS, languages, desk.clock, settings.console_url)
+    for routes in (workflows, versions, runs, run_acts, manual, hooks, policy, secrets, channels, trying, schema):
         http.include_router(routes.router)
     return http
 

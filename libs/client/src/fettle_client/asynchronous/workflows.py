@@ -4,15 +4,18 @@ from typing import Any
 
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
-from fettle_client.requests import YAML, fields, read, write
+from fettle_client.requests import YAML, fields, read, send, write
 from fettle_client.shapes.workflows import (
     CheckedWorkflow,
+    GivenOutcome,
     ListedRun,
     ListedWorkflow,
     Run,
     RunState,
+    TestRun,
     Workflow,
     WorkflowDifference,
+    WorkflowPreview,
     WorkflowVersion,
 )
 
@@ -97,6 +100,32 @@ class AsyncWorkflows(AsyncConnection):
         runs an hour is refused, and says so in its state."""
         run: Run = await self._call(write("POST", self._path("workflows", name, "runs"), {"data": data or {}}, key=key))
         return run
+
+    async def try_workflow(
+        self,
+        name: str,
+        *,
+        trigger: str | None = None,
+        event: dict[str, Any] | None = None,
+        run: str | None = None,
+        document: str | None = None,
+        outcomes: dict[str, GivenOutcome] | None = None,
+    ) -> TestRun:
+        """What a run by an event would do; nothing is sent, nothing is kept. The event is given, or that of a recorded
+        `run`, or else an example of what `trigger` (a node or a kind; default: the first) is for. `document` is the
+        workflow as it is not saved, `outcomes` what becomes of nodes."""
+        body = fields(trigger=trigger, event=event, run=run, document=document, outcomes=outcomes)
+        tried: TestRun = await self._call(send("POST", self._path("workflows", name, "test-runs"), body))
+        return tried
+
+    async def preview_workflow(
+        self, name: str, *, days: int | None = None, document: str | None = None
+    ) -> WorkflowPreview:
+        """Which events of the last days (default: 7) would have started the workflow, as it is saved or as `document`
+        says. Takes up to 20 s; `from` says from when on all events have been seen."""
+        body = fields(days=days, document=document)
+        found: WorkflowPreview = await self._call(send("POST", self._path("workflows", name, "preview"), body))
+        return found
 
     async def get_run(self, id: str) -> Run:
         """A run with every node's input, output, attempts and times."""

@@ -119,6 +119,120 @@ class Run(ListedRun):
     nodes: list[Step]
 
 
+class Reason(TypedDict):
+    """Why something is as it is: a stable code, and words for people."""
+
+    code: str
+    message: str
+
+
+class GivenOutcome(TypedDict):
+    """What becomes of a node in a test run: an output or an error."""
+
+    output: NotRequired[dict[str, Any]]
+    error: NotRequired[Reason]
+
+
+class TriedTrigger(TypedDict):
+    """Whether an event fires a trigger, and why not."""
+
+    node: str
+    trigger: str
+    fires: bool
+    why_not: Reason | None
+
+
+class TriedNode(TypedDict):
+    """One node of a test run. `effect` is what would have been sent or waited for; `assumed`: the output is made up."""
+
+    node: str
+    state: str
+    input: Any
+    effect: dict[str, Any] | None
+    output: Any
+    assumed: bool
+    error: Reason | None
+
+
+class Trial(TypedDict):
+    """What a run would do; `not_started` when no trigger fires."""
+
+    state: Literal["not_started", "done", "failed"]
+    error: Reason | None
+    triggers: list[TriedTrigger]
+    nodes: list[TriedNode]
+
+
+class TestRun(Trial):
+    """A test run with the event that it was made on. A draft has no version."""
+
+    workflow: str
+    version: int | None
+    trigger: str
+    event_id: str
+    event: dict[str, Any]
+
+
+class PreviewedDay(TypedDict):
+    """The runs of one day (in UTC): those that would have started, and those that would have been refused."""
+
+    day: str
+    started: int
+    too_deep: int
+    over_budget: int
+
+
+class FiredDay(TypedDict):
+    """How often a trigger would have fired on one day."""
+
+    day: str
+    fired: int
+
+
+class PreviewedTrigger(TypedDict):
+    """How many events a trigger would have met, and how many would have fired it. `problem` is why its condition could
+    not be decided last, of those `undecided`."""
+
+    node: str
+    trigger: str
+    events: int
+    fired: int
+    days: list[FiredDay]
+    undecided: int
+    problem: str | None
+
+
+class PreviewedEvent(TypedDict):
+    """An event that would have started a run; the newest ones with what the run would have done."""
+
+    at: str
+    trigger: str
+    event_id: str
+    fired: list[str]
+    refused: Reason | None
+    event: dict[str, Any] | None
+    test_run: Trial | None
+
+
+WorkflowPreview = TypedDict(
+    "WorkflowPreview",
+    {
+        "asked_from": str,
+        "from": str,
+        "until": str,
+        "left_out": list[Reason],
+        "events": int,
+        "started": int,
+        "too_deep": int,
+        "over_budget": int,
+        "days": list[PreviewedDay],
+        "triggers": list[PreviewedTrigger],
+        "newest": list[PreviewedEvent],
+    },
+)
+"""What would have started a workflow since `from`, from when on all events have been seen."""
+
+
 class WorkflowPolicy(TypedDict):
     """Whether the org's workflows start runs, and who said so last."""
 

@@ -32,6 +32,12 @@ async def page(connection: AsyncConnection, org: str, after: str, limit: int) ->
     return [KeptSecret(*row) for row in rows]
 
 
+async def names(connection: AsyncConnection, org: str) -> frozenset[str]:
+    """Of all secrets of the org."""
+    rows = await connection.execute(text("SELECT name FROM secret WHERE org = :org"), {"org": org})
+    return frozenset(row.name for row in rows)
+
+
 async def sealed(connection: AsyncConnection, org: str, names: Iterable[str]) -> dict[str, Sealed]:
     """Those of these secrets that the org has."""
     rows = await connection.execute(
