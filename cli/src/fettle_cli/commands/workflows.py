@@ -8,6 +8,7 @@ import typer
 
 from fettle_cli.api import calling
 from fettle_cli.commands import workflow_documents as documents
+from fettle_cli.commands import workflow_trials as trials
 from fettle_cli.commands import workflow_versions as versions
 from fettle_cli.commands.run_acts import cancel, rerun, retry
 from fettle_cli.failures import CliError, UsageError
@@ -98,6 +99,8 @@ def runs(
 app.command()(cancel)
 app.command()(retry)
 app.command()(rerun)
+app.command("test")(trials.try_out)
+app.command()(trials.preview)
 
 
 def _data(text: str | None) -> dict[str, Any]:
