@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import NewTopic
-from engine_api import Api, api_of
+from engine_api import Api, api_of, refusal
 from engine_world import World, record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +20,12 @@ from fettle_chassis.topics import ensure_topics
 from fettle_contracts.ticket_events import EntryType
 from fettle_contracts.times import parse_time, to_ms
 from fettle_contracts.topics import SIGNALS, TRANSITIONS
+from fettle_devstack.ports import free_port
 from fettle_workflow_engine import trying
 from fettle_workflow_engine.adapters.conditions import CelConditions
+from fettle_workflow_engine.adapters.past_events import PastEvents
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.app import DECODERS
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.preview import NEWEST, PastEvent, Tally, decide, due_between, shown
 from fettle_workflow_engine.domain.validate import load
@@ -260,6 +263,17 @@ async def test_what_is_on_no_log_is_named(api: Api, log: Log) -> None:
     assert [one["code"] for one in found["left_out"]] == ["hook", "manual"]
     fired = {one["node"]: one["fired"] for one in found["triggers"]}
     assert fired == {"pressed": 0, "hot": 3, "any": 3, "due": 7}
+
+
+@pytest.mark.rule("WF-116")
+async def test_without_kafka_it_says_try_again(api: Api) -> None:
+    nowhere = api.world.settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{free_port()}"})
+    api.app.state.trying = trying.Trying(PastEvents(nowhere), DECODERS, LANGUAGES, lambda: AT, "")
+    for _ in range(3):
+        answer = await api.call("POST", "/workflows/note/preview", {"document": NOTE})
+        refusal(answer, 503, "unavailable")
+    assert (await previewed(api, CALL.replace("signal, type: heat", "schedule, every: 1h").replace(
+        "signal}", "manual}").replace("where: event.data.level > 3", "missed: skip")))["started"] == 175  # fmt: skip
 
 
 @pytest.mark.rule("WF-116")

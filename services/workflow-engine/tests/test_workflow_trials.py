@@ -1,5 +1,6 @@
 """Test runs: the interpreter over an event that is given, with nothing sent."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -91,6 +92,19 @@ def test_every_node_shows_what_it_would_do() -> None:
     assert of["warm"]["output"]["holds"] is True
     assert of["told"]["effect"]["message"] == {"channel": "ops", "subject": "", "text": "#42 is in_progress", "to": []}
     assert {name for name, node in of.items() if node["assumed"]} == {"started", "rest", "ask", "told"}
+
+
+@pytest.mark.rule("WF-111")
+def test_all_nodes_together_show_so_much() -> None:
+    told = "  told{0}: {{after: [pressed], action: notify, with: {{channel: ops, text: {{ref: event.data.text}}}}}}\n"
+    document = "workflow: many\nnodes:\n  pressed: {trigger: manual}\n" + "".join(told.format(n) for n in range(60))
+    sample = sample_of(load(document, LANGUAGES), None, {"data": {"text": "é" * 30_000}}, org="acme", now=AT)
+    found = tried(document, sample)
+    assert found["state"] == "done"
+    of = nodes(found)
+    assert of["told0"]["input"]["text"] == "é" * 30_000
+    assert (of["told59"]["input"]["cut"], of["told59"]["effect"]["cut"]) == (True, True)
+    assert len(json.dumps(found, ensure_ascii=False).encode()) < 2_500_000
 
 
 @pytest.mark.rule("WF-112")

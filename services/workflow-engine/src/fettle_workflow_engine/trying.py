@@ -64,6 +64,7 @@ class Trying:
         self._clock = clock
         self._console_url = console_url
         self._running = 0
+        self._threads = asyncio.Semaphore(AT_ONCE)  # the live path needs some, too
 
     async def subject(self, connection: AsyncConnection, org: str, name: str, document: str | None) -> Subject | None:
         """The workflow of this name, as the document or else as it is saved; None when there is none. Raises
@@ -86,11 +87,16 @@ class Trying:
 
     async def test_run(self, subject: Subject, sample: Sample, outcomes: Mapping[str, Outcome]) -> Mapping[str, Any]:
         """Raises NoOutcome."""
-        found = await asyncio.to_thread(
-            try_out, subject.definition, sample, outcomes, subject.around, now=self._clock(), languages=self._languages
-        )
+        async with self._threads:
+            found = await asyncio.to_thread(self._tried, subject, sample, outcomes)
         about = {"workflow": subject.definition.workflow, "version": subject.around.version or None}
-        return {**about, "trigger": sample.on, "event_id": sample.id, "event": sample.event, **trial_shown(found)}
+        return {**about, "trigger": sample.on, "event_id": sample.id, "event": sample.event, **found}
+
+    def _tried(self, subject: Subject, sample: Sample, outcomes: Mapping[str, Outcome]) -> Mapping[str, Any]:
+        now = self._clock()
+        return trial_shown(
+            try_out(subject.definition, sample, outcomes, subject.around, now=now, languages=self._languages)
+        )
 
     async def preview(self, subject: Subject, days: int) -> Mapping[str, Any]:
         """What the last days would have come to, or as many hours of them as could be read in ten seconds and a hundred

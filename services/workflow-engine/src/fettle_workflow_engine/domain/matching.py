@@ -34,23 +34,32 @@ class Match:
 def matches(definition: Definition, on: str, event: Mapping[str, Any], conditions: Conditions) -> tuple[Match, ...]:
     """One for each trigger, in document order, of an event of the kind `on`. All conditions are judged over one reading
     of the event."""
-    taken = [trigger for trigger in definition.triggers if trigger.on == on and trigger.takes(event)]
+    triggers = definition.triggers
+    taken = [trigger for trigger in triggers if trigger.on == on and trigger.takes(event)]
     sources = list(dict.fromkeys(trigger.where.source for trigger in taken if trigger.where))
     verdicts = dict(zip(sources, conditions.judge(sources, event), strict=True)) if sources else {}
-    return tuple(_match(trigger, on, event, verdicts) for trigger in definition.triggers)
+    names = {trigger.name for trigger in taken}
+    return tuple(
+        _judged(trigger, verdicts) if trigger.name in names else _passed_over(trigger, on, event)
+        for trigger in triggers
+    )
 
 
-def _match(trigger: Trigger, on: str, event: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> Match:
-    if trigger.on != on:
-        return Match(trigger, Unmoved.OTHER_KIND, f"It is for {trigger.on}, the event is {on}.")
-    if not trigger.takes(event):
-        return Match(trigger, Unmoved.NOT_TAKEN, _not_taken(trigger, event))
-    verdict = verdicts[trigger.where.source] if trigger.where else Verdict(True)
+def _judged(trigger: Trigger, verdicts: Mapping[str, Verdict]) -> Match:
+    if trigger.where is None:
+        return Match(trigger)
+    verdict = verdicts[trigger.where.source]
     if verdict.holds:
         return Match(trigger)
     if verdict.problem:
         return Match(trigger, Unmoved.UNDECIDED, f"Its `where` cannot be decided: {verdict.problem}.")
     return Match(trigger, Unmoved.CONDITION_FALSE, "Its `where` does not hold.")
+
+
+def _passed_over(trigger: Trigger, on: str, event: Mapping[str, Any]) -> Match:
+    if trigger.on != on:
+        return Match(trigger, Unmoved.OTHER_KIND, f"It is for {trigger.on}, the event is {on}.")
+    return Match(trigger, Unmoved.NOT_TAKEN, _not_taken(trigger, event))
 
 
 def _not_taken(trigger: Trigger, event: Mapping[str, Any]) -> str:

@@ -100,15 +100,17 @@ class Missing:
 
 def completed(shape: Shape, value: Any) -> Any:
     """`value` with null for every field that its shape has and it leaves out; what the shape does not know stays."""
-    match shape:
-        case Fields(fields) if isinstance(value, dict):
-            absent = {name: None for name in fields if name not in value}
-            present = {name: completed(fields[name], part) if name in fields else part for name, part in value.items()}
-            return {**present, **absent}
-        case Items(of) if isinstance(value, list):
-            return [completed(of, item) for item in value]
-        case _:
-            return value
+    if isinstance(shape, Fields) and isinstance(value, dict):
+        whole = dict(value)
+        for name, part in shape.fields.items():
+            if name not in value:
+                whole[name] = None
+            elif isinstance(part, Fields | Items):
+                whole[name] = completed(part, value[name])
+        return whole
+    if isinstance(shape, Items) and isinstance(value, list):
+        return [completed(shape.of, item) for item in value]
+    return value
 
 
 def _shape(annotation: Any) -> Shape:

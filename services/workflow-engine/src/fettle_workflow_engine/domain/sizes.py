@@ -10,6 +10,13 @@ _SHOWN = 1_000
 
 def beginning_of(value: Any) -> dict[str, Any] | None:
     """What is kept of a value that is over the limit: its size and how it begins; None for one that is not."""
+    return within(LIMIT_BYTES, value)[0]
+
+
+def within(limit: int, value: Any) -> tuple[dict[str, Any] | None, int]:
+    """As `beginning_of` for another limit, in bytes; with how much of the limit is left."""
     written = json.dumps(value, ensure_ascii=False)
     size = len(written.encode(errors="surrogatepass"))
-    return {"cut": True, "bytes": size, "begins": written[:_SHOWN]} if size > LIMIT_BYTES else None
+    if size > limit:
+        return {"cut": True, "bytes": size, "begins": written[:_SHOWN]}, limit
+    return None, limit - size

@@ -20,7 +20,10 @@ from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Advance, Call, Cause, Failure, GiveCommand, Result, Run, Step
 from fettle_workflow_engine.domain.samples import Sample
 from fettle_workflow_engine.domain.secrets import legible, named, secret_missing
+from fettle_workflow_engine.domain.sizes import within
 from fettle_workflow_engine.domain.waits import ELAPSED
+
+SHOWN_BYTES = 2 * 1024 * 1024
 
 Outcome: TypeAlias = Mapping[str, Any] | Failure
 """An output, or why there is none."""
@@ -152,7 +155,7 @@ def _settled(done: Advance, given: Outcome | None, around: Around) -> Outcome | 
 
 
 def shown(trial: Trial) -> Mapping[str, Any]:
-    """A try as JSON."""
+    """A try as JSON. What is more than all nodes together may show is shown by its beginning."""
     triggers = [
         {
             "node": one.trigger.name,
@@ -162,8 +165,13 @@ def shown(trial: Trial) -> Mapping[str, Any]:
         }
         for one in trial.matches
     ]
-    run = trial.run
-    nodes = [_node(step, trial) for step in run.steps.values()] if run else []
+    run, nodes, room = trial.run, [], SHOWN_BYTES
+    for step in run.steps.values() if run else ():
+        node = _node(step, trial)
+        for name in ("input", "effect", "output"):
+            beginning, room = within(room, node[name])
+            node[name] = beginning or node[name]
+        nodes.append(node)
     return {
         "state": run.state.value if run else "not_started",
         "error": _error(run.error) if run else None,
@@ -172,7 +180,7 @@ def shown(trial: Trial) -> Mapping[str, Any]:
     }
 
 
-def _node(step: Step, trial: Trial) -> Mapping[str, Any]:
+def _node(step: Step, trial: Trial) -> dict[str, Any]:
     return {
         "node": step.node,
         "state": step.state.value,
