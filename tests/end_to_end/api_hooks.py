@@ -16,7 +16,7 @@ from fettle_contracts.problems import PROBLEM_TYPE
 
 Case: TypeAlias = schemathesis.Case[Any]
 
-UNSAID = re.compile(r"/api/v1/orgs/{org}/(workflows|runs|channels)\b")
+UNSAID = re.compile(r"/api/v1/orgs/{org}/(workflows|runs|channels|secrets)\b")
 """Operations that have no words of their own yet: their refusals are named as far as they are everybody's."""
 OWN_TOKEN = os.environ.get("ASKING_TOKEN_ID", "")
 
