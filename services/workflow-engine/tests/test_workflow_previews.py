@@ -190,11 +190,11 @@ def hours(count: float) -> timedelta:
 
 @pytest.mark.rule("WF-115", "WF-116")
 async def test_the_last_days_are_read_back_from_the_log(api: Api, log: Log) -> None:
-    for org in ("acme", "acme-2", "globex"):
+    for org, others in (("acme", 0), ("acme-2", 1_000), ("globex", 2_000)):
         for number in range(1, 121):
-            log.put(hours(number), number, org=org)
-        log.put(hours(2.5), 300, EntryType.RESOLVED, org)
-        log.put(hours(2.5), 301, EntryType.STARTED, org)
+            log.put(hours(number), number + others, org=org)
+        log.put(hours(2.5), 300 + others, EntryType.RESOLVED, org)
+        log.put(hours(2.5), 301 + others, EntryType.STARTED, org)
     log.put(hours(1.5), 2)  # again
     log.put(timedelta(days=7, minutes=1), 400)
     log.put(hours(-1), 402)
