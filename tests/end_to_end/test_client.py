@@ -82,7 +82,7 @@ def _there(fettle: Fettle) -> bool:
         if refused.code != "not_found":
             raise
         return False
-    return True
+    return len(list(fettle.list_workflows())) == 2
 
 
 def _orgs(ask: Checked) -> None:
