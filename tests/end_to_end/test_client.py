@@ -23,6 +23,24 @@ nodes:
   opened: {trigger: ticket.opened}
   noted: {after: [opened], action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: "Seen."}}
 """
+RESTING = """
+workflow: rests
+title: Rests
+enabled: true
+nodes:
+  pressed: {trigger: manual}
+  knocked: {trigger: signal, type: check.failed}
+  rest: {after: [pressed, knocked], action: wait, with: {for: 1h}}
+"""
+FAILING = """
+workflow: fails
+title: Fails
+enabled: true
+nodes:
+  pressed: {trigger: manual}
+  no: {after: [pressed], action: fail, with: {message: "No."}}
+"""
+MAIL = {"host": "127.0.0.1", "from": "fettle@nowhere.invalid", "to": ["ops@nowhere.invalid"]}
 README = Path(__file__).parents[2] / "libs/client/README.md"
 
 
@@ -63,6 +81,8 @@ def test_every_method_is_answered_as_it_promises(installation: Installation) -> 
         _tickets(ask)
         _silences(ask)
         _run(ask)
+        _acts(ask)
+        _outlets(ask)
         _events(ask, fettle)
         _story(installation.url, minted["token"])
         _end(ask)
@@ -176,6 +196,37 @@ def _run(ask: Checked) -> None:
     assert ask("get_run", done["id"])["nodes"]
     assert ask("list_workflow_runs", "note-what-opens")
     ask("remove_workflow", "note-what-opens")
+
+
+def _acts(ask: Checked) -> None:
+    for document in (RESTING, FAILING):
+        ask("create_workflow", document)
+    tried = ask("try_workflow", "rests")
+    assert [node["node"] for node in tried["nodes"]][:2] == ["pressed", "knocked"]
+    assert ask("preview_workflow", "rests", days=1)
+    resting = ask("start_run", "rests", {"why": "to see"})
+    assert ask("cancel_run", resting["id"])["state"] == "cancelled"
+    assert ask("rerun", resting["id"])["state"] == "running"
+    failed = ask("start_run", "fails")
+    assert ask("retry_run", failed["id"])["state"] == "failed"
+    secret = ask("make_hook_secret", "rests")
+    assert ask("call_hook", "rests", secret["secret"], id="c-1", type="check.failed", source="tests", data={})
+    assert [one["id"] for one in ask("get_hook", "rests")["secrets"]] == [secret["id"]]
+    ask("end_hook_secret", "rests", secret["id"])
+    assert ask("put_workflow_policy", enabled=False)["enabled"] is False
+    assert ask("get_workflow_policy")["enabled"] is False
+
+
+def _outlets(ask: Checked) -> None:
+    ask("put_secret", "mail_password", "not a word")
+    assert [one["name"] for one in ask("list_secrets")] == ["mail_password"]
+    ask("remove_secret", "mail_password")
+    ask("create_channel", "ops", "email", MAIL)
+    ask("put_channel", "ops", "email", MAIL, hourly_cap=5)
+    assert ask("get_channel", "ops")["hourly_cap"] == 5
+    assert [one["name"] for one in ask("list_channels")] == ["ops"]
+    assert ask("test_channel", "ops")["outcome"] != "sent"
+    ask("remove_channel", "ops")
 
 
 def _events(ask: Checked, fettle: Fettle) -> None:
