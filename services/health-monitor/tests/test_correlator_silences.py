@@ -1,6 +1,8 @@
 """When a silence holds, and which cannot be."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import thread_time
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -166,6 +168,7 @@ def test_rules_as_operations_write_them(rule: str, expected: list[str]) -> None:
         ("FREQ=HOURLY;INTERVAL=24;BYHOUR=3;COUNT=2", "names no time that exists"),
         ("FREQ=HOURLY;UNTIL=20300101", f"at most {OCCURRENCES_LIMIT}"),
         ("FREQ=YEARLY;COUNT=12", "within 10 years"),
+        ("FREQ=HOURLY;INTERVAL=168;BYDAY=TU;COUNT=1", "names no time that exists within 10 years"),
         ("every tuesday", "parts such as"),
         ("X" * 501, "at most 500 characters"),
     ],
@@ -268,3 +271,47 @@ def test_covers_agrees_with_a_walk_through_every_minute(
             assert held(found.start)
             assert not held(found.start - 1)
             assert ends_after(one.schedule, at) == found.end
+
+
+RULES = (
+    *("FREQ=HOURLY;INTERVAL=5", "FREQ=HOURLY;BYHOUR=3,4;BYDAY=MO,SU", "FREQ=HOURLY;INTERVAL=7;BYMINUTE=5"),
+    *("FREQ=DAILY", "FREQ=DAILY;INTERVAL=3;BYHOUR=21,9", "FREQ=DAILY;BYMONTHDAY=-1,15;BYMONTH=1,2,6"),
+    *("FREQ=WEEKLY;INTERVAL=2", "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,SU;WKST=SU", "FREQ=WEEKLY;BYDAY=SA,SU;BYHOUR=8"),
+    *("FREQ=MONTHLY;INTERVAL=5", "FREQ=MONTHLY;BYDAY=-1FR;INTERVAL=2", "FREQ=MONTHLY;BYDAY=MO,TU,WE;BYSETPOS=-1"),
+    *("FREQ=YEARLY", "FREQ=YEARLY;INTERVAL=2;BYMONTH=2,3", "FREQ=YEARLY;BYYEARDAY=-1,100"),
+)
+
+
+@pytest.mark.rule("HM-123", "HM-124")
+@settings(max_examples=150, deadline=None)
+@given(
+    start=st.integers(NOW, NOW + 8_000 * HOUR),
+    rule=st.sampled_from(RULES),
+    zone=st.sampled_from((*ZONES, "Pacific/Apia")),
+    count=st.integers(1, 30),
+    length_s=st.integers(1, 9_000) | st.sampled_from([86_400, 18_000, LENGTH_MAX_S]),
+    removed_min=st.none() | st.integers(0, 90_000),
+    data=st.data(),
+)
+def test_who_looks_near_an_instant_sees_what_the_whole_rule_says(
+    start: int, rule: str, zone: str, count: int, length_s: int, removed_min: int | None, data: st.DataObject
+) -> None:
+    removed_at = None if removed_min is None else start + removed_min * 60_000
+    whole = Schedule(start, length_s, f"{rule};COUNT={count}", zone, removed_at)
+    try:
+        starts = whole.starts
+    except Unworkable:
+        return
+    near = replace(whole, last=starts[-1] if removed_at is None else removed_at)
+    edges = [at + more for at in starts[-2:] + starts[:2] for more in (-1, 0, length_s * 1000 - 1, length_s * 1000)]
+    for at in [*edges, data.draw(st.integers(start - HOUR, whole.end + HOUR))]:
+        assert on_or_next(near, at) == on_or_next(whole, at), from_ms(at)
+
+
+@pytest.mark.rule("HM-125")
+def test_a_rule_that_names_no_time_is_refused_at_once() -> None:
+    began = thread_time()
+    for rule in ("FREQ=HOURLY;INTERVAL=168;BYDAY=TU;COUNT=1", "FREQ=DAILY;INTERVAL=7;BYDAY=TU;COUNT=1"):
+        with pytest.raises(Unworkable):
+            beginnings(NOW, rule, "Europe/Oslo")
+    assert thread_time() - began < 0.5

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
-from silenced_world import FIRING, HEALTHY, RESOLVING, fire, held, move, opened
+from silenced_world import DAY, FIRING, HEALTHY, RESOLVING, fire, held, move, opened
 from sqlalchemy import text
 
 from fettle_chassis.unit_of_work import unit_of_work
@@ -13,6 +13,7 @@ from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.adapters.correlator.silence_register import Selection
 from fettle_health_monitor.adapters.correlator.silences import ENDS_PER_BATCH
 from fettle_health_monitor.correlator.silences import Wanted
+from fettle_health_monitor.domain.correlator.recurrence import beginnings
 from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.metrics import SILENCES_UNREAD
 
@@ -35,6 +36,22 @@ async def test_a_silence_holds_back_what_falls_into_it(
         if silenced:
             assert row.reason == f"silence {id} of ann@acme.test lasts until 2026-09-21T14:14:30.000Z"
         assert await held(world) == ({id: 1} if silenced else {})
+
+
+@pytest.mark.rule("HM-120", "HM-137")
+async def test_no_silence_is_unfolded_from_its_start_when_a_verdict_is_decided(environment: dict[str, str]) -> None:
+    """More of them than are remembered, each with a start of its own; T0 lies in the occurrence of the tenth day."""
+    async with CorrelatorWorld.open(environment) as world:
+        for number in range(5):
+            start = T0 - 9 * DAY - 60_000 - number
+            await world.silence(Schedule(start, 3_600, "FREQ=DAILY;COUNT=3650", "UTC"), f"device/d{number}")
+        beginnings.cache_clear()
+        for number in range(5):
+            await fire(world, T0 + 1_000, f"device/d{number}")
+        await world.tick(T0 + 2_000)
+        await world.tick(T0 + 3_600_000)
+        assert await world.outcomes() == [("firing", "silenced")] * 5 + [("silence_ended", "opened")] * 5
+        assert beginnings.cache_info().misses == 0
 
 
 @pytest.mark.rule("HM-121")
@@ -94,7 +111,9 @@ async def test_where_silences_cannot_be_read_the_ticket_opens(environment: dict[
         await world.silence(Schedule(T0, 3_600))
         await world.silence(Schedule(T0 + 1, 3_600, "FREQ=DAILY;COUNT=2", "UTC"), "device/t18")
         async with unit_of_work(world.database) as work:
-            await work.connection.execute(text("UPDATE silence SET zone = 'Gone/Zone' WHERE rrule IS NOT NULL"))
+            await work.connection.execute(
+                text("UPDATE silence SET zone = 'Gone/Zone', from_at = NULL, until_at = NULL WHERE rrule IS NOT NULL")
+            )
         before = SILENCES_UNREAD._value.get()
         await fire(world, T0 + 1_000, "device/t18")
         await world.tick(T0 + 2_000)

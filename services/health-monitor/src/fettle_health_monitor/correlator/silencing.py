@@ -1,7 +1,7 @@
 """Which of the verdicts in hand a silence holds back, and what follows when one has ended."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, 
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
 from fettle_health_monitor.domain.correlator.rollups import Spell
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, after_end
-from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, occurrences, on_or_next
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, look, occurrences, on_or_next
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Verdict
 from fettle_health_monitor.metrics import SILENCES_UNREAD
 
@@ -74,16 +74,29 @@ class Silencing:
 
     def is_silenced(self, key: Key, at: int) -> bool:
         """Whether this subject is silenced at this instant, as far as its silences were read."""
-        return any(_covers(silence, at) for silence in self._of.get(key, ()))
+        return any(self._covering(key, at))
 
     def over(self, verdict: Verdict) -> Silenced | None:
         """By the silence of just this subject that covers the verdict's instant, the one that lasts longest."""
         lasting = None
-        for silence in self._of.get((verdict.org, verdict.subject), ()):
-            occurrence = _covers(silence, verdict.at)
-            if occurrence is not None and (lasting is None or occurrence.end > lasting.until):
+        for silence, occurrence in self._covering((verdict.org, verdict.subject), verdict.at):
+            if lasting is None or occurrence.end > lasting.until:
                 lasting = Silenced(silence.id, silence.by, occurrence.end)
         return lasting
+
+    def _covering(self, key: Key, at: int) -> Iterator[tuple[Silence, Occurrence]]:
+        """What was seen of a silence is kept: the next verdicts lie near this one."""
+        of = self._of.get(key, [])
+        for position, silence in enumerate(of):
+            try:
+                if silence.seen is None or not silence.seen.tells(at):
+                    of[position] = look(silence, at)
+                occurrence = covers(of[position], at)
+            except Unworkable as error:
+                _tell_unread(error)
+                continue
+            if occurrence is not None:
+                yield silence, occurrence
 
     def held_back(self, verdict: Verdict) -> HeldBack | None:
         """What the silence whose end called for this verdict has held back."""
@@ -154,14 +167,6 @@ def occurrences_of(found: Sequence[Silence], after: int, until: int) -> list[tup
 def _next(silence: Silence, at: int) -> Occurrence | None:
     try:
         return on_or_next(silence.schedule, at)
-    except Unworkable as error:
-        _tell_unread(error)
-        return None
-
-
-def _covers(silence: Silence, at: int) -> Occurrence | None:
-    try:
-        return covers(silence, at)
     except Unworkable as error:
         _tell_unread(error)
         return None

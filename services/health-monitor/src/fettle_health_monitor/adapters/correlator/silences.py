@@ -12,12 +12,12 @@ from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.silence_ends import Stood
-from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedule, Silence
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedule, Seen, Silence
 
 ENDS_PER_BATCH = 5_000
 
 _COLUMNS = """silence.id, silence.selection, silence.org, silence.subject, starts_at, length_s, rrule, zone, reason,
-              made_by, removed_at"""
+              made_by, removed_at, ends_at, from_at, until_at"""
 
 _REACHING = text(f"""
     SELECT {_COLUMNS}
@@ -58,7 +58,7 @@ _ORGS_WITH_DUE = text(f"""
 """)  # noqa: S608
 
 _ENDED = f"""
-    SELECT {_COLUMNS}, from_at, until_at, silence.partition, silence.shard, now.at AS now
+    SELECT {_COLUMNS}, silence.partition, silence.shard, now.at AS now
     FROM silence JOIN {_SHOWN}
          ON silence.partition = now.partition AND silence.shard = now.shard AND due_at <= now.at
 """  # noqa: S608
@@ -209,14 +209,16 @@ def _due(row: Row[Any]) -> Due:
 
 
 def _silence(row: Row[Any]) -> Silence:
+    last = row.ends_at - row.length_s * 1000 if row.removed_at is None else row.removed_at
     return Silence(
         id=row.id,
         org=row.org,
         subject=row.subject,
-        schedule=Schedule(row.starts_at, row.length_s, row.rrule, row.zone, row.removed_at),
+        schedule=Schedule(row.starts_at, row.length_s, row.rrule, row.zone, row.removed_at, last),
         by=row.made_by,
         reason=row.reason,
         selection=row.selection,
+        seen=None if row.until_at is None else Seen(row.from_at, Occurrence(row.from_at, row.until_at)),
     )
 
 

@@ -5,27 +5,41 @@ but without its end; occurrences of one silence that touch or overlap are one.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from fettle_health_monitor.domain.correlator.evidence import instant
-from fettle_health_monitor.domain.correlator.recurrence import YEARS_LIMIT, Unworkable, beginnings
+from fettle_health_monitor.domain.correlator.recurrence import YEARS_LIMIT, Unworkable, beginnings, beginnings_within
 
 LENGTH_MAX_S = 90 * 86_400
 REASON_MAX_CHARACTERS = 500
+_NEAR_MS = 86_400_000
 _FARTHEST_MS = YEARS_LIMIT * 366 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """When a silence holds: from `start` for `length_s`, and as often again as `rrule` says by the clock of `zone`;
-    from `removed_at` on no more."""
+    from `removed_at` on no more. `last`, where it is known, is when the last one that counts begins, or later:
+    then only those near an instant have to be looked for."""
 
     start: int
     length_s: int
     rrule: str | None = None
     zone: str | None = None
     removed_at: int | None = None
+    last: int | None = field(default=None, compare=False)
+
+    def near(self, at: int, reach: int) -> tuple[int, ...]:
+        """When its occurrences begin, at least those within `reach` of an instant. Raises Unworkable."""
+        if self.rrule is None or self.zone is None or self.last is None:
+            return self.starts
+        return beginnings_within(self.start, self.rrule, self.zone, at - reach, min(at + reach, self.last))
+
+    def is_within(self, at: int, reach: int) -> bool:
+        """Whether those are all that count."""
+        return self.rrule is None or self.last is None or (at - reach < self.start and at + reach > self.last)
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -46,9 +60,22 @@ class Occurrence:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What somebody found who looked from an instant on: the occurrence that was under way or came next, or none."""
+
+    at: int
+    next: Occurrence | None
+
+    def tells(self, at: int) -> bool:
+        """Whether this says what holds at an instant."""
+        return self.at <= at and (self.next is None or at < self.next.end)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """A silence of one subject. `by` made it, and `selection` is what it was made with if that was a filter."""
+    """A silence of one subject. `by` made it, and `selection` is what it was made with if that was a filter; `seen`
+    spares looking again."""
 
     id: UUID
     org: str
@@ -57,6 +84,7 @@ class Silence:
     by: str
     reason: str | None = None
     selection: UUID | None = None
+    seen: Seen | None = field(default=None, compare=False)
 
 
 def check(schedule: Schedule, now: int) -> None:
@@ -70,13 +98,26 @@ def check(schedule: Schedule, now: int) -> None:
     if schedule.zone is not None and schedule.rrule is None:
         raise Unworkable("zone", "is of use with rrule only")
     if schedule.end <= now:
-        field = "starts_at" if schedule.rrule is None else "rrule"
-        raise Unworkable(field, f"the silence would have ended at {instant(schedule.end)}, which has passed")
+        at_fault = "starts_at" if schedule.rrule is None else "rrule"
+        raise Unworkable(at_fault, f"the silence would have ended at {instant(schedule.end)}, which has passed")
 
 
 def on_or_next(schedule: Schedule, at: int) -> Occurrence | None:
-    """The occurrence that is under way at `at`, else the next one; None when all have ended by then."""
-    starts, length = schedule.starts, schedule.length_s * 1000
+    """The occurrence that is under way at `at`, else the next one; None when all have ended by then. Raises
+    Unworkable."""
+    length = schedule.length_s * 1000
+    reach = length + _NEAR_MS
+    while (found := _among(schedule.near(at, reach), length, at)) is None or not _is_whole(found, schedule, at, reach):
+        if schedule.is_within(at, reach):
+            break
+        reach *= 4
+    if found is None:
+        return None
+    end = found.end if schedule.removed_at is None else min(found.end, schedule.removed_at)
+    return Occurrence(found.start, end) if found.start < end and at < end else None
+
+
+def _among(starts: Sequence[int], length: int, at: int) -> Occurrence | None:
     first = last = bisect_right(starts, at - length)
     if first == len(starts):
         return None
@@ -84,10 +125,12 @@ def on_or_next(schedule: Schedule, at: int) -> Occurrence | None:
         first -= 1
     while last + 1 < len(starts) and starts[last + 1] <= starts[last] + length:
         last += 1
-    start, end = starts[first], starts[last] + length
-    if schedule.removed_at is not None:
-        end = min(end, schedule.removed_at)
-    return Occurrence(start, end) if start < end and at < end else None
+    return Occurrence(starts[first], starts[last] + length)
+
+
+def _is_whole(found: Occurrence, schedule: Schedule, at: int, reach: int) -> bool:
+    """Whether one that was found within `reach` touches no other one farther away."""
+    return found.start - schedule.length_s * 1000 >= at - reach and found.end <= at + reach
 
 
 def occurrences(silence: Silence, after: int, until: int) -> list[Occurrence]:
@@ -101,6 +144,11 @@ def occurrences(silence: Silence, after: int, until: int) -> list[Occurrence]:
 
 
 def covers(silence: Silence, at: int) -> Occurrence | None:
-    """The occurrence that covers the instant, if one does."""
-    found = on_or_next(silence.schedule, at)
-    return found if found is not None and found.start <= at else None
+    """The occurrence that covers the instant, if one does. Raises Unworkable."""
+    seen = silence.seen if silence.seen is not None and silence.seen.tells(at) else look(silence, at).seen
+    return seen.next if seen is not None and seen.next is not None and seen.next.start <= at else None
+
+
+def look(silence: Silence, at: int) -> Silence:
+    """The silence with what is to be seen of it from an instant on. Raises Unworkable."""
+    return replace(silence, seen=Seen(at, on_or_next(silence.schedule, at)))
