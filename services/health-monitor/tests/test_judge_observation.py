@@ -161,3 +161,11 @@ def test_changes_name_their_record_and_have_derived_ids() -> None:
 
 def test_the_key_of_the_tests_belongs_to_the_only_partition() -> None:
     assert judge(Log().policy().beat(DEVICE)).steps() != []
+
+
+@pytest.mark.rule("HM-12")
+def test_a_heartbeat_that_was_held_for_its_announcement_was_heard_when_the_broker_took_it() -> None:
+    log = Log().hello("n1").at(1).beat().pulsed(3000).policy().announced("n1").pulsed(3400)
+    heard, *later = announced_shard().fold(log).changes
+    assert (heard.at, heard.evidence.last_heard) == (T0 + 3_000_000, T0 + 1_000)
+    assert [change.evidence.last_heard for change in later] == [T0 + 1_000, T0 + 1_000]

@@ -213,7 +213,7 @@ class Shard:
         self.newcomers.watched[key.org] += 1
         watch.subjects.name[row], watch.subjects.space[row] = checksum(said.name), checksum(said.space)
         watch.say_profile(row, said)
-        watch.subjects.heard_at[row] = watch.clock.record
+        watch.subjects.heard_at[row] = record.timestamp
         watch.appear(row, reading, Reason.FIRST_HEARD)
         if watch.judging:
             watch.subjects.same[row], watch.subjects.alike[row] = hash(record.value), hash(said)
