@@ -3,6 +3,9 @@
 import pytest
 from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
 
+from fettle_contracts.codes import DeadLetterCode
+from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES
+from fettle_health_monitor.domain.judge import shard as shard_of_judge
 from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.domain.judgements import Hello, Unobserved
@@ -169,3 +172,20 @@ def test_a_heartbeat_that_was_held_for_its_announcement_was_heard_when_the_broke
     heard, *later = announced_shard().fold(log).changes
     assert (heard.at, heard.evidence.last_heard) == (T0 + 3_000_000, T0 + 1_000)
     assert [change.evidence.last_heard for change in later] == [T0 + 1_000, T0 + 1_000]
+
+
+@pytest.mark.rule("HM-23")
+def test_what_is_held_for_an_announcement_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that is too long takes no more room than the longest that is not, and is refused all the same."""
+    monkeypatch.setattr(shard_of_judge, "HELD_MAX_BYTES", 5 * HEARTBEAT_MAX_BYTES)
+    log = Log().hello("n1").raw(b"acme/device/huge", bytes(1024 * 1024))
+    for number in range(6):
+        log.raw(f"ghost/device/{number}".encode(), bytes(HEARTBEAT_MAX_BYTES))
+    log.raw(b"ghost/device/0", b"").beat("acme/device/late")
+    judged = announced_shard().fold(log)
+    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 3}
+
+    judged.fold(log.policy().announced("n1"))
+    assert [(each.org, each.code) for each in judged.folded.refusals] == [("acme", DeadLetterCode.TOO_LARGE)]
+    assert judged.steps("device/late") == [(0.0, None, "healthy", "first_heard")]
+    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 3}

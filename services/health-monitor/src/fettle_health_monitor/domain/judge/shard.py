@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
 from fettle_contracts.codes import DeadLetterCode
+from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.partitions import partition_for
 from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Pulse, Register, Skip, Statement
@@ -28,6 +29,8 @@ from fettle_health_monitor.domain.judge.watch import Watch
 
 HELD_MAX: Final = 100_000
 """How many heartbeats of orgs without a policy are kept until the announcement is over."""
+HELD_MAX_BYTES: Final = 64 * 1024 * 1024
+"""How many bytes their keys and values may have together."""
 
 
 class HeartbeatRecord(Protocol):
@@ -43,6 +46,21 @@ class HeartbeatRecord(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class Held(NamedTuple):
+    """What is kept of a heartbeat until it is known whether its org has a policy: of a value that is too long as much
+    as shows that."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+    @property
+    def size(self) -> int:
+        return len(self.key) + len(self.value)
 
 
 class Numbered(NamedTuple):
@@ -94,7 +112,8 @@ class Shard:
         self.stumbled_over: int | None = None
         """The record at which the fold has raised what it should never raise. The shard is then of no use any more."""
         self.announcement: Announcement | None = None
-        self._held: dict[bytes, HeartbeatRecord] = {}
+        self._held: dict[bytes, Held] = {}
+        self._held_bytes = 0
         self._folded = Folded()
 
     @property
@@ -220,10 +239,18 @@ class Shard:
 
     def _hold(self, record: HeartbeatRecord) -> None:
         """A heartbeat of an org without a policy: counts only if its policy is about to be announced."""
-        if self.announcement is not None and len(self._held) < HELD_MAX and record.key is not None:
-            self._held[record.key] = record
-        else:
-            self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
+        if self.announcement is not None and record.key is not None:
+            held = Held(
+                record.offset, record.timestamp, record.key, bytes((record.value or b"")[: HEARTBEAT_MAX_BYTES + 1])
+            )
+            before = self._held.get(held.key)
+            more = held.size - (0 if before is None else before.size)
+            has_room = before is not None or len(self._held) < HELD_MAX
+            if has_room and self._held_bytes + more <= HELD_MAX_BYTES:
+                self._held[held.key] = held
+                self._held_bytes += more
+                return
+        self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
 
     def _obey(self, control: Numbered) -> None:
         statement = control.statement
@@ -265,12 +292,13 @@ class Shard:
                 self.watch.disappear(row)
         elif isinstance(statement, Announced) and self.announcement and statement.nonce == self.announcement.nonce:
             self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
-            self.announcement, self._held = None, {}
+            self.announcement, self._held, self._held_bytes = None, {}, 0
             self.watch.judge_from_now()
 
     def _hear_held(self, org: str) -> None:
         for key in [key for key in self._held if _org_of(key) == org]:
             record = self._held.pop(key)
+            self._held_bytes -= record.size
             try:
                 self._hear(record)
             except Refused as refused:
