@@ -11,6 +11,9 @@ from correlator_world import CorrelatorWorld
 from loss_facts import GONE, fall_silent, fleet, heard, silent, state_of, story
 from rollup_facts import UNREACHABLE, behind, fails, recovers, said
 
+from fettle_health_monitor.adapters.correlator.everybody import Profiled
+from fettle_health_monitor.correlator.holding_back import rules_of
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.judgements import Unobserved
 
 BACK = GONE + 7_000
@@ -260,3 +263,10 @@ async def test_what_recovers_by_the_policy_that_publishes_it_has_no_ticket_after
     await world.feed(*recovers("device/d1", T0 + 5_000, policy_version=5))
     await world.tick(T0 + 20_000)
     assert await said(world) == ["open device/d1", "recovered device/d1:device_offline"]
+
+
+@pytest.mark.rule("HM-155")
+def test_a_timeout_is_as_long_as_the_judges_also_where_intervals_are_no_whole_seconds() -> None:
+    version = PolicyVersion("acme", 1, BRISK.model_copy(update={"timeout_s": None}))
+    one = Profiled("device/d1", 0, None, None, 20.7)
+    assert rules_of(version, one).timeout_ms == 62_100

@@ -47,6 +47,27 @@ async def test_after_the_integrations_recovery_each_member_is_judged_afresh(envi
 
 
 @pytest.mark.rule("HM-144")
+async def test_a_fresh_timeout_is_as_long_as_the_judges(environment: dict[str, str]) -> None:
+    """Three intervals of 20.7 s and an open debounce of 2 s, to the millisecond, also when a policy re-times it."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        by_interval = BRISK.model_copy(update={"timeout_s": None})
+        await world.put(by_interval)
+        await world.in_force(4)
+        await world.feed(world.profile("device/d1", integration="hue-1", interval_s=20.7))
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE, policy_version=4))
+        await world.feed(*fails("device/d1", at + 3_000, policy_version=4))
+        await world.feed(*recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE, policy_version=4))
+        await world.tick(at + 20_500)
+        lasting = "SELECT due_clock - start_clock AS lasting_ms FROM watch WHERE kind = 'judged_afresh'"
+        assert await world.rows(lasting) == [(64_100,)]
+        await world.put(by_interval.model_copy(update={"open_debounce_s": 3}))
+        await world.in_force(5, at=at + 20_600)
+        await world.tick(at + 21_000)
+        assert await world.rows(lasting) == [(65_100,)]
+
+
+@pytest.mark.rule("HM-144")
 async def test_who_recovers_in_its_fresh_time_opens_nothing_and_its_verdict_has_an_end(
     environment: dict[str, str],
 ) -> None:

@@ -39,9 +39,9 @@ def overrides(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @pytest.mark.rule("HM-16")
-@given(st.fixed_dictionaries(RULES), overrides(), NAMES, NAMES, NAMES, st.none() | st.integers(1, 600))
+@given(st.fixed_dictionaries(RULES), overrides(), NAMES, NAMES, NAMES, st.none() | st.floats(1, 600))
 def test_timings_resolve_field_by_field_as_the_contract_says(
-    rules: dict[str, Any], over: list[dict[str, Any]], integration: str, model: str, device: str, interval: int | None
+    rules: dict[str, Any], over: list[dict[str, Any]], integration: str, model: str, device: str, interval: float | None
 ) -> None:
     contract = HealthPolicy.model_construct(
         **rules, overrides=tuple(ContractOverride.model_validate(one) for one in over)
@@ -51,7 +51,7 @@ def test_timings_resolve_field_by_field_as_the_contract_says(
 
     timing = OrgPolicy(ours).timing(Profile("acme", integration, model, interval), f"device/{device}")
 
-    assert timing.timeout == expected.timeout_for(interval) * 1000
+    assert timing.timeout == round(expected.timeout_for(interval) * 1000)
     assert timing.open_debounce == expected.open_debounce_s * 1000
     assert timing.resolve_debounce == expected.resolve_debounce_s * 1000
 

@@ -230,7 +230,7 @@ class EffectivePolicy:
     rollup_window_s: int
     sources: Mapping[str, str]
 
-    def timeout_for(self, interval_s: int | None) -> int:
+    def timeout_for(self, interval_s: float | None) -> float:
         """Seconds of silence after which a subject with this interval is unhealthy; None: interval unknown."""
         if self.timeout_s is not None:
             return self.timeout_s

@@ -143,7 +143,8 @@ def _all_rules(version: PolicyVersion) -> Sequence[HealthPolicy | Override]:
 def rules_of(version: PolicyVersion, one: Profiled) -> Rules:
     rules = version.rules_for(one.subject or ALL_HEARTBEATS, one.integration, one.model)
     integration = integration_behind(one.subject, one.integration)
-    return Rules(rules.timeout_for(one.interval_s) * 1000, rules.open_debounce_s * 1000, integration, version.version)
+    timeout_ms = round(rules.timeout_for(one.interval_s) * 1000)
+    return Rules(timeout_ms, rules.open_debounce_s * 1000, integration, version.version)
 
 
 def window_of(version: PolicyVersion) -> int:

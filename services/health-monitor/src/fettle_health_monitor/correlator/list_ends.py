@@ -117,7 +117,7 @@ class ListEnds:
             if one.shard in versions and one.subject in known:
                 profile = everybody.profiled(known[one.subject])
                 rules = versions[one.shard].rules_for(one.subject, profile.integration, profile.model)
-                since[one.subject] = verdict.at - rules.timeout_for(profile.interval_s) * 1000
+                since[one.subject] = verdict.at - round(rules.timeout_for(profile.interval_s) * 1000)
         await unwell.judge_from(connection, verdict.org, since)
 
     async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
@@ -133,7 +133,7 @@ class ListEnds:
                 rules = versions[one.shard].rules_for(one.subject, one.integration, one.model)
                 timeout_s = rules.timeout_for(one.interval_s)
                 since[one.subject] = verdict.at
-                lasting_ms = 1000 * (timeout_s + rules.open_debounce_s)
+                lasting_ms = round(1000 * (timeout_s + rules.open_debounce_s))
                 clock = clocks[one.shard]
                 begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_ms))
         await unwell.judge_from(connection, verdict.org, since)

@@ -80,7 +80,7 @@ def _lasting(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
         case WatchKind.EARLY_RESOLVE:
             return rules.open_debounce_s * 1000
         case WatchKind.JUDGED_AFRESH:
-            return (rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000
+            return round((rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000)
         case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
             return rules.resolve_debounce_s * 1000
         case WatchKind.HEALTHY_ANEW:

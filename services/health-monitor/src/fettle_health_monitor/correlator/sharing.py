@@ -125,8 +125,8 @@ class Sharing:
         if spell.fresh is None or version is None:
             return spell
         rules = version.rules_for(spell.member.subject, integration, spell.fresh.model)
-        interval_s = None if spell.fresh.interval_s is None else int(spell.fresh.interval_s)
-        return replace(spell, since=max(spell.since, spell.fresh.since + rules.timeout_for(interval_s) * 1000))
+        timeout_ms = round(rules.timeout_for(spell.fresh.interval_s) * 1000)
+        return replace(spell, since=max(spell.since, spell.fresh.since + timeout_ms))
 
     def is_judged_afresh(self, verdict: Verdict) -> bool:
         """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""

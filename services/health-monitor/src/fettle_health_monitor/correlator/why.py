@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -77,7 +78,7 @@ class _Known:
 
     record: tuple[Recorded, ...]
     named: live.Known
-    interval_s: int | None
+    interval_s: float | None
     unwatched: str | None
     deleted: bool | None
     newest: PolicyVersion | None
@@ -207,7 +208,7 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
     return _Known(
         record=tuple(await why_facts.outcomes(connection, org, subject, at)),
         named=live.Known() if row is None else live.Known(row.name, row.integration, row.space, row.model),
-        interval_s=None if row is None or row.interval_s is None else int(row.interval_s),
+        interval_s=None if row is None or row.interval_s is None else float(row.interval_s),
         unwatched=None if row is None else row.unwatched,
         deleted=await why_facts.org_deleted(connection, org),
         newest=(await policies.newest(connection, {org})).get(org),
@@ -250,7 +251,7 @@ def _looks_back_s(key: HeartbeatKey, known: _Known) -> int:
     if known.newest is None:
         return 0
     rules = known.newest.rules_for(str(key.subject), known.named.integration, known.named.model)
-    timeout_s = rules.timeout_for(known.interval_s)
+    timeout_s = ceil(rules.timeout_for(known.interval_s))
     lasts_s = timeout_s + rules.open_debounce_s + rules.resolve_debounce_s + rules.flap_window_s + rules.flap_stable_s
     return min(lasts_s, LOOKS_BACK_MAX_S)
 

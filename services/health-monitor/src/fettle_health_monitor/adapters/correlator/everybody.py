@@ -74,7 +74,7 @@ class Profiled:
     shard: int
     integration: str | None
     model: str | None
-    interval_s: int | None
+    interval_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,8 @@ def profiled(row: Row[Any]) -> Profiled:
     return Profiled(row.subject, row.shard, row.integration, row.model, _interval(row))
 
 
-def _interval(row: Row[Any]) -> int | None:
-    return None if row.interval_s is None else int(row.interval_s)
+def _interval(row: Row[Any]) -> float | None:
+    return None if row.interval_s is None else float(row.interval_s)
 
 
 def _ms(text: str | None) -> int | None:

@@ -89,7 +89,7 @@ class Unwell:
     shard: int
     integration: str | None
     model: str | None
-    interval_s: int | None
+    interval_s: float | None
 
 
 async def without_a_ticket(connection: AsyncConnection, org: str, integration: str, at: int) -> list[Unwell]:
@@ -103,7 +103,7 @@ async def without_a_ticket(connection: AsyncConnection, org: str, integration: s
             row.shard,
             row.integration,
             row.model,
-            None if row.interval_s is None else int(row.interval_s),
+            None if row.interval_s is None else float(row.interval_s),
         )
         for row in rows
     ]
