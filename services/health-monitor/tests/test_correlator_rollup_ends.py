@@ -21,6 +21,10 @@ from rollup_facts import (
     together,
 )
 
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.correlator.silences import Schedule
+
 OFFLINE = "device_offline"
 
 
@@ -296,3 +300,56 @@ async def test_who_flaps_on_a_list_is_down_until_it_is_stable(environment: dict[
         assert [line for line in await said(world) if line.startswith("recovered")] == [
             "recovered integration/hue-1:multiple_devices_offline"
         ]
+
+
+@pytest.mark.rule("HM-63", "HM-144")
+@pytest.mark.parametrize("first", ["healthy", "pending_open"])
+async def test_who_comes_up_healthy_in_a_new_log_waits_for_nothing(environment: dict[str, str], first: str) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, "device/d1")
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
+        await world.feed(pending("device/d1", at + 8_500))
+        await world.feed(*recovers("integration/hue-1", at + 10_000, condition=UNREACHABLE))
+        await world.feed(fires("device/d1", at + 10_500))
+        await world.tick(at + 11_000)
+        assert await world.rows("SELECT 1 FROM verdict WHERE waits_for = 'device/d1'")
+        await world.feed(change("device/d1", None, first, at=at + 12_000, generation=2))
+        if first != "healthy":
+            await world.feed(change("device/d1", first, "healthy", at=at + 12_100, generation=2))
+        assert Counter(await world.outcomes())["firing", "called_off"] == 1
+        await world.feed(world.clock(0, at + 30_000, generation=2, clock=18_000))
+        assert not await world.rows("SELECT 1 FROM verdict UNION ALL SELECT 1 FROM watch")
+
+
+@pytest.mark.rule("HM-63", "HM-146")
+async def test_nobody_waits_for_an_early_resolve_that_is_looked_at_no_more(environment: dict[str, str]) -> None:
+    """The integration fires on for another condition, which is silenced."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await waits_for_the_integration(world, at)
+        await world.silence(Schedule(at + 1_300, 86_400), "integration/hue-1")
+        other = "integration_credentials_invalid"
+        await world.feed(change("integration/hue-1", "firing", "firing", at=at + 2_000, condition=other))
+        await world.tick(at + 2_500)
+        assert (await said(world))[-1] == "open device/d1"
+
+
+async def waits_for_the_integration(world: CorrelatorWorld, at: int) -> None:
+    """The integration fires at this instant, somebody resolves its ticket, and the device behind it waits."""
+    await behind(world, "device/d1")
+    await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
+    await world.tick(at + 500)
+    await opened(world, UNREACHABLE)
+    await world.happen(
+        EntryType.RESOLVED,
+        state="resolved",
+        actor=ActorType.USER,
+        at=at + 600,
+        subject="integration/hue-1",
+        condition=UNREACHABLE,
+        version=2,
+    )
+    await world.feed(*fails("device/d1", at + 1_000))
+    await world.tick(at + 1_200)
+    assert await world.rows("SELECT 1 FROM verdict WHERE waits_for = 'integration/hue-1'")

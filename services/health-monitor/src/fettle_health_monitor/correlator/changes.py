@@ -21,11 +21,12 @@ from fettle_health_monitor.domain.judgements import Change, InForce
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """A change of this instant has ended the watches of this kind on its subject."""
+    """A change of this instant has ended the watch on its subject's early resolve; where the subject is `well`, its
+    fresh time as well, and whatever waits to be decided about it."""
 
     at: int
-    kind: WatchKind
     key: Key
+    well: bool
 
 
 async def take_in(
@@ -81,13 +82,11 @@ def _over(changes: Sequence[Change]) -> Iterator[Over]:
     for change in changes:
         well = _is_well_without_a_verdict(change)
         if well or change.to_state == change.from_state:
-            yield Over(change.at, WatchKind.EARLY_RESOLVE, (change.org, change.subject))
-        if well:
-            yield Over(change.at, WatchKind.JUDGED_AFRESH, (change.org, change.subject))
+            yield Over(change.at, (change.org, change.subject), well)
 
 
 def _is_well_without_a_verdict(change: Change) -> bool:
-    return change.from_state in (None, HealthState.PENDING_OPEN) and change.to_state == HealthState.HEALTHY
+    return change.to_state == HealthState.HEALTHY and called_for(change, Known()) is None
 
 
 async def _watch_the_healthy_anew(

@@ -1,7 +1,7 @@
 """Verdicts that are ready become outcomes, and outcomes commands."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -56,6 +56,17 @@ class Deciding:
             if following:
                 behind = run[-1][1]
                 await self._decide_run(work, [(verdict, behind) for verdict in following], orgs)
+
+    async def call_off(self, work: UnitOfWork, well: Collection[Key]) -> None:
+        """Ends what waits for another about these subjects: they are well, and no verdict says so."""
+        waiting = await verdicts.take_waiting(work.connection, well)
+        if not waiting:
+            return
+        batch = _Batch({})
+        for verdict in waiting:
+            batch.calls_off(verdict)
+        await verdicts.record(work.connection, batch.decided, self._now())
+        _tell(batch.decided)
 
     async def _decide_run(
         self, work: UnitOfWork, ready: Sequence[Ready], orgs: Mapping[str, KnownOrg]

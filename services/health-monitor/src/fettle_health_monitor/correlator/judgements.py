@@ -88,8 +88,10 @@ class Judgements:
                 continue
             if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
                 over = over[len(past) :]
-                for kind in {each.kind for each in past}:
-                    await watches.end(connection, kind, {each.key for each in past if each.kind is kind})
+                await watches.end(connection, WatchKind.EARLY_RESOLVE, {each.key for each in past})
+                if well := {each.key for each in past if each.well}:
+                    await watches.end(connection, WatchKind.JUDGED_AFRESH, well)
+                    await self._deciding.call_off(work, well)
                 continue
             if not instants:
                 return

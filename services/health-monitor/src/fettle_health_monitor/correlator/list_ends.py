@@ -56,7 +56,8 @@ class ListEnds:
 
     async def end_lists(self, connection: AsyncConnection, ended: Iterable[tuple[Verdict, Outcome]]) -> list[Verdict]:
         """What follows where a shared ticket has come to its end, or is back. Answers with the verdicts about those who
-        are left over from one about many devices, and with those that have waited."""
+        are left over from one about many devices, and with those that have waited: nobody waits for a ticket that
+        somebody has resolved and that is not looked at any more."""
         left_over: list[Verdict] = []
         decided: dict[Key, int] = {}
         for verdict, outcome in ended:
@@ -78,7 +79,7 @@ class ListEnds:
                     pass
                 case Cause.STILL_UNHEALTHY, _:
                     left_over += await self._left_over(connection, verdict)
-                case _:
+                case _ if await watches.running(connection, WatchKind.EARLY_RESOLVE, {key}):
                     continue
             decided[key] = verdict.at
         if left_over:
