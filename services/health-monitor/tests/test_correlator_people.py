@@ -232,3 +232,59 @@ async def test_who_fails_again_in_a_new_log_keeps_its_ticket(environment: dict[s
         )
         assert await world.commands() == []
         assert await world.outcomes() == [("firing", "opened"), ("firing", "already_open")]
+
+
+@pytest.mark.rule("HM-82")
+@pytest.mark.parametrize("first", ["healthy", "pending_open"])
+async def test_who_is_pending_in_a_new_log_and_then_healthy_loses_the_ticket_too(
+    environment: dict[str, str], first: str
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.feed(change(from_state=None, to_state=first, at=T0 + 3_000, generation=2))
+        if first == "healthy":
+            await world.feed(change(from_state="healthy", to_state="pending_open", at=T0 + 3_500, generation=2))
+        await world.feed(
+            change(from_state="pending_open", to_state="healthy", at=T0 + 4_000, generation=2),
+            world.clock(0, T0 + 4_500, generation=2, clock=1_500),
+        )
+        await world.feed(world.clock(0, T0 + 5_999, generation=2, clock=2_999))
+        await world.tick(T0 + 6_000, 1)
+        assert await verbs(world) == []
+        await world.feed(world.clock(0, T0 + 6_000, generation=2, clock=3_000))
+        assert await verbs(world) == ["resolve"]
+
+
+@pytest.mark.rule("HM-82")
+async def test_a_ticket_that_is_only_about_to_open_is_resolved_too(environment: dict[str, str]) -> None:
+    """The shard starts anew while the other one is waited for: the firing is decided behind the change to healthy."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(change(at=T0 + 1_000))
+        anew = change(from_state=None, to_state="healthy", at=T0 + 1_500, generation=2)
+        await world.feed(anew, world.clock(0, T0 + 1_500, generation=2, clock=0))
+        await world.feed(world.clock(0, T0 + 3_000, generation=2, clock=1_500))
+        assert await verbs(world) == []
+        await world.feed(world.clock(1, T0 + 4_000), world.clock(0, T0 + 4_000, generation=2, clock=2_500))
+        assert await verbs(world) == ["open", "resolve"]
+
+
+@pytest.mark.rule("HM-82")
+async def test_a_ticket_that_somebody_reopened_stays_open_when_its_subject_is_pending_for_a_while(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.feed(
+            change(from_state="firing", to_state="pending_resolve", at=T0 + 2_100),
+            change(from_state="pending_resolve", to_state="healthy", at=T0 + 4_100),
+        )
+        await world.tick(T0 + 5_000)
+        (resolve,) = await world.commands()
+        await world.happen(EntryType.RESOLVED, state="resolved", answering=UUID(resolve.event.id))
+        await world.happen(EntryType.REOPENED, actor=USER)
+        await world.feed(
+            change(from_state="healthy", to_state="pending_open", at=T0 + 6_000),
+            change(from_state="pending_open", to_state="healthy", at=T0 + 7_000),
+        )
+        await world.tick(T0 + 60_000)
+        assert await verbs(world) == ["resolve"]

@@ -335,6 +335,24 @@ async def test_nobody_waits_for_an_early_resolve_that_is_looked_at_no_more(envir
         assert (await said(world))[-1] == "open device/d1"
 
 
+@pytest.mark.rule("HM-82", "HM-146")
+async def test_an_integration_that_comes_up_healthy_in_a_new_log_ends_the_wait_for_it(
+    environment: dict[str, str],
+) -> None:
+    """As behind any recovery the device is judged afresh."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await waits_for_the_integration(world, at)
+        await said(world)
+        anew = change("integration/hue-1", None, "healthy", at=at + 1_500, generation=2, shard=1)
+        await world.feed(anew, world.clock(1, at + 1_500, generation=2, clock=0))
+        for after in range(1_500, 12_000, 500):
+            await world.feed(world.clock(1, at + after, generation=2, clock=after - 1_500))
+            await world.tick(at + after, 0)
+        assert await said(world) == ["open device/d1"]
+        assert not await world.rows("SELECT 1 FROM verdict")
+
+
 async def waits_for_the_integration(world: CorrelatorWorld, at: int) -> None:
     """The integration fires at this instant, somebody resolves its ticket, and the device behind it waits."""
     await behind(world, "device/d1")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import incidents, live, losses, transitions, verdicts, watches
+from fettle_health_monitor.adapters.correlator import incidents, live, losses, progress, transitions, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.correlator import holding_back, losing
 from fettle_health_monitor.correlator.news import News
@@ -44,7 +44,7 @@ async def take_in(
     over: list[Over] = []
 
     async def show(changes: Sequence[Change], partition_of: Mapping[str, int], laid_over: Collection[str] = ()) -> None:
-        await _show(work, changes, partition_of, laid_over, reach)
+        await _show(work, changes, partition_of, laid_over)
         over.extend(_over(changes))
 
     at_once, heard_again = await holding_back.hold_back(connection, news, reach)
@@ -61,7 +61,6 @@ async def _show(
     changes: Sequence[Change],
     partition_of: Mapping[str, int],
     laid_over: Collection[str],
-    reach: Reach,
 ) -> None:
     """Writes these changes down as they are for the world, and keeps the verdicts that they call for."""
     connection = work.connection
@@ -69,11 +68,11 @@ async def _show(
     called = [called_for(change, names.get((change.org, change.subject), Known())) for change in changes]
     calls = [verdict is not None for verdict in called]
     work.publish(*await transitions.record(connection, changes, names, calls, laid_over))
-    await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
-    await _watch_the_healthy_anew(connection, changes, partition_of, reach)
     if any(calls):
         waiting = [verdict for verdict in called if verdict is not None]
         await verdicts.wait(connection, waiting, partition_of)
+    await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
+    await _watch_the_healthy_anew(connection, changes, partition_of)
 
 
 def _over(changes: Sequence[Change]) -> Iterator[Over]:
@@ -90,26 +89,24 @@ def _is_well_without_a_verdict(change: Change) -> bool:
 
 
 async def _watch_the_healthy_anew(
-    connection: AsyncConnection, changes: Sequence[Change], partition_of: Mapping[str, int], reach: Reach
+    connection: AsyncConnection, changes: Sequence[Change], partition_of: Mapping[str, int]
 ) -> None:
-    """A shard that starts anew has forgotten who was failing: who comes up healthy there may have a ticket. It is
-    resolved when the subject has been healthy for its resolve debounce, and for its timeout before that if it has not
-    even been heard."""
+    """A shard that starts anew has forgotten who was failing: who comes up healthy there, at once or later, may have a
+    ticket. It is resolved when the subject has been healthy for its resolve debounce, and for its timeout before that
+    if it has not even been heard."""
     last = {(change.org, change.subject): change for change in changes}
-    anew = {
-        key: change
-        for key, change in last.items()
-        if change.from_state is None and change.to_state == HealthState.HEALTHY
-    }
-    if not anew:
+    well = {key: change for key, change in last.items() if _is_well_without_a_verdict(change)}
+    if not well:
         return
+    open_ = await incidents.left_open(connection, {key: change.from_state is None for key, change in well.items()})
+    if not open_:
+        return
+    clocks = {of: await progress.clocks(connection, of) for of in {partition_of[org] for org, _, _ in open_}}
     begun = [
-        _watch(anew[org, subject], condition, reach.clock_of(partition_of[org], anew[org, subject].shard))
-        for (org, subject, condition), incident in (await incidents.of_subjects(connection, anew)).items()
-        if incident.maybe_open
+        _watch(well[org, subject], condition, clocks[partition_of[org]].get(well[org, subject].shard))
+        for org, subject, condition in open_
     ]
-    if begun:
-        await watches.begin(connection, begun, partition_of)
+    await watches.begin(connection, begun, partition_of)
 
 
 def _watch(change: Change, condition: str, clock: ShardClock | None) -> Watch:
@@ -124,7 +121,7 @@ def _watch(change: Change, condition: str, clock: ShardClock | None) -> Watch:
         org=change.org,
         subject=change.subject,
         condition=condition,
-        shard=clock,
+        shard=clock.back_at(change.at),
         since_at=change.at,
         lasting_ms=round(lasting_s * 1000),
     )

@@ -43,11 +43,6 @@ class Reach:
         patient = {partition: self.horizons[partition].waiting() for partition in partitions}
         return replace(self, horizons={**self.horizons, **patient})
 
-    def clock_of(self, partition: int, shard: int) -> ShardClock | None:
-        """The clock of a shard as this partition has seen it."""
-        found = self.after.get((partition, shard))
-        return None if found is None else found.clock
-
     def begun_anew(self, before: Mapping[Seen, Progress]) -> list[Shown]:
         """The clocks that belong to another log than before."""
         return [

@@ -8,9 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.ticket import TicketState
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident, KnownTicket
+from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.verdicts import OPENING
 
 About = tuple[str, str, str]
 """Org, subject and condition."""
+
+_OPENING = ", ".join(f"'{cause}'" for cause in sorted(OPENING))
 
 _OF_SUBJECTS = text("""
     SELECT org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version, asked_verb, asked_command,
@@ -18,6 +22,27 @@ _OF_SUBJECTS = text("""
     FROM incident JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          USING (org, subject)
 """)
+
+_LEFT_OPEN = text(f"""
+    WITH asked AS (
+        SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:anew AS boolean[]))
+                      AS asked (org, subject, anew)
+    ),
+    may_be_open AS (
+        SELECT org, subject, condition, coalesce(opened_at, 0) AS at, anew FROM incident JOIN asked USING (org, subject)
+        WHERE ticket_state <> 'resolved' OR asked_verb = 'open'
+        UNION ALL SELECT org, subject, condition, at, anew FROM verdict JOIN asked USING (org, subject)
+        WHERE waits_for IS NULL AND cause IN ({_OPENING})
+        UNION ALL SELECT org, subject, condition, start_at, anew FROM watch JOIN asked USING (org, subject)
+        WHERE kind = 'early_resolve'
+    )
+    SELECT DISTINCT org, subject, condition FROM may_be_open AS open
+    WHERE condition <> '{MANY}'
+      AND NOT EXISTS (SELECT FROM verdict WHERE verdict.org = open.org AND verdict.subject = open.subject
+                                                AND cause = 'recovered' AND verdict.at >= open.at)
+      AND (anew OR NOT EXISTS (SELECT FROM outcome WHERE outcome.org = open.org AND outcome.subject = open.subject
+                                                         AND cause = 'recovered' AND outcome.at >= open.at))
+""")  # noqa: S608 - constants
 
 _SAVE = text("""
     INSERT INTO incident (org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version,
@@ -37,6 +62,14 @@ async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dic
     """All incidents of these subjects. The caller holds the orgs' rows, so nothing changes meanwhile."""
     rows = await connection.execute(_OF_SUBJECTS, columns_of(set(keys)))
     return {(row.org, row.subject, row.condition): _incident(row) for row in rows}
+
+
+async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> list[About]:
+    """The incidents of these subjects that no recovery has ended or will end: their own ones with a ticket that is or
+    may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided. One that somebody has
+    reopened since the recovery counts only for who is `anew`."""
+    asked = {**columns_of(anew), "anew": list(anew.values())}
+    return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
 
 
 async def save(connection: AsyncConnection, incidents: Mapping[About, Incident]) -> None:
