@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from confluent_kafka import Producer
+from tests.verdict_books import check_books
 
 from bench.lateness import PARTITIONS, begin, everything, percentile, processes, ready
 from bench.report import Figure, report
@@ -87,6 +88,7 @@ async def measure(environment: Mapping[str, str], plan: argparse.Namespace) -> l
             changes, commands = await lateness(settings, org, plan.devices)
             late_changes.append(percentile(changes, 0.99))
             late_commands.append(percentile(commands, 0.99))
+        await check_books(settings.database_dsn("health"))
     finally:
         await producer.stop()
     details = {"devices": plan.devices, "partitions": PARTITIONS}
