@@ -1,5 +1,6 @@
 """A shard's past judged once more, from what is kept and what stands in the log."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,16 +8,18 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from aiokafka.structs import ConsumerRecord
 from judge_bugs import READ, bury_what_was_cut_off, judging, leave_one_out, poisoned
 from judge_world import World
 from sqlalchemy import text
 
 from fettle_chassis.database import Database, DatabasePart
-from fettle_chassis.kafka import build_admin
+from fettle_chassis.kafka import build_admin, build_consumer
 from fettle_chassis.signing import Verifier
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import HEARTBEATS
+from fettle_health_monitor.adapters.judge.bare_records import bare, offer_bare_records
 from fettle_health_monitor.adapters.judge.control_records import SignedReader
 from fettle_health_monitor.domain.judgements import Change, Judgement
 from fettle_health_monitor.judge.replaying import AT_A_TIME, Busy, NotKept, Past, Replays
@@ -131,3 +134,26 @@ async def delete_before(world: World, partition: int, offset: int) -> None:
         await admin.delete_records({where: RecordsToDelete(before_offset=offset)})
     finally:
         await admin.close()
+
+
+@pytest.mark.rule("HM-51")
+async def test_what_a_consumer_that_asks_gets_from_the_broker_has_no_wrapper(environment: dict[str, str]) -> None:
+    """Elsewhere the same method is called on records of the test's own making: here the client calls it, or not."""
+    assert offer_bare_records()
+    async with World(environment).open() as world:
+        await world.beat(KEY)
+        for asked in (bare, None):
+            consumer = build_consumer(
+                world.settings, client_id="seam", auto_offset_reset="earliest", key_deserializer=asked
+            )
+            await consumer.start()
+            try:
+                consumer.assign([TopicPartition(world.settings.topic(HEARTBEATS), partition_for(KEY.encode(), 2))])
+                async with asyncio.timeout(20):
+                    while not (found := await consumer.getmany(timeout_ms=500)):
+                        pass
+            finally:
+                await consumer.stop()
+            ((record,),) = found.values()
+            assert record.key == KEY.encode()
+            assert isinstance(record, ConsumerRecord) is (asked is None)
