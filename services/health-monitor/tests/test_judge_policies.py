@@ -206,6 +206,17 @@ def test_newcomers_that_are_not_watched_are_listed_once(fields: dict[str, Any], 
 
 
 @pytest.mark.rule("HM-19")
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_newcomer_that_was_removed_is_listed_again(registered: bool) -> None:
+    log = Log().policy(discover="list_only").beat()
+    if registered:
+        log.register().beat()
+    judged = judge(log.forget().beat().pulsed(5).beat())
+
+    assert [type(one) for one in judged.judgements].count(Unwatched) == 2
+
+
+@pytest.mark.rule("HM-19")
 def test_a_newcomer_takes_the_place_of_a_forgotten_one() -> None:
     log = Log().policy(subject_cap=1).beat("acme/device/a").forget("acme/device/a").beat(DEVICE)
 

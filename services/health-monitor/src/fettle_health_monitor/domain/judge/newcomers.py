@@ -39,6 +39,10 @@ class Newcomers:
         """A new policy: whoever was turned away may try again."""
         self._listed.pop(org, None)
 
+    def unlist(self, org: str, key: str) -> None:
+        """It is registered or removed: should it be turned away again, that is news."""
+        self._listed.get(org, {}).pop(key, None)
+
     @property
     def listed(self) -> dict[str, dict[str, Ignored]]:
         """By org and key, to be saved."""

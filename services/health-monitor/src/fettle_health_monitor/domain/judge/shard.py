@@ -286,6 +286,7 @@ class Shard:
             else:
                 statements.register(self.watch, self.newcomers, policy, key, statement)
         elif isinstance(statement, Forget):
+            self.newcomers.unlist(_org_of(key.encode()), key)
             row = self.watch.subjects.rows.get(key.encode())
             if row is not None:
                 self.newcomers.watched[_org_of(key.encode())] -= 1

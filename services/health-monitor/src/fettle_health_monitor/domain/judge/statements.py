@@ -60,6 +60,7 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
         blank = Profile(org, None, None, None)
         row = subjects.add(key.encode(), blank, NOT_JUDGED, watch.clock.now, watch.clock.at(watch.clock.now))
         newcomers.watched[org] += 1
+        newcomers.unlist(org, key)
     known = subjects.profiles.values[subjects.profile[row]]
     subjects.registry[row] = (
         REGISTERED
