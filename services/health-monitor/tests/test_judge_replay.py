@@ -1,24 +1,37 @@
 """The same log gives the same changes, however it is cut and wherever it is taken up again."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_fleets import PAUSES
-from judge_log import Judged, Log, judge
+from judge_log import T0, Judged, Log, judge
 
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
 from fettle_health_monitor.domain.judge.states import Reason
-from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved
+from fettle_health_monitor.domain.judgements import Change, HeardAgain, Judgement, Unobserved
 
 DEVICES = [f"acme/device/{name}" for name in "abc"]
 GATEWAYS = ["acme/integration/g", "beta/integration/g"]
+
+
+def flap_rules() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "flap_threshold": st.integers(2, 5),
+            "flap_flips_threshold": st.integers(2, 12),
+            "flap_window_s": st.integers(1, 600),
+            "flap_stable_s": st.integers(1, 20),
+        }
+    )
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> Log:
     """A few subjects, two orgs, everything that can stand in a partition, in time that flows, stops, leaps and steps
     back."""
-    log = Log().policy(timeout_s=draw(st.integers(1, 8)), open_debounce_s=draw(st.integers(0, 5)))
+    log = Log().policy(timeout_s=draw(st.integers(1, 8)), open_debounce_s=draw(st.integers(0, 5)), **draw(flap_rules()))
     for _ in range(draw(st.integers(1, 60))):
         log.ms += draw(PAUSES)
         key = draw(st.sampled_from([*DEVICES, *GATEWAYS, "beta/device/z", "ghost/device/q"]))
@@ -43,6 +56,7 @@ def logs(draw: st.DrawFn) -> Log:
                     resolve_debounce_s=draw(st.integers(0, 5)),
                     subject_cap=draw(st.integers(1, 3)),
                     discover=draw(st.sampled_from(["judge", "list_only"])),
+                    **draw(flap_rules()),
                 )
             case 11:
                 log.register(key, interval_s=draw(st.sampled_from([None, 1, 3])))
@@ -66,6 +80,33 @@ def test_a_shard_taken_up_from_any_checkpoint_judges_as_if_it_had_never_stopped(
             judged.shard = restore(saved)
 
     assert judged.fold(log).judgements == whole
+
+
+@pytest.mark.rule("HM-27", "HM-160")
+def test_who_has_begun_to_flap_while_well_was_not_silent_after_a_restart_either() -> None:
+    log = Log().policy(timeout_s=3, open_debounce_s=2, resolve_debounce_s=2, flap_threshold=2, flap_stable_s=5)
+    log.beat().pulsed(10).beat().pulsed(11.5).beat().pulsed(12.5)
+    cut = len(log.records)
+    while log.ms < T0 + 20_000:
+        log.pulsed((log.ms - T0) / 1000 + 1).beat()
+
+    judged = Judged().fold(log, cut)
+    assert judged.steps()[-1] == (12.0, "pending_resolve", "flapping", "changed_too_often")
+    judged.shard = restore(snapshot(judged.shard))
+    assert judged.fold(log).judgements == judge(log).judgements
+    assert not any(isinstance(each, HeardAgain) for each in judged.judgements)
+
+
+@pytest.mark.rule("HM-160")
+@pytest.mark.parametrize(("until", "state"), [(14, "flapping"), (19, "healthy")])
+def test_who_begins_to_flap_after_more_silence_was_allowed_is_still_to_be_heard(until: int, state: str) -> None:
+    """While it flaps, and when it is stable again."""
+    rules: dict[str, Any] = {"open_debounce_s": 2, "resolve_debounce_s": 2, "flap_threshold": 2, "flap_stable_s": 5}
+    log = Log().policy(timeout_s=3, **rules).beat().pulsed(10).policy(timeout_s=60, **rules)
+    log.pulsed(until).beat().pulsed(until + 1).beat()
+
+    assert judge(log).steps()[-1][2] == state
+    assert [each.at for each in judge(log).judgements if isinstance(each, HeardAgain)] == [T0 + until * 1000]
 
 
 @pytest.mark.rule("HM-27")

@@ -46,8 +46,8 @@ class Watch:
         self.timers = Timers(subjects.queued)
         self.flaps = Flaps(lambda row: self.timing(row).flap_window)
         self.turned: dict[int, tuple[int, int]] = {}
-        """When the condition of an unhealthy reading last changed, observed and broker time; who is not here has had it
-        since its reading turned."""
+        """When the condition of an unhealthy reading last changed, or the reading of who has begun to flap since last
+        turned, observed and broker time; for who is not here that is when its times began to run (`since`)."""
 
     def timing(self, row: int) -> Timing:
         return self.subjects.timings.values[self.subjects.timing[row]]
@@ -129,7 +129,8 @@ class Watch:
         """A heartbeat of the subject says `reading`; one with these hashes, of its bytes or of what it says, would say
         nothing new."""
         subjects = self.subjects
-        unheard = reading == Reading.OK == subjects.reading[row] and subjects.silent_from[row] < subjects.since[row]
+        turned, _ = self.turned.get(row, (subjects.since[row], 0))
+        unheard = reading == Reading.OK == subjects.reading[row] and subjects.silent_from[row] < turned
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         subjects.reported[row] = reading
@@ -203,14 +204,15 @@ class Watch:
     def _flap(self, row: int, instant: int, reason: Reason, count: int) -> None:
         """Both counts begin again when it calms down, so nothing of before is remembered."""
         subjects = self.subjects
-        if subjects.reading[row] != Reading.OK:
-            self.turned.setdefault(row, (subjects.since[row], subjects.since_at[row]))
+        self.turned.setdefault(row, (subjects.since[row], subjects.since_at[row]))
         subjects.since[row] = instant
         self.flaps.forget(row)
         self._move(row, State.FLAPPING, instant, reason, count)
 
     def _calm_down(self, row: int, instant: int) -> None:
         healthy = self.subjects.reading[row] == Reading.OK
+        if healthy and row in self.turned:
+            self.subjects.since[row], _ = self.turned.pop(row)
         self._move(row, State.HEALTHY if healthy else State.FIRING, instant, Reason.STABLE, 0)
 
     def _fire_for_what_is_wrong_now(self, row: int, instant: int) -> None:
