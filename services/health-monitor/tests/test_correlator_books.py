@@ -8,6 +8,7 @@ import pytest
 import structlog
 from correlator_facts import BRISK, QUIET, T0, change
 from correlator_world import CorrelatorWorld
+from rollup_facts import UNREACHABLE, behind, fails, fires, pending, recovers
 from silenced_world import FIRING, HEALTHY, RESOLVING, fire, move
 from sqlalchemy import text
 from tests import verdict_books
@@ -16,9 +17,10 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_contracts.times import from_ms
 from fettle_health_monitor.adapters.correlator import books
 from fettle_health_monitor.adapters.correlator.books import Hour
-from fettle_health_monitor.correlator.bookkeeping import Bookkeeping
+from fettle_health_monitor.correlator.bookkeeping import LOOKS_BACK, Bookkeeping
 from fettle_health_monitor.metrics import VERDICTS, VERDICTS_UNACCOUNTED
 
 HOUR = 3_600_000
@@ -150,3 +152,28 @@ async def test_metrics_show_the_last_day(environment: dict[str, str]) -> None:
         world.later(26 * 3_600)
         await Bookkeeping(world.database, world.now).look()
         assert metrics() == (0, 0, 0, 0)
+
+
+@pytest.mark.rule("HM-207")
+async def test_a_verdict_that_has_waited_adds_up_when_its_beginning_is_a_day_old(environment: dict[str, str]) -> None:
+    """A device is judged afresh after its integration's recovery: its verdict is decided as of a later instant."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + HOUR - 15_000
+        await behind(world, "device/d1")
+        await world.feed(
+            *fails("integration/hue-1", at, condition=UNREACHABLE),
+            pending("device/d1", at + 8_500),
+            *recovers("integration/hue-1", at + 10_000, condition=UNREACHABLE),
+            fires("device/d1", at + 10_500),
+        )
+        await world.tick(at + 30_000)
+        (waited,) = await world.rows("""
+            SELECT verdict, transition.at AS called, outcome.at AS ended
+            FROM outcome JOIN transition ON id = verdict WHERE outcome.at <> transition.at""")
+        between = (waited.called + waited.ended) // 2
+        assert [(hour.hour, hour.called, hour.unaccounted) for hour in await hours(world, between)] == [
+            (waited.called // HOUR, 1, 0)
+        ]
+        world.wall = from_ms(between) + LOOKS_BACK
+        await Bookkeeping(world.database, world.now).look()
+        assert metrics() == (1, 1, 0, 0)

@@ -27,12 +27,23 @@ _ENTER = text("""
 """)
 
 _HOURS = text(f"""
-    WITH entries AS (
-        SELECT id AS verdict, org, at, 1 AS called, 0 AS ended, NULL AS ending
-        FROM transition WHERE calls AND at >= :since
-        UNION ALL SELECT verdict, org, at, 1, 0, NULL FROM called WHERE at >= :since
-        UNION ALL SELECT verdict, org, at, 0, 1, outcome FROM outcome WHERE at >= :since
-        UNION ALL SELECT id, org, at, 0, 1, '{WAITING}' FROM verdict WHERE at >= :since
+    WITH late AS (
+        SELECT id AS verdict, org, at FROM transition WHERE calls AND at >= :since
+        UNION ALL SELECT verdict, org, at FROM called WHERE at >= :since
+    ),
+    ended AS (
+        SELECT verdict, org, at, outcome AS ending FROM outcome WHERE at >= :since
+        UNION ALL SELECT id, org, at, '{WAITING}' FROM verdict WHERE at >= :since
+    ),
+    -- what has waited ends as of a later instant than that at which it was called for
+    early AS (SELECT verdict FROM ended EXCEPT SELECT verdict FROM late),
+    entries AS (
+        SELECT verdict, org, at, 1 AS called, 0 AS ended, NULL AS ending FROM late
+        UNION ALL SELECT id, org, at, 1, 0, NULL FROM transition
+                  WHERE calls AND id = ANY(ARRAY(SELECT verdict FROM early))
+        UNION ALL SELECT verdict, org, at, 1, 0, NULL FROM called
+                  WHERE verdict = ANY(ARRAY(SELECT verdict FROM early))
+        UNION ALL SELECT verdict, org, at, 0, 1, ending FROM ended
     ),
     verdicts AS (
         SELECT verdict, min(org) AS org, min(at) / 3600000 AS hour, sum(called) AS called, min(ending) AS ending,
@@ -74,7 +85,8 @@ async def enter(connection: AsyncConnection, called: Sequence[Verdict]) -> None:
 
 
 async def hours(connection: AsyncConnection, since: int) -> list[Hour]:
-    """The books from an instant on, as one moment shows them. Verdicts that are older than retention keeps are not in
+    """The books from an instant on, as one moment shows them; with what ended since then, whenever it was called for.
+    Verdicts that are older than retention keeps are not in
     them with both sides."""
     rows = (await connection.execute(_HOURS, {"since": since})).all()
     found = []
