@@ -13,6 +13,7 @@ from test_monitor_path import BRISK, beat, beating, in_state
 
 from fettle_chassis.database import Database
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import rfc3339
 from fettle_contracts.topics import HEARTBEATS
 
@@ -133,7 +134,10 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
     async with world(environment) as service:
         nothing = await until(service, "device/ghost", suppressed_by="never_heard")
         assert (nothing["called_for"], nothing["change"]) == (False, None)
-        assert nothing["no_change"] == "no single change would have decided otherwise"
+        assert nothing["no_change"] == (
+            "no single change that was tried would have decided otherwise; discover, subject_cap and "
+            "default_interval_s were not tried"
+        )
 
         put = await service.call("PUT", "/subjects/device/new", json={"interval_s": 1})
         assert put.status_code == 201
@@ -155,6 +159,42 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
         async with beating(service, "device/listed"):
             listed = await until(service, "device/listed", suppressed_by="list_only", heard_of=True)
         assert listed["state"] is None
+        assert listed["no_change"] == (
+            "it is not watched, and what would make the org watch it (discover, subject_cap) was not tried"
+        )
+
+
+@pytest.mark.rule("HM-180", "HM-182", "HM-186")
+async def test_who_is_over_the_cap_is_said_to_be_so_though_there_is_room_for_one_alone(
+    environment: dict[str, str],
+) -> None:
+    async with world(environment) as service:
+        await service.call("PUT", "/health-policy", json={**BRISK, "subject_cap": 1})
+
+        async def in_force() -> bool:
+            return all(shard["version"] == 3 for shard in (await service.get("/health-policy"))["in_force"])
+
+        await service.eventually(in_force)
+        shards = len((await service.get("/health-policy"))["in_force"])
+        first, over = in_one_partition(shards)
+        await beat(service, first)
+        await in_state(service, first, "firing")
+        await beat(service, over)
+        found = await until(service, over, suppressed_by="subject_cap")
+        assert (found["state"], found["called_for"], found["change"]) == (None, False, None)
+        assert found["no_change"].startswith("it is not watched")
+        assert (await why(service, first))["suppressed_by"] is None
+
+
+def in_one_partition(partitions: int) -> tuple[str, str]:
+    names = [f"device/c{number}" for number in range(partitions + 1)]
+    taken: dict[int, str] = {}
+    for name in names:
+        partition = partition_for(f"acme/{name}".encode(), partitions)
+        if partition in taken:
+            return taken[partition], name
+        taken[partition] = name
+    raise AssertionError("more names than partitions")
 
 
 @pytest.mark.rule("HM-186")

@@ -39,6 +39,11 @@ _DIFFERS = (
     "what was decided does not follow from this subject's log alone (it depends on others, on what a person did, or on "
     "a verdict that waits), so that no change can be shown to be enough"
 )
+_NONE = (
+    "no single change that was tried would have decided otherwise; discover, subject_cap and default_interval_s were "
+    "not tried"
+)
+_UNWATCHED = "it is not watched, and what would make the org watch it (discover, subject_cap) was not tried"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +132,13 @@ class Why:
         in_force = judged.shard.watch.policies.get(key.org)
         version = None if in_force is None else versions.get(in_force.statement.version, known.newest)
         has = has_ticket(known.record)
-        changes, no_change = await _search(case) if told.ticket == has else ((), _DIFFERS)
+        changes, no_change = tuple[WhatIf, ...](), known.unwatched and _UNWATCHED
+        if known.unwatched is not None:
+            seen = None
+        elif told.ticket == has:
+            changes, no_change = await _search(case)
+        else:
+            no_change = _DIFFERS
         replayed = _replayed(case, judged)
         return await self._answer(
             key, case.log.partition, case.log.at, known, seen, version, replayed, changes, no_change
@@ -199,7 +210,7 @@ async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:
         return (), "its log is too long for all changes to be tried, so that none can be shown to be the smallest"
     finally:
         allowance.records = 0
-    return tuple(found), None if found else "no single change would have decided otherwise"
+    return tuple(found), None if found else _NONE
 
 
 async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Known:
@@ -209,7 +220,7 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
         record=tuple(await why_facts.outcomes(connection, org, subject, at)),
         named=live.Known() if row is None else live.Known(row.name, row.integration, row.space, row.model),
         interval_s=None if row is None or row.interval_s is None else float(row.interval_s),
-        unwatched=None if row is None else row.unwatched,
+        unwatched=None if row is None or await why_facts.watched(connection, org, subject, at) else row.unwatched,
         deleted=await why_facts.org_deleted(connection, org),
         newest=(await policies.newest(connection, {org})).get(org),
         waiting=await why_facts.waiting(connection, org, subject, at),

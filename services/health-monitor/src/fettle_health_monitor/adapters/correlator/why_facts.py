@@ -30,6 +30,11 @@ _UNKNOWN = text("""
     FROM transition WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at DESC, position DESC LIMIT 1
 """)
 
+_WATCHED = text("""
+    SELECT to_state IS NOT NULL
+    FROM transition WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at DESC, position DESC LIMIT 1
+""")
+
 _ORG = text("SELECT deleted FROM org WHERE org = :org")
 
 _BLIND = text("""
@@ -82,6 +87,11 @@ async def unknown_since(connection: AsyncConnection, org: str, subject: str, at:
     """Since when heartbeats were lost, if the subject was unknown for that at this instant."""
     found: int | None = await connection.scalar(_UNKNOWN, {"org": org, "subject": subject, "at": at})
     return found
+
+
+async def watched(connection: AsyncConnection, org: str, subject: str, at: int) -> bool:
+    """Whether a shard watched it at this instant, by what is in the history."""
+    return bool(await connection.scalar(_WATCHED, {"org": org, "subject": subject, "at": at}))
 
 
 async def outcomes(connection: AsyncConnection, org: str, subject: str, at: int) -> list[Recorded]:

@@ -32,10 +32,11 @@ _REFUSED: Mapping[str, Suppressed] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """All that the sentences are made of. `picture` is None for a subject that its shard does not watch; `trouble` is
-    what was decided since it was last well. `enabled` is None where no policy was in force, `org_deleted` where the org
-    is not known. `unknown_since`: heartbeats of the org were lost from then on. `refused` counts its heartbeats in the
-    log that were refused, by reason."""
+    """All that the sentences are made of. `picture` is None for a subject that its shard does not watch, `unwatched`
+    says why not: alone it may have been judged, as a cap counts others too. `trouble` is what was decided since it was
+    last well. `enabled` is None where no policy was in force, `org_deleted` where the org is not known.
+    `unknown_since`: heartbeats of the org were lost from then on. `refused` counts its heartbeats in the log that were
+    refused, by reason."""
 
     has_ticket: bool
     judged_again: bool
@@ -66,7 +67,7 @@ def because(now: Situation) -> tuple[str, Suppressed | None]:
         return "What was heard then is not kept any more; nothing had called for a ticket by then.", None
     if now.enabled is None:
         return "No policy of the org was in force by then.", "not_enabled"
-    if now.picture is None:
+    if now.picture is None or now.unwatched is not None:
         return _not_watched(now)
     if not now.enabled:
         text = "The org's health monitor is switched off: heartbeats are not judged, and every state stays as it was."
