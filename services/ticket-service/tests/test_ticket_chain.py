@@ -6,10 +6,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from ticket_desk import ANN, KEYS, MONITOR, Desk, opening
 from ticket_door import Door, Published, asked, numbered
 from ticket_tampering import TAMPERINGS, backed_up, findings, tamper, write_history
 
+from fettle_contracts.results import Outcome
 from fettle_ticket_service.adapters.verifying import hold_against
 from fettle_ticket_service.domain import chain, commands
 from fettle_ticket_service.domain.chain import ChainKeys
@@ -89,6 +91,37 @@ async def test_whatever_is_done_to_the_rows_without_the_key_is_found(door: Door)
             assert wrong in {finding.wrong for finding in found}, (what, found)
             await backup.put_back()
             assert (await findings(door.database))[0] == []
+
+
+TICKETS_ALTERED = (
+    "a title is altered",
+    "a description is altered",
+    "an opening is altered",
+    "a state is altered",
+    "a link is altered",
+    "a seal is taken away",
+    "a seal is of a key that is not there",
+    "hash and seal are taken away",
+)
+
+
+@pytest.mark.rule("TS-61")
+async def test_a_command_on_an_altered_ticket_goes_through_and_does_not_make_it_sound(door: Door) -> None:
+    await write_history(door)
+    async with backed_up(door) as backup:
+        for what in TICKETS_ALTERED:
+            await tamper(door, TAMPERINGS[what][0])
+            for _ in range(2):
+                batch = [asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(n)) for n in (1, 2, 3)]
+                with capture_logs() as logs:
+                    assert {answer.outcome for answer in await door.ask(*batch)} == {Outcome.APPLIED}
+                met = {each["number"] for each in logs if each["event"] == "ticket.unsound"}
+                found, _ = await findings(door.database)
+                assert found, what
+                if what != "hash and seal are taken away":
+                    assert met, what
+                    assert {finding.number for finding in found} <= {*met, None}, (what, found)
+            await backup.put_back()
 
 
 @pytest.mark.rule("TS-61")

@@ -66,6 +66,9 @@ TAMPERINGS = {
     "places are renumbered": ("UPDATE entry SET place = place + 1000 WHERE org = 'acme' AND place > 4", "chain_broken"),
     "a title is altered": ("UPDATE ticket SET title = 'Quiet' WHERE number = 3", "ticket_altered"),
     "a description is altered": ("UPDATE ticket SET description = 'None.' WHERE number = 1", "ticket_altered"),
+    "an opening is altered": ("UPDATE ticket SET opened_at = opened_at - interval '9 days'", "ticket_altered"),
+    "a seal is of a key that is not there": ("UPDATE ticket SET seal = 'k9' || substr(seal, 3)", "key_unknown"),
+    "hash and seal are taken away": ("UPDATE ticket SET hash = NULL, seal = NULL WHERE number = 3", "ticket_altered"),
     "a state is altered": (
         "UPDATE ticket SET state = 'in_progress', resolution = NULL WHERE org = 'acme' AND number = 2",
         "ticket_altered",

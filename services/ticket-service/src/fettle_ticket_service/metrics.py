@@ -17,3 +17,4 @@ CHECKLIST_NOTES = counter(
 )
 REMOVED = counter("ticket_removed", "Tickets that went with their timelines when their org's retention was over.")
 REPEATS = counter("ticket_command_repeats", "Commands that had been answered before and had no effect.")
+UNSOUND = counter("ticket_unsound", "Times that a command or retention met a ticket whose seal does not fit its row.")

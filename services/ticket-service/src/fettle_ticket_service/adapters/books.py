@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from msgspec.json import encode
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -17,6 +18,7 @@ from sqlalchemy.types import Text
 
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.checklists import first_members, save_checklists
 from fettle_ticket_service.adapters.copying import Row, copy_rows
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, SEARCH, TICKET
@@ -24,10 +26,12 @@ from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.adapters.wire import line_of
 from fettle_ticket_service.domain.book import Book, Entry
-from fettle_ticket_service.domain.chain import NOTHING, Chain, ChainKeys
+from fettle_ticket_service.domain.chain import Chain, ChainKeys
 from fettle_ticket_service.domain.texts import KEY_MAX_CHARACTERS, is_line
 from fettle_ticket_service.domain.ticket import FIRST_VERSION, Ticket
 from fettle_ticket_service.domain.values import Policy, TicketRef
+
+log = structlog.get_logger(__name__)
 
 BIGGEST_NUMBER = 2**63 - 1
 
@@ -79,7 +83,7 @@ async def enter_tickets(
     connection: AsyncConnection, books: Mapping[str, Book], wanted: Iterable[tuple[str, TicketRef]]
 ) -> None:
     """Loads what the pairs of org and reference name into the orgs' books; for a key the unresolved ticket and the
-    latest one."""
+    latest one. A ticket that somebody without the key has changed is logged, and keeps a seal that does not fit."""
     ids: set[tuple[str, object]] = set()
     numbers: set[tuple[str, object]] = set()
     keys: set[tuple[str, object]] = set()
@@ -96,9 +100,11 @@ async def enter_tickets(
     rows = (await connection.execute(_LOAD, parameters)).all()
     firsts = await first_members(connection, {row.id for row in rows if row.checklist_total})
     for row in rows:
-        book = books[row.org]
-        book.enter([ticket_of(row, firsts.get(row.id, ()))])
-        book.chain.hashes[row.id] = row.hash or NOTHING
+        book, ticket = books[row.org], ticket_of(row, firsts.get(row.id, ()))
+        book.enter([ticket])
+        if not book.chain.take(row.org, ticket, row.hash, row.seal):
+            metrics.UNSOUND.inc()
+            log.warning("ticket.unsound", org=row.org, number=row.number)
 
 
 async def save_books(connection: AsyncConnection, books: Iterable[Book], entries: Iterable[tuple[str, Entry]]) -> None:

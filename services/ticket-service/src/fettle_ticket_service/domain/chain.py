@@ -87,6 +87,16 @@ class Chain:
     place: int = 0
     head: str = NOTHING
     hashes: dict[UUID, str] = field(default_factory=dict)
+    unfit: dict[UUID, str | None] = field(default_factory=dict)
+    """Seals that did not fit their tickets. They stay: a new one would vouch for what somebody else has written."""
+
+    def take(self, org: str, ticket: Ticket, hash: str | None, seal: str | None) -> bool:
+        """Takes a ticket in hand as it stands. False: its seal does not fit."""
+        self.hashes[ticket.id] = hash or NOTHING
+        fits = is_sound(self.keys, org, ticket, hash, seal)
+        if not fits:
+            self.unfit[ticket.id] = seal
+        return fits
 
     def add(self, org: str, id: UUID, ticket: Ticket, said: Said) -> Link:
         """Links one more entry of a ticket (`ticket` is the one after it, `id` the entry's)."""
@@ -97,7 +107,10 @@ class Chain:
         self.hashes[ticket.id] = hash
         return Link(hash, self.place, self.head)
 
-    def seal(self, org: str, ticket: Ticket) -> str:
+    def seal(self, org: str, ticket: Ticket) -> str | None:
+        """One that did not fit before cannot fit after another entry either: verifying goes on finding it."""
+        if ticket.id in self.unfit:
+            return self.unfit[ticket.id]
         return self.keys.write(SEAL, self.hashes.get(ticket.id, NOTHING), seal_text(org, ticket))
 
 
@@ -118,6 +131,14 @@ def head_text(place: int, hash: str) -> bytes:
 def seal_text(org: str, ticket: Ticket) -> bytes:
     """What a ticket's seal covers: all of its fields, of its checklist the counts."""
     return _encode((org, *_SEALED(ticket), ticket.checklist.total, ticket.checklist.recovered))
+
+
+def is_sound(keys: ChainKeys, org: str, ticket: Ticket, hash: str | None, seal: str | None) -> bool:
+    """Whether the ticket is what was sealed with its latest hash. One from before the chains has neither, and nothing
+    vouches for it; if it has entries in the chain all the same, the next one does not follow them."""
+    if seal is None:
+        return hash is None
+    return keys.fits(seal, SEAL, hash or NOTHING, seal_text(org, ticket))
 
 
 def _plain(evidence: Mapping[str, Any] | None) -> bytes:
