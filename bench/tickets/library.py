@@ -38,7 +38,7 @@ _FILL_TICKETS = """
         CASE WHEN n % 100 > 2 THEN now() - (n - 10 || ' seconds')::interval END,
         CASE WHEN n % 100 > 2 THEN '{"type": "health_monitor"}'::jsonb END,
         CASE WHEN n % 100 > 2 THEN 'recovered' END, now() - (n - 10 || ' seconds')::interval,
-        'k1:' || repeat('x', 43), 'k1:' || repeat('x', 43)
+        NULL, NULL
     FROM generate_series(1, $2::bigint) AS n
 """
 _FILL_ENTRIES = """
@@ -47,7 +47,7 @@ _FILL_ENTRIES = """
         opened_at + (n || ' minutes')::interval, '{"type": "user", "id": "ann@acme.test"}',
         CASE WHEN n > 1 THEN 'Called the vendor, who will come tomorrow between nine and twelve.' END,
         CASE n WHEN 1 THEN '{"deadline": "2026-11-23T12:00:00Z"}'::jsonb END,
-        'k1:' || repeat('x', 43), (number - 1) * $2 + n, 'k1:' || repeat('x', 43)
+        NULL, (number - 1) * $2 + n, 'k1:' || repeat('x', 43)
     FROM ticket CROSS JOIN generate_series(1, $2::bigint) AS n WHERE org = $1
 """
 _FILL_SEARCH = """
@@ -64,7 +64,8 @@ _COUNT = """
 
 
 async def fill(dsn: str, org: str, tickets: int, entries_each: int) -> None:
-    """`tickets` of one org, the newest ones with the lowest numbers, 3 of 100 unresolved. Their hashes are none."""
+    """`tickets` of one org, the newest ones with the lowest numbers, 3 of 100 unresolved, as if from before
+    the chains: no hash, no seal."""
     connection = await asyncpg.connect(dsn)
     try:
         began = time.perf_counter()

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 from ticket_api import Api
 from ticket_desk import ANN, KEYS, NOON, opening
 from ticket_door import Door, asked, numbered
@@ -127,6 +128,42 @@ async def test_a_deleted_org_leaves_nothing_but_that_it_was_there(door: Door) ->
     assert (await door.ask_one(asked())).reason == "org_unknown"
     assert await sweeper(door).sweep() == 0
     assert (await findings(door.database, "globex"))[0] == []
+
+
+@pytest.mark.rule("TS-64")
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        "resolved_at = opened_at - interval '400 days'",
+        "resolved_at = opened_at - interval '400 days', seal = NULL",
+        "resolved_at = opened_at - interval '400 days', seal = 'k9' || substr(seal, 3)",
+        "resolved_at = opened_at - interval '400 days', seal = NULL, hash = NULL",
+    ],
+)
+async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_finding(door: Door, alteration: str) -> None:
+    await write_history(door)
+    await tamper(
+        door,
+        f"""UPDATE ticket SET state = 'resolved', resolution = 'by_person', {alteration}
+            WHERE org = 'acme' AND number = 3""",
+        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
+    )
+    with capture_logs() as logs:
+        assert await sweeper(door).sweep() == 0
+    assert [(each["org"], each["number"]) for each in logs if each["event"] == "ticket.unsound"] == [("acme", 3)]
+    found, verification = await findings(door.database)
+    assert found
+    assert (verification.tickets, verification.removed) == (3, 0)
+
+
+@pytest.mark.rule("TS-64")
+async def test_a_batch_of_altered_tickets_does_not_keep_what_is_due_behind_them(door: Door) -> None:
+    await door.ask(*(asked(opening()) for _ in range(AT_MOST + 5)))
+    await resolve(door, *range(1, AT_MOST + 6))
+    await tamper(door, f"UPDATE ticket SET resolved_at = resolved_at - interval '1 day' WHERE number <= {AT_MOST}")
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 5
+    assert await numbers(door) == list(range(1, AT_MOST + 1))
 
 
 @pytest.mark.rule("TS-64")

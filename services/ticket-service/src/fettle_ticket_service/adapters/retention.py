@@ -1,25 +1,37 @@
 """What has been resolved for longer than its org keeps it goes, with its timeline, a batch at a time."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import structlog
+from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import text
+from sqlalchemy import Column, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.copying import Row, copy_rows
-from fettle_ticket_service.adapters.tables import GAP, REMOVED
-from fettle_ticket_service.domain.chain import ChainKeys
+from fettle_ticket_service.adapters.tables import GAP, REMOVED, TICKET
+from fettle_ticket_service.adapters.ticket_rows import ticket_of
+from fettle_ticket_service.domain.chain import ChainKeys, is_sound
 from fettle_ticket_service.domain.removals import Gap, Removal, gaps_after, sealed
+
+log = structlog.get_logger(__name__)
 
 _LOCK = text("SELECT policy FROM org WHERE org = :org AND NOT deleted FOR UPDATE")
 _DUE = text("""
-    SELECT id, number, version, hash, resolved_at FROM ticket
-    WHERE org = :org AND state = 'resolved' AND resolved_at <= :before ORDER BY resolved_at LIMIT :at_most
-""")
+    SELECT ticket.*,
+           (SELECT hash FROM entry WHERE ticket_id = ticket.id AND entry.version = ticket.version) AS latest
+    FROM ticket
+    WHERE org = :org AND state = 'resolved' AND resolved_at <= :before AND id <> ALL(CAST(:unsound AS uuid[]))
+    ORDER BY resolved_at LIMIT :at_most
+""").columns(*TICKET.columns, Column("latest", Text))
+"""With every column that the seal covers, and the latest entry's hash: whose ticket has none is from before the chains
+only if its entry has none either."""
 _TAKE_ENTRIES = text("""
     DELETE FROM entry WHERE ticket_id = ANY(CAST(:tickets AS uuid[])) RETURNING ticket_id, place, head
 """)
@@ -55,17 +67,33 @@ _REMOVED_COLUMNS = tuple(column.name for column in REMOVED.columns)
 _COUNT = text("UPDATE org SET resolved = resolved - :removed WHERE org = :org")
 
 
-async def remove_due(connection: AsyncConnection, org: str, keys: ChainKeys, now: datetime, at_most: int) -> int:
-    """Removes up to `at_most` tickets, those first that were resolved first, under the org's lock; returns how many."""
+class Batch(Struct, frozen=True):
+    """How many tickets a batch has removed, which it left because their seals do not fit, and whether more is due."""
+
+    removed: int
+    unsound: tuple[UUID, ...] = ()
+    more: bool = False
+
+
+async def remove_due(
+    connection: AsyncConnection, org: str, keys: ChainKeys, now: datetime, at_most: int, but: Collection[UUID]
+) -> Batch:
+    """Removes up to `at_most` tickets, those first that were resolved first, under the org's lock, and passes over
+    those that it is told to. What somebody without the key has changed is left: its state and times may be theirs."""
     policy = await connection.scalar(_LOCK, {"org": org})
     if policy is None:
-        return 0
+        return Batch(0)
     days = TicketPolicy.model_validate(policy).retention_days
-    wanted = {"org": org, "before": now - timedelta(days=days), "at_most": at_most}
+    wanted = {"org": org, "before": now - timedelta(days=days), "at_most": at_most, "unsound": list(but)}
     due = (await connection.execute(_DUE, wanted)).all()
-    if due:
-        await _remove(connection, org, keys, [_removal(row, now, days) for row in due])
-    return len(due)
+    unsound = {row.id: row for row in due if not _is_sound(row, org, keys)}
+    removals = [_removal(row, now, days) for row in due if row.id not in unsound]
+    if removals:
+        await _remove(connection, org, keys, removals)
+    for row in unsound.values():
+        metrics.UNSOUND.inc()
+        log.warning("ticket.unsound", org=org, number=row.number)
+    return Batch(len(removals), tuple(unsound), len(due) == at_most)
 
 
 async def deleted_orgs(connection: AsyncConnection) -> list[str]:
@@ -73,9 +101,9 @@ async def deleted_orgs(connection: AsyncConnection) -> list[str]:
     return list(await connection.scalars(_OF_DELETED))
 
 
-async def empty(connection: AsyncConnection, org: str, at_most: int) -> int:
+async def empty(connection: AsyncConnection, org: str, at_most: int) -> Batch:
     """Removes up to `at_most` tickets of an org that was deleted, and nothing is noted of them; with the last ones goes
-    all else that was kept of the org but that it was there. Returns how many."""
+    all else that was kept of the org but that it was there."""
     found = list(await connection.scalars(_SOME_TICKETS, {"org": org, "at_most": at_most}))
     if found:
         tickets = {"tickets": found}
@@ -84,7 +112,7 @@ async def empty(connection: AsyncConnection, org: str, at_most: int) -> int:
     if len(found) < at_most:
         for statement in _NOTES:
             await connection.execute(statement, {"org": org})
-    return len(found)
+    return Batch(len(found), more=len(found) == at_most)
 
 
 async def _remove(connection: AsyncConnection, org: str, keys: ChainKeys, removals: Sequence[Removal]) -> None:
@@ -107,6 +135,10 @@ async def _widen_gaps(connection: AsyncConnection, org: str, keys: ChainKeys, he
     joined = (sealed(gap, org, keys) for gap in gaps_after(touching, heads))
     rows_now = [(org, gap.first, gap.last, gap.head, gap.seal) for gap in joined]
     await copy_rows(connection, GAP, _GAP_COLUMNS, rows_now)
+
+
+def _is_sound(row: Any, org: str, keys: ChainKeys) -> bool:
+    return row.latest == row.hash and is_sound(keys, org, ticket_of(row), row.hash, row.seal)
 
 
 def _removal(row: Any, now: datetime, days: int) -> Removal:

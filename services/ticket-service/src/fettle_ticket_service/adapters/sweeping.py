@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
@@ -13,6 +14,7 @@ from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import orgs, retention
+from fettle_ticket_service.adapters.retention import Batch
 from fettle_ticket_service.domain.chain import ChainKeys
 
 log = structlog.get_logger(__name__)
@@ -50,20 +52,24 @@ class Retention(Part):
             total += removed
         return total
 
-    async def _remove_due(self, work: UnitOfWork, org: str) -> int:
-        return await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST)
+    async def _remove_due(self, work: UnitOfWork, org: str, but: Collection[UUID]) -> Batch:
+        return await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST, but)
 
-    async def _empty(self, work: UnitOfWork, org: str) -> int:
+    async def _empty(self, work: UnitOfWork, org: str, _but: Collection[UUID]) -> Batch:
         return await retention.empty(work.connection, org, AT_MOST)
 
-    async def _in_batches(self, org: str, batch: Callable[[UnitOfWork, str], Awaitable[int]]) -> int:
-        total = 0
+    async def _in_batches(
+        self, org: str, batch: Callable[[UnitOfWork, str, Collection[UUID]], Awaitable[Batch]]
+    ) -> int:
+        """Each batch passes over the tickets that those before it have left."""
+        total, unsound = 0, set[UUID]()
         while True:
             began = time.monotonic()
             async with unit_of_work(self._database) as work:
-                removed = await batch(work, org)
-            metrics.REMOVED.inc(removed)
-            total += removed
-            if removed < AT_MOST:
+                done = await batch(work, org, unsound)
+            metrics.REMOVED.inc(done.removed)
+            total += done.removed
+            unsound.update(done.unsound)
+            if not done.more:
                 return total
             await asyncio.sleep(time.monotonic() - began)
