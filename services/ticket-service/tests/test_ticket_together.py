@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from sqlalchemy import text
@@ -11,9 +11,11 @@ from ticket_api import REPORT, Api
 from ticket_desk import ANN
 from ticket_door import Door, asked, numbered
 
+from fettle_chassis.http import Problem
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain import commands
+from fettle_ticket_service.entrypoints.http.places import Places
 from fettle_ticket_service.entrypoints.http.together import COMMANDS_AT_MOST, Together
 from fettle_ticket_service.turns import LONGEST_WAIT_S, Turns
 
@@ -63,6 +65,39 @@ async def test_an_org_that_is_locked_for_long_keeps_no_other_waiting(door: Door,
         assert (await together.carry_out(asked(org="globex"))).outcome is Outcome.APPLIED
         assert not stuck.done()
     assert (await stuck).outcome is Outcome.APPLIED
+
+
+@pytest.mark.rule("TS-91")
+async def test_many_requests_for_an_org_that_is_locked_leave_connections_for_others(
+    door: Door, together: Together
+) -> None:
+    async def in_bulk() -> Answer:
+        async with together.by_itself("acme") as work:
+            [answer] = await door.handler(work, [asked()])
+        return answer
+
+    async with locked(door, "acme"):
+        stuck = [asyncio.create_task(one) for _ in range(10) for one in (together.carry_out(asked()), in_bulk())]
+        await asyncio.sleep(1.0)  # until each has met the lock
+        async with asyncio.timeout(3.0):
+            assert (await together.carry_out(asked(org="globex"))).outcome is Outcome.APPLIED
+        assert not any(one.done() for one in stuck)
+    assert {(await one).outcome for one in stuck} == {Outcome.APPLIED}
+
+
+@pytest.mark.rule("TS-91")
+async def test_who_waits_long_for_a_place_is_told_to_come_again() -> None:
+    places = Places(3, 2, patience_s=0.01)
+    async with AsyncExitStack() as held:
+        for org in ("acme", "acme", "globex"):
+            await held.enter_async_context(places.one(org))
+        assert (places.taken_by("acme"), places.taken_by("globex")) == (True, False)
+        for org in ("acme", "globex"):
+            with pytest.raises(Problem) as refused:
+                await held.enter_async_context(places.one(org))
+            assert (refused.value.status, "Retry-After" in (refused.value.headers or {})) == (503, True)
+    async with places.one("acme"), places.one("acme"):
+        pass
 
 
 @pytest.mark.rule("TS-91")

@@ -12,7 +12,6 @@ from pydantic import AfterValidator
 from fettle_chassis.database import Database
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller
-from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.problems import ProblemCode
 from fettle_ticket_service.adapters.wire import Wire
@@ -65,7 +64,7 @@ class Desk:
         tickets = [TicketRef(number=number) for number in numbers]
         pairs = zip(keys, tickets, strict=True)
         batch = [self._asked(caller, identity, key, command, ticket) for key, ticket in pairs]
-        async with unit_of_work(self.database) as work:
+        async with self.together.by_itself(caller.org) as work:
             answers = await self.together.handler(work, batch)
             return [_as_asked(asked, answer) for asked, answer in zip(batch, answers, strict=True)]
 

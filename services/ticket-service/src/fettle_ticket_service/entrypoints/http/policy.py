@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 
 from fettle_chassis.http import Admin, Problem, Viewer, comes_first
-from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service.adapters import orgs
@@ -26,7 +25,7 @@ async def policy(caller: Viewer, desk: TheDesk) -> TicketPolicy:
 async def set_policy(caller: Admin, desk: TheDesk, identity: Identity, wanted: WantedPolicy) -> TicketPolicy:
     """Replaces the policy; what the body leaves out gets the platform's default. Holds from the next command on. A
     repeat under the same Idempotency-Key gets the same answer and changes nothing."""
-    async with unit_of_work(desk.database) as work:
+    async with desk.together.by_itself(caller.org) as work:
         if not await comes_first(work, caller, identity.key, "PUT ticket-policy", wanted.to_dict()):
             return wanted
         if not await orgs.set_policy(work.connection, caller.org, wanted):

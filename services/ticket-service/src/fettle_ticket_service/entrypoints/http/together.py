@@ -3,20 +3,26 @@ as for two hundred."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import text
 
 from fettle_chassis.database import Database
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service.asked import Answer, Asked
+from fettle_ticket_service.entrypoints.http.places import Places
 from fettle_ticket_service.handler import CommandHandler
 
 log = structlog.get_logger(__name__)
 
 COMMANDS_AT_MOST = 200
+ALONE_AT_ONCE = 6
+"""Each holds one of the pool's ten connections, and waits for up to 15 s where its org is locked."""
+ALONE_OF_ONE_ORG = 2
+ALONE_PATIENCE_S = 15.0
 _NOT_FOR_LONG = text("SET LOCAL lock_timeout = '250ms'")
 
 
@@ -35,19 +41,30 @@ class Together:
         self.handler = handler
         self._waiting: deque[_Request] = deque()
         self._serving: asyncio.Task[None] | None = None
+        self._alone = Places(ALONE_AT_ONCE, ALONE_OF_ONE_ORG, patience_s=ALONE_PATIENCE_S)
 
     async def carry_out(self, command: Asked) -> Answer:
         """The answer when it is committed. Waits for the transaction under way, then for its own.
 
         What keeps requests from being carried out together (an org that is locked for long, a command that cannot be
-        carried out) is met by one of them alone: each is then tried again by itself. Raises what that raises.
+        carried out) is met by one of them alone: each is then tried again by itself, and while an org has as many under
+        way as it may have, its requests stay out of what others share. Raises what `by_itself` raises.
         """
+        if self._alone.taken_by(command.org):
+            return await self._carry_out_alone(command)
         request = _Request(command, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
         answer = await request.answer
-        return await self._alone(command) if answer is None else answer
+        return await self._carry_out_alone(command) if answer is None else answer
+
+    @asynccontextmanager
+    async def by_itself(self, org: str) -> AsyncIterator[UnitOfWork]:
+        """A transaction that no other request shares. Few are open at once, of one org and of all, so that connections
+        are left for others: waits for its turn, and raises Problem 503 when none comes."""
+        async with self._alone.one(org), unit_of_work(self._database) as work:
+            yield work
 
     async def _serve(self) -> None:
         """Until nobody waits."""
@@ -68,7 +85,7 @@ class Together:
             await work.connection.execute(_NOT_FOR_LONG)
             return await self.handler(work, commands)
 
-    async def _alone(self, command: Asked) -> Answer:
-        async with unit_of_work(self._database) as work:
+    async def _carry_out_alone(self, command: Asked) -> Answer:
+        async with self.by_itself(command.org) as work:
             [answer] = await self.handler(work, [command])
         return answer

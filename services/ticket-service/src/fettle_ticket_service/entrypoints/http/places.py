@@ -1,0 +1,44 @@
+"""How many requests may hold at once what there is little of."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fettle_chassis.http import Problem
+from fettle_contracts.problems import ProblemCode
+
+_RETRY_AFTER_S = "5"
+
+
+class Places:
+    """`overall` of them, of which one org has no more than `of_one_org`."""
+
+    def __init__(self, overall: int, of_one_org: int, *, patience_s: float = 0.0) -> None:
+        self._overall = overall
+        self._of_one_org = of_one_org
+        self._patience_s = patience_s
+        self._taken: Counter[str] = Counter()
+        self._left = asyncio.Event()
+
+    def taken_by(self, org: str) -> bool:
+        """Whether the org has all the places that it may have."""
+        return self._taken[org] >= self._of_one_org
+
+    @asynccontextmanager
+    async def one(self, org: str) -> AsyncIterator[None]:
+        """A place for the org until the block ends. Waits for one up to the patience, then raises Problem 503."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                while self.taken_by(org) or self._taken.total() >= self._overall:
+                    await self._left.wait()
+        except TimeoutError:
+            message = "As many requests like this are under way as may be at once. Try again soon."
+            raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": _RETRY_AFTER_S}) from None
+        self._taken[org] += 1
+        try:
+            yield
+        finally:
+            self._taken -= Counter({org: 1})
+            self._left.set()
+            self._left = asyncio.Event()
