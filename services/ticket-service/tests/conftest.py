@@ -34,8 +34,12 @@ async def door(settings: TicketSettings) -> AsyncIterator[Door]:
 
 
 @pytest.fixture
-async def api(door: Door, settings: TicketSettings) -> AsyncIterator[Api]:
-    desk = Desk(door.database, Together(door.database, door.handler), door.handler._wire, KEYS, uuid7)
+def desk(door: Door) -> Desk:
+    return Desk(door.database, Together(door.database, door.handler), door.handler._wire, KEYS, uuid7)
+
+
+@pytest.fixture
+async def api(desk: Desk, settings: TicketSettings) -> AsyncIterator[Api]:
     app = build_api(Service("ticket-service"), settings, desk)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tickets.test") as client:
         yield Api(client, settings)

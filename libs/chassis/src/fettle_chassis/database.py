@@ -8,6 +8,7 @@ import asyncpg
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from fettle_chassis import migrations
 from fettle_chassis.patience import patiently
@@ -33,18 +34,12 @@ class Database:
 
     def __init__(self, dsn: str, *, pool_size: int = 10) -> None:
         self._url = _normal(dsn)
+        url = self._url.set(drivername="postgresql+asyncpg")
+        how = {"server_settings": _SESSION, "command_timeout": _COMMAND_TIMEOUT_S, "timeout": _CONNECT_TIMEOUT_S}
         self._engine = create_async_engine(
-            self._url.set(drivername="postgresql+asyncpg"),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
-            pool_use_lifo=True,
-            connect_args={
-                "server_settings": _SESSION,
-                "command_timeout": _COMMAND_TIMEOUT_S,
-                "timeout": _CONNECT_TIMEOUT_S,
-            },
+            url, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True, connect_args=how
         )
+        self._apart = create_async_engine(url, poolclass=NullPool, connect_args=how)
 
     @property
     def name(self) -> str:
@@ -60,6 +55,13 @@ class Database:
         """A connection for reads, in autocommit, so that no snapshot is held open. Writes go through `unit_of_work`."""
         async with self._engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own outside the pool, closed when left: for what takes so long that it would keep others
+        from the pool's. The caller bounds how many there are."""
+        async with self._apart.connect() as connection:
+            yield connection
 
     async def session(self, **settings: str) -> "asyncpg.Connection[Any]":
         """A connection of its own outside the pool, for session locks and LISTEN. The caller closes it."""

@@ -43,8 +43,9 @@ _OLDER = """
 
 @asynccontextmanager
 async def moment(database: Database) -> AsyncIterator[AsyncConnection]:
-    """A connection that sees everything as it stands now, for as long as its reader goes on within a minute."""
-    async with database.engine.connect() as plain:
+    """A connection outside the pool that sees everything as it stands now, for as long as its reader goes on within a
+    minute."""
+    async with database.apart() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))

@@ -80,7 +80,8 @@ async def export(
     database: Database, org: str, form: Format, ticket_url: str, *, timeline: bool = False
 ) -> AsyncGenerator[bytes]:
     """The org's tickets by number as they stand now, in pieces of any size. `ticket_url` stands before the number of a
-    ticket; `timeline` adds the entries to each line of JSON. A reader that stops for a day is given up."""
+    ticket; `timeline` adds the entries to each line of JSON. A reader that stops for a day is given up. Holds a session
+    outside the pool; the caller bounds how many there are."""
     sender, pieces = create_memory_object_stream[bytes](_PIECES_AHEAD)
     connection = await database.session(statement_timeout="0")
     copying = asyncio.create_task(_copy(connection, (org, ticket_url), form, sender, timeline=timeline))

@@ -1,7 +1,7 @@
 """Where requests are dealt with: the handler that Kafka uses too, and the database to read from."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Annotated
 from uuid import UUID
@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import AfterValidator
 
 from fettle_chassis.database import Database
-from fettle_chassis.http import Problem
+from fettle_chassis.http import Problem, Viewer
 from fettle_chassis.tokens import Caller
 from fettle_contracts.people import ActorType
 from fettle_contracts.problems import ProblemCode
@@ -20,6 +20,7 @@ from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.commands import Command
 from fettle_ticket_service.domain.texts import cut_line, is_line
 from fettle_ticket_service.domain.values import Actor, TicketRef
+from fettle_ticket_service.entrypoints.http.places import Places
 from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.traces import traceparent_of
 
@@ -37,13 +38,16 @@ class RequestIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What routes need. `keys` verify chains, `new_id` draws the ids of commands that came without one."""
+    """What routes need. `keys` verify chains, `new_id` draws the ids of commands that came without one; verifications
+    and exports last as long as their readers take, so few are under way at once."""
 
     database: Database
     together: Together
     wire: Wire
     keys: ChainKeys
     new_id: Callable[[], UUID]
+    verifications: Places = field(default_factory=lambda: Places(2, 1))
+    exports: Places = field(default_factory=lambda: Places(4, 1))
 
     async def ask(
         self, caller: Caller, identity: RequestIdentity, command: Command, ticket: TicketRef | None = None
@@ -119,5 +123,19 @@ Number = Annotated[int, AfterValidator(lambda number: max(number, 0))]
 """A ticket's number in a path. None is below 1: 0 stands for all of those, also such as no column can hold."""
 
 TheDesk = Annotated[Desk, Depends(_desk)]
+
+
+async def _verification(caller: Viewer, desk: TheDesk) -> AsyncIterator[None]:
+    async with desk.verifications.one(caller.org):
+        yield
+
+
+async def _export(caller: Viewer, desk: TheDesk) -> AsyncIterator[None]:
+    async with desk.exports.one(caller.org):
+        yield
+
+
 Identity = Annotated[RequestIdentity, Depends(_identity)]
 InOrg = Depends(_org)
+Verifying, Exporting = Depends(_verification), Depends(_export)
+"""Hold one of the few places until the whole answer is sent."""

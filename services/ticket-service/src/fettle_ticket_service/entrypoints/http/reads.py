@@ -17,7 +17,7 @@ from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, L
 from fettle_ticket_service.adapters.timelines import children_of, ticket_numbered, timeline
 from fettle_ticket_service.adapters.wire import Wire, line_json, member_json
 from fettle_ticket_service.domain.ticket import Ticket
-from fettle_ticket_service.entrypoints.http.desk import InOrg, TheDesk
+from fettle_ticket_service.entrypoints.http.desk import Exporting, InOrg, TheDesk
 from fettle_ticket_service.entrypoints.http.pages import (
     LIMIT_DEFAULT,
     Filter,
@@ -84,7 +84,7 @@ async def count(caller: Viewer, desk: TheDesk, state: Annotated[States, Query()]
     return {of: number for of, number in counts.items() if state in ("all", of)}
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get("/export", response_class=StreamingResponse, dependencies=[Exporting])
 async def export_tickets(
     caller: Viewer, desk: TheDesk, format: Format = Format.JSONL, timeline: bool = False
 ) -> StreamingResponse:

@@ -18,7 +18,7 @@ from fettle_contracts.message import Message
 from fettle_ticket_service.adapters.verifying import Progress, hold_against, verify
 from fettle_ticket_service.domain.verifying import Finding, Verification, Wrong
 from fettle_ticket_service.domain.witnesses import Witnessed
-from fettle_ticket_service.entrypoints.http.desk import Desk, InOrg, TheDesk
+from fettle_ticket_service.entrypoints.http.desk import Desk, InOrg, TheDesk, Verifying
 
 SHOWN_MAX = 1_000
 """How many findings an answer shows; all are counted."""
@@ -46,7 +46,7 @@ class WitnessBody(Message):
     seen: Annotated[tuple[WitnessedEntry, ...], Field(max_length=WITNESSED_MAX)]
 
 
-@router.get("/verify", response_class=StreamingResponse)
+@router.get("/verify", response_class=StreamingResponse, dependencies=[Verifying])
 async def verify_tickets(caller: Viewer, desk: TheDesk) -> StreamingResponse:
     """Checks all timelines and tickets of the org against their hashes. The answer is JSON Lines: `{"done": 0.4}` each
     second, `{"finding": {…}}` for the first thousand, and at the end `{"verified": {…}}` with all counts."""
