@@ -75,6 +75,45 @@ async def test_a_repeated_bulk_has_one_effect(api: Api, door: Door) -> None:
     assert len(await door.events()) == before
 
 
+@pytest.mark.rule("TS-67", "TS-36")
+@pytest.mark.parametrize("numbers", [[2, 3], [1, 2], [2, 1], [3]])
+async def test_a_bulk_of_other_tickets_under_a_used_key_is_another_request(
+    api: Api, door: Door, numbers: list[int]
+) -> None:
+    await open_three(api, door)
+    key = {"idempotency-key": "k"}
+    await api.post("/tickets/bulk", {"action": "comment", "numbers": [1], "comment": "Seen."}, headers=key)
+    before = len(await door.events())
+    other = await api.post("/tickets/bulk", {"action": "comment", "numbers": numbers, "comment": "Seen."}, headers=key)
+    refused(other, 422, "idempotency_key_reused")
+    assert len(await door.events()) == before
+
+
+@pytest.mark.rule("TS-67", "TS-36")
+async def test_a_ticket_that_a_bulk_names_twice_is_met_twice_with_a_key_too(api: Api, door: Door) -> None:
+    await open_three(api, door)
+    body = {"action": "comment", "numbers": [3, 3], "comment": "Seen."}
+    key = {"idempotency-key": "twice"}
+    first = (await api.post("/tickets/bulk", body, headers=key)).json()
+    assert [item["version"] for item in first["items"]] == [2, 3]
+    assert (await api.post("/tickets/bulk", body, headers=key)).json() == first
+
+
+@pytest.mark.rule("TS-67", "TS-36")
+async def test_a_key_stands_for_one_request_be_it_of_one_ticket_or_of_many(api: Api, door: Door) -> None:
+    await open_three(api, door)
+    comment = {"comment": "Seen."}
+    bulk = {"action": "comment", "numbers": [1, 3], **comment}
+    assert (await api.post("/tickets/bulk", bulk, headers={"idempotency-key": "z"})).status_code == 200
+    for free in ("z/1", "z/3"):
+        alone = await api.post("/tickets/3/comments", comment, headers={"idempotency-key": free})
+        assert alone.status_code == 200, alone.text
+    refused(
+        await api.post("/tickets/1/comments", comment, headers={"idempotency-key": "z"}), 422, "idempotency_key_reused"
+    )
+    refused(await api.post("/tickets/bulk", bulk, headers={"idempotency-key": "z/1"}), 422, "idempotency_key_reused")
+
+
 @pytest.mark.rule("TS-67", "TS-39")
 async def test_a_bulk_has_a_size_and_a_role(api: Api) -> None:
     body = {"action": "start", "numbers": [1]}

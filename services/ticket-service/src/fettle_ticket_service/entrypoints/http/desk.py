@@ -25,6 +25,8 @@ from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.traces import traceparent_of
 
 SOURCE = "fettle/api"
+BULK_SOURCE = "fettle/api/bulk"
+"""Of the commands of a bulk behind its first, so that what their ids are made of is no key of another request."""
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
 
 
@@ -57,31 +59,50 @@ class Desk:
         Raises Problem 422, and does nothing, when the same key came before with something else to do; so does
         `ask_each`.
         """
-        asked = self._asked(caller, identity, identity.key, command, ticket)
+        asked = self._asked(caller, identity, SOURCE, identity.key, command, ticket, of=(ticket, command))
         return _as_asked(asked, await self.together.carry_out(asked))
 
     async def ask_each(
         self, caller: Caller, identity: RequestIdentity, command: Command, numbers: Sequence[int]
     ) -> list[Answer]:
-        """Carries out one command on each of several tickets, in one transaction; an answer each, as for one alone."""
-        keys = [identity.key and f"{identity.key}/{number}" for number in numbers]
-        tickets = [TicketRef(number=number) for number in numbers]
-        pairs = zip(keys, tickets, strict=True)
-        batch = [self._asked(caller, identity, key, command, ticket) for key, ticket in pairs]
+        """Carries out one command on each of several tickets, in one transaction; an answer each, as for one alone.
+
+        The first has the request's key, and each the fingerprint of the whole request: so a key stands for one.
+        """
+        batch = [
+            self._asked(
+                caller,
+                identity,
+                BULK_SOURCE if place else SOURCE,
+                f"{identity.key}/{place}" if identity.key and place else identity.key,
+                command,
+                TicketRef(number=number),
+                of=(tuple(numbers), command),
+            )
+            for place, number in enumerate(numbers)
+        ]
         async with self.together.by_itself(caller.org) as work:
             answers = await self.together.handler(work, batch)
             return [_as_asked(asked, answer) for asked, answer in zip(batch, answers, strict=True)]
 
     def _asked(
-        self, caller: Caller, identity: RequestIdentity, key: str | None, command: Command, ticket: TicketRef | None
+        self,
+        caller: Caller,
+        identity: RequestIdentity,
+        source: str,
+        key: str | None,
+        command: Command,
+        ticket: TicketRef | None,
+        *,
+        of: object,
     ) -> Asked:
         return Asked(
             org=caller.org,
-            source=SOURCE,
+            source=source,
             id=key or str(self.new_id()),
             command=command,
             ticket=ticket,
-            fingerprint=blake2b(repr((ticket, command)).encode(), digest_size=16).digest(),
+            fingerprint=blake2b(repr(of).encode(), digest_size=16).digest(),
             traceparent=identity.traceparent,
             keep_answer=True,
         )
