@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Text, text
 from ticket_api import Api
 from ticket_desk import ANN, BRIDGE, MONITOR, STORM, devices, opening
 from ticket_door import Door, asked, numbered
@@ -14,6 +15,7 @@ from ticket_tampering import write_history
 
 from fettle_contracts.ticket import Ticket
 from fettle_ticket_service.adapters.exports import Format, export
+from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.domain import commands
 
 ODD = 'He said: "=1+1",\n\\n \x01\x02 ünï😀 </script>'
@@ -71,6 +73,22 @@ async def test_a_table_opens_in_a_spreadsheet_and_nothing_in_it_is_a_formula(api
     assert rows[3]["description"] == ODD.replace("\x01\x02", "��")
     assert rows[0]["opened_by"] == "ann@acme.test"
     assert rows[1] | {"state": "resolved", "resolution": "recovered", "number": "2"} == rows[1]
+
+
+@pytest.mark.rule("TS-66")
+async def test_no_column_of_a_table_can_hold_a_formula(api: Api, door: Door) -> None:
+    await write_history(door)
+    await door.ask_one(asked(opening(kind="=HYPERLINK(A1)")))
+    texts = [column.name for column in TICKET.columns if isinstance(column.type, Text)]
+    forged = [f"{name} = '=1+1'" for name in texts if name not in ("org", "state")]
+    actors = [f"""{name} = '{{"type": "user", "id": "=1+1"}}'""" for name in ("opened_by", "started_by", "resolved_by")]
+    async with door.work() as work:
+        await work.connection.execute(text(f"UPDATE ticket SET {', '.join(forged + actors)} WHERE state = 'resolved'"))
+    answer = await api.call("GET", "/tickets/export", format="csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert rows[3]["kind"] == "'=HYPERLINK(A1)"
+    assert sum(cell == "'=1+1" for row in rows for cell in row.values()) >= len(forged)
+    assert not [name for row in rows for name, cell in row.items() if cell.startswith(("=", "+", "-", "@"))]
 
 
 @pytest.mark.rule("TS-66", "TS-24")

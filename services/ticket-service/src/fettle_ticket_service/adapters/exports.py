@@ -56,15 +56,16 @@ _WITH_TIMELINES = _LINES.replace(
     )""",
 )
 _TABLE = """
-    SELECT number, state, kind, cell(title) AS title, source, subject_type, cell(subject_id) AS subject_id,
-        cell(subject_name) AS subject_name, cell(integration) AS integration, cell(space) AS space,
+    SELECT number, cell(state) AS state, cell(kind) AS kind, cell(title) AS title, cell(source) AS source,
+        cell(subject_type) AS subject_type, cell(subject_id) AS subject_id, cell(subject_name) AS subject_name,
+        cell(integration) AS integration, cell(space) AS space,
         rfc3339(opened_at) AS opened_at, cell(coalesce(opened_by ->> 'id', opened_by ->> 'type')) AS opened_by,
         rfc3339(started_at) AS started_at, cell(coalesce(started_by ->> 'id', started_by ->> 'type')) AS started_by,
         rfc3339(resolved_at) AS resolved_at,
-        cell(coalesce(resolved_by ->> 'id', resolved_by ->> 'type')) AS resolved_by, resolution,
+        cell(coalesce(resolved_by ->> 'id', resolved_by ->> 'type')) AS resolved_by, cell(resolution) AS resolution,
         rfc3339(updated_at) AS updated_at, flap_count, parent_number AS parent, previous_number AS previous,
         checklist_total AS members, checklist_recovered AS members_recovered, cell(dedup_key) AS dedup_key,
-        $2 || number AS url, id, version, hash, cell(description) AS description
+        $2 || number AS url, id, version, cell(hash) AS hash, cell(description) AS description
     FROM ticket WHERE org = $1 ORDER BY number
 """
 
