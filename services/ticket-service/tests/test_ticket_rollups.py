@@ -276,6 +276,16 @@ def test_a_merged_ticket_stays_merged_and_the_next_one_links_back(desk: Desk) ->
     assert (again.previous, again.parent) == (merged.link, None)
 
 
+@pytest.mark.rule("TS-55")
+def test_a_merged_ticket_that_a_person_reopens_is_no_part_of_the_other(desk: Desk) -> None:
+    child, rollup = desk.monitored(), desk.rollup()
+    desk.resolve(child, MONITOR, resolution=Resolution.MERGED, parent=PARENT)
+    assert desk.must(desk.reopen(child)).parent is None
+    superseded = desk.monitored(dedup_key="device/t18:device_offline", parent=PARENT)
+    desk.resolve(superseded, MONITOR, resolution=Resolution.SUPERSEDED)
+    assert desk.must(desk.reopen(superseded)).parent == rollup.link
+
+
 @pytest.mark.rule("TS-58")
 def test_the_flap_count_is_that_of_the_last_opening(desk: Desk) -> None:
     ticket = desk.resolved(desk.monitored(flap_count=5))

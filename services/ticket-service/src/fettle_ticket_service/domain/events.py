@@ -65,7 +65,7 @@ class Resolved(Event, frozen=True, kw_only=True):
 
 
 class Reopened(Event, frozen=True, kw_only=True):
-    """`flap_count` and `parent` None: nobody said, the ticket keeps what it had."""
+    """`flap_count` and `parent` None: nobody said, the ticket keeps what it had, except what it was merged into."""
 
     type = EntryType.REOPENED
 

@@ -85,7 +85,7 @@ def _changes(ticket: Ticket, event: events.Event) -> dict[str, Any]:
             }
         case events.Reopened():
             flap_count = ticket.flap_count if event.flap_count is None else event.flap_count
-            parent = event.parent or ticket.parent
+            parent = event.parent or (None if ticket.resolution is Resolution.MERGED else ticket.parent)
             moved = {"state": TicketState.OPEN, "flap_count": flap_count, "parent": parent}
             return {**moved, **NOT_STARTED, **NOT_RESOLVED}
         case events.CommentAdded():
