@@ -60,6 +60,22 @@ def test_an_edit_of_an_outdated_version_is_refused(desk: Desk) -> None:
     assert desk.must(desk.ask(blunt, ticket)).description_version == 3
 
 
+@pytest.mark.rule("TS-22", "TS-23")
+def test_an_edit_of_the_links_outdates_what_was_seen_before_it(desk: Desk) -> None:
+    ticket = desk.opened(description="one")
+    first = desk.must(desk.ask(SetLinks(actor=ANN, links=(ORDER,), description_version=1), ticket))
+    assert first.description_version == 2
+    for late in (
+        SetLinks(actor=BOB, links=(OTHER,), description_version=1),
+        EditDescription(actor=BOB, description="two", description_version=1),
+    ):
+        assert refusal(desk.ask(late, ticket)) == "description_changed"
+    agreed = SetLinks(actor=BOB, links=(ORDER,), description_version=1)
+    assert desk.ask(agreed, ticket).decision == Unchanged(Because.SAME_LINKS)
+    again = SetLinks(actor=BOB, links=(ORDER, OTHER), description_version=2)
+    assert desk.must(desk.ask(again, ticket)).links == (ORDER, OTHER)
+
+
 @pytest.mark.rule("TS-22")
 def test_other_events_do_not_outdate_an_edit(desk: Desk) -> None:
     ticket = desk.opened(description="one")

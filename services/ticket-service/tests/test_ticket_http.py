@@ -126,6 +126,8 @@ async def test_an_outdated_edit_gets_the_text_as_it_is_now(api: Api) -> None:
     links = {"links": [{"label": "WO-7", "url": "https://orders.test/7"}]}
     refused(await api.put("/tickets/1/links", links, '"2"'), 412, "description_changed", "description")
     assert (await api.put("/tickets/1/links", links, '"3"')).json()["links"] == links["links"]
+    lost = refused(await api.put("/tickets/1/links", {"links": []}, '"3"'), 412, "description_changed", "description")
+    assert (lost["links"], lost["description_version"]) == (links["links"], 4)
     assert (await api.put("/tickets/1/links", {"links": []})).json()["links"] == []
 
 

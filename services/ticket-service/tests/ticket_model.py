@@ -111,6 +111,7 @@ class Model:
             ticket.timeline.append("description-edited")
         if said.verb == "set-links" and len(said.more["links"]) != ticket.links:
             ticket.links = len(said.more["links"])
+            ticket.description_version += 1
             ticket.timeline.append("links-edited")
         if said.comment and said.comment.strip():
             ticket.timeline.append("comment-added")

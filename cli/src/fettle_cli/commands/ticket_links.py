@@ -22,7 +22,7 @@ def link(
     org: Org = None,
     as_json: Json = False,
 ) -> None:
-    """Show a ticket's links, or change them, removals first. Refused if its description was edited meanwhile."""
+    """Show a ticket's links, or change them, removals first. Refused if somebody edited meanwhile."""
     added, removed = [_link(text) for text in add or ()], remove or []
     here = Installation.here()
     with calling(here, org) as fettle:

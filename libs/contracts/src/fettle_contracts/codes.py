@@ -33,7 +33,10 @@ class RejectionCode(Code):
     KIND_INVALID = "kind_invalid", "A kind is a text of 1 to 120 characters."
     TEXT_TOO_LONG = "text_too_long", "A comment or description has at most 64 KiB of UTF-8."
     COMMENT_EMPTY = "comment_empty", "A comment needs text."
-    DESCRIPTION_CHANGED = "description_changed", "The description has changed since the version that the edit names."
+    DESCRIPTION_CHANGED = (
+        "description_changed",
+        "The description or the links have changed since the version that the edit names.",
+    )
     TOO_MANY_LINKS = "too_many_links", "A ticket has at most ten links."
     LINK_INVALID = "link_invalid", "A link has a label of 1 to 120 characters and an http or https address."
     KEY_INVALID = "key_invalid", "A dedup key is a text of 1 to 400 characters."

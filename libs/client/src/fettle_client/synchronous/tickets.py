@@ -129,7 +129,7 @@ class Tickets(Connection):
     def set_links(
         self, number: int, links: Sequence[Link], *, description_version: int | None = None, key: str | None = None
     ) -> Ticket:
-        """Replaces all links; with `description_version` only if the description has not been edited since."""
+        """Replaces all links; with `description_version` only if nobody has edited them or the text since."""
         target, body = self._path("tickets", number, "links"), {"links": links}
         return self._ticket(write("PUT", target, body, key=key, seen=description_version))
 

@@ -23,7 +23,7 @@ def decide_comment(ticket: Ticket, command: Comment, now: datetime) -> Decision:
 
 
 def decide_description(ticket: Ticket, command: EditDescription, now: datetime) -> Decision:
-    """Replaces the text unless somebody else has since the version that the editor saw."""
+    """Replaces the text unless somebody has edited it or the links since the version that the editor saw."""
     refused = text_fault(command.description, "description")
     if refused is not None:
         return refused
@@ -44,7 +44,7 @@ def decide_description(ticket: Ticket, command: EditDescription, now: datetime) 
 
 
 def decide_links(ticket: Ticket, command: SetLinks, now: datetime) -> Decision:
-    """Replaces all links."""
+    """Replaces all links, unless as for the description."""
     refused = links_fault(command.links)
     if refused is not None:
         return refused
@@ -72,5 +72,5 @@ def _changed_since(ticket: Ticket, seen: int | None) -> Rejected | None:
         return None
     return Rejected(
         RejectionCode.DESCRIPTION_CHANGED,
-        f"The description is at version {ticket.description_version}, the edit was made on version {seen}.",
+        f"Description and links are at version {ticket.description_version}, the edit was made on version {seen}.",
     )

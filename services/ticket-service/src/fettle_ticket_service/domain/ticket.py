@@ -91,12 +91,17 @@ def _changes(ticket: Ticket, event: events.Event) -> dict[str, Any]:
         case events.CommentAdded():
             return {}
         case events.DescriptionEdited():
-            return {"description": event.description, "description_version": ticket.description_version + 1}
+            return {"description": event.description, **_edited(ticket)}
         case events.LinksEdited():
-            return {"links": event.links}
+            return {"links": event.links, **_edited(ticket)}
         case events.ChecklistChanged():
             return {"checklist": noted(ticket.checklist, event.at)}
     raise TypeError(f"{type(event).__name__} is no event of a ticket")
+
+
+def _edited(ticket: Ticket) -> dict[str, Any]:
+    """One version for all that people write there, so that no edit of either is lost under another."""
+    return {"description_version": ticket.description_version + 1}
 
 
 NOT_STARTED: Mapping[str, None] = {"started_at": None, "started_by": None}

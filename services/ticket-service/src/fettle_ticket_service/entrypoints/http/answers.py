@@ -60,7 +60,7 @@ def outcome(answer: Answer) -> dict[str, Any]:
 
 
 def problem(answer: Answer) -> Problem:
-    """A rejection with its code and field; an outdated edit also gets the text as it is now."""
+    """A rejection with its code and field; an outdated edit also gets text and links as they are now."""
     code = answer.reason
     field = FIELDS.get(code)
     if code == RejectionCode.TEXT_TOO_LONG:
@@ -68,5 +68,5 @@ def problem(answer: Answer) -> Problem:
     present = {}
     if code == RejectionCode.DESCRIPTION_CHANGED and answer.body is not None:
         ticket = from_json(answer.body)
-        present = {name: ticket[name] for name in ("description", "description_version")}
+        present = {name: ticket[name] for name in ("description", "links", "description_version")}
     return Problem(STATUSES.get(code, 400), code, answer.message or code, field=field, **present)
