@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from cli.tests.fettle_api import FettleApi, ticket
+from cli.tests.fettle_api import AT, FettleApi, ticket
 from cli.tests.ran import Fettle
 
 SOUND: dict[str, Any] = {
@@ -36,6 +36,26 @@ def lines(*values: dict[str, Any]) -> bytes:
 
 def exported(number: int, **more: Any) -> dict[str, Any]:
     return {**ticket(number), "version": 2, "hash": f"k1:{number}", **more}
+
+
+def said(number: int, **changes: Any) -> bytes:
+    """An event of the ticket as it stands on the topic."""
+    actor = {"type": "health_monitor"}
+    one = {"id": ticket(number)["id"], "type": "opened", "version": 1, "at": AT, "actor": actor, "hash": "k1:x"}
+    event = {"org": "acme", "entry": one, "ticket": {**exported(number), "updated_at": AT}, "chain": None, **changes}
+    return json.dumps(event).encode()
+
+
+STRANGERS = (
+    b"hello",
+    b"{}",
+    b"",
+    None,
+    b'{"entry":{"version":1,"hash":"k1:x"},"ticket":{"id":"x","number":1},"chain":{"place":1,"head":"h"}}',
+    said(1, org="globex", chain={"place": 1, "head": "k1:h"}),
+    said(2, chain={"place": 1, "head": "k1:h"}),
+    said(1, chain={"place": "one", "head": "k1:h"}),
+)
 
 
 @pytest.mark.rule("AC-74")
@@ -71,7 +91,12 @@ def test_a_sound_record_ends_with_status_0_and_tampering_with_1(fettle: Fettle, 
     assert "The entry is not what was written." in ran.out
     assert ran.out.splitlines()[1] == "2 entries are from before there were chains: nothing vouches for them."
     assert ran.out.splitlines()[-1] == "And 2 more."
-    assert json.loads(fettle("tickets", "verify", "--json").out) == {**wrong, "compared": 0, "findings": [ALTERED]}
+    assert json.loads(fettle("tickets", "verify", "--json").out) == {
+        **wrong,
+        "compared": 0,
+        "passed_over": 0,
+        "findings": [ALTERED],
+    }
     api.on("GET", "orgs/acme/tickets/verify", lines({"done": 0.4}))
     assert fettle("tickets", "verify").status == 1
 
@@ -116,13 +141,17 @@ def test_the_topic_is_compared_with_what_stands(
         producer = AIOKafkaProducer(bootstrap_servers=servers.kafka.bootstrap)
         await producer.start()
         for org, number, chain in (("acme", 1, {"place": 1, "head": "k1:h"}), ("globex", 2, None), ("acme", 3, None)):
-            event = {"entry": {"version": 1, "hash": "k1:x"}, "ticket": exported(number), "chain": chain}
-            await producer.send_and_wait(topic, json.dumps(event).encode(), key=f"{org}/{number}".encode())
+            event = said(number, org=org, chain=chain)
+            await producer.send_and_wait(topic, event, key=f"{org}/{ticket(number)['id']}".encode())
+        for value in STRANGERS:
+            await producer.send_and_wait(topic, value, key=f"acme/{ticket(1)['id']}".encode())
         await producer.stop()
 
     asyncio.run(publish())
     ran = fettle("tickets", "verify", "--topic")
     assert ran.status == 0, ran.err
     assert "1 entries compared" in ran.out
+    assert f"{len(STRANGERS)} records on ticket.events are no events of this org's tickets" in ran.out
     [seen] = api.last.json["seen"]
     assert (seen["number"], seen["place"], seen["head"]) == (1, 1, "k1:h")
+    assert json.loads(fettle("tickets", "verify", "--topic", "--json").out)["passed_over"] == len(STRANGERS)

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from fettle_cli.options import Json, Org
 from fettle_cli.output import say, show_json, show_table, warn
 from fettle_client import BrokenOff, Fettle
 from fettle_client.shapes.timelines import Finding, SeenEntry, Sound, VerifyingTickets
+
+if TYPE_CHECKING:
+    from fettle_cli.kafka import StoredRecord
 
 EVENTS = "ticket.events"
 QUIET_S = 2.0
@@ -72,16 +75,19 @@ def verify(
     here = Installation.here()
     with calling(here, org) as fettle:
         findings, sound = _verified(fettle.verify_tickets())
-        compared = 0
+        compared = passed_over = 0
         if seen is not None:
             for batch in _batches(_of_export(seen)):
                 findings += fettle.compare_entries(batch)["findings"]
                 compared += len(batch)
         if topic:
-            compared += _compare_with_topic(here, org or here.org, fettle, findings)
+            on_topic, passed_over = _compare_with_topic(here, org or here.org, fettle, findings)
+            compared += on_topic
     if as_json:
-        show_json({**sound, "compared": compared, "findings": findings})
+        show_json({**sound, "compared": compared, "passed_over": passed_over, "findings": findings})
     else:
+        if passed_over:
+            say(f"{passed_over} records on {EVENTS} are no events of this org's tickets and were passed over.")
         _show(sound, findings, compared if seen is not None or topic else None)
     if findings or not sound["sound"]:
         raise CliError("what is on record is not what was written")
@@ -114,7 +120,7 @@ def _of_export(file: Path) -> Iterator[SeenEntry]:
 
 
 def _seen(ticket: dict[str, Any], entry: dict[str, Any], chain: dict[str, Any]) -> SeenEntry:
-    """What an event or an export says of an entry; `chain` has its place and head if they were said."""
+    """What an export says of an entry; `chain` has its place and head if they were said."""
     seen: SeenEntry = {
         "ticket": ticket["id"],
         "number": ticket["number"],
@@ -126,35 +132,56 @@ def _seen(ticket: dict[str, Any], entry: dict[str, Any], chain: dict[str, Any]) 
     return seen
 
 
-def _compare_with_topic(here: Installation, org: str, fettle: Fettle, findings: list[Finding]) -> int:
-    """Adds what is found; returns how many entries the topic has. Blocks until its end."""
+def _compare_with_topic(here: Installation, org: str, fettle: Fettle, findings: list[Finding]) -> tuple[int, int]:
+    """Adds what is found; returns how many entries of the org the topic has, and how many records under its keys are
+    none of its events: anybody may write there. Blocks until the topic's end."""
     from fettle_cli import kafka
 
     settings = kafka.kafka_settings(here)
 
-    async def compare() -> int:
+    async def compare() -> tuple[int, int]:
         batch: list[SeenEntry] = []
-        compared = 0
+        compared = passed_over = 0
         async for entry in _of_topic(kafka.every_record(settings, EVENTS), org):
+            if entry is None:
+                passed_over += 1
+                continue
             batch.append(entry)
             if len(batch) == COMPARED_AT_ONCE:
                 findings.extend(fettle.compare_entries(batch)["findings"])
                 compared, batch = compared + len(batch), []
         if batch:
             findings.extend(fettle.compare_entries(batch)["findings"])
-        return compared + len(batch)
+        return compared + len(batch), passed_over
 
     return kafka.run(settings, compare())
 
 
-async def _of_topic(records: AsyncIterator[Any], org: str) -> AsyncIterator[SeenEntry]:
+async def _of_topic(records: "AsyncIterator[StoredRecord]", org: str) -> AsyncIterator[SeenEntry | None]:
+    """What the org's events say of their entries; None for a record that is no such event."""
+    from fettle_contracts.message import Unreadable
+    from fettle_contracts.ticket_events import TicketEvent
+
     mine = f"{org}/".encode()
     async for record in records:
-        if (record.key or b"").startswith(mine) and record.value:
-            event = json.loads(record.value)
-            entry, chain, ticket = event["entry"], event.get("chain"), event["ticket"]
-            if chain is not None and entry.get("hash"):
-                yield _seen(ticket, entry, chain)
+        if not (record.key or b"").startswith(mine):
+            continue
+        try:
+            event = TicketEvent.from_json(record.value or b"")
+        except Unreadable:
+            yield None
+            continue
+        if event.org != org or record.key != mine + str(event.ticket.id).encode():
+            yield None
+        elif event.chain is not None and event.entry.hash:
+            yield {
+                "ticket": str(event.ticket.id),
+                "number": event.ticket.number,
+                "version": event.entry.version,
+                "hash": event.entry.hash,
+                "place": event.chain.place,
+                "head": event.chain.head,
+            }
 
 
 def _batches(entries: Iterator[SeenEntry]) -> Iterator[list[SeenEntry]]:
