@@ -1,9 +1,14 @@
 """An org's event stream: only its own, in order, resumable, and alive after the broker was away."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from console_world import World, console_world
+
+from fettle_console.adapters import live
+from fettle_console.entrypoints.streams import while_allowed
 
 PATH = "/api/v1/orgs/acme/events"
 SHARED = pytest.mark.asyncio(loop_scope="session")
@@ -81,6 +86,79 @@ async def test_a_record_that_is_no_event_stops_nothing(world: World) -> None:
         await world.producer.send_and_wait(world.settings.topic("health.transitions"), None, key=b"acme")
         await world.ticket_event(world.tickets.entry("acme", 1, "comment-added", {"type": "user"}, body="good"))
         assert (await stream.next()).data["entry"]["body"] == "good"
+
+
+async def made(world: World) -> tuple[str, str]:
+    """A token that only this test uses: its path, and the token."""
+    admin = await world.token("acme", "admin")
+    answer = await world.call("POST", "/api/v1/orgs/acme/tokens", admin, json={"role": "viewer", "name": "gone soon"})
+    return f"/api/v1/orgs/acme/tokens/{answer.json()['id']}", answer.json()["token"]
+
+
+async def ended(stream: Any) -> None:
+    async with asyncio.timeout(10):
+        with pytest.raises(StopAsyncIteration):
+            await stream.until("never", lambda _: True)
+
+
+@pytest.mark.rule("AC-1")
+@SHARED
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_stream_ends_when_its_token_is_revoked(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, busy: bool
+) -> None:
+    monkeypatch.setattr(live, "BEAT_S", 0.5)
+    headers = await bearer(world)
+    path, token = await made(world)
+    world.tickets.open("acme", "Lift")
+
+    async def work() -> None:
+        while True:
+            await world.ticket_event(world.tickets.entry("acme", 1, "comment-added", {"type": "user"}, body="on"))
+            await asyncio.sleep(0.1)
+
+    async with world.events(PATH, **headers) as other:
+        async with world.events(PATH, authorization=f"Bearer {token}") as stream:
+            working = asyncio.create_task(work()) if busy else None
+            assert (await world.call("DELETE", path, await world.token("acme", "admin"))).status_code == 204
+            try:
+                await ended(stream)
+            finally:
+                if working is not None:
+                    working.cancel()
+                    await asyncio.wait([working])
+        await world.transition("acme")
+        assert await other.next("fettle.health.transition.v1")
+
+
+@pytest.mark.rule("AC-1")
+@SHARED
+async def test_a_pages_stream_ends_with_its_session(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BEAT_S", 0.5)
+    path, token = await made(world)
+    assert (await world.post("/sign-in", token=token)).status_code == 303
+    async with world.events("/orgs/acme/live") as stream:
+        assert await stream.next("beat")
+        assert (await world.call("DELETE", path, await world.token("acme", "admin"))).status_code == 204
+        await ended(stream)
+
+
+@pytest.mark.rule("AC-1")
+async def test_a_stream_outlives_a_database_that_is_away_and_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BEAT_S", 0.0)
+    answers: list[bool | OSError] = [True, ConnectionResetError(), True, False, True]
+
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(9):
+            yield number
+
+    async def allowed() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    assert [number async for number in while_allowed(numbers(), allowed)] == [0, 1, 2]
 
 
 STRUCTURED = [("content-type", b"application/cloudevents+json")]

@@ -20,13 +20,13 @@ _SCHEME = HTTPBearer(auto_error=False, scheme_name="token", description="An API 
 
 
 async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depends(_SCHEME)]) -> Bearer:
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
+    text = _token_of(request)
+    if text is None:
         metrics.REFUSED_BEARERS.labels("missing").inc()
         raise Problem(
             401, ProblemCode.TOKEN_MISSING, "Send an API token: Authorization: Bearer <token>.", headers=_CHALLENGE
         )
-    found = await console.bearers.holder(text.strip(), console.now())
+    found = await console.bearers.holder(text, console.now())
     if found is None:
         metrics.REFUSED_BEARERS.labels("invalid").inc()
         raise Problem(
@@ -34,6 +34,18 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
         )
     check_pace(found.actor_id, console)
     return found
+
+
+def _token_of(request: Request) -> str | None:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def still_admitted(request: Request, console: Console, org: str, role: Role) -> bool:
+    """Whether a request that was let in would be so now; it counts as no other request."""
+    text = _token_of(request)
+    holder = None if text is None else await console.bearers.holder(text, console.now())
+    return holder is not None and isinstance(enter(holder, org, role), Admitted)
 
 
 def check_pace(who: str, console: Console) -> None:

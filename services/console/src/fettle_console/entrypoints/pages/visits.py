@@ -27,6 +27,11 @@ class NotSignedIn(Exception):
 
 async def _session(request: Request, console: TheConsole) -> Session | None:
     check_origin(request.headers, request.method, console.settings)
+    return await session_of(request, console)
+
+
+async def session_of(request: Request, console: Console) -> Session | None:
+    """The session behind the request's cookie as it is now."""
     secret = request.cookies.get(console.settings.cookie_name)
     return await console.sessions.get(secret, console.now()) if secret else None
 

@@ -1,0 +1,37 @@
+"""A stream lasts no longer than whoever follows it may come in."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from fettle_chassis.patience import is_transient
+from fettle_console.adapters import live
+
+Item = TypeVar("Item")
+
+log = structlog.get_logger(__name__)
+
+
+async def while_allowed(items: AsyncIterator[Item], allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[Item]:
+    """Passes on what comes until `allowed` says no, which is asked once for each time that a beat is due, however much
+    comes. Who cannot be asked because the database is away for the moment goes on, and is asked again."""
+    asked_at = time.monotonic()
+    async for item in items:
+        if time.monotonic() - asked_at >= live.BEAT_S:
+            if not await _unless_away(allowed):
+                return
+            asked_at = time.monotonic()
+        yield item
+
+
+async def _unless_away(allowed: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await allowed()
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        if not is_transient(error):
+            raise
+        log.warning("stream.not_asked", error=repr(error))
+        return True
