@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from cli.tests.fettle_api import AT, FettleApi, ticket
 from cli.tests.ran import Fettle
+from typer.main import get_group
 
 from fettle_cli.commands import events
+from fettle_cli.commands.health import app
+from fettle_client.shapes.health import HealthState
 
 SUBJECT = {
     "type": "device",
@@ -42,6 +45,12 @@ def test_subjects_are_listed_with_the_time_up_to_which_they_are_judged(fettle: F
     for word in ("pending open", "device/gw/7", "Gateway 7", "hue-1", f"As of {AT}."):
         assert word in ran.out
     assert api.last.query == {"state": "pending_open", "type": "device", "limit": "50"}
+
+
+@pytest.mark.rule("AC-60")
+def test_the_help_names_every_state_that_subjects_can_be_listed_by() -> None:
+    explained = {each.name: getattr(each, "help", None) for each in get_group(app).commands["subjects"].params}
+    assert explained["state"] == ", ".join(get_args(HealthState)) + "."
 
 
 @pytest.mark.rule("AC-60")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -25,9 +25,7 @@ app.command("import")(import_)
 
 @app.command()
 def subjects(
-    state: Annotated[
-        HealthState | None, typer.Option(help="healthy, pending_open, firing, pending_resolve, flapping.")
-    ] = None,
+    state: Annotated[HealthState | None, typer.Option(help=f"{', '.join(get_args(HealthState))}.")] = None,
     type_: Annotated[WatchedType | None, typer.Option("--type", help="device or integration.")] = None,
     integration: Annotated[str | None, typer.Option()] = None,
     space: Annotated[str | None, typer.Option(help="A space and all in it: oslo/hq.")] = None,
