@@ -101,6 +101,22 @@ async def test_a_shard_that_starts_anew_is_told_everything_once(environment: dic
         assert len(await world.controls_written()) == 2 * len(written)
 
 
+@pytest.mark.rule("HM-77")
+async def test_a_shard_that_starts_anew_is_told_whom_it_judged_without_a_registration(
+    environment: dict[str, str],
+) -> None:
+    """Its interval counts until it says another; who was listed only is not among them."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(
+            world.profile("device/t1", interval_s=600.0, model="T100"), change("device/t1", None, "healthy")
+        )
+        await world.feed(world.profile("device/t2", interval_s=600.0))
+        await world.feed(hello(0))
+        written = [statement for _, _, statement in await world.controls_written()]
+        told = [statement for statement in written if isinstance(statement, control.Register)]
+        assert told == [control.Register(model="T100", interval_s=600.0), control.Register()]
+
+
 @pytest.mark.rule("HM-73", "HM-77")
 async def test_a_hello_during_a_change_is_answered_with_the_change(environment: dict[str, str]) -> None:
     """Whoever numbers first is read by whoever numbers next: the shard never ends with the older policy."""

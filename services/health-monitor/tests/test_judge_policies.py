@@ -236,3 +236,12 @@ def test_the_first_heartbeat_after_a_policy_that_allows_more_silence_is_told() -
     log.pulsed(7).beat().pulsed(8).beat()
     heard = [each.at for each in judge(log).judgements if isinstance(each, HeardAgain)]
     assert heard == [T0 + 7_000]
+
+
+@pytest.mark.rule("HM-77", "HM-78")
+def test_what_the_registry_no_longer_says_stays_until_heartbeats_say_otherwise() -> None:
+    """This is how a shard that starts anew is told whom it judged before without a registration."""
+    told = Log().policy().register(interval_s=40).register()
+    assert judge(told.pulsed(121)).steps()[-1] == (120.0, "healthy", "pending_open", "silent")
+    told = Log().policy().register(interval_s=40).register().at(10).beat(interval_s=20)
+    assert judge(told.pulsed(71)).steps()[-1] == (70.0, "healthy", "pending_open", "silent")

@@ -9,6 +9,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.identity import HeartbeatKey
 from fettle_health_monitor.adapters.correlator import control_log, policies, registry
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
+from fettle_health_monitor.domain.control import Register
 from fettle_health_monitor.domain.judgements import Hello
 from fettle_health_monitor.metrics import HELLOS
 
@@ -22,7 +23,9 @@ class Greeting:
         self._controls, self._now = controls, now
 
     async def answer(self, work: UnitOfWork, hello: Hello) -> None:
-        """Writes the policy of every org, every registration of the shard, then `announced`, into its partition.
+        """Writes the policy of every org, every registration of the shard, who else was judged there, then `announced`,
+        into its partition. Who was only discovered may have died with the old log: it is told as if registered, and
+        then, without any field, left to its own heartbeats again, so that its timeout is the one that it had.
 
         The counter's lock is taken before anything is read: what changes afterwards has a higher number and is
         written behind.
@@ -33,7 +36,8 @@ class Greeting:
         number = await control_log.next_number(connection)
         versions = await policies.all_newest(connection)
         entries = await registry.of_shard(connection, shard)
-        await control_log.next_number(connection, len(versions) + len(entries))
+        discovered = await registry.discovered(connection, shard)
+        await control_log.next_number(connection, len(versions) + len(entries) + 2 * len(discovered))
         for version in versions:
             work.publish(self._controls.policy_for(shard, version.statement(), number))
             number += 1
@@ -41,6 +45,12 @@ class Greeting:
             key = HeartbeatKey.parse(f"{entry.org}/{entry.subject}")
             work.publish(self._controls.subject(key, entry.registration.statement(), number))
             number += 1
+        for known, said in discovered:
+            for statement in (said, Register()):
+                work.publish(self._controls.subject(HeartbeatKey.parse(known), statement, number))
+                number += 1
         work.publish(self._controls.announced(shard, hello.nonce, number))
         HELLOS.inc()
-        log.info("shard.greeted", shard=shard, policies=len(versions), registrations=len(entries))
+        log.info(
+            "shard.greeted", shard=shard, policies=len(versions), registrations=len(entries), discovered=len(discovered)
+        )

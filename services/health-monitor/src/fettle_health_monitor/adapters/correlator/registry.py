@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.health_policy import Scope
+from fettle_health_monitor.domain.control import Register
 from fettle_health_monitor.domain.correlator.registration import Present, Registration
 
 _ENTER = text("""
@@ -41,6 +42,12 @@ _OF_SHARD = text("""
     SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s
     FROM subject JOIN org USING (org)
     WHERE shard = :shard AND registered AND NOT deleted ORDER BY org, subject
+""")
+
+_DISCOVERED = text("""
+    SELECT org, subject, heard_integration, heard_model, heard_interval_s
+    FROM subject JOIN org USING (org)
+    WHERE shard = :shard AND state IS NOT NULL AND NOT registered AND NOT deleted ORDER BY org, subject
 """)
 
 _PRESENT = text("""
@@ -176,6 +183,19 @@ async def of_shard(connection: AsyncConnection, shard: int) -> list[Entered]:
     """Every entry whose subject belongs to this shard."""
     rows = await connection.execute(_OF_SHARD, {"shard": shard})
     return [Entered(row.org, row.subject, _registration(row)) for row in rows]
+
+
+async def discovered(connection: AsyncConnection, shard: int) -> list[tuple[str, Register]]:
+    """The subjects of this shard that are judged though nobody entered them, by `org/type/id`, with what they last said
+    of themselves."""
+    rows = await connection.execute(_DISCOVERED, {"shard": shard})
+    return [
+        (
+            f"{row.org}/{row.subject}",
+            Register(integration=row.heard_integration, model=row.heard_model, interval_s=row.heard_interval_s),
+        )
+        for row in rows
+    ]
 
 
 def _registration(row: object) -> Registration:
