@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import httpx2
 import pytest
 from structlog.testing import capture_logs
-from ticket_api import Api
+from ticket_api import REPORT, Api
 from ticket_desk import ANN, KEYS, NOON, opening
 from ticket_door import Door, asked, numbered
 from ticket_tampering import TABLES, findings, tamper, write_history
@@ -164,6 +166,32 @@ async def test_a_batch_of_altered_tickets_does_not_keep_what_is_due_behind_them(
     door.now += YEAR
     assert await sweeper(door).sweep() == 5
     assert await numbers(door) == list(range(1, AT_MOST + 1))
+
+
+@pytest.mark.rule("TS-64", "TS-36")
+async def test_what_a_removed_ticket_said_is_not_told_to_who_repeats_a_request(api: Api, door: Door) -> None:
+    edit = {"description": "A secret, too."}
+    requests: tuple[tuple[str, str, dict[str, Any], dict[str, str]], ...] = (
+        ("POST", "/tickets", {**REPORT, "description": "A secret."}, {}),
+        ("PUT", "/tickets/1/description", edit, {"If-Match": '"1"'}),
+        ("PUT", "/tickets/1/description", {"description": "Other."}, {"If-Match": '"1"'}),
+        ("POST", "/tickets/1/resolve", {"comment": "Done."}, {}),
+    )
+
+    async def ask_all() -> list[httpx2.Response]:
+        keyed = [(*each[:3], {**each[3], "Idempotency-Key": f"k{place}"}) for place, each in enumerate(requests)]
+        return [await api.call(method, path, body, headers=headers) for method, path, body, headers in keyed]
+
+    assert [answer.status_code for answer in await ask_all()] == [201, 200, 412, 200]
+    assert [answer.status_code for answer in await ask_all()] == [201, 200, 412, 200]
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 1
+    repeats = await ask_all()
+    assert [answer.status_code for answer in repeats] == [404, 404, 412, 404]
+    assert {answer.json()["code"] for answer in repeats} == {"ticket_not_found", "description_changed"}
+    assert "secret" not in "".join(answer.text for answer in repeats)
+    [[kept]] = await door.rows("SELECT count(*) FROM command WHERE answer IS NOT NULL")
+    assert (kept, await numbers(door)) == (0, [])
 
 
 @pytest.mark.rule("TS-64")

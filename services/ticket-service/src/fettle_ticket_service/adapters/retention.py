@@ -36,6 +36,10 @@ _TAKE_ENTRIES = text("""
     DELETE FROM entry WHERE ticket_id = ANY(CAST(:tickets AS uuid[])) RETURNING ticket_id, place, head
 """)
 _TAKE_SEARCH = text("DELETE FROM ticket_search WHERE ticket_id = ANY(CAST(:tickets AS uuid[]))")
+_TAKE_ANSWERS = text("""
+    UPDATE command SET answer = NULL WHERE ticket_id = ANY(CAST(:tickets AS uuid[])) AND answer IS NOT NULL
+""")
+"""What a ticket said is not told again to whoever repeats a request; that it was answered stays."""
 _TAKE_TICKETS = text("DELETE FROM ticket WHERE id = ANY(CAST(:tickets AS uuid[]))")
 _TAKE_GAPS = text("""
     DELETE FROM chain_gap WHERE org = :org AND first IN (
@@ -122,8 +126,8 @@ async def _remove(connection: AsyncConnection, org: str, keys: ChainKeys, remova
     noted = [replace(removal, places=places[removal.ticket]) for removal in removals]
     await copy_rows(connection, REMOVED, _REMOVED_COLUMNS, [_row(org, sealed(note, org, keys)) for note in noted])
     await _widen_gaps(connection, org, keys, {row.place: row.head for row in taken if row.place is not None})
-    await connection.execute(_TAKE_SEARCH, tickets)
-    await connection.execute(_TAKE_TICKETS, tickets)
+    for statement in (_TAKE_SEARCH, _TAKE_ANSWERS, _TAKE_TICKETS):
+        await connection.execute(statement, tickets)
     await connection.execute(_COUNT, {"org": org, "removed": len(removals)})
 
 

@@ -40,9 +40,13 @@ _DESCRIBES = (Verb.OPEN, Verb.EDIT_DESCRIPTION)
 
 
 def response(answer: Answer) -> Response:
-    """The ticket as it is after the command: 201 for a new one, 200 otherwise. Raises Problem for a rejection."""
+    """The ticket as it is after the command: 201 for a new one, 200 otherwise. Raises Problem for a rejection, and for
+    a repeat when retention has removed the ticket since."""
     if answer.outcome is Outcome.REJECTED:
         raise problem(answer)
+    if answer.body is None:
+        message = "This request was carried out before; its ticket was removed when its time was over."
+        raise Problem(404, RejectionCode.TICKET_NOT_FOUND, message)
     reopened = answer.reason == Because.INSIDE_WINDOW
     created = answer.verb is Verb.OPEN and answer.outcome is Outcome.APPLIED and not reopened
     return Response(answer.body, 201 if created else 200, media_type="application/json")

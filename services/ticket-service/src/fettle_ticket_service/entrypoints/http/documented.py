@@ -26,7 +26,7 @@ _OPERATIONS: Mapping[str, About] = {
         {
             400: "title_empty title_too_long kind_invalid link_invalid too_many_links key_invalid",
             403: "key_reserved report_issue_disabled",
-            404: "org_unknown",
+            404: "org_unknown ticket_not_found",
             **_TOO_LONG,
         },
         Ticket,
