@@ -73,12 +73,11 @@ class CorrelatorService:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def tell_org(self, org: str, *, signed: bool = True) -> None:
+    async def tell_org(self, org: str, *, signed: bool = True, deleted: bool = False) -> None:
         """As the console tells of an org; waits until the correlator knows it, unless it never will."""
-        word = Org(org=org, name=org.title(), created_at=datetime.now(UTC))
-        event = CloudEvent(
-            id=f"org-{org}", source="fettle/console", type=ORG, time=datetime.now(UTC), data=word.to_json(), key=org
-        )
+        word = Org(org=org, name=org.title(), created_at=datetime.now(UTC), deleted=deleted)
+        id, now = f"org-{org}-{deleted}", datetime.now(UTC)
+        event = CloudEvent(id=id, source="fettle/console", type=ORG, time=now, data=word.to_json(), key=org)
         headers, value = to_binary(Signer(self.settings.signing_keys).sign_event(event) if signed else event)
         await self.producer.send_and_wait(self.settings.topic(ORGS), value, key=org.encode(), headers=headers)
         if signed:

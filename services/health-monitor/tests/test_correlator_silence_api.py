@@ -170,6 +170,23 @@ async def test_what_cannot_be_silenced_is_refused_with_field_and_rule(environmen
         assert (await service.get("/silences"))["items"] == []
 
 
+@pytest.mark.rule("HM-132")
+async def test_a_deleted_org_has_nothing_to_silence(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        assert (await service.call("PUT", "/subjects/device/a", json={"space": "oslo"})).status_code == 201
+        await service.tell_org("acme", deleted=True)
+
+        async def deleted() -> bool:
+            return (await service.call("PUT", "/subjects/device/b", json={})).status_code == 404
+
+        await service.eventually(deleted)
+        for wanted in ({"subject": "device/a"}, {"filter": {"space": "oslo"}}):
+            answer = await service.call("POST", "/silences", json={**HOUR, **wanted})
+            assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such org.")
+        assert (await service.get("/silences"))["items"] == []
+
+
 @pytest.mark.rule("HM-133")
 async def test_a_silence_that_comes_again_under_its_key_is_made_once(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:

@@ -12,7 +12,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import to_ms
-from fettle_health_monitor.adapters.correlator import policies, silence_register, silence_views
+from fettle_health_monitor.adapters.correlator import silence_register, silence_views, why_facts
 from fettle_health_monitor.adapters.correlator.silence_register import Selection
 from fettle_health_monitor.correlator.silences import Wanted
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
@@ -134,7 +134,7 @@ async def _make(
     selection: Selection | None,
     asked: Wanted,
 ) -> None:
-    if org not in await policies.newest(work.connection, {org}):
+    if await why_facts.org_deleted(work.connection, org) is not False:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
     if selection is None:
         await api.silences.make(work, id, HeartbeatKey.parse(f"{org}/{wanted.subject}"), asked)
