@@ -145,6 +145,18 @@ async def test_a_shard_that_stands_still_is_not_waited_for_and_on_record(environ
         assert gap.to_at == T0 + 61_000
 
 
+@pytest.mark.rule("HM-61")
+async def test_a_shard_that_has_never_shown_a_clock_is_on_record_until_it_does(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        await world.feed(world.clock(0, T0))
+        await world.feed(world.clock(0, T0 + 1_000))
+        (gap,) = await world.rows("SELECT * FROM shard_gap")
+        assert (gap.shard, gap.kind, gap.from_at, gap.to_at) == (1, "stalled", T0, None)
+        await world.feed(world.clock(1, T0 + 2_000))
+        (gap,) = await world.rows("SELECT * FROM shard_gap")
+        assert gap.to_at == T0 + 2_000
+
+
 @pytest.mark.rule("HM-62")
 async def test_while_no_clock_moves_nothing_is_decided(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:

@@ -10,7 +10,7 @@ from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.correlator.news import Heard
 from fettle_health_monitor.domain.correlator.clocks import Hole, Horizon, Patience, ShardClock, horizon
-from fettle_health_monitor.domain.correlator.marks import news
+from fettle_health_monitor.domain.correlator.marks import NOTHING, news
 from fettle_health_monitor.domain.judgements import Clock, Judgement, Unobserved
 
 
@@ -88,7 +88,9 @@ def reached(
         reach = horizon(clocks_now, shards, patience)
         if reach is not None:
             horizons[partition] = reach
-            now = {shard: replace(each, stalled=_stands(each, reach)) for shard, each in now.items()}
+            silent = reach.stalled - now.keys()
+            now |= {shard: known.get((partition, shard)) or Progress(partition, shard, NOTHING) for shard in silent}
+            now = {shard: replace(each, stalled=shard in reach.stalled) for shard, each in now.items()}
         fresh += [Heard(partition, judgement) for judgement in found]
         after |= {(partition, shard): each for shard, each in now.items()}
     return Reach(fresh, after, horizons)
@@ -101,10 +103,6 @@ def _gaps(batch: Sequence[Heard]) -> list[Unobserved]:
 def _with_holes(clock: ShardClock, holes: Mapping[tuple[int, int], Hole]) -> ShardClock:
     of_shard = (hole for (shard, _), hole in sorted(holes.items()) if shard == clock.shard and hole.to_at <= clock.at)
     return replace(clock, holes=tuple(of_shard))
-
-
-def _stands(each: Progress, reach: Horizon) -> bool:
-    return each.clock is not None and each.shard in reach.stalled
 
 
 def _generation(known: Progress | None) -> int | None:

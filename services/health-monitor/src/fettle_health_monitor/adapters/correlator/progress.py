@@ -143,11 +143,13 @@ async def record_stalls(
     connection: AsyncConnection, before: Mapping[Seen, Progress], after: Mapping[Seen, Progress]
 ) -> None:
     """Puts on record which shards began to stand still and which move again. Partitions may have seen different clocks
-    of a shard that was killed, and one may tell of it when another has told of its end: it is one time all the same."""
+    of a shard that was killed, and one may tell of it when another has told of its end: it is one time all the same.
+    One that has never shown a clock stands still since the first of the others'."""
+    first = min((now.clock.at for now in after.values() if now.clock), default=0)
     turned = {
-        now.clock.shard: (now.stalled, now.clock.at)
+        now.shard: (now.stalled, now.clock.at if now.clock else first)
         for seen, now in after.items()
-        if now.clock and now.stalled != (seen in before and before[seen].stalled)
+        if now.stalled != (seen in before and before[seen].stalled)
     }
     began = {shard: at for shard, (stalled, at) in turned.items() if stalled}
     ended = {shard: at for shard, (stalled, at) in turned.items() if not stalled}
