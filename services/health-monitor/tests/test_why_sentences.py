@@ -86,6 +86,11 @@ def failing(**more: Any) -> Picture:
             "none was opened",
             "org_deleted",
         ),
+        (
+            replace(NOTHING, picture=failing(), trouble=(recorded("open_refused"),)),
+            "and none was opened: because of open_refused.",
+            "open_refused",
+        ),
         (replace(NOTHING, picture=failing(), waits=T0), "waits for the clocks of all shards", "not_decided_yet"),
         (
             replace(NOTHING, picture=failing(), waits=T0, waits_for="integration/hue-1"),

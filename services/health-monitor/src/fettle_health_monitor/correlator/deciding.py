@@ -22,11 +22,11 @@ from fettle_health_monitor.adapters.correlator.verdicts import Decided
 from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import Behind
-from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
+from fettle_health_monitor.domain.correlator.commands import Sent, dedup_key, of_outcome
 from fettle_health_monitor.domain.correlator.decide import Facts, decide
-from fettle_health_monitor.domain.correlator.evidence import with_decision
+from fettle_health_monitor.domain.correlator.evidence import SHARES, with_decision
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident
-from fettle_health_monitor.domain.correlator.outcomes import CalledOff, Outcome, Wait
+from fettle_health_monitor.domain.correlator.outcomes import CalledOff, Joined, OpenedTogether, Outcome, Wait
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
@@ -212,7 +212,10 @@ def _decided(verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -
     evidence = with_decision(verdict.evidence, policy_version=version, since=verdict.since, behind=behind)
     if facts.held_back is not None:
         evidence["held_back"] = facts.held_back.times
-    return Decided(verdict, outcome, version, evidence, of_outcome(verdict, outcome, evidence))
+    commands = of_outcome(verdict, outcome, evidence)
+    if isinstance(outcome, Joined | OpenedTogether):
+        evidence = {**evidence, SHARES: dedup_key(outcome.parent.subject, outcome.parent.condition)}
+    return Decided(verdict, outcome, version, evidence, commands)
 
 
 def _asking(command: Sent) -> Asking:

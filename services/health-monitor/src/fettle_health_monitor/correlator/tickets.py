@@ -119,7 +119,7 @@ def _answer(command: UUID, result: CommandResult) -> Answer:
     code = message = None
     if result.reason is not None:
         code, message = result.reason.code, result.reason.message
-    return Answer(command, result.outcome.value, code, message)
+    return Answer(command, result.outcome.value, code, message, _ticket(result))
 
 
 def _is_uuid(text: str) -> bool:

@@ -19,6 +19,7 @@ from fettle_health_monitor.domain.why.changes import Case, WhatIf, as_it_was, th
 from fettle_health_monitor.domain.why.picture import Picture, picture, stood_at_start
 from fettle_health_monitor.domain.why.record import (
     Recorded,
+    about,
     called_otherwise,
     earlier_verdicts,
     has_ticket,
@@ -36,8 +37,8 @@ RECORDS_MAX = 2_000_000
 WITHIN_S = 25.0
 
 _DIFFERS = (
-    "what was decided does not follow from this subject's log alone (it depends on others, on what a person did, or on "
-    "a verdict that waits), so that no change can be shown to be enough"
+    "what was decided does not follow from this subject's log alone (it depends on others, on what a person did, on "
+    "a verdict that waits, or on the ticket service), so that no change can be shown to be enough"
 )
 _NONE = (
     "no single change that was tried would have decided otherwise; discover, subject_cap and default_interval_s were "
@@ -277,9 +278,7 @@ def _replayed(case: Case, judged: Judged) -> Replayed:
 
 async def _ticket(connection: AsyncConnection, key: HeartbeatKey, trouble: list[Recorded], at: int) -> Ticket | None:
     org, subject = key.org, str(key.subject)
-    if trouble and trouble[-1].outcome == "joined":
-        return await why_facts.shared_ticket(connection, org, subject, at)
     for each in reversed(trouble):
-        if (ticket := await why_facts.own_ticket(connection, org, subject, each.condition, at)) is not None:
+        if (ticket := await why_facts.ticket(connection, org, *about(each, subject), at)) is not None:
             return ticket
     return None

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.commands import Sent
+from fettle_health_monitor.domain.correlator.incident import KnownTicket
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
@@ -86,9 +87,11 @@ _DECIDED_OF = text("SELECT verdict FROM outcome WHERE verdict = ANY(CAST(:ids AS
 _OURS = text("SELECT id, org, subject, condition FROM command WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 _ANSWERED = text("""
-    UPDATE command SET answer = news.answer, answer_code = news.code, answer_message = news.message
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:answers AS text[]), CAST(:codes AS text[]), CAST(:messages AS text[]))
-         AS news (id, answer, code, message)
+    UPDATE command SET answer = news.answer, answer_code = news.code, answer_message = news.message,
+                       ticket_id = news.ticket_id, ticket_number = news.ticket_number
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:answers AS text[]), CAST(:codes AS text[]), CAST(:messages AS text[]),
+                CAST(:tickets AS uuid[]), CAST(:numbers AS integer[]))
+         AS news (id, answer, code, message, ticket_id, ticket_number)
     WHERE command.id = news.id
 """)
 
@@ -106,12 +109,13 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the ticket service made of a command."""
+    """What the ticket service made of a command, and of which ticket."""
 
     command: UUID
     outcome: str
     code: str | None
     message: str | None
+    ticket: KnownTicket | None
 
 
 async def wait(
@@ -229,6 +233,8 @@ async def record_answers(connection: AsyncConnection, answers: Sequence[Answer])
             "answers": [each.outcome for each in answers],
             "codes": [each.code for each in answers],
             "messages": [each.message for each in answers],
+            "tickets": [None if each.ticket is None else each.ticket.id for each in answers],
+            "numbers": [None if each.ticket is None else each.ticket.number for each in answers],
         },
     )
 

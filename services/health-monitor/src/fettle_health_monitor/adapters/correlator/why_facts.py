@@ -9,14 +9,16 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.verdicts import Cause
-from fettle_health_monitor.domain.why.record import Recorded
+from fettle_health_monitor.domain.why.record import OPEN_REFUSED, Recorded
 
 VERDICTS_MAX = 500
 _GAPS_MAX = 20
 
 _OUTCOMES = text("""
-    SELECT verdict, cause, condition, at, outcome, reason, policy_version, evidence
-    FROM outcome WHERE org = :org AND subject = :subject AND at <= :at
+    SELECT outcome.verdict, cause, outcome.condition, at, outcome, reason, policy_version, evidence, answer_code,
+           answer_message
+    FROM outcome LEFT JOIN command ON command.verdict = outcome.verdict AND verb = 'open'
+    WHERE outcome.org = :org AND outcome.subject = :subject AND at <= :at
     ORDER BY at DESC, decided_at DESC LIMIT :limit
 """)
 
@@ -43,17 +45,22 @@ _BLIND = text("""
     ORDER BY from_at DESC LIMIT :limit
 """)
 
-_OWN_TICKET = text("""
+_LAST_TICKET = text("""
     SELECT ticket_id, ticket_number, ticket_state FROM incident
     WHERE org = :org AND subject = :subject AND condition = :condition AND opened_at <= :at
       AND ticket_id IS NOT NULL
 """)
 
-_SHARED_TICKET = text("""
-    SELECT ticket_id, ticket_number, ticket_state
-    FROM rollup_member AS member JOIN incident ON incident.org = member.org AND incident.subject = member.parent
-                                              AND incident.condition = member.parent_condition
-    WHERE member.org = :org AND member.subject = :subject AND joined_at <= :at AND ticket_id IS NOT NULL
+# at most one ticket of a subject and condition is unresolved: the one that the incident knows
+_EARLIER_TICKET = text("""
+    SELECT command.ticket_id, command.ticket_number,
+           CASE WHEN incident.ticket_id = command.ticket_id THEN ticket_state ELSE 'resolved' END AS ticket_state
+    FROM command JOIN outcome ON outcome.verdict = command.verdict
+                 LEFT JOIN incident ON incident.org = command.org AND incident.subject = command.subject
+                                       AND incident.condition = command.condition
+    WHERE command.org = :org AND command.subject = :subject AND command.condition = :condition AND verb = 'open'
+      AND at <= :at AND command.ticket_id IS NOT NULL
+    ORDER BY at DESC LIMIT 1
 """)
 
 
@@ -95,21 +102,24 @@ async def watched(connection: AsyncConnection, org: str, subject: str, at: int) 
 
 
 async def outcomes(connection: AsyncConnection, org: str, subject: str, at: int) -> list[Recorded]:
-    """The last verdicts about it up to an instant, the earliest first."""
+    """The last verdicts about it up to an instant, the earliest first. One whose open the ticket service refused ends
+    so, as soon as that is known."""
     rows = await connection.execute(_OUTCOMES, {"org": org, "subject": subject, "at": at, "limit": VERDICTS_MAX})
-    return [
-        Recorded(
-            verdict=row.verdict,
-            cause=Cause(row.cause),
-            condition=row.condition,
-            at=row.at,
-            outcome=row.outcome,
-            reason=row.reason,
-            policy_version=row.policy_version,
-            evidence=row.evidence,
-        )
-        for row in reversed(rows.all())
-    ]
+    return [_recorded(row) for row in reversed(rows.all())]
+
+
+def _recorded(row: Row[Any]) -> Recorded:
+    refused = row.answer_code is not None
+    return Recorded(
+        verdict=row.verdict,
+        cause=Cause(row.cause),
+        condition=row.condition,
+        at=row.at,
+        outcome=OPEN_REFUSED if refused else row.outcome,
+        reason=f"the ticket service refused it ({row.answer_code}): {row.answer_message}" if refused else row.reason,
+        policy_version=row.policy_version,
+        evidence=row.evidence,
+    )
 
 
 async def waiting(connection: AsyncConnection, org: str, subject: str, at: int) -> Waiting | None:
@@ -129,15 +139,13 @@ async def blind(connection: AsyncConnection, shard: int, *, since: int, until: i
     return [Blind(row.kind, row.from_at, row.to_at) for row in rows]
 
 
-async def own_ticket(connection: AsyncConnection, org: str, subject: str, condition: str, at: int) -> Ticket | None:
-    """The one that was last asked for, if that was by this instant."""
+async def ticket(connection: AsyncConnection, org: str, subject: str, condition: str, at: int) -> Ticket | None:
+    """The one that was last asked for by this instant, as far as the ticket service has answered."""
     values = {"org": org, "subject": subject, "condition": condition, "at": at}
-    return _ticket((await connection.execute(_OWN_TICKET, values)).all())
-
-
-async def shared_ticket(connection: AsyncConnection, org: str, subject: str, at: int) -> Ticket | None:
-    """The one on whose list it stood by then."""
-    return _ticket((await connection.execute(_SHARED_TICKET, {"org": org, "subject": subject, "at": at})).all())
+    for query in (_LAST_TICKET, _EARLIER_TICKET):
+        if (found := _ticket((await connection.execute(query, values)).all())) is not None:
+            return found
+    return None
 
 
 def _ticket(rows: Sequence[Row[Any]]) -> Ticket | None:

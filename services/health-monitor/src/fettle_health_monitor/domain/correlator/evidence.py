@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from fettle_contracts.times import from_ms, rfc3339
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.judgements import Change
+
+SHARES: Final = "shares"
+"""In an outcome's evidence: the key of the ticket that the subject shares with others."""
 
 
 @lru_cache(maxsize=8_192)

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from fettle_health_monitor.domain.correlator.commands import read_dedup_key
+from fettle_health_monitor.domain.correlator.evidence import SHARES
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Named, Verdict
+
+OPEN_REFUSED = "open_refused"
+"""How a verdict ends that asked for a ticket and got none."""
 
 _TICKETS = frozenset({"opened", "reopened", "already_open", "joined"})
 _ENDS = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
@@ -38,6 +43,11 @@ def has_ticket(record: Sequence[Recorded]) -> bool:
     for each in of_itself(record):
         has = (has or each.outcome in _TICKETS) and each.cause not in _ENDS
     return has
+
+
+def about(each: Recorded, subject: str) -> tuple[str, str]:
+    """Subject and condition of the ticket that a verdict about `subject` led to: its own, or one that it shares."""
+    return read_dedup_key(each.evidence.get(SHARES, "")) or (subject, each.condition)
 
 
 def present_trouble(record: Sequence[Recorded]) -> list[Recorded]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.why.picture import Picture
-from fettle_health_monitor.domain.why.record import Recorded
+from fettle_health_monitor.domain.why.record import OPEN_REFUSED, Recorded
 
 Suppressed = Literal[
     "silenced",
@@ -20,9 +20,16 @@ Suppressed = Literal[
     "not_decided_yet",
     "never_heard",
     "refused_heartbeats",
+    "open_refused",
     "heartbeats_lost",
 ]
 
+_HELD_BACK: Mapping[str, Suppressed] = {
+    "silenced": "silenced",
+    "unpublished": "unpublished",
+    "refused": "unpublished",
+    OPEN_REFUSED: "open_refused",
+}
 _REFUSED: Mapping[str, Suppressed] = {
     "the org is not known": "org_unknown",
     "the org has been deleted": "org_deleted",
@@ -123,8 +130,8 @@ def _not_watched(now: Situation) -> tuple[str, Suppressed]:
 
 def _no_ticket(now: Situation, picture: Picture) -> tuple[str, Suppressed | None]:
     last = now.trouble[-1] if now.trouble and picture.state != "healthy" else None
-    if last is not None and last.outcome in ("silenced", "unpublished", "refused"):
-        word: Suppressed = "silenced" if last.outcome == "silenced" else "unpublished"
+    if last is not None and last.outcome in _HELD_BACK:
+        word = _HELD_BACK[last.outcome]
         text = f"It called for a ticket at {instant(last.at)}, and none was opened: {last.reason}."
         return text, _REFUSED.get(last.reason, word)
     if now.waits is not None:
