@@ -12,6 +12,7 @@ from ticket_door import Door, Published, asked, numbered
 from ticket_tampering import TAMPERINGS, backed_up, findings, tamper, write_history
 
 from fettle_contracts.results import Outcome
+from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.adapters.verifying import hold_against
 from fettle_ticket_service.domain import chain, commands
 from fettle_ticket_service.domain.chain import ChainKeys
@@ -93,6 +94,22 @@ async def test_whatever_is_done_to_the_rows_without_the_key_is_found(door: Door)
             assert (await findings(door.database))[0] == []
 
 
+@pytest.mark.rule("TS-62", "TS-64")
+async def test_a_record_that_is_declared_older_than_the_chains_and_removed_is_found(door: Door) -> None:
+    await write_history(door)
+    await tamper(
+        door,
+        "UPDATE entry SET hash = NULL, place = NULL, head = NULL",
+        """UPDATE ticket SET hash = NULL, seal = NULL, state = 'resolved', resolution = 'by_person',
+            resolved_at = opened_at - interval '400 days'""",
+        "UPDATE org SET place = 0, head = '', open = 0, in_progress = 0, resolved = 3",
+    )
+    assert {finding.wrong for finding in (await findings(door.database))[0]} == {Wrong.ENTRY_UNCHAINED}
+    assert await Retention(door.database, KEYS, lambda: door.now).sweep() == 6
+    [found], verification = await findings(door.database)
+    assert (found.wrong, verification.entries, verification.removed) == (Wrong.ENTRY_UNCHAINED, 0, 3)
+
+
 TICKETS_ALTERED = (
     "a title is altered",
     "a description is altered",
@@ -170,7 +187,17 @@ async def test_tickets_from_before_the_chains_are_counted_and_go_on_in_them(door
         "UPDATE ticket SET hash = NULL, seal = NULL",
         "UPDATE org SET place = 0, head = ''",
     )
-    assert (await findings(door.database))[0] == []
+    for entries in (None, 8, 9):
+        if entries is not None:
+            await tamper(door, f"INSERT INTO before_chains VALUES ('acme', {entries})")
+            assert {finding.wrong for finding in (await findings(door.database))[0]} == {Wrong.ENTRY_UNCHAINED}
+            await Retention(door.database, KEYS, lambda: door.now).start()
+        wrong = {finding.wrong for finding in (await findings(door.database))[0]}
+        assert wrong == (set() if entries == 9 else {Wrong.ENTRY_UNCHAINED})
+        if entries == 8:
+            await tamper(door, "UPDATE before_chains SET entries = 9")
+            assert {finding.wrong for finding in (await findings(door.database))[0]} == {Wrong.ENTRY_UNCHAINED}
+            await tamper(door, "DELETE FROM before_chains")
     await door.ask_one(asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(1)))
     await door.ask_one(asked())
     found, verification = await findings(door.database)

@@ -15,13 +15,17 @@ from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.adapters.tables import ORG
 from fettle_ticket_service.adapters.ticket_rows import actor_of, ticket_of
 from fettle_ticket_service.adapters.wire import Line
-from fettle_ticket_service.domain.removals import Gap, Removal
+from fettle_ticket_service.domain.chain import NOTHING, ChainKeys
+from fettle_ticket_service.domain.removals import Gap, Older, Removal, sealed
 from fettle_ticket_service.domain.values import Actor
 from fettle_ticket_service.domain.verifying import OrgEnd, Seen, Standing
 
 _AT_ONCE = 500
 
 _END = text("SELECT * FROM org WHERE org = :org AND NOT deleted").columns(*ORG.columns)
+_OLDER_NOTE = text("SELECT entries, seal FROM before_chains WHERE org = :org")
+_UNSEALED = text("SELECT org, entries FROM before_chains WHERE seal IS NULL ORDER BY org FOR UPDATE")
+_SEAL = text("UPDATE before_chains SET seal = :seal WHERE org = :org")
 _GAPS = text("SELECT first, last, head, seal FROM chain_gap WHERE org = :org ORDER BY first")
 _REMOVALS = text("SELECT * FROM removed_ticket WHERE org = :org ORDER BY number")
 _TICKETS = text("""
@@ -57,7 +61,19 @@ async def org_end(connection: AsyncConnection, org: str) -> OrgEnd | None:
     row = (await connection.execute(_END, {"org": org})).one_or_none()
     if row is None:
         return None
-    return OrgEnd(row.next_number, Counter({state: getattr(row, state) for state in TicketState}), row.place, row.head)
+    note = (await connection.execute(_OLDER_NOTE, {"org": org})).one_or_none()
+    counts = Counter({state: getattr(row, state) for state in TicketState})
+    older = None if note is None else Older(entries=note.entries, seal=note.seal or NOTHING)
+    return OrgEnd(row.next_number, counts, row.place, row.head, older)
+
+
+async def seal_older(connection: AsyncConnection, keys: ChainKeys) -> list[str]:
+    """Seals how many entries are older than the chains where that was not sealed yet; returns the orgs."""
+    rows = (await connection.execute(_UNSEALED)).all()
+    for row in rows:
+        note = sealed(Older(entries=row.entries), row.org, keys)
+        await connection.execute(_SEAL, {"org": row.org, "seal": note.seal})
+    return [row.org for row in rows]
 
 
 async def gaps(connection: AsyncConnection, org: str) -> AsyncIterator[Gap]:

@@ -63,6 +63,7 @@ _OF_DELETED = text("""
 _SOME_TICKETS = text("SELECT id FROM ticket WHERE org = :org ORDER BY number LIMIT :at_most FOR UPDATE SKIP LOCKED")
 _NOTES = (
     text("DELETE FROM chain_gap WHERE org = :org"),
+    text("DELETE FROM before_chains WHERE org = :org"),
     text("DELETE FROM removed_ticket WHERE org = :org"),
     text("DELETE FROM command WHERE org = :org"),
 )

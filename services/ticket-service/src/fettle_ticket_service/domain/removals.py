@@ -52,6 +52,14 @@ class Gap(Note, frozen=True, kw_only=True):
     head: str
 
 
+class Older(Note, frozen=True, kw_only=True):
+    """How many of an org's entries may be older than the chains: as many as there were when this was written."""
+
+    purpose = b"older"
+
+    entries: int
+
+
 Kind = TypeVar("Kind", bound=Note)
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.domain import chain
 from fettle_ticket_service.domain.chain import NOTHING, ChainKeys, Said
-from fettle_ticket_service.domain.removals import Gap, Removal
+from fettle_ticket_service.domain.removals import Gap, Older, Removal
 from fettle_ticket_service.domain.ticket import Ticket
 
 
@@ -74,6 +74,7 @@ class OrgEnd(Struct, frozen=True):
     counts: Counter[TicketState]
     place: int
     head: str
+    older: Older | None = None
 
 
 @dataclass(slots=True)
@@ -105,6 +106,7 @@ class Verification:
     _counts: Counter[TicketState] = field(default_factory=Counter)
     _in_gaps: int = 0
     _removed_places: int = 0
+    _removed_older: int = 0
     _strange_keys: set[str] = field(default_factory=set)
 
     def take(self, row: "Seen | Gap | Standing | Removal") -> Iterator[Finding]:
@@ -190,6 +192,7 @@ class Verification:
         yield from self._take_number(removal.number)
         self.removed += 1
         self._removed_places += removal.places
+        self._removed_older += removal.version - removal.places
 
         def finding(message: str) -> Finding:
             return Finding(Wrong.REMOVAL_ALTERED, message, removal.number, removal.ticket)
@@ -214,6 +217,7 @@ class Verification:
         if self._in_gaps != self._removed_places:
             message = f"{self._in_gaps} places are noted as removed, the removed tickets had {self._removed_places}."
             yield Finding(Wrong.CHAIN_BROKEN, message)
+        yield from self._finish_older(end.older)
         for ticket, timeline in self._timelines.items():
             message = "There are entries of a ticket that is not there."
             yield Finding(Wrong.TICKET_MISSING, message, ticket=ticket, version=timeline.version)
@@ -228,6 +232,18 @@ class Verification:
         self.older += 1
         timeline.older += 1
         timeline.version = max(timeline.version, timeline.older)
+
+    def _finish_older(self, note: Older | None) -> Iterator[Finding]:
+        older = self.older + self._removed_older
+        if older == 0:
+            return
+        if note is not None and note.seal != NOTHING and not self.keys.knows(note.seal):
+            yield from self._strange(note.seal)
+            return
+        vouched = note.entries if note is not None and note.is_sealed(self.org, self.keys) else 0
+        if older > vouched:
+            message = f"{older} entries are in no chain; no more than {vouched} are from before there were chains."
+            yield Finding(Wrong.ENTRY_UNCHAINED, message)
 
     def _take_place(self, place: int, head: str, text: bytes | None) -> Iterator[Finding]:
         """One link of the org's chain; `text` None: a gap, whose own seal vouches for its head."""
