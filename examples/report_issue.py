@@ -17,15 +17,15 @@ async def report(org: str, subject: str, title: str) -> None:
     actor = {"type": "user", "id": "ann@acme.test", "name": "Ann"}
     data = {"org": org, "actor": actor, "title": title, "subject": {"type": kind, "id": name}}
     event = {
-        "ce_specversion": "1.0",
-        "ce_id": str(uuid.uuid4()),  # keep it when you send again: a command has one effect
-        "ce_source": "acme/front-desk",
-        "ce_type": "fettle.ticket.command.open.v1",
-        "content-type": "application/json",
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),  # keep it when you send again: a command has one effect
+        "source": "acme/front-desk",
+        "type": "fettle.ticket.command.open.v1",
+        "data": data,
     }
-    headers = [(name, value.encode()) for name, value in event.items()]
+    headers = [("content-type", b"application/cloudevents+json")]
     async with AIOKafkaProducer(bootstrap_servers=SERVERS, acks="all") as producer:
-        await producer.send_and_wait(TOPIC, json.dumps(data).encode(), key=org.encode(), headers=headers)
+        await producer.send_and_wait(TOPIC, json.dumps(event).encode(), key=org.encode(), headers=headers)
 
 
 asyncio.run(report(*sys.argv[1:]))

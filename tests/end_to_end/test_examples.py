@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -61,6 +62,12 @@ def test_each_producer_does_what_it_says(tools: None, installation: Installation
     for device in ("a", "gw/7", "c", "k"):
         eventually(lambda device=device: acme.try_get(f"/subjects/device/{device}"), f"{device} is heard")  # type: ignore[misc]
     (ticket,) = eventually(lambda: acme.tickets(source="user"), "the issue is a ticket")
+    run(installation, acme, "open_ticket_with_kcat.sh", "acme", "It rattles: 7 | 8")
+    said = json.loads(run(installation, acme, "open_ticket_with_curl.sh", "other/hall/door-1", "It's open"))
+    assert (said["title"], said["subject"]) == ("It's open", {"type": "other", "id": "hall/door-1"})
+    eventually(lambda: len(acme.tickets(source="user")) == 3, "all three are tickets")
+    [rattling] = [one for one in acme.tickets() if one["title"] == "It rattles: 7 | 8"]
+    assert (rattling["subject"], rattling["opened_by"]["id"]) == ({"type": "other", "id": "lift-3"}, "ann@acme.test")
     assert (ticket["title"], ticket["subject"]) == ("Lift 3 makes a noise", {"type": "other", "id": "lift-3"})
     assert ticket["opened_by"] == {"type": "user", "id": "ann@acme.test", "name": "Ann"}
 
