@@ -1,6 +1,7 @@
 """`fettle tickets` against a small real API: what is asked, what is shown, how it ends."""
 
 import json
+from pathlib import Path
 
 import pytest
 from cli.tests.fettle_api import AT, FettleApi, ticket
@@ -121,6 +122,47 @@ def test_actions_take_a_comment_along(fettle: Fettle, api: FettleApi, action: st
     assert api.last.json == {}
     assert fettle("tickets", action, "42", "--comment", "On my way.").status == 0
     assert api.last.json == {"comment": "On my way."}
+
+
+@pytest.mark.rule("AC-60")
+@pytest.mark.parametrize("action", ["start", "move-to-open", "resolve", "reopen", "comment"])
+def test_many_tickets_are_worked_in_one_request(fettle: Fettle, api: FettleApi, action: str) -> None:
+    done = {"outcome": "applied", "status": 200, "state": "in_progress", "version": 2}
+    api.on("POST", "orgs/acme/tickets/bulk", {"items": [{"number": 42, **done}, {"number": 43, **done}]})
+    text = ("On it.",) if action == "comment" else ("--comment", "On it.")
+    ran = fettle("tickets", action, "42", "43", *text)
+    assert (ran.status, ran.out) == (0, "#42 in progress\n#43 in progress\n")
+    assert api.last.json == {"action": action, "numbers": [42, 43], "comment": "On it."}
+
+
+@pytest.mark.rule("AC-60", "AC-61")
+def test_of_many_tickets_each_refusal_is_said(fettle: Fettle, api: FettleApi) -> None:
+    items = [
+        {"number": 42, "outcome": "unchanged", "status": 200, "state": "resolved", "version": 2},
+        {"number": 9, "outcome": "rejected", "status": 404, "code": "ticket_not_found", "detail": "There is none."},
+    ]
+    api.on("POST", "orgs/acme/tickets/bulk", {"items": items})
+    ran = fettle("tickets", "resolve", "42", "9")
+    assert (ran.status, ran.out) == (1, "#42 resolved\n#9 There is none. [ticket_not_found]\n")
+    assert ran.err == "fettle: 1 of 2 were refused; the others are done\n"
+    assert api.last.json == {"action": "resolve", "numbers": [42, 9]}
+    assert json.loads(fettle("tickets", "resolve", "42", "9", "--json").out) == {"items": items}
+
+
+@pytest.mark.rule("AC-60")
+def test_the_ticket_policy_is_shown_and_changed(fettle: Fettle, api: FettleApi, tmp_path: Path) -> None:
+    pattern = {"pattern": "WO-([0-9]+)", "url": "https://x.test/$1"}
+    policy = {"reopen_window_s": 3600, "report_issue_enabled": True, "link_patterns": [pattern]}
+    api.on("GET", "orgs/acme/ticket-policy", policy)
+    api.on("PUT", "orgs/acme/ticket-policy", {**policy, "reopen_window_s": 60})
+    shown = fettle("tickets", "policy")
+    assert shown.out.splitlines()[-1] == f"link pattern  {json.dumps(pattern)}"
+    changed = fettle("tickets", "policy", "--set", "reopen_window_s=60")
+    assert (changed.status, "60" in changed.out) == (0, True)
+    assert api.last.json == {**policy, "reopen_window_s": 60}
+    (tmp_path / "policy.json").write_text('{"retention_days": 30}')
+    assert fettle("tickets", "policy", "--file", "policy.json", "--json").status == 0
+    assert (api.last.method, api.last.json) == ("PUT", {"retention_days": 30})
 
 
 @pytest.mark.rule("AC-60")

@@ -1,17 +1,17 @@
 """`fettle health`: what the monitor sees, and by which rules."""
 
 import json
-from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
 from fettle_cli.api import calling
+from fettle_cli.commands.policies import Changes, PolicyFile, read_policy, wanted
 from fettle_cli.commands.registry_import import import_
 from fettle_cli.commands.silences import silence, silences, unsilence
 from fettle_cli.commands.verification import verify
 from fettle_cli.commands.why import why
-from fettle_cli.failures import CliError, UsageError
+from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
 from fettle_cli.output import ago, say, show_fields, show_json, show_page
@@ -85,23 +85,14 @@ def show(
 
 
 @app.command()
-def policy(
-    file: Annotated[
-        Path | None, typer.Option("--file", help="Replace the policy by this JSON file.", exists=True, dir_okay=False)
-    ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one field; may be given again.")
-    ] = None,
-    org: Org = None,
-    as_json: Json = False,
-) -> None:
+def policy(file: PolicyFile = None, changes: Changes = None, org: Org = None, as_json: Json = False) -> None:
     """Show the org's health policy, or change it."""
-    wanted = dict(_change(change) for change in changes or ())
+    fields = wanted(changes, "timeout_s=30")
     here = Installation.here()
     with calling(here, org) as fettle:
         shown = fettle.get_health_policy()
-        if file is not None or wanted:
-            changed = {**(shown if file is None else _read(file)), **wanted}
+        if file is not None or fields:
+            changed = {**(shown if file is None else read_policy(file)), **fields}
             shown = fettle.put_health_policy(cast("HealthPolicy", changed))
     if as_json:
         show_json(shown)
@@ -123,26 +114,6 @@ def _line(transition: Transition) -> str:
     if reason == "reported" and evidence.get("status"):
         return f"{step}  reported {_words(evidence['status'])}"
     return f"{step}  {_words(reason)}" if reason else step
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text())
-    except ValueError as error:
-        raise CliError(f"{file} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CliError(f"{file} must hold one JSON object")
-    return value
-
-
-def _change(change: str) -> tuple[str, Any]:
-    name, equals, text = change.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--set takes FIELD=VALUE, for instance timeout_s=30, not {change!r}")
-    try:
-        return name, json.loads(text)
-    except ValueError:
-        return name, text
 
 
 def _row(subject: ListedSubject) -> tuple[object, ...]:

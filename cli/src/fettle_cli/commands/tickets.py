@@ -1,26 +1,26 @@
 """`fettle tickets`: see and work tickets."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, cast
 
 import typer
 
 from fettle_cli.api import calling
+from fettle_cli.commands.ticket_acts import comment, move_to_open, reopen, resolve, start, tell
 from fettle_cli.commands.ticket_links import link
+from fettle_cli.commands.ticket_policy import policy
 from fettle_cli.commands.ticket_records import export, verify
 from fettle_cli.editor import edited
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
-from fettle_cli.options import Comment, Cursor, Json, Limit, Number, Org, group, text_of
+from fettle_cli.options import Cursor, Json, Limit, Number, Org, group, text_of
 from fettle_cli.output import ago, say, show_fields, show_json, show_page
-from fettle_client import Fettle
 from fettle_client.shapes.people import Actor, Subject
 from fettle_client.shapes.tickets import (
     AnyState,
     Checklist,
     Child,
     ListedTicket,
-    Ticket,
     TicketLink,
     TicketOrder,
     TicketSource,
@@ -133,44 +133,14 @@ def open_ticket(
     about = cast("Subject", {"type": type_, "id": id_, "name": subject_name or id_})
     here = Installation.here()
     with calling(here, org) as fettle:
-        _tell(fettle.open_ticket(title, about, description=text_of(description), space=space, kind=kind), as_json)
+        tell(fettle.open_ticket(title, about, description=text_of(description), space=space, kind=kind), as_json)
 
 
-@app.command()
-def start(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
-    """Begin work on an open ticket."""
-    _move(Fettle.start_ticket, number, comment, org, as_json)
-
-
-@app.command("move-to-open")
-def move_to_open(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
-    """Undo a start."""
-    _move(Fettle.move_ticket_to_open, number, comment, org, as_json)
-
-
-@app.command()
-def resolve(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
-    """Resolve a ticket."""
-    _move(Fettle.resolve_ticket, number, comment, org, as_json)
-
-
-@app.command()
-def reopen(number: Number, comment: Comment = None, org: Org = None, as_json: Json = False) -> None:
-    """Bring a resolved ticket back."""
-    _move(Fettle.reopen_ticket, number, comment, org, as_json)
-
-
-@app.command()
-def comment(
-    number: Number,
-    text: Annotated[str, typer.Argument(help="Markdown; - reads it from stdin.")],
-    org: Org = None,
-    as_json: Json = False,
-) -> None:
-    """Add a comment."""
-    here = Installation.here()
-    with calling(here, org) as fettle:
-        _tell(fettle.comment_on_ticket(number, text_of(text)), as_json)
+app.command()(start)
+app.command("move-to-open")(move_to_open)
+app.command()(resolve)
+app.command()(reopen)
+app.command()(comment)
 
 
 @app.command()
@@ -185,23 +155,11 @@ def edit(
     with calling(here, org) as fettle:
         ticket = fettle.get_ticket(number)
         text = text_of(description) if description is not None else edited(ticket["description"])
-        _tell(fettle.edit_description(number, text, description_version=ticket["description_version"]), as_json)
+        tell(fettle.edit_description(number, text, description_version=ticket["description_version"]), as_json)
 
 
 app.command()(link)
-
-
-def _move(move: Callable[..., Ticket], number: int, comment: str | None, org: str | None, as_json: bool) -> None:
-    here = Installation.here()
-    with calling(here, org) as fettle:
-        _tell(move(fettle, number, comment=None if comment is None else text_of(comment)), as_json)
-
-
-def _tell(ticket: Ticket, as_json: bool) -> None:
-    if as_json:
-        show_json(ticket)
-    else:
-        say(f"#{ticket['number']} {ticket['state'].replace('_', ' ')}: {ticket['title']}")
+app.command()(policy)
 
 
 def _row(ticket: ListedTicket) -> tuple[object, ...]:
