@@ -23,6 +23,9 @@ SEARCH_MIN_CHARACTERS = 3
 GLIMPSE_CHARACTERS = 200
 LITTLE = 2_000
 """As many tickets are put in order for one page rather than passed over one by one."""
+PASSED_OVER = 4_000
+"""So many tickets of a state are looked at in order for one page; where that is not enough, all that fit are put in
+order."""
 
 
 class Sort(StrEnum):
@@ -83,10 +86,11 @@ async def list_tickets(
     """Up to `limit` tickets after the place where the last page ended, each with its newest entry.
 
     What fits the filters is found first and put in order then where that is little; else it is read in order, and what
-    does not fit is passed over. Only Postgres' index knows which: it is asked.
+    does not fit is passed over, unless that takes long: much that is all old, say. Only Postgres' indexes know
+    which: they are asked.
     """
     fits = and_(TICKET.c.org == org, *_filters(wanted), *_found(wanted))
-    if await _finds_little(connection, org, wanted):
+    if await _finds_little(connection, org, wanted) or await _lies_far(connection, org, wanted, after, limit):
         # OFFSET keeps the planner from reading in order all the same.
         merged = select(TICKET).where(fits, TICKET.c.state.in_(wanted.states)).offset(0).subquery("page")
         beyond = _beyond(merged.c, wanted, after)
@@ -121,6 +125,26 @@ async def _finds_little(connection: AsyncConnection, org: str, wanted: Wanted) -
     return False
 
 
+async def _lies_far(connection: AsyncConnection, org: str, wanted: Wanted, after: Place | None, limit: int) -> bool:
+    """Whether a page of what fits the filters lies beyond the first `PASSED_OVER` tickets of a state."""
+    filters = _filters(wanted)
+    if not filters:
+        return False
+    for state in wanted.states:
+        first = (
+            select(TICKET)
+            .where(TICKET.c.org == org, TICKET.c.state == state, *_beyond(TICKET.c, wanted, after))
+            .order_by(*_order(TICKET.c, wanted))
+        )
+        seen = first.limit(PASSED_OVER).subquery()
+        fits = select(literal(1)).select_from(seen).where(*_filters(wanted, seen.c)).limit(limit).subquery()
+        if (await connection.scalar(select(func.count()).select_from(fits)) or 0) < limit:
+            more = first.with_only_columns(TICKET.c.number).offset(PASSED_OVER).limit(1)
+            if await connection.scalar(more) is not None:
+                return True
+    return False
+
+
 def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
     keys = [columns[name] for name in (_TIMES.get(wanted.sort), "number") if name]
     return keys if wanted.ascending else [key.desc() for key in keys]
@@ -139,18 +163,18 @@ def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> list[ColumnEle
     return [mine > theirs if wanted.ascending else mine < theirs]
 
 
-def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _filters(wanted: Wanted, columns: Any = TICKET.c) -> list[ColumnElement[bool]]:
     exact = {"source": wanted.source, "kind": wanted.kind, "integration": wanted.integration}
-    filters: list[ColumnElement[bool]] = [TICKET.c[name] == value for name, value in exact.items() if value is not None]
+    filters: list[ColumnElement[bool]] = [columns[name] == value for name, value in exact.items() if value is not None]
     if wanted.subject is not None:
-        filters.append(TICKET.c.subject_type == wanted.subject.type)
-        filters.append(TICKET.c.subject_id == wanted.subject.id)
+        filters.append(columns.subject_type == wanted.subject.type)
+        filters.append(columns.subject_id == wanted.subject.id)
     if wanted.space is not None:
-        under = TICKET.c.space.startswith(f"{wanted.space}/", autoescape=True)
-        filters.append(or_(TICKET.c.space == wanted.space, under))
+        under = columns.space.startswith(f"{wanted.space}/", autoescape=True)
+        filters.append(or_(columns.space == wanted.space, under))
         # In byte order all of these lie between the space itself and what follows its `/`: one stretch of the index.
-        filters.append(TICKET.c.space.op("~>=~")(wanted.space))
-        filters.append(TICKET.c.space.op("~<~")(f"{wanted.space}0"))
+        filters.append(columns.space.op("~>=~")(wanted.space))
+        filters.append(columns.space.op("~<~")(f"{wanted.space}0"))
     return filters
 
 
