@@ -114,11 +114,17 @@ async def test_a_command_that_cannot_be_carried_out_fails_alone(door: Door, toge
 
 @pytest.mark.rule("TS-90")
 async def test_a_key_that_comes_twice_at_once_has_one_effect(api: Api, door: Door) -> None:
-    asking = [api.post("/tickets", REPORT, headers={"Idempotency-Key": "k"}) for _ in range(3)]
-    other = api.post("/tickets", {**REPORT, "title": "Another"}, headers={"Idempotency-Key": "k"})
-    *same, different = await asyncio.gather(*asking, other)
-    assert [(answer.status_code, answer.json()["number"]) for answer in same] == [(201, 1)] * 3
-    assert (different.status_code, different.json()["code"]) == (422, "idempotency_key_reused")
+    """Whichever of two requests comes first under the key is met, once; the other is refused."""
+    bodies = [REPORT, REPORT, {**REPORT, "title": "Another"}, REPORT]
+    key = {"Idempotency-Key": "k"}
+    answers = await asyncio.gather(*(api.post("/tickets", body, headers=key) for body in bodies))
+    met = [answer.json()["title"] for answer in answers if answer.status_code == 201]
+    refused = [answer.json()["code"] for answer in answers if answer.status_code == 422]
+    assert (len(met), len(refused)) in ((3, 1), (1, 3))
+    assert len(set(met)) == 1
+    assert set(refused) == {"idempotency_key_reused"}
+    [acme] = await door.rows("SELECT next_number, open FROM org WHERE org = 'acme'")
+    assert acme == (2, 1)
 
 
 async def test_a_caller_who_goes_away_takes_nobody_along(door: Door, together: Together) -> None:

@@ -78,7 +78,7 @@ MUTANTS = (
     # durations.py, sizes.py
     Mutant("durations", '"m": 60', '"m": 1'),
     Mutant("durations", "int(found[1]) * _SECONDS[found[2]]", "int(found[1])"),
-    Mutant("sizes", "if size > LIMIT_BYTES else None", "if size >= LIMIT_BYTES else None"),
+    Mutant("sizes", "if size > limit:", "if size >= limit:"),
     Mutant("sizes", "len(written.encode(errors=\"surrogatepass\"))", "len(written)"),
 )  # fmt: skip
 
@@ -114,7 +114,7 @@ ENGINE_MUTANTS = (
     Mutant("handler", "            if definition is None:\n                return Advance(give_up(run, now=now))\n",
            "            if definition is None:\n                return Advance(run)\n"),
     Mutant("interventions", "version or newest", "newest"),
-    Mutant("interventions", "if one.where is None or verdicts[one.where.source].holds", "if True"),
+    Mutant("interventions", "for one in found if one.fires]", "for one in found]"),
 )  # fmt: skip
 
 
