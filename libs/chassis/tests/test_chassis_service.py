@@ -9,7 +9,7 @@ from chassis_echo.app import HEARD
 from chassis_echo.workbench import Process, database_of, heard, produce, until_heard
 from sqlalchemy import text
 
-from fettle_chassis.service import Loop, Part, Service
+from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 
 
@@ -62,12 +62,15 @@ async def test_a_part_that_fails_later_stops_the_service() -> None:
     said: list[str] = []
     go = asyncio.Event()
 
-    async def fail() -> None:
-        await go.wait()
-        raise ZeroDivisionError("later")
+    class FailsLater(Part):
+        name = "fails later"
+
+        async def run(self) -> None:
+            await go.wait()
+            raise ZeroDivisionError("later")
 
     async def body() -> None:
-        async with service(Told("a", said), Loop("loop", fail)).running():
+        async with service(Told("a", said), FailsLater()).running():
             go.set()
             try:
                 await asyncio.sleep(60)

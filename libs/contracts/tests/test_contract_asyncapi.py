@@ -64,12 +64,16 @@ def test_fettle_receives_what_others_may_write(name: str) -> None:
 
 @pytest.mark.rule("KF-11")
 def test_golden_examples_fit_the_payloads() -> None:
+    held = set()
     for name, message in DOCUMENT["components"]["messages"].items():
         if name not in MESSAGES:
             continue
         schema = {**message["payload"], "components": DOCUMENT["components"]}
         for path in (MEMBER / "examples" / name).glob("*.json"):
             Draft202012Validator(schema).validate(json.loads(path.read_text()))
+            held.add(name)
+    assert held == MESSAGES.keys() & DOCUMENT["components"]["messages"].keys()
+    assert len(held) > 10
 
 
 @pytest.mark.rule("KF-11")

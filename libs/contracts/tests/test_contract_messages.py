@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from fettle_contracts.commands import COMMANDS, Verb, parse_command, verb_of
+from fettle_contracts.commands import COMMANDS, Verb, verb_of
 from fettle_contracts.generate import MEMBER, edited_examples, main, recorded_digests
 from fettle_contracts.heartbeat import STATUSES, Heartbeat, HeartbeatRefused, check_heartbeat
 from fettle_contracts.identity import SubjectType
@@ -152,7 +152,7 @@ def test_the_verb_stands_in_the_type(verb: Verb) -> None:
 )
 def test_an_unknown_verb_is_unreadable_and_says_which_there_are(ce_type: str) -> None:
     with pytest.raises(Unreadable, match="move-to-open") as refused:
-        parse_command(ce_type, b"{}")
+        verb_of(ce_type)
     assert refused.value.code == "verb_unknown"
 
 
@@ -161,7 +161,7 @@ def test_a_command_names_its_ticket_in_exactly_one_way() -> None:
     for ticket in ('{"number": 42, "dedup_key": "x"}', "{}"):
         command = f'{{"org": "acme", "actor": {{"type": "user"}}, "ticket": {ticket}}}'
         with pytest.raises(Unreadable, match="ticket: names exactly one of id, number, dedup_key"):
-            parse_command(Verb.START.ce_type, command.encode())
+            COMMANDS[Verb.START].from_json(command.encode())
 
 
 @pytest.mark.rule("KF-9")
@@ -170,7 +170,7 @@ def test_what_the_ticket_service_refuses_is_readable_here() -> None:
     subject = '"subject": {"type": "other", "id": "x"}'
     for title in ("", "x" * 10_000):
         command = f'{{"org": "No Org", "actor": {{"type": "user"}}, "title": "{title}", {subject}}}'
-        assert parse_command(Verb.OPEN.ce_type, command.encode()).org == "No Org"
+        assert COMMANDS[Verb.OPEN].from_json(command.encode()).org == "No Org"
 
 
 @pytest.mark.rule("KF-10")

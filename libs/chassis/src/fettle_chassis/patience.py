@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import asyncpg
 import structlog
@@ -86,3 +86,16 @@ async def patiently(action: Callable[[], Awaitable[T]], *, within_s: float = 60.
             log.warning("waiting.for_server", error=str(error) or type(error).__name__, pause_s=round(pause, 2))
         await asyncio.sleep(pause)
     raise AssertionError("pauses never end")
+
+
+async def regularly(action: Callable[[], Awaitable[object]], *, every_s: float, name: str) -> NoReturn:
+    """Calls `action` for ever, with `every_s` seconds between two calls. What fails by something transient is put off
+    until the next one, and the log says so under this `name`; anything else is raised."""
+    while True:
+        try:
+            await action()
+        except BaseException as error:
+            if not is_transient(error):
+                raise
+            log.warning(f"{name}.put_off", error=repr(error))
+        await asyncio.sleep(every_s)

@@ -1,7 +1,7 @@
 """A service is named parts, started in order and stopped in reverse; the process is a library."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 import structlog
@@ -37,17 +37,6 @@ class Part:
     def not_live(self) -> str | None:
         """Why `/livez` should say no (the process should be restarted), or None."""
         return None
-
-
-class Loop(Part):
-    """A coroutine function as a part: called after start, cancelled at stop, its failure is the service's failure."""
-
-    def __init__(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
-        self.name = name
-        self._body = body
-
-    async def run(self) -> None:
-        await self._body()
 
 
 class Service:

@@ -158,8 +158,3 @@ def verb_of(ce_type: str) -> Verb:
             f"{ce_type!r} is not {COMMAND_PREFIX}<verb>.v1 with a verb of {', '.join(Verb)}",
         )
     return verb
-
-
-def parse_command(ce_type: str, data: bytes) -> Command:
-    """The command that an event carries. Raises Unreadable (`verb_unknown`, `unreadable`)."""
-    return COMMANDS[verb_of(ce_type)].from_json(data)

@@ -1,6 +1,5 @@
 """Looks, again and again, whether every verdict has exactly one outcome or waits for it."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 import structlog
 
 from fettle_chassis.database import Database
-from fettle_chassis.patience import is_transient
+from fettle_chassis.patience import regularly
 from fettle_chassis.service import Part
 from fettle_contracts.times import from_ms, rfc3339, to_ms
 from fettle_health_monitor.adapters.correlator import books
@@ -30,14 +29,7 @@ class Bookkeeping(Part):
         self._database, self._now = database, now
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except BaseException as error:
-                if not is_transient(error):
-                    raise
-                log.warning("bookkeeping.put_off", error=repr(error))
-            await asyncio.sleep(_EVERY_S)
+        await regularly(self.look, every_s=_EVERY_S, name="bookkeeping")
 
     async def look(self) -> None:
         """Reads the books once."""

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from fettle_chassis.database import Database
-from fettle_chassis.patience import is_transient
+from fettle_chassis.patience import regularly
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
@@ -38,14 +38,7 @@ class Emptying(Part):
         self._database, self._controls = database, controls
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except BaseException as error:
-                if not is_transient(error):
-                    raise
-                log.warning("emptying.put_off", error=repr(error))
-            await asyncio.sleep(_EVERY_S)
+        await regularly(self.sweep, every_s=_EVERY_S, name="emptying")
 
     async def sweep(self) -> dict[str, int]:
         """Empties every org that was deleted; how many rows of each went."""

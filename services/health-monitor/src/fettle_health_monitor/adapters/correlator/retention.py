@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import TextClause, text
 
 from fettle_chassis.database import Database
-from fettle_chassis.patience import is_transient
+from fettle_chassis.patience import regularly
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.times import to_ms
@@ -143,14 +143,7 @@ class Retention(Part):
         self._database, self._now = database, now
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.forget()
-            except BaseException as error:
-                if not is_transient(error):
-                    raise
-                log.warning("retention.put_off", error=repr(error))
-            await asyncio.sleep(_EVERY_S)
+        await regularly(self.forget, every_s=_EVERY_S, name="retention")
 
     async def forget(self) -> dict[str, int]:
         """How many rows of which tables went."""
