@@ -16,6 +16,7 @@ from sqlalchemy import text
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import headers_from_text
 from fettle_chassis.signing import Signer, Verified, Verifier
+from fettle_chassis.told_orgs import ToldOrg
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import CloudEvent, from_record
 from fettle_contracts.health_policy import HealthPolicy
@@ -32,7 +33,7 @@ from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.news import Heard
-from fettle_health_monitor.correlator.orgs import Orgs, ToldOrg
+from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences, Wanted

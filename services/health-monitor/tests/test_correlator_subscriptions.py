@@ -10,6 +10,7 @@ from correlator_world import own_event
 from fettle_chassis.failures import BadRecord
 from fettle_chassis.records import Record
 from fettle_chassis.signing import Signer, SigningKey, Verifier
+from fettle_chassis.told_orgs import OrgDecoder
 from fettle_contracts.cloudevents import CloudEvent, to_binary
 from fettle_contracts.message import Unreadable
 from fettle_contracts.orgs import ORG, Org
@@ -19,7 +20,6 @@ from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_health_monitor.domain import judgements
 from fettle_health_monitor.entrypoints.correlator.subscriptions import (
     read_judgement,
-    read_org,
     read_result,
     read_ticket_event,
 )
@@ -118,9 +118,9 @@ def test_an_org_counts_however_old_its_word_is_but_only_signed() -> None:
     data = Org(org="acme", name="Acme", created_at=LONG_AGO).to_json()
     event = CloudEvent(id="o", source="fettle/console", type=ORG, time=LONG_AGO, data=data, key="acme")
     signed = Signer(KEYS).sign_event(event)
-    told = read_org(record(signed), Verifier(KEYS))
+    told = OrgDecoder(Verifier(KEYS))(record(signed))
     assert told is not None
-    assert (told.org.org, told.told_at) == ("acme", LONG_AGO)
+    assert (told.org.org, told.at) == ("acme", LONG_AGO)
     for bad in (event, Signer([SigningKey("k1", b"y" * 32)]).sign_event(event)):
         with pytest.raises(BadRecord):
-            read_org(record(bad), Verifier(KEYS))
+            OrgDecoder(Verifier(KEYS))(record(bad))

@@ -8,9 +8,9 @@ from engine_world import World
 from ticket_event import AT
 
 from fettle_chassis.signing import Signer
+from fettle_chassis.told_orgs import ToldOrg
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.orgs import ORG, Org
-from fettle_workflow_engine.adapters.orgs import Told
 
 ALERT, CHECK = READY = ["alert-when-a-device-goes-offline", "open-ticket-from-external-check"]
 NIGHTLY = NOTE.replace("workflow: note", "workflow: nightly").replace(
@@ -18,12 +18,12 @@ NIGHTLY = NOTE.replace("workflow: note", "workflow: nightly").replace(
 ).replace("{ref: event.ticket.id}", "7")  # fmt: skip
 
 
-def told(org: str = "acme", *, deleted: bool = False, minutes: float = 0) -> Told:
+def told(org: str = "acme", *, deleted: bool = False, minutes: float = 0) -> ToldOrg:
     message = Org(org=org, name=org.title(), created_at=AT, deleted=deleted)
-    return Told(message, AT + timedelta(minutes=minutes))
+    return ToldOrg(message, AT + timedelta(minutes=minutes))
 
 
-def spoken(world: World, said: Told, *, signed: bool = True) -> CloudEvent:
+def spoken(world: World, said: ToldOrg, *, signed: bool = True) -> CloudEvent:
     """As the console publishes it."""
     data, key = said.org.to_json(), said.org.org
     spoken = CloudEvent(id=str(uuid4()), source="fettle/console", type=ORG, time=said.at, data=data, key=key)

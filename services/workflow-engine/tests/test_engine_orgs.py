@@ -14,15 +14,14 @@ from ticket_event import AT
 
 from fettle_chassis.failures import BadRecord
 from fettle_chassis.signing import Verifier
+from fettle_chassis.told_orgs import OrgDecoder, ToldOrg
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import to_binary
 from fettle_contracts.topics import ORGS
 from fettle_workflow_engine import emptying
 from fettle_workflow_engine.adapters import leftovers
-from fettle_workflow_engine.adapters.orgs import Told
 from fettle_workflow_engine.app import build_app
 from fettle_workflow_engine.emptying import Emptying
-from fettle_workflow_engine.entrypoints.kafka_orgs import OrgDecoder
 from fettle_workflow_engine.library import OrgGone
 from fettle_workflow_engine.orgs import Orgs
 
@@ -55,7 +54,7 @@ async def api(world: World) -> AsyncIterator[Api]:
         yield found
 
 
-async def tell(world: World, *batch: Told) -> None:
+async def tell(world: World, *batch: ToldOrg) -> None:
     async with unit_of_work(world.database) as work:
         await Orgs(world.library).handle(work, batch)
 
@@ -223,7 +222,7 @@ async def test_runs_that_move_while_their_org_goes_hold_nothing_up(
 async def test_orgs_come_and_go_by_kafka(world: World) -> None:
     async with outside_of(world.settings) as outside, build_app(world.settings).running():
 
-        async def say(said: Told, *, signed: bool = True) -> None:
+        async def say(said: ToldOrg, *, signed: bool = True) -> None:
             headers, value = to_binary(spoken(world, said, signed=signed))
             await outside.put(ORGS, said.org.org.encode(), value, headers)
             await outside.flush()

@@ -12,10 +12,10 @@ from engine_outside import EngineProcess, Outside, engine_process, outside_of
 from engine_world import World, event, world_of
 from sqlalchemy import text
 
+from fettle_chassis.told_orgs import ToldOrg
 from fettle_contracts.cloudevents import to_binary
 from fettle_contracts.topics import ORGS
 from fettle_devstack.ports import free_port
-from fettle_workflow_engine.adapters.orgs import Told
 
 COUNT, RUNS, KILLS = 60, 40, 3
 NAMES = [f"org-{number}" for number in range(COUNT)]
@@ -28,7 +28,7 @@ async def world(environment: dict[str, str]) -> AsyncIterator[World]:
         yield found
 
 
-async def say(world: World, outside: Outside, *statements: Told) -> None:
+async def say(world: World, outside: Outside, *statements: ToldOrg) -> None:
     for one in statements:
         headers, value = to_binary(spoken(world, one))
         await outside.put(ORGS, one.org.org.encode(), value, headers)

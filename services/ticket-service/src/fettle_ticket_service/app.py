@@ -13,6 +13,7 @@ from fettle_chassis.relay import Relay
 from fettle_chassis.service import Service
 from fettle_chassis.signing import Verifier
 from fettle_chassis.slots import Slot
+from fettle_chassis.told_orgs import OrgDecoder
 from fettle_chassis.topics import Topics
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.ticket_events import TRIGGERS
@@ -29,7 +30,7 @@ from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.http.documented import WORDS
 from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
-from fettle_ticket_service.entrypoints.kafka_orgs import OrgDecoder, handle_orgs
+from fettle_ticket_service.entrypoints.kafka_orgs import handle_orgs
 from fettle_ticket_service.handler import CommandHandler
 from fettle_ticket_service.settings import TicketSettings
 

@@ -13,6 +13,7 @@ from fettle_chassis.relay import Relay
 from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer, Verifier
 from fettle_chassis.slots import Slot
+from fettle_chassis.told_orgs import OrgDecoder
 from fettle_chassis.topics import Topics
 from fettle_contracts.hooks import HOOK_MAX_BYTES, HOOK_PATH
 from fettle_contracts.times import to_milliseconds
@@ -45,7 +46,6 @@ from fettle_workflow_engine.entrypoints.http import (
     workflows,
 )
 from fettle_workflow_engine.entrypoints.http.desk import Desk
-from fettle_workflow_engine.entrypoints.kafka_orgs import OrgDecoder
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
 from fettle_workflow_engine.entrypoints.kafka_transitions import decode_transition

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.told_orgs import ToldOrg, newest_of_each
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_workflow_engine.adapters import orgs, schedule_rows, workflow_rows
-from fettle_workflow_engine.adapters.orgs import Told
 from fettle_workflow_engine.documents import ready_made
 from fettle_workflow_engine.library import Exists, Library
 
@@ -23,15 +23,10 @@ class Orgs:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    async def handle(self, work: UnitOfWork, batch: Sequence[Told]) -> None:
+    async def handle(self, work: UnitOfWork, batch: Sequence[ToldOrg]) -> None:
         """An org that was never heard of is given the ready-made workflows, whatever becomes of them later. What a
         deleted one has left goes by itself from here on (`emptying.py`)."""
-        newest: dict[str, Told] = {}
-        for told in batch:
-            before = newest.get(told.org.org)
-            if before is None or before.at <= told.at:
-                newest[told.org.org] = told
-        for news in await orgs.take_in(work.connection, list(newest.values())):
+        for news in await orgs.take_in(work.connection, newest_of_each(batch)):
             if news.deleted:
                 await self._end(work.connection, news.org)
             elif news.new:

@@ -1,14 +1,13 @@
 """Orgs come and go; shards are told what that means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
+from fettle_chassis.told_orgs import ToldOrg
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.health_policy import HealthPolicy
-from fettle_contracts.orgs import Org
 from fettle_health_monitor.adapters.correlator import policies
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
@@ -17,14 +16,6 @@ log = structlog.get_logger(__name__)
 
 BY = "fettle"
 """Who decided what nobody asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToldOrg:
-    """The state of an org, and when the console told it."""
-
-    org: Org
-    told_at: datetime
 
 
 class Orgs:
@@ -40,7 +31,7 @@ class Orgs:
     async def _take_in(self, work: UnitOfWork, told: ToldOrg) -> None:
         """A new org begins with both switches off. A deleted one is not judged any more."""
         connection, org = work.connection, told.org.org
-        if not await policies.tell(connection, told.org, told.told_at):
+        if not await policies.tell(connection, told.org, told.at):
             return
         present = (await policies.newest(connection, {org})).get(org)
         if present is None:

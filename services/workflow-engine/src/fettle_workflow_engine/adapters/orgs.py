@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.orgs import Org
+from fettle_chassis.told_orgs import ToldOrg
 
 DELETED = "fettle_org_deleted"
 """The NOTIFY channel on which a transaction says that it has taken in a deletion."""
@@ -24,14 +23,6 @@ _TAKE_IN = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What was said about an org, and when."""
-
-    org: Org
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class News:
     """What a statement changed: an org that was never heard of is `new`, the deleted kind too."""
 
@@ -40,7 +31,7 @@ class News:
     new: bool
 
 
-async def take_in(connection: AsyncConnection, told: Sequence[Told]) -> list[News]:
+async def take_in(connection: AsyncConnection, told: Sequence[ToldOrg]) -> list[News]:
     """Takes in statements about different orgs; those that say nothing newer change nothing and are no news. Locks the
     rows of orgs in the order of their names."""
     ordered = sorted(told, key=lambda one: one.org.org)

@@ -10,11 +10,11 @@ import msgspec
 
 from fettle_chassis.failures import BadRecord
 from fettle_chassis.records import Record
-from fettle_chassis.signing import Refused, Verifier
+from fettle_chassis.signing import Verifier
 from fettle_chassis.subscription import Subscription
+from fettle_chassis.told_orgs import OrgDecoder, ToldOrg
 from fettle_contracts.cloudevents import CloudEvent, from_record
 from fettle_contracts.codes import DeadLetterCode
-from fettle_contracts.orgs import ORG, Org
 from fettle_contracts.results import COMMAND_RESULT, CommandResult
 from fettle_contracts.ticket import TicketSource
 from fettle_contracts.ticket_events import EntryType, TicketEvent
@@ -22,7 +22,7 @@ from fettle_contracts.times import from_ms
 from fettle_contracts.topics import EVENTS, JUDGEMENTS, ORGS, RESULTS
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.news import Heard
-from fettle_health_monitor.correlator.orgs import Orgs, ToldOrg
+from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.tickets import OwnTicketEvent, Tickets
 from fettle_health_monitor.domain import judgements
 from fettle_health_monitor.domain.correlator.commands import read_dedup_key
@@ -68,11 +68,11 @@ def results_subscription(handler: Tickets) -> Subscription[CommandResult]:
 
 
 def orgs_subscription(handler: Orgs, verifier: Verifier) -> Subscription[ToldOrg]:
-    """Which orgs there are. A record that nobody of Fettle's signed is set aside and changes nothing."""
+    """Which orgs there are."""
     return Subscription(
         name="health-monitor.orgs",
         topics=(ORGS,),
-        decode=lambda record: read_org(record, verifier),
+        decode=OrgDecoder(verifier),
         handle=handler.handle,
     )
 
@@ -106,19 +106,6 @@ def read_result(record: Record) -> CommandResult | None:
         return None
     result = CommandResult.from_json(envelope.data)
     return None if _uuid(result.command_id) is None else result
-
-
-def read_org(record: Record, verifier: Verifier) -> ToldOrg | None:
-    """The topic is compacted and keeps an org's word for ever, so its age is no fault."""
-    envelope = _envelope(record)
-    if envelope.type != ORG:
-        return None
-    checked = verifier.verify_event(envelope, envelope.time)
-    if isinstance(checked, Refused):
-        raise BadRecord(checked.code, checked.message)
-    org = Org.from_json(envelope.data)
-    _expect_key(envelope, org.org)
-    return ToldOrg(org, envelope.time)
 
 
 def _envelope(record: Record) -> CloudEvent:
