@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,8 +58,8 @@ def signal(minute: int, *, id: str = "", kind: str = "heat", level: object = 4, 
     return PastEvent(AT + timedelta(minutes=minute), "signal", "plc", id or f"{minute:05}", data, depth)
 
 
-def tally(*events: PastEvent, seen: set[tuple[str, str]] | None = None) -> Tally:
-    found = Tally(load(CALL, LANGUAGES), LANGUAGES.conditions, set() if seen is None else seen)
+def tally(*events: PastEvent) -> Tally:
+    found = Tally(load(CALL, LANGUAGES), LANGUAGES.conditions)
     found.take(events)
     return found
 
@@ -92,7 +93,7 @@ MINUTES = st.lists(st.integers(0, 300), max_size=40)
 @pytest.mark.rule("WF-115")
 @given(minutes=MINUTES, chance=st.randoms(use_true_random=False))
 def test_the_outcome_is_that_of_one_event_after_the_other(minutes: list[int], chance: random.Random) -> None:
-    """In whatever order and parts they come: the budget is that of the live engine, the newest are the newest."""
+    """In whatever order and parts they come, and however late again: budget and newest are those of the live engine."""
     events = [signal(minute, id=f"{place:03}", level=place % 7) for place, minute in enumerate(minutes)]
     expected, started = [], list[datetime]()
     for one in sorted(events, key=lambda one: (one.at, one.id)):
@@ -101,14 +102,19 @@ def test_the_outcome_is_that_of_one_event_after_the_other(minutes: list[int], ch
         if not refused:
             started.append(minute)
         expected.append((one.id, refused))
-    shuffled = chance.sample(events, len(events)) + events[:5]
-    cut = chance.randrange(len(shuffled) + 1)
-    seen = set[tuple[str, str]]()
-    whole = tally(*shuffled[:cut], seen=seen)
-    whole.add(tally(*shuffled[cut:], seen=seen))
+    again = [replace(event, at=event.at + timedelta(minutes=chance.choice([0, 1, 100]))) for event in events[:15]]
+    shuffled = chance.sample(events + again, len(events + again))
+    cut, end = sorted(chance.choices(range(len(shuffled) + 1), k=2))
+    whole = tally(*shuffled[:cut])
+    unfinished = whole.beside()
+    unfinished.take(shuffled[end:])
+    for some in (shuffled[cut:end], shuffled[end:]):
+        stretch = whole.beside()
+        stretch.take(some)
+        whole.add(stretch)
     decided = decide(whole)
     assert [(hit.id, refused is not None) for hit, refused in decided.decided] == expected
-    assert [hit.id for hit, _ in whole.newest] == [id for id, _ in expected[-NEWEST:]]
+    assert [hit.id for hit, _ in decided.newest] == [id for id, _ in expected[-NEWEST:]]
     assert whole.events == len(events)
 
 

@@ -156,7 +156,7 @@ class Trying:
         refused = dict(decided.decided)
         return [
             self._named(subject, hit, data, refused[hit], shown=place < TRIED)
-            for place, (hit, data) in enumerate(reversed(decided.tally.newest))
+            for place, (hit, data) in enumerate(reversed(decided.newest))
         ]
 
     def _named(
@@ -192,7 +192,7 @@ class _Reading:
         self._begin()
 
     def _begin(self) -> None:
-        self._stretch = Tally(self.whole.definition, self.whole.conditions, self.whole.seen)
+        self._stretch = self.whole.beside()
 
     def take(self, records: Sequence[Record], decoders: Mapping[str, Decode]) -> None:
         events = []

@@ -5,7 +5,7 @@ A tally takes events in any order and adds up; its outcome is decided once, in t
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any
@@ -20,6 +20,8 @@ from fettle_workflow_engine.domain.rhythms import moments
 
 NEWEST = 20
 """Events that a preview names, of those that would have started a run."""
+_SPARE = 20
+"""Further ones that are kept: as many of the newest may turn out to be repeats of older ones."""
 HOUR = timedelta(hours=1)
 
 
@@ -49,12 +51,12 @@ class Hit:
 
 @dataclass(slots=True)
 class Tally:
-    """What events come to. An event that comes again, here or in another tally of the same preview, counts once: `seen`
-    is theirs together. `newest` has the data of the newest hits."""
+    """What events come to. An event that comes again counts once, when it was first met: `first` has that of each.
+    `newest` has the data of the newest hits, by the times that were known when they were taken."""
 
     definition: Definition
     conditions: Conditions
-    seen: set[tuple[str, str]] = field(default_factory=set)
+    first: dict[tuple[str, str], datetime] = field(default_factory=dict)
     events: int = 0
     looked_at: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)
@@ -65,12 +67,19 @@ class Tally:
     def take(self, events: Iterable[PastEvent]) -> None:
         """Counts these in. Takes up to 10 ms for each condition of each event."""
         for event in events:
-            if (event.source, event.id) not in self.seen:
-                self.seen.add((event.source, event.id))
+            known = self.first.get((event.source, event.id))
+            if known is None or event.at < known:
+                self.first[event.source, event.id] = event.at
+            if known is None:
                 self._take(event)
 
+    def beside(self) -> "Tally":
+        """An empty one that knows what this one has seen."""
+        return Tally(self.definition, self.conditions, dict(self.first))
+
     def add(self, other: "Tally") -> None:
-        """Counts in what another tally of the same preview has."""
+        """Counts in what a tally `beside` this one has."""
+        self.first = other.first
         self.events += other.events
         self.looked_at += other.looked_at
         self.undecided += other.undecided
@@ -97,7 +106,7 @@ class Tally:
             self._keep((hit, event.data))
 
     def _keep(self, one: tuple[Hit, Mapping[str, Any]]) -> None:
-        if len(self.newest) < NEWEST:
+        if len(self.newest) < NEWEST + _SPARE:
             self.newest.append(one)
             self.newest.sort(key=lambda kept: kept[0])
         elif one[0] > self.newest[0][0]:
@@ -107,18 +116,24 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a tally comes to: `decided` has every hit in the order of time, with why it would have been refused."""
+    """What a tally comes to: `decided` has every hit in the order of time, with why it would have been refused, and
+    `newest` the last of them, with their data."""
 
     tally: Tally
     decided: tuple[tuple[Hit, Refused | None], ...]
+    newest: tuple[tuple[Hit, Mapping[str, Any]], ...]
 
 
 def decide(tally: Tally) -> Preview:
     """Which of the hits would have started a run: those over the budget of runs an hour, and too deep in a chain of
     causes, are refused as live ones are. Runs that the workflow's own would have caused are not among them."""
+
+    def at_first(hit: Hit) -> Hit:
+        return replace(hit, at=tally.first[hit.source, hit.id])
+
     spent: deque[datetime] = deque()
     decided = []
-    for hit in sorted(tally.hits):
+    for hit in sorted(map(at_first, tally.hits)):
         minute = hit.at.replace(second=0, microsecond=0)
         while spent and spent[0] <= minute - HOUR:
             spent.popleft()
@@ -127,7 +142,8 @@ def decide(tally: Tally) -> Preview:
         if refused is None:
             spent.append(minute)
         decided.append((hit, refused))
-    return Preview(tally, tuple(decided))
+    newest = sorted(((at_first(hit), data) for hit, data in tally.newest), key=lambda kept: kept[0])
+    return Preview(tally, tuple(decided), tuple(newest[-NEWEST:]))
 
 
 def due_between(definition: Definition, since: datetime, until: datetime, limit: int) -> Iterator[PastEvent]:
