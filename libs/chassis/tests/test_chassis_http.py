@@ -1,6 +1,7 @@
 """Every answer that is not a success is a problem detail; who calls is checked before anything else."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import text
 
 from fettle_chassis.database import Database
 from fettle_chassis.failures import StartRefused, TransientError
-from fettle_chassis.http import Admin, HttpServer, IdempotencyKey, Operator, Problem, comes_first, http_app
+from fettle_chassis.http import Admin, HttpServer, IdempotencyKey, Operator, Problem, comes_first, http_app, listen
 from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, issue
@@ -161,6 +162,14 @@ async def test_a_port_that_is_taken_refuses_the_start() -> None:
         with pytest.raises(StartRefused, match=f"127.0.0.1:{server.port}"):
             async with second.running():
                 pass
+
+
+@pytest.mark.rule("TS-94")
+def test_what_a_server_has_to_say_leaves_at_once() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.fixture

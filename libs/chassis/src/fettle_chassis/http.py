@@ -37,6 +37,7 @@ __all__ = [
     "comes_first",
     "http_app",
     "keepable",
+    "listen",
 ]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -162,6 +163,19 @@ def keepable(text: str) -> str:
     return text
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket whose connections send at once (TCP_NODELAY, which they inherit). Raises OSError.
+
+    An answer leaves in two pieces, head and body. Without it the body waits until the caller acknowledges the head,
+    which takes 40 ms on a kept-alive connection. asyncio sees to that itself only for sockets that name TCP as their
+    protocol, which one from `create_server` does not.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=1024)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
 class HttpServer(Part):
     """Serves `app` by uvicorn inside the service's loop. Start raises `StartRefused` when the port is taken."""
 
@@ -180,9 +194,8 @@ class HttpServer(Part):
         return self._port
 
     async def start(self) -> None:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            listening = socket.create_server((self._host, self._port), family=family, backlog=1024)
+            listening = listen(self._host, self._port)
         except OSError as error:
             raise StartRefused(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from None
         self._port = listening.getsockname()[1]
