@@ -6,15 +6,17 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 from ticket_api import REPORT, Api
 from ticket_desk import ANN, KEYS, NOON, opening
 from ticket_door import Door, asked, numbered
 from ticket_tampering import TABLES, findings, tamper, write_history
 
+from fettle_chassis.failures import TransientError
 from fettle_chassis.tokens import Role
 from fettle_contracts.ticket_policy import TicketPolicy
-from fettle_ticket_service.adapters import orgs
+from fettle_ticket_service.adapters import orgs, retention, sweeping
 from fettle_ticket_service.adapters.sweeping import AT_MOST, Retention
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.removals import Gap, gaps_after
@@ -130,6 +132,69 @@ async def test_a_deleted_org_leaves_nothing_but_that_it_was_there(door: Door) ->
     assert (await door.ask_one(asked())).reason == "org_unknown"
     assert await sweeper(door).sweep() == 0
     assert (await findings(door.database, "globex"))[0] == []
+
+
+@pytest.mark.rule("TS-68")
+async def test_of_a_deleted_org_much_goes_a_little_at_a_time_and_its_name_last(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with door.work() as work:
+        await orgs.set_policy(work.connection, "acme", TicketPolicy(retention_days=5))
+    await door.ask(*(asked(opening()) for _ in range(5)))
+    async with door.work() as work:
+        await orgs.take_in(work.connection, [("acme", "Acme", True, door.now)])
+    monkeypatch.setattr(retention, "ROWS", 2)
+    went = []
+    while True:
+        async with door.work() as work:
+            done = await retention.empty(work.connection, "acme", AT_MOST)
+        [[commands_left]] = await door.rows("SELECT count(*) FROM command WHERE org = 'acme'")
+        went.append((done.removed, commands_left))
+        if not done.more:
+            break
+        assert (await door.rows("SELECT name FROM org WHERE org = 'acme'"))[0].name == "Acme"
+    assert went == [(2, 5), (2, 5), (1, 5), (0, 3), (0, 1), (0, 0), (0, 0)]
+    assert tuple((await door.rows("SELECT name, policy, deleted FROM org WHERE org = 'acme'"))[0]) == ("", {}, True)
+    assert await sweeper(door).sweep() == 0
+
+
+@pytest.mark.rule("TS-64")
+async def test_a_batch_takes_fewer_tickets_where_they_are_large(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    await door.ask(*(asked(opening()) for _ in range(6)))
+    await door.ask(*(asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(3)) for _ in range(9)))
+    for number in range(1, 7):
+        await resolve(door, number)
+        door.now += timedelta(minutes=1)
+    monkeypatch.setattr(retention, "ROWS", 5)
+    door.now += YEAR
+    for left in ([3, 4, 5, 6], [4, 5, 6], [6], [], []):  # of two entries each, and one of eleven
+        async with door.work() as work:
+            done = await retention.remove_due(work.connection, "acme", KEYS, door.now, AT_MOST, [])
+        assert await numbers(door) == left
+    assert not done.more
+    assert (await findings(door.database))[0] == []
+
+
+@pytest.mark.rule("TS-64")
+async def test_a_hiccup_of_the_database_is_waited_out_by_the_batch_that_met_it(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await door.ask(*(asked(opening()) for _ in range(3)))
+    await resolve(door, 1, 2, 3)
+    door.now += YEAR
+    monkeypatch.setattr(sweeping, "AT_MOST", 1)
+    remove_due, failed = retention.remove_due, list[str]()
+
+    async def with_hiccups(connection: AsyncConnection, org: str, *more: Any) -> retention.Batch:
+        done = await remove_due(connection, org, *more)
+        if failed.count(org) < 2:
+            failed.append(org)
+            raise TransientError("away for a moment")
+        return done
+
+    monkeypatch.setattr(retention, "remove_due", with_hiccups)
+    assert await sweeper(door).sweep() == 3
+    assert await numbers(door) == []
 
 
 @pytest.mark.rule("TS-64")

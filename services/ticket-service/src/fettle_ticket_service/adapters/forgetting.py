@@ -20,7 +20,8 @@ AT_MOST = 5_000
 
 
 class Forgetting(Part):
-    """Once an hour deletes answers older than `remembered`. A database that is away for an hour stops the service."""
+    """Once an hour deletes answers older than `remembered`. A batch that finds no database for an hour stops the
+    service."""
 
     name = "forgetting"
 
@@ -31,7 +32,7 @@ class Forgetting(Part):
 
     async def run(self) -> None:
         while True:
-            forgotten = await patiently(self.forget, within_s=EVERY_S)
+            forgotten = await self.forget()
             if forgotten:
                 log.info("commands.forgotten", commands=forgotten)
             await asyncio.sleep(EVERY_S)
@@ -39,10 +40,14 @@ class Forgetting(Part):
     async def forget(self) -> int:
         """Deletes all that is due; returns how many."""
         before = self._clock() - self._remembered
+
+        async def some() -> int:
+            async with unit_of_work(self._database) as work:
+                return await command_memory.forget(work.connection, before, AT_MOST)
+
         total = 0
         while True:
-            async with unit_of_work(self._database) as work:
-                deleted = await command_memory.forget(work.connection, before, AT_MOST)
+            deleted = await patiently(some, within_s=EVERY_S)
             total += deleted
             if deleted < AT_MOST:
                 return total

@@ -21,12 +21,12 @@ log = structlog.get_logger(__name__)
 
 EVERY_S = 3600.0
 AT_MOST = 50
-"""Tickets per transaction: as long as it lasts, commands on the org wait."""
+"""Tickets per transaction, fewer where they are large: as long as it lasts, commands on the org wait."""
 
 
 class Retention(Part):
     """Removes what is due, and what deleted orgs have left. Rests after every batch for as long as it took, so that
-    commands go on. A database that is away for an hour stops the service."""
+    commands go on. A batch that finds no database for an hour stops the service."""
 
     name = "retention"
 
@@ -43,13 +43,12 @@ class Retention(Part):
 
     async def run(self) -> None:
         while True:
-            await patiently(self.sweep, within_s=EVERY_S)
+            await self.sweep()
             await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> int:
         """Removes all that is due, org by org; returns how many tickets went."""
-        async with self._database.reading() as connection:
-            living, deleted = await orgs.living(connection), await retention.deleted_orgs(connection)
+        living, deleted = await patiently(self._orgs, within_s=EVERY_S)
         total = 0
         for org, batch in (*((org, self._remove_due) for org in living), *((org, self._empty) for org in deleted)):
             removed = await self._in_batches(org, batch)
@@ -57,6 +56,11 @@ class Retention(Part):
                 log.info("tickets.removed", org=org, tickets=removed)
             total += removed
         return total
+
+    async def _orgs(self) -> tuple[list[str], list[str]]:
+        """Those that live, and those that were deleted and have left something."""
+        async with self._database.reading() as connection:
+            return await orgs.living(connection), await retention.deleted_orgs(connection)
 
     async def _remove_due(self, work: UnitOfWork, org: str, but: Collection[UUID]) -> Batch:
         return await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST, but)
@@ -67,12 +71,16 @@ class Retention(Part):
     async def _in_batches(
         self, org: str, batch: Callable[[UnitOfWork, str, Collection[UUID]], Awaitable[Batch]]
     ) -> int:
-        """Each batch passes over the tickets that those before it have left."""
+        """Each batch passes over the tickets that those before it have left. Returns how many tickets went."""
         total, unsound = 0, set[UUID]()
+
+        async def one() -> Batch:
+            async with unit_of_work(self._database) as work:
+                return await batch(work, org, unsound)
+
         while True:
             began = time.monotonic()
-            async with unit_of_work(self._database) as work:
-                done = await batch(work, org, unsound)
+            done = await patiently(one, within_s=EVERY_S)
             metrics.REMOVED.inc(done.removed)
             total += done.removed
             unsound.update(done.unsound)
