@@ -26,6 +26,7 @@ from fettle_chassis.database import Database
 from fettle_chassis.tokens import Caller, Role, issue
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import SubjectType
+from fettle_ticket_service.adapters.database_time import database_time
 from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.adapters.verifying import Progress, verify
 from fettle_ticket_service.adapters.wire import Wire
@@ -150,7 +151,7 @@ async def sweep_while_writing(settings: TicketSettings, client: Client) -> tuple
 async def _sweep(settings: TicketSettings) -> int:
     database = Database(settings.database_dsn("tickets"))
     try:
-        return await Retention(database, settings.chain_keys, now).sweep()
+        return await Retention(database, settings.chain_keys, database_time).sweep()
     finally:
         await database.close()
 

@@ -105,7 +105,7 @@ async def test_a_record_that_is_declared_older_than_the_chains_and_removed_is_fo
         "UPDATE org SET place = 0, head = '', open = 0, in_progress = 0, resolved = 3",
     )
     assert {finding.wrong for finding in (await findings(door.database))[0]} == {Wrong.ENTRY_UNCHAINED}
-    assert await Retention(door.database, KEYS, lambda: door.now).sweep() == 6
+    assert await Retention(door.database, KEYS, door.hour).sweep() == 6
     [found], verification = await findings(door.database)
     assert (found.wrong, verification.entries, verification.removed) == (Wrong.ENTRY_UNCHAINED, 0, 3)
 
@@ -191,7 +191,7 @@ async def test_tickets_from_before_the_chains_are_counted_and_go_on_in_them(door
         if entries is not None:
             await tamper(door, f"INSERT INTO before_chains VALUES ('acme', {entries})")
             assert {finding.wrong for finding in (await findings(door.database))[0]} == {Wrong.ENTRY_UNCHAINED}
-            await Retention(door.database, KEYS, lambda: door.now).start()
+            await Retention(door.database, KEYS, door.hour).start()
         wrong = {finding.wrong for finding in (await findings(door.database))[0]}
         assert wrong == (set() if entries == 9 else {Wrong.ENTRY_UNCHAINED})
         if entries == 8:

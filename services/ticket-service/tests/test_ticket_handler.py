@@ -162,12 +162,13 @@ async def test_org_source_and_id_together_are_the_identity(door: Door) -> None:
 
 @pytest.mark.rule("TS-28")
 async def test_answers_are_kept_for_thirty_days(door: Door) -> None:
+    forgetting = Forgetting(door.database, door.hour, timedelta(days=30))
     await door.ask(asked(id="c-1"))
-    forgetting = Forgetting(door.database, lambda: NOON + timedelta(days=30), timedelta(days=30))
+    door.now += timedelta(milliseconds=1)
+    await door.ask(asked(id="c-2"))
+    door.now = NOON + timedelta(days=30)
     assert await forgetting.forget() == 0
     door.now += timedelta(milliseconds=1)
-    forgetting = Forgetting(door.database, lambda: NOON + timedelta(days=30, milliseconds=1), timedelta(days=30))
-    await door.ask(asked(id="c-2"))
     assert await forgetting.forget() == 1
     assert [row.id for row in await door.rows("SELECT id FROM command")] == ["c-2"]
 

@@ -16,17 +16,22 @@ from ticket_tampering import TABLES, findings, tamper, write_history
 from fettle_chassis.failures import TransientError
 from fettle_chassis.tokens import Role
 from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service import app
 from fettle_ticket_service.adapters import orgs, retention, sweeping
+from fettle_ticket_service.adapters.database_time import database_time
+from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.sweeping import AT_MOST, Retention
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.removals import Gap, gaps_after
+from fettle_ticket_service.domain.values import TicketRef
 from fettle_ticket_service.domain.verifying import Wrong
+from fettle_ticket_service.settings import TicketSettings
 
 YEAR = timedelta(days=365)
 
 
 def sweeper(door: Door) -> Retention:
-    return Retention(door.database, KEYS, lambda: door.now)
+    return Retention(door.database, KEYS, door.hour)
 
 
 async def resolve(door: Door, *numbers: int, org: str = "acme") -> None:
@@ -113,6 +118,30 @@ async def test_what_retention_removed_is_told_from_what_others_removed(door: Doo
     for alteration in ("places = places + 1", "removed_at = resolved_at", "number = 33", "version = 1"):
         await tamper(door, f"UPDATE removed_ticket SET {alteration} WHERE org = 'globex'")
         assert Wrong.REMOVAL_ALTERED in {finding.wrong for finding in (await findings(door.database, "globex"))[0]}
+
+
+@pytest.mark.rule("TS-98")
+async def test_a_replica_whose_clock_is_a_year_ahead_removes_and_forgets_nothing_early(
+    door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with door.database.engine.begin() as connection:
+        present = await database_time(connection)
+    async with door.work() as work:
+        await orgs.set_policy(work.connection, "acme", TicketPolicy(retention_days=5))
+    for days in (31, 4):
+        door.now = present - timedelta(days=days)
+        for command in (opening(dedup_key=str(days)), commands.Resolve(actor=ANN)):
+            ref = TicketRef(key=str(days)) if isinstance(command, commands.Resolve) else None
+            await door.ask_one(asked(command, ticket=ref, id=f"{days}-{command.verb}"))
+    monkeypatch.setattr(app, "now", lambda: present + YEAR)
+    parts = app.build_app(settings)._parts
+    [sweep] = [part for part in parts if isinstance(part, Retention)]
+    [forgetting] = [part for part in parts if isinstance(part, Forgetting)]
+    sweep._keys = KEYS
+    assert (await sweep.sweep(), await forgetting.forget()) == (1, 2)
+    await sweep._database.close()
+    assert await numbers(door) == [2]
+    assert [row.id for row in await door.rows("SELECT id FROM command ORDER BY id")] == ["4-open", "4-resolve"]
 
 
 @pytest.mark.rule("TS-68")

@@ -20,6 +20,7 @@ from fettle_contracts.ticket_events import TRIGGERS
 from fettle_contracts.times import to_milliseconds
 from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
 from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
+from fettle_ticket_service.adapters.database_time import database_time
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
 from fettle_ticket_service.adapters.sweeping import Retention
@@ -68,8 +69,8 @@ def build_app(settings: TicketSettings) -> Service:
         slot,
         Consumers(settings, database, slot, orgs, commands),
         ChecklistNotes(database, wire, keys, now),
-        Forgetting(database, now, REMEMBERED),
-        Retention(database, keys, now),
+        Forgetting(database, database_time, REMEMBERED),
+        Retention(database, keys, database_time),
         HttpServer(api, settings.http_host, settings.tickets_port),
     )
     return service

@@ -1,8 +1,7 @@
 """Answered commands are forgotten after their time, a little at a time, on any number of replicas."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -11,6 +10,7 @@ from fettle_chassis.patience import patiently
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_ticket_service.adapters import command_memory
+from fettle_ticket_service.adapters.database_time import Hour
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +25,9 @@ class Forgetting(Part):
 
     name = "forgetting"
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], remembered: timedelta) -> None:
+    def __init__(self, database: Database, hour: Hour, remembered: timedelta) -> None:
         self._database = database
-        self._clock = clock
+        self._hour = hour
         self._remembered = remembered
 
     async def run(self) -> None:
@@ -39,10 +39,10 @@ class Forgetting(Part):
 
     async def forget(self) -> int:
         """Deletes all that is due; returns how many."""
-        before = self._clock() - self._remembered
 
         async def some() -> int:
             async with unit_of_work(self._database) as work:
+                before = await self._hour(work.connection) - self._remembered
                 return await command_memory.forget(work.connection, before, AT_MOST)
 
         total = 0

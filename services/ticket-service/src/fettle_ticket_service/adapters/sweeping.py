@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -14,6 +13,7 @@ from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import chain_rows, orgs, retention
+from fettle_ticket_service.adapters.database_time import Hour
 from fettle_ticket_service.adapters.retention import Batch
 from fettle_ticket_service.domain.chain import ChainKeys
 
@@ -30,10 +30,10 @@ class Retention(Part):
 
     name = "retention"
 
-    def __init__(self, database: Database, keys: ChainKeys, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, keys: ChainKeys, hour: Hour) -> None:
         self._database = database
         self._keys = keys
-        self._clock = clock
+        self._hour = hour
 
     async def start(self) -> None:
         """What the migration counted as older than the chains is sealed once; nothing counts it again."""
@@ -63,7 +63,8 @@ class Retention(Part):
             return await orgs.living(connection), await retention.deleted_orgs(connection)
 
     async def _remove_due(self, work: UnitOfWork, org: str, but: Collection[UUID]) -> Batch:
-        return await retention.remove_due(work.connection, org, self._keys, self._clock(), AT_MOST, but)
+        now = await self._hour(work.connection)
+        return await retention.remove_due(work.connection, org, self._keys, now, AT_MOST, but)
 
     async def _empty(self, work: UnitOfWork, org: str, _but: Collection[UUID]) -> Batch:
         return await retention.empty(work.connection, org, AT_MOST)
