@@ -68,7 +68,9 @@ async def test_hashes_and_heads_are_published_and_shown(door: Door) -> None:
     await write_history(door)
     events = [event for event in await door.events() if event.key.startswith("acme/")]
     rows = await door.rows("SELECT hash, place, head FROM entry WHERE org = 'acme' ORDER BY place")
-    said = [(event.data["entry"]["hash"], *event.data["chain"].values()) for event in events]
+    said = [
+        (event.data["entry"]["hash"], event.data["chain"]["place"], event.data["chain"]["head"]) for event in events
+    ]
     assert said == [tuple(row) for row in rows]
     assert [place for _, place, _ in said] == list(range(1, len(events) + 1))
 

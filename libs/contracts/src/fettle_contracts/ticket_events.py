@@ -60,10 +60,12 @@ class Entry(Message):
 
 
 class ChainEnd(Message):
-    """Where the entry stands in its org's chain: `head` stands for all of the org's entries up to that place."""
+    """Where the entry stands in its org's chain: `head` stands for all of the org's entries up to that place. On an
+    opening, `number_seal` vouches for the ticket's number."""
 
     place: int = Field(ge=1)
     head: str
+    number_seal: str | None = None
 
 
 class TicketEvent(Message):

@@ -22,6 +22,7 @@ from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
 from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
 from fettle_ticket_service.adapters.database_time import database_time
 from fettle_ticket_service.adapters.forgetting import Forgetting
+from fettle_ticket_service.adapters.number_log import NumberLog
 from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
 from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.adapters.wire import Wire
@@ -48,7 +49,7 @@ def build_app(settings: TicketSettings) -> Service:
     verifier = Verifier(settings.signing_keys)
     wire = Wire(settings.console_url)
     topics = Topics(settings, *TOPICS)
-    org_log = OrgLog(settings, topics)
+    org_log = OrgLog(settings, database, topics)
     keys = settings.chain_keys
     handler = CommandHandler(wire, keys, now, uuid7, org_log.is_taken_in)
 
@@ -65,6 +66,7 @@ def build_app(settings: TicketSettings) -> Service:
     service.add(
         DatabasePart(database, PACKAGE),
         topics,
+        NumberLog(settings, database, topics, keys),
         org_log,
         slot,
         Consumers(settings, database, slot, orgs, commands),

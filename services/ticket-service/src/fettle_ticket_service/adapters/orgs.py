@@ -20,7 +20,7 @@ _TAKE_IN = text("""
     WHERE org.told_at <= excluded.told_at
 """)
 
-_KNOWN = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[]))")
+_KNOWN = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[])) AND told_at > to_timestamp(0)")
 
 
 async def take_in(connection: AsyncConnection, told: Iterable[tuple[str, str, bool, datetime]]) -> None:

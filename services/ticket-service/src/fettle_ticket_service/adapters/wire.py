@@ -84,12 +84,13 @@ class Wire:
 
     def ticket_event(self, org: str, entry: Entry) -> bytes:
         """The data of a ticket event."""
+        link = entry.link
         return encode(
             {
                 "org": org,
                 "entry": line_json(line_of(entry)),
                 "ticket": self.ticket(org, entry.ticket),
-                "chain": {"place": entry.link.place, "head": entry.link.head},
+                "chain": {"place": link.place, "head": link.head, "number_seal": link.number_seal},
             }
         )
 

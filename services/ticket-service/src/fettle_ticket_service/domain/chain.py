@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.json import Encoder
 
 from fettle_contracts.ticket_events import EntryType
-from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.domain.ticket import FIRST_VERSION, Ticket
 from fettle_ticket_service.domain.values import Actor
 
 NOTHING = ""
@@ -50,11 +50,13 @@ class Said(Protocol):
 
 
 class Link(Struct, frozen=True):
-    """Where an entry stands: its hash in its ticket's chain, its place (from 1) in its org's and the head there."""
+    """Where an entry stands: its hash in its ticket's chain, its place (from 1) in its org's and the head there. A
+    ticket's first entry also vouches for its number."""
 
     hash: str
     place: int
     head: str
+    number_seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,10 @@ class Chain:
         self.place += 1
         self.head = self.keys.write(ORG, self.head, head_text(self.place, hash))
         self.hashes[ticket.id] = hash
-        return Link(hash, self.place, self.head)
+        if ticket.version > FIRST_VERSION:
+            return Link(hash, self.place, self.head)
+        number = self.keys.write(NUMBER, NOTHING, number_text(org, ticket.id, ticket.number))
+        return Link(hash, self.place, self.head, number)
 
     def seal(self, org: str, ticket: Ticket) -> str | None:
         """One that did not fit before cannot fit after another entry either: verifying goes on finding it."""
@@ -114,7 +119,7 @@ class Chain:
         return self.keys.write(SEAL, self.hashes.get(ticket.id, NOTHING), seal_text(org, ticket))
 
 
-ENTRY, ORG, SEAL = b"entry", b"org", b"seal"
+ENTRY, ORG, SEAL, NUMBER = b"entry", b"org", b"seal", b"number"
 """What a hash is for, so that none can stand in another's place."""
 
 
@@ -131,6 +136,11 @@ def head_text(place: int, hash: str) -> bytes:
 def seal_text(org: str, ticket: Ticket) -> bytes:
     """What a ticket's seal covers: all of its fields, of its checklist the counts."""
     return _encode((org, *_SEALED(ticket), ticket.checklist.total, ticket.checklist.recovered))
+
+
+def number_text(org: str, ticket: UUID, number: int) -> bytes:
+    """What vouches for a number covers the ticket that has it."""
+    return _encode((org, ticket, number))
 
 
 def is_sound(keys: ChainKeys, org: str, ticket: Ticket, hash: str | None, seal: str | None) -> bool:
