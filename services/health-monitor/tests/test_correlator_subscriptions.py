@@ -101,13 +101,17 @@ def test_an_event_under_another_orgs_key_is_bad() -> None:
 
 @pytest.mark.rule("HM-87")
 def test_a_result_is_read_if_it_can_answer_the_monitor() -> None:
-    def result(command: str) -> Record:
-        data = CommandResult(org="acme", command_id=command, verb="open", outcome=Outcome.UNCHANGED).to_json()
+    def result(command: str, source: str | None = "fettle/health-monitor") -> Record:
+        data = CommandResult(
+            org="acme", command_id=command, command_source=source, verb="open", outcome=Outcome.UNCHANGED
+        ).to_json()
         return record(CloudEvent(id="r", source="s", type=COMMAND_RESULT, time=LONG_AGO, data=data, key="acme"))
 
     read = read_result(result(str(UUID(int=3))))
     assert read is not None
     assert read.outcome is Outcome.UNCHANGED
+    assert read_result(result(str(UUID(int=3)), source=None)) is not None
+    assert read_result(result(str(UUID(int=3)), source="desk")) is None
     assert read_result(result("a key of some device")) is None
     with pytest.raises(Unreadable):
         read_result(bare(b"{}"))

@@ -107,6 +107,14 @@ def test_a_source_of_fettles_own_is_refused_without_a_signature() -> None:
 
 
 @pytest.mark.rule("TS-31")
+def test_a_source_that_is_only_claimed_is_refused_before_anything_else() -> None:
+    """Whoever waits for results of that source can tell by this code that the command was not its own."""
+    refused = read(but(command(), source="fettle/workflow-engine/x", key="globex")).refused
+    assert refused is not None
+    assert refused.code == "source_reserved"
+
+
+@pytest.mark.rule("TS-31")
 @pytest.mark.parametrize("key", ["globex", None, "acme/1"])
 def test_a_key_that_is_not_the_org_is_refused_also_when_signed(key: str | None) -> None:
     for event in (but(command(), key=key), signed(but(command(), key=key))):

@@ -185,6 +185,7 @@ async def test_results_say_what_became_of_each_command(door: Door) -> None:
     assert one.data == {
         "org": "acme",
         "command_id": "one",
+        "command_source": "tests",
         "verb": "open",
         "outcome": "applied",
         "reason": None,

@@ -98,6 +98,7 @@ class Outside:
         data = {
             "org": asked["org"],
             "command_id": command.id,
+            "command_source": command.source,
             "verb": command.type.split(".")[3],
             "outcome": "rejected" if refused else "applied",
             "reason": {"code": refused, "message": "No."} if refused else None,

@@ -358,14 +358,26 @@ def test_what_is_no_trigger_is_said_to_be_none(change: Mapping[str, str], code: 
     assert getattr(fault.value, "code", None) == code
 
 
+def decoded(command_id: object, **fields: Any) -> Result | None:
+    data = json.dumps({"org": "acme", "command_id": str(command_id), "verb": "open", **fields}).encode()
+    result = CloudEvent(id="1", source="fettle/ticket-service", type=COMMAND_RESULT, time=AT, data=data, key="acme")
+    return ResultDecoder("http://console")(record_of(result, "ticket.command-results"))
+
+
+@pytest.mark.rule("WF-126")
+@pytest.mark.parametrize("source", ["desk", "fettle/workflow-engine-of-mine", "fettle/ticket-service/api", ""])
+def test_a_result_of_anothers_command_is_no_runs_whatever_its_id(source: str) -> None:
+    assert decoded(uuid5(UUID(int=1), "a"), command_source=source, outcome="applied") is None
+
+
+@pytest.mark.rule("WF-126")
+def test_a_command_that_only_claims_to_be_a_runs_has_no_result_for_it() -> None:
+    reserved = {"code": "source_reserved", "message": "No."}
+    source = "fettle/workflow-engine/note"
+    assert decoded(uuid5(UUID(int=1), "a"), command_source=source, outcome="rejected", reason=reserved) is None
+
+
 def test_results_are_read_with_the_address_of_their_ticket() -> None:
-    decode = ResultDecoder("http://console")
-
-    def decoded(command_id: object, **fields: Any) -> Result | None:
-        data = json.dumps({"org": "acme", "command_id": str(command_id), "verb": "open", **fields}).encode()
-        result = CloudEvent(id="1", source="fettle/ticket-service", type=COMMAND_RESULT, time=AT, data=data, key="acme")
-        return decode(record_of(result, "ticket.command-results"))
-
     ours = uuid5(UUID(int=1), "a")
     ticket = {"id": str(UUID(int=9)), "number": 9, "state": "open", "version": 1}
     url = "http://console/orgs/acme/tickets/9"
@@ -375,5 +387,6 @@ def test_results_are_read_with_the_address_of_their_ticket() -> None:
     reason = {"code": "wrong_state", "message": "No."}
     assert decoded(ours, outcome="rejected", reason=reason) == Result(ours, Failure("wrong_state", "No."))
     assert decoded("a-key-of-their-own", outcome="applied", ticket=ticket) is None
+    assert decoded(ours, command_source="fettle/workflow-engine/note", outcome="applied") is not None
     with pytest.raises(Unreadable):
         decoded(ours, outcome="lost")

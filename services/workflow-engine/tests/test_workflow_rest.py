@@ -166,7 +166,10 @@ def result(number: int) -> CloudEvent:
     """The result of the command that run `number` waits for."""
     drawn = hashlib.md5(f"step{number}".encode(), usedforsecurity=False).hexdigest()
     command = UUID(f"{drawn[:12]}5{drawn[13:16]}8{drawn[17:]}")
-    data = {"org": "org-0", "command_id": str(command), "verb": "comment", "outcome": "applied", "ticket": None}
+    data = {
+        "org": "org-0", "command_id": str(command), "command_source": "fettle/workflow-engine/notes", "verb": "comment",
+        "outcome": "applied", "ticket": None,
+    }  # fmt: skip
     return CloudEvent(
         id=str(uuid5(command, "result")), source="fettle/ticket-service", type=COMMAND_RESULT,
         time=datetime.now(UTC), data=json.dumps(data).encode(), key="org-0",

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from uuid import UUID
 
+from fettle_contracts.codes import RejectionCode
 from fettle_contracts.message import Message
 from fettle_contracts.ticket import TicketState
 
@@ -34,11 +35,21 @@ class ResultTicket(Message):
 
 
 class CommandResult(Message):
-    """The answer to the command `command_id`; `ticket` is null when no ticket was found or made."""
+    """The answer to the command `command_id`, which `command_source` said; `ticket` is null when no ticket was found or
+    made."""
 
     org: str
     command_id: str
+    command_source: str | None = None
     verb: str
     outcome: Outcome
     reason: Reason | None = None
     ticket: ResultTicket | None = None
+
+    def answers(self, source: str) -> bool:
+        """Whether this can be of a command that `source`, one of Fettle's own services, has signed, itself or for one
+        of its parts (`source/…`). Anybody may send a command under an id that another has used; what claims the source
+        without its signature is refused for that. A result that names no source is of before there was one."""
+        if self.reason is not None and self.reason.code == RejectionCode.SOURCE_RESERVED:
+            return False
+        return self.command_source is None or f"{self.command_source}/".startswith(f"{source}/")

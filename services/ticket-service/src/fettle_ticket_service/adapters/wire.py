@@ -121,6 +121,7 @@ def command_result(asked: Asked, answer: Answer) -> bytes:
         {
             "org": asked.org,
             "command_id": asked.id,
+            "command_source": asked.source,
             "verb": answer.verb,
             "outcome": answer.outcome,
             "reason": {"code": answer.reason, "message": answer.message} if rejected else None,

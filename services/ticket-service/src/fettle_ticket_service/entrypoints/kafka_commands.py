@@ -77,12 +77,13 @@ def _check_identity(event: CloudEvent, message: Command) -> None:
 
 
 def _refused_at_the_door(event: CloudEvent, message: Command, *, signed: bool) -> Rejected | None:
+    # First, as results name their command's source: any other answer to what claims one of ours would pass for ours.
+    if not signed and event.source.startswith(OWN_SOURCE):
+        return Rejected(RejectionCode.SOURCE_RESERVED, f"Sources under {OWN_SOURCE} need Fettle's signature.")
     if event.key != message.org:
         return Rejected(RejectionCode.ORG_MISMATCH, "The record's key is not the organization that its data names.")
     if signed:
         return None
-    if event.source.startswith(OWN_SOURCE):
-        return Rejected(RejectionCode.SOURCE_RESERVED, f"Sources under {OWN_SOURCE} need Fettle's signature.")
     reserved = next((name for name in _SIGNED_ONLY_OF[type(message)] if getattr(message, name)), None)
     if reserved is not None:
         return Rejected(RejectionCode.FIELD_RESERVED, f"Only a signed command may carry {reserved}.")

@@ -9,6 +9,7 @@ from fettle_contracts.cloudevents import from_record
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.results import COMMAND_RESULT, CommandResult, Outcome
 from fettle_contracts.times import from_ms
+from fettle_workflow_engine.adapters.command_events import SOURCE
 from fettle_workflow_engine.domain.run import Failure, Result
 
 Output = dict[str, Any]
@@ -21,13 +22,13 @@ class ResultDecoder:
         self._console_url = console_url
 
     def __call__(self, record: Record) -> Result | None:
-        """None for the result of a command that cannot be a run's. Raises BadRecord or Unreadable."""
+        """None for the result of a command that is no run's. Raises BadRecord or Unreadable."""
         event = from_record(record.headers, record.key, record.value, received_at=from_ms(record.timestamp_ms))
         if event.type != COMMAND_RESULT:
             raise BadRecord(DeadLetterCode.TYPE_UNKNOWN, f"{event.type!r} is no result of a command")
         message = CommandResult.from_json(event.data)
         command_id = _run_command_id(message.command_id)
-        if command_id is None:
+        if command_id is None or not message.answers(SOURCE):
             return None
         if message.outcome is Outcome.REJECTED:
             return Result(command_id, _failure(message))

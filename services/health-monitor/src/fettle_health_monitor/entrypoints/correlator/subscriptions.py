@@ -20,6 +20,7 @@ from fettle_contracts.ticket import TicketSource
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_contracts.times import from_ms
 from fettle_contracts.topics import EVENTS, JUDGEMENTS, ORGS, RESULTS
+from fettle_health_monitor.adapters.correlator.transitions import SOURCE
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.news import Heard
 from fettle_health_monitor.correlator.orgs import Orgs
@@ -100,12 +101,12 @@ def read_ticket_event(record: Record) -> OwnTicketEvent | None:
 
 
 def read_result(record: Record) -> CommandResult | None:
-    """None for the answer to a command that cannot be the monitor's, whose ids are UUIDs."""
+    """None for the answer to a command that is not the monitor's, whose ids are UUIDs."""
     envelope = _envelope(record)
     if envelope.type != COMMAND_RESULT:
         return None
     result = CommandResult.from_json(envelope.data)
-    return None if _uuid(result.command_id) is None else result
+    return result if _uuid(result.command_id) is not None and result.answers(SOURCE) else None
 
 
 def _envelope(record: Record) -> CloudEvent:
