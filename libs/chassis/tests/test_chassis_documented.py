@@ -67,7 +67,7 @@ def test_words_are_put_where_they_belong() -> None:
         "Make a thing",
         {"size": 3},
         {"size": 4},
-        {400: "title_empty", 409: "wrong_state"},
+        {400: "title_empty", 409: "wrong_state", 422: "invalid"},
         statuses={200: "The thing.", 202: "It comes later."},
         parameters={"colour": "What it is painted with."},
     )
@@ -87,6 +87,8 @@ def test_words_are_put_where_they_belong() -> None:
     assert answers["200"]["content"]["application/json"]["example"] == {"size": 3}
     assert answers["202"] == {"description": "It comes later."}
     assert answers["400"]["description"] == "The request breaks a rule: `malformed`, `title_empty`."
+    both = "A field breaks a rule, or the key came before with another request: `idempotency_key_reused`, `invalid`."
+    assert answers["422"]["description"] == both
     assert answers["409"]["content"]["application/problem+json"]["example"]["code"] == "wrong_state"
     show = document["paths"][THINGS + "/{number}"]["get"]
     content = show["responses"]["200"]["content"]["application/json"]

@@ -30,13 +30,15 @@ _REFUSED = {
     409: "The present state does not allow it",
     412: "It has changed since; the answer has what it is now",
     413: "The body, or a text in it, is too large",
-    422: "The key came before with another request",
+    422: "A field breaks a rule",
     428: "The request does not say what it saw",
     429: "The token's requests come too fast; `Retry-After` says when to try again",
     502: "Two services of this installation do not share a key",
     503: "Something that this needs is away; `Retry-After` says when to try again",
     504: "What was asked may be done in part",
 }
+_KEY_REUSED = str(ProblemCode.IDEMPOTENCY_KEY_REUSED)
+_CAME_BEFORE = "the key came before with another request"
 _MEANINGS = {str(code): code.meaning for code in (*RejectionCode, *ProblemCode)}
 
 PARAMETERS: Mapping[str, str] = {
@@ -142,8 +144,16 @@ def _say(operation: dict[str, Any], path: str, about: About | None, meanings: Ma
     good = {status: answer for status, answer in own.items() if status < "4"}
     operation["responses"] = _answers(good, about) if about else good
     for status, codes in _refused(operation, about):
-        told = own.get(str(status), {}).get("description") if status != HTTPStatus.UNPROCESSABLE_ENTITY else None
+        told = own.get(str(status), {}).get("description")
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:  # the framework's words for it are of what we never answer
+            told = _unfit(codes)
         operation["responses"][str(status)] = refusal(status, *codes, told=told)
+
+
+def _unfit(codes: list[str]) -> str | None:
+    if _KEY_REUSED not in codes:
+        return None
+    return f"{_REFUSED[422]}, or {_CAME_BEFORE}" if len(codes) > 1 else _CAME_BEFORE.capitalize()
 
 
 def _answers(known: Mapping[str, Any], about: About) -> dict[str, Any]:
@@ -175,7 +185,7 @@ def _refused(operation: Mapping[str, Any], about: About | None) -> Iterator[tupl
     if "requestBody" in operation:
         codes[413] = ["too_large"]
     if "idempotency-key" in named:
-        codes[422] = ["idempotency_key_reused"]
+        codes[422] = [_KEY_REUSED]
     for status, said in (about.refusals if about else {}).items():
         codes[status] = list(dict.fromkeys([*codes.get(status, ()), *said.split()]))
     yield from sorted(codes.items())

@@ -46,6 +46,7 @@ from fettle_workflow_engine.entrypoints.http import (
     workflows,
 )
 from fettle_workflow_engine.entrypoints.http.desk import Desk
+from fettle_workflow_engine.entrypoints.http.documented import WORDS
 from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
 from fettle_workflow_engine.entrypoints.kafka_transitions import decode_transition
@@ -159,7 +160,7 @@ def _subscriptions(settings: WorkflowSettings, engine: Engine, library: Library)
 def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets: Outlets | None = None) -> FastAPI:
     """The routes alone, at a desk."""
     outlets = outlets or build_outlets(settings, desk.database, desk.clock)
-    http = http_app(service, settings, title="Fettle workflows", larger={HOOK_PATH: HOOK_MAX_BYTES})
+    http = http_app(service, settings, title="Fettle workflows", larger={HOOK_PATH: HOOK_MAX_BYTES}, words=WORDS)
     http.state.desk = desk
     http.state.secret_box, http.state.notify = outlets.box, outlets.notify
     http.add_exception_handler(OrgGone, shown.no_such_org)

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal, TypedDict
 
+from fettle_client.shapes.workflows import Reason
+
 ChannelKind = Literal["email", "slack", "teams", "webhook", "apprise"]
 
 
@@ -17,12 +19,12 @@ class Channel(TypedDict):
     saved_by: str
     sent_last_hour: int
     held_back: int
-    digest_error: dict[str, str] | None
+    digest_error: Reason | None
 
 
 class Trial(TypedDict):
     """What became of a test message; `refused` are recipients that the mail server did not take it for."""
 
     outcome: Literal["sent", "failed"]
-    error: dict[str, str] | None
+    error: Reason | None
     refused: list[str]

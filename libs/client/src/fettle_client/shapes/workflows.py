@@ -3,6 +3,29 @@
 from typing import Any, Literal, NotRequired, TypedDict
 
 RunState = Literal["running", "done", "failed", "refused", "cancelled"]
+StepState = Literal["waiting", "done", "failed", "skipped"]
+
+
+class Reason(TypedDict):
+    """Why something is as it is: a stable code, and words for people."""
+
+    code: str
+    message: str
+
+
+class Failed(Reason):
+    """Why a node or a run failed. `unsure`: what the node asked for may have been done all the same."""
+
+    unsure: NotRequired[bool]
+
+
+class ConditionProblem(TypedDict):
+    """Why a trigger's condition could not be decided, over which event."""
+
+    at: str
+    trigger: str
+    event_id: str
+    message: str
 
 
 class ListedWorkflow(TypedDict):
@@ -16,7 +39,7 @@ class ListedWorkflow(TypedDict):
     triggers: list[str]
     saved_at: str
     saved_by: str
-    condition_problem: str | None
+    condition_problem: ConditionProblem | None
 
 
 class Workflow(ListedWorkflow):
@@ -91,8 +114,16 @@ class ListedRun(TypedDict):
     started_at: str
     timeout_at: str
     ended_at: str | None
-    error: dict[str, Any] | None
+    error: Failed | None
     rerun_of: str | None
+
+
+class Watched(TypedDict):
+    """The ticket that a wait waits for, and the change of it that is newer than the version `since`."""
+
+    ticket: str
+    change: str
+    since: int | None
 
 
 class Step(TypedDict):
@@ -100,16 +131,16 @@ class Step(TypedDict):
     change ends it."""
 
     node: str
-    state: str
+    state: StepState
     input: Any
     output: Any
-    error: dict[str, Any] | None
+    error: Failed | None
     command_id: str | None
     attempts: int
     started_at: str
     ended_at: str | None
     wake_at: str | None
-    watches: dict[str, Any] | None
+    watches: Watched | None
 
 
 class Run(ListedRun):
@@ -117,13 +148,6 @@ class Run(ListedRun):
 
     event: dict[str, Any]
     nodes: list[Step]
-
-
-class Reason(TypedDict):
-    """Why something is as it is: a stable code, and words for people."""
-
-    code: str
-    message: str
 
 
 class GivenOutcome(TypedDict):
@@ -146,7 +170,7 @@ class TriedNode(TypedDict):
     """One node of a test run. `effect` is what would have been sent or waited for; `assumed`: the output is made up."""
 
     node: str
-    state: str
+    state: StepState
     input: Any
     effect: dict[str, Any] | None
     output: Any

@@ -12,7 +12,7 @@ Document = Mapping[str, Any]
 
 def merged(info: Document, documents: Mapping[str, Document], answers: Mapping[str, Document]) -> dict[str, Any]:
     """Public paths of all documents, with the schemas that they use. `answers` are those that the front adds to every
-    operation of a document, by its name.
+    operation of a document that does not name them itself, by its name.
 
     Where two documents mean different things by one schema name, the later one's gets its document's name before it.
     """
@@ -48,7 +48,7 @@ def _operations(operations: Document, owner: str, answers: Document) -> dict[str
     return {
         method: {
             **{name: part for name, part in operation.items() if name != "security"},
-            "responses": {**operation["responses"], **answers},
+            "responses": {**answers, **operation["responses"]},
             "tags": operation.get("tags") or [owner],
         }
         for method, operation in operations.items()

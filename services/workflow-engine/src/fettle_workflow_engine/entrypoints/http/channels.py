@@ -34,6 +34,7 @@ from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Failure
 from fettle_workflow_engine.entrypoints.http import pages
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
+from fettle_workflow_engine.entrypoints.http.shapes import Reason
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/channels", tags=["channels"])
 
@@ -77,7 +78,7 @@ class Trial(BaseModel):
     """What became of a trial."""
 
     outcome: Literal["sent", "failed"]
-    error: dict[str, str] | None
+    error: Reason | None
     refused: list[str]
 
 
@@ -142,7 +143,11 @@ async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: Idempotenc
     return _response(await desk.write(caller.org, key, f"DELETE channel {name}", drop))
 
 
-@router.post("/{name}/test", response_model=Trial)
+@router.post(
+    "/{name}/test",
+    response_model=Trial,
+    responses={429: {"description": "The channel has sent what it may, or the token's requests come too fast"}},
+)
 async def try_out(
     name: pages.Name,
     caller: Admin,

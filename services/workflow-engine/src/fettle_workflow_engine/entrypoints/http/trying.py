@@ -117,7 +117,10 @@ async def try_run(
         raise Problem(422, ProblemCode.INVALID, str(reason), field="outcomes") from None
 
 
-@router.post("/preview")
+@router.post(
+    "/preview",
+    responses={429: {"description": "Other previews are being made, or the token's requests come too fast"}},
+)
 async def preview(
     name: pages.Name, caller: Operator, desk: TheDesk, trying: TheTrying, body: Preview | None = None
 ) -> dict[str, Any]:

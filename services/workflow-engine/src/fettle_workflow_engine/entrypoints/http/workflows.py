@@ -12,8 +12,9 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.problems import ProblemCode
 from fettle_workflow_engine.adapters import workflow_rows
 from fettle_workflow_engine.domain.faults import DocumentRefused
-from fettle_workflow_engine.entrypoints.http import pages, shown
+from fettle_workflow_engine.entrypoints.http import pages, shapes, shown
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
+from fettle_workflow_engine.entrypoints.http.examples import DOCUMENT, DOCUMENT_BODY
 from fettle_workflow_engine.library import Exists, Misnamed
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows", tags=["workflows"])
@@ -38,7 +39,13 @@ async def workflows(
     return {"items": items, "next_cursor": pages.encoded(last.name) if last else None}
 
 
-@router.post("", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
+@router.post(
+    "",
+    status_code=201,
+    response_model=shapes.Workflow,
+    responses={200: {"model": shapes.CheckedWorkflow}},
+    openapi_extra={"requestBody": DOCUMENT_BODY},
+)
 async def create(
     request: Request,
     caller: Admin,
@@ -58,7 +65,16 @@ async def create(
     return shown.response(await desk.write(caller.org, key, f"POST\n{document}", save))
 
 
-@router.get("/{name}", response_model=None)
+@router.get(
+    "/{name}",
+    response_model=None,
+    responses={
+        200: {
+            "model": shapes.Workflow,
+            "content": {YAML_TYPES[0]: {"schema": {"type": "string"}, "example": DOCUMENT}},
+        }
+    },
+)
 async def workflow(request: Request, name: pages.Name, caller: Viewer, desk: TheDesk) -> Response | dict[str, Any]:
     """The workflow with its document; the document alone for those who accept YAML."""
     async with desk.database.reading() as connection:
@@ -70,7 +86,7 @@ async def workflow(request: Request, name: pages.Name, caller: Viewer, desk: The
     return shown.whole(found)
 
 
-@router.put("/{name}", openapi_extra={"requestBody": {"content": {"application/yaml": {}, "application/json": {}}}})
+@router.put("/{name}", openapi_extra={"requestBody": DOCUMENT_BODY})
 async def replace(request: Request, name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
     """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's."""
     document = await _document(request)
