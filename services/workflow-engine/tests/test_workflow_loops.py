@@ -68,6 +68,25 @@ def test_a_loop_by_way_of_others_is_refused() -> None:
     assert faults(follows, resolves) == []
 
 
+@pytest.mark.rule("WF-127")
+def test_a_resolve_that_the_monitor_answers_by_reopening_is_a_loop() -> None:
+    again = "starts this workflow again: ticket.resolve -> ticket.reopened"
+    by = "(by the health monitor, while the subject is unhealthy)"
+    resolves = workflow("resolves", "ticket.reopened", "ticket.resolve")
+    assert faults(resolves) == [f"{again} {by} -> resolves"]
+    assert faults(workflow("resolves", "ticket.reopened", "ticket.resolve", allow_cycle=True)) == []
+    starts = workflow("starts", "ticket.reopened", "ticket.start")
+    back = workflow("back", "ticket.started", "ticket.resolve")
+    assert faults(back, starts) == [f"{again} {by} -> starts -> ticket.started -> back"]
+    assert faults(starts, back) == [
+        f"starts this workflow again: ticket.start -> ticket.started -> back -> ticket.reopened {by} -> starts"
+    ]
+    # What a workflow reopens by itself is named so, whatever the monitor may do besides.
+    opens = workflow("opens", "ticket.resolved", "ticket.open")
+    assert faults(resolves, opens) == [f"{again} {by} -> resolves"]
+    assert faults(workflow("alone", "ticket.opened", "ticket.resolve")) == []
+
+
 def test_what_only_looks_like_a_loop_is_none() -> None:
     assert faults(workflow("a", "ticket.comment-added", "ticket.resolve")) == []
     assert faults(workflow("a", "ticket.opened", "ticket.comment")) == []

@@ -64,7 +64,8 @@ class ActionKind:
 
     `does_by` is the verb of its ticket command, or what else carries it out. `output` is the shape of `{ref: node.…}`
     after it went well. `sets_off` are triggers that its effect may publish, `sets_off_with` those that it publishes in
-    addition when a field is given. `takes_secrets`: its fields may name the org's secrets.
+    addition when a field is given; `provokes` are those that the health monitor may publish in answer to it.
+    `takes_secrets`: its fields may name the org's secrets.
     """
 
     does_by: Verb | Means
@@ -72,6 +73,7 @@ class ActionKind:
     output: Fields
     sets_off: tuple[str, ...] = ()
     sets_off_with: Mapping[str, str] = field(default_factory=dict)
+    provokes: tuple[str, ...] = ()
     takes_secrets: bool = False
 
 
@@ -146,6 +148,7 @@ ACTIONS: Mapping[str, ActionKind] = {
         output=_ANSWER,
         sets_off=(_RESOLVED,),
         sets_off_with={"comment": _COMMENTED},
+        provokes=(_REOPENED,),  # a ticket whose subject is still unhealthy
     ),
     "ticket.comment": ActionKind(
         Verb.COMMENT,
