@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOT_A_BENCHMARK = {"__init__", "__main__", "report", "servers"}
+NOT_A_BENCHMARK = {"__init__", "__main__", "report", "servers", "unnest"}
 
 
 def names() -> list[str]:

@@ -18,6 +18,7 @@ from sqlalchemy import Table
 from uuid_utils.compat import uuid7
 
 from bench.tickets.traffic import Sent
+from bench.unnest import arrays, insert, update
 from fettle_chassis.consume import Record
 from fettle_chassis.outbox import headers_to_text
 from fettle_chassis.signing import Verifier
@@ -93,18 +94,14 @@ async def _write(connection: asyncpg.Connection[Any], rows: Rows) -> None:
             "SELECT 1 FROM by_hand_org WHERE org = ANY($1) ORDER BY org FOR UPDATE", list(rows.counters)
         )
         if rows.changed:
-            await connection.execute(UPDATE_TICKETS, *_arrays(rows.changed.values()))
+            await connection.execute(UPDATE_TICKETS, *arrays(rows.changed.values()))
         if rows.new:
-            await connection.execute(INSERT_TICKETS, *_arrays(rows.new.values()))
-            await connection.execute(INSERT_WORDS, *_arrays(rows.words))
-        await connection.execute(INSERT_ENTRIES, *_arrays(rows.entries))
-        await connection.execute(INSERT_COMMANDS, *_arrays(rows.commands))
-        await connection.execute(UPDATE_COUNTERS, *_arrays(rows.counters.values()))
-        await connection.execute(INSERT_OUTBOX, *_arrays(rows.outbox))
-
-
-def _arrays(rows: Any) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+            await connection.execute(INSERT_TICKETS, *arrays(rows.new.values()))
+            await connection.execute(INSERT_WORDS, *arrays(rows.words))
+        await connection.execute(INSERT_ENTRIES, *arrays(rows.entries))
+        await connection.execute(INSERT_COMMANDS, *arrays(rows.commands))
+        await connection.execute(UPDATE_COUNTERS, *arrays(rows.counters.values()))
+        await connection.execute(INSERT_OUTBOX, *arrays(rows.outbox))
 
 
 def _types(table: Table, names: Sequence[str]) -> dict[str, str]:
@@ -113,35 +110,13 @@ def _types(table: Table, names: Sequence[str]) -> dict[str, str]:
     return {name: known[str(table.c[name].type).replace("CHAR(32)", "UUID")] for name in names}
 
 
-def _unnest(types: dict[str, str]) -> str:
-    arrays = ", ".join(
-        f"${place}::{'text' if type == 'jsonb' else type}[]" for place, type in enumerate(types.values(), start=1)
-    )
-    return f"unnest({arrays}) AS new ({', '.join(types)})"
-
-
-def _values(types: dict[str, str]) -> dict[str, str]:
-    return {name: f"new.{name}::jsonb" if type == "jsonb" else f"new.{name}" for name, type in types.items()}
-
-
-def _insert(table: str, types: dict[str, str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(types)}) SELECT {', '.join(_values(types).values())} FROM {_unnest(types)}"
-
-
-def _update(table: str, types: dict[str, str]) -> str:
-    key, *names = types
-    values = _values(types)
-    changes = ", ".join(f"{name} = {values[name]}" for name in names)
-    return f"UPDATE {table} SET {changes} FROM {_unnest(types)} WHERE {table}.{key} = new.{key}"
-
-
-INSERT_TICKETS = _insert("by_hand_ticket", _types(TICKET, COLUMNS))
-UPDATE_TICKETS = _update("by_hand_ticket", _types(TICKET, CHANGING))
-INSERT_WORDS = _insert("by_hand_ticket_search", _types(SEARCH, SEARCH_COLUMNS))
-INSERT_ENTRIES = _insert("by_hand_entry", _types(ENTRY, ENTRY_COLUMNS))
-INSERT_COMMANDS = _insert("by_hand_command", _types(COMMAND, COMMAND_COLUMNS))
-INSERT_OUTBOX = _insert("by_hand_outbox", OUTBOX_COLUMNS)
-UPDATE_COUNTERS = _update("by_hand_org", COUNTERS)
+INSERT_TICKETS = insert("by_hand_ticket", _types(TICKET, COLUMNS))
+UPDATE_TICKETS = update("by_hand_ticket", _types(TICKET, CHANGING))
+INSERT_WORDS = insert("by_hand_ticket_search", _types(SEARCH, SEARCH_COLUMNS))
+INSERT_ENTRIES = insert("by_hand_entry", _types(ENTRY, ENTRY_COLUMNS))
+INSERT_COMMANDS = insert("by_hand_command", _types(COMMAND, COMMAND_COLUMNS))
+INSERT_OUTBOX = insert("by_hand_outbox", OUTBOX_COLUMNS)
+UPDATE_COUNTERS = update("by_hand_org", COUNTERS)
 
 
 # Knowing the rows beforehand

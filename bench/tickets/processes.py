@@ -55,7 +55,7 @@ def running(environment: Mapping[str, str]) -> Iterator[dict[str, int]]:
     ]
     try:
         for role in _ROLES.values():
-            _wait_ready(f"http://127.0.0.1:{environment[role]}/readyz")
+            wait_ready(f"http://127.0.0.1:{environment[role]}/readyz")
         yield dict(zip(reversed(_ROLES), (process.pid for process in processes), strict=True))
     finally:
         for process in processes:
@@ -64,7 +64,8 @@ def running(environment: Mapping[str, str]) -> Iterator[dict[str, int]]:
             process.wait(30)
 
 
-def _wait_ready(url: str) -> None:
+def wait_ready(url: str) -> None:
+    """Until it answers that it is ready. Blocks; raises RuntimeError."""
     until = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < until:
         try:
