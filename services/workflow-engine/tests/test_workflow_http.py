@@ -165,6 +165,26 @@ async def test_orgs_do_not_see_each_other(api: Api) -> None:
     assert (await api.get("/workflows/note"))["enabled"]
 
 
+@pytest.mark.rule("AC-75")
+async def test_runs_are_found_by_the_entries_that_started_them(api: Api) -> None:
+    for name in ("note", "too"):
+        await api.call("PUT", f"/workflows/{name}", NOTE.replace("workflow: note", f"workflow: {name}"))
+    first, other = event(number=1), event(number=2)
+    await api.world.happen(first, other)
+    await api.call("DELETE", "/workflows/too")
+
+    async def started_by(*events: str, org: str = "acme") -> list[tuple[str, str]]:
+        query = "&".join(f"event={id}" for id in events)
+        return [(one["workflow"], one["event_id"]) for one in (await api.get(f"/runs?{query}", org=org))["items"]]
+
+    assert sorted(await started_by(first.id)) == [("note", first.id), ("too", first.id)]
+    assert len(await started_by(first.id, other.id)) == 4
+    assert await started_by(first.id, org="other") == []
+    assert await started_by("0" * 32) == []
+    refusal(await api.call("GET", "/runs?event=nonsense"), 400, "malformed")
+    refusal(await api.call("GET", "/runs?" + "&".join([f"event={first.id}"] * 51)), 400, "malformed")
+
+
 @pytest.mark.rule("WF-16")
 async def test_runs_are_listed_and_shown(api: Api) -> None:
     await api.call("POST", "/workflows", NOTE)

@@ -12,6 +12,9 @@ from fettle_contracts.people import Actor
 from fettle_contracts.ticket import Ticket
 from fettle_contracts.times import Instant
 
+SOURCE = "fettle/ticket-service"
+"""Who says what happened to tickets: with an entry's id it is the identity of the entry's event."""
+
 
 class EntryType(StrEnum):
     """One name everywhere: event type, timeline entry, topic, workflow trigger."""

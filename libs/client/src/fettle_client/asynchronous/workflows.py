@@ -1,5 +1,6 @@
 """Workflows and their runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fettle_client.asynchronous.connection import AsyncConnection
@@ -83,10 +84,15 @@ class AsyncWorkflows(AsyncConnection):
         return saved
 
     def list_runs(
-        self, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200
+        self,
+        *,
+        state: RunState | None = None,
+        event: Sequence[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
     ) -> AsyncPages[ListedRun]:
-        """The org's runs, the newest first."""
-        return AsyncPages(self._call, read(self._path("runs"), state=state, cursor=cursor, limit=limit))
+        """The org's runs, the newest first; with `event`, those that one of these entries of a timeline started."""
+        return AsyncPages(self._call, read(self._path("runs"), state=state, event=event, cursor=cursor, limit=limit))
 
     def list_workflow_runs(
         self, name: str, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200

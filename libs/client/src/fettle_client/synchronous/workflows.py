@@ -1,6 +1,7 @@
 # Derived from asynchronous/workflows.py by `make schemas`; change that one.
 """Workflows and their runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fettle_client.requests import YAML, fields, read, send, write
@@ -84,10 +85,15 @@ class Workflows(Connection):
         return saved
 
     def list_runs(
-        self, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200
+        self,
+        *,
+        state: RunState | None = None,
+        event: Sequence[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
     ) -> Pages[ListedRun]:
-        """The org's runs, the newest first."""
-        return Pages(self._call, read(self._path("runs"), state=state, cursor=cursor, limit=limit))
+        """The org's runs, the newest first; with `event`, those that one of these entries of a timeline started."""
+        return Pages(self._call, read(self._path("runs"), state=state, event=event, cursor=cursor, limit=limit))
 
     def list_workflow_runs(
         self, name: str, *, state: RunState | None = None, cursor: str | None = None, limit: int = 200

@@ -8,13 +8,11 @@ from fettle_chassis.outbox import Outgoing
 from fettle_contracts.cloudevents import JSON_TYPE
 from fettle_contracts.codes import RejectionCode
 from fettle_contracts.results import COMMAND_RESULT
-from fettle_contracts.ticket_events import EntryType
+from fettle_contracts.ticket_events import SOURCE, EntryType
 from fettle_contracts.topics import EVENTS, RESULTS
 from fettle_ticket_service.adapters.wire import Wire, command_result, time_text
 from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain.book import Entry
-
-SOURCE = "fettle/ticket-service"
 
 TOPICS_OF = {entry: (EVENTS, entry.trigger_topic) if entry.trigger_topic else (EVENTS,) for entry in EntryType}
 """Every event goes to `ticket.events`, the five triggers to their own topics too."""

@@ -1,6 +1,6 @@
 """Runs as people look at them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.ticket_events import SOURCE
 from fettle_contracts.times import rfc3339
+from fettle_workflow_engine.domain.advance import run_id_for
 from fettle_workflow_engine.domain.run import RunState
 from fettle_workflow_engine.domain.secrets import legible
 
@@ -18,10 +20,12 @@ _COLUMNS = "id, workflow, version, state, trigger, event_id, depth, started_at, 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs: of one workflow, in one state, or of all; older than `before`, the place of a run."""
+    """Which runs: of one workflow, in one state, started by one of the `events` of tickets, or of all; older than
+    `before`, the place of a run."""
 
     workflow: str | None = None
     state: RunState | None = None
+    events: Sequence[str] = ()
     before: tuple[datetime, UUID] | None = None
 
 
@@ -35,6 +39,9 @@ async def page(connection: AsyncConnection, org: str, wanted: Wanted, limit: int
     if wanted.state is not None:
         conditions.append("state = :state")
         values["state"] = wanted.state
+    if wanted.events:
+        conditions.append("id = ANY(:ids)")
+        values["ids"] = await _ids_of_runs(connection, org, wanted.events)
     if wanted.before is not None:
         conditions.append("(started_at, id) < (:at, :id)")
         values["at"], values["id"] = wanted.before
@@ -46,6 +53,12 @@ async def page(connection: AsyncConnection, org: str, wanted: Wanted, limit: int
         values,
     )
     return [_run(row) for row in rows]
+
+
+async def _ids_of_runs(connection: AsyncConnection, org: str, events: Sequence[str]) -> list[UUID]:
+    """The ids that runs by these events have if there are any: of each workflow that the org ever had, one an event."""
+    names = await connection.scalars(text("SELECT DISTINCT name FROM workflow_version WHERE org = :org"), {"org": org})
+    return [run_id_for(org, name, SOURCE, event) for name in names for event in events]
 
 
 async def find(connection: AsyncConnection, org: str, run_id: UUID) -> dict[str, Any] | None:

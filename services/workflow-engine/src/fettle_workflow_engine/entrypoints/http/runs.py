@@ -1,10 +1,10 @@
 """Runs by HTTP."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from fettle_chassis.http import Problem, Viewer
 from fettle_contracts.problems import ProblemCode
@@ -16,17 +16,24 @@ from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 
 router = APIRouter(prefix="/api/v1/orgs/{org}", tags=["runs"])
 
+Events = Annotated[tuple[UUID, ...], Query(max_length=50)]
+"""Ids of entries of tickets' timelines."""
+
 
 @router.get("/runs")
 async def runs(
     caller: Viewer,
     desk: TheDesk,
     state: RunState | None = None,
+    event: Events = (),
     cursor: pages.Cursor = None,
     limit: pages.Limit = pages.LIMIT_DEFAULT,
 ) -> dict[str, Any]:
-    """The org's runs, the newest first."""
-    return await _page(desk, caller.org, Wanted(state=state, before=_before(cursor)), limit)
+    """The org's runs, the newest first; with `event`, those that one of these entries of a ticket's timeline started.
+    A run that a person started anew by the event of another is not among them."""
+    return await _page(
+        desk, caller.org, Wanted(state=state, events=tuple(map(str, event)), before=_before(cursor)), limit
+    )
 
 
 @router.get("/workflows/{name}/runs")
@@ -42,7 +49,7 @@ async def runs_of_workflow(
     async with desk.database.reading() as connection:
         if await workflow_rows.find(connection, caller.org, name) is None:
             raise Problem(404, ProblemCode.NOT_FOUND, "There is no such workflow.")
-    return await _page(desk, caller.org, Wanted(name, state, _before(cursor)), limit)
+    return await _page(desk, caller.org, Wanted(name, state, before=_before(cursor)), limit)
 
 
 @router.get("/runs/{run_id}")
