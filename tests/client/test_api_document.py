@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,6 +76,22 @@ def test_every_operation_has_words_and_examples_that_fit(api: Schema) -> None:
                 faults += [f"{name}: the example of {of} as {media}: {wrong}"] if wrong else []
     assert not faults, "\n".join(faults)
     assert said >= 70
+
+
+@pytest.mark.rule("HM-79")
+def test_every_answer_about_health_says_up_to_when_it_has_been_judged(api: Schema) -> None:
+    silent, said = [], 0
+    for name, path, operation in every(api):
+        if owner_of(path.removeprefix(f"{ORG}/")) is not Owner.HEALTH:
+            continue
+        for status, answer in operation["responses"].items():
+            for media, about in answer.get("content", {}).items() if status < "3" else ():
+                for example in [one["value"] for one in about.get("examples", {}).values()] or [about["example"]]:
+                    said += 1
+                    last = next(iter(json.loads(example.splitlines()[-1]).values())) if "ndjson" in media else example
+                    silent += [] if "as_of" in last else [f"{name}: {status}"]
+    assert not silent, "\n".join(silent)
+    assert said >= 14
 
 
 @pytest.mark.rule("AC-41")

@@ -53,6 +53,7 @@ async def test_a_silence_from_making_to_removing(environment: dict[str, str]) ->
             "removed_by": None,
             "removed_at": None,
             "held": {"count": 0, "latest": []},
+            "as_of": None,
         }
         await service.say(change("device/t17", policy_version=2, at=base + 500), *clocks(base + 1_000))
 
@@ -96,9 +97,9 @@ async def test_a_selection_is_counted_made_paged_and_removed(environment: dict[s
             return answer.status_code, answer.json()
 
         dry = "?dry_run=true"
-        assert await post({"integration": "hue-1"}, dry) == (200, {"selection": None, "count": 4})
-        assert await post({"space": "oslo/hq"}, dry) == (200, {"selection": None, "count": 3})
-        assert await post({"space": "bergen"}, dry) == (200, {"selection": None, "count": 0})
+        assert await post({"integration": "hue-1"}, dry) == (200, {"selection": None, "count": 4, "as_of": None})
+        assert await post({"space": "oslo/hq"}, dry) == (200, {"selection": None, "count": 3, "as_of": None})
+        assert await post({"space": "bergen"}, dry) == (200, {"selection": None, "count": 0, "as_of": None})
         assert (await service.get("/silences"))["items"] == []
         status, nothing = await post({"space": "bergen"})
         assert (status, nothing["field"]) == (400, "filter")

@@ -111,7 +111,7 @@ async def all_is_saved(service: CorrelatorService, changes: int, shard: int = SH
     return found
 
 
-@pytest.mark.rule("HM-171", "HM-172")
+@pytest.mark.rule("HM-79", "HM-171", "HM-172")
 async def test_an_untouched_log_verifies_across_a_restart_of_its_judge(environment: dict[str, str]) -> None:
     async with monitored(environment) as service:
         async with judging(service):
@@ -126,6 +126,7 @@ async def test_an_untouched_log_verifies_across_a_restart_of_its_judge(environme
         assert found["partition"] == SHARD
         assert found["states"] == []
         assert found["records"] > 5
+        assert found["until"] <= found["as_of"]
         assert (await verified(service, since=found["until"]))["since"] == found["since"]
         refused = await service.call("GET", "/verify", params={"partition": PARTITIONS})
         assert refused.status_code == 404

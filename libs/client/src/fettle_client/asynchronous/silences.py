@@ -6,7 +6,7 @@ from datetime import datetime
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
 from fettle_client.requests import fields, read, write
-from fettle_client.shapes.silences import Selected, Silence, SilenceState
+from fettle_client.shapes.silences import MadeSilence, Selected, Silence, SilenceState
 
 
 class AsyncSilences(AsyncConnection):
@@ -38,10 +38,10 @@ class AsyncSilences(AsyncConnection):
         zone: str | None = None,
         reason: str | None = None,
         key: str | None = None,
-    ) -> Silence:
+    ) -> MadeSilence:
         """Opens no tickets about one subject, written `type/id`."""
         body = fields(subject=subject, length_s=length_s, starts_at=starts_at, rrule=rrule, zone=zone, reason=reason)
-        made: Silence = await self._call(write("POST", self._path("silences"), body, key=key))
+        made: MadeSilence = await self._call(write("POST", self._path("silences"), body, key=key))
         return made
 
     async def silence_selection(

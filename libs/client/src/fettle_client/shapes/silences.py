@@ -46,9 +46,16 @@ class Silence(_From):
     held: Held
 
 
+class MadeSilence(Silence):
+    """A silence that has been made, and up to when heartbeats have been judged."""
+
+    as_of: str | None
+
+
 class Selected(TypedDict):
     """How many subjects are selected. `selection` names their silences together; null in a dry run, which has made
     none."""
 
     selection: str | None
     count: int
+    as_of: str | None

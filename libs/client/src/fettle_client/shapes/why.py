@@ -125,6 +125,7 @@ class Verified(TypedDict):
     differences: list[Difference]
     differences_count: int
     states: list[str]
+    as_of: str | None
 
 
 class Verifying(TypedDict, total=False):

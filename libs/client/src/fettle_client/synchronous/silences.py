@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from fettle_client.requests import fields, read, write
-from fettle_client.shapes.silences import Selected, Silence, SilenceState
+from fettle_client.shapes.silences import MadeSilence, Selected, Silence, SilenceState
 from fettle_client.synchronous.connection import Connection
 from fettle_client.synchronous.pages import Pages
 
@@ -39,10 +39,10 @@ class Silences(Connection):
         zone: str | None = None,
         reason: str | None = None,
         key: str | None = None,
-    ) -> Silence:
+    ) -> MadeSilence:
         """Opens no tickets about one subject, written `type/id`."""
         body = fields(subject=subject, length_s=length_s, starts_at=starts_at, rrule=rrule, zone=zone, reason=reason)
-        made: Silence = self._call(write("POST", self._path("silences"), body, key=key))
+        made: MadeSilence = self._call(write("POST", self._path("silences"), body, key=key))
         return made
 
     def silence_selection(

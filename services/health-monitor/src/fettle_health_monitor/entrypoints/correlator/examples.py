@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from fettle_contracts.health_policy import HealthPolicy
-from fettle_health_monitor.entrypoints.correlator.silence_shapes import SHOWN
+from fettle_health_monitor.entrypoints.correlator.silence_shapes import MADE, SHOWN
 
 _AT = "2026-11-26T12:04:11.020Z"
 _JUDGED = "2026-11-26T12:10:00.000Z"
@@ -68,9 +68,9 @@ SHOWN_POLICY = {
     "in_force": [{"shard": 0, "version": 3}, {"shard": 1, "version": 2}],
     "as_of": _JUDGED,
 }
-SILENCE = SHOWN
+SILENCE = MADE
 SILENCES: dict[str, Any] = {"items": [SHOWN], "next_cursor": None, "as_of": _JUDGED}
-DRY_RUN = {"selection": None, "count": 118}
+DRY_RUN = {"selection": None, "count": 118, "as_of": _JUDGED}
 
 TABLE = "type,id,name,integration,interval_s\ndevice,t17,Thermostat 17,hue-1,30\n"
 LINES = '{"type":"device","id":"t17","name":"Thermostat 17","interval_s":30}\n'
@@ -102,6 +102,7 @@ VERIFIED = _lines(
             "differences": [],
             "differences_count": 0,
             "states": [],
+            "as_of": _JUDGED,
         }
     },
 )

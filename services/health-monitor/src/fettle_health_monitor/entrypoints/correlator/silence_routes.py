@@ -21,6 +21,7 @@ from fettle_health_monitor.entrypoints.correlator.api import HealthApi, subject_
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
 from fettle_health_monitor.entrypoints.correlator.silence_shapes import (
     EXAMPLES,
+    MadeSilence,
     Selected,
     ShownSilence,
     SilencePage,
@@ -74,7 +75,7 @@ def silence_routes(api: HealthApi) -> APIRouter:
         response: Response,
         key: IdempotencyKey,
         dry_run: bool = False,
-    ) -> ShownSilence | Selected:
+    ) -> MadeSilence | Selected:
         """Silences one subject, or by a filter each that it selects now, in one step. While a silence is active no
         ticket about just its subject is opened; nothing else changes, and when it ends, who still fails gets its ticket
         at once. A dry run makes nothing and says how many subjects it would be. A repeat under the same
@@ -85,7 +86,8 @@ def silence_routes(api: HealthApi) -> APIRouter:
             response.status_code = 200
             async with api.database.reading() as connection:
                 count = 1 if selection is None else await silence_register.count(connection, org, selection)
-            return Selected(selection=None, count=count)
+                as_of = await api.as_of(connection, org)
+            return Selected(selection=None, count=count, as_of=as_of)
         id = uuid4() if key is None else uuid5(SILENCES, f"{org}/{key}")
         async with unit_of_work(api.database) as work:
             if await comes_first(work, caller, key, "POST silences", wanted.to_dict()):
@@ -142,11 +144,12 @@ async def _make(
         raise Problem(400, ProblemCode.MALFORMED, "selects no subject", field="filter")
 
 
-async def _made(api: HealthApi, org: str, id: UUID, selection: Selection | None) -> ShownSilence | Selected:
+async def _made(api: HealthApi, org: str, id: UUID, selection: Selection | None) -> MadeSilence | Selected:
     async with api.database.reading() as connection:
+        as_of = await api.as_of(connection, org)
         if selection is not None:
-            return Selected(selection=id, count=await silence_views.size(connection, org, id))
+            return Selected(selection=id, count=await silence_views.size(connection, org, id), as_of=as_of)
         row = await silence_views.one(connection, org, id, now=api.silences.now())
     if row is None:
         raise Problem(404, ProblemCode.NOT_FOUND, f"The org has no silence {id}.")
-    return ShownSilence.of(row)
+    return MadeSilence.of(row, as_of=as_of)

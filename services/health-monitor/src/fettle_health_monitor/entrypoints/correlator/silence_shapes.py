@@ -1,7 +1,7 @@
 """Bodies of the health API about silences."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
@@ -60,6 +60,7 @@ SHOWN: dict[str, Any] = {
         "latest": [{"at": "2026-11-26T12:04:11.020Z", "condition": "device_offline", "cause": "firing"}],
     },
 }
+MADE: dict[str, Any] = {**SHOWN, "as_of": "2026-11-26T12:10:00.000Z"}
 
 
 class SilenceState(StrEnum):
@@ -152,7 +153,7 @@ class ShownSilence(Message):
     held: ShownHeld
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "ShownSilence":
+    def of(cls, row: Row[Any], **more: Any) -> Self:
         over = row.state == SilenceState.ENDED
         latest = tuple(
             HeldVerdict(at=from_ms(each["at"]), condition=each["condition"], cause=each["cause"])
@@ -178,7 +179,16 @@ class ShownSilence(Message):
             removed_by=row.removed_by,
             removed_at=None if row.removed_at is None else from_ms(row.removed_at),
             held=ShownHeld(count=row.held_count or 0, latest=latest),
+            **more,
         )
+
+
+class MadeSilence(ShownSilence):
+    """A silence that has been made, and up to when heartbeats have been judged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [MADE]})
+
+    as_of: Instant | None
 
 
 class Selected(Message):
@@ -187,6 +197,7 @@ class Selected(Message):
 
     selection: UUID | None
     count: int
+    as_of: Instant | None
 
 
 class SilencePage(Message):

@@ -49,9 +49,10 @@ class ShownVerified(Message):
     differences: tuple[ShownDifference, ...]
     differences_count: int
     states: tuple[str, ...]
+    as_of: Instant | None
 
     @classmethod
-    def of(cls, verified: Verified) -> Self:
+    def of(cls, verified: Verified, as_of: Instant | None) -> Self:
         found = [*_shown("published", verified.published), *_shown("history", verified.in_history)]
         return cls(
             partition=verified.shard,
@@ -65,6 +66,7 @@ class ShownVerified(Message):
             differences=tuple(found[:SHOWN_MAX]),
             differences_count=len(found),
             states=verified.states[:SHOWN_MAX],
+            as_of=as_of,
         )
 
 
@@ -93,7 +95,12 @@ class _Replay:
     def __init__(self, api: HealthApi, org: str, partition: int, since: int | None) -> None:
         self._done = 0.0
         self._begun = asyncio.Event()
-        self._task = asyncio.create_task(api.verifying.verify(org, partition, since, self._tell))
+        self._task = asyncio.create_task(self._verify(api, org, partition, since))
+
+    async def _verify(self, api: HealthApi, org: str, partition: int, since: int | None) -> ShownVerified:
+        verified = await api.verifying.verify(org, partition, since, self._tell)
+        async with api.database.reading() as connection:
+            return ShownVerified.of(verified, await api.as_of(connection, org))
 
     def _tell(self, done: float) -> None:
         self._done = done
@@ -114,7 +121,7 @@ class _Replay:
                 yield _line({"done": round(self._done, 3)})
             error = self._task.exception()
             if error is None:
-                yield _line({"verified": ShownVerified.of(self._task.result()).to_dict()})
+                yield _line({"verified": self._task.result().to_dict()})
             else:
                 yield _line({"problem": {"code": (problem := _problem(error)).code, "detail": problem.message}})
         finally:
