@@ -312,8 +312,15 @@ def test_who_looks_near_an_instant_sees_what_the_whole_rule_says(
 
 @pytest.mark.rule("HM-125")
 def test_a_rule_that_names_no_time_is_refused_at_once() -> None:
+    far = ",".join(str(position) for position in range(-366, -270))
     began = thread_time()
-    for rule in ("FREQ=HOURLY;INTERVAL=168;BYDAY=TU;COUNT=1", "FREQ=DAILY;INTERVAL=7;BYDAY=TU;COUNT=1"):
+    for rule in (
+        "FREQ=HOURLY;INTERVAL=168;BYDAY=TU;COUNT=1",
+        "FREQ=DAILY;INTERVAL=7;BYDAY=TU;COUNT=1",
+        f"FREQ=YEARLY;BYMONTH=1,2,3;BYMONTHDAY=1;BYSETPOS={far};COUNT=2",
+        f"FREQ=MONTHLY;BYMONTHDAY=31;BYHOUR=1,2,3,4,5;BYSETPOS={far};UNTIL=20990101",
+        "FREQ=YEARLY;BYMONTH=6;BYWEEKNO=53;COUNT=1",
+    ):
         with pytest.raises(Unworkable):
             beginnings(NOW, rule, "Europe/Oslo")
     assert thread_time() - began < 0.5

@@ -55,6 +55,8 @@ _BYDAY = re.compile(rf"([+-]?[1-9]\d?)?({_DAY})(,([+-]?[1-9]\d?)?({_DAY}))*")
 _UNTIL = re.compile(r"(\d{8})(T\d{6}(Z?))?")
 _CLOCKS_CHANGE_BY = timedelta(days=2)
 """More than any clock on a wall was ever put forward or back."""
+_NO_OTHER_PERIOD = "120000"
+"""An interval of months, or years, that leads behind the year 9999, where dateutil ends."""
 _LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -126,7 +128,9 @@ def _moments(parts: dict[str, str], start: datetime, first: datetime, last: date
     and UNTIL are left aside."""
     first = max(start, first)
     by_steps = parts["FREQ"] in ("HOURLY", "DAILY")
-    for moment in _hours_or_days(parts, start, first, last) if by_steps else _weeks_or_longer(parts, start, first):
+    for moment in (
+        _hours_or_days(parts, start, first, last) if by_steps else _weeks_or_longer(parts, start, first, last)
+    ):
         if moment > last:
             return
         if moment >= start:
@@ -155,7 +159,7 @@ def _hours_or_days(parts: dict[str, str], start: datetime, first: datetime, last
         period += step
 
 
-def _weeks_or_longer(parts: dict[str, str], start: datetime, first: datetime) -> Iterator[datetime]:
+def _weeks_or_longer(parts: dict[str, str], start: datetime, first: datetime, last: datetime) -> Iterator[datetime]:
     """What the rule takes from its start is spelt out, so that counting can begin with a later period."""
     by = {name: value for name, value in parts.items() if name not in ("COUNT", "UNTIL")}
     if not by.keys() & {"BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY"}:
@@ -171,12 +175,26 @@ def _weeks_or_longer(parts: dict[str, str], start: datetime, first: datetime) ->
     if by["FREQ"] == "WEEKLY":
         begin -= timedelta(days=(start.weekday() - _DAYS.index(by.get("WKST", "MO"))) % 7)
         begin += (first - begin) // timedelta(weeks=interval) * timedelta(weeks=interval)
-    elif by["FREQ"] == "MONTHLY":
-        months = (first.year - start.year) * 12 + first.month - start.month
-        years, month = divmod(start.month - 1 + months // interval * interval, 12)
-        begin = begin.replace(year=start.year + years, month=month + 1, day=1)
+        yield from _by_dateutil(by, begin)
     else:
-        begin = begin.replace(year=start.year + (first.year - start.year) // interval * interval, month=1, day=1)
+        for period in _months_or_years(by["FREQ"] == "MONTHLY", interval, begin, first, last):
+            yield from _by_dateutil({**by, "INTERVAL": _NO_OTHER_PERIOD}, period)
+
+
+def _months_or_years(
+    monthly: bool, interval: int, begin: datetime, first: datetime, last: datetime
+) -> Iterator[datetime]:
+    """Period by period from the one that holds `first` on: dateutil would look as far as the year 9999 for a day, or a
+    position among them, that no period has."""
+    months = interval if monthly else 12 * interval
+    month = 12 * begin.year + (begin.month - 1 if monthly else 0)
+    month += (12 * first.year + first.month - 1 - month) // months * months
+    while month <= 12 * last.year + last.month - 1:
+        yield begin.replace(year=month // 12, month=month % 12 + 1, day=1)
+        month += months
+
+
+def _by_dateutil(by: dict[str, str], begin: datetime) -> Iterator[datetime]:
     yield from rrulestr(";".join(f"{name}={value}" for name, value in by.items()), dtstart=begin)
 
 
