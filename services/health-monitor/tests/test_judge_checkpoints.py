@@ -16,6 +16,7 @@ from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed
 from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
 from fettle_health_monitor.domain.control import Match, Override
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, restore, snapshot, unpack
+from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.judge.opening import Opening
 from fettle_health_monitor.judge.owned import Owned, Shards
@@ -83,7 +84,7 @@ def test_a_shard_that_was_saved_under_earlier_rules_goes_on_by_these() -> None:
     assert judged.steps("device/b")[-1] == (53.0, "pending_open", "flapping", "changed_too_often")
     assert judged.steps("integration/hue-1") == [(35.0, "firing", "firing", "condition_changed")]
     assert judged.steps("device/c")[0] == (34.0, "pending_resolve", "healthy", "debounce_passed")
-    assert snapshot(judged.shard).rules_version == 2
+    assert snapshot(judged.shard).rules_version == RULES_VERSION
 
 
 @pytest.mark.rule("HM-101")
@@ -96,7 +97,9 @@ async def test_a_shard_that_a_newer_judge_saved_is_refused(environment: dict[str
         assert await checkpoints.save(saved, packed(saved))
         async with unit_of_work(database) as work:
             await work.connection.execute(text("UPDATE checkpoint SET rules_version = rules_version + 1"))
-        with pytest.raises(StartRefused, match="shard 0 is judged by rules 3 already and this judge knows 2"):
+        with pytest.raises(
+            StartRefused, match=f"judged by rules {RULES_VERSION + 1} already and this judge knows {RULES_VERSION}"
+        ):
             await Opening(checkpoints, cast(HeartbeatLog, None)).open(0, 1, None)
     finally:
         await part.stop()
