@@ -1,14 +1,18 @@
 """What the judge's metrics say of each shard."""
 
 import asyncio
+from array import array
 from math import isnan
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from judge_log import T0, Log, read_control
 from judge_world import World
 from prometheus_client import REGISTRY
 
 from fettle_health_monitor.domain.judge.shard import Place, Shard
+from fettle_health_monitor.domain.judge.timers import NOT_QUEUED, Timers
 from fettle_health_monitor.domain.judgements import Clock
 from fettle_health_monitor.judge.measuring import Measuring
 from fettle_health_monitor.judge.owned import Owned, Shards
@@ -45,6 +49,58 @@ def test_each_owned_shard_is_shown_as_it_stands_and_none_that_was_let_go() -> No
     measuring.look(T0 / 1000 + 12)
     assert [shown(name, 0) for name in (*NAMES, "checkpoint_age_seconds")] == [None] * 6
     measuring.look(T0 / 1000 + 13)
+
+
+@pytest.mark.rule("HM-250")
+def test_what_is_due_by_the_wall_and_waits_for_the_log_is_counted() -> None:
+    """One is heard later than its entry among the timers says: that one is moved, and not due."""
+    log = Log().policy(enabled=True, timeout_s=60)
+    for number in range(5):
+        log.beat(f"acme/device/{number}").at(number + 1)
+    log.pulsed(30).beat("acme/device/0").at(31).pulse()
+    shard = Shard(0, 1, 1)
+    shard.fold(log.records, read_control)
+    shards = Shards()
+    shards.take(Owned(shard, read_control, None))
+    measuring = Measuring(shards)
+    due = []
+    for seconds in (31, 60, 61, 63, 64, 89, 90, 900):
+        measuring.look(T0 / 1000 + seconds)
+        due.append(shown("timers_due", 0))
+    assert due == [0, 0, 1, 3, 4, 4, 5, 5]
+    shards.freeze(0)
+    measuring.look(T0 / 1000 + 1_000)
+    assert shown("timers_due", 0) is None
+
+
+@pytest.mark.rule("HM-250")
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 40_000), max_size=60),
+    st.lists(st.tuples(st.integers(0, 59), st.integers(0, 40_000))),
+    st.integers(0, 40_000),
+    st.integers(0, 40_000),
+)
+def test_due_timers_are_counted_without_a_trace(
+    dues: list[int], moves: list[tuple[int, int]], before: int, until: int
+) -> None:
+    """Just those that are taken afterwards."""
+    queued = array("q", [NOT_QUEUED]) * len(dues)
+    timers, real = Timers(queued), list(dues)
+    for row, due in enumerate(dues):
+        timers.queue(row, due)
+    timers.next_due(before, lambda row: real[row])
+    for row, due in moves:
+        if row < len(real):
+            real[row] = due
+            timers.queue(row, due)
+    count = timers.count_due(until, lambda row: real[row], 1_000)
+    assert timers.count_due(until, lambda row: real[row], 5) <= min(count, 5)
+    assert count == sum(due <= until for due in real)
+    taken = 0
+    while (found := timers.take_due(until, lambda row: real[row])) is not None:
+        taken += len(found[1])
+    assert taken == count
 
 
 @pytest.mark.rule("HM-212")

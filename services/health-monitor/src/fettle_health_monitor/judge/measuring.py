@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterable
 
 from fettle_chassis.service import Part
-from fettle_health_monitor.judge.metrics import BEHIND, CHECKPOINT_AGE, JUDGED_UNTIL, LAG, SUBJECTS, TIMERS
+from fettle_health_monitor.judge.metrics import BEHIND, CHECKPOINT_AGE, JUDGED_UNTIL, LAG, SUBJECTS, TIMERS, TIMERS_DUE
 from fettle_health_monitor.judge.owned import Owned, Shards
 
 _EVERY_S = 1.0
-_OF_SHARDS = (BEHIND, LAG, JUDGED_UNTIL, SUBJECTS, TIMERS, CHECKPOINT_AGE)
+_OF_SHARDS = (BEHIND, LAG, JUDGED_UNTIL, SUBJECTS, TIMERS, TIMERS_DUE, CHECKPOINT_AGE)
+_DUE_AT_MOST = 10_000
+"""Entries of timers that are looked at, of all shards together: some 20 ms."""
 
 
 class Measuring(Part):
@@ -37,7 +39,7 @@ class Measuring(Part):
         }
         self._show_no_more(self._shown - standing.keys())
         for partition, owned in standing.items():
-            _show(str(partition), owned, now)
+            _show(str(partition), owned, now, _DUE_AT_MOST // len(standing))
         self._shown = set(standing)
 
     @staticmethod
@@ -47,11 +49,18 @@ class Measuring(Part):
                 measure.remove(str(partition))
 
 
-def _show(label: str, owned: Owned, now: float) -> None:
+def _show(label: str, owned: Owned, now: float, at_most: int) -> None:
     place, watch = owned.shard.place, owned.shard.watch
     BEHIND.labels(label).set(max(now - watch.clock.record / 1000, 0))
     LAG.labels(label).set(max(owned.log_end - (place.offset if place else 0) - 1, 0))
     JUDGED_UNTIL.labels(label).set(watch.clock.said / 1000)
     SUBJECTS.labels(label).set(len(watch.subjects))
     TIMERS.labels(label).set(len(watch.timers))
+    TIMERS_DUE.labels(label).set(watch.timers.count_due(_by_the_wall(owned, now), watch.due_at, at_most))
     CHECKPOINT_AGE.labels(label).set(max(now - owned.anchor.timestamp / 1000, 0) if owned.anchor else float("nan"))
+
+
+def _by_the_wall(owned: Owned, now: float) -> int:
+    """The instant of the shard's clock up to which it would have judged if its log had come so far."""
+    clock = owned.shard.watch.clock
+    return clock.now + max(round(now * 1000) - clock.record, 0)

@@ -17,6 +17,11 @@ JUDGED_UNTIL = gauge(
 )
 SUBJECTS = gauge("judge_subjects", "Subjects watched, by shard.", "shard")
 TIMERS = gauge("judge_timers", "Timers that run, with such as were moved and are not dropped yet, by shard.", "shard")
+TIMERS_DUE = gauge(
+    "judge_timers_due",
+    "Timers that are due by the wall clock and wait for the shard's log, by shard; no more than 10,000 are looked at.",
+    "shard",
+)
 CHECKPOINT_AGE = gauge(
     "judge_checkpoint_age_seconds", "Age of the record that a restart would go on behind, by shard.", "shard"
 )

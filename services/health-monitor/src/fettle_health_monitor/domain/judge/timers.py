@@ -80,6 +80,22 @@ class Timers:
                 return due
         return None
 
+    def count_due(self, until: int, due_at: DueAt, at_most: int) -> int:
+        """How many rows are really due by then, as far as `at_most` entries show, those that were moved among them."""
+        self._draw_near(until)
+        heap, looked_at, places = self._heap, 0, [0]
+        found: set[int] = set()
+        while places and looked_at < at_most:
+            place = places.pop()
+            if place >= len(heap) or heap[place] >> _ROW_BITS > until:
+                continue
+            looked_at += 1
+            places += (2 * place + 2, 2 * place + 1)
+            row = heap[place] & _ROW_MASK
+            if self._queued[row] == heap[place] >> _ROW_BITS and (due := due_at(row)) is not None and due <= until:
+                found.add(row)
+        return len(found)
+
     def take_due(self, until: int, due_at: DueAt) -> tuple[int, list[int]] | None:
         """The rows that are due at the earliest instant not after `until`, with that instant. They have no live entry
         any more; the caller queues them again."""
