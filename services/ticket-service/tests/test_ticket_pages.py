@@ -1,14 +1,23 @@
-"""Pages of a list while others work on its tickets."""
+"""Pages of a list: while others work on its tickets, and in whichever way they are found."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
+from typing import Any
 
 import pytest
+from bench.tickets.library import fill
 from ticket_api import Api
-from ticket_desk import ANN
+from ticket_desk import ANN, opening
 from ticket_door import Door, asked, numbered
 
+from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.adapters import ticket_lists
+from fettle_ticket_service.adapters.ticket_lists import Sort, Wanted, list_tickets
 from fettle_ticket_service.domain import commands
+from fettle_ticket_service.domain.ticket import Ticket
+from fettle_ticket_service.settings import TicketSettings
 
 FIRST, CHANGED = range(1, 13), (2, 5, 8, 11)
 
@@ -44,3 +53,60 @@ async def test_what_nobody_changes_comes_once_whoever_writes_between_pages(api: 
         assert changed == {2: 2, 5: 1, 8: 1, 11: 1}
     else:
         assert set(changed.values()) == {1}
+
+
+ALL = tuple(TicketState)
+NARROWED: tuple[tuple[dict[str, Any], Callable[[Ticket], bool]], ...] = (
+    ({"kind": "integration_unreachable"}, lambda ticket: ticket.kind == "integration_unreachable"),
+    ({"space": "oslo/hq-7"}, lambda ticket: str(ticket.space).startswith("oslo/hq-7/")),
+    ({"search": "STAT 1"}, lambda ticket: "stat 1" in ticket.title.lower()),
+    ({"search": "t 1", "kind": "user_report"}, lambda t: "t 1" in t.title.lower() and t.kind == "user_report"),
+    ({"search": "nothing of the kind"}, lambda ticket: False),
+)
+ORDERS = (
+    (ALL, Sort.OPENED, False),
+    (ALL, Sort.UPDATED, True),
+    (ALL, Sort.NUMBER, False),
+    ((TicketState.RESOLVED,), Sort.NUMBER, True),
+)
+WAYS = {
+    "read in order": {"GLANCE": 1_000},
+    "few, by index": {"GLANCE": 0},
+    "passed over for longer": {"GLANCE": 2, "LITTLE": 0},
+    "many and far, by index": {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10},
+}
+
+
+@pytest.mark.rule("TS-96")
+async def test_a_page_is_the_same_in_whichever_way_it_is_found(
+    door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(settings.database_dsn("tickets"), "acme", 130, 1)
+
+    async def listed(**wanted: Any) -> list[Ticket]:
+        after, found = None, []
+        async with door.database.reading() as connection:
+            while page := await list_tickets(connection, "acme", Wanted(**wanted), after, 40):
+                found += [listed.ticket for listed in page]
+                after = page[-1].place(wanted["sort"])
+        return found
+
+    for states, sort, ascending in ORDERS:
+        order = {"states": states, "sort": sort, "ascending": ascending}
+        everything = await listed(**order)
+        assert len(everything) == {3: 130, 1: 125}[len(states)]
+        for (way, limits), (narrowed, fits) in product(WAYS.items(), NARROWED):
+            with monkeypatch.context() as patch:
+                for name, value in limits.items():
+                    patch.setattr(ticket_lists, name, value)
+                assert await listed(**order, **narrowed) == list(filter(fits, everything)), (way, order, narrowed)
+
+
+@pytest.mark.rule("TS-95")
+async def test_a_search_finds_whatever_words_are_made_of(api: Api, door: Door) -> None:
+    titles = ("Lift --- again", "日本語の件名", "Blåbær & ØL", "a b c d", "50 % of_all", "ΣΙΣΥΦΟΣ")
+    for title in titles:
+        await door.ask_one(asked(opening(title=title)))
+    sought = {"---": 1, "日本語": 2, "本語の": 2, "ÅBÆ": 3, "& ø": 3, "b c": 4, "0 %": 5, "f_a": 5, "σισυ": 6}
+    for words, number in sought.items():
+        assert await api.numbers(q=words) == [number], words

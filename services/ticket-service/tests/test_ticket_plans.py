@@ -42,8 +42,12 @@ FILTERS: dict[str, dict[str, Any]] = {
     "a search": {"search": "thermostat 4711"},
     "a search for what nothing has": {"search": "nothing of the kind"},
     "a search for what everything has": {"search": "thermostat"},
+    "a search for what is all old": {"search": "ancient"},
+    "a search without letters": {"search": "---"},
+    "a search in another script": {"search": "日本語"},
+    "a search in a space": {"search": "stat 47", "space": "oslo/hq-7"},
 }
-READ_AT_MOST = 20_000
+READ_AT_MOST = 30_000
 """Rows that one page may look at, on its way to fifty."""
 
 
@@ -126,7 +130,9 @@ async def filled(settings: TicketSettings, tickets: int) -> Door:
             "UPDATE ticket SET checklist_total = 200 WHERE org = 'acme' AND number <= 200",
             """UPDATE ticket SET kind = 'old kind', integration = 'gone-1' WHERE number > (
                 SELECT max(number) - 3000 FROM ticket WHERE org = 'acme')""",
-            "ANALYZE command, checklist_member, ticket",
+            """UPDATE ticket_search SET words = 'ancient ' || words FROM ticket
+                WHERE ticket_id = ticket.id AND kind = 'old kind'""",
+            "ANALYZE command, checklist_member, ticket, ticket_search",
         ):
             await work.connection.execute(text(statement))
     return door

@@ -9,7 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Uuid, collate, func, literal, or_, select, tuple_, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.identity import SubjectRef
@@ -20,12 +21,16 @@ from fettle_ticket_service.adapters.wire import Line
 from fettle_ticket_service.domain.ticket import Ticket
 
 SEARCH_MIN_CHARACTERS = 3
+"""The index of words knows runs of three characters."""
 GLIMPSE_CHARACTERS = 200
+Conditions = list[ColumnElement[bool]]
+
 LITTLE = 2_000
 """As many tickets are put in order for one page rather than passed over one by one."""
+GLANCE = 500
+"""So many tickets are looked at in order before any index is asked: a page of what much fits needs no more."""
 PASSED_OVER = 4_000
-"""So many tickets of a state are looked at in order for one page; where that is not enough, all that fit are put in
-order."""
+"""So many are looked at in order for one page at most; where that is not enough, all that fit are put in order."""
 
 
 class Sort(StrEnum):
@@ -85,64 +90,75 @@ async def list_tickets(
 ) -> list[Listed]:
     """Up to `limit` tickets after the place where the last page ended, each with its newest entry.
 
-    What fits the filters is found first and put in order then where that is little; else it is read in order, and what
-    does not fit is passed over, unless that takes long: much that is all old, say. Only Postgres' indexes know
-    which: they are asked.
+    A page is read in order, and what does not fit is passed over: at a glance first, for longer only where much fits.
+    What fits little, or lies far (much that is all old, say), is found by its own index and put in order then. Only
+    Postgres' indexes know which: they are asked.
     """
-    fits = and_(TICKET.c.org == org, *_filters(wanted), *_found(wanted))
-    if await _finds_little(connection, org, wanted) or await _lies_far(connection, org, wanted, after, limit):
-        # OFFSET keeps the planner from reading in order all the same.
-        merged = select(TICKET).where(fits, TICKET.c.state.in_(wanted.states)).offset(0).subquery("page")
-        beyond = _beyond(merged.c, wanted, after)
-    else:
-        pages = [
-            select(TICKET)
-            .where(fits, TICKET.c.state == state, *_beyond(TICKET.c, wanted, after))
-            .order_by(*_order(TICKET.c, wanted))
-            .limit(limit)
-            for state in wanted.states
-        ]
-        merged = union_all(*(select(page.subquery()) for page in pages)).subquery("page")
-        beyond = []
-    shown = select(merged).where(*beyond).order_by(*_order(merged.c, wanted)).limit(limit).subquery("page")
+    if not _narrows(wanted):
+        return await _listed(connection, wanted, _in_order(org, wanted, after, limit), limit)
+    page = await _listed(connection, wanted, _among_the_first(GLANCE, org, wanted, after), limit)
+    if len(page) == limit:
+        return page
+    if (few := await _few(connection, org, wanted)) is not None:
+        return await _listed(connection, wanted, _put_in_order(few, wanted, after), limit)
+    page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
+    if len(page) == limit or await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
+        return page
+    says = select(SEARCH.c.ticket_id).where(*_said(org, wanted))
+    fits = [*_in(org, wanted), *_filters(wanted), *([TICKET.c.id.in_(says)] if wanted.search else [])]
+    return await _listed(connection, wanted, _put_in_order(fits, wanted, after), limit)
+
+
+async def _listed(connection: AsyncConnection, wanted: Wanted, tickets: Select[Any], limit: int) -> list[Listed]:
+    """The first `limit` of the tickets."""
+    among = tickets.subquery("among")
+    shown = select(among).order_by(*_order(among.c, wanted)).limit(limit).subquery("page")
     newest = (ENTRY.c.ticket_id == shown.c.id) & (ENTRY.c.version == shown.c.version)
     statement = select(shown, *_LATEST).join(ENTRY, newest).order_by(*_order(shown.c, wanted))
-    return [_listed(row) for row in await connection.execute(statement)]
+    return [_one(row) for row in await connection.execute(statement)]
 
 
-async def _finds_little(connection: AsyncConnection, org: str, wanted: Wanted) -> bool:
-    """Whether few tickets fit the filters, or the words. Each is asked by itself, as neither knows of the other."""
-    filters = _filters(wanted)
-    some = []
-    if filters:
-        some.append(select(literal(1)).where(TICKET.c.org == org, TICKET.c.state.in_(wanted.states), *filters))
+def _in_order(org: str, wanted: Wanted, after: Place | None, count: int, *, behind: int = 0) -> Select[Any]:
+    """The next `count` tickets of the states after the place and `behind` others, whatever else is wanted."""
+    states = [
+        select(TICKET)
+        .where(TICKET.c.org == org, TICKET.c.state == state, *_beyond(TICKET.c, wanted, after))
+        .order_by(*_order(TICKET.c, wanted))
+        .limit(count + behind)
+        for state in wanted.states
+    ]
+    merged = union_all(*(select(state.subquery()) for state in states)).subquery("merged")
+    return select(merged).order_by(*_order(merged.c, wanted)).offset(behind).limit(count)
+
+
+def _among_the_first(count: int, org: str, wanted: Wanted, after: Place | None) -> Select[Any]:
+    """Those of the next `count` tickets that fit."""
+    looked_at = _in_order(org, wanted, after, count).subquery("looked_at")
+    return select(looked_at).where(*_filters(wanted, looked_at.c), *_worded(wanted, looked_at.c))
+
+
+def _put_in_order(fits: Conditions, wanted: Wanted, after: Place | None) -> Select[Any]:
+    """All that fit, found first: OFFSET keeps the planner from reading in order all the same."""
+    found = select(TICKET).where(*fits).offset(0).subquery("found")
+    return select(found).where(*_beyond(found.c, wanted, after))
+
+
+async def _few(connection: AsyncConnection, org: str, wanted: Wanted) -> Conditions | None:
+    """What finds the tickets that fit where few fit the filters, or the words; None where many do. Each is asked by
+    itself, as neither knows of the other."""
+    if filters := _filters(wanted):
+        some = select(literal(1)).where(*_in(org, wanted), *filters).limit(LITTLE + 1).subquery()
+        if (await connection.scalar(select(func.count()).select_from(some)) or 0) <= LITTLE:
+            return [*_in(org, wanted), *filters, *_worded(wanted, TICKET.c)]
     if wanted.search is not None:
-        some.append(select(literal(1)).where(SEARCH.c.org == org, _says(wanted.search)))
-    for each in some:
-        counted = select(func.count()).select_from(each.limit(LITTLE + 1).subquery())
-        if (await connection.scalar(counted) or 0) <= LITTLE:
-            return True
-    return False
+        ids = list(await connection.scalars(select(SEARCH.c.ticket_id).where(*_said(org, wanted)).limit(LITTLE + 1)))
+        if len(ids) <= LITTLE:
+            return [TICKET.c.id == literal(ids, ARRAY(Uuid(), dimensions=1)).any_(), *_in(org, wanted), *filters]
+    return None
 
 
-async def _lies_far(connection: AsyncConnection, org: str, wanted: Wanted, after: Place | None, limit: int) -> bool:
-    """Whether a page of what fits the filters lies beyond the first `PASSED_OVER` tickets of a state."""
-    filters = _filters(wanted)
-    if not filters:
-        return False
-    for state in wanted.states:
-        first = (
-            select(TICKET)
-            .where(TICKET.c.org == org, TICKET.c.state == state, *_beyond(TICKET.c, wanted, after))
-            .order_by(*_order(TICKET.c, wanted))
-        )
-        seen = first.limit(PASSED_OVER).subquery()
-        fits = select(literal(1)).select_from(seen).where(*_filters(wanted, seen.c)).limit(limit).subquery()
-        if (await connection.scalar(select(func.count()).select_from(fits)) or 0) < limit:
-            more = first.with_only_columns(TICKET.c.number).offset(PASSED_OVER).limit(1)
-            if await connection.scalar(more) is not None:
-                return True
-    return False
+def _in(org: str, wanted: Wanted) -> Conditions:
+    return [TICKET.c.org == org, TICKET.c.state.in_(wanted.states)]
 
 
 def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
@@ -150,7 +166,7 @@ def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
     return keys if wanted.ascending else [key.desc() for key in keys]
 
 
-def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> list[ColumnElement[bool]]:
+def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> Conditions:
     if after is None:
         return []
     time = _TIMES.get(wanted.sort)
@@ -163,9 +179,9 @@ def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> list[ColumnEle
     return [mine > theirs if wanted.ascending else mine < theirs]
 
 
-def _filters(wanted: Wanted, columns: Any = TICKET.c) -> list[ColumnElement[bool]]:
+def _filters(wanted: Wanted, columns: Any = TICKET.c) -> Conditions:
     exact = {"source": wanted.source, "kind": wanted.kind, "integration": wanted.integration}
-    filters: list[ColumnElement[bool]] = [columns[name] == value for name, value in exact.items() if value is not None]
+    filters: Conditions = [columns[name] == value for name, value in exact.items() if value is not None]
     if wanted.subject is not None:
         filters.append(columns.subject_type == wanted.subject.type)
         filters.append(columns.subject_id == wanted.subject.id)
@@ -178,18 +194,31 @@ def _filters(wanted: Wanted, columns: Any = TICKET.c) -> list[ColumnElement[bool
     return filters
 
 
-def _found(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _narrows(wanted: Wanted) -> bool:
+    return bool(_filters(wanted)) or wanted.search is not None
+
+
+def _worded(wanted: Wanted, columns: Any) -> Conditions:
+    """Whether a ticket that is at hand says the words."""
     if wanted.search is None:
         return []
-    words = select(SEARCH.c.ticket_id).where(SEARCH.c.org == TICKET.c.org, _says(wanted.search))
-    return [TICKET.c.id.in_(words)]
+    its = select(SEARCH.c.words).where(SEARCH.c.ticket_id == columns.id).scalar_subquery()
+    return [_says(its, wanted.search.lower())]
 
 
-def _says(words: str) -> ColumnElement[bool]:
-    return SEARCH.c.words.contains(words.lower(), autoescape=True)
+def _said(org: str, wanted: Wanted) -> Conditions:
+    """Which rows of `ticket_search` say the words, by index: they have every run of three characters that the words
+    have, letters or not."""
+    runs = func.ticket_grams(collate(SEARCH.c.words, "C")).op("@>")
+    words = (wanted.search or "").lower()
+    return [SEARCH.c.org == org, runs(func.ticket_grams(collate(literal(words), "C"))), _says(SEARCH.c.words, words)]
 
 
-def _listed(row: Any) -> Listed:
+def _says(words: ColumnElement[str], wanted: str) -> ColumnElement[bool]:
+    return words.contains(wanted, autoescape=True)
+
+
+def _one(row: Any) -> Listed:
     actor = actor_of(row.entry_actor)
     line = Line(row.entry_id, row.entry_type, row.version, row.entry_at, actor, row.entry_body, None, row.entry_hash)
     return Listed(ticket_of(row), line)
