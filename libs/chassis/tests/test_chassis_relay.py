@@ -227,6 +227,26 @@ async def test_the_relay_wakes_when_a_transaction_commits(
 
 
 @pytest.mark.rule("OP-22")
+async def test_the_relay_reads_no_more_often_than_it_is_told_to(
+    settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, reads = OutboxQueue.read, 0
+
+    async def counted(self: OutboxQueue, *asked: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await real(self, *asked)
+
+    monkeypatch.setattr(relay, "_POLL_S", 60.0)
+    monkeypatch.setattr(OutboxQueue, "read", counted)
+    async with build_relay(settings).running():
+        for number in range(5):
+            await say(database, f"n{number}")
+            await until_empty(database)
+    assert reads <= 1 + 5
+
+
+@pytest.mark.rule("OP-22")
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
 async def test_another_relay_takes_over_when_the_active_one_dies_or_hangs(
     settings: ServiceSettings, database: Database, environment: dict[str, str], blow: signal.Signals

@@ -89,12 +89,14 @@ class Publisher:
                     future.add_done_callback(self._flying.discard)
 
     async def acknowledged(self, chunk: Chunk) -> None:
-        """Returns when every topic has every message. Raises KafkaError or TimeoutError when not."""
+        """Returns when every topic has every message, at once when asked again. Raises KafkaError or TimeoutError when
+        not."""
         async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
             await asyncio.gather(*chunk.futures)
         self.proven = True
         for topic, count in chunk.messages.items():
             metrics.OUTBOX_PUBLISHED.labels(topic).inc(count)
+        chunk.messages.clear()
 
     async def discard(self) -> None:
         """Ends the producer at once. What it still holds is dropped, so that it cannot arrive behind newer messages

@@ -1,6 +1,7 @@
 """Publishes outbox rows to Kafka in order and deletes them once every topic has acknowledged."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,7 +10,7 @@ from aiokafka.errors import KafkaError
 from fettle_chassis import metrics, outbox, outbox_queue
 from fettle_chassis.database import Database
 from fettle_chassis.lease import Lease, lock_key
-from fettle_chassis.outbox_queue import OutboxQueue
+from fettle_chassis.outbox_queue import OutboxQueue, Row
 from fettle_chassis.patience import is_transient, pauses
 from fettle_chassis.publisher import Chunk, Publisher
 from fettle_chassis.retention import Retention
@@ -110,12 +111,15 @@ class Relay(Part):
         """Reads and prepares a chunk while the one before it is on its way, and deletes that one while the next is.
 
         A chunk is sent only when the one before it has been acknowledged: a failure then leaves no gap that later
-        messages of the same key have jumped.
+        messages of the same key have jumped. Nothing is read unless rows have been announced, more were there than a
+        chunk takes, or a second has passed.
         """
         flying: Chunk | None = None
+        self._wake.set()  # whatever waits was announced to an earlier producer
         while True:
-            self._wake.clear()
-            rows = await queue.read(_CHUNK_ROWS, flying.ids if flying else ())
+            if not self._wake.is_set():
+                await (publisher.acknowledged(flying) if flying else self._sleep())
+            rows = await self._read(queue, flying) if self._wake.is_set() else ()
             chunk = await publisher.prepare(rows) if rows else None
             if flying:
                 await publisher.acknowledged(flying)
@@ -123,16 +127,21 @@ class Relay(Part):
                 await publisher.send(chunk)
             if flying:
                 await queue.delete(flying.ids)
-            if not (flying or chunk):
-                await self._sleep()
             flying = chunk
+
+    async def _read(self, queue: OutboxQueue, flying: Chunk | None) -> Sequence[Row]:
+        self._wake.clear()
+        rows = await queue.read(_CHUNK_ROWS, flying.ids if flying else ())
+        if len(rows) == _CHUNK_ROWS:
+            self._wake.set()
+        return rows
 
     async def _sleep(self) -> None:
         try:
             async with asyncio.timeout(_POLL_S):
                 await self._wake.wait()
         except TimeoutError:
-            pass
+            self._wake.set()
 
     def _notified(self, *_: Any) -> None:
         self._wake.set()
