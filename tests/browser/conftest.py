@@ -21,18 +21,24 @@ _MISSING = "no Chromium to test with; bring it with: apt-get install chromium ch
 _orgs = count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def installed(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One installation for a module; every test has an org of its own."""
+    """One installation for all of them; every test has an org of its own."""
     environment = isolated(servers)
     with running(environment, tmp_path_factory.mktemp("installation")) as started:
         yield started
     discard(servers, environment)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[webdriver.Chrome]:
-    """The browser, started once for a module."""
+    """The browser, started once."""
+    chrome = _chromium()
+    yield chrome
+    chrome.quit()
+
+
+def _chromium() -> webdriver.Chrome:
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
         if os.environ.get("CI"):
@@ -43,9 +49,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-prefers-reduced-motion"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Driver(driver))
-    yield chrome
-    chrome.quit()
+    return webdriver.Chrome(options=options, service=Driver(driver))
 
 
 @pytest.fixture
@@ -61,3 +65,15 @@ def window(chromium: webdriver.Chrome, installed: Installation, org: OrgApi) -> 
     shown.sign_in(org.token)
     yield shown
     shown.leave()
+
+
+@pytest.fixture
+def other_window(installed: Installation, org: OrgApi) -> Iterator[Window]:
+    """The window of somebody else of the org, in a browser of their own."""
+    chrome = _chromium()
+    try:
+        shown = Window(chrome, installed.url)
+        shown.sign_in(org.new_token("operator", "Bob"))
+        yield shown
+    finally:
+        chrome.quit()

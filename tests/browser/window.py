@@ -64,6 +64,14 @@ class Window:
         """The titles of the list from top to bottom."""
         return self.texts("#rows .c-title a")
 
+    def actions(self) -> list[str]:
+        """What the update box of a ticket offers, what stands behind its chevron included."""
+        labels = (
+            "return [...document.querySelectorAll('#update button[name=action]')].map((one) => one.textContent.trim())"
+        )
+        found: list[str] = self.script(labels)
+        return found
+
     def script(self, code: str) -> Any:
         return self.chrome.execute_script(code)
 

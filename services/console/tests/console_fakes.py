@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import Body, FastAPI, Header, Request
+from fastapi import Body, FastAPI, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from fettle_chassis.http import HttpServer, Operator, Problem, Viewer, http_app
@@ -83,6 +83,25 @@ class Tickets:
         return {state: states.count(state) for state in ("open", "in_progress", "resolved")}
 
 
+RUN = {
+    "id": "0198c0de-0000-7000-8000-000000000001",
+    "workflow": "alert-when-a-device-goes-offline",
+    "version": 3,
+    "state": "done",
+    "trigger": "ticket.opened",
+    "started_at": "2026-11-23T10:15:30.250Z",
+    "error": None,
+}
+RUN_NODES = [
+    {"node": "opened", "input": None, "output": None, "error": None},
+    {
+        "node": "told",
+        "input": {"channel": "ops", "text": "It is down."},
+        "output": {"outcome": "sent", "channel": "ops", "refused": []},
+        "error": None,
+    },
+]
+
 MOVES = {
     "start": (("open",), "in_progress", "started"),
     "move-to-open": (("in_progress",), "open", "moved-to-open"),
@@ -137,6 +156,22 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
             raise Problem(400, "title_empty", "A ticket needs a title.", field="title")
         return tickets.open(org, actor=_actor(caller), **body)
 
+    @app.post("/api/v1/orgs/{org}/tickets/bulk")
+    async def bulk(
+        org: str, caller: Operator, body: Annotated[dict[str, Any], Body()], idempotency_key: Annotated[str, Header()]
+    ) -> dict[str, Any]:
+        items = []
+        for number in body["numbers"]:
+            verb = "comments" if body["action"] == "comment" else body["action"]
+            said = {"comment": body.get("comment")}
+            try:
+                await deed(org, number, verb, caller, said, f"{idempotency_key}/{number}")
+                items.append({"number": number, "outcome": "applied", "status": 200})
+            except Problem as problem:
+                refusal = {"code": problem.code, "detail": problem.message}
+                items.append({"number": number, "outcome": "rejected", "status": problem.status, **refusal})
+        return {"items": items}
+
     @app.post("/api/v1/orgs/{org}/tickets/{number}/{verb}")
     async def deed(
         org: str,
@@ -176,6 +211,24 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
         tickets.entry(org, number, "description-edited", _actor(caller))
         return ticket
 
+    @app.put("/api/v1/orgs/{org}/tickets/{number}/links")
+    async def link(
+        org: str,
+        number: int,
+        caller: Operator,
+        body: Annotated[dict[str, Any], Body()],
+        if_match: Annotated[str, Header()],
+    ) -> dict[str, Any]:
+        ticket = _found(tickets, org, number)
+        if if_match != f'"{ticket["description_version"]}"':
+            raise Problem(412, "description_changed", "The links have changed since.")
+        if not all(link["url"].startswith("https://") for link in body["links"]):
+            raise Problem(400, "link_invalid", "A link has an http or https address.", field="links")
+        ticket["links"], ticket["description_version"] = body["links"], ticket["description_version"] + 1
+        difference = "\n".join(f"+{link['label']} {link['url']}" for link in body["links"])
+        tickets.entry(org, number, "links-edited", _actor(caller), body=difference)
+        return ticket
+
     service.add(HttpServer(app, "127.0.0.1", settings.tickets_port))
     return service
 
@@ -188,6 +241,18 @@ def echo_service(settings: ServiceSettings) -> Service:
     @app.get("/workflow.schema.json")
     async def schema(request: Request) -> dict[str, Any]:
         return {"authorization": request.headers.get("authorization")}
+
+    @app.get("/api/v1/orgs/{org}/workflows")
+    async def workflows(org: str, caller: Viewer) -> dict[str, Any]:
+        return {"items": [], "next_cursor": None}
+
+    @app.get("/api/v1/orgs/{org}/runs")
+    async def runs(org: str, caller: Viewer, event: Annotated[list[str], Query()] = []) -> dict[str, Any]:  # noqa: B006
+        return {"items": [RUN] if event else [], "next_cursor": None}
+
+    @app.get("/api/v1/orgs/{org}/runs/{id}")
+    async def run(org: str, id: str, caller: Viewer) -> dict[str, Any]:
+        return {**RUN, "nodes": RUN_NODES}
 
     @app.get("/api/v1/orgs/{org}/workflows/stream")
     async def stream(org: str, caller: Viewer) -> Response:

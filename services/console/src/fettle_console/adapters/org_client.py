@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller
@@ -29,6 +29,12 @@ class OrgClient:
 
     def __init__(self, services: Services, caller: Caller) -> None:
         self._services, self._caller = services, caller
+
+    @staticmethod
+    def query(**said: str) -> str:
+        """A query string, with its `?`, of what is said; nothing when that is nothing."""
+        given = {name: value for name, value in said.items() if value}
+        return f"?{urlencode(given)}" if given else ""
 
     async def get(self, owner: Owner, path: str) -> Mapping[str, Any]:
         """The answer's body. Raises `Problem` for an error, as the service put it."""

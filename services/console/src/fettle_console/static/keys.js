@@ -1,38 +1,56 @@
 // Keyboard first: every key does what a visible link, button or field does.
 (() => {
-  const typing = (element) => element.closest?.("input, textarea, select, [contenteditable]");
+  const typing = (element) => element.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   const links = () => [...document.querySelectorAll("#rows th a")];
   let going = false;
 
   const move = (step) => {
     const all = links();
     if (!all.length) return;
-    const at = all.indexOf(document.activeElement);
+    const here = document.activeElement.closest?.("#rows tr");
+    const at = all.findIndex((link) => here?.contains(link));
     const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
     all[next].focus();
     all[next].closest("tr").scrollIntoView({ block: "nearest" });
   };
 
   const press = (value) => document.querySelector(`#update button[value="${value}"]`)?.click();
+  const row = () => document.activeElement.closest?.("#rows tr") ?? null;
+  const tick = () => row()?.querySelector(".c-pick input");
+
+  // On the list a deed is done to what is selected, else to the ticket at the cursor.
+  const many = (deed) => {
+    const bulk = document.getElementById("bulk");
+    if (!bulk) return press(deed);
+    if (!document.querySelector("#rows .c-pick :checked")) tick()?.click();
+    if (!document.querySelector("#rows .c-pick :checked")) return undefined;
+    if (deed === "comment") return document.getElementById("bulk-comment").focus();
+    return bulk.requestSubmit(bulk.querySelector(`[value="${deed}"]`));
+  };
   const org = location.pathname.split("/")[2];
   const dialog = document.getElementById("keys");
 
   const deeds = {
     j: () => move(1),
     k: () => move(-1),
+    x: () => tick()?.click(),
     "/": () => document.getElementById("q")?.focus(),
     n: () => document.getElementById("news")?.click(),
-    c: () => document.getElementById("comment")?.focus(),
-    s: () => press("start"),
-    r: () => press("resolve"),
+    c: () => document.getElementById("comment")?.focus() ?? many("comment"),
+    s: () => many("start"),
+    r: () => many("resolve"),
     "?": () => dialog.showModal(),
+    Escape: () => document.getElementById("unpick")?.click(),
   };
   const places = { t: `/orgs/${org}/tickets`, h: `/orgs/${org}/health` };
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape" && typing(event.target)) event.target.blur();
-    if (typing(event.target) || dialog.open) return;
+    if (event.key === "Escape" && typing(event.target)) {
+      event.target.blur();
+      return;
+    }
+    if (typing(event.target) || document.querySelector("dialog[open]")) return;
     if (going) {
       going = false;
       if (places[event.key]) location.href = places[event.key];
@@ -47,5 +65,4 @@
     event.preventDefault();
     deeds[event.key]();
   });
-  document.querySelectorAll("[data-keys]").forEach((button) => button.addEventListener("click", () => dialog.showModal()));
 })();

@@ -20,6 +20,7 @@
   const calm = () => {
     const shown = document.getElementById("rows");
     if (!shown) return true;
+    if (shown.querySelector(".c-pick :checked")) return false;
     return scrollY < 120 && !shown.matches(":hover") && !shown.contains(document.activeElement) && getSelection().isCollapsed;
   };
 
@@ -36,7 +37,12 @@
     const after = versions(fresh);
     waiting = null;
     news.hidden = true;
+    const at = rows(list()).findIndex((row) => row.contains(document.activeElement));
     await swap(list(), fresh.outerHTML);
+    const left = rows(list());
+    if (at >= 0 && !left.some((row) => row.contains(document.activeElement))) {
+      left[Math.min(at, left.length - 1)]?.querySelector("th a").focus(); // the cursor stays where its row was
+    }
     for (const [id, version] of after) {
       if (!before.has(id)) flash(id, "arrived");
       else if (before.get(id) !== version) flash(id, "changed");
@@ -82,6 +88,14 @@
     if (waiting) apply(waiting);
     scrollTo({ top: 0 });
   });
+  // The cursor is part of the address, and the way back from a ticket leads to it.
+  document.addEventListener("focusin", (event) => {
+    const link = event.target.closest("#rows th a");
+    if (link) history.replaceState(history.state, "", `#${link.id}`);
+  });
+  addEventListener("pagehide", () => sessionStorage.setItem("fettle-list", location.href.slice(location.origin.length)));
+  if (location.hash) document.getElementById(location.hash.slice(1))?.closest("#rows th")?.querySelector("a").focus();
+
   document.addEventListener("fettle:ticket", (event) => mark(event.detail));
   document.addEventListener("fettle:refresh", ask);
 })();

@@ -67,6 +67,13 @@
     setTimeout(() => htmx.trigger(status, "live-again"), RETRY_MS);
   });
 
+  // The number of open tickets stands in the tab, too.
+  document.addEventListener("htmx:after:swap", () => {
+    const open = document.getElementById("open-count")?.textContent.trim();
+    const title = document.title.replace(/^\(\d+\) /, "");
+    document.title = open && open !== "0" ? `(${open}) ${title}` : title;
+  });
+
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
     heard = Date.now();

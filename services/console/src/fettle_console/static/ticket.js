@@ -1,5 +1,8 @@
-// The ticket page: fresh when something happens to its ticket, buttons that say what they do, an address to copy.
+// The ticket page: fresh when something happens to its ticket, buttons that say what they do, the way back to the list
+// as it was left.
 (() => {
+  const TOLD_MS = 2000; // what an entry starts takes a moment to begin
+
   const ticket = () => document.getElementById("ticket");
 
   const relabel = () => {
@@ -18,6 +21,9 @@
     const [now, then] = [page.getElementById("ticket"), ticket()];
     if (!now || !then) return;
     document.title = page.title;
+    if (now.querySelectorAll(".entry").length !== then.querySelectorAll(".entry").length) {
+      setTimeout(() => htmx.trigger("#told", "fettle:told"), TOLD_MS);
+    }
     htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
   });
 
@@ -35,10 +41,17 @@
     }
   };
 
+  const lead = () => {
+    const list = sessionStorage.getItem("fettle-list");
+    const back = document.getElementById("back");
+    if (back && list?.startsWith(`${back.pathname}`)) back.setAttribute("href", list);
+  };
+
   document.addEventListener("input", (event) => event.target.id === "comment" && relabel());
   document.addEventListener("htmx:after:swap", () => {
     relabel();
     welcome(false);
+    lead();
   });
   document.addEventListener("htmx:before:swap", (event) => {
     // An answer without the ticket (signed out, service away) must not wipe what is there, or what was typed.
@@ -66,17 +79,12 @@
     if (ctx.sourceElement?.id !== "update" || ctx.response?.status >= 400) return;
     if (!ctx.text?.includes('id="ticket"')) return;
     const comment = document.getElementById("comment");
-    if (comment.value === sent) comment.value = ""; // else it is the next one, begun before this answer came
-  });
-
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy]");
-    if (!button) return;
-    await navigator.clipboard.writeText(new URL(button.dataset.copy, location.href).href);
-    button.classList.add("copied");
-    setTimeout(() => button.classList.remove("copied"), 1500);
+    if (comment.value !== sent) return; // it is the next one, begun before this answer came
+    comment.value = "";
+    document.dispatchEvent(new CustomEvent("fettle:sent"));
   });
 
   relabel();
   welcome(true);
+  lead();
 })();

@@ -3,6 +3,8 @@
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+
   const span = (seconds) => {
     const whole = Math.max(0, Math.floor(seconds));
     if (whole >= 2 * 86400) return `${Math.floor(whole / 86400)} d`;
@@ -16,6 +18,10 @@
     if (Number.isNaN(at.getTime())) return;
     if ("clock" in element.dataset) {
       element.textContent = clock.format(at);
+      return;
+    }
+    if ("day" in element.dataset) {
+      element.textContent = day.format(at);
       return;
     }
     const ago = (Date.now() - at.getTime()) / 1000;

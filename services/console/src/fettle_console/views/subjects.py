@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from fettle_console.views.words import HEALTH
+from fettle_contracts.identity import HEARTBEAT_TYPES
+from fettle_contracts.ticket import Ticket
 from fettle_contracts.times import parse_time
 from fettle_contracts.transitions import HealthState
 
@@ -39,3 +41,9 @@ class Watched:
             space=item.get("space") or "",
             ticket=ticket.get("number"),
         )
+
+
+def watched_subject(ticket: Ticket) -> str | None:
+    """The ticket's subject as `type/id`, if it is of a kind that the health monitor watches."""
+    subject = ticket.subject
+    return f"{subject.type.value}/{subject.id}" if subject.type in HEARTBEAT_TYPES else None

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup
-
 from fettle_console.views import rollups, words
-from fettle_console.views.markdown import first_words, render
+from fettle_console.views.differences import Difference
+from fettle_console.views.markdown import first_words
+from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Ticket, TicketState
 from fettle_contracts.ticket_events import Entry, EntryType
 from fettle_contracts.times import parse_time
@@ -42,13 +42,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of a timeline. `facts` is the evidence, in words and as it came."""
+    """One entry of a timeline. `facts` is the evidence, in words and as it came; an edit shows its `difference`."""
 
     entry: Entry
     who: str
     did: str
-    body: Markup | None
     facts: Sequence[tuple[str, Any]]
+    difference: Difference | None = None
 
     @property
     def machine(self) -> bool:
@@ -57,7 +57,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button of the update box. `with_comment` is its label once a comment stands above it."""
+    """A button of the update box. `with_comment` is its label once a comment stands above it. The first of a state is
+    shown, those behind it open by the chevron."""
 
     name: str
     label: str
@@ -70,11 +71,14 @@ ACTIONS = {
         Action("resolve", "Resolve", "Resolve and comment"),
     ),
     TicketState.IN_PROGRESS: (
-        Action("move-to-open", "Move back to open", "Move back and comment"),
         Action("resolve", "Resolve", "Resolve and comment"),
+        Action("move-to-open", "Move back to open", "Move back and comment"),
     ),
     TicketState.RESOLVED: (Action("reopen", "Reopen", "Reopen and comment"),),
 }
+
+
+_EDITS = (EntryType.DESCRIPTION_EDITED, EntryType.LINKS_EDITED)
 
 
 def line(item: Mapping[str, Any], ticket: Ticket) -> Line:
@@ -83,33 +87,36 @@ def line(item: Mapping[str, Any], ticket: Ticket) -> Line:
     did = words.deed(entry)
     if entry.type is EntryType.RESOLVED and ticket.resolution and ticket.resolved_at == entry.at:
         did = f"{did} ({words.RESOLUTIONS[ticket.resolution]})"
-    body = render(entry.body) if entry.body else None
     evidence = entry.evidence or {}
+    if entry.type in _EDITS:
+        return Line(entry, words.actor(entry.actor), did, _facts(evidence), Difference.read(entry.body or ""))
     if entry.type is EntryType.CHECKLIST_CHANGED:
-        return Line(entry, words.actor(entry.actor), rollups.deed(evidence), body, rollups.facts(evidence))
-    return Line(entry, words.actor(entry.actor), did, body, _facts(evidence))
+        return Line(entry, words.actor(entry.actor), rollups.deed(evidence), rollups.facts(evidence))
+    return Line(entry, words.actor(entry.actor), did, _facts(evidence))
 
 
-def answer_first(ticket: Ticket, lines: Sequence[Line], now: datetime) -> str | None:
-    """What a person would say about a silent device, from the evidence under which it was opened last."""
-    if ticket.state is TicketState.RESOLVED or ticket.kind != "device_offline":
+def last_edit(lines: Sequence[Line]) -> Line | None:
+    """The entry that says who edited the description last, and when."""
+    return next((shown for shown in reversed(lines) if shown.entry.type is EntryType.DESCRIPTION_EDITED), None)
+
+
+_OWN_CONDITIONS = {"device_offline", "integration_unreachable", "integration_credentials_invalid"}
+
+
+def monitor_opened_at(ticket: Ticket, lines: Sequence[Line]) -> datetime | None:
+    """When the health monitor opened or reopened a ticket about its subject's own condition last; None for others,
+    about which it has nothing to say."""
+    if ticket.kind not in _OWN_CONDITIONS:
         return None
-    for shown in reversed(lines):
-        evidence = shown.entry.evidence or {}
-        if shown.entry.type in (EntryType.OPENED, EntryType.REOPENED) and "last_heard" in evidence:
-            return _silence(ticket, evidence, now)
-    return None
-
-
-def _silence(ticket: Ticket, evidence: Mapping[str, Any], now: datetime) -> str | None:
-    heard, deadline = _time(evidence.get("last_heard")), _time(evidence.get("deadline"))
-    if heard is None:
-        return None
-    name = ticket.subject.name or ticket.subject.id
-    said = f"{name} went silent {words.span((now - heard).total_seconds())} ago"
-    if deadline is None:
-        return f"{said}."
-    return f"{said}; its timeout is {words.length((deadline - heard).total_seconds())}."
+    opened = (EntryType.OPENED, EntryType.REOPENED)
+    return next(
+        (
+            shown.entry.at
+            for shown in reversed(lines)
+            if shown.entry.type in opened and shown.entry.actor.type is ActorType.HEALTH_MONITOR
+        ),
+        None,
+    )
 
 
 def _facts(evidence: Mapping[str, Any]) -> list[tuple[str, Any]]:

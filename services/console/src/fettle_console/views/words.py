@@ -60,6 +60,11 @@ def kind(text: str) -> str:
     return KINDS.get(text, text)
 
 
+def condition(text: str) -> str:
+    """What is wrong with a subject; conditions are named as the kinds of ticket that they open."""
+    return KINDS.get(text, text.replace("_", " "))
+
+
 def actor(who: Actor) -> str:
     match who.type:
         case ActorType.HEALTH_MONITOR:

@@ -15,7 +15,20 @@ from fettle_chassis.failures import TransientError
 from fettle_chassis.http import Problem
 from fettle_chassis.patience import is_transient
 from fettle_console.console import Console
-from fettle_console.entrypoints.pages import health_page, live_stream, report, sign_in, ticket_list, ticket_page
+from fettle_console.entrypoints.pages import (
+    bulk,
+    health_page,
+    live_stream,
+    preview,
+    report,
+    sign_in,
+    silencing,
+    ticket_list,
+    ticket_page,
+    ticket_writes,
+    told_page,
+    why_page,
+)
 from fettle_console.entrypoints.pages.rendering import STATIC, page
 from fettle_console.entrypoints.pages.visits import NotSignedIn
 from fettle_console.entrypoints.shield import Headed
@@ -30,6 +43,11 @@ _HEADINGS = {
     503: "A part of Fettle is away",
 }
 
+_MODULES = (
+    *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
+    *(why_page, health_page, preview, live_stream),
+)
+"""The order counts: a path that is written out stands before one that takes any number."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +66,7 @@ def pages_app(console: Console) -> FastAPI:
     """The pages, to be mounted at `/` behind the API."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console = console
-    for module in (sign_in, report, ticket_list, ticket_page, health_page, live_stream):
+    for module in _MODULES:
         app.include_router(module.router)
     app.mount("/static", _Kept(directory=STATIC))
     app.add_middleware(Headed)

@@ -36,6 +36,20 @@ def moment(at: datetime, *, ago: bool = False) -> Markup:
     )
 
 
+_LONG_CHARACTERS, _LONG_LINES = 3000, 40
+
+
+def folded(text: str) -> Markup:
+    """Markdown as HTML; what is long is folded until somebody asks for all of it."""
+    html = markdown(text)
+    if len(text) <= _LONG_CHARACTERS and text.count("\n") <= _LONG_LINES:
+        return Markup('<div class="markdown">{}</div>').format(html)
+    lines = text.count("\n") + 1
+    return Markup(
+        '<details class="fold"><summary>All {} lines</summary><div class="markdown">{}</div></details>'
+    ).format(lines, html)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
@@ -44,7 +58,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(static=static_url, moment=moment, words=words)
+    environment.globals.update(static=static_url, moment=moment, folded=folded, words=words)
     environment.filters["markdown"] = markdown
     return environment
 

@@ -1,9 +1,13 @@
 """The list of tickets."""
 
+import asyncio
+from uuid import uuid4
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.first_steps import first_steps
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import TheVisit
 from fettle_console.views.list_query import SORTS, TABS, ListQuery
@@ -24,7 +28,11 @@ async def ticket_list(request: Request, visit: TheVisit) -> Response:
     by_script = "hx-request" in request.headers
     if not by_script and request.url.query != query.address().removeprefix("?"):
         return RedirectResponse(address, 303)
-    found = await visit.client.get(Owner.TICKETS, f"/tickets{query.for_service(PAGE)}")
+    found, reports = await asyncio.gather(
+        visit.client.get(Owner.TICKETS, f"/tickets{query.for_service(PAGE)}"), reports_on(visit)
+    )
+    new = not found["items"] and not query.narrowed and not any((await visit.counts()).values())
+    steps = await first_steps(visit) if new else None
     sources = [(source.value, SOURCES[source]) for source in TicketSource if source is not TicketSource.PLATFORM_OUTAGE]
     answer = await visit.page(
         "tickets.html",
@@ -35,7 +43,9 @@ async def ticket_list(request: Request, visit: TheVisit) -> Response:
         sorts=SORTS,
         sources=sources,
         kinds=list(KINDS.items()),
-        reports_on=await reports_on(visit),
+        reports_on=reports,
+        steps=steps,
+        command_id=str(uuid4()),
     )
     if by_script:
         answer.headers["hx-replace-url"] = address

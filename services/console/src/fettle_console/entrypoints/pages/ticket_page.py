@@ -1,103 +1,60 @@
 """One ticket: what it says, its timeline, and what can be done with it now."""
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.rollups import progress
-from fettle_console.views.tickets import ACTIONS, answer_first, line
-from fettle_contracts.problems import ProblemCode
-from fettle_contracts.ticket import Ticket
+from fettle_console.views.sentences import answer_first
+from fettle_console.views.silences import LENGTH_S, LENGTHS, lasting
+from fettle_console.views.subjects import watched_subject
+from fettle_console.views.tickets import ACTIONS, last_edit, line, monitor_opened_at
+from fettle_contracts.identity import SubjectType
+from fettle_contracts.ticket import LINKS_LIMIT, Ticket
 
 router = APIRouter()
 
 _PAGE = 200
 _LONGEST = 1000
-_DEEDS = {
-    "comment": "comments",
-    "start": "start",
-    "move-to-open": "move-to-open",
-    "resolve": "resolve",
-    "reopen": "reopen",
-}
+_PANELS = ("description", "links", "silence")
 
-CommandId = Annotated[str, Form(max_length=100)]
-"""Drawn with the page, so that a form sent twice is one command."""
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of the page is open, and what was refused there with what was typed. `panel` is in the address, too."""
+
+    panel: str = ""
+    refused: str | None = None
+    typed: str = ""
+    draft: str | None = None
+    draft_links: Sequence[Mapping[str, str]] | None = None
 
 
 @router.get("/orgs/{org}/tickets/{number}")
 async def ticket_page(number: int, request: Request, visit: TheVisit) -> Response:
-    return await _page(visit, number, editing=request.query_params.get("edit") == "description")
+    panel = request.query_params.get("edit", "")
+    return await shown_ticket(visit, number, Shown(panel=panel if panel in _PANELS else ""))
 
 
-@router.post("/orgs/{org}/tickets/{number}/update")
-async def update(
-    number: int,
-    visit: TheVisit,
-    command_id: CommandId,
-    action: Annotated[str, Form()] = "comment",
-    comment: Annotated[str, Form()] = "",
-) -> Response:
-    """The update box: a comment, a change of state, or both at once."""
-    visit.must(Role.OPERATOR)
-    if action not in _DEEDS:
-        raise Problem(400, ProblemCode.MALFORMED, "There is no such action.", field="action")
-    text = comment.replace("\r\n", "\n").strip()
-    answer = await visit.client.send(
-        Owner.TICKETS,
-        "POST",
-        f"/tickets/{number}/{_DEEDS[action]}",
-        {"comment": text} if text else {},
-        {"idempotency-key": command_id},
+async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 200) -> Response:
+    """The page as it now is; what the health monitor would add is left out while it is away."""
+    found, items = await asyncio.gather(
+        visit.client.get(Owner.TICKETS, f"/tickets/{number}"), timeline_of(visit, number)
     )
-    if answer.ok:
-        return _back(visit, number)
-    return await _page(visit, number, answer.status, refused=_said(answer), typed=comment)
-
-
-@router.post("/orgs/{org}/tickets/{number}/description")
-async def edit_description(
-    number: int,
-    visit: TheVisit,
-    command_id: CommandId,
-    version: Annotated[int, Form()],
-    description: Annotated[str, Form()] = "",
-) -> Response:
-    """Saves the description if it is still the one that was shown; otherwise shows both texts."""
-    visit.must(Role.OPERATOR)
-    text = description.replace("\r\n", "\n")
-    answer = await visit.client.send(
-        Owner.TICKETS,
-        "PUT",
-        f"/tickets/{number}/description",
-        {"description": text},
-        {"idempotency-key": command_id, "if-match": f'"{version}"'},
-    )
-    if answer.ok:
-        return _back(visit, number)
-    return await _page(visit, number, answer.status, refused=_said(answer), editing=True, draft=text)
-
-
-async def _page(
-    visit: Visit,
-    number: int,
-    status: int = 200,
-    *,
-    refused: str | None = None,
-    typed: str = "",
-    editing: bool = False,
-    draft: str | None = None,
-) -> Response:
-    found = await visit.client.get(Owner.TICKETS, f"/tickets/{number}")
     ticket = Ticket.model_validate(found)
-    entries = [line(item, ticket) for item in await _timeline(visit, number)]
+    entries = [line(item, ticket) for item in items]
+    watched = watched_subject(ticket)
+    silences, behind = await asyncio.gather(_silences(visit, watched), _behind(visit, ticket))
+    may_work = visit.may(Role.OPERATOR)
     return await visit.page(
         "ticket.html",
         status=status,
@@ -106,17 +63,23 @@ async def _page(
         children=found.get("children", []),
         more_children=found.get("more_children", False),
         entries=entries,
+        edited=last_edit(entries),
         sentence=answer_first(ticket, entries, visit.console.now()),
         actions=ACTIONS[ticket.state],
         command_id=str(uuid4()),
-        refused=refused,
-        typed=typed,
-        editing=editing and visit.may(Role.OPERATOR),
-        draft=draft,
+        panel=shown.panel if may_work else "",
+        shown=shown,
+        links=_rows_of_links(ticket, shown),
+        watched=watched,
+        why_at=monitor_opened_at(ticket, entries),
+        silence=lasting(silences),
+        silence_lengths=LENGTHS,
+        silence_length_s=LENGTH_S,
+        behind=behind,
     )
 
 
-async def _timeline(visit: Visit, number: int) -> list[dict[str, Any]]:
+async def timeline_of(visit: Visit, number: int) -> list[dict[str, Any]]:
     """All entries in order; of a very long story the last ones."""
     items: list[dict[str, Any]] = []
     cursor = ""
@@ -128,9 +91,33 @@ async def _timeline(visit: Visit, number: int) -> list[dict[str, Any]]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def _back(visit: Visit, number: int) -> Response:
-    return RedirectResponse(f"/orgs/{visit.org}/tickets/{number}", 303)
+def _rows_of_links(ticket: Ticket, shown: Shown) -> list[Mapping[str, str]]:
+    """The rows of the form: what is there (or was typed), and room for two more."""
+    present = [{"label": link.label, "url": link.url} for link in ticket.links]
+    rows: list[Mapping[str, str]] = list(present if shown.draft_links is None else shown.draft_links)
+    room = max(0, min(2, LINKS_LIMIT - len(rows)))
+    return [*rows, *([{"label": "", "url": ""}] * room)]
 
 
-def _said(answer: Answer) -> str:
-    return str(answer.body.get("detail") or "The ticket service refused this without a reason.")
+async def _silences(visit: Visit, watched: str | None) -> Sequence[Mapping[str, Any]]:
+    """Those of the subject that hold now."""
+    if watched is None:
+        return ()
+    query = visit.client.query(subject=watched, state="active")
+    try:
+        found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.HEALTH, f"/silences{query}"))["items"]
+    except Problem:
+        return ()
+    return found
+
+
+async def _behind(visit: Visit, ticket: Ticket) -> int:
+    """How many devices stand behind the integration that the silence is about, when somebody is about to silence it."""
+    if ticket.subject.type is not SubjectType.INTEGRATION or not visit.may(Role.OPERATOR):
+        return 0
+    asked = {"filter": {"integration": ticket.subject.id}, "length_s": LENGTH_S}
+    try:
+        answer = await visit.client.send(Owner.HEALTH, "POST", "/silences?dry_run=true", asked)
+    except Problem:
+        return 0
+    return max(0, int(answer.body["count"]) - 1) if answer.ok else 0

@@ -1,0 +1,110 @@
+"""What people do to one ticket on its page: the update box, the description, the links."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from fastapi.responses import RedirectResponse, Response
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import Answer
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.ticket_page import Shown, shown_ticket
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_contracts.problems import ProblemCode
+
+router = APIRouter()
+
+_DEEDS = {
+    "comment": "comments",
+    "start": "start",
+    "move-to-open": "move-to-open",
+    "resolve": "resolve",
+    "reopen": "reopen",
+}
+
+CommandId = Annotated[str, Form(max_length=100)]
+"""Drawn with the page, so that a form sent twice is one command."""
+
+
+@router.post("/orgs/{org}/tickets/{number}/update")
+async def update(
+    number: int,
+    visit: TheVisit,
+    command_id: CommandId,
+    action: Annotated[str, Form()] = "comment",
+    comment: Annotated[str, Form()] = "",
+) -> Response:
+    """The update box: a comment, a change of state, or both at once."""
+    visit.must(Role.OPERATOR)
+    if action not in _DEEDS:
+        raise Problem(400, ProblemCode.MALFORMED, "There is no such action.", field="action")
+    text = comment.replace("\r\n", "\n").strip()
+    answer = await visit.client.send(
+        Owner.TICKETS,
+        "POST",
+        f"/tickets/{number}/{_DEEDS[action]}",
+        {"comment": text} if text else {},
+        {"idempotency-key": command_id},
+    )
+    if answer.ok:
+        return _back(visit, number)
+    return await shown_ticket(visit, number, Shown(refused=_said(answer), typed=comment), answer.status)
+
+
+@router.post("/orgs/{org}/tickets/{number}/description")
+async def edit_description(
+    number: int,
+    visit: TheVisit,
+    command_id: CommandId,
+    version: Annotated[int, Form()],
+    description: Annotated[str, Form()] = "",
+) -> Response:
+    """Saves the description if it is still the one that was shown; otherwise shows both texts."""
+    visit.must(Role.OPERATOR)
+    text = description.replace("\r\n", "\n")
+    answer = await visit.client.send(
+        Owner.TICKETS,
+        "PUT",
+        f"/tickets/{number}/description",
+        {"description": text},
+        {"idempotency-key": command_id, "if-match": f'"{version}"'},
+    )
+    if answer.ok:
+        return _back(visit, number)
+    again = Shown(refused=_said(answer), panel="description", draft=text)
+    return await shown_ticket(visit, number, again, answer.status)
+
+
+@router.post("/orgs/{org}/tickets/{number}/links")
+async def edit_links(
+    number: int,
+    visit: TheVisit,
+    command_id: CommandId,
+    version: Annotated[int, Form()],
+    label: Annotated[list[str] | None, Form()] = None,
+    url: Annotated[list[str] | None, Form()] = None,
+) -> Response:
+    """Saves all links, those without an address left out, if they are still the ones that were shown."""
+    visit.must(Role.OPERATOR)
+    pairs = zip(label or [], url or [], strict=False)
+    links = [{"label": name.strip() or at.strip(), "url": at.strip()} for name, at in pairs if at.strip()]
+    answer = await visit.client.send(
+        Owner.TICKETS,
+        "PUT",
+        f"/tickets/{number}/links",
+        {"links": links},
+        {"idempotency-key": command_id, "if-match": f'"{version}"'},
+    )
+    if answer.ok:
+        return _back(visit, number)
+    again = Shown(refused=_said(answer), panel="links", draft_links=links)
+    return await shown_ticket(visit, number, again, answer.status)
+
+
+def _back(visit: Visit, number: int) -> Response:
+    return RedirectResponse(f"/orgs/{visit.org}/tickets/{number}", 303)
+
+
+def _said(answer: Answer) -> str:
+    return str(answer.body.get("detail") or "The ticket service refused this without a reason.")

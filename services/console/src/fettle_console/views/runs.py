@@ -1,0 +1,59 @@
+"""Runs that a ticket's events started, and whom they told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fettle_contracts.times import parse_time
+
+_OUTCOMES = {"sent": "sent", "held_back": "held back for the next digest"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message to people: over which channel, and what became of it."""
+
+    channel: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunOfTicket:
+    """One run. `on` is the kind of event that started it, in words; `error` why it ended badly, if it did."""
+
+    id: str
+    workflow: str
+    version: int
+    state: str
+    on: str
+    started_at: datetime
+    told: Sequence[Told]
+    error: str
+
+    @classmethod
+    def of(cls, run: Mapping[str, Any]) -> "RunOfTicket":
+        return cls(
+            id=run["id"],
+            workflow=run["workflow"],
+            version=run["version"],
+            state=run["state"],
+            on=run["trigger"].removeprefix("ticket.").replace("_", " ").replace("-", " "),
+            started_at=parse_time(run["started_at"]),
+            told=[told for node in run.get("nodes", ()) if (told := _told(node))],
+            error=str((run.get("error") or {}).get("message", "")),
+        )
+
+
+def _told(node: Mapping[str, Any]) -> Told | None:
+    """The message of a node that notifies; None for any other. Such a node names its channel as no other does."""
+    asked, output, error = node.get("input"), node.get("output"), node.get("error")
+    if not isinstance(asked, Mapping) or "channel" not in asked:
+        return None
+    channel = str(asked["channel"])
+    if error:
+        return Told(channel, f"not sent: {error.get('message', 'it failed')}")
+    if not isinstance(output, Mapping):
+        return Told(channel, "on its way")
+    outcome = str(output.get("outcome", ""))
+    return Told(channel, _OUTCOMES.get(outcome, outcome))

@@ -1,0 +1,117 @@
+"""The health API in memory: silences, why, and what a new org has of it."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Body
+from fastapi.responses import Response
+
+from fettle_chassis.http import HttpServer, Operator, Problem, Viewer, http_app
+from fettle_chassis.service import Service
+from fettle_chassis.settings import ServiceSettings
+from fettle_contracts.times import rfc3339
+
+WHY: dict[str, Any] = {
+    "subject": "device/d1",
+    "at": "2026-11-23T12:05:11.020Z",
+    "as_of": "2026-11-23T12:10:00.000Z",
+    "called_for": True,
+    "ticket": {"id": str(uuid4()), "number": 1, "state": "open"},
+    "because": "It has been silent since 2026-11-23T12:02:11.020Z, which is longer than its timeout of 90 s.",
+    "suppressed_by": None,
+    "state": "firing",
+    "condition": "device_offline",
+    "since": "2026-11-23T12:04:11.020Z",
+    "last_heard": "2026-11-23T12:02:11.020Z",
+    "reported": "ok",
+    "timer": {"what": "open_debounce", "at": "2026-11-23T12:05:11.020Z", "ran_out": True},
+    "policy": {
+        "version": 3,
+        "enabled": True,
+        "publish_tickets": True,
+        "numbers": {
+            "timeout_s": {"value": 90, "set_by": "model"},
+            "flap_threshold": {"value": 5, "set_by": "platform"},
+        },
+    },
+    "verdict": None,
+    "blind": [{"kind": "unobserved", "since": "2026-11-23T11:00:00.000Z", "until": "2026-11-23T11:00:20.000Z"}],
+    "replayed": None,
+    "change": {"what": "timeout_s", "present": 90, "wanted": 600, "length_s": None},
+    "others": [{"what": "silence", "present": False, "wanted": True, "length_s": 3600}],
+    "no_change": None,
+}
+
+
+@dataclass
+class Health:
+    """What the fake knows and has heard."""
+
+    silences: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    subjects: list[dict[str, Any]] = field(default_factory=list)
+    judging: bool = False
+    behind: int = 12
+    why: dict[str, Any] = field(default_factory=lambda: dict(WHY))
+
+    def running(self, settings: ServiceSettings) -> AbstractAsyncContextManager[None]:
+        return health_service(settings, self).running()
+
+
+def health_service(settings: ServiceSettings, health: Health) -> Service:
+    service = Service("fake-health")
+    app = http_app(service, settings, title="Fake health")
+
+    @app.get("/api/v1/orgs/{org}/silences")
+    async def silences(org: str, caller: Viewer, subject: str = "") -> dict[str, Any]:
+        found = [one for one in health.silences if one["subject"] == subject]
+        return {"items": found, "next_cursor": None, "as_of": None}
+
+    @app.post("/api/v1/orgs/{org}/silences", status_code=201)
+    async def silence(
+        org: str, caller: Operator, body: Annotated[dict[str, Any], Body()], dry_run: bool = False
+    ) -> dict[str, Any]:
+        if dry_run:
+            return {"selection": None, "count": health.behind + 1}
+        if body["length_s"] < 1:
+            raise Problem(400, "malformed", "must be at least a second", field="length_s")
+        health.asked.append(body)
+        until = datetime.now(UTC) + timedelta(seconds=body["length_s"])
+        health.silences.append(
+            {
+                "id": str(uuid4()),
+                "subject": body.get("subject") or f"integration/{body['filter']['integration']}",
+                "until": rfc3339(until),
+                "reason": body.get("reason"),
+                "made_by": caller.actor_id,
+                "held": {"count": 0, "latest": []},
+            }
+        )
+        return health.silences[-1]
+
+    @app.delete("/api/v1/orgs/{org}/silences/{id}", status_code=204)
+    async def unsilence(org: str, id: str, caller: Operator) -> Response:
+        if id not in [one["id"] for one in health.silences]:
+            raise Problem(404, "not_found", f"The org has no silence {id}.")
+        health.silences = [one for one in health.silences if one["id"] != id]
+        return Response(status_code=204)
+
+    @app.get("/api/v1/orgs/{org}/why")
+    async def why(org: str, caller: Viewer, subject: str, at: str | None = None) -> dict[str, Any]:
+        if subject == "device/forgotten":
+            raise Problem(404, "not_found", "The log does not reach back that far.")
+        return {**health.why, "subject": subject}
+
+    @app.get("/api/v1/orgs/{org}/health-policy")
+    async def policy(org: str, caller: Viewer) -> dict[str, Any]:
+        return {"enabled": health.judging, "publish_tickets": health.judging}
+
+    @app.get("/api/v1/orgs/{org}/subjects")
+    async def subjects(org: str, caller: Viewer) -> dict[str, Any]:
+        return {"items": health.subjects, "next_cursor": None, "as_of": None}
+
+    service.add(HttpServer(app, "127.0.0.1", settings.health_port))
+    return service

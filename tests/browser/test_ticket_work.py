@@ -1,0 +1,109 @@
+"""Tickets worked in a real browser on a whole installation: many at once, one in depth, one by two people."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.test_live_pages import NOTE, beat, report
+from tests.browser.window import Window
+from tests.installation import OrgApi
+
+ESCAPE = "\ue00c"
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-76", "AC-77")
+def test_many_tickets_are_worked_by_keyboard_while_the_list_goes_on(window: Window, org: OrgApi) -> None:
+    for title in ("First", "Second", "Third"):
+        report(org, title)
+    window.until(lambda: window.rows() == ["Third", "Second", "First"], "three tickets")
+    window.mark()
+    window.press("j", "x", "j", "x")
+    assert window.text("#picked") == "2 selected"
+    report(org, "Fourth")
+    window.until(lambda: window.text("#news") == "1 new", "what waits")
+    assert (window.rows(), window.text("#picked")) == (["Third", "Second", "First"], "2 selected")
+    assert window.chrome.current_url.endswith("#open2")
+
+    window.press("c", *"On it", "\n")
+    window.until(lambda: "2 tickets commented on" in window.text("#outcome"), "the outcome of the comment")
+    assert [org.timeline(number)[-1]["body"] for number in (2, 3)] == ["On it", "On it"]
+    window.until(lambda: window.texts(".bulk b") == [""], "the bar gone with the selection")
+
+    window.press("k", "s")
+    window.until(lambda: "1 ticket started" in window.text("#outcome"), "the outcome at the cursor")
+    started = next(ticket["number"] for ticket in org.tickets() if ticket["state"] == "in_progress")
+    window.one("#outcome button").click()
+    window.until(lambda: "1 ticket moved back to open" in window.text("#outcome"), "the start taken back")
+    assert [entry["type"] for entry in org.timeline(started)][-2:] == ["started", "moved-to-open"]
+
+    window.press("j", "x", ESCAPE)
+    assert window.texts(".bulk b") == [""]
+    assert not window.reloaded()
+    window.press("\n")
+    window.until(lambda: window.all("#ticket"), "the ticket at the cursor")
+    shown = window.one("#ticket").get_attribute("data-number")
+    window.one("#back").click()
+    window.until(lambda: window.focused() == f"open{shown}", "the list with the cursor where it was")
+    assert window.complaints() == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-79", "AC-80", "AC-81", "AC-82")
+def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi) -> None:
+    assert org.post_yaml("/workflows", NOTE).status_code in (200, 201)
+    beat(org, "t17")
+    window.until(lambda: window.rows() == ["Device offline: Thermostat t17"], "the ticket")
+    window.press("j", "\n")
+    window.until(lambda: "note-what-opens" in window.text("#told"), "who was told")
+
+    window.one("#why-here summary").click()
+    window.until(lambda: window.text("#why .because"), "why it opened")
+    assert "its silence was too long" in window.text("#why .because")
+    assert "instead of" in window.text("#why")
+
+    window.press("c", *"It is **down**.")
+    window.one("#update [data-mode='preview']").click()
+    window.until(lambda: window.text("#update .preview strong") == "down", "the preview")
+    window.one("#update [data-mode='write']").click()
+    assert window.focused() == "comment"
+
+    window.one(".crumbs .silence").click()
+    window.until(lambda: window.one("#silence").is_displayed(), "the dialog")
+    assert "Silence for 4 h" in window.text("#silence")
+    window.one("#silence [data-words='1 h'] + span").click()
+    assert "Silence for 1 h" in window.text("#silence")
+    window.press("\t", *"Battery swap", "\n")
+    window.until(lambda: "is silenced until" in window.text(".silenced"), "the silence")
+    [silence] = org.get("/silences", state="active")["items"]
+    assert (silence["length_s"], silence["reason"], silence["subject"]) == (3600, "Battery swap", "device/t17")
+    window.one(".silenced button").click()
+    window.until(lambda: not window.all(".silenced"), "the silence ended")
+    assert org.get("/silences", state="active")["items"] == []
+    assert window.complaints() == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-85", "AC-82")
+def test_two_people_see_what_each_other_does(window: Window, other_window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise", description="Since this morning")
+    other_window.until(lambda: other_window.rows() == ["Lift 3 makes a noise"], "the ticket in Bob's list")
+    other_window.press("j", "\n")
+    other_window.until(lambda: other_window.all("#ticket"), "the ticket's page")
+    other_window.mark()
+    other_window.press("c", *"Who is on it")
+
+    window.go(f"/orgs/{org.org}/tickets/{number}?edit=description")
+    window.one("#description").send_keys(" and louder")
+    window.one("#describe .main").click()
+    window.until(lambda: window.texts(".difference ins") == ["Since this morning and louder"], "the difference")
+    window.press("s")
+    other_window.until(lambda: other_window.text(".crumbs .state") == "In progress", "Ann's start on Bob's page")
+    assert other_window.texts(".difference ins") == ["Since this morning and louder"]
+    assert other_window.one("#comment").get_attribute("value") == "Who is on it"
+    assert other_window.focused() == "comment"
+    other_window.chrome.switch_to.active_element.send_keys("?", "\ue009\ue007")
+    window.until(lambda: window.texts(".entry .bubble") == ["Who is on it?"], "Bob's comment on Ann's page")
+    assert "Bob" in window.texts(".entry .deed b")
+    assert not other_window.reloaded()
+    assert [*window.complaints(), *other_window.complaints()] == []
