@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from fettle_console.domain.routing import Owner, owner_of
 from fettle_contracts.codes import DeadLetterCode, RejectionCode
 from fettle_contracts.problems import ProblemCode
-from tests.client.api_document import Schema, document
+from tests.client.api_document import ORG, Schema, document
 
 CODES = {str(code) for code in (*ProblemCode, *RejectionCode, *DeadLetterCode)}
 
