@@ -146,6 +146,7 @@ _PARAMETERS: Mapping[str, str] = {
     "documents": "Whether each workflow comes with its document.",
     "dry_run": "Whether to say only what is wrong with the document, and keep nothing.",
     "state": "Only runs in this state.",
+    "event": "Only runs that these entries of a ticket's timeline started, by their ids, 50 at most.",
     "run_id": "The run's id.",
     "secret_id": "The id of the hook's secret.",
     "fettle-hook-secret": "A secret of the hook, by whoever cannot sign.",
