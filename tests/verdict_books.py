@@ -14,7 +14,7 @@ from fettle_health_monitor.adapters.correlator.books import Hour
 
 def check(environment: Mapping[str, str]) -> None:
     """Raises AssertionError, with org, hour and verdicts, unless everything that was ever called for has exactly one
-    outcome or waits for it. Nothing to say where there are no books."""
+    outcome or waits for it, and ends by the answer that it has awaited. Nothing to say where there are no books."""
     asyncio.run(check_books(environment["FETTLE_HEALTH_DATABASE_URL"]))
 
 

@@ -198,7 +198,15 @@ class CorrelatorWorld:
             await self.tickets.take_events(work, [own])
         return own
 
-    async def answer(self, command: Row, outcome: str = "applied", *, state: str = "open", version: int = 1) -> None:
+    async def answer(
+        self,
+        command: Row,
+        outcome: str = "applied",
+        *,
+        state: str = "open",
+        version: int = 1,
+        code: str = "org_unknown",
+    ) -> None:
         """The ticket service's result for a command."""
         refused = outcome == "rejected"
         ticket = ResultTicket(id=UUID(int=1), number=1, state=TicketState(state), version=version)
@@ -207,7 +215,7 @@ class CorrelatorWorld:
             command_id=command.event.id,
             verb=command.verb,
             outcome=Outcome(outcome),
-            reason=Reason(code="org_unknown", message="There is no such org.") if refused else None,
+            reason=Reason(code=code, message="There is no such org.") if refused else None,
             ticket=None if refused else ticket,
         )
         async with unit_of_work(self.database) as work:

@@ -347,7 +347,9 @@ class Oracle:
         failing = [each for each in self.fleet.values() if self._fails_with(each, known)]
         if len(failing) < known.rules.many:
             return False
-        self.tickets -= {f"{each.name}:{OFFLINE}" for each in failing}
+        for merged in [each for each in failing if f"{each.name}:{OFFLINE}" in self.tickets]:
+            self.tickets.discard(f"{merged.name}:{OFFLINE}")
+            self._end(merged.name, "merged")
         self.tickets.add(shared)
         self._end(known.name, "opened")
         return True

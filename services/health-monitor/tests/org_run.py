@@ -1,5 +1,6 @@
 """The real shards and the real correlator over one history: what they show, decide, and leave open."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
@@ -31,7 +32,7 @@ class TicketDesk:
 
     numbers: dict[str, int] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
-    version: int = 0
+    versions: Counter[str] = field(default_factory=Counter)
 
     def handle(self, command: Row) -> CommandResult:
         body = command.body
@@ -42,7 +43,7 @@ class TicketDesk:
             self.open.add(key)
         elif command.verb == "resolve":
             self.open.discard(key)
-        self.version += 1
+        self.versions[key] += 1
         state = TicketState.OPEN if key in self.open else TicketState.RESOLVED
         changed = (key in self.open) != known
         return CommandResult(
@@ -50,7 +51,7 @@ class TicketDesk:
             command_id=command.event.id,
             verb=command.verb,
             outcome=Outcome.APPLIED if changed else Outcome.UNCHANGED,
-            ticket=ResultTicket(id=uuid5(TICKETS, key), number=number, state=state, version=self.version),
+            ticket=ResultTicket(id=uuid5(TICKETS, key), number=number, state=state, version=self.versions[key]),
         )
 
 

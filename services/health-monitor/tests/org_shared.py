@@ -110,21 +110,20 @@ class Shared(Oracle):
         while self.called:
             self._decide(*self.called.pop(0))
 
-    def _decide(self, subject: str, condition: str, *, left_over: str | None = None, again: bool = False) -> None:
+    def _decide(self, subject: str, condition: str, *, left_over: str | None = None) -> None:
         key = f"{subject}:{condition}"
         if key in self.tickets:
             self._end(subject, "already_open")
         elif self._is_silenced(subject, self.now):
             self._end(subject, "silenced")
         elif condition == OFFLINE:
-            self._decide_for_device(self.fleet[subject], left_over, again)
+            self._decide_for_device(self.fleet[subject], left_over)
         elif condition == UNREACHABLE:
-            self._take_over(self.fleet[subject], again)
+            self._take_over(self.fleet[subject])
         else:
-            self._open(key)
-            self._end(subject, "opened")
+            self._end(subject, self._open(key))
 
-    def _decide_for_device(self, known: Known, left_over: str | None, again: bool) -> None:
+    def _decide_for_device(self, known: Known, left_over: str | None) -> None:
         name, many = known.name, of_many(known.integration)
         if name in self.fresh:
             self.waiting.append(Waiting(self.now, name, None, left_over))
@@ -134,16 +133,15 @@ class Shared(Oracle):
             self._join(name, parent)
             self._end(name, "joined")
         elif left_over != many and len(failing := self._failing(known)) >= known.rules.many:
-            self._open(many)
+            came = self._open(many)
             for each in failing:
                 if of_device(each) in self.tickets:
                     self._merge(of_device(each), many)
                     self._join(each, many)
             self._join(name, many)
-            self._end(name, "opened")
+            self._end(name, came)
         else:
-            self._open(of_device(name), left_over)
-            self._end(name, "reopened" if again else "opened")
+            self._end(name, self._open(of_device(name), left_over))
 
     def _parent(self, integration: str) -> str | None:
         """The open ticket that devices behind the integration share."""
@@ -165,11 +163,11 @@ class Shared(Oracle):
             and not self._is_silenced(each.name, self.now)
         )
 
-    def _take_over(self, known: Known, again: bool) -> None:
+    def _take_over(self, known: Known) -> None:
         """An integration has a ticket of its own: it takes in what failed behind it just before."""
         integration = known.name.removeprefix("integration/")
         own, many = of_integration(integration), of_many(integration)
-        self._open(own)
+        came = self._open(own)
         if many in self.tickets:
             self._merge(many, own)
         self.early.pop(many, None)
@@ -182,7 +180,7 @@ class Shared(Oracle):
             if single in self.tickets and self.opened[single] > self.now - known.rules.window:
                 self._merge(single, own)
                 self._join(name, own)
-        self._end(known.name, "reopened" if again else "opened")
+        self._end(known.name, came)
         self._let_go(integration)
 
     # Lists
@@ -323,12 +321,11 @@ class Shared(Oracle):
         del self.early[key]
         integration = subject.removeprefix("integration/")
         if condition != MANY:
-            self._decide(subject, condition, again=True)
+            self._decide(subject, condition)
             if condition == UNREACHABLE and key not in self.tickets:
                 self._leave_over(integration, key)
         elif self._down(integration) >= self.of_org.many:
-            self._open(key)
-            self._end(subject, "reopened")
+            self._end(subject, self._open(key))
             self._let_go(integration)
         else:
             self._end(subject, "called_off")
@@ -346,7 +343,9 @@ class Shared(Oracle):
 
     # Tickets
 
-    def _open(self, key: str, beside: str | None = None) -> None:
+    def _open(self, key: str, beside: str | None = None) -> str:
+        """Whether that is a new ticket or the last one, which comes back."""
+        came = "reopened" if key in self.opened and key not in self.done_with else "opened"
         if key in self.done_with:
             self.done_with.discard(key)
             self.boards.pop(key, None)
@@ -354,6 +353,7 @@ class Shared(Oracle):
         self.opened[key] = self.now
         self.early.pop(key, None)
         self.entries.append(Entry(self.now, key, "open", beside))
+        return came
 
     def _close(self, key: str, what: str, beside: str | None = None) -> None:
         self.tickets.discard(key)
@@ -361,6 +361,7 @@ class Shared(Oracle):
 
     def _merge(self, key: str, into: str) -> None:
         self._close(key, "merged", into)
+        self._end(key.rsplit(":", 1)[0], "merged")
         self.done_with.add(key)
 
     def _end(self, subject: str, outcome: str, at: int | None = None) -> None:

@@ -26,9 +26,10 @@ NOTHING_MORE = frozenset({"merged", "superseded", "removed"})
 
 @dataclass
 class Held:
-    """A ticket: its number, whether it is open, and who is on its list."""
+    """A ticket: its number and version, whether it is open, and who is on its list."""
 
     number: int
+    version: int = 0
     open: bool = True
     ended: str = ""
     members: dict[str, bool] = field(default_factory=dict)
@@ -40,7 +41,6 @@ class Desk:
 
     tickets: dict[str, Held] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
-    version: int = 0
 
     @property
     def open(self) -> set[str]:
@@ -64,14 +64,14 @@ class Desk:
             members |= {name: True for name in well if name in members}
         held = self.tickets.get(key)
         assert held is not None, f"{command.verb} of {key}"
-        self.version += 1
+        held.version += 1
         state = TicketState.OPEN if held.open else TicketState.RESOLVED
         return CommandResult(
             org=command.key,
             command_id=command.event.id,
             verb=command.verb,
             outcome=Outcome.APPLIED if len(self.entries) > before else Outcome.UNCHANGED,
-            ticket=ResultTicket(id=UUID(int=held.number), number=held.number, state=state, version=self.version),
+            ticket=ResultTicket(id=UUID(int=held.number), number=held.number, state=state, version=held.version),
         )
 
     def _open(self, key: str, at: int, beside: str | None) -> None:
@@ -93,14 +93,14 @@ class Desk:
     def by_person(self, deed: Deed) -> OwnTicketEvent:
         """Somebody resolves an open ticket."""
         self._resolve(deed.key, deed.at, "by_person", None)
-        self.version += 1
+        held = self.tickets[deed.key]
+        held.version += 1
         subject, condition = read_dedup_key(deed.key) or ("", "")
         kind, _, id = subject.partition("/")
-        held = self.tickets[deed.key]
         entry = TicketEntry(
             id=uuid4(),
             type=EntryType.RESOLVED,
-            version=self.version,
+            version=held.version,
             at=from_ms(deed.at),
             actor=Actor(type=ActorType.USER),
         )
@@ -117,7 +117,7 @@ class Desk:
             resolution=Resolution.BY_PERSON,
             updated_at=from_ms(deed.at),
             dedup_key=deed.key,
-            version=self.version,
+            version=held.version,
         )
         event = TicketEvent(org="acme", entry=entry, ticket=ticket)
         return OwnTicketEvent(str(entry.id), "fettle/ticket-service", event, subject, condition, None)

@@ -21,7 +21,7 @@ from fettle_contracts.times import from_ms
 from fettle_health_monitor.adapters.correlator import books
 from fettle_health_monitor.adapters.correlator.books import Hour
 from fettle_health_monitor.correlator.bookkeeping import LOOKS_BACK, Bookkeeping
-from fettle_health_monitor.metrics import VERDICTS, VERDICTS_UNACCOUNTED
+from fettle_health_monitor.metrics import VERDICTS, VERDICTS_OF_HOUR, VERDICTS_UNACCOUNTED
 
 HOUR = 3_600_000
 
@@ -65,7 +65,7 @@ async def test_the_books_count_by_org_and_hour_what_was_called_for_and_how_it_en
         await fire(world, T0 + HOUR + 2_000, "device/c")
         first = T0 // HOUR
         assert await hours(world) == [
-            Hour("acme", first, 2, {"opened": 2}, 0, ()),
+            Hour("acme", first, 2, {"opened": 2}, 0, (), unanswered=2),
             Hour("acme", first + 1, 2, {"resolved": 1, books.WAITING: 1}, 0, ()),
             Hour("zeta", first, 1, {"refused": 1}, 0, ()),
         ]
@@ -109,6 +109,7 @@ DAMAGE = {
     """,
     "what waits is lost": "DELETE FROM verdict",
     "what is decided waits": "UPDATE verdict SET id = (SELECT verdict FROM outcome WHERE subject = 'device/after')",
+    "an answer settles nothing": "UPDATE command SET answer = 'applied'",
     "a call is lost": "DELETE FROM called",
     "a call of a change is lost": "UPDATE transition SET calls = false WHERE subject = 'device/after'",
     "something is called for twice": """
@@ -124,6 +125,7 @@ async def test_a_verdict_that_is_lost_or_made_up_shows(environment: dict[str, st
         await story(world)
         await Bookkeeping(world.database, world.now).look()
         assert metrics() == (4, 3, 1, 0)
+        assert VERDICTS.labels("unanswered")._value.get() == 3
         await asyncio.to_thread(verdict_books.check, environment)
         await do(world, DAMAGE[damage])
         with pytest.raises(AssertionError, match=r"do not add up.*acme"):
@@ -137,6 +139,38 @@ async def test_a_verdict_that_is_lost_or_made_up_shows(environment: dict[str, st
         await do(
             world, "DELETE FROM outcome; DELETE FROM verdict; DELETE FROM called; UPDATE transition SET calls = false"
         )
+
+
+@pytest.mark.rule("HM-249")
+async def test_the_verdicts_of_each_org_and_hour_are_metrics(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.tell("zeta")
+        await fire(world, T0 + 1_000)
+        await fire(world, T0 + 1_000, "device/b")
+        await world.feed(change("device/z", org="zeta", at=T0 + 1_000, policy_version=1))
+        await world.tick(T0 + 2_000)
+        await world.answer((await world.commands())[0], "rejected", code="title_too_long")
+        await world.tick(T0 + HOUR + 1_000)
+        await fire(world, T0 + HOUR + 2_000, "device/c")
+        world.wall = from_ms(T0 + HOUR + 3_000)
+        await Bookkeeping(world.database, world.now).look()
+        assert of_hours() == {
+            ("acme", "previous", "called"): 2,
+            ("acme", "previous", "opened"): 1,
+            ("acme", "previous", "refused"): 1,
+            ("zeta", "previous", "called"): 1,
+            ("zeta", "previous", "refused"): 1,
+            ("acme", "current", "called"): 1,
+            ("acme", "current", "waiting"): 1,
+        }
+        world.later(2 * 3_600)
+        await Bookkeeping(world.database, world.now).look()
+        assert of_hours() == {}
+
+
+def of_hours() -> dict[tuple[str, str, str], float]:
+    (family,) = VERDICTS_OF_HOUR.collect()
+    return {(one.labels["org"], one.labels["hour"], one.labels["ending"]): one.value for one in family.samples}
 
 
 def metrics() -> tuple[float, ...]:

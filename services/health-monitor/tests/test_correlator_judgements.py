@@ -189,7 +189,7 @@ async def test_after_a_refused_open_there_is_nothing_to_resolve(environment: dic
         await world.feed(*recovering())
         await world.tick(T0 + 20_000)
         assert verbs(await world.commands()) == ["open"]
-        assert await world.outcomes() == [("firing", "opened"), ("recovered", "nothing_to_resolve")]
+        assert await world.outcomes() == [("firing", "refused"), ("recovered", "nothing_to_resolve")]
         (command,) = await world.rows("SELECT answer, answer_code FROM command")
         assert (command.answer, command.answer_code) == ("rejected", "org_unknown")
 

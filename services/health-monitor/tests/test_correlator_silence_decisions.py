@@ -38,7 +38,7 @@ def test_whatever_would_open_is_silenced(cause: Cause) -> None:
 
 
 @pytest.mark.rule("HM-121")
-@pytest.mark.parametrize("cause", sorted(set(Cause) - OPENING - {Cause.UNSEEN}))
+@pytest.mark.parametrize("cause", sorted(set(Cause) - OPENING - {Cause.UNSEEN, Cause.MERGED}))
 def test_what_resolves_is_not_silenced(cause: Cause) -> None:
     assert decide(verdict(cause), replace(facts(), silenced=SILENCED)) == NothingToResolve()
 

@@ -54,6 +54,10 @@ def moves(moved: list[Moved]) -> list[tuple[int, str, str, str, str]]:
     return sorted((one.at - T0, one.subject, str(one.from_state), one.to_state, str(one.condition)) for one in moved)
 
 
+SAME = {"already_open": "opened", "reopened": "opened", "nothing_to_resolve": "resolved"}
+"""Whether a ticket comes back is the ticket service's to say, and is left aside here."""
+
+
 def outcomes(ended: list[Ended], history: History) -> list[tuple[int, str, str]]:
     """Whose ticket is on its way asks for it, or for its end, once more, which changes nothing. Of several that fire at
     one instant behind one integration any is the first."""
@@ -61,7 +65,7 @@ def outcomes(ended: list[Ended], history: History) -> list[tuple[int, str, str]]
 
 
 def _outcome(one: Ended, history: History) -> tuple[int, str, str]:
-    outcome = {"already_open": "opened", "nothing_to_resolve": "resolved"}.get(one.outcome, one.outcome)
+    outcome = SAME.get(one.outcome, one.outcome)
     of_integration = outcome in ("opened", "joined")
     return (one.at - T0, history.integrations[one.subject] if of_integration else one.subject, outcome)
 
@@ -69,7 +73,7 @@ def _outcome(one: Ended, history: History) -> tuple[int, str, str]:
 def about_all(ended: list[Ended]) -> list[int]:
     """When heartbeats were found to be lost. When the ticket ends is as late as the clocks come, or not at all if they
     come when heartbeats are lost again."""
-    return sorted(one.at - T0 for one in ended if one.subject == ALL and one.outcome in ("opened", "already_open"))
+    return sorted(one.at - T0 for one in ended if one.subject == ALL and SAME.get(one.outcome, one.outcome) == "opened")
 
 
 RULES = ["HM-120", "HM-126", "HM-129", *(f"HM-{number}" for number in (*range(150, 158), 159))]

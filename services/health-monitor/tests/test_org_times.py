@@ -14,7 +14,7 @@ from org_run import Seen
 from org_times import Oracle
 from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
 from org_times_run import run
-from test_org_oracle import about_all, correlator, moves
+from test_org_oracle import SAME, about_all, correlator, moves
 
 from fettle_contracts.health_policy import HealthPolicy
 
@@ -40,8 +40,7 @@ def compare(history: Times, seen: Seen, oracle: Oracle) -> None:
 
 def outcomes(ended: list[Ended]) -> list[tuple[int, str, str]]:
     """Whose ticket is on its way asks for it, or for its end, once more, which changes nothing."""
-    same = {"already_open": "opened", "nothing_to_resolve": "resolved"}
-    return sorted((one.at - T0, one.subject, same.get(one.outcome, one.outcome)) for one in ended if one.subject != ALL)
+    return sorted((one.at - T0, one.subject, SAME.get(one.outcome, one.outcome)) for one in ended if one.subject != ALL)
 
 
 def all_alike(environment: Mapping[str, str], examples: int, *, always_new: bool = False) -> None:

@@ -87,8 +87,8 @@ def failing(**more: Any) -> Picture:
             "org_deleted",
         ),
         (
-            replace(NOTHING, picture=failing(), trouble=(recorded("open_refused"),)),
-            "and none was opened: because of open_refused.",
+            replace(NOTHING, picture=failing(), trouble=(recorded("refused"),)),
+            "and none was opened: because of refused.",
             "open_refused",
         ),
         (replace(NOTHING, picture=failing(), waits=T0), "waits for the clocks of all shards", "not_decided_yet"),
@@ -120,6 +120,11 @@ def failing(**more: Any) -> Picture:
         (
             replace(NOTHING, has_ticket=True, trouble=(recorded("joined", reason="joined ticket #7"),)),
             f"At {NOW} it joined ticket #7, which it shares with others.",
+            "joined",
+        ),
+        (
+            replace(NOTHING, has_ticket=True, trouble=(recorded("merged", reason="merged into ticket #7"),)),
+            f"At {NOW} its own ticket was merged into ticket #7, which it shares with others.",
             "joined",
         ),
         (

@@ -85,5 +85,5 @@ async def test_an_open_that_was_refused_is_told_as_refused(environment: dict[str
         refused = await record(world, AT)
         assert not has_ticket(refused)
         assert [(each.outcome, each.reason) for each in refused] == [
-            ("open_refused", "the ticket service refused it (org_unknown): There is no such org.")
+            ("refused", "the ticket service refused it (org_unknown): There is no such org.")
         ]

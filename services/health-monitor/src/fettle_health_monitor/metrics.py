@@ -4,10 +4,23 @@ from fettle_chassis.metrics import counter, gauge
 
 JUDGEMENTS = counter("correlator_judgements", "Messages of the judges taken in, by kind; repeats apart.", "kind")
 OUTCOMES = counter(
-    "correlator_outcomes", "Decided verdicts, by what called for them and how they ended.", "cause", "outcome"
+    "correlator_outcomes",
+    "Verdicts that have ended, by what called for them, how, and for which reason.",
+    "cause",
+    "outcome",
+    "reason",
 )
 VERDICTS = gauge(
-    "correlator_verdicts", "Verdicts of the last 25 hours that were called for, are decided, and wait.", "state"
+    "correlator_verdicts",
+    "Verdicts of the last 25 hours: called for, decided, waiting; of the decided those still unanswered.",
+    "state",
+)
+VERDICTS_OF_HOUR = gauge(
+    "correlator_hour_verdicts",
+    "Verdicts of an org's hour (current, previous): `called` for, and by how they end or wait, which adds up to it.",
+    "org",
+    "hour",
+    "ending",
 )
 VERDICTS_UNACCOUNTED = gauge(
     "correlator_verdicts_unaccounted",

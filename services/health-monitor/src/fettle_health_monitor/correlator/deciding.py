@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -14,7 +15,7 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
-from fettle_health_monitor.adapters.correlator import incidents, policies, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, incidents, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.transitions import SOURCE
@@ -23,13 +24,22 @@ from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.correlator.commands import Sent, dedup_key, of_outcome
-from fettle_health_monitor.domain.correlator.decide import Facts, decide
+from fettle_health_monitor.domain.correlator.decide import Facts, decide, merges_of
 from fettle_health_monitor.domain.correlator.evidence import SHARES, with_decision
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident
-from fettle_health_monitor.domain.correlator.outcomes import CalledOff, Joined, OpenedTogether, Outcome, Wait
+from fettle_health_monitor.domain.correlator.outcomes import (
+    CalledOff,
+    Joined,
+    Merged,
+    Opened,
+    OpenedTogether,
+    Outcome,
+    Reopened,
+    Wait,
+)
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.rollups import is_integration
-from fettle_health_monitor.domain.correlator.verdicts import Verdict
+from fettle_health_monitor.domain.correlator.rollups import Member, Parent, is_integration
+from fettle_health_monitor.domain.correlator.verdicts import Verdict, joining_again
 from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 
@@ -74,13 +84,13 @@ class Deciding:
         connection, pending = work.connection, [verdict for verdict, _ in ready]
         keys = {(verdict.org, verdict.subject) for verdict in pending}
         groups = {group for verdict in pending if (group := group_of(verdict)) is not None}
-        known: Incidents = {key: {} for key in keys | groups}
-        for (org, subject, condition), incident in (await incidents.of_subjects(connection, known)).items():
-            known[org, subject][condition] = incident
+        known: Incidents = {}
+        await _learn(connection, known, keys | groups)
         versions = await self._versions(connection, pending)
         silencing = await Silencing.of(connection, pending)
         sharing = Sharing(known, versions, {org: self._partition_of(org) for org, _ in keys}, silencing)
         await sharing.load(connection, pending)
+        await _learn(connection, known, sharing.with_singles())
 
         batch = _Batch(known)
         for verdict, behind in ready:
@@ -99,6 +109,9 @@ class Deciding:
                 batch.waits(verdict, outcome)
             else:
                 batch.ends(verdict, outcome, facts, behind)
+                for merged, into in merges_of(verdict, outcome):
+                    batch.called.append(merged)
+                    batch.ends(merged, into, facts, behind)
                 sharing.follow(verdict, outcome)
                 silencing.follow(verdict, outcome)
         await self._write(work, batch, sharing)
@@ -116,6 +129,12 @@ class Deciding:
         if batch.waiting:
             partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
             await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
+        if listed := await sharing.listed_again(connection):
+            seen = await verdicts.last_evidence(connection, {(asks.org, member.subject) for asks, _, member in listed})
+            for asks, parent, member in listed:
+                batch.joins_again(asks, parent, member, seen.get((asks.org, member.subject), {}))
+        if batch.called:
+            await books.enter(connection, batch.called)
         listings = await sharing.settle(connection)
         await verdicts.record(connection, batch.decided, self._now(), listings)
         if batch.touched:
@@ -162,6 +181,8 @@ class _Batch:
         self._known = known
         self.decided: list[Decided] = []
         self.touched: dict[incidents.About, Incident] = {}
+        self.called: list[Verdict] = []
+        """What decisions have called for that is decided with them."""
         self.waiting: list[Verdict] = []
         self.waits_for: dict[UUID, str] = {}
 
@@ -173,6 +194,8 @@ class _Batch:
 
     def ends(self, verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -> None:
         one = _decided(verdict, outcome, facts, behind)
+        if isinstance(outcome, Joined):
+            one = replace(one, awaits=self._awaited(verdict.org, outcome.parent))
         self.decided.append(one)
         for command in one.commands:
             if not command.subject:
@@ -182,13 +205,37 @@ class _Batch:
             of_subject[command.condition] = asked
             self.touched[verdict.org, command.subject, command.condition] = asked
 
+    def joins_again(self, asks: Verdict, parent: Parent, member: Member, seen: Mapping[str, Any]) -> None:
+        """It is on the list of a ticket that was refused and that `asks` asks for again; `seen` is what is known of
+        it."""
+        verdict = joining_again(asks, member.subject, member.condition, member.name, seen)
+        evidence = with_decision(
+            verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
+        )
+        evidence[SHARES] = dedup_key(parent.subject, parent.condition)
+        awaits = self._awaited(asks.org, parent)
+        self.called.append(verdict)
+        self.decided.append(Decided(verdict, Joined(parent, member), verdict.policy_version, evidence, (), awaits))
+
+    def _awaited(self, org: str, parent: Parent) -> UUID | None:
+        return self._known.get((org, parent.subject), {}).get(parent.condition, Incident()).awaited
+
     def calls_off(self, verdict: Verdict) -> None:
         """It had to wait, and the subject is well again, or gone."""
-        outcome = CalledOff("the subject recovered, or was removed, while its verdict waited")
+        outcome = CalledOff("the subject recovered, or was removed, while its verdict waited", "recovered")
         evidence = with_decision(
             verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
         )
         self.decided.append(Decided(verdict, outcome, verdict.policy_version, evidence, ()))
+
+
+async def _learn(connection: AsyncConnection, known: Incidents, keys: Collection[Key]) -> None:
+    """Reads the incidents of those of these subjects that are not known yet."""
+    new = set(keys) - known.keys()
+    if new:
+        known |= {key: {} for key in new}
+        for (org, subject, condition), incident in (await incidents.of_subjects(connection, new)).items():
+            known[org, subject][condition] = incident
 
 
 def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
@@ -213,9 +260,10 @@ def _decided(verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -
     if facts.held_back is not None:
         evidence["held_back"] = facts.held_back.times
     commands = of_outcome(verdict, outcome, evidence)
-    if isinstance(outcome, Joined | OpenedTogether):
+    if isinstance(outcome, Joined | OpenedTogether | Merged):
         evidence = {**evidence, SHARES: dedup_key(outcome.parent.subject, outcome.parent.condition)}
-    return Decided(verdict, outcome, version, evidence, commands)
+    awaits = commands[0].id if isinstance(outcome, Opened | OpenedTogether | Reopened | Merged) else None
+    return Decided(verdict, outcome, version, evidence, commands, awaits)
 
 
 def _asking(command: Sent) -> Asking:
@@ -226,8 +274,11 @@ def _tell(decided: Sequence[Decided]) -> None:
     """A line for each outcome from which commands follow, and one for all that are alike and ask for nothing: a storm
     has thousands of those."""
     alike: defaultdict[tuple[str, str, str], list[Decided]] = defaultdict(list)
-    for (cause, name), number in Counter((one.verdict.cause.value, one.outcome.name) for one in decided).items():
-        OUTCOMES.labels(cause, name).inc(number)
+    ended = (one for one in decided if one.awaits is None)
+    for labels, number in Counter(
+        (one.verdict.cause.value, one.outcome.name, one.outcome.because) for one in ended
+    ).items():
+        OUTCOMES.labels(*labels).inc(number)
     for one in decided:
         verdict, outcome = one.verdict, one.outcome
         if one.commands:

@@ -61,7 +61,7 @@ class ListEnds:
         left_over: list[Verdict] = []
         decided: dict[Key, int] = {}
         for verdict, outcome in ended:
-            if not is_integration(verdict.subject):
+            if not is_integration(verdict.subject) or verdict.cause is Cause.MERGED:
                 continue
             key = (verdict.org, verdict.subject)
             match verdict.cause, outcome:

@@ -38,6 +38,7 @@ async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> lis
         return []
     versions = await policies.in_force_of(connection, {(each.watch.org, each.watch.shard) for each in out})
     keys = {(each.watch.org, each.watch.subject) for each in out}
+    refused = await verdicts.evidence_of(connection, {each.watch.cause for each in out})
     names, failing = await live.names(connection, keys), await live.standing(connection, keys)
     return [
         each.watch.verdict(
@@ -45,6 +46,7 @@ async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> lis
             policy_version=versions.get((each.watch.org, each.watch.shard), 0),
             named=names.get((each.watch.org, each.watch.subject), Known()),
             flap_count=failing[key].flap_count if (key := (each.watch.org, each.watch.subject)) in failing else 0,
+            refused=refused.get(each.watch.cause),
         )
         for each in out
     ]

@@ -41,7 +41,7 @@ from fettle_health_monitor.domain.correlator.rollups import (
     member_of,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
-from fettle_health_monitor.domain.correlator.watches import WatchKind
+from fettle_health_monitor.domain.correlator.watches import OPEN_REFUSED, WatchKind
 
 ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
 
@@ -84,6 +84,7 @@ class Sharing:
         self._joining: dict[Key, tuple[Belongs, Verdict]] = {}
         self._recovered: dict[Key, tuple[Belongs, Verdict]] = {}
         self._takes_over: list[tuple[Verdict, Parent]] = []
+        self._asked_again: list[tuple[Verdict, Parent]] = []
 
     async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
         """What decisions about these verdicts need to know."""
@@ -127,6 +128,10 @@ class Sharing:
         rules = version.rules_for(spell.member.subject, integration, spell.fresh.model)
         timeout_ms = round(rules.timeout_for(spell.fresh.interval_s) * 1000)
         return replace(spell, since=max(spell.since, spell.fresh.since + timeout_ms))
+
+    def with_singles(self) -> set[Key]:
+        """Those whose own tickets may be merged."""
+        return {(org, one.member.subject) for (org, _), around in self._around.items() for one in around.singles}
 
     def is_judged_afresh(self, verdict: Verdict) -> bool:
         """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""
@@ -180,6 +185,8 @@ class Sharing:
                     self._joins(verdict, member, parent)
                 if verdict.condition != MANY:
                     self._takes_over.append((verdict, parent))
+                if isinstance(outcome, Opened) and outcome.because == OPEN_REFUSED:
+                    self._asked_again.append((verdict, parent))
             case Opened() | Reopened() if key is not None:
                 around = self._around.get(key, Around())
                 single = Single(member_of(verdict), verdict.at)
@@ -224,11 +231,23 @@ class Sharing:
         else:
             self._few.setdefault(key, verdict)
 
+    async def listed_again(self, connection: AsyncConnection) -> list[tuple[Verdict, Parent, Member]]:
+        """Who is down on the list of a ticket that was refused and is asked for again, with the verdict that asks."""
+        return [
+            (verdict, parent, member)
+            for verdict, parent in self._asked_again
+            for member, recovered in await rollups.members(connection, verdict.org, parent.subject)
+            if not recovered
+        ]
+
     async def settle(self, connection: AsyncConnection) -> list[Sent]:
         """Writes who is on whose list now. Answers with the commands that say so."""
         sent: list[Sent] = []
         for verdict, parent in self._takes_over:
             sent += await self._take_over(connection, verdict, parent)
+        for verdict, parent in self._asked_again:
+            if parent.condition == MANY:
+                sent += await self._list_all(connection, verdict, parent)
         if self._joining:
             joining = [(org, one, verdict.at) for (org, _), (one, verdict) in self._joining.items()]
             await rollups.join(connection, joining)
@@ -239,10 +258,13 @@ class Sharing:
 
     async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
         await self.ends.end_watches(connection, (verdict.org, parent.subject))
+        sent = await self._list_all(connection, verdict, parent)
+        if sent:
+            await rollups.move(connection, verdict.org, parent)
+        return sent
+
+    async def _list_all(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
         listed = await rollups.members(connection, verdict.org, parent.subject)
-        if not listed:
-            return []
-        await rollups.move(connection, verdict.org, parent)
         return checklists(
             verdict.org,
             parent,

@@ -1,6 +1,6 @@
 """What becomes of the monitor's tickets and commands, and what people do with them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,18 +8,21 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_contracts.results import CommandResult
+from fettle_contracts.results import CommandResult, Outcome
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
 from fettle_health_monitor.adapters.correlator.incidents import About
-from fettle_health_monitor.adapters.correlator.verdicts import Answer
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.joining import standing_of_many
+from fettle_health_monitor.domain.correlator.answers import Answer
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
+from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
 from fettle_health_monitor.domain.correlator.losses import LOST
+from fettle_health_monitor.domain.correlator.refusals import after_refusal
 from fettle_health_monitor.domain.correlator.rollups import MANY
-from fettle_health_monitor.metrics import EARLY_RESOLVES, REFUSALS
+from fettle_health_monitor.domain.correlator.watches import WAITED_S, Watch
+from fettle_health_monitor.metrics import EARLY_RESOLVES, OUTCOMES, REFUSALS
 
 log = structlog.get_logger(__name__)
 
@@ -89,25 +92,56 @@ class Tickets:
         if not ours:
             return
         await policies.lock_orgs(connection, {org for org, _, _ in ours.values()})
-        await self._learn(connection, results, ours)
         answers = [_answer(command, results[command]) for command in ours]
+        refused = await self._learn(connection, answers, ours)
+        for ended in await verdicts.settle(connection, answers):
+            OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc()
         await verdicts.record_answers(connection, answers)
         for answer in answers:
             if answer.code is not None:
                 REFUSALS.labels(answer.code).inc()
                 log.warning("command.refused", command=str(answer.command), code=answer.code, message=answer.message)
+        if refused:
+            await self._ask_again(connection, refused, ours)
 
     async def _learn(
-        self, connection: AsyncConnection, results: dict[UUID, CommandResult], ours: dict[UUID, About]
-    ) -> None:
+        self, connection: AsyncConnection, answers: Sequence[Answer], ours: Mapping[UUID, About]
+    ) -> list[Answer]:
+        """Takes in what they say of tickets. Answers with the refusals of opens that nothing has overtaken."""
         known = await incidents.of_subjects(connection, {(org, subject) for org, subject, _ in ours.values()})
         touched: dict[About, Incident] = {}
-        for command, about in ours.items():
+        refused = []
+        for answer in answers:
+            about = ours[answer.command]
             if not about[1]:
                 continue
             before = touched.get(about) or known.get(about) or Incident()
-            touched[about] = before.seen(_ticket(results[command]), command)
+            touched[about] = before.seen(answer.ticket, answer.command)
+            if answer.outcome is Outcome.REJECTED and before.awaited == answer.command:
+                refused.append(answer)
         await incidents.save(connection, touched)
+        return refused
+
+    async def _ask_again(
+        self, connection: AsyncConnection, refused: Sequence[Answer], ours: Mapping[UUID, About]
+    ) -> None:
+        evidence = await verdicts.evidence_of(connection, [answer.command for answer in refused])
+        for answer in refused:
+            org, subject, condition = ours[answer.command]
+            partition = self._partition_of(org)
+            standing = await _STANDING_OF.get(condition, standings.of)(connection, partition, org, subject)
+            followed = after_refusal(
+                answer.command,
+                answer.code,
+                org=org,
+                condition=condition,
+                standing=standing,
+                waited_s=evidence.get(answer.command, {}).get(WAITED_S, 0),
+            )
+            if isinstance(followed, Watch):
+                await watches.begin(connection, [followed], {org: partition})
+            asked_again_at = instant(followed.due_at) if isinstance(followed, Watch) else None
+            log.warning("ticket.refused", org=org, subject=subject, code=answer.code, asked_again_at=asked_again_at)
 
 
 def _ticket(result: CommandResult) -> KnownTicket | None:
@@ -119,7 +153,7 @@ def _answer(command: UUID, result: CommandResult) -> Answer:
     code = message = None
     if result.reason is not None:
         code, message = result.reason.code, result.reason.message
-    return Answer(command, result.outcome.value, code, message, _ticket(result))
+    return Answer(command, result.outcome, code, message, _ticket(result))
 
 
 def _is_uuid(text: str) -> bool:

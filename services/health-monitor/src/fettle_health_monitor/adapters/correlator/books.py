@@ -1,4 +1,4 @@
-"""The books of verdicts: each that was called for has one outcome, or waits for it.
+"""The books of verdicts: each that was called for has one outcome, or waits for it, or for the answer that settles it.
 
 What a transition calls for stands on its row (`calls`), everything else that is called for is entered here by whoever
 calls. Outcomes and waiting verdicts are written elsewhere, so that the two sides can be held against each other.
@@ -32,26 +32,27 @@ _HOURS = text(f"""
         UNION ALL SELECT verdict, org, at FROM called WHERE at >= :since
     ),
     ended AS (
-        SELECT verdict, org, at, outcome AS ending FROM outcome WHERE at >= :since
-        UNION ALL SELECT id, org, at, '{WAITING}' FROM verdict WHERE at >= :since
+        SELECT verdict, org, at, outcome AS ending, awaits FROM outcome WHERE at >= :since
+        UNION ALL SELECT id, org, at, '{WAITING}', NULL FROM verdict WHERE at >= :since
     ),
     -- what has waited ends as of a later instant than that at which it was called for
     early AS (SELECT verdict FROM ended EXCEPT SELECT verdict FROM late),
     entries AS (
-        SELECT verdict, org, at, 1 AS called, 0 AS ended, NULL AS ending FROM late
-        UNION ALL SELECT id, org, at, 1, 0, NULL FROM transition
+        SELECT verdict, org, at, 1 AS called, 0 AS ended, NULL AS ending, false AS unanswered, true AS settled FROM late
+        UNION ALL SELECT id, org, at, 1, 0, NULL, false, true FROM transition
                   WHERE calls AND id = ANY(ARRAY(SELECT verdict FROM early))
-        UNION ALL SELECT verdict, org, at, 1, 0, NULL FROM called
+        UNION ALL SELECT verdict, org, at, 1, 0, NULL, false, true FROM called
                   WHERE verdict = ANY(ARRAY(SELECT verdict FROM early))
-        UNION ALL SELECT verdict, org, at, 0, 1, ending FROM ended
+        UNION ALL SELECT verdict, org, at, 0, 1, ending, awaits IS NOT NULL,
+                         NOT EXISTS (SELECT FROM command WHERE id = awaits AND answer IS NOT NULL) FROM ended
     ),
     verdicts AS (
         SELECT verdict, min(org) AS org, min(at) / 3600000 AS hour, sum(called) AS called, min(ending) AS ending,
-               sum(called) = 1 AND sum(ended) = 1 AS right
+               bool_or(unanswered) AS unanswered, sum(called) = 1 AND sum(ended) = 1 AND bool_and(settled) AS right
         FROM entries GROUP BY verdict
     )
     SELECT org, hour, ending, sum(called) AS called, count(*) AS verdicts,
-           count(*) FILTER (WHERE NOT verdicts.right) AS wrong,
+           count(*) FILTER (WHERE NOT verdicts.right) AS wrong, count(*) FILTER (WHERE unanswered) AS unanswered,
            (array_agg(verdict) FILTER (WHERE NOT verdicts.right))[1:{_NAMED}] AS which
     FROM verdicts GROUP BY org, hour, ending ORDER BY org, hour, ending
 """)  # noqa: S608 - constants
@@ -61,7 +62,8 @@ _HOURS = text(f"""
 class Hour:
     """One org's verdicts of one hour (of 3,600,000 broker milliseconds since 1970), by their instants. `ended` counts
     them by outcome, and as `waiting` those without one yet. `unaccounted` are those that were not called for, have no
-    end, or several: `which` names some."""
+    end, or several, or do not end by the answer that they have awaited: `which` names some. `unanswered` still await
+    the ticket service's."""
 
     org: str
     hour: int
@@ -69,6 +71,7 @@ class Hour:
     ended: Mapping[str, int]
     unaccounted: int
     which: tuple[UUID, ...]
+    unanswered: int = 0
 
 
 async def enter(connection: AsyncConnection, called: Sequence[Verdict]) -> None:
@@ -100,6 +103,7 @@ async def hours(connection: AsyncConnection, since: int) -> list[Hour]:
                 ended={part.ending: part.verdicts for part in parts if part.ending is not None},
                 unaccounted=sum(part.wrong for part in parts),
                 which=tuple(verdict for part in parts for verdict in part.which or ())[:_NAMED],
+                unanswered=sum(part.unanswered for part in parts),
             )
         )
     return found

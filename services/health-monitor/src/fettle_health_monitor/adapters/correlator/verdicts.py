@@ -11,8 +11,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
+from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, settled
 from fettle_health_monitor.domain.correlator.commands import Sent
-from fettle_health_monitor.domain.correlator.incident import KnownTicket
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
@@ -66,13 +66,13 @@ _TAKE_WAITING = text("""
 """)
 
 _DECIDED = text("""
-    INSERT INTO outcome (verdict, org, subject, condition, cause, at, outcome, reason, policy_version, evidence,
-                         decided_at)
+    INSERT INTO outcome (verdict, org, subject, condition, cause, at, outcome, reason, because, policy_version,
+                         evidence, awaits, decided_at)
     SELECT *, CAST(:decided_at AS timestamptz)
     FROM unnest(CAST(:verdicts AS uuid[]), CAST(:orgs AS text[]), CAST(:subjects AS text[]),
                 CAST(:conditions AS text[]), CAST(:causes AS text[]), CAST(:at AS bigint[]),
-                CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:versions AS integer[]),
-                CAST(CAST(:evidence AS text[]) AS jsonb[]))
+                CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:because AS text[]),
+                CAST(:versions AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:awaits AS uuid[]))
 """)
 
 _SENT = text("""
@@ -96,26 +96,52 @@ _ANSWERED = text("""
 """)
 
 
+_SETTLE = text("""
+    UPDATE outcome SET outcome = ending.outcome, reason = coalesce(ending.reason, outcome.reason),
+                       because = coalesce(ending.because, outcome.because), awaits = NULL
+    FROM unnest(CAST(:commands AS uuid[]), CAST(:decided AS text[]), CAST(:outcomes AS text[]),
+                CAST(:reasons AS text[]), CAST(:because AS text[]))
+         AS ending (command, decided, outcome, reason, because)
+    WHERE outcome.awaits = ending.command AND outcome.outcome = ending.decided
+    RETURNING outcome.cause, outcome.outcome, outcome.because
+""")
+
+_EVIDENCE_OF = text("""
+    SELECT command.id, evidence FROM command JOIN outcome ON outcome.verdict = command.verdict
+    WHERE command.id = ANY(CAST(:ids AS uuid[]))
+""")
+
+
+_LAST_EVIDENCE = text("""
+    SELECT asked.org, asked.subject, evidence
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+    CROSS JOIN LATERAL (
+        SELECT evidence FROM outcome WHERE outcome.org = asked.org AND outcome.subject = asked.subject
+        ORDER BY at DESC, decided_at DESC LIMIT 1
+    ) AS last
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A verdict with its one outcome, the policy version that decided, the evidence, and the commands that follow."""
+    """A verdict with its one outcome, the policy version that decided, the evidence, the commands that follow, and the
+    command by whose answer it is settled (none: it is)."""
 
     verdict: Verdict
     outcome: Outcome
     policy_version: int
     evidence: dict[str, Any]
     commands: tuple[Sent, ...]
+    awaits: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the ticket service made of a command, and of which ticket."""
+class Ended:
+    """An outcome that is settled, with what called for it."""
 
-    command: UUID
+    cause: str
     outcome: str
-    code: str | None
-    message: str | None
-    ticket: KnownTicket | None
+    because: str
 
 
 async def wait(
@@ -193,8 +219,10 @@ async def record(
             "at": [each.verdict.at for each in decided],
             "outcomes": [each.outcome.name for each in decided],
             "reasons": [each.outcome.reason for each in decided],
+            "because": [each.outcome.because for each in decided],
             "versions": [each.policy_version for each in decided],
             "evidence": [msgspec.json.encode(each.evidence).decode() for each in decided],
+            "awaits": [each.awaits for each in decided],
         },
     )
     commands = [*(command for each in decided for command in each.commands), *besides]
@@ -225,12 +253,40 @@ async def whose(connection: AsyncConnection, commands: Collection[UUID]) -> dict
     return {row.id: (row.org, row.subject, row.condition) for row in rows}
 
 
+async def settle(connection: AsyncConnection, answers: Sequence[Answer]) -> list[Ended]:
+    """Settles the outcomes that have awaited these answers; once, as none awaits them afterwards."""
+    ends = [(each, decided, settled(decided, each)) for each in answers for decided in AWAITING]
+    rows = await connection.execute(
+        _SETTLE,
+        {
+            "commands": [each.command for each, _, _ in ends],
+            "decided": [decided for _, decided, _ in ends],
+            "outcomes": [end.outcome for _, _, end in ends],
+            "reasons": [end.reason for _, _, end in ends],
+            "because": [end.because for _, _, end in ends],
+        },
+    )
+    return [Ended(row.cause, row.outcome, row.because) for row in rows]
+
+
+async def evidence_of(connection: AsyncConnection, commands: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What those of these commands rest on that verdicts have sent."""
+    rows = await connection.execute(_EVIDENCE_OF, {"ids": list(commands)})
+    return {row.id: row.evidence for row in rows}
+
+
+async def last_evidence(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
+    """What the last verdicts about these subjects rest on."""
+    rows = await connection.execute(_LAST_EVIDENCE, columns_of(keys))
+    return {(row.org, row.subject): row.evidence for row in rows}
+
+
 async def record_answers(connection: AsyncConnection, answers: Sequence[Answer]) -> None:
     await connection.execute(
         _ANSWERED,
         {
             "ids": [each.command for each in answers],
-            "answers": [each.outcome for each in answers],
+            "answers": [each.outcome.value for each in answers],
             "codes": [each.code for each in answers],
             "messages": [each.message for each in answers],
             "tickets": [None if each.ticket is None else each.ticket.id for each in answers],

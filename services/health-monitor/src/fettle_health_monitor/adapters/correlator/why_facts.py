@@ -9,16 +9,14 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.verdicts import Cause
-from fettle_health_monitor.domain.why.record import OPEN_REFUSED, Recorded
+from fettle_health_monitor.domain.why.record import Recorded
 
 VERDICTS_MAX = 500
 _GAPS_MAX = 20
 
 _OUTCOMES = text("""
-    SELECT outcome.verdict, cause, outcome.condition, at, outcome, reason, policy_version, evidence, answer_code,
-           answer_message
-    FROM outcome LEFT JOIN command ON command.verdict = outcome.verdict AND verb = 'open'
-    WHERE outcome.org = :org AND outcome.subject = :subject AND at <= :at
+    SELECT verdict, cause, condition, at, outcome, reason, policy_version, evidence
+    FROM outcome WHERE org = :org AND subject = :subject AND at <= :at
     ORDER BY at DESC, decided_at DESC LIMIT :limit
 """)
 
@@ -102,21 +100,19 @@ async def watched(connection: AsyncConnection, org: str, subject: str, at: int) 
 
 
 async def outcomes(connection: AsyncConnection, org: str, subject: str, at: int) -> list[Recorded]:
-    """The last verdicts about it up to an instant, the earliest first. One whose open the ticket service refused ends
-    so, as soon as that is known."""
+    """The last verdicts about it up to an instant, the earliest first, each as it ends by all that is known now."""
     rows = await connection.execute(_OUTCOMES, {"org": org, "subject": subject, "at": at, "limit": VERDICTS_MAX})
     return [_recorded(row) for row in reversed(rows.all())]
 
 
 def _recorded(row: Row[Any]) -> Recorded:
-    refused = row.answer_code is not None
     return Recorded(
         verdict=row.verdict,
         cause=Cause(row.cause),
         condition=row.condition,
         at=row.at,
-        outcome=OPEN_REFUSED if refused else row.outcome,
-        reason=f"the ticket service refused it ({row.answer_code}): {row.answer_message}" if refused else row.reason,
+        outcome=row.outcome,
+        reason=row.reason,
         policy_version=row.policy_version,
         evidence=row.evidence,
     )

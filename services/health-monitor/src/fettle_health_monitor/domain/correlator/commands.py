@@ -25,6 +25,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
     CalledOff,
     Joined,
+    Merged,
     NothingToResolve,
     Opened,
     OpenedTogether,
@@ -86,7 +87,8 @@ def title(condition: str, subject: SubjectRef, name: str | None, since: int = 0)
 
 
 def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> tuple[Sent, ...]:
-    """The commands that an outcome asks for, in the order in which they must arrive."""
+    """The commands that an outcome asks for, in the order in which they must arrive: the one first by whose answer the
+    verdict ends."""
     match outcome:
         case Opened():
             superseded = (
@@ -94,13 +96,14 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
                 for condition in outcome.supersedes
             )
             note = () if outcome.held_back is None else (_note(verdict, str(outcome.held_back)),)
-            merged = _merges(verdict, outcome, evidence)
-            return (_open(verdict, evidence, outcome.after), *note, *superseded, *merged)
+            return (_open(verdict, evidence, outcome.after), *note, *superseded)
         case Reopened():
-            return (_open(verdict, evidence), *_merges(verdict, outcome, evidence))
+            return (_open(verdict, evidence),)
         case OpenedTogether():
-            merges = (_merge(verdict, one, outcome.parent, evidence) for one in outcome.merges)
-            return (_open_together(verdict, outcome, evidence), *merges)
+            return (_open_together(verdict, outcome, evidence),)
+        case Merged(parent):
+            key = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
+            return (_resolve(verdict, verdict.subject, verdict.condition, Resolution.MERGED, evidence, key),)
         case Resolved():
             return tuple(
                 _resolve(verdict, verdict.subject, condition, outcome.resolution, evidence)
@@ -146,18 +149,6 @@ def _named(member: Member) -> Subject:
     return Subject(type=subject.type, id=subject.id, name=member.name)
 
 
-def _merges(verdict: Verdict, outcome: Opened | Reopened, evidence: dict[str, Any]) -> list[Sent]:
-    """What an integration's ticket takes the place of."""
-    parent = Parent(verdict.subject, verdict.condition)
-    taken = [*outcome.merges, *([Member(verdict.subject, MANY)] if outcome.takes_over else [])]
-    return [_merge(verdict, one, parent, evidence) for one in taken]
-
-
-def _merge(verdict: Verdict, member: Member, parent: Parent, evidence: dict[str, Any]) -> Sent:
-    key = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
-    return _resolve(verdict, member.subject, member.condition, Resolution.MERGED, evidence, key)
-
-
 def _open_together(verdict: Verdict, outcome: OpenedTogether, evidence: dict[str, Any]) -> Sent:
     integration = SubjectRef.parse(outcome.parent.subject)
     body = OpenTicket(
@@ -185,7 +176,7 @@ def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = Non
         kind=verdict.condition,
         subject=Subject(type=subject.type, id=subject.id, name=named.name or subject.id),
         space=named.space,
-        integration=named.integration,
+        integration=subject.id if verdict.condition == MANY else named.integration,
         dedup_key=dedup_key(verdict.subject, verdict.condition),
         flap_count=verdict.flap_count,
         parent=None if after is None else TicketRef(dedup_key=dedup_key(after.subject, after.condition)),

@@ -13,6 +13,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     CalledOff,
     HeldBack,
     Joined,
+    Merged,
     NothingToResolve,
     Opened,
     OpenedTogether,
@@ -30,15 +31,17 @@ from fettle_health_monitor.domain.correlator.rollups import (
     Begins,
     Group,
     Joins,
+    Member,
     Parent,
     Waits,
     integration_of,
     member_of,
     shared,
 )
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict, merging
+from fettle_health_monitor.domain.correlator.watches import OPEN_REFUSED
 
-_WHY: Mapping[object, str] = MappingProxyType(
+_WHY: Mapping[str, str] = MappingProxyType(
     {
         "changed_too_often": "flapping: too many confirmed changes within the flap window",
         "flipped_too_often": "flapping: too many flips of the reading within the flap window",
@@ -85,6 +88,8 @@ def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
             return _about_the_end_of_many(facts)
         case Cause.UNSEEN:
             return Unobserved()
+        case Cause.MERGED:
+            raise ValueError("what is merged follows from a decision, and calls for none")
         case (
             Cause.FIRING
             | Cause.STILL_UNHEALTHY
@@ -120,21 +125,23 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     if facts.group is None:
         return _open(verdict, facts)
     if verdict.condition == MANY:
-        return _about_many(facts.group)
+        return _about_many(verdict, facts.group)
     if verdict.subject == facts.group.subject:
         return _open_for_all(verdict, facts, facts.group)
     return _open_or_share(verdict, facts, facts.group)
 
 
-def _about_many(group: Group) -> Outcome:
+def _about_many(verdict: Verdict, group: Group) -> Outcome:
     if group.down < group.threshold:
-        return CalledOff(f"{group.down} devices are still down, and {group.threshold} are many")
+        return CalledOff(f"{group.down} devices are still down, and {group.threshold} are many", "few_down")
+    if verdict.evidence.get("reason") == OPEN_REFUSED:
+        return Opened(f"refused before, and {group.down} devices are still down", because=OPEN_REFUSED)
     return Reopened(f"resolved early, and {group.down} devices are down after one more open debounce")
 
 
 def _about_the_end_of_many(facts: Facts) -> Outcome:
     if facts.group is not None and facts.group.down >= facts.group.threshold:
-        return CalledOff(f"with those that are about to fire, {facts.group.down} devices are down")
+        return CalledOff(f"with those that are about to fire, {facts.group.down} devices are down", "many_down")
     many = facts.incidents.get(MANY, Incident())
     return Resolved(Resolution.RECOVERED, (MANY,)) if many.maybe_open else NothingToResolve()
 
@@ -162,23 +169,44 @@ def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wa
 
 def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
     match verdict.cause:
+        case Cause.STILL_UNHEALTHY if verdict.evidence.get("reason") == OPEN_REFUSED:
+            return Opened("refused before, and still unhealthy", because=OPEN_REFUSED)
         case Cause.STILL_UNHEALTHY:
             return Reopened("resolved early, and unhealthy for one more open debounce")
         case Cause.PUBLISHING_BEGAN:
-            return Opened("firing when publishing was switched on for what exists")
+            return Opened("firing when publishing was switched on for what exists", verdict.cause.value)
         case Cause.JUDGED_AFRESH:
-            return Opened("unhealthy for a full timeout and open debounce after its integration recovered")
+            return Opened(
+                "unhealthy for a full timeout and open debounce after its integration recovered", verdict.cause.value
+            )
         case Cause.LEFT_OVER:
             of_what = _left_over_from(verdict)
             which = "about many devices" if of_what == MANY else "of its integration"
             after = Parent(integration_of(verdict.named.integration or ""), of_what)
-            return Opened(f"unhealthy when the ticket {which} ended", after=after)
+            return Opened(f"unhealthy when the ticket {which} ended", verdict.cause.value, after=after)
         case Cause.SILENCE_ENDED:
-            superseded = _superseded(verdict, facts)
-            return Opened("unhealthy when its silence ended", supersedes=superseded, held_back=facts.held_back)
+            superseded, held_back = _superseded(verdict, facts), facts.held_back
+            return Opened(
+                "unhealthy when its silence ended", verdict.cause.value, supersedes=superseded, held_back=held_back
+            )
         case _:
-            why = _WHY.get(verdict.evidence.get("reason"), "unhealthy for the whole open debounce")
-            return Opened(why, supersedes=_superseded(verdict, facts))
+            because = verdict.evidence.get("reason", "")
+            if because not in _WHY:
+                return Opened("unhealthy for the whole open debounce", supersedes=_superseded(verdict, facts))
+            return Opened(_WHY[because], because, supersedes=_superseded(verdict, facts))
+
+
+def merges_of(verdict: Verdict, outcome: Outcome) -> list[tuple[Verdict, Merged]]:
+    """The tickets that are merged into the one that an outcome asks for, each a verdict that ends so."""
+    match outcome:
+        case OpenedTogether():
+            parent, taken = outcome.parent, list(outcome.merges)
+        case Opened() | Reopened():
+            parent, taken = Parent(verdict.subject, verdict.condition), list(outcome.merges)
+            taken += [Member(verdict.subject, MANY)] if outcome.takes_over else []
+        case _:
+            return []
+    return [(merging(verdict, one.subject, one.condition, one.name), Merged(parent)) for one in taken]
 
 
 def _left_over_from(verdict: Verdict) -> str:

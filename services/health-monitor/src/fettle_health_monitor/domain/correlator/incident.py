@@ -64,6 +64,11 @@ class Incident:
             return self.asked.verb == "open"
         return self.ticket is not None and self.ticket.unresolved
 
+    @property
+    def awaited(self) -> UUID | None:
+        """The open that is not answered yet: whether there is a ticket is known by its answer."""
+        return self.asked.command if self.asked is not None and self.asked.verb == "open" else None
+
     def asking(self, verb: Asking, command: UUID, at: int) -> "Incident":
         """After sending `command`, which a verdict of this instant called for."""
         return replace(self, asked=Asked(verb, command), opened_at=at if verb == "open" else self.opened_at)

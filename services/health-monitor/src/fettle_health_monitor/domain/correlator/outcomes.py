@@ -1,6 +1,8 @@
-"""How a verdict can end. Exactly one of these is recorded for each, with its reason.
+"""How a verdict can end. Exactly one of these is recorded for each, with its reason, and `because`: that in one word of
+few, for metrics.
 
-The sum grows here and in `decide.py` together.
+Those that depend on the ticket service's answer are decided here and end by it (`answers.py`). The sum grows here and
+in `decide.py` together.
 """
 
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ class Opened:
 
     name: ClassVar[str] = "opened"
     reason: str
+    because: str = "unhealthy"
     supersedes: tuple[str, ...] = ()
     after: Parent | None = None
     merges: tuple[Member, ...] = ()
@@ -49,6 +52,7 @@ class OpenedTogether:
     like any other. `members` are on its list from the beginning; the own tickets of `merges` are merged into it."""
 
     name: ClassVar[str] = "opened"
+    because: ClassVar[str] = "many_fail"
     parent: Parent
     name_of_integration: str
     failing: int
@@ -72,12 +76,33 @@ class Joined:
     def reason(self) -> str:
         return f"joined {self.parent}"
 
+    @property
+    def because(self) -> str:
+        return self.parent.condition
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The ticket of the verdict's subject and condition goes on in `parent`."""
+
+    name: ClassVar[str] = "merged"
+    parent: Parent
+
+    @property
+    def reason(self) -> str:
+        return f"merged into {self.parent}"
+
+    @property
+    def because(self) -> str:
+        return self.parent.condition
+
 
 @dataclass(frozen=True, slots=True)
 class Reopened:
     """The same command, after an early resolve of a subject that stayed unhealthy."""
 
     name: ClassVar[str] = "reopened"
+    because: ClassVar[str] = "resolved_early"
     reason: str
     merges: tuple[Member, ...] = ()
     takes_over: bool = False
@@ -88,6 +113,7 @@ class AlreadyOpen:
     """The incident has its ticket: `number`."""
 
     name: ClassVar[str] = "already_open"
+    because: ClassVar[str] = "unresolved"
     number: int
 
     @property
@@ -100,6 +126,7 @@ class Unpublished:
     """The org's policy asks for a live picture without tickets."""
 
     name: ClassVar[str] = "unpublished"
+    because: ClassVar[str] = "not_published"
     policy_version: int
 
     @property
@@ -113,6 +140,7 @@ class Silenced:
     milliseconds)."""
 
     name: ClassVar[str] = "silenced"
+    because: ClassVar[str] = "silence"
     silence: UUID
     by: str
     until: int
@@ -128,6 +156,7 @@ class Unobserved:
     has resumed."""
 
     name: ClassVar[str] = "unobserved"
+    because: ClassVar[str] = "heartbeats_lost"
 
     @property
     def reason(self) -> str:
@@ -136,7 +165,7 @@ class Unobserved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No ticket may come of it."""
+    """No ticket may come of it. What the ticket service refuses ends so too, by its code."""
 
     name: ClassVar[str] = "refused"
     because: Literal["org_unknown", "org_deleted", "not_enabled"]
@@ -162,12 +191,17 @@ class Resolved:
     def reason(self) -> str:
         return self.resolution.value
 
+    @property
+    def because(self) -> str:
+        return self.resolution.value
+
 
 @dataclass(frozen=True, slots=True)
 class NothingToResolve:
     """No ticket of the subject can be unresolved."""
 
     name: ClassVar[str] = "nothing_to_resolve"
+    because: ClassVar[str] = "no_ticket"
 
     @property
     def reason(self) -> str:
@@ -181,6 +215,7 @@ class CalledOff:
 
     name: ClassVar[str] = "called_off"
     reason: str
+    because: Literal["recovered", "few_down", "many_down"]
 
 
 Outcome: TypeAlias = (
@@ -188,6 +223,7 @@ Outcome: TypeAlias = (
     | OpenedTogether
     | Reopened
     | Joined
+    | Merged
     | AlreadyOpen
     | Silenced
     | Unobserved
@@ -197,6 +233,21 @@ Outcome: TypeAlias = (
     | NothingToResolve
     | CalledOff
 )
+
+OutcomeName = Literal[
+    "opened",
+    "reopened",
+    "already_open",
+    "joined",
+    "merged",
+    "silenced",
+    "unpublished",
+    "unobserved",
+    "refused",
+    "resolved",
+    "nothing_to_resolve",
+    "called_off",
+]
 
 
 @dataclass(frozen=True, slots=True)

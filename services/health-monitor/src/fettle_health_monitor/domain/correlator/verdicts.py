@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
+from fettle_contracts.times import parse_time, to_ms
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.evidence import of_change
 from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS, LOST, Loss
@@ -21,7 +22,7 @@ class Cause(StrEnum):
     FIRING = "firing"
     """The subject fires, for another condition than before too, or flaps: the evidence says why."""
     STILL_UNHEALTHY = "still_unhealthy"
-    """Somebody resolved the ticket early, and one more open debounce of unhealth has passed."""
+    """Somebody resolved the ticket early, or the ticket service refused it, and the subject stayed unhealthy."""
     PUBLISHING_BEGAN = "publishing_began"
     """Publishing was switched on with `publish_existing` while the subject was firing."""
     JUDGED_AFRESH = "judged_afresh"
@@ -32,13 +33,15 @@ class Cause(StrEnum):
     """A silence has ended or was removed while the subject was firing or flapping."""
     UNSEEN = "unseen"
     """The subject would fire, or flap, but its silence may be that of all: heartbeats are lost."""
+    MERGED = "merged"
+    """The subject's ticket is to go on in one that it shares with others."""
     RECOVERED = "recovered"
     FORGOTTEN = "forgotten"
     FEW_LEFT = "few_left"
     """Fewer devices than make many are down, for the whole resolve debounce."""
 
 
-OPENING = frozenset(Cause) - {Cause.UNSEEN, Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
+OPENING = frozenset(Cause) - {Cause.UNSEEN, Cause.MERGED, Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
 """The causes that may open a ticket."""
 
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
@@ -56,6 +59,9 @@ class Named:
     name: str | None = None
     integration: str | None = None
     space: str | None = None
+
+
+ALL_TOGETHER = Named(name="All heartbeats")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +140,35 @@ def heartbeats_lost(loss: Loss, partition: int) -> Verdict:
         since=loss.since,
         policy_version=loss.policy_version,
         evidence={"reason": LOST, "unknown": loss.unknown, "counted": loss.counted, "partition": partition},
-        named=Named(name="All heartbeats"),
+        named=ALL_TOGETHER,
+    )
+
+
+def merging(verdict: Verdict, subject: str, condition: str, name: str | None) -> Verdict:
+    """The verdict that the ticket of this subject and condition is merged into the one that `verdict` asks for."""
+    return replace(
+        verdict,
+        id=uuid5(verdict.id, f"{Cause.MERGED}/{subject}/{condition}"),
+        cause=Cause.MERGED,
+        subject=subject,
+        condition=condition,
+        flap_count=0,
+        named=Named(name=name),
+    )
+
+
+def joining_again(verdict: Verdict, subject: str, condition: str, name: str | None, seen: Mapping[str, Any]) -> Verdict:
+    """The verdict about a device on the list of the ticket that `verdict` asks for again after it was refused. `seen`:
+    the evidence of its last one."""
+    return replace(
+        verdict,
+        id=uuid5(verdict.id, f"{Cause.STILL_UNHEALTHY}/{subject}/{condition}"),
+        subject=subject,
+        condition=condition,
+        since=to_ms(parse_time(seen["since"])) if "since" in seen else verdict.since,
+        flap_count=0,
+        evidence={**seen, "reason": verdict.evidence["reason"]},
+        named=Named(name=name),
     )
 
 

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
+from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.evidence import SHARES
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import ALL_TOGETHER, Cause, Named, Verdict
 
 NO_GENERATION = -1
 """Of a watch whose shard has not shown a clock of its present log yet: it begins with the first that it shows."""
@@ -23,7 +25,8 @@ NO_GENERATION = -1
 
 class WatchKind(StrEnum):
     EARLY_RESOLVE = "early_resolve"
-    """The ticket was resolved by somebody while the subject was unhealthy. Ends when the subject is healthy."""
+    """The ticket was resolved by somebody, or refused by the ticket service, while the subject was unhealthy. Ends when
+    the subject is healthy."""
     HEALTHY_ANEW = "healthy_anew"
     """The subject came up healthy out of nothing (its shard knew it no more) while it had a ticket. Ends with its
     next change."""
@@ -41,6 +44,12 @@ class WatchKind(StrEnum):
         """Whether it calls for its verdict only while its subject is failing."""
         return self in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH)
 
+
+OPEN_REFUSED: Final = "open_refused"
+"""Why a ticket is asked for again that the ticket service has refused."""
+
+WAITED_S: Final = "waited_s"
+"""In its evidence: how long was waited before."""
 
 _CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
     {
@@ -135,9 +144,23 @@ class Watch:
         due_clock = start.clock + until.lasting_ms
         return replace(self, start_at=hole.to_at, start_clock=start.clock, due_clock=due_clock)
 
-    def verdict(self, *, at: int, policy_version: int, named: Named, flap_count: int = 0) -> Verdict:
-        """What it calls for by the instant `at`; `flap_count` is that of the subject's last change."""
+    def verdict(
+        self,
+        *,
+        at: int,
+        policy_version: int,
+        named: Named,
+        flap_count: int = 0,
+        refused: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """What it calls for by the instant `at`; `flap_count` is that of the subject's last change. `refused` is the
+        evidence of the verdict whose ticket was refused, where it began with that: it is asked for again."""
         cause, reason = _CALLS_FOR[self.kind]
+        since, evidence = self.start_at, {"reason": reason, "partition": self.shard}
+        if refused is not None:
+            since = to_ms(parse_time(refused["since"]))
+            seen = {name: value for name, value in refused.items() if name != SHARES}
+            evidence = {**seen, "reason": OPEN_REFUSED, WAITED_S: (self.due_clock - self.start_clock) / 1000}
         return Verdict(
             id=uuid5(self.cause, f"{self.kind}/{self.subject}/{self.condition}"),
             cause=cause,
@@ -145,9 +168,9 @@ class Watch:
             subject=self.subject,
             condition=self.condition,
             at=at,
-            since=self.start_at,
+            since=since,
             policy_version=policy_version,
             flap_count=flap_count,
-            evidence={"reason": reason, "partition": self.shard},
-            named=named,
+            evidence=evidence,
+            named=ALL_TOGETHER if self.condition == LOST else named,
         )

@@ -10,9 +10,6 @@ from fettle_health_monitor.domain.correlator.evidence import SHARES
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Named, Verdict
 
-OPEN_REFUSED = "open_refused"
-"""How a verdict ends that asked for a ticket and got none."""
-
 _TICKETS = frozenset({"opened", "reopened", "already_open", "joined"})
 _ENDS = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
 _OF_CHANGES_OR_SILENCES = frozenset({Cause.FIRING, Cause.SILENCE_ENDED})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.why.picture import Picture
-from fettle_health_monitor.domain.why.record import OPEN_REFUSED, Recorded
+from fettle_health_monitor.domain.why.record import Recorded
 
 Suppressed = Literal[
     "silenced",
@@ -27,8 +27,7 @@ Suppressed = Literal[
 _HELD_BACK: Mapping[str, Suppressed] = {
     "silenced": "silenced",
     "unpublished": "unpublished",
-    "refused": "unpublished",
-    OPEN_REFUSED: "open_refused",
+    "refused": "open_refused",
 }
 _REFUSED: Mapping[str, Suppressed] = {
     "the org is not known": "org_unknown",
@@ -100,8 +99,9 @@ def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
         seen = f"Its heartbeat at {heard} said {status.replace('_', ' ')}."
     else:
         seen = f"Last heard at {heard}." if heard else "It has never reported."
-    if last.outcome == "joined":
-        return f"{seen} At {instant(last.at)} it {last.reason}, which it shares with others.", "joined"
+    if last.outcome in ("joined", "merged"):
+        what = "it" if last.outcome == "joined" else "its own ticket was"
+        return f"{seen} At {instant(last.at)} {what} {last.reason}, which it shares with others.", "joined"
     number = f"Ticket #{now.ticket}" if now.ticket else "A ticket"
     text = f"{seen} {number} was asked for at {instant(last.at)}: {last.reason}."
     return (f"{text} Somebody has resolved it since." if now.ticket_resolved else text), None
@@ -166,4 +166,4 @@ def _s(seconds: object) -> str:
     return f"{seconds:g} s" if isinstance(seconds, int | float) else "its timeout"
 
 
-_ASKED = frozenset({"opened", "reopened", "already_open", "joined"})
+_ASKED = frozenset({"opened", "reopened", "already_open", "joined", "merged"})

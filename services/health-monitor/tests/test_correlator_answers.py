@@ -1,0 +1,215 @@
+"""What verdicts end as when the ticket service answers, in time or late, once or again. On a real database."""
+
+from importlib.resources import files
+from runpy import run_path
+from uuid import UUID
+
+import pytest
+from correlator_facts import T0
+from correlator_world import CorrelatorWorld
+from prometheus_client import REGISTRY
+from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, opened, recovers, said, together
+from sqlalchemy import text
+
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.results import Outcome
+from fettle_contracts.ticket import TicketState
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, Settled, settled
+from fettle_health_monitor.domain.correlator.incident import KnownTicket
+
+AT = T0 + 10_000
+INTEGRATION = "integration/hue-1"
+REFUSED = "the ticket service refused it (org_unknown): There is no such org."
+
+
+def answer(outcome: Outcome, version: int = 1) -> Answer:
+    if outcome is Outcome.REJECTED:
+        return Answer(UUID(int=1), outcome, "org_unknown", "There is no such org.", None)
+    return Answer(UUID(int=1), outcome, None, None, KnownTicket(UUID(int=7), 7, TicketState.OPEN, version))
+
+
+@pytest.mark.rule("HM-246")
+@pytest.mark.parametrize(
+    ("decided", "given", "ends"),
+    [
+        ("opened", answer(Outcome.APPLIED), Settled("opened")),
+        ("opened", answer(Outcome.APPLIED, 4), Settled("reopened")),
+        ("reopened", answer(Outcome.APPLIED, 4), Settled("reopened")),
+        ("reopened", answer(Outcome.APPLIED), Settled("opened")),
+        ("opened", answer(Outcome.UNCHANGED, 4), Settled("already_open", "ticket #7 is unresolved", "unresolved")),
+        ("reopened", answer(Outcome.UNCHANGED), Settled("already_open", "ticket #7 is unresolved", "unresolved")),
+        ("joined", answer(Outcome.APPLIED), Settled("joined")),
+        ("joined", answer(Outcome.UNCHANGED), Settled("joined")),
+        ("merged", answer(Outcome.APPLIED), Settled("merged")),
+        ("merged", answer(Outcome.UNCHANGED), Settled("nothing_to_resolve", "its ticket was resolved", "no_ticket")),
+        *((one, answer(Outcome.REJECTED), Settled("refused", REFUSED, "org_unknown")) for one in AWAITING),
+    ],
+)
+def test_an_answer_settles_what_was_decided(decided: str, given: Answer, ends: Settled) -> None:
+    assert settled(decided, given) == ends
+
+
+async def ended(world: CorrelatorWorld) -> list[tuple[str, str, bool]]:
+    """Whose verdict ends how, and whether an answer is awaited."""
+    rows = await world.rows("SELECT subject, outcome, awaits IS NOT NULL AS awaits FROM outcome ORDER BY at, subject")
+    return [(row.subject, row.outcome, row.awaits) for row in rows]
+
+
+def counted(outcome: str, reason: str, cause: str = "firing") -> float:
+    labels = {"cause": cause, "outcome": outcome, "reason": reason}
+    return REGISTRY.get_sample_value("fettle_correlator_outcomes_total", labels) or 0
+
+
+@pytest.mark.rule("HM-246", "HM-249")
+@pytest.mark.parametrize(
+    ("outcome", "version", "ends"),
+    [
+        ("applied", 1, "opened"),
+        ("applied", 3, "reopened"),
+        ("unchanged", 3, "already_open"),
+        ("rejected", 1, "refused"),
+    ],
+)
+async def test_a_verdict_ends_once_by_the_answer_to_what_it_has_asked(
+    environment: dict[str, str], outcome: str, version: int, ends: str
+) -> None:
+    """It is counted when it ends: once, however often the answer comes."""
+    async with CorrelatorWorld.open(environment) as world:
+        because = {"already_open": "unresolved", "refused": "org_unknown"}.get(ends, "unhealthy")
+        before = counted(ends, because)
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 1_000)
+        (asked,) = await world.commands()
+        assert await ended(world) == [("device/d1", "opened", True)]
+        assert counted(ends, because) == before
+        for _ in range(2):
+            await world.answer(asked, outcome, version=version)
+            assert await ended(world) == [("device/d1", ends, False)]
+            assert counted(ends, because) == before + 1
+
+
+@pytest.mark.rule("HM-246")
+async def test_an_answer_that_comes_when_all_is_over_settles_the_verdict_all_the_same(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/d1", AT), *recovers("device/d1", AT + 5_000))
+        await world.tick(AT + 6_000)
+        asked, _ = await world.commands()
+        await world.answer(asked, "rejected")
+        assert await ended(world) == [("device/d1", "refused", False), ("device/d1", "resolved", False)]
+        assert await world.rows("SELECT * FROM watch") == []
+
+
+@pytest.mark.rule("HM-246")
+async def test_who_joins_a_ticket_that_is_asked_for_ends_by_its_answer(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        assert [outcome for _, outcome, _ in await ended(world)] == ["opened", *["joined"] * 4]
+        assert all(awaits for *_, awaits in await ended(world))
+        await world.answer((await world.commands())[0])
+        assert await ended(world) == [
+            ("device/d1", "opened", False),
+            *((one, "joined", False) for one in devices(4, 2)),
+        ]
+        await world.feed(*fails("device/d6", AT + 5_000))
+        await world.tick(AT + 6_000)
+        assert (await ended(world))[-1] == ("device/d6", "joined", False)
+
+
+@pytest.mark.rule("HM-246")
+async def test_who_joins_a_ticket_that_is_refused_has_joined_none(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await world.answer((await world.commands())[0], "rejected")
+        assert await ended(world) == [(one, "refused", False) for one in devices(5)]
+
+
+@pytest.mark.rule("HM-248")
+async def test_singles_that_are_merged_are_verdicts_that_end_as_merged(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(5))
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 1_000)
+        await world.answer((await world.commands())[0])
+        await world.feed(*(each for subject in devices(4, 2) for each in fails(subject, AT + 20_000)))
+        await world.tick(AT + 21_000)
+        await opened(world, MANY)
+        (merge,) = [one for one in await world.commands() if one.body.get("resolution") == "merged"]
+        (row,) = await world.rows("""
+            SELECT outcome.*, called.cause AS called FROM outcome JOIN called USING (verdict, org)
+            WHERE outcome = 'merged'""")
+        assert (row.subject, row.condition, row.called, row.at) == (
+            "device/d1",
+            "device_offline",
+            "merged",
+            AT + 20_000,
+        )
+        assert row.reason == f"merged into the ticket about {INTEGRATION}"
+        assert row.evidence["shares"] == f"{INTEGRATION}:{MANY}"
+        assert (str(row.verdict), row.awaits) == (merge.event.causation_id, UUID(merge.event.id))
+        before = counted("merged", MANY, "merged")
+        await world.answer(merge, state="resolved", version=2)
+        assert counted("merged", MANY, "merged") == before + 1
+        assert ("device/d1", "merged", False) in await ended(world)
+
+
+@pytest.mark.rule("HM-248")
+async def test_a_ticket_about_many_that_is_taken_over_ends_as_merged(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.feed(*fails(INTEGRATION, AT + 30_000, condition=UNREACHABLE))
+        await world.tick(AT + 31_000)
+        rows = await world.rows("SELECT subject, condition, outcome, reason FROM outcome WHERE cause = 'merged'")
+        assert [tuple(row) for row in rows] == [
+            (INTEGRATION, MANY, "merged", f"merged into the ticket about {INTEGRATION}")
+        ]
+
+
+@pytest.mark.rule("HM-248")
+async def test_a_merge_that_is_refused_leaves_the_device_its_own_ticket(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(5))
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 1_000)
+        (single,) = await world.commands()
+        await world.happen(EntryType.OPENED, subject="device/d1", answering=UUID(single.event.id), version=1)
+        await world.feed(*(each for subject in devices(4, 2) for each in fails(subject, AT + 20_000)))
+        await world.tick(AT + 21_000)
+        (merge,) = [one for one in await world.commands() if one.body.get("resolution") == "merged"]
+        await world.answer(merge, "rejected", code="parent_invalid")
+        (row,) = await world.rows("SELECT outcome, because FROM outcome WHERE cause = 'merged'")
+        assert tuple(row) == ("refused", "parent_invalid")
+        await said(world)
+        await world.feed(*recovers("device/d1", AT + 40_000))
+        await world.tick(AT + 41_000)
+        assert "recovered device/d1:device_offline" in await said(world)
+
+
+@pytest.mark.rule("HM-246")
+async def test_what_was_decided_before_outcomes_were_settled_ends_by_its_answer_too(
+    environment: dict[str, str],
+) -> None:
+    """As the migration finds it: one is refused, one answered well, one not yet."""
+    path = files("fettle_health_monitor") / "migrations" / "versions" / "0011_settled_outcomes.py"
+    migration = run_path(str(path))
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*(each for one in devices(3) for each in fails(one, AT)))
+        await world.tick(AT + 1_000)
+        asked = {one.body["subject"]["id"]: one for one in await world.commands()}
+        await world.answer(asked["d1"], "rejected")
+        await world.answer(asked["d2"])
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("UPDATE outcome SET awaits = NULL, outcome = 'opened', because = ''"))
+            for statement in migration["OUTCOMES"].split(";\n"):
+                await work.connection.execute(text(statement))
+        assert await ended(world) == [
+            ("device/d1", "refused", False),
+            ("device/d2", "opened", False),
+            ("device/d3", "opened", True),
+        ]
+        assert (await world.rows("SELECT reason FROM outcome WHERE outcome = 'refused'"))[0].reason == REFUSED
+        await world.answer(asked["d3"], "unchanged")
+        assert (await ended(world))[2] == ("device/d3", "already_open", False)
