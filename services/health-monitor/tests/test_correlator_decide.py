@@ -1,5 +1,6 @@
 """Verdicts and facts in, outcomes out."""
 
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,8 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
     NothingToResolve,
     Opened,
+    Outcome,
+    OutcomeName,
     Refused,
     Reopened,
     Resolved,
@@ -36,6 +39,11 @@ OPENING = (
 )
 ENDING = (Cause.RECOVERED, Cause.FORGOTTEN)
 C1, C2 = UUID(int=101), UUID(int=102)
+
+
+@pytest.mark.rule("HM-63")
+def test_every_way_to_end_has_a_name() -> None:
+    assert {each.name for each in get_args(Outcome)} == set(get_args(OutcomeName))
 
 
 def sent(verdict: Verdict, facts: Facts) -> tuple[Sent, ...]:

@@ -37,14 +37,31 @@ class Blind(TypedDict):
     until: str | None
 
 
+Outcome = Literal[
+    "opened",
+    "reopened",
+    "already_open",
+    "joined",
+    "merged",
+    "silenced",
+    "unpublished",
+    "unobserved",
+    "refused",
+    "resolved",
+    "nothing_to_resolve",
+    "called_off",
+]
+
+
 class Verdict(TypedDict):
-    """The last verdict about the subject by then, and how it ended."""
+    """The last verdict about the subject by then, and how it ended; where that rests on an answer of the ticket service
+    that is still to come, how it was decided."""
 
     id: str
     cause: str
     condition: str | None
     at: str
-    outcome: str
+    outcome: Outcome
     reason: str
     policy_version: int
     evidence: dict[str, Any]

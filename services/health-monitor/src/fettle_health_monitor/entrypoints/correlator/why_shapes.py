@@ -12,6 +12,7 @@ from fettle_contracts.ticket import TicketState
 from fettle_contracts.times import Instant, from_ms
 from fettle_contracts.transitions import Condition, HealthState
 from fettle_health_monitor.correlator.why import Answer
+from fettle_health_monitor.domain.correlator.outcomes import OutcomeName
 from fettle_health_monitor.domain.why.changes import NumberChange, SilenceChange, SwitchChange, WhatIf
 from fettle_health_monitor.entrypoints.correlator.shapes import SubjectTicket
 
@@ -49,13 +50,14 @@ class ShownBlind(Message):
 
 
 class ShownVerdict(Message):
-    """The last verdict about the subject by then, and how it ended."""
+    """The last verdict about the subject by then, and how it ended; where that rests on an answer of the ticket service
+    that is still to come, how it was decided."""
 
     id: UUID
     cause: str
     condition: str | None
     at: Instant
-    outcome: str
+    outcome: OutcomeName
     reason: str
     policy_version: int
     evidence: Mapping[str, Any]
@@ -210,15 +212,17 @@ def _verdict(answer: Answer) -> ShownVerdict | None:
     last = answer.verdict
     if last is None:
         return None
-    return ShownVerdict(
-        id=last.verdict,
-        cause=last.cause.value,
-        condition=last.condition or None,
-        at=from_ms(last.at),
-        outcome=last.outcome,
-        reason=last.reason,
-        policy_version=last.policy_version,
-        evidence=last.evidence,
+    return ShownVerdict.model_validate(
+        {
+            "id": last.verdict,
+            "cause": last.cause.value,
+            "condition": last.condition or None,
+            "at": from_ms(last.at),
+            "outcome": last.outcome,
+            "reason": last.reason,
+            "policy_version": last.policy_version,
+            "evidence": last.evidence,
+        }
     )
 
 
