@@ -88,8 +88,10 @@ class Tickets:
     def __init__(self) -> None:
         self._incidents: dict[str, dict[str, Incident]] = {}
         self.outcomes: Counter[str] = Counter()
+        self.called = 0
 
     def take(self, change: Change) -> None:
+        self.called += calls(change)
         verdict = called_for(change, Named())
         if verdict is None:
             return
@@ -123,7 +125,20 @@ def replay(minutes: int) -> Iterator[tuple[int, float, float, Counter[str]]]:
             looked += look(records)
             judged += between - begun
             heartbeats += len(records) - 60
+        if tickets.called != tickets.outcomes.total():
+            raise AssertionError(f"{tickets.called} verdicts and {dict(tickets.outcomes)}")
         yield heartbeats, judged, looked, tickets.outcomes
+
+
+def calls(change: Change) -> bool:
+    """Whether a change calls for a verdict, told apart from what the correlator makes of it."""
+    moved = (change.from_state, change.to_state)
+    return change.to_state == "flapping" or moved in {
+        ("pending_open", "firing"),
+        ("firing", "firing"),
+        ("pending_resolve", "healthy"),
+        ("flapping", "healthy"),
+    }
 
 
 def look(records: list[Record]) -> float:
