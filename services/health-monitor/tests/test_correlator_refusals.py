@@ -81,6 +81,8 @@ async def test_what_is_asked_for_again_says_what_it_said(environment: dict[str, 
         assert await world.outcomes() == [("firing", "refused"), ("still_unhealthy", "opened")]
         await world.answer(again)
         assert await world.outcomes() == [("firing", "refused"), ("still_unhealthy", "opened")]
+        await world.answer(first, "rejected")
+        assert await world.rows("SELECT * FROM watch") == []
         await world.tick(AT + 2 * HOUR)
         assert len(await world.commands()) == 1
 

@@ -91,6 +91,11 @@ def failing(**more: Any) -> Picture:
             "and none was opened: because of refused.",
             "open_refused",
         ),
+        (
+            replace(NOTHING, picture=failing(), trouble=(recorded("refused"),), asked_again_at=T0),
+            f"While it lasts, that is asked for again at {NOW}.",
+            "open_refused",
+        ),
         (replace(NOTHING, picture=failing(), waits=T0), "waits for the clocks of all shards", "not_decided_yet"),
         (
             replace(NOTHING, picture=failing(), waits=T0, waits_for="integration/hue-1"),

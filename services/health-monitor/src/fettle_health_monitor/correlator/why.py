@@ -90,6 +90,7 @@ class _Known:
     newest: PolicyVersion | None
     waiting: why_facts.Waiting | None
     unknown_since: int | None
+    asked_again_at: int | None
 
 
 class Why:
@@ -182,6 +183,7 @@ class Why:
                 unknown_since=known.unknown_since,
                 waits=None if known.waiting is None else known.waiting.at,
                 waits_for=None if known.waiting is None else known.waiting.waits_for,
+                asked_again_at=known.asked_again_at,
                 refused=replayed.refused if replayed else {},
             )
         )
@@ -226,6 +228,7 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
         newest=(await policies.newest(connection, {org})).get(org),
         waiting=await why_facts.waiting(connection, org, subject, at),
         unknown_since=await why_facts.unknown_since(connection, org, subject, at),
+        asked_again_at=await why_facts.asked_again_at(connection, org, subject, at),
     )
 
 

@@ -44,7 +44,8 @@ _HOURS = text(f"""
         UNION ALL SELECT verdict, org, at, 1, 0, NULL, false, true FROM called
                   WHERE verdict = ANY(ARRAY(SELECT verdict FROM early))
         UNION ALL SELECT verdict, org, at, 0, 1, ending, awaits IS NOT NULL,
-                         NOT EXISTS (SELECT FROM command WHERE id = awaits AND answer IS NOT NULL) FROM ended
+                         awaits IS NULL OR NOT EXISTS (SELECT FROM command WHERE id = awaits AND answer IS NOT NULL)
+                  FROM ended
     ),
     verdicts AS (
         SELECT verdict, min(org) AS org, min(at) / 3600000 AS hour, sum(called) AS called, min(ending) AS ending,

@@ -24,6 +24,12 @@ _WAITING = text("""
     SELECT at, waits_for FROM verdict WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at LIMIT 1
 """)
 
+_ASKED_AGAIN = text("""
+    SELECT start_at + due_clock - start_clock FROM watch
+    WHERE org = :org AND subject = :subject AND kind = 'early_resolve' AND start_at <= :at
+    ORDER BY start_at DESC LIMIT 1
+""")
+
 _UNKNOWN = text("""
     SELECT CASE WHEN to_state = 'unknown' THEN (
         SELECT since_at FROM loss WHERE loss.org = :org AND begun_at <= :at ORDER BY begun_at DESC LIMIT 1) END
@@ -91,6 +97,13 @@ class Blind:
 async def unknown_since(connection: AsyncConnection, org: str, subject: str, at: int) -> int | None:
     """Since when heartbeats were lost, if the subject was unknown for that at this instant."""
     found: int | None = await connection.scalar(_UNKNOWN, {"org": org, "subject": subject, "at": at})
+    return found
+
+
+async def asked_again_at(connection: AsyncConnection, org: str, subject: str, at: int) -> int | None:
+    """When a ticket is asked for again that there was none of at this instant, if that is still to come and all time
+    until then is observed."""
+    found: int | None = await connection.scalar(_ASKED_AGAIN, {"org": org, "subject": subject, "at": at})
     return found
 
 

@@ -41,7 +41,8 @@ class Situation:
     """All that the sentences are made of. `picture` is None for a subject that its shard does not watch, `unwatched`
     says why not: alone it may have been judged, as a cap counts others too. `trouble` is what was decided since it was
     last well. `enabled` is None where no policy was in force, `org_deleted` where the org is not known.
-    `unknown_since`: heartbeats of the org were lost from then on. `refused` counts its heartbeats in the log that were
+    `unknown_since`: heartbeats of the org were lost from then on. `asked_again_at`: a ticket that was refused is asked
+    for again then. `refused` counts its heartbeats in the log that were
     refused, by reason."""
 
     has_ticket: bool
@@ -56,6 +57,7 @@ class Situation:
     unknown_since: int | None = None
     waits: int | None = None
     waits_for: str | None = None
+    asked_again_at: int | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -133,7 +135,9 @@ def _no_ticket(now: Situation, picture: Picture) -> tuple[str, Suppressed | None
     if last is not None and last.outcome in _HELD_BACK:
         word = _HELD_BACK[last.outcome]
         text = f"It called for a ticket at {instant(last.at)}, and none was opened: {last.reason}."
-        return text, _REFUSED.get(last.reason, word)
+        word = _REFUSED.get(last.reason, word)
+        again = now.asked_again_at if word == "open_refused" else None
+        return text if again is None else f"{text} While it lasts, that is asked for again at {instant(again)}.", word
     if now.waits is not None:
         what = f"until the fate of {now.waits_for} is decided" if now.waits_for else "for the clocks of all shards"
         text = f"It called for a ticket at {instant(now.waits)}; that is not decided yet and waits {what}."
