@@ -342,3 +342,21 @@ async def test_what_ends_a_watch_of_the_next_moment_ends_it(environment: dict[st
         await world.tick(AT + 23_000)
         assert await outcomes(world, "few_left") == [(GATEWAY, 21_500, "nothing_to_resolve")]
         assert await outcomes(world, "still_unhealthy") == []
+
+
+@pytest.mark.rule("HM-140")
+@pytest.mark.parametrize("late", [False, True], ids=["as it happens", "later"])
+async def test_who_was_flapping_at_the_instant_does_not_count_whatever_it_is_by_now(
+    environment: dict[str, str], late: bool
+) -> None:
+    """Its reading turned before, and it fires after."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(9))
+        await world.feed(change("device/d5", "healthy", "flapping", at=AT - 3_000, since=AT - 3_000))
+        await world.feed(*(pending(subject, AT - 2_000) for subject in devices(4)))
+        await world.feed(*(fires(subject, AT) for subject in devices(4)))
+        if not late:
+            await world.tick(AT + 500)
+        await world.feed(change("device/d5", "flapping", "firing", at=AT + 3_000, since=AT - 3_000, reason="stable"))
+        await world.tick(AT + 4_000)
+        assert sorted(await said(world)) == [f"open {subject}" for subject in devices(5)]

@@ -35,8 +35,12 @@ _NOT_WELL_SINCE = """
                   AND well.at > judged_from AND well.at < {before})
 """
 
+_FIRES_AGAIN = "{evidence}->>'reason' IN ('stable', 'reported', 'silent_since_reporting_resumed')"
+"""It was flapping before, say, and not pending, also where its reading has turned long ago."""
+
 _FAILING = f"""
     SELECT org, integration, subject, condition, name, since_at AS since, model, interval_s,
+           CASE WHEN state = 'firing' AND {_FIRES_AGAIN.format(evidence="evidence")} THEN changed_at END AS from_at,
            CASE WHEN judged_from IS NOT NULL AND {_NOT_WELL_SINCE.format(before="changed_at")}
                 THEN judged_from END AS judged_from
            {{more}}
@@ -58,13 +62,14 @@ _FAILING_BEHIND_HOLES = text(
 _FAILED = text(f"""
     SELECT subject.org, integration, subject.subject, before.condition, subject.name, transition.at AS until,
            before.body->>'since' AS since, model, interval_s,
+           CASE WHEN {_FIRES_AGAIN.format(evidence="(before.body->'evidence')")} THEN before.at END AS from_at,
            CASE WHEN judged_from IS NOT NULL AND {_NOT_WELL_SINCE.format(before="transition.at")}
                 THEN judged_from END AS judged_from
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN transition ON transition.org = subject.org AND transition.subject = subject.subject
                        AND transition.at > asked.from_at
     CROSS JOIN LATERAL (
-        SELECT condition, body FROM transition AS earlier
+        SELECT condition, body, at FROM transition AS earlier
         WHERE earlier.org = transition.org AND earlier.subject = transition.subject
           AND earlier.position < transition.position
         ORDER BY earlier.at DESC, earlier.position DESC LIMIT 1
@@ -193,7 +198,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
 
 def _spell(row: Row[Any], since: int, until: int | None = None, counts_from: int = 0) -> Spell:
     fresh = None if row.judged_from is None else Fresh(row.judged_from, row.model, row.interval_s)
-    return Spell(Member(row.subject, row.condition, row.name), since, until, fresh, counts_from)
+    return Spell(Member(row.subject, row.condition, row.name), since, until, fresh, counts_from, row.from_at or 0)
 
 
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:

@@ -52,16 +52,18 @@ class Fresh:
 class Spell:
     """A device was not well from `since` on, until `until` (None: it still is not). Broker milliseconds; `since` is
     when its reading turned, or when its `fresh` timeout ended if that was later. For windows it counts from `down_from`
-    on where that is later: it was pending in a hole of the log."""
+    on where that is later: it was pending in a hole of the log. Before `from_at` it was neither pending nor firing: it
+    was flapping, say."""
 
     member: Member
     since: int
     until: int | None = None
     fresh: Fresh | None = None
     down_from: int = 0
+    from_at: int = 0
 
     def lasts_at(self, at: int) -> bool:
-        return self.since <= at and (self.until is None or at < self.until)
+        return max(self.since, self.from_at) <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
