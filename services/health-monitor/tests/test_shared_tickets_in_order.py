@@ -360,3 +360,23 @@ async def test_who_was_flapping_at_the_instant_does_not_count_whatever_it_is_by_
         await world.feed(change("device/d5", "flapping", "firing", at=AT + 3_000, since=AT - 3_000, reason="stable"))
         await world.tick(AT + 4_000)
         assert sorted(await said(world)) == [f"open {subject}" for subject in devices(5)]
+
+
+@pytest.mark.rule("HM-65", "HM-67", "HM-140")
+@pytest.mark.parametrize("answered", [True, False], ids=["opened", "on its way"])
+async def test_who_has_a_ticket_of_its_own_is_not_asked_to_share_one(
+    environment: dict[str, str], answered: bool
+) -> None:
+    """Publishing is asked for once more while another device is about to fire: whether the ticket service has answered
+    by then changes nothing."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(9))
+        await world.put(BRISK.model_copy(update={"rollup_threshold": 2}), publish_existing=True)
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 500)
+        if answered:
+            await opened(world, "device_offline", "device/d1")
+        await world.feed(pending("device/d2", AT + 1_000))
+        await world.in_force(4, at=AT + 2_000)
+        await world.tick(AT + 2_500)
+        assert [line for line in await said(world) if line != "open device/d1"] == []

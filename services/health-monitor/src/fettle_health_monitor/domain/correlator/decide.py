@@ -153,6 +153,9 @@ def _open_for_all(verdict: Verdict, facts: Facts, group: Group) -> Outcome:
 
 
 def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wait:
+    """Whose own ticket is on its way asks for that once more, and for no other."""
+    if facts.incidents.get(verdict.condition, Incident()).will_be_open:
+        return _open(verdict, facts)
     if verdict.cause is Cause.LEFT_OVER and _left_over_from(verdict) == MANY and group.parent is None:
         return _open(verdict, facts)
     match shared(verdict, group):
