@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from correlator_facts import BRISK, T0, change
+from correlator_facts import BRISK, QUIET, T0, change
 from correlator_world import CorrelatorWorld
 from silenced_world import DAY, FIRING, HEALTHY, RESOLVING, fire, held, move, opened
 from sqlalchemy import text
@@ -223,3 +223,22 @@ async def test_a_silenced_device_joins_its_integrations_ticket_when_its_silence_
         assert (await world.outcomes())[-1] == ("silence_ended", "joined")
         lists = [row.body["add"] for row in await world.commands() if row.verb == "update-checklist"]
         assert [[member["id"] for member in added] for added in lists if added] == [["1"], ["0"]]
+
+
+@pytest.mark.rule("HM-126", "HM-228")
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
+@pytest.mark.parametrize(("put_at", "outcome"), [(9_999, "unpublished"), (10_001, "opened")], ids=["before", "after"])
+async def test_the_end_of_a_silence_goes_by_the_policy_of_its_instant(
+    environment: dict[str, str], put_at: int, outcome: str, at_once: bool
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.silence(Schedule(T0, 10))
+        await world.put(QUIET)
+        await fire(world, T0 + 5_000)
+        if not at_once:
+            await world.tick(T0 + 9_000)
+        await world.in_force(4, at=T0 + put_at)
+        if not at_once:
+            await world.tick(T0 + 10_500)
+        await world.tick(T0 + 11_000)
+        assert await world.outcomes() == [("firing", "silenced"), ("silence_ended", outcome)]

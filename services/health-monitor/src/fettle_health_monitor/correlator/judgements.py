@@ -57,7 +57,7 @@ class Judgements:
         orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
         in_force, over = await _take_in(work, news, before, reach, concerned)
         if ended:
-            await silencing.call_for_ended(connection, reach.settled, ended)
+            await silencing.call_for_ended(connection, reach.settled, ended, [said for _, said in in_force])
         if concerned:
             await self._decide(work, reach, concerned, orgs, in_force, over)
         for hello in news.hellos:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from fettle_health_monitor.domain.correlator.rollups import Spell
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, after_end
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, look, occurrences, on_or_next
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Verdict
+from fettle_health_monitor.domain.judgements import InForce
 from fettle_health_monitor.metrics import SILENCES_UNREAD
 
 log = structlog.get_logger(__name__)
@@ -122,8 +124,11 @@ async def orgs_with_ended(connection: AsyncConnection, clocks: Collection[Shown]
     return await unless_unreadable(connection, lambda: silences.orgs_with_due(connection, clocks)) or set()
 
 
-async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> None:
-    """Silences of these (locked) orgs that have ended by these clocks: who still fails gets a verdict."""
+async def call_for_ended(
+    connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str], coming: Sequence[InForce]
+) -> None:
+    """Silences of these (locked) orgs that have ended by these clocks: who still fails gets a verdict, by the policy
+    that held at its instant. `coming` are those that have come into force by these clocks, and not taken effect yet."""
     found = await unless_unreadable(connection, lambda: silences.due(connection, clocks, orgs))
     if not found:
         return
@@ -142,7 +147,7 @@ async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown],
         following = _next(silence, each.occurrence.end)
         after[silence.id] = (following, None if following is None else following.end)
         if isinstance(follows, Verdict):
-            called.setdefault(follows.id, follows)
+            called.setdefault(follows.id, _by_policy_of_its_instant(follows, each.shard, coming))
     await silences.go_on(connection, after)
     log.info("silences.ended", ended=len(found), failing=len(called))
     new = called.keys() - await verdicts.decided_of(connection, called)
@@ -151,6 +156,12 @@ async def call_for_ended(connection: AsyncConnection, clocks: Collection[Shown],
         waiting = [called[id] for id in called if id in new]
         await books.enter(connection, waiting)
         await verdicts.wait(connection, waiting, partition_of)
+
+
+def _by_policy_of_its_instant(verdict: Verdict, shard: int, coming: Sequence[InForce]) -> Verdict:
+    by_then = [said for said in coming if (said.org, said.shard) == (verdict.org, shard) and said.at <= verdict.at]
+    last = max(by_then, key=lambda said: said.version, default=None)
+    return verdict if last is None else replace(verdict, policy_version=last.version)
 
 
 def occurrences_of(found: Sequence[Silence], after: int, until: int) -> list[tuple[str, Occurrence]]:
