@@ -54,7 +54,7 @@ class Moved(NamedTuple):
     at: int
     subject: str
     from_state: str | None
-    to_state: str
+    to_state: str | None
     condition: str | None
 
 
@@ -76,6 +76,7 @@ class Known:
     rules: Rules
     beats: list[Beat] = field(default_factory=list)
     moves: list[Moved] = field(default_factory=list)
+    shard: int = 0
     judged: str | None = None
     judged_since: int = 0
     since: int = 0
@@ -117,7 +118,7 @@ class Oracle:
     """`moved` and `ended` are what must be seen in the end; `tickets` are the keys of the open ones."""
 
     def __init__(self, rules: Mapping[str, Rules], behind: Mapping[str, str], silences: Sequence[Quiet]) -> None:
-        self.rules, self.behind, self.silences = rules, behind, silences
+        self.of_each, self.behind, self.silences = rules, behind, silences
         self.fleet: dict[str, Known] = {}
         self.moved: list[Moved] = []
         self.ended: list[Ended] = []
@@ -158,7 +159,7 @@ class Oracle:
     def _hear(self, beat: Beat) -> None:
         known = self.fleet.get(beat.subject)
         if known is None:
-            known = Known(beat.subject, self.behind[beat.subject], self.rules[beat.subject], [beat])
+            known = Known(beat.subject, self.behind[beat.subject], self.of_each[beat.subject], [beat])
             self.fleet[beat.subject] = known
             known.judged = HEALTHY if beat.status == "ok" else PENDING
             known.since = known.judged_since = beat.at
@@ -226,7 +227,7 @@ class Oracle:
                 self._turn(known, RESOLVING)
             case "pending_resolve" if lasted >= rules.resolve_debounce and self._was_well_for_long(known):
                 self._move(known, HEALTHY)
-                self._recover(known.name, wrong_with(known.name))
+                self._recover(known.name)
             case "pending_resolve" if reading != "ok" and not excused:
                 self._turn(known, FIRING)
                 known.since = self.now if reading == "offline" else known.heard + rules.timeout
@@ -314,9 +315,9 @@ class Oracle:
             return
         if outage.few_since is None:
             outage.few_since = self.now
-        resolve_debounce = next(iter(self.rules.values())).resolve_debounce
+        resolve_debounce = next(iter(self.of_each.values())).resolve_debounce
         if self.now == outage.few_since + resolve_debounce and (self.now, ALL) not in self._resolved:
-            self._recover(ALL, LOST)
+            self._recover(ALL)
 
     @property
     def _resolved(self) -> set[tuple[int, str]]:
@@ -362,8 +363,8 @@ class Oracle:
             and not self._is_silenced(each.name, self.now)
         )
 
-    def _recover(self, subject: str, condition: str) -> None:
-        key = f"{subject}:{condition}"
+    def _recover(self, subject: str) -> None:
+        key = f"{subject}:{LOST if subject == ALL else wrong_with(subject)}"
         self._end(subject, "resolved" if key in self.tickets else "nothing_to_resolve")
         self.tickets.discard(key)
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 from judge_log import T0
+from org_books import Deed, of_device, of_many
 from org_histories import AWAY, BAD, BEGINS, FEW, OK, History, Phase
-from org_oracle import Beat, Quiet, Rules
-from org_shared import Deed, of_device, of_integration, of_many
+from org_oracle import UNREACHABLE, Beat, Quiet, Rules
 
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_health_monitor.domain.judgements import Clock, Judgement
@@ -84,7 +84,7 @@ class SharedHistory(History):
     def _key(self, whose: int) -> str:
         if whose >= 0:
             return of_device(self.devices[whose])
-        return of_many(f"hue-{-whose - 10}") if whose < -10 else of_integration(f"hue-{-whose}")
+        return of_many(f"hue-{-whose - 10}") if whose < -10 else f"integration/hue-{-whose}:{UNREACHABLE}"
 
 
 @st.composite

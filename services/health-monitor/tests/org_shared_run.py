@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from correlator_world import CorrelatorWorld, Row
+from org_books import Deed, Entry
 from org_histories import batches, judged
 from org_oracle import Ended, Moved
-from org_run import forget_everything, silence
-from org_shared import Deed, Entry
+from org_run import forget_everything, moved, silence
 from org_shared_histories import SharedHistory, cut
 
 from fettle_chassis.unit_of_work import unit_of_work
@@ -146,22 +146,20 @@ async def run(world: CorrelatorWorld, history: SharedHistory, steps: Sequence[tu
     for number, piece in enumerate(pieces):
         for batch in batches(piece, steps):
             await world.feed(*batch)
-            await _answer(world, desk)
+            await answer(world, desk)
         for deed in deeds:
             if number < len(seconds) and deed.at == 1000 * seconds[number] and deed.key in desk.open:
-                async with unit_of_work(world.database) as work:
-                    await world.tickets.take_events(work, [desk.by_person(deed)])
-                await _answer(world, desk)
+                await resolve(world, desk, deed)
     return Seen(
-        await _moved(world, history.until),
-        await _ended(world, history.until),
+        await moved(world, history.until),
+        await ended(world, history.until),
         desk,
-        await _lists(world),
+        await lists(world),
         len(await world.rows("SELECT id FROM verdict WHERE waits_for IS NOT NULL")),
     )
 
 
-async def _answer(world: CorrelatorWorld, desk: Desk) -> None:
+async def answer(world: CorrelatorWorld, desk: Desk) -> None:
     results = [desk.handle(command) for command in await world.outbox("ticket.commands")]
     if results:
         async with unit_of_work(world.database) as work:
@@ -169,22 +167,20 @@ async def _answer(world: CorrelatorWorld, desk: Desk) -> None:
         await world.clear()
 
 
-async def _moved(world: CorrelatorWorld, until: int) -> list[Moved]:
-    rows = await world.rows(
-        "SELECT at, subject, from_state, to_state, condition FROM transition WHERE at < :until ORDER BY position",
-        until=until,
-    )
-    return [Moved(row.at, row.subject, row.from_state, row.to_state, row.condition) for row in rows]
+async def resolve(world: CorrelatorWorld, desk: Desk, deed: Deed) -> None:
+    async with unit_of_work(world.database) as work:
+        await world.tickets.take_events(work, [desk.by_person(deed)])
+    await answer(world, desk)
 
 
-async def _ended(world: CorrelatorWorld, until: int) -> list[Ended]:
+async def ended(world: CorrelatorWorld, until: int) -> list[Ended]:
     rows = await world.rows(
         "SELECT at, subject, outcome FROM outcome WHERE at < :until ORDER BY at, subject", until=until
     )
     return [Ended(row.at, row.subject, row.outcome) for row in rows]
 
 
-async def _lists(world: CorrelatorWorld) -> dict[str, dict[str, bool]]:
+async def lists(world: CorrelatorWorld) -> dict[str, dict[str, bool]]:
     rows = await world.rows(
         "SELECT parent || ':' || parent_condition AS key, subject, recovered_at IS NOT NULL AS well FROM rollup_member"
     )

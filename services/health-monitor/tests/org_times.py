@@ -1,122 +1,46 @@
-"""What the world is shown of an org whose devices flap, whose log has holes and whose policy changes, read naively.
+"""What the world is shown of an org in which everything happens that can, and what becomes of tickets, read naively.
 
-What a shard says of each device by itself is what the judge's own oracle says (`judge_oracle.py`). This lays over it,
-by the rules HM-150 to HM-160 and HM-228 to HM-230, what is known only of the whole org. It looks at every twentieth of
-a second, keeps all facts, and asks of them anew what is true by now. Instants are broker milliseconds; how much of a
-shard's log was observed by then is what `seen` says.
+What a shard says of each subject by itself is what the judge's own oracle says (`judge_oracle.py`). This lays over it,
+by the rules HM-150 to HM-160, HM-228 to HM-231 and HM-237, what is known only of the whole org; what becomes of
+tickets, by the same clocks and policies, say `org_tickets.py` and `org_books.py`. It looks at every twentieth of a
+second, keeps all facts, and asks of them anew what is true by now. Instants are broker milliseconds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import NamedTuple
 
 from judge_log import LogRecord
-from judge_oracle import SILENT, Rules, Subject
-from judge_oracle import Oracle as Judge
-from org_oracle import ALL, FIRING, HEALTHY, LOST, OFFLINE, PENDING, RESOLVING, UNKNOWN, Ended, Moved, Outage
+from judge_oracle import Told
+from org_books import FLAPPING, TICKETED, Deed, Lasting
+from org_known import Known, rules_of
+from org_oracle import ALL, FIRING, HEALTHY, LOST, PENDING, RESOLVING, UNKNOWN, Moved, Outage, Quiet, Rules
+from org_says import STEP_MS, Event, Observed, ShardSays
+from org_tickets import Tickets
 
 from fettle_contracts.health_policy import HealthPolicy
-from fettle_health_monitor.domain.control import Policy
-
-STEP_MS = 50
-FLAPPING = "flapping"
-FAILING = frozenset({FIRING, RESOLVING, FLAPPING})
-WRONG = frozenset({PENDING, *FAILING})
-
-
-class Event(NamedTuple):
-    """What a record brings of a subject, or that another policy holds: that it was heard, and what it said; which
-    change its shard tells (from, to); and whether it is silent for too long by then."""
-
-    at: int
-    name: str = ""
-    beat: str | None = None
-    told: tuple[str | None, str] | None = None
-    silent: bool = False
-    version: int = 0
-
-
-class ShardSays(Judge):
-    """One shard's log, and all that it brings, in its order."""
-
-    step = STEP_MS
-    settled = 2_000
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: list[Event] = []
-        self._beat: str | None = None
-        self._rules: dict[tuple[str, int], Rules] = {}
-
-    def rules(self, subject: Subject) -> Rules:
-        """All devices are alike but for their names."""
-        which = (subject.key, self.policies["acme"].version)
-        if which not in self._rules:
-            self._rules[which] = super().rules(subject)
-        return self._rules[which]
-
-    def _tell(self, subject: Subject, to: str | None, flap_count: int) -> None:
-        super()._tell(subject, to, flap_count)
-        assert to is not None
-        silent = subject.reading == SILENT
-        change = (subject.told[-1].from_state, to)
-        self.events.append(Event(self._at, subject.key.partition("/")[2], self._beat, change, silent))
-        self._beat = None
-
-    def _hear(self, key: str, said: dict[str, str]) -> None:
-        if not self.policies["acme"].enabled:
-            return
-        self._beat = said["status"]
-        super()._hear(key, said)
-        if self._beat is not None:
-            self.events.append(Event(self._at, key.partition("/")[2], self._beat))
-        self._beat = None
-
-    def _put(self, policy: Policy) -> None:
-        super()._put(policy)
-        self.events.append(Event(self._at, version=policy.version))
-
-
-@dataclass
-class Known:
-    """A device: what is shown of it, and what its shard judges. While it is `apart` the two are not the same."""
-
-    name: str
-    shard: int
-    moves: list[Moved] = field(default_factory=list)
-    judged: str = ""
-    silent: bool = False
-    heard: int = 0
-    apart: bool = False
-    pending_from: int = 0
-
-    @property
-    def state(self) -> str | None:
-        return self.moves[-1].to_state if self.moves else None
-
-    def stood(self, at: int) -> str | None:
-        before = [move.to_state for move in self.moves if move.at <= at]
-        return before[-1] if before else None
 
 
 class Oracle:
-    """`moved` and `ended` are what must be seen in the end. `policies` are by version, `existing` those that ask for
-    tickets about what fires already."""
+    """`moved`, `outages` and `books` are what must be seen in the end. `policies` are by version, `existing` those that
+    ask for tickets about what fires already. `behind` is nothing for an integration."""
 
     def __init__(
-        self, policies: Mapping[int, HealthPolicy], existing: frozenset[int], behind: Mapping[str, str]
+        self,
+        policies: Mapping[int, HealthPolicy],
+        existing: frozenset[int],
+        behind: Mapping[str, str],
+        silences: Sequence[Quiet] = (),
+        deeds: Sequence[Deed] = (),
     ) -> None:
         self.policies, self.existing, self.behind = policies, existing, behind
         self.fleet: dict[str, Known] = {}
         self.moved: list[Moved] = []
-        self.ended: list[Ended] = []
         self.outages: list[Outage] = []
-        self.tickets: set[str] = set()
+        self.books = Tickets(self, silences, deeds)
+        self.few_unknown: Lasting | None = None
         self.judging: dict[int, int] = {}
         self.switched_on: dict[int, int] = {}
-        self.records: list[list[int]] = []
-        self.now = 0
+        self.logs: list[Observed] = []
+        self.now = self.until = 0
 
     def read(self, logs: Sequence[Sequence[LogRecord]]) -> None:
         queue: list[tuple[int, int, int, Event]] = []
@@ -124,79 +48,96 @@ class Oracle:
             says = ShardSays()
             says.read(log)
             queue += [(event.at, shard, place, event) for place, event in enumerate(says.events)]
-            self.records.append([record.timestamp for record in log])
+            self.logs.append(Observed(log))
         queue.sort()
-        for at in range(queue[0][0], min(log[-1] for log in self.records), STEP_MS):
+        self.until = min(log.records[-1] for log in self.logs)
+        for at in range(queue[0][0], self.until, STEP_MS):
             self.now = at
             self._let_run_out()
             while queue and queue[0][0] == at:
                 _, shard, _, event = queue.pop(0)
                 self._take(shard, event)
             self._let_run_out()
+            self._look_at_the_unknown()
+            self.books.settle()
 
     def _let_run_out(self) -> None:
         while any(self._run_out(self.fleet[name]) for name in sorted(self.fleet)):
             pass
 
+    # Rules, by the policy that the subject's shard judges by
+
+    def policy(self, shard: int) -> HealthPolicy:
+        return self.policies[self.judging[shard]]
+
+    def rules(self, subject: str) -> Rules:
+        known = self.fleet[subject]
+        return rules_of(self.policy(known.shard), subject, known.integration)
+
+    def rules_behind(self, integration: str, shard: int) -> Rules:
+        return rules_of(self.policy(shard), f"integration/{integration}", integration)
+
+    def held_from_opening(self, subject: str) -> str | None:
+        policy = self.policy(self.fleet[subject].shard if subject in self.fleet else 0)
+        if policy.enabled:
+            return None if policy.publish_tickets else "unpublished"
+        return "refused"
+
     # Time
 
-    def seen(self, shard: int, at: int) -> int:
-        """How much of the shard's log was observed by then: of a pause between two records two seconds at most."""
-        total, before = 0, self.records[shard][0]
-        for record in self.records[shard]:
-            total += min(max(0, min(record, at) - before), 2_000)
-            before = record
-            if record >= at:
-                break
-        return total
+    def has_lasted(self, lasting: Lasting, length: int, *, alone: bool = False) -> bool:
+        """By the shard's own clock, which stands while the org is switched off and begins anew behind that; a silence
+        begins anew behind a hole in the log too."""
+        shard = lasting.shard
+        if lasting.over or not self.policy(shard).enabled or (alone and self.logs[shard].is_blind(self.now)):
+            return lasting.over
+        lasting.start = max(lasting.start, self.switched_on.get(shard, 0))
+        if alone:
+            lasting.start = max(lasting.start, self.logs[shard].back(self.now))
+        lasting.over = self._lasted(shard, lasting.start, length)
+        return lasting.over
 
-    def is_blind(self, shard: int) -> bool:
-        """Whether nobody can be heard now: the log has a hole."""
-        after = [record for record in self.records[shard] if record >= self.now]
-        before = [record for record in self.records[shard] if record < self.now]
-        return bool(after and before and after[0] > self.now and after[0] - before[-1] >= 5_000)
+    def _lasted(self, shard: int, start: int, length: int) -> bool:
+        return self.logs[shard].seen(self.now) - self.logs[shard].seen(start) >= length
 
-    def restarts(self, shard: int) -> int:
-        """From when on everybody had its times anew: the end of the last hole, or when the org was switched on."""
-        records = [record for record in self.records[shard] if record <= self.now]
-        ends = [after for before, after in pairwise(records) if after - before >= 5_000]
-        return max([0, *ends, self.switched_on.get(shard, 0)])
+    def _restarts(self, known: Known) -> int:
+        """From when on it had its times anew: the end of the last hole, or when the org was switched on."""
+        return max(self.logs[known.shard].back(self.now), self.switched_on.get(known.shard, 0))
 
-    def rules(self, known: Known) -> HealthPolicy:
-        return self.policies[self.judging[known.shard]]
-
-    def timeout(self, known: Known) -> int:
-        policy = self.rules(known)
-        own = [override.timeout_s for override in policy.overrides if override.match.subject == known.name]
-        return 1000 * ((own[0] if own else policy.timeout_s) or 0)
-
-    def _lasted(self, known: Known, start: int, length: int) -> bool:
-        return self.seen(known.shard, self.now) - self.seen(known.shard, start) >= length
+    def counts_from(self, subject: str) -> int:
+        """Since when it counts as failing: behind a hole in which it was pending anew, by silence as its time is."""
+        known = self.fleet[subject]
+        until = known.moves[-1].at if known.state == FIRING else self.now
+        ends = self.logs[known.shard].ends(known.since, until)
+        return ends[-1] + (self.rules(subject).timeout if known.silent else 0) if ends else known.since
 
     def _fresh_time_is_over(self, known: Known) -> bool:
         resumed = self.outages[-1].resumed
-        start = max(resumed or 0, self.restarts(known.shard))
-        return resumed is not None and self._lasted(known, start, self.timeout(known))
+        start = max(resumed or 0, self._restarts(known))
+        return resumed is not None and self._lasted(known.shard, start, self.rules(known.name).timeout)
 
     def _pending_is_over(self, known: Known) -> bool:
-        debounce, restart = 1000 * self.rules(known).open_debounce_s, self.restarts(known.shard)
-        if known.silent and restart > known.pending_from:
-            return self._lasted(known, restart, self.timeout(known) + debounce)
+        rules, restart = self.rules(known.name), self._restarts(known)
+        if known.silent and restart > known.since:
+            return self._lasted(known.shard, restart, rules.timeout + rules.open_debounce)
         switched_on = 0 if known.silent else self.switched_on.get(known.shard, 0)
-        return self._lasted(known, max(known.pending_from, switched_on), debounce)
+        return self._lasted(known.shard, max(known.since, switched_on), rules.open_debounce)
 
     def _run_out(self, known: Known) -> bool:
         """Whether a time of its own was over by now that had not been yet."""
         rests_on_silence = known.silent or known.state != PENDING
-        if not known.apart or not self.rules(known).enabled or (rests_on_silence and self.is_blind(known.shard)):
+        if not known.apart or not self.policy(known.shard).enabled:
+            return False
+        if rests_on_silence and self.logs[known.shard].is_blind(self.now):
             return False
         if known.state == PENDING:
             if self._pending_is_over(known):
                 return self._agree(known)
         elif known.state == UNKNOWN:
             if known.silent and self._fresh_time_is_over(known):
-                return self._pend(known)
-        elif known.state in FAILING and self._fresh_time_is_over(known):
+                assert known.judged is not None
+                return self._pend(known, known.judged.condition)
+        elif known.state in TICKETED and self._fresh_time_is_over(known):
             return self._agree(known)
         return False
 
@@ -206,107 +147,144 @@ class Oracle:
         if event.version:
             self._put(shard, event.version)
             return
-        known = self.fleet.setdefault(event.name, Known(event.name, shard))
+        known = self.fleet.setdefault(event.name, Known(event.name, shard, self.behind[event.name]))
         if event.beat is not None:
-            known.heard = self.now
+            known.heard, known.reports = self.now, True
         if event.told is not None:
-            known.judged, known.silent = event.told[1], event.silent
+            known.judged, known.silent = event.told, event.silent
+            self._count_from_when_it_could_be_heard(known, event)
         elif event.beat is not None:
             known.silent = False
-        if not known.apart:
+        if event.told is not None and None in (event.told.from_state, event.told.to_state):
+            known.apart = False
+            self._show(known, event.told)
+        elif not known.apart:
             if event.told is not None:
-                self._first(known, *event.told)
+                self._first(known, event.told)
         elif event.beat is not None:
             self._hear_apart(known, event.beat)
         else:
             assert event.told is not None
-            self._apart(known, *event.told)
+            self._apart(known, event.told)
 
-    def _first(self, known: Known, from_: str | None, to: str) -> None:
+    def _count_from_when_it_could_be_heard(self, known: Known, event: Event) -> None:
+        """One that is registered and was never heard."""
+        assert event.told is not None
+        if event.told.from_state is None:
+            known.reports = False
+        known.reports |= event.beat is not None
+        if known.silent and not known.reports:
+            known.heard = event.told.since - self.rules(known.name).timeout
+
+    def _first(self, known: Known, told: Told) -> None:
         """A change of one that was shown as it is judged."""
-        fires = known.silent and from_ == PENDING and to == FIRING
+        fires = known.silent and told.from_state == PENDING and told.to_state == FIRING
         if fires and not self._is_lost() and self._loses_heartbeats(known):
             return
-        if not self._is_excused(known) or (from_ == PENDING and not self._is_lost()):
-            self._move(known, to)
-        elif from_ in FAILING:
+        if not self._is_excused(known) or (told.from_state == PENDING and not self._is_lost()):
+            self._show(known, told)
+        elif told.from_state in TICKETED:
             known.apart = True
         else:
             self._lose(known)
-            self._unobserved(known, from_, to)
+            self._unobserved(known, told)
 
     def _hear_apart(self, known: Known, says: str) -> None:
         """A heartbeat of one that is shown otherwise than judged."""
+        assert known.judged is not None
         if known.state == UNKNOWN:
             self._count_as_heard(known)
-        if known.state in FAILING or known.judged == FLAPPING:
+        if known.state in TICKETED or known.judged.to_state == FLAPPING:
             self._agree(known)
         elif says != "ok":
             if known.state != PENDING:
-                self._pend(known)
+                self._pend(known, known.means(says))
+            known.condition = known.means(says)
         else:
             if known.state != HEALTHY:
-                self._move(known, HEALTHY)
-            known.apart = known.judged != HEALTHY
+                self._move(known, HEALTHY, known.condition)
+            known.apart = known.judged.to_state != HEALTHY
 
-    def _apart(self, known: Known, from_: str | None, to: str) -> None:
+    def _apart(self, known: Known, told: Told) -> None:
         """A change that no heartbeat has made, of one that is shown otherwise than judged."""
+        to = told.to_state
         if known.state == UNKNOWN:
-            self._unobserved(known, from_, to)
+            self._unobserved(known, told)
         elif known.state == HEALTHY and known.silent and self._is_excused(known):
             self._lose(known)
-            self._unobserved(known, from_, to)
-        elif known.state in FAILING or (known.silent and self._is_excused(known)):
+            self._unobserved(known, told)
+        elif known.state in TICKETED or (known.silent and self._is_excused(known)):
             pass
         elif to == FLAPPING:
             self._agree(known)
         elif to in (HEALTHY, RESOLVING):
             if known.state != HEALTHY:
-                self._move(known, HEALTHY)
+                self._move(known, HEALTHY, known.condition)
             known.apart = to != HEALTHY
         elif known.state == HEALTHY:
-            self._pend(known)
+            self._pend(known, told.condition)
+        else:
+            known.condition = told.condition
 
     def _put(self, shard: int, version: int) -> None:
-        before = self.policies[self.judging[shard]].enabled if shard in self.judging else True
+        before = self.policy(shard).enabled if shard in self.judging else True
         after = self.judging.get(shard, 0)
         self.judging[shard] = version
-        if self.policies[version].enabled and not before:
+        if self.policy(shard).enabled and not before:
             self.switched_on[shard] = self.now
         asked = any(after < each <= version for each in self.existing)
-        if asked and self.policies[version].publish_tickets:
-            for known in self.fleet.values():
-                if known.shard == shard and known.state in FAILING:
-                    self._call(known, known.name, OFFLINE)
+        if asked and self.policy(shard).publish_tickets:
+            for known in sorted(self.fleet.values(), key=lambda known: (known.since, known.name)):
+                if known.shard == shard and known.state in TICKETED:
+                    assert known.condition is not None
+                    self.books.call(known.name, known.condition)
 
     # What is shown
 
-    def _move(self, known: Known, to: str) -> None:
+    def _show(self, known: Known, told: Told) -> None:
+        """As its shard says."""
+        known.since = told.since
+        self._move(known, told.to_state, told.condition)
+
+    def _move(self, known: Known, to: str | None, condition: str | None) -> None:
         before = known.state
-        wrong = WRONG & {before, to} and to != UNKNOWN
-        move = Moved(self.now, known.name, before, to, OFFLINE if wrong else None)
+        move = Moved(self.now, known.name, before, to, condition)
         known.moves.append(move)
         self.moved.append(move)
+        known.condition = condition if to not in (HEALTHY, UNKNOWN, None) else None
+        if before == to:
+            self.books.watch_no_more(known.name)
         if to == FLAPPING or (to == FIRING and before not in (RESOLVING, FLAPPING)):
-            self._call(known, known.name, OFFLINE)
-        elif to == HEALTHY and before in FAILING:
-            self._recover(known)
+            assert condition is not None
+            self.books.call(known.name, condition)
+        elif to is None:
+            self.books.recover(known.name, "removed")
+        elif to == HEALTHY and before in TICKETED:
+            self.books.recover(known.name)
+        elif to == HEALTHY:
+            self.books.is_well(known.name)
 
     def _agree(self, known: Known) -> bool:
         """From now on it is shown as it is judged."""
+        told = known.judged
+        assert told is not None
         known.apart = False
-        if known.state != known.judged:
-            self._move(known, known.judged)
+        if known.state == PENDING:
+            if told.to_state != FIRING:
+                known.since = told.since
+            self._move(known, told.to_state, known.condition)
+        elif (known.state, known.condition) != (told.to_state, told.condition):
+            self._show(known, told)
         return True
 
-    def _pend(self, known: Known) -> bool:
-        known.pending_from = self.now
-        self._move(known, PENDING)
+    def _pend(self, known: Known, condition: str | None) -> bool:
+        known.since = self.now
+        self._move(known, PENDING, condition)
         return True
 
     def _lose(self, known: Known) -> None:
         self.outages[-1].lost.add(known.name)
-        self._move(known, UNKNOWN)
+        self._move(known, UNKNOWN, None)
         known.apart = True
 
     # Lost heartbeats
@@ -325,49 +303,63 @@ class Oracle:
         outage = self.outages[-1]
         if outage.resumed is None:
             outage.heard.add(known.name)
-            behind = {self.behind[name] for name in outage.heard}
+            behind = {self._reports_through(self.fleet[name]) for name in outage.heard}
             if len(behind) >= 2 or len(outage.heard) * 10 >= len(outage.lost):
                 outage.resumed = self.now
 
+    @staticmethod
+    def _reports_through(known: Known) -> str:
+        """An integration reports for itself."""
+        return known.integration or known.name.removeprefix("integration/")
+
     def _loses_heartbeats(self, firing: Known) -> bool:
-        window = 1000 * self.rules(firing).rollup_window_s
-        counted = [
-            known
-            for known in self.fleet.values()
-            if known.stood(self.now - window) == HEALTHY and self.timeout(known) <= window and not self._is_old(known)
-        ]
+        window = 1000 * self.policy(firing.shard).rollup_window_s
+        counted = [known for known in self.fleet.values() if self._is_counted(known, window)]
         silent = [known for known in counted if known.state in (PENDING, FIRING) and known.silent]
-        behind = {self.behind[known.name] for known in silent}
+        behind = {self._reports_through(known) for known in silent}
         if len(silent) < 10 or len(behind) < 2 or len(silent) * 5 < len(counted) * 4:
             return False
         pending = [known for known in self.fleet.values() if known.state == PENDING and known.silent]
         unknown = {known.name for known in self.fleet.values() if known.state == UNKNOWN}
         names = unknown | {known.name for known in pending}
         self.outages.append(Outage(self.now, max(known.heard for known in pending), len(counted), names))
+        assert firing.judged is not None
+        judged = firing.judged
         for known in pending:
             self._lose(known)
-        self._unobserved(firing, PENDING, FIRING)
-        self._call(firing, ALL, LOST)
+        self._unobserved(firing, judged)
+        self.books.call(ALL, LOST)
         return True
 
-    # Verdicts
+    def _is_counted(self, known: Known, window: int) -> bool:
+        return (
+            known.state is not None
+            and self._was_well(known, self.now - window)
+            and self.rules(known.name).timeout <= window
+            and not self._is_old(known)
+            and not self.books.is_silenced(known.name, self.now)
+        )
 
-    def _unobserved(self, known: Known, from_: str | None, to: str) -> None:
-        if to == FLAPPING or (to == FIRING and from_ not in (RESOLVING, FLAPPING)):
-            self.ended.append(Ended(self.now, known.name, "unobserved"))
+    def _was_well(self, known: Known, at: int) -> bool:
+        """Who was pending in a hole counts as well until that is over."""
+        pends = known.silent and known.state in (PENDING, FIRING)
+        if pends and known.since <= at < self.counts_from(known.name):
+            return True
+        return known.stood(at) == HEALTHY
 
-    def _call(self, known: Known, subject: str, condition: str) -> None:
-        key = f"{subject}:{condition}"
-        if not self.rules(known).enabled:
-            outcome = "refused"
-        elif not self.rules(known).publish_tickets:
-            outcome = "unpublished"
-        else:
-            outcome = "already_open" if key in self.tickets else "opened"
-            self.tickets.add(key)
-        self.ended.append(Ended(self.now, subject, outcome))
+    def _look_at_the_unknown(self) -> None:
+        """The ticket about all ends when few have been unknown for long enough."""
+        if not self.outages:
+            return
+        unknown = [known for known in self.fleet.values() if known.state == UNKNOWN]
+        if len(unknown) * 5 >= len(self.outages[-1].lost):
+            self.few_unknown = None
+            return
+        self.few_unknown = self.few_unknown or Lasting(self.now)
+        debounce = rules_of(self.policy(0), ALL, "").resolve_debounce
+        if not self.few_unknown.over and self.has_lasted(self.few_unknown, debounce):
+            self.books.recover(ALL)
 
-    def _recover(self, known: Known) -> None:
-        key = f"{known.name}:{OFFLINE}"
-        self.ended.append(Ended(self.now, known.name, "resolved" if key in self.tickets else "nothing_to_resolve"))
-        self.tickets.discard(key)
+    def _unobserved(self, known: Known, told: Told) -> None:
+        if told.to_state == FLAPPING or (told.to_state == FIRING and told.from_state not in (RESOLVING, FLAPPING)):
+            self.books.end(known.name, "unobserved")

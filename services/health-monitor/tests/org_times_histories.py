@@ -1,13 +1,16 @@
-"""Histories of one small org in which devices flap, the log has holes and the policy changes, as its shards' logs."""
+"""Histories of one small org in which everything happens that can, as its shards' logs: subjects fail, flap, recover,
+logs have holes, policies change, silences hold, people resolve tickets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from judge_log import T0, Log, LogRecord, read_control
+from org_books import Deed
 from org_histories import AWAY, BAD, FEW, OK, SHARDS, clock_of
-from org_times import STEP_MS
+from org_oracle import MANY, OFFLINE, UNREACHABLE, Quiet
+from org_says import STEP_MS
 
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.partitions import partition_for
@@ -20,7 +23,21 @@ BEGINS = 2
 MODEL = "tower"
 FLIPS, HOLE = "flips", "hole"
 """Devices report well and offline in turn; nobody writes into any log."""
+WORSE = "worse"
+WRONG = {BAD: "unreachable", WORSE: "credentials_invalid"}
+"""What an integration says when it is not well; a device says `offline`."""
+CONDITIONS = ((OFFLINE,), (UNREACHABLE, "integration_credentials_invalid"))
 NEVER = 1_000
+
+ENTERED, REMOVED = "entered", "removed"
+
+PAUSES_S = (1, 6, 7, 8, 10, 12)
+"""How long nobody writes: so briefly that all of it counts, or so long that it is on record. Of what does not count of
+other pauses no more than the sum is known: what lasts until then ends up to three seconds later in the world's eyes."""
+
+SILENCES_MS, POLICIES_MS, BACK_MS, REGISTRY_MS = 750, 800, 900, 900
+"""When in a second silences begin and end, policies are put, holes end, and the registry tells what it has. Before that
+subjects report, each at an instant of its own; at the full second is a pulse, and people do what they do."""
 
 
 class Phase(NamedTuple):
@@ -35,21 +52,64 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True)
 class Times:
-    """Devices by number; device 3 is `device/d3`. `restarts` are seconds after which a shard goes on from a
-    checkpoint."""
+    """Subjects by number: devices, then the `reporting` first integrations; device 3 is `device/d3`. `restarts` are
+    seconds after which a shard goes on from a checkpoint. `silences` are whose, from which second on, for how many;
+    `resolved` is in which second whose ticket somebody resolves, if it is open: a subject's own by its number, one
+    about many devices by that of its integration (1 to 3) and -10. `registry` is in which second who is entered, or
+    removed."""
 
     behind: tuple[int, ...]
     policy: HealthPolicy
     phases: tuple[Phase, ...]
     restarts: frozenset[int] = frozenset()
+    reporting: int = 0
+    silences: tuple[tuple[int, int, int], ...] = ()
+    resolved: tuple[tuple[int, int], ...] = ()
+    registry: tuple[tuple[int, int, str], ...] = ()
 
     @property
-    def devices(self) -> list[str]:
-        return [f"device/d{number}" for number in range(len(self.behind))]
+    def subjects(self) -> list[str]:
+        devices = [f"device/d{number}" for number in range(len(self.behind))]
+        return devices + [f"integration/hue-{number + 1}" for number in range(self.reporting)]
 
     @property
     def integrations(self) -> dict[str, str]:
-        return {name: f"hue-{self.behind[number]}" for number, name in enumerate(self.devices)}
+        behind = [f"hue-{number}" for number in self.behind]
+        return dict(zip(self.subjects, behind + [""] * self.reporting, strict=True))
+
+    @property
+    def quiet(self) -> list[Quiet]:
+        begins = T0 + 1000 * BEGINS + SILENCES_MS
+        names = self.subjects
+        return [Quiet(names[who], begins + 1000 * at, begins + 1000 * (at + long)) for who, at, long in self.silences]
+
+    @property
+    def deeds(self) -> list[Deed]:
+        resolved = [(at, self._ticket(whose)) for at, whose in sorted(self.resolved) if self._is_seen(at)]
+        return [Deed(T0 + 1000 * (BEGINS + at), key) for at, keys in resolved for key in keys]
+
+    @property
+    def removed(self) -> list[tuple[int, str]]:
+        """When somebody removes whom."""
+        gone = [(at, who) for at, who, what in sorted(self.registry) if what == REMOVED and self._is_seen(at)]
+        return [(T0 + 1000 * (BEGINS + at), self.subjects[who]) for at, who in gone]
+
+    @property
+    def entered(self) -> list[str]:
+        return sorted({self.subjects[who] for _, who, what in self.registry if what == ENTERED})
+
+    def _is_seen(self, at: int) -> bool:
+        """Nobody does anything while nobody can see what is."""
+        for phase in self.phases:
+            if at < phase.seconds:
+                return phase.everybody != HOLE
+            at -= phase.seconds
+        return False
+
+    def _ticket(self, whose: int) -> list[str]:
+        if whose < 0:
+            return [f"integration/hue-{whose + 10}:{MANY}"]
+        return [f"{self.subjects[whose]}:{condition}" for condition in CONDITIONS[whose >= len(self.behind)]]
 
     @property
     def put(self) -> list[Phase]:
@@ -74,7 +134,7 @@ class Times:
         log.state(policies.pop(0).statement(), "acme")
         mine = [
             number
-            for number, name in enumerate(self.devices)
+            for number, name in enumerate(self.subjects)
             if partition_for(f"acme/{name}".encode(), SHARDS) == shard
         ]
         second = T0 + 1000 * BEGINS
@@ -87,20 +147,41 @@ class Times:
                 if phase.everybody != HOLE:
                     log.pulse()
                     for number in mine:
-                        said = _says(phase, number, turn)
-                        if said != AWAY:
-                            log.ms = second + STEP_MS * (number + 1)
-                            name = self.devices[number]
-                            log.beat(f"acme/{name}", status=said, integration=self.integrations[name], model=MODEL)
-                    log.ms = second + 1000 - STEP_MS * (2 + shard)
+                        log.ms = second + STEP_MS * (number + 1)
+                        self._report(log, number, _says(phase, number, turn))
+                    log.ms = second + POLICIES_MS + STEP_MS * shard
                     if put is not None:
                         log.state(put.statement(), "acme")
                         put = None
+                    log.ms = second + REGISTRY_MS
+                    self._state(log, second, mine)
                 second += 1000
+            if phase.everybody == HOLE:
+                log.ms = second - 1000 + BACK_MS + STEP_MS * shard
+                log.pulse()
             assert put is None
         log.ms = second
         log.pulse()
         return log.records
+
+    def _report(self, log: Log, number: int, said: str) -> None:
+        name, behind = self.subjects[number], self.integrations[self.subjects[number]]
+        if said == AWAY:
+            return
+        if behind:
+            log.beat(f"acme/{name}", status=BAD if said in WRONG else OK, integration=behind, model=MODEL)
+        else:
+            log.beat(f"acme/{name}", status=WRONG.get(said, OK), model=MODEL)
+
+    def _state(self, log: Log, second: int, mine: Sequence[int]) -> None:
+        """What the registry tells the shard in this second."""
+        for at, who, what in sorted(self.registry):
+            if T0 + 1000 * (BEGINS + at) == second and who in mine:
+                name = self.subjects[who]
+                if what == REMOVED:
+                    log.forget(f"acme/{name}")
+                else:
+                    log.register(f"acme/{name}", integration=self.integrations[name] or None, model=MODEL)
 
     def judged(self) -> list[list[tuple[int, Judgement]]]:
         """What each shard says, each with the second of the log by which it is said."""
@@ -129,9 +210,12 @@ def _says(phase: Phase, number: int, turn: int) -> str:
     return said
 
 
-def policy(devices: int, slow: tuple[tuple[int, int], ...] = (), **fields: Any) -> HealthPolicy:
-    """One with these rules, and longer timeouts for some devices."""
-    overrides = [{"match": {"subject": f"device/d{number}"}, "timeout_s": s} for number, s in slow if number < devices]
+def policy(
+    devices: int, slow: tuple[tuple[int, int], ...] = (), behind: tuple[tuple[str, int], ...] = (), **fields: Any
+) -> HealthPolicy:
+    """One with these rules, longer timeouts for some devices, and another of the rules behind the first integration."""
+    overrides: list[dict[str, Any]] = [{"match": {"integration": "hue-1"}, name: value} for name, value in behind]
+    overrides += [{"match": {"subject": f"device/d{number}"}, "timeout_s": s} for number, s in slow if number < devices]
     known = {"enabled": True, "publish_tickets": True, "rollup_threshold": NEVER, "overrides": overrides}
     return HealthPolicy.model_validate(known | fields)
 
@@ -141,8 +225,9 @@ def policies(draw: st.DrawFn, count: int, *, first: bool = False) -> HealthPolic
     flaps = draw(st.booleans())
     fields = {
         "timeout_s": draw(st.integers(3, 7)),
-        "open_debounce_s": draw(st.integers(3, 7)),
-        "resolve_debounce_s": draw(st.integers(1, 4)),
+        "open_debounce_s": draw(st.integers(2, 7)),
+        "resolve_debounce_s": draw(st.integers(1, 6)),
+        "rollup_threshold": draw(st.sampled_from([2, 3, 4, NEVER])),
         "rollup_window_s": draw(st.integers(6, 16)),
         "flap_threshold": draw(st.integers(2, 5)) if flaps else 1000,
         "flap_flips_threshold": draw(st.integers(3, 9)) if flaps else 1000,
@@ -152,25 +237,38 @@ def policies(draw: st.DrawFn, count: int, *, first: bool = False) -> HealthPolic
         "publish_tickets": draw(st.sampled_from([True, True, True, False])),
     }
     slow = draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(3, 14)), max_size=3, unique_by=_first))
-    return policy(count, tuple(slow), **fields)
+    others = {"rollup_threshold": 3, "rollup_window_s": 9, "resolve_debounce_s": 3, "open_debounce_s": 4}
+    behind = draw(st.lists(st.sampled_from(sorted(others.items())), max_size=1))
+    return policy(count, tuple(slow), tuple(behind), **fields)
 
 
 def _first(each: tuple[int, Any]) -> int:
     return each[0]
 
 
+def _in_and_out(at: int, who: int, long: int) -> tuple[tuple[int, int, str], ...]:
+    """Entered and removed after so long, or not at all; or removed and never entered."""
+    if long < 0:
+        return ((at, who, REMOVED),)
+    entered = (at, who, ENTERED)
+    return (entered, (at + long, who, REMOVED)) if long else (entered,)
+
+
 @st.composite
 def times(draw: st.DrawFn) -> Times:
     """Everybody is well for a while, in every second history nobody is heard behind that, then anything may happen."""
-    count = draw(st.integers(10, 13))
+    count, reporting = draw(st.integers(5, 12)), draw(st.integers(0, 2))
     says = st.sampled_from([OK, AWAY, OK, AWAY, BAD, FLIPS])
-    exceptions = st.lists(st.tuples(st.integers(0, count - 1), says), max_size=3, unique_by=_first).map(tuple)
+    devices = st.lists(st.tuples(st.integers(0, count - 1), says), max_size=3, unique_by=_first)
+    whose, reports = st.integers(count, count + 1), st.sampled_from([OK, AWAY, BAD, BAD, WORSE])
+    gateways = st.lists(st.tuples(whose, reports), max_size=2, unique_by=_first)
+    exceptions = st.builds(lambda one, other: (*one, *other), devices, gateways)
 
     @st.composite
     def phases(draw: st.DrawFn) -> Phase:
         everybody = draw(st.sampled_from([OK, OK, AWAY, AWAY, AWAY, FEW, FLIPS, HOLE]))
         if everybody == HOLE:
-            return Phase(draw(st.integers(5, 12)), HOLE)
+            return Phase(draw(st.sampled_from(PAUSES_S)), HOLE)
         put = draw(st.none() | st.none() | policies(count))
         existing = put is not None and draw(st.booleans())
         seconds = draw(st.integers(8, 16) if everybody == AWAY else st.integers(1, 14))
@@ -179,9 +277,15 @@ def times(draw: st.DrawFn) -> Times:
     settled = Phase(draw(st.integers(6, 20)), OK, draw(exceptions))
     lost = [Phase(draw(st.integers(9, 16)), AWAY, draw(exceptions))] if draw(st.booleans()) else []
     behind = draw(st.lists(st.sampled_from([1, 1, 2, 2, 3]), min_size=count, max_size=count))
+    registry = st.builds(_in_and_out, st.integers(2, 80), st.integers(0, count + reporting - 1), st.integers(-1, 20))
+    anybody, seconds = st.integers(0, count + reporting - 1), st.integers(4, 90)
     return Times(
         behind=tuple(behind),
         policy=draw(policies(count, first=True)),
-        phases=(settled, *lost, *draw(st.lists(phases(), min_size=3, max_size=9)), Phase(2, OK)),
+        phases=(settled, *lost, *draw(st.lists(phases(), min_size=4, max_size=9)), Phase(2, OK)),
         restarts=draw(st.frozensets(st.integers(3, 60), max_size=4)),
+        reporting=reporting,
+        silences=tuple(draw(st.lists(st.tuples(anybody, seconds, st.integers(1, 30)), max_size=4))),
+        resolved=tuple(draw(st.lists(st.tuples(seconds, anybody | st.sampled_from([-9, -9, -8])), max_size=6))),
+        registry=sum(draw(st.lists(registry, max_size=4, unique_by=lambda each: each[0][1])), ()),
     )

@@ -1,35 +1,77 @@
-"""The real shards and the real correlator over a history with flapping, holes and policies."""
+"""The real shards and the real correlator over a history in which everything happens that can."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from correlator_world import CorrelatorWorld
 from org_histories import batches
-from org_run import Seen, TicketDesk, ended, forget_everything, moved, outages
-from org_times_histories import Times
+from org_oracle import Ended, Moved
+from org_run import forget_everything, moved, outages, silence
+from org_shared_histories import cut
+from org_shared_run import Desk, answer, ended, lists, resolve
+from org_times_histories import MODEL, Times
 
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.identity import HeartbeatKey, SubjectRef
+from fettle_health_monitor.domain.correlator.registration import Registration
 from fettle_health_monitor.domain.judgements import Judgement
 
 
+async def _remove(world: CorrelatorWorld, name: str) -> None:
+    """Its shard has it from the history, where it knows the subject; it is told nothing else."""
+    if await world.rows("SELECT subject FROM subject WHERE subject = :name AND state IS NOT NULL", name=name):
+        async with unit_of_work(world.database) as work:
+            await world.registry.remove(work, HeartbeatKey.parse(f"acme/{name}"))
+        await world.clear()
+
+
+@dataclass
+class Seen:
+    moved: list[Moved]
+    ended: list[Ended]
+    desk: Desk
+    lists: dict[str, dict[str, bool]]
+    waiting: int
+    outages: list[tuple[int, int, int, int | None]]
+
+
 async def run(world: CorrelatorWorld, history: Times, steps: Sequence[tuple[int, int]], again: frozenset[int]) -> Seen:
-    """`again` are the batches that are delivered a second time, with what came before them, as after a restart of the
-    correlator: all that it knows is in its database."""
+    """In batches that are cut where somebody resolves a ticket. `again` are the batches that are delivered a second
+    time, with what came before them, as after a restart of the correlator: all that it knows is in its database."""
     await forget_everything(world)
     await world.tell("acme")
     for version, policy in history.policies.items():
         await world.put(policy, publish_existing=version in history.existing)
+    for name in history.entered:
+        entry = Registration(integration=history.integrations[name] or None, model=MODEL)
+        async with unit_of_work(world.database) as work:
+            await world.registry.enter(work, "acme", {SubjectRef.parse(name): entry}, by="ann@acme.test")
     await world.clear()
-    desk = TicketDesk()
+    for quiet in history.quiet:
+        await silence(world, quiet)
+    desk, deeds, removed = Desk(), history.deeds, history.removed
+    seconds = sorted({deed.at // 1000 for deed in deeds} | {at // 1000 for at, _ in removed})
     before: list[Judgement] = []
-    for number, batch in enumerate(batches(history.judged(), steps)):
-        await world.feed(*batch)
-        if number in again:
-            await world.feed(*before, *batch)
-        before = list(batch)
-        results = [desk.handle(command) for command in await world.outbox("ticket.commands")]
-        if results:
-            async with unit_of_work(world.database) as work:
-                await world.tickets.take_results(work, results)
-            await world.clear()
+    number = 0
+    for place, piece in enumerate(cut(history.judged(), seconds)):
+        for batch in batches(piece, steps):
+            await world.feed(*batch)
+            if number in again:
+                await world.feed(*before, *batch)
+            before, number = list(batch), number + 1
+            await answer(world, desk)
+        for deed in deeds:
+            if place < len(seconds) and deed.at == 1000 * seconds[place] and deed.key in desk.open:
+                await resolve(world, desk, deed)
+        for at, name in removed:
+            if place < len(seconds) and at == 1000 * seconds[place]:
+                await _remove(world, name)
     until = min(log[-1].timestamp for log in history.logs)
-    return Seen(await moved(world, until), await ended(world), desk.open, await outages(world))
+    return Seen(
+        await moved(world, until),
+        await ended(world, until),
+        desk,
+        await lists(world),
+        len(await world.rows("SELECT id FROM verdict WHERE waits_for IS NOT NULL")),
+        await outages(world),
+    )

@@ -51,7 +51,9 @@ def lost(history: History, seen: Seen, oracle: Oracle) -> set[str]:
 
 
 def moves(moved: list[Moved]) -> list[tuple[int, str, str, str, str]]:
-    return sorted((one.at - T0, one.subject, str(one.from_state), one.to_state, str(one.condition)) for one in moved)
+    return sorted(
+        (one.at - T0, one.subject, str(one.from_state), str(one.to_state), str(one.condition)) for one in moved
+    )
 
 
 SAME = {"already_open": "opened", "reopened": "opened", "nothing_to_resolve": "resolved"}

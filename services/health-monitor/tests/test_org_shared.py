@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import T0
+from org_books import Entry
 from org_oracle import Ended
-from org_shared import Entry, Shared
+from org_shared import Shared
 from org_shared_histories import SharedHistory, shared_histories
 from org_shared_run import Seen, run
 from test_org_oracle import STEPS, correlator, moves
@@ -27,12 +28,12 @@ def expected(history: SharedHistory) -> Shared:
 def compare(history: SharedHistory, seen: Seen, oracle: Shared) -> None:
     until = history.until
     assert moves(seen.moved) == moves(oracle.moved)
-    assert entries(seen.desk.entries, until) == entries(oracle.entries, until)
+    assert entries(seen.desk.entries, until) == entries(oracle.books.entries, until)
     assert outcomes(seen.ended, history) == outcomes(oracle.ended, history)
-    assert seen.waiting == len(oracle.waiting)
-    assert seen.lists == {key: members for key, members in oracle.lists.items() if members}
+    assert seen.waiting == len(oracle.books.waiting)
+    assert seen.lists == {key: members for key, members in oracle.books.lists.items() if members}
     assert {key: held.members for key, held in seen.desk.tickets.items() if held.members} == {
-        key: named for key, named in oracle.boards.items() if named
+        key: named for key, named in oracle.books.boards.items() if named
     }
 
 

@@ -1,0 +1,276 @@
+"""What becomes of an org's tickets, done naively: who gets one, who shares one, and how all of that ends.
+
+Written from the rules HM-65 to HM-71, HM-84 and HM-105 (tickets, early resolves), HM-120 to HM-129 (silences), and
+HM-136, HM-140 to HM-147 and HM-239 (shared tickets). How everybody stands is told by `org_shared.py` or `org_times.py`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from org_books import (
+    FAILING,
+    TICKETED,
+    UNWELL,
+    Books,
+    Deed,
+    Lasting,
+    Org,
+    Stands,
+    Waiting,
+    condition_of,
+    integration_in,
+    of_device,
+    of_many,
+)
+from org_oracle import ALL, MANY, OFFLINE, RESOLVING, Quiet
+
+
+class Tickets(Books):
+    """Whoever tells how everybody stands says what calls for a verdict (`call`), who has recovered (`recover`, or
+    `is_well` where there was nothing to recover from), and that an instant is over (`settle`)."""
+
+    def __init__(self, org: Org, silences: Sequence[Quiet], deeds: Sequence[Deed]) -> None:
+        super().__init__(org, silences)
+        self.deeds = deeds
+        self._called: list[Callable[[], None]] = []
+
+    def call(self, subject: str, condition: str) -> None:
+        """Something is wrong with it that calls for a ticket."""
+        self._called.append(lambda: self._decide(subject, condition))
+
+    def recover(self, subject: str, what: str = "recovered") -> None:
+        """All that was wrong with it is over; so it is where it was removed."""
+        self._called.append(lambda: self._recover(subject, what))
+
+    def decide_all(self) -> None:
+        """All of it in its order, when it is known how everybody stands at the instant."""
+        while self._called:
+            self._called.pop(0)()
+
+    def settle(self) -> None:
+        """Everything has happened that happens at this instant: what has lasted by now, and what people do."""
+        self.decide_all()
+        self._end_silences()
+        integrations = sorted({each.integration for each in self.org.fleet.values()} - {""})
+        while any([*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))]):
+            pass
+        for subject in sorted(self.fresh):
+            self._judge_afresh(subject)
+        for deed in self.deeds:
+            if deed.at == self.org.now:
+                self._resolve_early(deed.key)
+
+    # Verdicts that call for tickets
+
+    def _decide(self, subject: str, condition: str, *, left_over: str | None = None) -> None:
+        key = f"{subject}:{condition}"
+        if (outcome := self.org.held_from_opening(subject)) is not None:
+            self.end(subject, outcome)
+        elif key in self.tickets:
+            self.end(subject, "already_open")
+        elif self.is_silenced(subject, self.org.now):
+            self.end(subject, "silenced")
+        elif subject == ALL:
+            self.end(subject, self.open(key))
+        elif self.org.fleet[subject].integration:
+            self._decide_for_device(self.org.fleet[subject], left_over)
+        else:
+            self._decide_for_integration(self.org.fleet[subject], key)
+        if subject.startswith("integration/") and not self.is_resolved_early(integration_in(key)):
+            self._let_go(integration_in(key))
+
+    def _decide_for_device(self, known: Stands, left_over: str | None) -> None:
+        name, many = known.name, of_many(known.integration)
+        if name in self.fresh:
+            self.waiting.append(Waiting(self.org.now, name, None, left_over))
+        elif self.is_resolved_early(known.integration):
+            self.waiting.append(Waiting(self.org.now, name, known.integration, left_over))
+        elif (parent := self.parent(known.integration)) is not None:
+            self.join(name, parent, known)
+            self.end(name, "joined")
+        elif left_over != many and len(failing := self.failing_with(known)) >= self._many(known):
+            came = self.open(many)
+            for each in failing:
+                if of_device(each) in self.tickets:
+                    self.merge(of_device(each), many)
+                    self.join(each, many, known)
+            self.join(name, many, known)
+            self.end(name, came)
+        else:
+            self.end(name, self.open(of_device(name), left_over))
+
+    def _many(self, known: Stands) -> int:
+        return self.org.rules_behind(known.integration, known.shard).many
+
+    def _decide_for_integration(self, known: Stands, own: str) -> None:
+        """An integration has a ticket of its own: it takes in what failed behind it just before, and what it had for
+        another reason is over."""
+        integration = integration_in(own)
+        many, window = of_many(integration), self.org.rules_behind(integration, known.shard).window
+        for other in self.of(known.name):
+            self.close(other, "superseded")
+        came = self.open(own)
+        if many in self.tickets:
+            self.merge(many, own)
+        self.early.pop(many, None)
+        self.few.pop(many, None)
+        taken: dict[str, bool] = {}
+        for key in [key for key in self.lists if integration_in(key) == integration and key != own]:
+            taken |= self.lists.pop(key)
+        self.lists.setdefault(own, {}).update(taken)
+        self.boards.setdefault(own, {}).update(taken)
+        for name in [each.name for each in self.org.fleet.values() if each.integration == integration]:
+            single = of_device(name)
+            if single in self.tickets and self.opened[single] > self.org.now - window:
+                self.merge(single, own)
+                self.join(name, own, known)
+        self.end(known.name, came)
+
+    # Recoveries, and how shared tickets end
+
+    def _recover(self, subject: str, what: str) -> None:
+        own = self.of(subject)
+        self.end(subject, "resolved" if own else "nothing_to_resolve")
+        for key in own:
+            self.close(key, what)
+        self.watch_no_more(subject)
+        self.is_well(subject)
+        if subject == ALL:
+            return
+        self.tick(self.org.fleet[subject])
+        if subject.startswith("integration/"):
+            self._end_own(subject.removeprefix("integration/"))
+
+    def is_well(self, subject: str) -> None:
+        """Nothing waits for it any more."""
+        self.fresh.pop(subject, None)
+        self.turned.pop(subject, None)
+        for called_off in [each for each in self.waiting if each.subject == subject]:
+            self.waiting.remove(called_off)
+            self.end(subject, "called_off", called_off.at)
+
+    def _end_own(self, integration: str) -> None:
+        """From here on all behind it who are not well have a full timeout and open debounce."""
+        for key in [key for key in self.lists if integration_in(key) == integration and not key.endswith(MANY)]:
+            del self.lists[key]
+        for each in self.org.fleet.values():
+            if each.integration == integration and each.state in UNWELL and of_device(each.name) not in self.tickets:
+                self.fresh[each.name] = Lasting(self.org.now, each.shard)
+                self.turned[each.name] = self.org.now + self.org.rules(each.name).timeout
+        self._let_go(integration)
+
+    def _judge_afresh(self, subject: str) -> None:
+        """Its time is over: one that waited for that is decided, and who fires without having waited calls for a
+        ticket. Its silence is its own from the end of its timeout on."""
+        lasting, rules = self.fresh[subject], self.org.rules(subject)
+        over = self.org.has_lasted(lasting, rules.timeout + rules.open_debounce, alone=True)
+        if subject in self.turned and not over:
+            self.turned[subject] = lasting.start + rules.timeout
+        if not over or self.org.fleet[subject].state not in FAILING:
+            return
+        del self.fresh[subject]
+        waited = [each for each in self.waiting if each.subject == subject and each.behind is None]
+        for each in waited:
+            self.waiting.remove(each)
+            self._decide(subject, OFFLINE, left_over=each.left_over)
+        if not waited:
+            self._decide(subject, OFFLINE)
+
+    def _end_many(self, integration: str) -> bool:
+        """Few have been down for long enough; if with those about to fire they are many, that is looked at again."""
+        many = of_many(integration)
+        if many not in self.few:
+            return False
+        few, about = self.few[many], f"integration/{integration}"
+        rules = self.org.rules_behind(integration, few.shard)
+        if not self.org.has_lasted(few, rules.resolve_debounce):
+            return False
+        if self.down(integration) >= rules.many:
+            self.few[many] = Lasting(self.org.now, few.shard)
+            self.end(about, "called_off")
+            return True
+        self.end(about, "resolved" if many in self.tickets else "nothing_to_resolve")
+        if many in self.tickets:
+            self.close(many, "recovered")
+        self._leave_over(integration, many)
+        return True
+
+    def _leave_over(self, integration: str, key: str) -> None:
+        """A shared ticket is no more: those on its list who still fail get their own; who is just heard again when it
+        fails again. From a ticket of the integration's own so many may be left over that they share another."""
+        self.few.pop(key, None)
+        self.early.pop(key, None)
+        down = [self.org.fleet[name] for name, recovered in sorted(self.lists.pop(key, {}).items()) if not recovered]
+        stood = {each.name: each.stood(self.org.now - 1) for each in down}
+        left = [each for each in down if stood[each.name] in TICKETED]
+        for each in left:
+            if stood[each.name] == RESOLVING:
+                self.fresh[each.name] = Lasting(self.org.now, each.shard, over=True)
+            if not key.endswith(MANY):
+                self.turned[each.name] = self.org.now
+        for each in left:
+            if stood[each.name] != RESOLVING:
+                self._decide(each.name, OFFLINE, left_over=key)
+        self._let_go(integration)
+
+    def _let_go(self, integration: str) -> None:
+        """What waited for the integration's tickets is decided now."""
+        for each in [each for each in self.waiting if each.behind == integration]:
+            self.waiting.remove(each)
+            self._decide(each.subject, OFFLINE, left_over=each.left_over)
+
+    # People
+
+    def _resolve_early(self, key: str) -> None:
+        if key not in self.tickets:
+            return
+        self.close(key, "by_person")
+        subject, condition = key.rsplit(":", 1)
+        known = self.org.fleet.get(subject)
+        if self.org.held_from_opening(subject) is not None:
+            return
+        if condition == MANY:
+            if self.down(integration_in(key)) >= self.org.rules_behind(integration_in(key), 0).many:
+                self.early[key] = Lasting(self.org.now)
+        elif known is not None and known.state in TICKETED and condition_of(known) == condition:
+            self.early[key] = Lasting(self.org.now, known.shard)
+
+    def _look_again(self, key: str) -> bool:
+        """The ticket was resolved one open debounce ago."""
+        if key not in self.early:
+            return False
+        subject, condition = key.rsplit(":", 1)
+        integration, early = integration_in(key), self.early[key]
+        rules = self.org.rules_behind(integration, early.shard) if condition == MANY else self.org.rules(subject)
+        if not self.org.has_lasted(early, rules.open_debounce):
+            return False
+        if condition != MANY and self.org.fleet[subject].state not in FAILING:
+            return False
+        del self.early[key]
+        if condition != MANY:
+            self._decide(subject, condition)
+        elif (held := self.org.held_from_opening(subject)) is None and self.down(integration) >= rules.many:
+            self.end(subject, self.open(key))
+            self._let_go(integration)
+        else:
+            self.end(subject, held or "called_off")
+        if subject.startswith("integration/") and key not in self.tickets:
+            self._leave_over(integration, key)
+        return True
+
+    # Silences
+
+    def _end_silences(self) -> None:
+        """Who was failing just before the end of its silences gets its verdict; who was just heard again, when it fails
+        again. Whose ticket was resolved early keeps to what was said then."""
+        for subject, end in sorted({(quiet.subject, quiet.end) for quiet in self.silences}):
+            known = self.org.fleet.get(subject)
+            if known is None or any(key.startswith(f"{subject}:") and not key.endswith(MANY) for key in self.early):
+                continue
+            before = known.stood(end - 1)
+            after = [move for move in known.moves if move.at >= end]
+            if before == RESOLVING and after:
+                calls = after[0].at == self.org.now and after[0].to_state in FAILING
+            else:
+                calls = before in FAILING and end == self.org.now
+            if calls:
+                self._decide(subject, condition_of(known))
