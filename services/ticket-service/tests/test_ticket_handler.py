@@ -17,7 +17,7 @@ from fettle_contracts.codes import RejectionCode
 from fettle_contracts.registry import MESSAGES
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import Resolution
-from fettle_ticket_service.adapters import books, orgs
+from fettle_ticket_service.adapters import books, orgs, writes
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.domain.commands import (
     Comment,
@@ -85,7 +85,11 @@ async def test_messages_are_what_the_contract_says(door: Door) -> None:
 
 
 @pytest.mark.rule("TS-27")
-async def test_a_ticket_and_its_timeline_read_back_as_they_were_said(door: Door) -> None:
+@pytest.mark.parametrize("few", [0, 400])
+async def test_a_ticket_and_its_timeline_read_back_as_they_were_said(
+    door: Door, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(writes, "FEW", few)
     await live_a_ticket(door)
     said = (await door.events())[-1].data["ticket"]
     async with door.work() as work:

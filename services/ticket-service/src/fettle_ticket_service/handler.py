@@ -23,6 +23,7 @@ from fettle_ticket_service.adapters import books, command_memory, orgs
 from fettle_ticket_service.adapters.announcements import Announcer
 from fettle_ticket_service.adapters.checklists import enter_members
 from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
 from fettle_ticket_service.domain.book import Book, Done
 from fettle_ticket_service.domain.chain import ChainKeys
@@ -140,9 +141,9 @@ class CommandHandler:
         self, work: UnitOfWork, opened: Mapping[str, Book], handled: Sequence[_Handled], now: datetime
     ) -> None:
         entries = [(each.asked.org, entry) for each in handled for entry in each.done.entries]
-        await books.save_books(work.connection, opened.values(), entries)
-        remembered = [(each.asked, each.answer) for each in handled if each.remembered]
-        await command_memory.remember(work.connection, remembered, now)
+        writes = Writes()
+        command_memory.remember(writes, [(each.asked, each.answer) for each in handled if each.remembered], now)
+        await books.save_books(work.connection, opened.values(), entries, writes)
         for each in handled:
             work.publish(*self._announcer.messages(each.asked, each.answer, each.done.entries, now))
 

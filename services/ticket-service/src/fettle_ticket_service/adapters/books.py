@@ -20,11 +20,12 @@ from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.checklists import first_members, save_checklists
-from fettle_ticket_service.adapters.copying import Row, copy_rows
+from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.adapters.wire import line_of
+from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.domain.book import Book, Entry
 from fettle_ticket_service.domain.chain import Chain, ChainKeys
 from fettle_ticket_service.domain.texts import KEY_MAX_CHARACTERS, is_line
@@ -70,7 +71,6 @@ _UPDATED = tuple((name, COLUMNS.index(name)) for name in ("id", *_LIVING))
 _ENTRY_COLUMNS = tuple(column.name for column in ENTRY.columns)
 _SEARCH_COLUMNS = ("ticket_id", "org", "words")
 _COUNTERS = ("next_number", "open", "in_progress", "resolved", "place", "head")
-_UPDATE_COUNTERS = update_rows(ORG, "org", _COUNTERS)
 
 
 async def open_books(connection: AsyncConnection, orgs: Iterable[str], keys: ChainKeys) -> dict[str, Book]:
@@ -107,12 +107,12 @@ async def enter_tickets(
             log.warning("ticket.unsound", org=row.org, number=row.number)
 
 
-async def save_books(connection: AsyncConnection, books: Iterable[Book], entries: Iterable[tuple[str, Entry]]) -> None:
-    """Writes what has changed: tickets, checklists, timelines, words to search by, counters. `entries` as they
-    happened."""
+async def save_books(
+    connection: AsyncConnection, books: Iterable[Book], entries: Iterable[tuple[str, Entry]], writes: Writes
+) -> None:
+    """Writes what has changed: tickets, checklists, timelines, words to search by, counters; and what `writes` holds
+    already. `entries` as they happened."""
     touched = [book for book in books if book.changed]
-    if not touched:
-        return
     happened = list(entries)
     new = {entry.ticket.id for _, entry in happened if entry.ticket.version == FIRST_VERSION}
     changed = [(book, ticket) for book in touched for ticket in book.changed.values()]
@@ -121,12 +121,12 @@ async def save_books(connection: AsyncConnection, books: Iterable[Book], entries
     await _update(connection, [row_of(*each) for each in before if each[1].resolved])
     await _update(connection, [row_of(*each) for each in before if not each[1].resolved])
     opened = [(book, ticket) for book, ticket in changed if ticket.id in new]
-    if opened:
-        await copy_rows(connection, TICKET, COLUMNS, [row_of(*each) for each in opened])
-        await copy_rows(connection, SEARCH, _SEARCH_COLUMNS, [search_row(*each) for each in opened])
+    writes.add(TICKET, COLUMNS, (row_of(*each) for each in opened))
+    writes.add(SEARCH, _SEARCH_COLUMNS, (search_row(*each) for each in opened))
+    writes.add(ENTRY, _ENTRY_COLUMNS, (_entry_row(org, entry) for org, entry in happened))
+    writes.change(ORG, "org", _COUNTERS, map(_counter_row, touched))
+    await writes.carry_out(connection)
     await save_checklists(connection, touched)
-    await copy_rows(connection, ENTRY, _ENTRY_COLUMNS, [_entry_row(org, entry) for org, entry in happened])
-    await connection.execute(_UPDATE_COUNTERS, arrays(("org", *_COUNTERS), map(_counter_row, touched)))
 
 
 async def _update(connection: AsyncConnection, tickets: Sequence[Row]) -> None:

@@ -12,6 +12,7 @@ from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import books, checklists
 from fettle_ticket_service.adapters.announcements import Announcer
 from fettle_ticket_service.adapters.wire import Wire
+from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.values import TicketRef
 
@@ -57,6 +58,6 @@ class ChecklistNotes(Part):
         await books.enter_tickets(work.connection, opened, there)
         now = self._clock()
         notes = [(org, note) for org, ticket in there if (note := opened[org].note(ticket, now=now)) is not None]
-        await books.save_books(work.connection, opened.values(), notes)
+        await books.save_books(work.connection, opened.values(), notes, Writes())
         work.publish(*(self._announcer.event(org, note) for org, note in notes))
         return len(notes)

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.commands import Verb
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
-from fettle_ticket_service.adapters.copying import Row, copy_rows
+from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import COMMAND
 from fettle_ticket_service.adapters.unnest import arrays, unnested
+from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
 
 Identity = tuple[str, str, str]
@@ -44,10 +45,9 @@ async def recall(connection: AsyncConnection, identities: Iterable[Identity]) ->
     return {(row.org, row.source, row.id): _answer_of(row) for row in rows}
 
 
-async def remember(connection: AsyncConnection, answered: Sequence[tuple[Asked, Answer]], now: datetime) -> None:
+def remember(writes: Writes, answered: Sequence[tuple[Asked, Answer]], now: datetime) -> None:
     """Keeps the answers of commands that had none."""
-    if answered:
-        await copy_rows(connection, COMMAND, _COLUMNS, [_row_of(asked, answer, now) for asked, answer in answered])
+    writes.add(COMMAND, _COLUMNS, [_row_of(asked, answer, now) for asked, answer in answered])
 
 
 async def forget(connection: AsyncConnection, before: datetime, at_most: int) -> int:
