@@ -4,13 +4,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asyncpg import UniqueViolationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
+from ticket_api import REPORT, Api
 from ticket_desk import ANN, KEYS, MONITOR, Desk, opening
 from ticket_door import Door, Published, asked, numbered
 from ticket_tampering import TAMPERINGS, backed_up, findings, tamper, write_history
 
+from fettle_chassis.failures import TransientError
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.adapters.verifying import hold_against
@@ -143,6 +148,51 @@ async def test_a_command_on_an_altered_ticket_goes_through_and_does_not_make_it_
             await backup.put_back()
 
 
+TICKETS_CLAIM_LESS = (
+    "UPDATE ticket SET version = version - 1",
+    "UPDATE ticket SET version = 1, hash = NULL, seal = NULL",
+)
+ORG_CLAIMS_LESS = (
+    "UPDATE org SET next_number = 1",
+    "UPDATE org SET place = place - 3",
+    "UPDATE org SET place = 5, head = (SELECT head FROM entry WHERE entry.org = org.org AND entry.place = 5)",
+)
+
+
+@pytest.mark.rule("TS-100")
+@pytest.mark.parametrize("statement", TICKETS_CLAIM_LESS + ORG_CLAIMS_LESS)
+async def test_a_row_that_claims_less_than_there_is_stops_no_command(door: Door, api: Api, statement: str) -> None:
+    await write_history(door)
+    await tamper(door, statement)
+    batch = [asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(1)), asked()]
+    with capture_logs() as logs:
+        try:
+            answers = await door.ask(*batch)
+        except TransientError:  # for which records are held and tried again
+            answers = await door.ask(*batch)
+    assert [answer.outcome for answer in answers] == [Outcome.APPLIED] * 2
+    assert ("org.put_right" in {each["event"] for each in logs}) == (statement in ORG_CLAIMS_LESS)
+    await tamper(door, statement)
+    for path, body in (("/tickets/1/comments", {"comment": "It is the cable."}), ("/tickets", REPORT)):
+        answer = await api.call("POST", path, body)
+        assert answer.status_code in (200, 201), answer.text
+    found = {finding.wrong for finding in (await findings(door.database))[0]}
+    assert Wrong.TICKET_ALTERED in found if statement in TICKETS_CLAIM_LESS else found == set()
+    numbers = [row.number for row in await door.rows("SELECT number FROM ticket WHERE org = 'acme' ORDER BY 1")]
+    assert numbers == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.rule("TS-100")
+async def test_an_insert_that_fails_for_another_reason_is_tried_again_once(door: Door) -> None:
+    await door.ask_one(asked(id="c-1"))
+    door.handler._new_id = lambda: UUID(int=7)
+    await door.ask_one(asked())
+    with pytest.raises(TransientError):
+        await door.ask_one(asked())
+    with pytest.raises((IntegrityError, UniqueViolationError)):
+        await door.ask_one(asked())
+
+
 @pytest.mark.rule("TS-61")
 async def test_one_altered_entry_is_one_finding_with_the_number_that_people_know(door: Door) -> None:
     await write_history(door)
@@ -227,6 +277,41 @@ async def test_a_cut_tail_and_a_chain_written_anew_are_found_by_what_was_publish
         async with door.database.reading() as connection:
             [anew] = await hold_against(connection, "acme", seen)
         assert (anew.wrong, anew.number, anew.version) == (Wrong.ENTRY_ALTERED, 1, 6)
+
+
+@pytest.mark.rule("TS-101")
+async def test_forged_events_find_what_is_not_wrong_and_hide_nothing_that_is(door: Door) -> None:
+    await write_history(door)
+    genuine = [witnessed(event) for event in await door.events() if event.key.startswith("acme/")]
+    await tamper(door, "UPDATE entry SET hash = 'k1:forged' WHERE org = 'acme' AND place = 2")
+    altered = replace(genuine[1], hash="k1:forged")
+    invented = Witnessed(UUID(int=7), 1, "k1:forged", 1, 1, "k1:forged")
+    async with door.database.reading() as connection:
+        found = await hold_against(connection, "acme", [altered, *genuine, altered, invented])
+    assert [(each.ticket, each.version) for each in found] == [
+        (genuine[1].ticket, genuine[1].version),
+        (UUID(int=7), 1),
+    ]
+    assert all("was seen" in each.message for each in found)
+
+
+@pytest.mark.rule("TS-62")
+async def test_a_count_that_was_added_before_a_start_is_told_and_found_by_what_was_published(door: Door) -> None:
+    await write_history(door)
+    seen = [witnessed(event) for event in await door.events() if event.key.startswith("acme/")]
+    await tamper(
+        door,
+        "UPDATE entry SET hash = NULL, place = NULL, head = NULL WHERE org = 'acme'",
+        "UPDATE ticket SET hash = NULL, seal = NULL WHERE org = 'acme'",
+        "UPDATE org SET place = 0, head = '' WHERE org = 'acme'",
+        "INSERT INTO before_chains VALUES ('acme', 9)",
+    )
+    with capture_logs() as logs:
+        await Retention(door.database, KEYS, door.hour).start()
+    assert [(each["event"], each["org"]) for each in logs] == [("org.older_entries_sealed", "acme")]
+    assert (await findings(door.database))[0] == []
+    async with door.database.reading() as connection:
+        assert len(await hold_against(connection, "acme", seen)) == len(seen)
 
 
 @pytest.mark.rule("TS-63", "TS-24")

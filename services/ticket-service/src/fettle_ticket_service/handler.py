@@ -22,6 +22,7 @@ from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import books, command_memory, orgs
 from fettle_ticket_service.adapters.announcements import Announcer
 from fettle_ticket_service.adapters.checklists import enter_members
+from fettle_ticket_service.adapters.org_ends import OrgEnds
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
@@ -69,6 +70,7 @@ class CommandHandler:
         self._new_id = new_id
         self._all_heard = all_heard
         self._known: set[str] = set()
+        self._ends = OrgEnds()
         self.turns = Turns()
         """For whoever begins a transaction."""
 
@@ -76,8 +78,13 @@ class CommandHandler:
         """One answer per command, in order; a command that was answered before gets that answer and has no effect. One
         from outside with other content under an identity that was used is refused, and leaves the first answer be.
 
-        Raises TransientError while an org that is asked for may be one that has only not been heard of yet.
+        Raises TransientError while an org that is asked for may be one that has only not been heard of yet, and when an
+        org's row may have to be put right first.
         """
+        async with self._ends.minded(work.connection, {asked.org for asked in batch}):
+            return await self._carry_out(work, batch)
+
+    async def _carry_out(self, work: UnitOfWork, batch: Sequence[Asked]) -> list[Answer]:
         await self._meet(work, {asked.org for asked in batch if asked.refused is None})
         opened = await books.open_books(work.connection, (asked.org for asked in batch), self._keys)
         admitted = [asked for asked in batch if asked.refused is None and asked.org in opened]

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from msgspec.json import encode
+from msgspec.structs import replace
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,6 +61,12 @@ _LOAD = text("""
 """).columns(*TICKET.columns)
 """The tickets named by id, by number, and for each key the unresolved one and the latest."""
 
+_ENDS = text("""
+    SELECT wanted.id, latest.version FROM unnest(CAST(:ids AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT version FROM entry WHERE ticket_id = wanted.id ORDER BY version DESC LIMIT 1
+    ) AS latest
+""")
+
 _LIVING = (
     *("version", "state", "description", "description_version", "links", "flap_count", "parent_id", "parent_number"),
     *("started_at", "started_by", "resolved_at", "resolved_by", "resolution", "updated_at", "hash", "seal"),
@@ -83,7 +90,8 @@ async def enter_tickets(
     connection: AsyncConnection, books: Mapping[str, Book], wanted: Iterable[tuple[str, TicketRef]]
 ) -> None:
     """Loads what the pairs of org and reference name into the orgs' books; for a key the unresolved ticket and the
-    latest one. A ticket that somebody without the key has changed is logged, and keeps a seal that does not fit."""
+    latest one. A ticket that somebody without the key has changed is logged, and keeps a seal that does not fit; it
+    goes on behind its timeline, whatever version its row claims."""
     ids: set[tuple[str, object]] = set()
     numbers: set[tuple[str, object]] = set()
     keys: set[tuple[str, object]] = set()
@@ -99,12 +107,20 @@ async def enter_tickets(
     parameters = {**_pairs("id", ids), **_pairs("number", numbers), **_pairs("key", keys)}
     rows = (await connection.execute(_LOAD, parameters)).all()
     firsts = await first_members(connection, {row.id for row in rows if row.checklist_total})
+    doubtful: list[tuple[Book, Ticket]] = []
     for row in rows:
         book, ticket = books[row.org], ticket_of(row, firsts.get(row.id, ()))
         book.enter([ticket])
         if not book.chain.take(row.org, ticket, row.hash, row.seal):
             metrics.UNSOUND.inc()
             log.warning("ticket.unsound", org=row.org, number=row.number)
+            doubtful.append((book, ticket))
+        elif row.seal is None:
+            doubtful.append((book, ticket))
+    if doubtful:
+        ends = {row.id: row.version for row in await connection.execute(_ENDS, {"ids": [t.id for _, t in doubtful]})}
+        for book, ticket in doubtful:
+            book.enter([replace(ticket, version=max(ticket.version, ends.get(ticket.id, 0)))])
 
 
 async def save_books(

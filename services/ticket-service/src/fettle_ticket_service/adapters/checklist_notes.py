@@ -11,6 +11,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import books, checklists
 from fettle_ticket_service.adapters.announcements import Announcer
+from fettle_ticket_service.adapters.org_ends import OrgEnds
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.domain.chain import ChainKeys
@@ -33,6 +34,7 @@ class ChecklistNotes(Part):
         self._announcer = Announcer(wire)
         self._keys = keys
         self._clock = clock
+        self._ends = OrgEnds()
 
     async def run(self) -> None:
         while True:
@@ -47,7 +49,10 @@ class ChecklistNotes(Part):
             async with self._database.reading() as connection:
                 due = await checklists.due(connection, self._clock(), AT_MOST)
             if due:
-                async with unit_of_work(self._database) as work:
+                async with (
+                    unit_of_work(self._database) as work,
+                    self._ends.minded(work.connection, (org for org, _ in due)),
+                ):
                     total += await self._write(work, due)
             if len(due) < AT_MOST:
                 return total

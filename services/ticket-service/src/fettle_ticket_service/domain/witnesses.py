@@ -1,5 +1,9 @@
 """What others saw of a timeline, in events or exports, held against what stands: a chain that was written anew with the
-right key, and a tail that was cut, fit into themselves and are found by nothing else."""
+right key, and a tail that was cut, fit into themselves and are found by nothing else.
+
+Who told what was seen is taken at their word: a forged event is a finding too, but each is compared by itself, so it
+hides nothing.
+"""
 
 from uuid import UUID
 
@@ -39,7 +43,10 @@ def compare(seen: Witnessed, stands: Stands) -> Finding | None:
         if seen.version > stands.removed_version:
             return finding(Wrong.ENTRY_MISSING, "The entry was seen, and was gone before retention removed its ticket.")
         if seen.version == stands.removed_version and seen.hash != stands.removed_hash:
-            return finding(Wrong.ENTRY_ALTERED, "The entry was another when retention removed its ticket.")
+            return finding(
+                Wrong.ENTRY_ALTERED,
+                "The entry was seen with another hash than it had when retention removed its ticket.",
+            )
         return None
     if stands.hash is None:
         return finding(Wrong.ENTRY_MISSING, "The entry was seen and is not there.")

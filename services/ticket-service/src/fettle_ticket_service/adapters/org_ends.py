@@ -1,0 +1,71 @@
+"""An org's row that claims less than there is: the next number is taken, or the next place of its chain.
+
+Fettle never writes such a row, so somebody else has. Every command on the org would fail on a row that is there, for
+ever; so the row is put right from the tickets and entries themselves, and the log says so.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_chassis.failures import TransientError
+
+log = structlog.get_logger(__name__)
+
+_PUT_RIGHT = text("""
+    WITH ends AS (
+        SELECT wanted.org, coalesce(last_number, 0) AS last_number, coalesce(latest.place, 0) AS place,
+               coalesce(latest.head, '') AS head
+        FROM unnest(CAST(:orgs AS text[])) AS wanted (org)
+        LEFT JOIN LATERAL (
+            SELECT greatest(
+                (SELECT max(number) FROM ticket WHERE org = wanted.org),
+                (SELECT max(number) FROM removed_ticket WHERE org = wanted.org)) AS last_number
+        ) AS numbers ON true
+        LEFT JOIN LATERAL (
+            (SELECT place, head FROM entry WHERE org = wanted.org AND place IS NOT NULL ORDER BY place DESC LIMIT 1)
+            UNION ALL
+            (SELECT last, head FROM chain_gap WHERE org = wanted.org ORDER BY first DESC LIMIT 1)
+            ORDER BY place DESC LIMIT 1
+        ) AS latest ON true
+    )
+    UPDATE org SET next_number = greatest(next_number, last_number + 1),
+        place = greatest(org.place, ends.place),
+        head = CASE WHEN org.place < ends.place THEN ends.head ELSE org.head END
+    FROM ends WHERE org.org = ends.org AND (next_number <= last_number OR org.place < ends.place)
+    RETURNING org.org, org.next_number, org.place
+""")
+
+
+class OrgEnds:
+    """Remembers in which orgs an insert has just met a row that was there already."""
+
+    def __init__(self) -> None:
+        self._doubtful: set[str] = set()
+
+    @asynccontextmanager
+    async def minded(self, connection: AsyncConnection, orgs: Iterable[str]) -> AsyncIterator[None]:
+        """Around all that a transaction does with the orgs. Raises TransientError when it met such a row; the same
+        again begins by putting the orgs' rows right. What that does not help is a bug, and is raised as it is."""
+        named = set(orgs)
+        doubtful = self._doubtful & named
+        self._doubtful -= doubtful
+        if doubtful:
+            await _put_right(connection, sorted(doubtful))
+        try:
+            yield
+        except (IntegrityError, asyncpg.UniqueViolationError) as error:
+            if doubtful:
+                raise
+            self._doubtful |= named
+            raise TransientError("a row is there already: an org's row may claim less than there is") from error
+
+
+async def _put_right(connection: AsyncConnection, orgs: Sequence[str]) -> None:
+    for row in await connection.execute(_PUT_RIGHT, {"orgs": orgs}):
+        log.critical("org.put_right", org=row.org, next_number=row.next_number, place=row.place)
