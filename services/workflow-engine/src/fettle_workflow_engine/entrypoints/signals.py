@@ -23,6 +23,8 @@ ATTRIBUTE_LIMIT = 500
 HOOK_SOURCE = HOOK_TYPE = "hook"
 """Source and type of what comes by a hook and is no CloudEvent."""
 
+_REQUIRED = ("ce-specversion", "ce-id", "ce-source", "ce-type")
+"""Whoever sends one of these means a CloudEvent (HTTP binding 1.0.2, 3.1), and hears what is missing of it."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -71,7 +73,7 @@ def hook_event(headers: Mapping[str, str], body: bytes, id: str, now: datetime) 
     """The CloudEvent that a request carries (HTTP binding, binary or structured), or the one that a bare JSON object
     becomes: of the type that GitHub names beside it, else of type `hook`. `id` is the delivery's. Raises Unreadable."""
     structured = headers.get("content-type", "").partition(";")[0].strip().lower() == STRUCTURED_TYPE
-    if structured or "ce-id" in headers:
+    if structured or any(name in headers for name in _REQUIRED):
         named = {name.replace("ce-", "ce_", 1): unquote(text) for name, text in headers.items() if name[:3] == "ce-"}
         named["content-type"] = headers.get("content-type", "application/json")
         return from_record([(name, text.encode()) for name, text in named.items()], None, body, received_at=now)
