@@ -88,6 +88,20 @@ async def test_a_call_is_made_once_and_its_run_goes_on(world: World, callee: Cal
 
 
 @pytest.mark.rule("WF-73")
+async def test_whoever_makes_calls_hears_of_new_ones_and_does_not_wait_for_the_next_look(
+    world: World, callee: Callee
+) -> None:
+    await world.save(CALLS)
+    async with calling(world, callee, every_s=3_600):
+        for number, kind in enumerate("abc", start=1):
+            world.now += timedelta(seconds=1)
+            await world.happen(event(kind=kind, number=number))
+            await until(asked("done"), world)
+            await asyncio.sleep(0.3)  # until nothing is to be done, so that only the next one's asking wakes it
+    assert {url: len(attempts) for url, attempts in callee.attempts.items()} == {"a": 1, "b": 1, "c": 1}
+
+
+@pytest.mark.rule("WF-73")
 async def test_a_call_that_fails_shows_why_and_is_made_again_under_its_id(world: World, callee: Callee) -> None:
     callee.answers = lambda call: Retry(AWAY) if call.attempt < 9 else Done({"status": 201})
     await world.save(CALLS)

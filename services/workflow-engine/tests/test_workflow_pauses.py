@@ -301,6 +301,17 @@ def test_a_failed_run_goes_on_from_the_node_that_failed_it() -> None:
 
 
 @pytest.mark.rule("WF-76")
+def test_a_failure_that_was_followed_is_not_what_a_retry_goes_on_from() -> None:
+    workflow = definition(f"{chain(NOTED)}\n  b: {{after: [a.error], {NOTED}}}")
+    first_failed = go_on(workflow, go_on(workflow, started(workflow)).run, REJECTED)
+    failed = go_on(workflow, first_failed.run, REJECTED).run
+    assert states(failed) == {"opened": "done", "a": "failed", "b": "failed"}
+    again = retry(workflow, failed, now=AT, languages=LANGUAGES)
+    assert [effect.node for effect in again.effects] == ["b"]
+    assert again.run.steps["a"] == failed.steps["a"]
+
+
+@pytest.mark.rule("WF-76")
 def test_a_retried_command_has_a_new_id_once_the_first_has_its_answer() -> None:
     workflow = definition(chain(NOTED))
     waiting = go_on(workflow, started(workflow)).run

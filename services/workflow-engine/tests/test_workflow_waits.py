@@ -122,6 +122,17 @@ async def test_a_change_of_its_ticket_wakes_a_run(world: World) -> None:
     assert (await world.runs())[0]["error"]["code"] == "timeout"
 
 
+@pytest.mark.rule("WF-70", "WF-18")
+async def test_another_orgs_ticket_wakes_nobody_though_it_had_the_same_id(world: World) -> None:
+    for org in ("acme", "other"):
+        await world.save(UNTIL_RESOLVED, org=org)
+        await world.happen(event(org=org))
+        await answer_comment(world, 2)
+    await world.see(seen("resolved", 3, org="other", state="resolved"))
+    waiting = {org: states((await world.runs(org=org))[0])["rest"] for org in ("acme", "other")}
+    assert waiting == {"acme": "waiting", "other": "done"}
+
+
 @pytest.mark.rule("WF-70")
 async def test_a_wait_for_a_ticket_ends_by_its_limit_too(world: World) -> None:
     await world.save(UNTIL_RESOLVED)

@@ -140,6 +140,7 @@ class OutsideCalls(Part):
             lost = asyncio.Event()
             session.add_termination_listener(lambda *_: lost.set())
             await session.add_listener(call_rows.CHANNEL, lambda *_: self._wake.set())
+            self._wake.set()  # what was asked for before is heard of by looking
             await lost.wait()
         finally:
             session.terminate()
