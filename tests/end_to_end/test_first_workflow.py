@@ -38,7 +38,7 @@ def answered(text: str) -> bool:
     return "done" in text and "We look into lift-3" in text
 
 
-@pytest.mark.rule("WF-120", "WF-121", "WF-125")
+@pytest.mark.rule("WF-120", "WF-121", "WF-125", "WF-129")
 @pytest.mark.timeout(240)
 def test_the_page_of_the_first_workflow_works_as_it_stands(installation: Installation, tmp_path: Path) -> None:
     begin, write, save, open_one, look, change = blocks("workflows.md")
@@ -68,7 +68,10 @@ def test_the_page_of_the_first_workflow_works_as_it_stands(installation: Install
     document = acme.get(f"/workflows/{CHECK}")["document"].replace("enabled: false", "enabled: true")
     (tmp_path / "flows" / "check.yaml").write_text(document)
     run(save)
-    secret = acme.post(f"/workflows/{CHECK}/hook/secrets").json()["secret"]
-    _, knock = blocks("cookbook.md")
+    _, needs, knock = blocks("cookbook.md")
+    put, make, _ = needs.splitlines()
+    run(f"echo https://hooks.example.com/T04/B17 | {put}\n{make}")
+    assert [one["name"] for one in acme.get("/channels")["items"]] == ["ops"]
+    secret = run(f"fettle workflows hook secret {CHECK}").strip()
     run(f"SECRET={secret}\n{knock.replace('http://127.0.0.1:8080', installation.url)}")
     eventually(lambda: [one for one in acme.tickets() if one["title"] == "Check failed: backup-nightly"], "a ticket")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fettle_cli.api import calling
+from fettle_cli.commands import workflow_channels, workflow_hooks, workflow_secrets
 from fettle_cli.commands import workflow_documents as documents
 from fettle_cli.commands import workflow_trials as trials
 from fettle_cli.commands import workflow_versions as versions
@@ -101,6 +102,8 @@ app.command()(retry)
 app.command()(rerun)
 app.command("test")(trials.try_out)
 app.command()(trials.preview)
+for below in (workflow_channels.app, workflow_secrets.app, workflow_hooks.app):
+    app.add_typer(below)
 
 
 def _data(text: str | None) -> dict[str, Any]:
