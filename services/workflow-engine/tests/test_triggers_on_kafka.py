@@ -211,12 +211,7 @@ async def storm(environment: dict[str, str], world: World, outside: Outside, *, 
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    triggers = [f"t{index}" for index in range(98)]
-    nodes = "\n".join(f"  {name}: {{trigger: schedule, every: 1m}}" for name in triggers)
-    world.now = datetime.now(UTC)
-    for flow in range(4):
-        noted = f"  n: {{after: {json.dumps(triggers)}, action: ticket.comment, with: {{ticket: 7, text: a}}}}"
-        await world.save(f"workflow: w{flow}\nenabled: true\nbudget_per_hour: 100000\nnodes:\n{nodes}\n{noted}\n")
+    triggers = await every_minute(world, flows=4, triggers=98)
     other = {**environment, "FETTLE_WORKFLOWS_PORT": str(free_port())}
     start = datetime.now(UTC) + timedelta(seconds=8)
     first = {name: (start + timedelta(seconds=chance.uniform(0, lasts_s))).replace(microsecond=0) for name in triggers}
@@ -229,17 +224,33 @@ async def storm(environment: dict[str, str], world: World, outside: Outside, *, 
             await engine.start()
         await asyncio.gather(one.ready(), two.ready())
         await quiet(world)
-        async with world.database.reading() as connection:
-            next_at = {
-                (row.workflow, row.trigger): row.next_at
-                for row in await connection.execute(text("SELECT workflow, trigger, next_at FROM schedule"))
-            }
-            told = defaultdict[tuple[str, str], list[str]](list)
-            for row in await connection.execute(text("SELECT workflow, event FROM run")):
-                event = row.event
-                told[row.workflow, event["trigger"]] += [*event["missed_at"], event["scheduled_at"]]
-            count = await connection.scalar(text("SELECT count(*) FROM run"))
-        await outside.commanded(int(count or 0))
+        await check_each_moment_ended_once(world, outside, first)
+
+
+async def every_minute(world: World, *, flows: int, triggers: int) -> list[str]:
+    """Workflows, each with so many schedules of these names."""
+    names = [f"t{index}" for index in range(triggers)]
+    nodes = "\n".join(f"  {name}: {{trigger: schedule, every: 1m}}" for name in names)
+    world.now = datetime.now(UTC)
+    for flow in range(flows):
+        noted = f"  n: {{after: {json.dumps(names)}, action: ticket.comment, with: {{ticket: 7, text: a}}}}"
+        await world.save(f"workflow: w{flow}\nenabled: true\nbudget_per_hour: 100000\nnodes:\n{nodes}\n{noted}\n")
+    return names
+
+
+async def check_each_moment_ended_once(world: World, outside: Outside, first: dict[str, datetime]) -> None:
+    """Every moment from the first of its trigger to the next that is due has started a run or is told of by one."""
+    async with world.database.reading() as connection:
+        next_at = {
+            (row.workflow, row.trigger): row.next_at
+            for row in await connection.execute(text("SELECT workflow, trigger, next_at FROM schedule"))
+        }
+        told = defaultdict[tuple[str, str], list[str]](list)
+        for row in await connection.execute(text("SELECT workflow, event FROM run")):
+            event = row.event
+            told[row.workflow, event["trigger"]] += [*event["missed_at"], event["scheduled_at"]]
+        count = await connection.scalar(text("SELECT count(*) FROM run"))
+    await outside.commanded(int(count or 0))
     for (workflow, trigger), due_next in next_at.items():
         expected = [first[trigger]]
         for moment in moments(Every(60), first[trigger]):

@@ -181,10 +181,10 @@ async def test_a_killed_engine_loses_and_doubles_nothing(
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
 @pytest.mark.rule("WF-9", "WF-12")
-async def test_an_engine_killed_fifty_times_loses_and_doubles_nothing(
+async def test_an_engine_killed_a_hundred_times_loses_and_doubles_nothing(
     environment: dict[str, str], world: World, outside: Outside
 ) -> None:
-    await storm(environment, world, outside, tickets=3_000, kills=50)
+    await storm(environment, world, outside, tickets=3_000, kills=100)
 
 
 async def storm(environment: Mapping[str, str], world: World, outside: Outside, *, tickets: int, kills: int) -> None:

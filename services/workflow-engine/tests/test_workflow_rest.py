@@ -188,10 +188,10 @@ async def test_a_killed_engine_makes_every_call_and_ends_every_wait(
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
 @pytest.mark.rule("WF-73", "WF-70")
-async def test_an_engine_killed_fifty_times_makes_every_call_and_ends_every_wait(
+async def test_an_engine_killed_a_hundred_times_makes_every_call_and_ends_every_wait(
     environment: dict[str, str], world: World, tmp_path: Path
 ) -> None:
-    await storm(environment, world, tmp_path, runs=2_000, kills=50)
+    await storm(environment, world, tmp_path, runs=2_000, kills=100)
 
 
 async def storm(environment: dict[str, str], world: World, tmp_path: Path, *, runs: int, kills: int) -> None:
