@@ -22,10 +22,11 @@ from fettle_workflow_engine.adapters import budgets, call_rows, run_rows, ticket
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain.admission import Refused, admit
 from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for
+from fettle_workflow_engine.domain.audience import Audience
 from fettle_workflow_engine.domain.calls import Again, OutsideCall
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.endings import give_up, time_out
-from fettle_workflow_engine.domain.languages import Languages, Verdict
+from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Advance, Cause, Result, Run, RunState, Step
 from fettle_workflow_engine.domain.waits import ELAPSED, Sighting, ended_by, newest
 from fettle_workflow_engine.progress import Moved, Progress, version_of
@@ -74,7 +75,8 @@ class Engine:
         if not live:
             return []
         problems: Problems = {}
-        starts = [start for event in events for start in self._matching(event, live, problems)]
+        audience = Audience((key.org, key.workflow, key, definition) for key, definition in live.items())
+        starts = [start for event in events for start in self._matching(event, audience, problems)]
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
         begun = [Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts]
@@ -153,27 +155,23 @@ class Engine:
         return Advance(time_out(definition, run, now=now) if run.timeout_at <= now else run)
 
     def _matching(
-        self, event: Event, live: Mapping[VersionKey, Definition], problems: Problems
+        self, event: Event, audience: Audience[VersionKey], problems: Problems
     ) -> list[tuple[Event, VersionKey, frozenset[str]]]:
         """The workflows that the event starts, each with the triggers that fired. All conditions of all of them are
         judged over one reading of the event."""
-        triggers = [
-            (key, trigger)
-            for key, definition in live.items()
-            if key.org == event.org and event.workflow in (None, key.workflow)
-            for trigger in definition.triggers
-            if trigger.on == event.trigger and trigger.takes(event.data)
-        ]
-        sources = list(dict.fromkeys(trigger.where.source for _, trigger in triggers if trigger.where))
-        verdicts = dict(zip(sources, self._languages.conditions.judge(sources, event.data), strict=True))
+        heard = audience.of(event.org, event.trigger, event.data, event.workflow)
+        verdicts = self._languages.conditions.judge(heard.sources, event.data) if heard.sources else ()
         fired: dict[VersionKey, set[str]] = {}
-        for key, trigger in triggers:
-            verdict = verdicts[trigger.where.source] if trigger.where else Verdict(True)
+        for key, trigger in heard.anyway:
+            fired.setdefault(key, set()).add(trigger.name)
+        for triggers, verdict in zip(heard.by_source, verdicts, strict=True):
             if verdict.holds:
-                fired.setdefault(key, set()).add(trigger.name)
-            elif verdict.problem and trigger.where:
-                problems[key.org, key.workflow] = self._problem(event, key, trigger.name, verdict.problem)
-        return [(event, key, frozenset(names)) for key, names in fired.items()]
+                for key, trigger in triggers:
+                    fired.setdefault(key, set()).add(trigger.name)
+            elif verdict.problem:
+                for key, trigger in triggers:
+                    problems[key.org, key.workflow] = self._problem(event, key, trigger.name, verdict.problem)
+        return [(event, key, frozenset(fired[key])) for key in sorted(fired)]
 
     def _start(
         self, event: Event, key: VersionKey, definition: Definition, matched: frozenset[str],

@@ -176,6 +176,42 @@ def bound_ns(source: str, sizes: Sizes) -> float:
     return cost
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Expressions that are all `plain`, as one: what any of them costs at most by itself, all that any of them names,
+    and how often one names a thing at most."""
+
+    own_ns: float
+    paths: frozenset[tuple[str, ...]]
+    times: int
+
+
+def together(sources: Sequence[str]) -> Together | None:
+    """None for expressions of which any could cost more than its parts."""
+    every = [structure_of(source) for source in sources]
+    if not all(made_of.plain for made_of in every):
+        return None
+    return Together(
+        own_ns=max((made_of.own_ns for made_of in every), default=0.0),
+        paths=frozenset(path for made_of in every for path in made_of.paths),
+        times=max((count for made_of in every for count in made_of.names[0].values()), default=0),
+    )
+
+
+def within_budget(those: Together, sizes: Sizes) -> bool:
+    """Whether each of them is sure to be: one that names all that any names, as often as any does, would be."""
+    values, cost = 0, those.own_ns
+    try:
+        for path in those.paths:
+            size = sizes.of(path)
+            values, cost = values + size.values, cost + size.hand_over_ns + those.times * size.copy_ns
+            if values > VALUES_LIMIT or cost > BUDGET_NS:
+                return False  # counting the rest could take longer than the budget
+    except TooLarge:
+        return False
+    return True
+
+
 def value_at(scope: Any, path: Sequence[str]) -> Any:
     """What `path` leads to, or the nearest above it that is there."""
     for part in path:

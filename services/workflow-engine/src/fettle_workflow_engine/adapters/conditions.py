@@ -6,13 +6,24 @@ handed over once, and of it only what the expressions name: the library copies a
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import cel
 
-from fettle_workflow_engine.adapters.cel_cost import BUDGET_NS, VALUES_LIMIT, Sizes, TooLarge, bound_ns, complaints_of
+from fettle_workflow_engine.adapters.cel_cost import (
+    BUDGET_NS,
+    VALUES_LIMIT,
+    Sizes,
+    Together,
+    TooLarge,
+    bound_ns,
+    complaints_of,
+    together,
+    within_budget,
+)
 from fettle_workflow_engine.adapters.cel_patterns import STEP_NS, PatternRefused, pattern_cost
 from fettle_workflow_engine.adapters.cel_reading import FUNCTIONS, mentions_of, tokens, unknown_functions
 from fettle_workflow_engine.domain.faults import Place
@@ -27,12 +38,28 @@ _ABSENT = re.compile(r"Undefined variable or function: '(\w+)'")
 _SYNTAX = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
 
 
+_HOLDS, _DOES_NOT = Verdict(True), Verdict(False)
+
+Ways = Mapping[str, "Ways | None"]
+"""Names of what is looked at, each with what of it is, or None for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Expressions that are judged over one scope, and what can be known of them beforehand."""
+
+    sources: tuple[str, ...]
+    together: Together | None
+    ways: Ways | None
+
+
 class CelConditions:
-    """`domain.languages.Conditions`. Compiled expressions are kept, the 1,000 last used."""
+    """`domain.languages.Conditions`. Compiled expressions are kept, the 1,000 last used, and so are groups of them that
+    are judged over one event."""
 
     def __init__(self) -> None:
         self._compiled = lru_cache(maxsize=1_000)(cel.compile)
-        self._paths = lru_cache(maxsize=1_000)(_paths)
+        self._grouped = lru_cache(maxsize=1_000)(self._group)
         self._match = cel.compile("text.matches(pattern)")
 
     def read(self, source: str) -> Reading:
@@ -73,17 +100,26 @@ class CelConditions:
             return Verdict(False, "the pattern or the text cannot be read")
 
     def _judge(self, sources: Sequence[str], scope: Mapping[str, Any]) -> list[Verdict]:
-        sizes = Sizes(scope)
-        refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, sizes))}
-        begun = [source for source in sources if source not in refused]
-        view = _view(scope, {path for source in begun for path in self._paths(source)})
+        group, sizes, refused = self._grouped(tuple(sources)), Sizes(scope), dict[str, Verdict]()
+        if group.together is None or not within_budget(group.together, sizes):
+            refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, sizes))}
+            if refused:
+                group = self._grouped(tuple(source for source in sources if source not in refused))
         try:
-            context = cel.Context(view)
+            context = cel.Context(_view(scope, group.ways))
         except _FAILURES as error:
             if len(sources) == 1:
                 return [Verdict(False, f"the event cannot be read: {error}")]
             return [verdict for source in sources for verdict in self._judge([source], scope)]
-        return [refused[source] if source in refused else self._one(source, context) for source in sources]
+        verdicts = [self._one(source, context) for source in group.sources]
+        if not refused:
+            return verdicts
+        judged = dict(zip(group.sources, verdicts, strict=True))
+        return [refused.get(source) or judged[source] for source in sources]
+
+    def _group(self, sources: tuple[str, ...]) -> _Judged:
+        paths = {mention.path for source in sources for mention in mentions_of(source)}
+        return _Judged(sources, together(sources), _ways(paths))
 
     def _one(self, source: str, context: cel.Context) -> Verdict:
         try:
@@ -96,12 +132,8 @@ class CelConditions:
                 return Verdict(False, f"{absent[1]!r} is not there")
             return Verdict(False, str(error).partition(". ")[0])
         if isinstance(value, bool):
-            return Verdict(value)
+            return _HOLDS if value else _DOES_NOT
         return Verdict(False, f"the expression gives {type(value).__name__}, not true or false")
-
-
-def _paths(source: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(mention.path for mention in mentions_of(source))
 
 
 def _too_much(source: str, sizes: Sizes) -> str | None:
@@ -112,15 +144,21 @@ def _too_much(source: str, sizes: Sizes) -> str | None:
         return f"it names more than {VALUES_LIMIT} values of this data"
 
 
-def _view(value: Any, paths: Iterable[tuple[str, ...]]) -> Any:
-    """What of `value` the paths lead to; a path that ends takes all that is below."""
-    paths = set(paths)
-    if () in paths or not isinstance(value, dict):
-        return value
+def _ways(paths: Set[tuple[str, ...]]) -> Ways | None:
+    """A path that ends takes all that is below."""
+    if () in paths:
+        return None
     below: dict[str, set[tuple[str, ...]]] = {}
     for first, *rest in paths:
         below.setdefault(first, set()).add(tuple(rest))
-    return {name: _view(value[name], rest) for name, rest in below.items() if name in value}
+    return {name: _ways(rest) for name, rest in below.items()}
+
+
+def _view(value: Any, ways: Ways | None) -> Any:
+    """What of `value` the ways lead to."""
+    if ways is None or not isinstance(value, dict):
+        return value
+    return {name: _view(value[name], further) for name, further in ways.items() if name in value}
 
 
 def _nesting(source: str) -> int:

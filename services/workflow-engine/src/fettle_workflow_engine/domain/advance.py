@@ -153,6 +153,8 @@ def _without_the_rest_of(waiting: Step, run: Run, now: datetime) -> Run:
 
 def _fatal_failure(definition: Definition, run: Run) -> Failure | None:
     """Why a node failed that nothing follows by its error, or that was there to end the run."""
+    if not any(step.error for step in run.steps.values()):
+        return None
     heeded = {after.node for node in definition.followers for after in node.after if after.way is Way.ERROR}
     for step in run.steps.values():
         if step.error is None:

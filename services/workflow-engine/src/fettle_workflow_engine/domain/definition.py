@@ -92,6 +92,11 @@ class Trigger:
     only: Mapping[str, Pattern] = field(default_factory=dict)
     schedule: Schedule | None = None
 
+    @property
+    def is_choosy(self) -> bool:
+        """Whether `takes` can say no."""
+        return self.schedule is not None or bool(self.only)
+
     def takes(self, event: Mapping[str, Any]) -> bool:
         """Whether an event of the kind `on` is one of this trigger's, by all but `where`. That of a schedule names its
         trigger."""
@@ -183,7 +188,8 @@ Follower: TypeAlias = Branch | Action
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One workflow. `nodes` stand in document order, names are unique, `after` makes no circle."""
+    """One workflow. `nodes` stand in document order, names are unique, `after` makes no circle; what they are sorted
+    into is looked at for every event and node."""
 
     workflow: str
     title: str
@@ -194,17 +200,15 @@ class Definition:
     budget_per_hour: int = DEFAULT_BUDGET_PER_HOUR
     timeout_s: int = DEFAULT_TIMEOUT_S
 
-    @property
-    def triggers(self) -> tuple[Trigger, ...]:
-        return tuple(node for node in self.nodes if isinstance(node, Trigger))
+    triggers: tuple[Trigger, ...] = field(init=False, repr=False, compare=False)
+    actions: tuple[Action, ...] = field(init=False, repr=False, compare=False)
+    followers: tuple[Follower, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def actions(self) -> tuple[Action, ...]:
-        return tuple(node for node in self.nodes if isinstance(node, Action))
-
-    @property
-    def followers(self) -> tuple[Follower, ...]:
-        return tuple(node for node in self.nodes if not isinstance(node, Trigger))
+    def __post_init__(self) -> None:
+        nodes = self.nodes
+        object.__setattr__(self, "triggers", tuple(node for node in nodes if isinstance(node, Trigger)))
+        object.__setattr__(self, "actions", tuple(node for node in nodes if isinstance(node, Action)))
+        object.__setattr__(self, "followers", tuple(node for node in nodes if not isinstance(node, Trigger)))
 
     def same_graph(self, other: "Definition") -> bool:
         """Whether runs of both do and say the same; description and `enabled` have no part in that."""

@@ -3,7 +3,7 @@
 Shapes of events are taken from the contracts' models, so that a field added there can be referred to at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -100,17 +100,29 @@ class Missing:
 
 def completed(shape: Shape, value: Any) -> Any:
     """`value` with null for every field that its shape has and it leaves out; what the shape does not know stays."""
-    if isinstance(shape, Fields) and isinstance(value, dict):
-        whole = dict(value)
-        for name, part in shape.fields.items():
-            if name not in value:
-                whole[name] = None
-            elif isinstance(part, Fields | Items):
-                whole[name] = completed(part, value[name])
-        return whole
-    if isinstance(shape, Items) and isinstance(value, list):
-        return [completed(shape.of, item) for item in value]
-    return value
+    return completing(shape)(value)
+
+
+def completing(shape: Shape) -> Callable[[Any], Any]:
+    """`completed` for many values of one shape: what a shape asks for is found out once."""
+    if isinstance(shape, Items):
+        of_each = completing(shape.of)
+        return lambda value: [of_each(item) for item in value] if isinstance(value, list) else value
+    if not isinstance(shape, Fields):
+        return lambda value: value
+    nothing: Mapping[str, Any] = dict.fromkeys(shape.fields)
+    deeper = [(name, completing(part)) for name, part in shape.fields.items() if isinstance(part, Fields | Items)]
+
+    def whole(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        found = {**nothing, **value}
+        for name, complete in deeper:
+            if found[name] is not None:
+                found[name] = complete(found[name])
+        return found
+
+    return whole
 
 
 def _shape(annotation: Any) -> Shape:

@@ -10,8 +10,10 @@ from fettle_contracts.times import from_ms
 from fettle_contracts.transitions import TRANSITION as TRANSITION_TYPE
 from fettle_contracts.transitions import Transition
 from fettle_workflow_engine.domain.catalogue import TRANSITION, TRIGGERS
-from fettle_workflow_engine.domain.shapes import completed
+from fettle_workflow_engine.domain.shapes import completing
 from fettle_workflow_engine.handler import Event
+
+_COMPLETE = completing(TRIGGERS[TRANSITION].event)
 
 
 def decode_transition(record: Record) -> Event:
@@ -22,5 +24,5 @@ def decode_transition(record: Record) -> Event:
     message = Transition.from_json(event.data)
     if event.key != message.org:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {message.org}")
-    data = completed(TRIGGERS[TRANSITION].event, json.loads(event.data))
+    data = _COMPLETE(json.loads(event.data))
     return Event(message.org, TRANSITION, event.source, event.id, data, event.causation_depth, event.traceparent)

@@ -10,12 +10,13 @@ from fettle_contracts.ticket_events import TRIGGERS, TicketEvent
 from fettle_contracts.times import from_ms
 from fettle_workflow_engine.domain.catalogue import TRIGGERS as TRIGGER_KINDS
 from fettle_workflow_engine.domain.catalogue import trigger_name
-from fettle_workflow_engine.domain.shapes import completed
+from fettle_workflow_engine.domain.shapes import completing
 from fettle_workflow_engine.handler import Event
 
 TRIGGER_TOPICS = tuple(trigger_name(entry) for entry in TRIGGERS)
 
 _TRIGGER_OF = {entry.ce_type: trigger_name(entry) for entry in TRIGGERS}
+_COMPLETE = {trigger: completing(TRIGGER_KINDS[trigger].event) for trigger in TRIGGER_TOPICS}
 
 
 def decode_trigger(record: Record) -> Event:
@@ -28,7 +29,7 @@ def decode_trigger(record: Record) -> Event:
     key = f"{message.org}/{message.ticket.id}"
     if event.key != key:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {key}")
-    data = completed(TRIGGER_KINDS[trigger].event, json.loads(event.data))
+    data = _COMPLETE[trigger](json.loads(event.data))
     return Event(message.org, trigger, event.source, event.id, data, event.causation_depth, event.traceparent)
 
 
