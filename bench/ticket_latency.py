@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from bench.report import Figure, report
 from bench.tickets.processes import installation, running
 from bench.tickets.traffic import ORGS, Sent, opened, producer
+from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, issue
 from fettle_contracts.topics import COMMANDS
 from fettle_ticket_service.settings import TicketSettings
@@ -41,7 +42,7 @@ def send_steadily(client: Producer, topic: str, commands: Iterable[Sent], per_se
     client.flush(30)
 
 
-def broker_times(settings: TicketSettings, name: str, header: str, count: int) -> dict[str, int]:
+def broker_times(settings: ServiceSettings, name: str, header: str, count: int) -> dict[str, int]:
     """Broker time in milliseconds of the topic's first `count` records, by the text of a header. Blocks."""
     consumer = Consumer(
         {"bootstrap.servers": settings.kafka_bootstrap_servers, "group.id": "bench", "enable.auto.commit": False}

@@ -126,6 +126,7 @@ def producer(bootstrap: str) -> Producer:
             "partitioner": "murmur2_random",
             "linger.ms": 5,
             "queue.buffering.max.messages": 200_000,
+            "log_level": 2,  # the broker goes before whoever made this
         }
     )
 

@@ -82,15 +82,16 @@ async def all_done(settings: WorkflowSettings, runs: int, within_s: float = 180.
     connection = await asyncpg.connect(settings.database_dsn("workflows"))
     until = time.monotonic() + within_s
     try:
+        there = False
         while True:
-            under_way = await connection.fetchval("SELECT EXISTS (SELECT FROM run WHERE state = 'running')")
-            seen = time.time()
-            if not under_way and await connection.fetchval("SELECT count(*) FROM run") >= runs:
+            there = there or await connection.fetchval("SELECT count(*) FROM run") >= runs
+            if there and not await connection.fetchval("SELECT EXISTS (SELECT FROM run WHERE state = 'running')"):
                 break
             if time.monotonic() > until:
                 states = await connection.fetch("SELECT state, count(*) FROM run GROUP BY state")
                 raise RuntimeError(f"not all of {runs} runs have ended: {states}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02 if there else 0.2)
+        seen = time.time()
         rows = await connection.fetch("SELECT state, count(*) FROM run GROUP BY state")
         assert [tuple(row) for row in rows] == [("done", runs)], rows
         first = await connection.fetchval("SELECT min(extract(epoch FROM started_at))::float FROM run")
