@@ -58,6 +58,5 @@ async def set_aside(database: Database, subscription: str, topic: str, partition
 
 def is_unstorable_text(error: Exception) -> bool:
     """Whether Postgres refused text as such (NUL, lone surrogates): the data's fault, not the code's."""
-    if isinstance(error, DBAPIError):
-        return getattr(error.orig, "sqlstate", None) in _UNSTORABLE_STATES
-    return isinstance(error, UnicodeEncodeError)
+    found = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(found, "sqlstate", None) in _UNSTORABLE_STATES or isinstance(error, UnicodeEncodeError)

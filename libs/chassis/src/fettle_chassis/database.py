@@ -1,10 +1,12 @@
 """One Postgres database per service, through SQLAlchemy's async engine on asyncpg."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import msgspec
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -37,9 +39,15 @@ class Database:
         url = self._url.set(drivername="postgresql+asyncpg")
         how = {"server_settings": _SESSION, "command_timeout": _COMMAND_TIMEOUT_S, "timeout": _CONNECT_TIMEOUT_S}
         self._engine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True, connect_args=how
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_use_lifo=True,
+            connect_args=how,
+            json_deserializer=_read_json,
         )
-        self._apart = create_async_engine(url, poolclass=NullPool, connect_args=how)
+        self._apart = create_async_engine(url, poolclass=NullPool, connect_args=how, json_deserializer=_read_json)
 
     @property
     def name(self) -> str:
@@ -128,6 +136,13 @@ async def _connect(url: URL, settings: dict[str, str]) -> "asyncpg.Connection[An
         command_timeout=_COMMAND_TIMEOUT_S,
         server_settings={"application_name": "fettle", **settings},
     )
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:  # half of a surrogate pair, a number that is not finite
+        return json.loads(text)
 
 
 def _normal(dsn: str) -> URL:

@@ -17,11 +17,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
+from fettle_chassis.copying import Row
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.checklists import first_members, save_checklists
-from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
 from fettle_ticket_service.adapters.unnest import arrays, update_rows

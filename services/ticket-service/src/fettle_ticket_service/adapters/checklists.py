@@ -11,9 +11,9 @@ from msgspec.json import encode
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.copying import Row
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.ticket import CHECKLIST_ITEMS_IN_EVENTS
-from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import MEMBER, TICKET
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.domain.book import Book

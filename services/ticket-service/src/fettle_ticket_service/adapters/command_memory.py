@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.copying import Row
 from fettle_contracts.commands import Verb
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
-from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import COMMAND
 from fettle_ticket_service.adapters.unnest import arrays, unnested
 from fettle_ticket_service.adapters.writes import Writes

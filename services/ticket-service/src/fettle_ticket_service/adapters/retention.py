@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from sqlalchemy import BigInteger, Column, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.copying import Row, copy_rows
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
-from fettle_ticket_service.adapters.copying import Row, copy_rows
 from fettle_ticket_service.adapters.tables import GAP, REMOVED, TICKET
 from fettle_ticket_service.adapters.ticket_rows import ticket_of
 from fettle_ticket_service.domain.chain import ChainKeys, is_sound
@@ -149,7 +149,7 @@ async def _remove(connection: AsyncConnection, org: str, keys: ChainKeys, remova
     taken = (await connection.execute(_TAKE_ENTRIES, tickets)).all()
     places = Counter(row.ticket_id for row in taken if row.place is not None)
     noted = [replace(removal, places=places[removal.ticket]) for removal in removals]
-    await copy_rows(connection, REMOVED, _REMOVED_COLUMNS, [_row(org, sealed(note, org, keys)) for note in noted])
+    await copy_rows(connection, REMOVED.name, _REMOVED_COLUMNS, [_row(org, sealed(note, org, keys)) for note in noted])
     await _widen_gaps(connection, org, keys, {row.place: row.head for row in taken if row.place is not None})
     for statement in (_TAKE_SEARCH, _TAKE_ANSWERS, _TAKE_TICKETS):
         await connection.execute(statement, tickets)
@@ -163,7 +163,7 @@ async def _widen_gaps(connection: AsyncConnection, org: str, keys: ChainKeys, he
     touching = [Gap(first=row.first, last=row.last, head=row.head, seal=row.seal) for row in rows]
     joined = (sealed(gap, org, keys) for gap in gaps_after(touching, heads))
     rows_now = [(org, gap.first, gap.last, gap.head, gap.seal) for gap in joined]
-    await copy_rows(connection, GAP, _GAP_COLUMNS, rows_now)
+    await copy_rows(connection, GAP.name, _GAP_COLUMNS, rows_now)
 
 
 def _is_sound(row: Any, org: str, keys: ChainKeys) -> bool:

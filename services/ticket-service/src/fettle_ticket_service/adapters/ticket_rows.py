@@ -6,11 +6,11 @@ from uuid import UUID
 
 from msgspec.json import encode
 
+from fettle_chassis.copying import Row
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
 from fettle_ticket_service.adapters.checklists import checklist_of
-from fettle_ticket_service.adapters.copying import Row
 from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
 from fettle_ticket_service.domain.book import Book

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import Text
 
-from fettle_ticket_service.adapters.copying import Row
+from fettle_chassis.copying import Row
 
 
 def unnested(table: Table, names: Sequence[str], alias: str, of: str = "all") -> TableValuedAlias:

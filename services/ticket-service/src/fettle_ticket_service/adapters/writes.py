@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Select, Table, Update, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_ticket_service.adapters.copying import Row, copy_rows
+from fettle_chassis.copying import Row, copy_rows
 from fettle_ticket_service.adapters.unnest import arrays, insert_rows, update_rows
 
 FEW = 400
@@ -53,7 +53,7 @@ class Writes:
             return
         for shape, rows in self._rows.items():
             if shape.key is None:
-                await copy_rows(connection, shape.table, shape.names, rows)
+                await copy_rows(connection, shape.table.name, shape.names, rows)
             else:
                 await connection.execute(_change(shape), arrays(shape.names, rows, shape.table.name))
 

@@ -1,6 +1,5 @@
 """Runs and their steps in Postgres, many per statement."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,22 +8,19 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.copying import copy_rows
+from fettle_workflow_engine.adapters.json_text import json_text
 from fettle_workflow_engine.adapters.ticket_sightings import TicketKey
 from fettle_workflow_engine.domain.run import Cause, Failure, Run, RunState, Step, StepState, Watch
 
-_INSERT_RUNS = text("""
-    INSERT INTO run (id, org, workflow, version, state, trigger, event, event_id, depth, traceparent,
-                     started_at, timeout_at, ended_at, error, rerun_of)
-    SELECT id, org, workflow, version, state, trigger, CAST(event AS json), event_id, depth, traceparent,
-           started_at, timeout_at, ended_at, CAST(error AS json), rerun_of
-    FROM unnest(CAST(:id AS uuid[]), CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:version AS integer[]),
-                CAST(:state AS text[]), CAST(:trigger AS text[]), CAST(:event AS text[]), CAST(:event_id AS text[]),
-                CAST(:depth AS integer[]), CAST(:traceparent AS text[]), CAST(:started_at AS timestamptz[]),
-                CAST(:timeout_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]),
-                CAST(:rerun_of AS uuid[]))
-         AS new (id, org, workflow, version, state, trigger, event, event_id, depth, traceparent,
-                 started_at, timeout_at, ended_at, error, rerun_of)
-""")
+_RUN_COLUMNS = (
+    *("id", "org", "workflow", "version", "state", "trigger", "event", "event_id", "depth", "traceparent"),
+    *("started_at", "timeout_at", "ended_at", "error", "rerun_of"),
+)
+_STEP_COLUMNS = (
+    *("run_id", "place", "node", "state", "input", "output", "error", "command_id", "attempts"),
+    *("started_at", "ended_at", "wake_at", "ticket", "watches"),
+)
 
 _PUT_RUNS = text("""
     UPDATE run SET state = new.state, timeout_at = new.timeout_at, ended_at = new.ended_at,
@@ -57,10 +53,7 @@ _UNREACHED = text("""
     WHERE step.run_id = gone.run_id AND step.node = gone.node
 """)
 
-_RUN = (
-    "id, org, workflow, version, state, trigger, event, event_id, depth, traceparent, started_at, timeout_at,"
-    " ended_at, error, rerun_of"
-)
+_RUN = ", ".join(_RUN_COLUMNS)
 
 _WAITING_FOR = text(f"""
     SELECT {_RUN} FROM run
@@ -102,31 +95,12 @@ _STEPS = text("""
 
 
 async def insert(connection: AsyncConnection, runs: Sequence[Run]) -> None:
-    """New runs with the steps that they have taken."""
+    """New runs with the steps that they have taken. The transaction must have begun by a statement before."""
     if not runs:
         return
-    rows = [
-        {
-            "id": run.id,
-            "org": run.org,
-            "workflow": run.workflow,
-            "version": run.version,
-            "state": run.state,
-            "trigger": run.cause.trigger,
-            "event": json.dumps(run.cause.event),
-            "event_id": run.cause.event_id,
-            "depth": run.cause.depth,
-            "traceparent": run.cause.traceparent,
-            "started_at": run.started_at,
-            "timeout_at": run.timeout_at,
-            "ended_at": run.ended_at,
-            "error": _failure(run.error),
-            "rerun_of": run.rerun_of,
-        }
-        for run in runs
-    ]
-    await connection.execute(_INSERT_RUNS, _arrays(rows))
-    await _put_steps(connection, [(run, step) for run in runs for step in run.steps.values()])
+    await copy_rows(connection, "run", _RUN_COLUMNS, map(_run_row, runs))
+    steps = (_step_row(run, place, step) for run in runs for place, step in enumerate(run.steps.values()))
+    await copy_rows(connection, "step", _STEP_COLUMNS, steps)
 
 
 async def known(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
@@ -145,7 +119,12 @@ async def update(connection: AsyncConnection, changes: Sequence[tuple[Run, Run]]
         await connection.execute(_UNREACHED, values)
     await _put_steps(
         connection,
-        [(after, step) for before, after in changes for step in after.steps.values() if _changed(before, step)],
+        [
+            (after, place, step)
+            for before, after in changes
+            for place, step in enumerate(after.steps.values())
+            if before.steps.get(step.node) != step
+        ],
     )
     runs = [
         {
@@ -221,33 +200,26 @@ def step_of(row: Row[Any]) -> Step:
     )
 
 
-async def _put_steps(connection: AsyncConnection, steps: Sequence[tuple[Run, Step]]) -> None:
-    if not steps:
-        return
-    rows = [
-        {
-            "run_id": run.id,
-            "place": list(run.steps).index(step.node),
-            "node": step.node,
-            "state": step.state,
-            "input": _json(step.input),
-            "output": _json(step.output),
-            "error": _failure(step.error),
-            "command_id": step.command_id,
-            "attempts": step.attempts,
-            "started_at": step.started_at,
-            "ended_at": step.ended_at,
-            "wake_at": step.wake_at,
-            "ticket": step.watches.ticket if step.watches else None,
-            "watches": _json({"change": step.watches.change, "since": step.watches.since}) if step.watches else None,
-        }
-        for run, step in steps
-    ]
-    await connection.execute(_PUT_STEPS, _arrays(rows))
+async def _put_steps(connection: AsyncConnection, steps: Sequence[tuple[Run, int, Step]]) -> None:
+    """Steps with their places, those that are new and those that have changed."""
+    if steps:
+        columns = zip(*(_step_row(*each) for each in steps), strict=True)
+        await connection.execute(_PUT_STEPS, dict(zip(_STEP_COLUMNS, map(list, columns), strict=True)))
 
 
-def _changed(before: Run, step: Step) -> bool:
-    return before.steps.get(step.node) != step
+def _run_row(run: Run) -> tuple[Any, ...]:
+    cause = run.cause
+    named = (run.id, run.org, run.workflow, run.version, run.state)
+    caused = (cause.trigger, json_text(cause.event), cause.event_id, cause.depth, cause.traceparent)
+    return *named, *caused, run.started_at, run.timeout_at, run.ended_at, _failure(run.error), run.rerun_of
+
+
+def _step_row(run: Run, place: int, step: Step) -> tuple[Any, ...]:
+    named = (run.id, place, step.node, step.state, _json(step.input), _json(step.output), _failure(step.error))
+    times = (step.started_at, step.ended_at, step.wake_at)
+    watch = step.watches
+    ticket, change = (watch.ticket, _json({"change": watch.change, "since": watch.since})) if watch else (None, None)
+    return *named, step.command_id, step.attempts, *times, ticket, change
 
 
 def _arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -256,14 +228,14 @@ def _arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value)
+    return None if value is None else json_text(value)
 
 
 def _failure(failure: Failure | None) -> str | None:
     if failure is None:
         return None
     said = {"code": failure.code, "message": failure.message}
-    return json.dumps({**said, "unsure": True} if failure.unsure else said)
+    return json_text({**said, "unsure": True} if failure.unsure else said)
 
 
 def _failure_of(said: Mapping[str, Any] | None) -> Failure | None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.failures import TransientError
@@ -13,12 +12,12 @@ from fettle_chassis.patience import is_transient
 Row = tuple[Any, ...]
 
 
-async def copy_rows(connection: AsyncConnection, table: Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Adds the rows, values in the order of `columns`, in the connection's transaction, which must have begun by a
-    statement before. Raises TransientError when the connection is lost."""
+async def copy_rows(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Adds the rows, values in the order of `columns` (JSON as text), in the connection's transaction, which must have
+    begun by a statement before. Raises TransientError when the connection is lost."""
     raw: Any = (await connection.get_raw_connection()).driver_connection
     try:
-        await raw.copy_records_to_table(table.name, records=rows, columns=columns)
+        await raw.copy_records_to_table(table, records=rows, columns=columns)
     except asyncpg.InterfaceError as error:
         if not is_transient(error):
             raise
