@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -84,6 +85,7 @@ def test_pages_fit_their_window_and_can_be_read_by_everybody(window: Window, org
         "silence": f"{base}/tickets/{silent}?edit=silence",
         "told": f"{base}/tickets/{number}/told",
         "why": f"{base}/why?subject=device/a",
+        "subject": f"{base}/health/device/{quote(WORD[:150])}",
         "report": f"{base}/tickets/new",
         "health": f"{base}/health",
         "problem": f"{base}/tickets/999",

@@ -49,7 +49,7 @@ def test_many_tickets_are_worked_by_keyboard_while_the_list_goes_on(window: Wind
 
 
 @pytest.mark.slow
-@pytest.mark.rule("AC-79", "AC-80", "AC-81", "AC-82")
+@pytest.mark.rule("AC-79", "AC-80", "AC-81", "AC-82", "AC-86")
 def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi) -> None:
     assert org.post_yaml("/workflows", NOTE).status_code in (200, 201)
     beat(org, "t17")
@@ -80,7 +80,25 @@ def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi)
     window.one(".silenced button").click()
     window.until(lambda: not window.all(".silenced"), "the silence ended")
     assert org.get("/silences", state="active")["items"] == []
+
+    window.one(".about dd a").click()
+    window.until(lambda: window.all("#day .band[data-state='firing']"), "the subject's day with its trouble")
+    assert "Thermostat t17 has been down for" in window.text(".sentence")
+    assert window.all("#day .gap")
+    assert window.all("#day .flag")
+    window.point_at("#day")
+    window.click()
+    window.until(lambda: window.text("#why-then .because"), "why there was no ticket twelve hours ago")
+    window.mark()
+    window.until(lambda: beat_until_heard(window, org), "the subject heard again, on its page")
+    assert window.text("#why-then .because")
+    assert not window.reloaded()
     assert window.complaints() == []
+
+
+def beat_until_heard(window: Window, org: OrgApi) -> bool:
+    beat(org, "t17")
+    return window.text(".crumbs .state") in ("Recovering", "Healthy")
 
 
 @pytest.mark.slow

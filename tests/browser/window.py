@@ -78,6 +78,10 @@ class Window:
     def point_at(self, selector: str) -> None:
         ActionChains(self.chrome).move_to_element(self.one(selector)).perform()
 
+    def click(self) -> None:
+        """Where the pointer is."""
+        ActionChains(self.chrome).click().perform()
+
     def press(self, *keys: str) -> None:
         """Keys for whatever has the focus."""
         for key in keys:

@@ -53,6 +53,8 @@ class Health:
     silences: list[dict[str, Any]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     subjects: list[dict[str, Any]] = field(default_factory=list)
+    whys: list[str] = field(default_factory=list)
+    transitions: list[dict[str, Any]] = field(default_factory=list)
     judging: bool = False
     behind: int = 12
     why: dict[str, Any] = field(default_factory=lambda: dict(WHY))
@@ -84,7 +86,11 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
             {
                 "id": str(uuid4()),
                 "subject": body.get("subject") or f"integration/{body['filter']['integration']}",
+                "from": rfc3339(datetime.now(UTC)),
+                "starts_at": rfc3339(datetime.now(UTC)),
                 "until": rfc3339(until),
+                "ends_at": rfc3339(until),
+                "removed_at": None,
                 "reason": body.get("reason"),
                 "made_by": caller.actor_id,
                 "held": {"count": 0, "latest": []},
@@ -100,7 +106,8 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
         return Response(status_code=204)
 
     @app.get("/api/v1/orgs/{org}/why")
-    async def why(org: str, caller: Viewer, subject: str, at: str | None = None) -> dict[str, Any]:
+    async def why(org: str, caller: Viewer, subject: str, at: str = "") -> dict[str, Any]:
+        health.whys.append(at)
         if subject == "device/forgotten":
             raise Problem(404, "not_found", "The log does not reach back that far.")
         return {**health.why, "subject": subject}
@@ -109,9 +116,64 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
     async def policy(org: str, caller: Viewer) -> dict[str, Any]:
         return {"enabled": health.judging, "publish_tickets": health.judging}
 
+    @app.get("/api/v1/orgs/{org}/subjects/{type}/{id:path}")
+    async def subject(org: str, type: str, id: str, caller: Viewer) -> dict[str, Any]:
+        for one in health.subjects:
+            if (one["type"], one["id"]) == (type, id):
+                return one
+        raise Problem(404, "not_found", f"The org has no subject {type}/{id}.")
+
+    @app.get("/api/v1/orgs/{org}/transitions")
+    async def transitions(org: str, caller: Viewer, subject: str) -> dict[str, Any]:
+        return {"items": health.transitions, "next_cursor": None, "as_of": None}
+
     @app.get("/api/v1/orgs/{org}/subjects")
     async def subjects(org: str, caller: Viewer) -> dict[str, Any]:
         return {"items": health.subjects, "next_cursor": None, "as_of": None}
 
     service.add(HttpServer(app, "127.0.0.1", settings.health_port))
     return service
+
+
+def watched(id: str, now: datetime, **more: Any) -> dict[str, Any]:
+    """A device that has been silent for twelve minutes, as the API shows it."""
+    return {
+        "type": "device",
+        "id": id,
+        "name": f"Thermostat {id}",
+        "state": "firing",
+        "since": rfc3339(now - timedelta(minutes=12)),
+        "condition": "device_offline",
+        "integration": "hue-1",
+        "space": "oslo/hq/3",
+        "model": "T100",
+        "interval_s": 30,
+        "registered": True,
+        "unwatched": None,
+        "policy_version": 3,
+        "ticket": {"id": str(uuid4()), "number": 1, "state": "open"},
+        "silences": [],
+        "blind": [
+            {
+                "kind": "unobserved",
+                "since": rfc3339(now - timedelta(hours=9)),
+                "until": rfc3339(now - timedelta(hours=8)),
+            }
+        ],
+        "last_heard": rfc3339(now - timedelta(minutes=14)),
+        "last_heard_as_of": rfc3339(now),
+        "last_heard_told_by": "owner",
+        "as_of": rfc3339(now),
+        **more,
+    }
+
+
+def transition(
+    to: str | None, at: datetime, *, was: str | None, heard: datetime | None = None, **more: Any
+) -> dict[str, Any]:
+    """A change of state; `heard` and a deadline before `at` make it one by silence."""
+    evidence = (
+        {"reason": "silent", "last_heard": rfc3339(heard), "deadline": rfc3339(at)} if heard else {"reason": "heard"}
+    )
+    wrong = "device_offline" if to not in ("healthy", None) else None
+    return {"from": was, "to": to, "condition": wrong, "at": rfc3339(at), "evidence": evidence, **more}

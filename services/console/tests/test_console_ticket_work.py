@@ -133,19 +133,19 @@ async def test_a_subject_is_silenced_from_its_tickets_page_and_heard_again(world
     assert re.search(r'<dialog id="silence"[^>]* open>', page.text)
     assert 'value="14400" data-words="4 h" checked' in page.text
     assert f"{EVIL} will open no tickets until" in words_of(page)
-    form = {**fields(page, "/orgs/acme/tickets/1/silence"), "length_s": "3600", "reason": " Battery swap "}
-    made = await world.post("/orgs/acme/tickets/1/silence", **form)
+    form = {**fields(page, "/orgs/acme/silence"), "length_s": "3600", "reason": " Battery swap "}
+    made = await world.post("/orgs/acme/silence", **form)
     assert made.status_code == 303
     assert health.asked == [{"subject": "device/t17", "length_s": 3600, "reason": "Battery swap"}]
     page = await world.http.get("/orgs/acme/tickets/1")
     assert re.search(
         r"is silenced until .* UTC : Battery swap. It opens no other ticket until then. by you", words_of(page)
     )
-    ending = fields(page, "/orgs/acme/tickets/1/unsilence")
+    ending = fields(page, "/orgs/acme/unsilence")
     for _ in range(2):
-        assert (await world.post("/orgs/acme/tickets/1/unsilence", **ending)).status_code == 303
+        assert (await world.post("/orgs/acme/unsilence", **ending)).status_code == 303
     assert "is silenced" not in (await world.http.get("/orgs/acme/tickets/1")).text
-    refused = await world.post("/orgs/acme/tickets/1/silence", command_id="2", length_s="0")
+    refused = await world.post("/orgs/acme/silence", command_id="2", subject="device/t17", length_s="0")
     assert (refused.status_code, "must be at least a second" in refused.text) == (400, True)
 
 
@@ -155,8 +155,9 @@ async def test_an_integration_is_silenced_alone_or_with_its_devices(world: World
     await world.sign_in("acme", "operator")
     page = words_of(await world.http.get("/orgs/acme/tickets/1?edit=silence"))
     assert "Just the integration With its 12 devices" in page
-    both = {"command_id": "1", "length_s": "14400", "scope": "integration"}
-    assert (await world.post("/orgs/acme/tickets/1/silence", **both)).status_code == 303
+    both = {"command_id": "1", "subject": "integration/hue-1", "length_s": "14400", "scope": "integration"}
+    made = await world.post("/orgs/acme/silence", **both, next="https://evil.example/")
+    assert (made.status_code, made.headers["location"]) == (303, "/orgs/acme/health")
     assert health.asked == [{"filter": {"integration": "hue-1"}, "length_s": 14400}]
 
 
@@ -165,8 +166,8 @@ async def test_a_viewer_silences_nothing(world: World, health: Health) -> None:
     world.tickets.open("acme", "Device offline: Hall")
     await world.sign_in("acme", "viewer")
     assert '<dialog id="silence"' not in (await world.http.get("/orgs/acme/tickets/1?edit=silence")).text
-    for path, form in (("silence", {"length_s": "60"}), ("unsilence", {"silence": "0" * 32})):
-        assert (await world.post(f"/orgs/acme/tickets/1/{path}", command_id="1", **form)).status_code == 403
+    for path, form in (("silence", {"length_s": "60", "subject": "device/d1"}), ("unsilence", {"silence": "0" * 32})):
+        assert (await world.post(f"/orgs/acme/{path}", command_id="1", **form)).status_code == 403
     assert health.asked == []
 
 

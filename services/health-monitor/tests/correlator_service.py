@@ -10,10 +10,13 @@ from typing import Any, Self
 
 import httpx2
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from sqlalchemy import text
 
+from fettle_chassis.database import Database
 from fettle_chassis.kafka import build_consumer, build_producer
 from fettle_chassis.signing import Signer
 from fettle_chassis.tokens import Caller, Role, issue
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import CloudEvent, to_binary
 from fettle_contracts.orgs import ORG, Org
 from fettle_contracts.partitions import partition_for
@@ -85,6 +88,15 @@ class CorrelatorService:
 
     async def _knows(self, org: str) -> bool:
         return (await self.call("GET", "/health-policy", org=org)).status_code == 200
+
+    async def nobody_sees(self, since: int, until: int) -> None:
+        """Puts on record that no shard was observed between two instants."""
+        database = Database(self.settings.database_dsn("health"))
+        async with unit_of_work(database) as work:
+            gap = text("INSERT INTO shard_gap VALUES (:shard, 'unobserved', :since, :until)")
+            rows = [{"shard": shard, "since": since, "until": until} for shard in range(PARTITIONS)]
+            await work.connection.execute(gap, rows)
+        await database.close()
 
     async def say(self, *said: Judgement) -> None:
         """As judges write: keyed by org, or to every partition."""

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64encode
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from correlator_service import PARTITIONS, CorrelatorService, Told
 
 from fettle_chassis.signing import Verified, Verifier
 from fettle_chassis.tokens import Role
+from fettle_contracts.times import from_ms, rfc3339, to_ms
 from fettle_contracts.topics import COMMANDS, HEARTBEATS, ORGS, TRANSITIONS, dead_letters_of
 from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Clock, InForce, Judgement, Profile
 
+HOUR_MS = 3_600_000
 BRISK = {"enabled": True, "publish_tickets": True, "timeout_s": 3, "open_debounce_s": 2, "resolve_debounce_s": 2}
 
 
@@ -184,7 +187,7 @@ async def test_judgements_become_a_picture_a_history_and_a_command(environment: 
         assert rest["next_cursor"] is None
 
 
-@pytest.mark.rule("HM-78")
+@pytest.mark.rule("HM-78", "AC-86")
 async def test_a_subject_is_entered_shown_and_removed(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:
         await service.tell_org("acme")
@@ -194,6 +197,12 @@ async def test_a_subject_is_entered_shown_and_removed(environment: dict[str, str
         assert made.json()["state"] is None
         again = await service.call("PUT", "/subjects/device/a/b", json={"name": "B"}, role=Role.OPERATOR)
         assert (again.status_code, again.json()["name"], again.json()["interval_s"]) == (200, "B", None)
+        now = to_ms(datetime.now(UTC))
+        await service.nobody_sees(now - 60 * HOUR_MS, now - 59 * HOUR_MS)
+        await service.nobody_sees(now - 2 * HOUR_MS, now - HOUR_MS)
+        shown = await service.get("/subjects/device/a/b")
+        stretch = {"kind": "unobserved", "since": rfc3339(from_ms(now - 2 * HOUR_MS))}
+        assert shown["blind"] == [{**stretch, "until": rfc3339(from_ms(now - HOUR_MS))}]
         assert (await service.call("DELETE", "/subjects/device/a/b")).status_code == 204
         assert (await service.call("GET", "/subjects/device/a/b")).status_code == 404
 

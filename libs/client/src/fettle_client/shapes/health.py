@@ -39,10 +39,20 @@ class ListedSubject(TypedDict):
     ticket: SubjectTicket | None
 
 
+class Blind(TypedDict):
+    """A time in which nobody was heard, or a shard stood still."""
+
+    kind: Literal["unobserved", "stalled"]
+    since: str
+    until: str | None
+
+
 class ShownSubject(ListedSubject):
-    """One subject, with when it was last heard, as of when, and who says so; its active silences."""
+    """One subject, with when it was last heard, as of when, and who says so; its active silences, and when it was not
+    observed in the last day."""
 
     silences: list[Silence]
+    blind: list[Blind]
     last_heard: str | None
     last_heard_as_of: str | None
     last_heard_told_by: Literal["owner", "checkpoint"] | None

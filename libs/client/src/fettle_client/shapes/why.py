@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypedDict
 
-from fettle_client.shapes.health import Condition, HealthState, SubjectTicket
+from fettle_client.shapes.health import Blind, Condition, HealthState, SubjectTicket
 
 
 class Timer(TypedDict):
@@ -27,14 +27,6 @@ class Rules(TypedDict):
     enabled: bool
     publish_tickets: bool
     numbers: dict[str, Number]
-
-
-class Blind(TypedDict):
-    """A time in which nobody was heard, or a shard stood still."""
-
-    kind: Literal["unobserved", "stalled"]
-    since: str
-    until: str | None
 
 
 Outcome = Literal[

@@ -20,6 +20,10 @@
       element.textContent = clock.format(at);
       return;
     }
+    if ("hour" in element.dataset) {
+      element.textContent = clock.format(at).slice(0, 5);
+      return;
+    }
     if ("day" in element.dataset) {
       element.textContent = day.format(at);
       return;

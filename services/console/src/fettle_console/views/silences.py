@@ -1,6 +1,6 @@
 """Silences as a ticket's page shows them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,3 +39,14 @@ def lasting(items: Iterable[Mapping[str, Any]]) -> Silenced | None:
         if item.get("until")
     ]
     return max(found, key=lambda silence: silence.until, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Silencing:
+    """What holds for a subject (`type/id`) now, and how many devices a silence of it could take along."""
+
+    subject: str
+    present: Silenced | None
+    behind: int
+    lengths: Sequence[tuple[int, str]] = LENGTHS
+    length_s: int = LENGTH_S

@@ -23,6 +23,7 @@ from fettle_console.entrypoints.pages import (
     report,
     sign_in,
     silencing,
+    subject_page,
     ticket_list,
     ticket_page,
     ticket_writes,
@@ -45,7 +46,7 @@ _HEADINGS = {
 
 _MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
-    *(why_page, health_page, preview, live_stream),
+    *(why_page, health_page, subject_page, preview, live_stream),
 )
 """The order counts: a path that is written out stands before one that takes any number."""
 

@@ -9,16 +9,14 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.silences import silencing_of
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.rollups import progress
 from fettle_console.views.sentences import answer_first
-from fettle_console.views.silences import LENGTH_S, LENGTHS, lasting
 from fettle_console.views.subjects import watched_subject
 from fettle_console.views.tickets import ACTIONS, last_edit, line, monitor_opened_at
-from fettle_contracts.identity import SubjectType
 from fettle_contracts.ticket import LINKS_LIMIT, Ticket
 
 router = APIRouter()
@@ -53,7 +51,7 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
     ticket = Ticket.model_validate(found)
     entries = [line(item, ticket) for item in items]
     watched = watched_subject(ticket)
-    silences, behind = await asyncio.gather(_silences(visit, watched), _behind(visit, ticket))
+    silencing = await silencing_of(visit, watched)
     may_work = visit.may(Role.OPERATOR)
     return await visit.page(
         "ticket.html",
@@ -72,10 +70,7 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         links=_rows_of_links(ticket, shown),
         watched=watched,
         why_at=monitor_opened_at(ticket, entries),
-        silence=lasting(silences),
-        silence_lengths=LENGTHS,
-        silence_length_s=LENGTH_S,
-        behind=behind,
+        silencing=silencing,
     )
 
 
@@ -97,27 +92,3 @@ def _rows_of_links(ticket: Ticket, shown: Shown) -> list[Mapping[str, str]]:
     rows: list[Mapping[str, str]] = list(present if shown.draft_links is None else shown.draft_links)
     room = max(0, min(2, LINKS_LIMIT - len(rows)))
     return [*rows, *([{"label": "", "url": ""}] * room)]
-
-
-async def _silences(visit: Visit, watched: str | None) -> Sequence[Mapping[str, Any]]:
-    """Those of the subject that hold now."""
-    if watched is None:
-        return ()
-    query = visit.client.query(subject=watched, state="active")
-    try:
-        found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.HEALTH, f"/silences{query}"))["items"]
-    except Problem:
-        return ()
-    return found
-
-
-async def _behind(visit: Visit, ticket: Ticket) -> int:
-    """How many devices stand behind the integration that the silence is about, when somebody is about to silence it."""
-    if ticket.subject.type is not SubjectType.INTEGRATION or not visit.may(Role.OPERATOR):
-        return 0
-    asked = {"filter": {"integration": ticket.subject.id}, "length_s": LENGTH_S}
-    try:
-        answer = await visit.client.send(Owner.HEALTH, "POST", "/silences?dry_run=true", asked)
-    except Problem:
-        return 0
-    return max(0, int(answer.body["count"]) - 1) if answer.ok else 0

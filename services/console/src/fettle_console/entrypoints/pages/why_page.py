@@ -1,13 +1,19 @@
 """Why there is or is not a ticket about a subject at an instant."""
 
+import re
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from fettle_chassis.http import Problem
+from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit
 from fettle_console.views.why import Why
 
 router = APIRouter()
+
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
 
 
 @router.get("/orgs/{org}/why")
@@ -15,7 +21,12 @@ async def why_page(request: Request, visit: TheVisit) -> Response:
     """The answer of the health monitor; it judges the subject again, so this may take some seconds. What it cannot say
     it says why: the page is there all the same, as it also stands inside others."""
     said = {name: request.query_params.get(name, "").strip() for name in ("subject", "at")}
-    answer = await visit.client.send(Owner.HEALTH, "GET", f"/why{visit.client.query(**said)}")
+    if _WITHOUT_ZONE.fullmatch(said["at"]):  # as a field for a time sends it
+        said["at"] += "Z"
+    try:
+        answer = await visit.client.send(Owner.HEALTH, "GET", f"/why{visit.client.query(**said)}")
+    except Problem as away:
+        answer = Answer(away.status, {"detail": away.message})
     return await visit.page(
         "why.html",
         status=answer.status,

@@ -14,6 +14,7 @@ from fettle_contracts.ticket import TicketState
 from fettle_contracts.times import Instant, from_ms
 from fettle_contracts.transitions import Condition, HealthState, Transition
 from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
+from fettle_health_monitor.adapters.correlator.why_facts import Blind
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.entrypoints.correlator.silence_shapes import ShownSilence
 
@@ -50,10 +51,24 @@ class ShownSubject(Message):
         return cls(**_fields(row))
 
 
+class ShownBlind(Message):
+    """A stretch of time that nobody observed, or in which a shard stood still; `until` is null while it lasts."""
+
+    kind: Literal["unobserved", "stalled"]
+    since: Instant
+    until: Instant | None
+
+    @classmethod
+    def of(cls, blind: Blind) -> Self:
+        until = None if blind.to_at is None else from_ms(blind.to_at)
+        return cls.model_validate({"kind": blind.kind, "since": from_ms(blind.from_at), "until": until})
+
+
 class SubjectDetail(ShownSubject):
     """One subject, with when it was last heard, as of when, and who says so."""
 
     silences: tuple[ShownSilence, ...] = Field(description="Those that are active.")
+    blind: tuple[ShownBlind, ...] = Field(description="When it was not observed in the last day, the latest first.")
     last_heard: Instant | None
     last_heard_as_of: Instant | None
     last_heard_told_by: Literal["owner", "checkpoint"] | None
@@ -61,11 +76,17 @@ class SubjectDetail(ShownSubject):
 
     @classmethod
     def shown(
-        cls, row: Row[Any], silences: Sequence[Row[Any]], heard: LastHeard | None, as_of: Instant | None
+        cls,
+        row: Row[Any],
+        silences: Sequence[Row[Any]],
+        blind: Sequence[Blind],
+        heard: LastHeard | None,
+        as_of: Instant | None,
     ) -> "SubjectDetail":
         return cls(
             **_fields(row),
             silences=tuple(ShownSilence.of(silence) for silence in silences),
+            blind=tuple(ShownBlind.of(each) for each in blind),
             last_heard=heard.at if heard else None,
             last_heard_as_of=heard.as_of if heard else None,
             last_heard_told_by=heard.told_by if heard else None,

@@ -9,7 +9,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import progress, silence_views, views
+from fettle_health_monitor.adapters.correlator import progress, silence_views, views, why_facts
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
 from fettle_health_monitor.domain.correlator.registration import Entering, Refused, Registration
 from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
@@ -19,6 +19,7 @@ from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, Su
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 SILENCES_SHOWN = 10
+_DAY_MS = 86_400_000
 
 
 def subject_routes(api: HealthApi) -> APIRouter:
@@ -113,10 +114,12 @@ async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
         silenced = await silence_views.page(
             connection, org, now=api.silences.now(), states=["active"], subject=subject, limit=SILENCES_SHOWN
         )
+        now = api.silences.now()
+        blind = await why_facts.blind(connection, row.shard, since=now - _DAY_MS, until=now)
         address = await progress.address_of(connection, api.partitions.of_org(org), row.shard)
         as_of = await api.as_of(connection, org)
     heard = await api.listeners.last_heard(row.shard, address, key)
-    return SubjectDetail.shown(row, silenced, heard, as_of)
+    return SubjectDetail.shown(row, silenced, blind, heard, as_of)
 
 
 def _unknown(key: HeartbeatKey) -> Problem:

@@ -14,7 +14,7 @@ from fettle_contracts.transitions import Condition, HealthState
 from fettle_health_monitor.correlator.why import Answer
 from fettle_health_monitor.domain.correlator.outcomes import OutcomeName
 from fettle_health_monitor.domain.why.changes import NumberChange, SilenceChange, SwitchChange, WhatIf
-from fettle_health_monitor.entrypoints.correlator.shapes import SubjectTicket
+from fettle_health_monitor.entrypoints.correlator.shapes import ShownBlind, SubjectTicket
 
 
 class ShownTimer(Message):
@@ -39,14 +39,6 @@ class ShownRules(Message):
     enabled: bool
     publish_tickets: bool
     numbers: dict[str, ShownNumber]
-
-
-class ShownBlind(Message):
-    """A stretch of time that nobody observed, or in which a shard stood still; `until` is null while it lasts."""
-
-    kind: Literal["unobserved", "stalled"]
-    since: Instant
-    until: Instant | None
 
 
 class ShownVerdict(Message):
@@ -156,16 +148,7 @@ class ShownWhy(Message):
             timer=_timer(answer),
             policy=_rules(answer),
             verdict=_verdict(answer),
-            blind=tuple(
-                ShownBlind.model_validate(
-                    {
-                        "kind": each.kind,
-                        "since": from_ms(each.from_at),
-                        "until": None if each.to_at is None else from_ms(each.to_at),
-                    }
-                )
-                for each in answer.blind
-            ),
+            blind=tuple(ShownBlind.of(each) for each in answer.blind),
             replayed=None
             if replayed is None
             else ShownReplay(

@@ -1,0 +1,55 @@
+// A subject's page: why at the instant that is clicked or written, and fresh when the subject changes.
+(() => {
+  const form = document.getElementById("ask-why");
+  const field = document.getElementById("at");
+
+  const local = (at) => {
+    const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60000);
+    return shifted.toISOString().slice(0, 19);
+  };
+
+  const shown = () => {
+    const picture = document.getElementById("day");
+    const [start, end] = [picture.dataset.start, picture.dataset.end].map((text) => new Date(text).getTime());
+    return { picture, start, length: end - start };
+  };
+
+  const ask = (at) => {
+    const { start, length } = shown();
+    const mark = document.getElementById("instant");
+    mark.setAttribute("d", `M${Math.round((86400 * (at.getTime() - start)) / length)} 0V84`);
+    mark.removeAttribute("hidden");
+    field.value = local(at);
+    const query = new URLSearchParams({ subject: form.elements.subject.value, at: at.toISOString() });
+    htmx.ajax("GET", `${form.getAttribute("action")}?${query}`, { target: "#why", select: "#why", swap: "outerHTML" });
+  };
+
+  document.addEventListener("click", (event) => {
+    const { picture, start, length } = shown();
+    const link = event.target.closest("[data-why]");
+    if (link) {
+      event.preventDefault();
+      ask(new Date(link.dataset.why));
+      picture.scrollIntoView({ block: "nearest" });
+    } else if (picture.contains(event.target) && !event.target.closest("a")) {
+      const box = picture.getBoundingClientRect();
+      ask(new Date(start + ((event.clientX - box.left) / box.width) * length));
+    }
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(new Date(field.value));
+  });
+
+  const fresh = window.fettleFresh((page) => {
+    const [now, then] = [page.getElementById("subject"), document.getElementById("subject")];
+    if (!now) return;
+    document.title = page.title;
+    htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
+  });
+  document.addEventListener("fettle:health", fresh);
+  document.addEventListener("fettle:ticket", fresh);
+  document.addEventListener("fettle:refresh", fresh);
+
+  field.value = local(new Date(shown().picture.dataset.end));
+})();
