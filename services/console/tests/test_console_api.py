@@ -229,6 +229,8 @@ async def test_a_long_answer_is_passed_on_as_it_comes_without_the_hops_headers(w
     assert answer.headers["content-type"].startswith("text/plain")
     assert "set-cookie" not in answer.headers
     assert answer.headers.get("connection") != "close"
+    next_one = await world.call("GET", "/api/v1/orgs/acme/workflows/next", token)
+    assert "cookie" not in next_one.json()["headers"], "what a service set for one caller came back with another's"
 
 
 @pytest.mark.rule("AC-5")

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
@@ -34,7 +35,8 @@ class Services(Part):
     async def start(self) -> None:
         # No environment: a proxy meant for the outside must not see internal tokens.
         self._clients = {
-            owner: httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, trust_env=False) for owner in self._urls
+            owner: httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, trust_env=False, cookies=_no_cookies())
+            for owner in self._urls
         }
 
     async def stop(self) -> None:
@@ -84,6 +86,11 @@ class Services(Part):
 
     def _token(self, caller: Caller) -> str:
         return issue(self._keys, caller, datetime.now(UTC))
+
+
+def _no_cookies() -> CookieJar:
+    """Keeps none: what a service sets for one caller would go along with the requests of all others."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def _away(owner: Owner) -> Problem:
