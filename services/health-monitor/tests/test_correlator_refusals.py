@@ -8,7 +8,7 @@ import pytest
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
 from loss_facts import GONE, fall_silent, fleet
-from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, heard, recovers, said, together
+from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, heard, recovers, said, together, told
 
 from fettle_health_monitor.adapters.correlator import why_facts
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
@@ -182,6 +182,7 @@ async def test_a_shared_ticket_that_was_refused_comes_with_its_whole_list(enviro
         await world.tick(AT + SECOND + MINUTE)
         again, *_ = await world.commands()
         assert (again.body["title"], again.body["integration"]) == (first.body["title"], "hue-1")
+        assert "shares" not in again.body["evidence"]
         assert await said(world) == [
             f"open many {INTEGRATION}",
             f"list {INTEGRATION}:{MANY}: +5 -1",
@@ -209,8 +210,11 @@ async def test_when_few_are_left_of_a_refused_shared_ticket_they_get_their_own(e
         well = [each for number in (3, 4, 5) for each in recovers(f"device/d{number}", AT + MINUTE - 1)]
         await world.feed(*well)
         await world.tick(AT + 2 * MINUTE)
-        opens = [line for line in await said(world) if line.startswith("open")]
+        opens = [line for line in told(await world.commands()) if line.startswith("open")]
         assert opens == [f"open {one} after {INTEGRATION}:{MANY}" for one in devices(2)]
+        await refuse(world)
+        await world.tick(AT + 4 * MINUTE)
+        assert await said(world) == [f"open device/d2 after {INTEGRATION}:{MANY}"]
 
 
 @pytest.mark.rule("HM-247")

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from fettle_contracts.ticket import Resolution
+from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_FROM
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import (
@@ -173,7 +174,8 @@ def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wa
 def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
     match verdict.cause:
         case Cause.STILL_UNHEALTHY if verdict.evidence.get("reason") == OPEN_REFUSED:
-            return Opened("refused before, and still unhealthy", because=OPEN_REFUSED)
+            after = _after(verdict) if LEFT_OVER_FROM in verdict.evidence else None
+            return Opened("refused before, and still unhealthy", OPEN_REFUSED, after=after)
         case Cause.STILL_UNHEALTHY:
             return Reopened("resolved early, and unhealthy for one more open debounce")
         case Cause.PUBLISHING_BEGAN:
@@ -183,10 +185,8 @@ def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
                 "unhealthy for a full timeout and open debounce after its integration recovered", verdict.cause.value
             )
         case Cause.LEFT_OVER:
-            of_what = _left_over_from(verdict)
-            which = "about many devices" if of_what == MANY else "of its integration"
-            after = Parent(integration_of(verdict.named.integration or ""), of_what)
-            return Opened(f"unhealthy when the ticket {which} ended", verdict.cause.value, after=after)
+            which = "about many devices" if _left_over_from(verdict) == MANY else "of its integration"
+            return Opened(f"unhealthy when the ticket {which} ended", verdict.cause.value, after=_after(verdict))
         case Cause.SILENCE_ENDED:
             superseded, held_back = _superseded(verdict, facts), facts.held_back
             return Opened(
@@ -214,8 +214,12 @@ def merges_of(verdict: Verdict, outcome: Outcome) -> list[tuple[Verdict, Merged]
 
 def _left_over_from(verdict: Verdict) -> str:
     """What the ticket was about that a device was left over from."""
-    condition: str = verdict.evidence.get("left_over_from", MANY)
+    condition: str = verdict.evidence.get(LEFT_OVER_FROM, MANY)
     return condition
+
+
+def _after(verdict: Verdict) -> Parent:
+    return Parent(integration_of(verdict.named.integration or ""), _left_over_from(verdict))
 
 
 def _superseded(verdict: Verdict, facts: Facts) -> tuple[str, ...]:

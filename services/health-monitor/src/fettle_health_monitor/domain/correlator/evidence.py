@@ -11,6 +11,9 @@ from fettle_health_monitor.domain.judgements import Change
 SHARES: Final = "shares"
 """In an outcome's evidence: the key of the ticket that the subject shares with others."""
 
+LEFT_OVER_FROM: Final = "left_over_from"
+"""In evidence: what the shared ticket was about that a device was left over from."""
+
 
 @lru_cache(maxsize=8_192)
 def instant(milliseconds: int | None) -> str | None:
