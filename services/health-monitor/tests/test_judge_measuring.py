@@ -94,9 +94,11 @@ def test_due_timers_are_counted_without_a_trace(
         if row < len(real):
             real[row] = due
             timers.queue(row, due)
+    as_before = (list(queued), len(timers._heap))
     count = timers.count_due(until, lambda row: real[row], 1_000)
     assert timers.count_due(until, lambda row: real[row], 5) <= min(count, 5)
     assert count == sum(due <= until for due in real)
+    assert (list(queued), len(timers._heap)) == as_before
     taken = 0
     while (found := timers.take_due(until, lambda row: real[row])) is not None:
         taken += len(found[1])

@@ -7,8 +7,9 @@ real deadline, and costs one entry per timeout instead of one per heartbeat. Onl
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Final
 
 _ROW_BITS: Final = 24
@@ -81,20 +82,21 @@ class Timers:
         return None
 
     def count_due(self, until: int, due_at: DueAt, at_most: int) -> int:
-        """How many rows are really due by then, as far as `at_most` entries show, those that were moved among them."""
-        self._draw_near(until)
-        heap, looked_at, places = self._heap, 0, [0]
-        found: set[int] = set()
-        while places and looked_at < at_most:
+        """How many rows are really due by then, as far as `at_most` entries show, those that were moved among them.
+        Changes nothing: what is due later stays out of the heap however far ahead `until` is."""
+        entered = islice(self._entered_by(until), at_most)
+        return len({row for row in entered if (due := due_at(row)) is not None and due <= until})
+
+    def _entered_by(self, until: int) -> Iterator[int]:
+        """The rows that have an entry not after `until` or shortly behind it, live or not, some of them twice."""
+        heap, places = self._heap, [0]
+        while places:
             place = places.pop()
-            if place >= len(heap) or heap[place] >> _ROW_BITS > until:
-                continue
-            looked_at += 1
-            places += (2 * place + 2, 2 * place + 1)
-            row = heap[place] & _ROW_MASK
-            if self._queued[row] == heap[place] >> _ROW_BITS and (due := due_at(row)) is not None and due <= until:
-                found.add(row)
-        return len(found)
+            if place < len(heap) and heap[place] >> _ROW_BITS <= until:
+                places += (2 * place + 2, 2 * place + 1)
+                yield heap[place] & _ROW_MASK
+        for span in [each for each in self._later if each <= until >> _SPAN_BITS]:
+            yield from self._later[span]
 
     def take_due(self, until: int, due_at: DueAt) -> tuple[int, list[int]] | None:
         """The rows that are due at the earliest instant not after `until`, with that instant. They have no live entry
