@@ -221,3 +221,30 @@ def test_hostile_text_is_text(window: Window, org: OrgApi) -> None:
     assert window.script("return window.hacked") is None
     assert window.script("return document.querySelectorAll('#ticket script, #ticket img').length") == 0
     assert window.complaints() == []
+
+
+@pytest.mark.rule("TS-102")
+def test_what_matches_a_link_pattern_is_a_link_on_the_tickets_page(window: Window, org: OrgApi) -> None:
+    patterns = [
+        {"pattern": "(?P<python>only)", "url": "https://never.test/"},
+        {"pattern": "WO-[0-9/.]+", "url": "https://orders.test/find?id=$0"},
+        {"pattern": "x*", "url": "https://never.test/"},
+    ]
+    assert org.put("/ticket-policy", {"link_patterns": patterns}).status_code == 200
+    number = report(org, "Noise", description="Only WO-7/../8 and *WO-9*, not `WO-10` nor [WO-11](https://else.test/).")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+
+    def links() -> list[tuple[str, str | None]]:
+        return [(each.text, each.get_attribute("href")) for each in window.all(".markdown a")]
+
+    first = [
+        ("WO-7/../8", "https://orders.test/find?id=WO-7%2F..%2F8"),
+        ("WO-9", "https://orders.test/find?id=WO-9"),
+        ("WO-11", "https://else.test/"),
+    ]
+    window.until(lambda: links() == first, "what matches is a link")
+    assert window.text(".description .markdown") == "Only WO-7/../8 and WO-9, not WO-10 nor WO-11."
+    org.post(f"/tickets/{number}/comments", {"comment": "Ordered as WO-12."})
+    later = [*first, ("WO-12.", "https://orders.test/find?id=WO-12.")]
+    window.until(lambda: links() == later, "so is what comes later")
+    assert not window.complaints()

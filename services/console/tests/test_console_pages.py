@@ -1,6 +1,7 @@
 """The pages over HTTP, as a browser without scripts would use them."""
 
 import html
+import json
 import re
 
 import httpx2
@@ -60,6 +61,19 @@ async def test_static_files_are_kept_by_their_content(world: World) -> None:
         assert answer.status_code == 200
         assert "immutable" in answer.headers["cache-control"]
     assert (await world.http.get("/static/../app.py")).status_code == 404
+
+
+@pytest.mark.rule("TS-102", "AC-24")
+@SHARED
+async def test_a_tickets_page_brings_the_orgs_link_patterns_as_what_they_are(world: World) -> None:
+    world.tickets.open("acme", "Noise", description="See WO-7.")
+    patterns = [{"pattern": EVIL, "url": "https://orders.test/$0"}]
+    world.tickets.policy["link_patterns"] = patterns
+    await world.sign_in("acme", "viewer")
+    page = await world.http.get("/orgs/acme/tickets/1")
+    [brought] = [given["data-link-patterns"] for tag, given in elements(page.text) if "data-link-patterns" in given]
+    assert json.loads(brought or "") == patterns
+    assert_quiet(page)
 
 
 @pytest.mark.rule("AC-24")

@@ -1,6 +1,7 @@
 """One ticket: what it says, its timeline, and what can be done with it now."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,14 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         watched=watched,
         why_at=monitor_opened_at(ticket, entries),
         silencing=silencing,
+        link_patterns=await _link_patterns(visit),
     )
+
+
+async def _link_patterns(visit: Visit) -> str:
+    """The org's, as JSON for the page's script; none when the ticket service does not say."""
+    answer = await visit.client.send(Owner.TICKETS, "GET", "/ticket-policy")
+    return json.dumps(answer.body.get("link_patterns", []) if answer.ok else [])
 
 
 async def timeline_of(visit: Visit, number: int) -> list[dict[str, Any]]:
