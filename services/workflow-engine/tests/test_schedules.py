@@ -236,6 +236,15 @@ async def test_restarts_replicas_and_jumps_never_lose_or_double_a_moment(
     assert sorted(told) == expected
 
 
+def _asked(world: World) -> list[str]:
+    """The statements that the database is asked from now on."""
+    asked: list[str] = []
+    database_event.listen(
+        world.database.engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2])
+    )
+    return asked
+
+
 @pytest.mark.rule("WF-59")
 async def test_ten_thousand_that_are_not_due_cost_a_query_a_second(world: World) -> None:
     async with unit_of_work(world.database) as work:
@@ -246,10 +255,7 @@ async def test_ten_thousand_that_are_not_due_cost_a_query_a_second(world: World)
             """),
             {"at": AT + timedelta(hours=1)},
         )
-    asked: list[str] = []
-    database_event.listen(
-        world.database.engine.sync_engine, "before_cursor_execute", lambda *told: asked.append(told[2])
-    )
+    asked = _asked(world)
     part = Schedules(world.database, world.scheduler, lambda: world.now)
     running = asyncio.create_task(part.run())
     await asyncio.sleep(3.5)
@@ -259,6 +265,30 @@ async def test_ten_thousand_that_are_not_due_cost_a_query_a_second(world: World)
     async with world.database.reading() as connection:
         plan = (await connection.execute(text(f"EXPLAIN {asked[0]}"))).scalars().all()
     assert any("schedule_next" in str(line) for line in plan), plan
+
+
+@pytest.mark.rule("WF-140")
+async def test_documents_are_read_before_they_are_due(world: World) -> None:
+    """A few at a time, those of one moment too, and no others; a clock that is put back begins again."""
+    for name in ("a", "b", "c", "d", "e"):
+        await world.save(PLAIN.format(name=name, when="every: 1h"))
+    await world.save(PLAIN.format(name="later", when='cron: "1 11 * * *"'))
+    for now, slices in ((at("10:59:45"), 3), (at("10:59:41"), 4)):
+        world.restart()
+        for put_back in (timedelta(0), timedelta(minutes=1)):
+            world.now = now - put_back
+            async with world.database.reading() as connection:
+                for _ in range(slices):
+                    await world.scheduler.read_ahead(connection, 2)
+        asked = _asked(world)
+        world.now = at("11:00")
+        async with world.database.engine.connect() as connection:
+            unit = UnitOfWork(connection, AsyncExitStack())
+            assert await world.scheduler.fire_due(unit, 10) == 5
+        assert [statement for statement in asked if "workflow_version" in statement] == []
+    asked = _asked(world)
+    assert await world.ring(minutes=1, seconds=30) == 6
+    assert len([statement for statement in asked if "workflow_version" in statement]) == 1, "of the one that was later"
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.times import rfc3339
@@ -84,6 +85,10 @@ class Engine:
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
         return runs
+
+    async def read_ahead(self, connection: AsyncConnection, wanted: Sequence[tuple[str, str, str | None]]) -> None:
+        """Keeps the definitions at hand that events of these `(org, trigger, workflow)` would start."""
+        await self._definitions.started_by(connection, wanted)
 
     async def take_results(self, work: UnitOfWork, results: Sequence[Result]) -> None:
         """Takes further every run that waits for one of these. A result may come again."""

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import run_rows, schedule_rows
-from fettle_workflow_engine.adapters.schedule_rows import Due
+from fettle_workflow_engine.adapters.schedule_rows import Due, Place
 from fettle_workflow_engine.domain.advance import run_id_for
 from fettle_workflow_engine.domain.catalogue import SCHEDULE
 from fettle_workflow_engine.domain.schedules import Firing, fire
@@ -19,6 +20,8 @@ from fettle_workflow_engine.handler import Engine, Event
 log = structlog.get_logger(__name__)
 
 SOURCE = "fettle/workflow-engine/schedule"
+AHEAD = timedelta(seconds=20)
+"""To read a thousand documents takes a second or two."""
 
 
 class Scheduler:
@@ -28,6 +31,7 @@ class Scheduler:
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._clock = clock
+        self._read: Place = (datetime.min.replace(tzinfo=UTC), "", "")
 
     async def fire_due(self, work: UnitOfWork, limit: int) -> int:
         """Fires at most `limit` schedules that are due and that no other engine has in hand; returns how many there
@@ -44,6 +48,17 @@ class Scheduler:
         for due, firing in firings:
             self._say(due, firing, now)
         return len(taken)
+
+    async def read_ahead(self, connection: AsyncConnection, limit: int) -> None:
+        """Has the definitions at hand of the next schedules that are due within `AHEAD`, at most `limit` more at a
+        time. One that is saved to be due before what was read already is read when it is due."""
+        now = self._clock()
+        if self._read[0] > now + AHEAD:
+            self._read = (now, "", "")  # the clock was put back
+        found = await schedule_rows.between(connection, max(self._read, (now, "", "")), now + AHEAD, limit)
+        if found:
+            await self._engine.read_ahead(connection, [(org, SCHEDULE, workflow) for _, org, workflow in found])
+            self._read = found[-1]
 
     async def _unknown(self, work: UnitOfWork, events: Sequence[Event]) -> list[Event]:
         """Events that have had no run yet. Rows are only moved on, but one that is deleted with its workflow and made

@@ -41,6 +41,10 @@ _MOVE = text("""
 """)
 
 
+Place = tuple[datetime, str, str]
+"""Where a schedule stands in the order of what is due: its moment, and then its org and workflow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A schedule whose moment has come."""
@@ -99,6 +103,19 @@ async def soonest(connection: AsyncConnection) -> datetime | None:
     """When the next of all schedules is due; in the past for one that is due now."""
     found: datetime | None = await connection.scalar(text("SELECT min(next_at) FROM schedule"))
     return found
+
+
+async def between(connection: AsyncConnection, after: Place, until: datetime, limit: int) -> list[Place]:
+    """Places of schedules behind `after` that are due until a moment, in order."""
+    rows = await connection.execute(
+        text("""
+            SELECT next_at, org, workflow FROM schedule
+            WHERE (next_at, org, workflow) > (:next_at, :org, :workflow) AND next_at <= :until
+            ORDER BY next_at, org, workflow LIMIT :limit
+        """),
+        {"next_at": after[0], "org": after[1], "workflow": after[2], "until": until, "limit": limit},
+    )
+    return [(row.next_at, row.org, row.workflow) for row in rows]
 
 
 async def take_due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
