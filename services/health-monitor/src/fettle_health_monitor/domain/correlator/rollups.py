@@ -161,8 +161,8 @@ def shared(verdict: Verdict, group: Group) -> Joins | Begins | Waits | None:
         return Waits()
     if (parent := group.parent) is not None:
         return Joins(parent)
-    failing = {member.subject for member in group.failing(verdict.at)}
-    if len(failing | {verdict.subject}) < group.threshold:
+    failing = {verdict.subject, *(member.subject for member in group.failing(verdict.at))}
+    if len(failing) < group.threshold:
         return None
     singles = tuple(single.member for single in group.singles if single.member.subject in failing)
     return Begins(len(failing), (member_of(verdict), *singles), singles)
