@@ -44,6 +44,14 @@ def test_a_shard_without_progress_is_not_waited_for() -> None:
 
 
 @pytest.mark.rule("HM-61")
+@pytest.mark.parametrize(("behind", "stalled"), [(59_999, frozenset()), (60_000, frozenset({0}))])
+def test_sixty_seconds_behind_are_just_enough(behind: int, stalled: frozenset[int]) -> None:
+    reach = horizon([ShardClock(0, 1, T, 0), ShardClock(1, 1, T + behind, behind)], 2, PATIENCE)
+    assert reach is not None
+    assert reach.stalled == stalled
+
+
+@pytest.mark.rule("HM-61")
 def test_a_shard_that_never_showed_a_clock_stands_still() -> None:
     reach = horizon(clocks(1_000), 4, PATIENCE)
     assert reach is not None

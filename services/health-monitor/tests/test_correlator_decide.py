@@ -97,7 +97,9 @@ def test_a_ticket_that_is_surely_there_is_not_asked_for_again(cause: Cause) -> N
     ],
 )
 def test_in_doubt_the_ticket_is_asked_for(incident: Incident) -> None:
-    assert isinstance(decide(verdict(), facts(incident)), Opened)
+    outcome = decide(verdict(), facts(incident))
+    assert isinstance(outcome, Opened)
+    assert outcome.supersedes == (), "it takes no place of its own"
 
 
 @pytest.mark.rule("HM-66")
@@ -152,8 +154,9 @@ def test_forgetting_ends_every_ticket_of_the_subject() -> None:
 
 
 @pytest.mark.rule("HM-84")
-def test_another_condition_takes_the_place_of_the_old_one() -> None:
-    old = {"integration_unreachable": Incident(ticket("open"))}
+@pytest.mark.parametrize("incident", [Incident(ticket("open")), Incident(None, Asked("open", C1))])
+def test_another_condition_takes_the_place_of_the_old_one(incident: Incident) -> None:
+    old = {"integration_unreachable": incident}
     fired = verdict(condition="integration_credentials_invalid", subject="integration/hue-1")
     opened, resolved = sent(fired, facts(others=old))
     assert (opened.verb, opened.condition) == (Verb.OPEN, "integration_credentials_invalid")

@@ -90,6 +90,18 @@ def test_who_fails_at_the_end_gets_a_verdict_of_that_instant(state: str) -> None
     assert called == after_end(ended(state))
 
 
+@pytest.mark.rule("HM-127")
+def test_two_silences_with_one_end_call_for_one_verdict() -> None:
+    one = ended("firing")
+    other = replace(one, silence=replace(one.silence, id=UUID(int=6)))
+    later = replace(one, occurrence=Occurrence(T0 - 60_000, T0 + 1))
+    first, again, another = (after_end(each) for each in (one, other, later))
+    assert isinstance(first, Verdict)
+    assert isinstance(again, Verdict)
+    assert isinstance(another, Verdict)
+    assert first.id == again.id != another.id
+
+
 @pytest.mark.rule("HM-126", "HM-129")
 @pytest.mark.parametrize(
     ("at_its_end", "follows"),

@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fettle_contracts.times import from_ms, parse_time, to_ms
-from fettle_health_monitor.domain.correlator.recurrence import OCCURRENCES_LIMIT, Unworkable, beginnings
+from fettle_health_monitor.domain.correlator.recurrence import (
+    OCCURRENCES_LIMIT,
+    Unworkable,
+    beginnings,
+    beginnings_within,
+)
 from fettle_health_monitor.domain.correlator.silences import (
     LENGTH_MAX_S,
     Occurrence,
@@ -19,6 +24,7 @@ from fettle_health_monitor.domain.correlator.silences import (
     Silence,
     check,
     covers,
+    look,
     on_or_next,
 )
 
@@ -57,10 +63,20 @@ def test_a_silence_holds_from_its_start_up_to_but_without_its_end() -> None:
 @pytest.mark.rule("HM-123")
 def test_occurrences_that_touch_are_one() -> None:
     touching = silence(Schedule(NOW, 3_600, "FREQ=HOURLY;COUNT=3", "UTC"))
-    assert covers(touching, NOW + 2 * HOUR) == Occurrence(NOW, NOW + 3 * HOUR)
+    for at in (NOW, NOW + 2 * HOUR):
+        assert covers(touching, at) == Occurrence(NOW, NOW + 3 * HOUR)
     apart = silence(Schedule(NOW, 3_599, "FREQ=HOURLY;COUNT=3", "UTC"))
     assert covers(apart, NOW + HOUR - 1_000) is None
     assert on_or_next(apart.schedule, NOW + HOUR - 1_000) == Occurrence(NOW + HOUR, NOW + 2 * HOUR - 1_000)
+
+
+@pytest.mark.rule("HM-123", "HM-137")
+def test_what_was_seen_of_a_silence_tells_nothing_of_before_and_behind_it() -> None:
+    twice = silence(Schedule(NOW, 60, "FREQ=HOURLY;COUNT=2", "UTC"))
+    first, second = Occurrence(NOW, NOW + 60_000), Occurrence(NOW + HOUR, NOW + HOUR + 60_000)
+    for looked_at in (NOW, NOW + 60_000, NOW + 2 * HOUR):
+        seen = look(twice, looked_at)
+        assert [covers(seen, at) for at in (NOW, NOW + 60_000, second.start)] == [first, None, second]
 
 
 @pytest.mark.rule("HM-134")
@@ -128,6 +144,10 @@ def test_a_start_in_the_second_of_two_equal_hours_is_where_it_begins() -> None:
         ("FREQ=DAILY;UNTIL=20261127T130000", ["11-26 12:00", "11-27 12:00"]),
         ("FREQ=DAILY;UNTIL=20261127T120000Z", ["11-26 12:00", "11-27 12:00"]),
         ("FREQ=DAILY;UNTIL=20261127T115959Z", ["11-26 12:00"]),
+        ("FREQ=DAILY;BYMONTHDAY=-1,-2;COUNT=3", ["11-29 12:00", "11-30 12:00", "12-30 12:00"]),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=TH,SU;COUNT=3", ["11-26 12:00", "11-29 12:00", "12-10 12:00"]),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=TH,SU;WKST=SU;COUNT=3", ["11-26 12:00", "12-06 12:00", "12-10 12:00"]),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH;WKST=TH;COUNT=3", ["11-26 12:00", "11-30 12:00", "12-10 12:00"]),
         ("FREQ=DAILY;BYHOUR=9,21;COUNT=3", ["11-26 20:00", "11-27 08:00", "11-27 20:00"]),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=1", ["02-29 12:00"]),
     ],
@@ -308,6 +328,35 @@ def test_who_looks_near_an_instant_sees_what_the_whole_rule_says(
     edges = [at + more for at in starts[-2:] + starts[:2] for more in (-1, 0, length_s * 1000 - 1, length_s * 1000)]
     for at in [*edges, data.draw(st.integers(start - HOUR, whole.end + HOUR))]:
         assert on_or_next(near, at) == on_or_next(whole, at), from_ms(at)
+
+
+@pytest.mark.rule("HM-124", "HM-137")
+@settings(max_examples=60, deadline=None)
+@given(
+    start=st.integers(NOW, NOW + 8_000 * HOUR),
+    rule=st.sampled_from(RULES),
+    zone=st.sampled_from(ZONES),
+    cut=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    earlier_days=st.integers(0, 60),
+)
+def test_some_of_the_beginnings_are_those_of_all_that_lie_there(
+    start: int, rule: str, zone: str, cut: tuple[int, int], earlier_days: int
+) -> None:
+    whole = beginnings(start, f"{rule};COUNT=5", zone)
+    first, last = (whole[min(at, len(whole) - 1)] for at in sorted(cut))
+    first -= earlier_days * 24 * HOUR
+    assert beginnings_within(start, f"{rule};COUNT=5", zone, first, last) == tuple(
+        at for at in whole if first <= at <= last
+    )
+
+
+@pytest.mark.rule("HM-124", "HM-137")
+@pytest.mark.parametrize(
+    ("start", "zone"), [("2011-12-29T22:00:00Z", "Pacific/Apia"), ("2026-03-28T01:30:00Z", "Europe/Oslo")]
+)
+def test_one_that_a_change_of_clocks_has_moved_is_found_where_it_begins(start: str, zone: str) -> None:
+    for at in beginnings(ms(start), "FREQ=DAILY;COUNT=3", zone):
+        assert beginnings_within(ms(start), "FREQ=DAILY;COUNT=3", zone, at, at) == (at,)
 
 
 @pytest.mark.rule("HM-125")

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from msgspec import UNSET
-
 from fettle_contracts.health_policy import EffectivePolicy, HealthPolicy, Override, effective
 from fettle_contracts.identity import SubjectRef
 from fettle_health_monitor.domain import control
@@ -57,7 +55,7 @@ def _override(override: Override) -> control.Override | None:
     match = control.Match(
         integration=override.match.integration, model=override.match.model, subject=override.match.subject
     )
-    return control.Override(match=match, **{"timeout_s": UNSET, **told})
+    return control.Override(match=match, **told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,9 +123,10 @@ def _cause(change: Change) -> Cause | None:
 
 
 def unseen(change: Change, named: Named) -> Verdict | None:
-    """The verdict about a change of a shard's that is not shown, if one would open a ticket."""
+    """The verdict about a change of a shard's that is not shown, if one would open a ticket: about one into firing or
+    flapping."""
     verdict = called_for(change, named)
-    return replace(verdict, cause=Cause.UNSEEN) if verdict is not None and verdict.cause is Cause.FIRING else None
+    return None if verdict is None else replace(verdict, cause=Cause.UNSEEN)
 
 
 def heartbeats_lost(loss: Loss, partition: int) -> Verdict:

@@ -184,7 +184,7 @@ def _silences(case: Case, told: Told) -> Iterator[SilenceChange]:
     asked = told.last_opening
     if asked is not None:
         length_s = ceil((case.log.at + 1 - asked.at) / 1000)
-        if 1 <= length_s <= LENGTH_MAX_S:
+        if length_s <= LENGTH_MAX_S:
             org, subject = asked.org, asked.subject
             schedule = Schedule(asked.at, length_s)
             yield SilenceChange("add", Silence(id=UUID(int=0), org=org, subject=subject, schedule=schedule, by=""))

@@ -81,11 +81,7 @@ def tell(changes: Sequence[Change], known: Circumstances, at: int) -> Told:
 
 def _follow(incidents: dict[str, Incident], verdict: Verdict, outcome: Outcome | Wait) -> None:
     match outcome:
-        case Opened(supersedes=others):
-            for condition in others:
-                incidents.pop(condition, None)
-            incidents[verdict.condition] = Incident(asked=Asked("open", verdict.id))
-        case Reopened():
+        case Opened() | Reopened():
             incidents[verdict.condition] = Incident(asked=Asked("open", verdict.id))
         case Resolved():
             incidents.clear()
@@ -111,7 +107,7 @@ def _after_silences(changes: Sequence[Change], known: Circumstances, at: int) ->
             verdict = after_end(
                 Ended(silence, occurrence, stood, known.named, version or max(known.switches, default=0))
             )
-            if isinstance(verdict, Verdict) and verdict.at <= at:
+            if isinstance(verdict, Verdict):
                 found.setdefault(verdict.id, verdict)
     return list(found.values())
 

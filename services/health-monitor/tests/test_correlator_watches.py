@@ -1,0 +1,95 @@
+"""Watches under another policy, while their org is switched off, and across a hole. Pure."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from correlator_facts import OFFLINE, T0
+
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+CLOCK = 500_000
+
+
+def watch(kind: WatchKind = WatchKind.EARLY_RESOLVE, lasting_ms: int = 60_000) -> Watch:
+    return Watch.begin(
+        kind,
+        cause=UUID(int=7),
+        org="acme",
+        subject="device/t17",
+        condition=OFFLINE,
+        shard=shard(0),
+        since_at=T0,
+        lasting_ms=lasting_ms,
+    )
+
+
+def shard(passed_ms: int, *holes: Hole) -> ShardClock:
+    """All of it observed, as far as nothing else is said."""
+    return ShardClock(0, 1, T0 + passed_ms, CLOCK + passed_ms, holes)
+
+
+@pytest.mark.rule("HM-83", "HM-228")
+@pytest.mark.parametrize(
+    ("passed_ms", "lasting_ms", "due"),
+    [
+        (20_000, 30_000, 30_000),
+        (20_000, 20_000, 20_000),
+        (20_000, 5_000, 20_000),
+        (59_999, 90_000, 90_000),
+        (60_000, 90_000, 60_000),
+        (61_000, 5_000, 60_000),
+    ],
+    ids=["shorter", "due at once", "overdue", "longer", "had just run out", "had run out"],
+)
+def test_another_policy_retimes_from_the_start_and_undoes_nothing(passed_ms: int, lasting_ms: int, due: int) -> None:
+    """What is overdue by it is due at its moment."""
+    assert watch().lasting(lasting_ms, shard(passed_ms)) == replace(watch(), due_clock=CLOCK + due)
+
+
+@pytest.mark.rule("HM-229")
+def test_nothing_runs_while_its_org_is_switched_off_and_it_begins_anew() -> None:
+    still = watch().standing_still(shard(59_999))
+    assert still.generation == NOT_RUNNING
+    anew = still.begun_anew(shard(80_000), 30_000)
+    assert (anew.generation, anew.start_at, anew.due_clock) == (1, T0 + 80_000, CLOCK + 110_000)
+
+
+@pytest.mark.rule("HM-229")
+def test_what_had_run_out_before_has_run_out() -> None:
+    run_out = watch().standing_still(shard(60_000))
+    assert run_out == watch()
+    assert run_out.begun_anew(shard(80_000), 30_000) == watch()
+
+
+HOLE = Hole(T0 + 10_000, T0 + 50_000)
+
+
+@pytest.mark.rule("HM-230")
+def test_a_fresh_time_begins_anew_at_the_end_of_a_hole() -> None:
+    behind = ShardClock(0, 1, T0 + 98_000, CLOCK + 60_000, (HOLE,))
+    anew = watch(WatchKind.JUDGED_AFRESH).anew_after_hole(T0 + 98_000, behind)
+    assert anew is not None
+    assert (anew.start_at, anew.start_clock) == (T0 + 50_000, CLOCK + 12_000)
+    assert anew.due_clock == CLOCK + 72_000
+
+
+@pytest.mark.rule("HM-230")
+@pytest.mark.parametrize(
+    ("kind", "lasting_ms", "due_at", "hole"),
+    [
+        (WatchKind.EARLY_RESOLVE, 60_000, T0 + 98_000, HOLE),
+        (WatchKind.FEW_LEFT, 60_000, T0 + 98_000, HOLE),
+        (WatchKind.JUDGED_AFRESH, 0, T0 + 98_000, HOLE),
+        (WatchKind.JUDGED_AFRESH, 60_000, T0 + 10_000, HOLE),
+        (WatchKind.JUDGED_AFRESH, 60_000, T0 + 98_000, Hole(T0 - 50_000, T0)),
+    ],
+    ids=["no fresh time", "nor this", "no time at all", "it ended before the hole", "it began behind the hole"],
+)
+def test_what_no_hole_was_in_and_what_is_no_fresh_time_does_not(
+    kind: WatchKind, lasting_ms: int, due_at: int, hole: Hole
+) -> None:
+    behind = ShardClock(0, 1, T0 + 98_000, CLOCK + 60_000, (hole,))
+    assert watch(kind, lasting_ms).anew_after_hole(due_at, behind) is None

@@ -1,0 +1,105 @@
+"""Which changes are looked for, and which of them is the smallest: by example."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from judge_log import DEVICE, Log, policy
+from why_logs import ON, case_of
+
+from fettle_health_monitor.domain.control import Match, Override
+from fettle_health_monitor.domain.why.changes import (
+    NumberChange,
+    SilenceChange,
+    SwitchChange,
+    WhatIf,
+    as_it_was,
+    those_that_turn_it,
+    with_rule,
+)
+from fettle_health_monitor.domain.why.search import Allowance, Spent, Try, nearest
+
+
+def silent_for(seconds: int, **rules: Any) -> Log:
+    log = Log().policy(**{"timeout_s": 60, "open_debounce_s": 30, **rules}).beat()
+    return log.pulsed(seconds)
+
+
+def found(log: Log) -> list[WhatIf]:
+    return those_that_turn_it(case_of(log), Allowance(10_000_000))
+
+
+@pytest.mark.rule("HM-182")
+def test_a_number_is_tried_beside_all_that_is_overridden_for_others() -> None:
+    others = (
+        Override(match=Match(model="T100"), open_debounce_s=5),
+        Override(match=Match(subject="device/t18"), timeout_s=9),
+    )
+    own = Override(match=Match(subject="device/t17"), timeout_s=7, flap_threshold=4)
+    tried = with_rule(policy(overrides=(others[0], own, others[1])), "device/t17", "timeout_s", 8)
+    assert tried.overrides == (
+        *others,
+        Override(match=Match(subject="device/t17"), timeout_s=8, flap_threshold=4),
+    )
+
+
+@pytest.mark.rule("HM-181")
+def test_the_smaller_of_two_numbers_is_found_behind_the_greater() -> None:
+    """Eleven seconds more of either are just enough: of 61 that is the smaller part."""
+    smallest, other, *_ = found(silent_for(131, open_debounce_s=61))
+    assert smallest == NumberChange("open_debounce_s", 61, 72)
+    assert other == NumberChange("timeout_s", 60, 71)
+
+
+@pytest.mark.rule("HM-181")
+def test_a_number_that_changes_by_more_than_all_of_itself_comes_behind_a_silence_and_a_switch() -> None:
+    *first, last = found(silent_for(200))
+    assert last == NumberChange("timeout_s", 60, 171)
+    assert {type(each) for each in first} == {SilenceChange, SwitchChange}
+
+
+@pytest.mark.rule("HM-182")
+@pytest.mark.parametrize(("interval_s", "named"), [(6, []), (5, [NumberChange("timeout_s", 60, 5)])])
+def test_no_timeout_is_tried_under_the_interval(interval_s: int, named: list[WhatIf]) -> None:
+    """Heard every five seconds and a moment, under a debounce of nothing: five seconds would be too short."""
+    log = Log().policy(timeout_s=60, open_debounce_s=0)
+    for number in range(20):
+        log.at(number * 5.1).beat(DEVICE, interval_s=interval_s).pulsed(number * 5.1 + 5)
+    case = case_of(log)
+    assert not as_it_was(case)[1].ticket
+    assert found(log) == named
+
+
+@pytest.mark.rule("HM-183")
+def test_a_switch_is_as_it_was_at_last() -> None:
+    log = silent_for(100).policy(version=2, timeout_s=60, open_debounce_s=30)
+    case = case_of(log)
+    off = replace(ON, publish_tickets=False)
+    was_off = replace(case, known=replace(case.known, switches={1: ON, 2: off}))
+    switches = {each for each in those_that_turn_it(was_off, Allowance(10_000_000)) if isinstance(each, SwitchChange)}
+    assert SwitchChange("publish_tickets", wanted=False) not in switches
+
+
+@pytest.mark.rule("HM-181")
+@pytest.mark.parametrize("turning", range(41))
+def test_whatever_one_number_turns_it_is_found(turning: int) -> None:
+    found = nearest(20, 0, 40, lambda value: Try(value == turning, (value > turning, value >= turning)))
+    assert found == (turning if turning != 20 else None)
+
+
+@pytest.mark.rule("HM-181")
+def test_of_two_that_are_as_near_it_is_the_greater() -> None:
+    assert nearest(20, 0, 40, lambda value: Try(value in (17, 23), value)) == 23
+
+
+@pytest.mark.rule("HM-181")
+def test_a_stretch_is_looked_into_whose_end_turns_it_though_the_same_happens() -> None:
+    assert nearest(20, 0, 40, lambda value: Try(value >= 27, "the same")) == 27
+
+
+@pytest.mark.rule("HM-184")
+def test_no_more_is_tried_than_may_be() -> None:
+    allowance = Allowance(10)
+    allowance.spend(10)
+    with pytest.raises(Spent):
+        allowance.spend(1)
