@@ -26,11 +26,18 @@ class Mutant(NamedTuple):
     new: str
 
 
+class Part(NamedTuple):
+    """Mutants that the same tests should notice, the quickest first: files without `test_`, or with `::` and a test."""
+
+    tests: tuple[str, ...]
+    mutants: tuple[Mutant, ...]
+
+
 def check_stands_once(folder: Path, mutant: Mutant) -> None:
     assert (folder / f"{mutant.module}.py").read_text().count(mutant.old) == 1
 
 
-def check_noticed(package: Path, folder: Path, mutant: Mutant, tests: Iterable[Path], scratch: Path) -> None:
+def check_noticed(package: Path, folder: Path, mutant: Mutant, tests: Iterable[Path | str], scratch: Path) -> None:
     """Runs the tests on a copy of `package` in `scratch` in which the module in `folder` is broken; one must fail."""
     copy = scratch / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,0 +1,129 @@
+"""Rules broken about when a verdict is called for, when it is decided, and what comes of it."""
+
+from tests.mutation import Mutant, Part
+
+DECIDE = "domain/correlator/decide"
+INCIDENT = "domain/correlator/incident"
+VERDICTS = "domain/correlator/verdicts"
+CLOCKS = "domain/correlator/clocks"
+EARLY = "domain/correlator/early_resolve"
+POLICIES = "domain/correlator/policies"
+WATCHES = "domain/correlator/watches"
+EFFECTS = "correlator/policy_effects"
+BOOKS = "adapters/correlator/books"
+
+DECISIONS = (
+    Part(
+        ("correlator_decide", "correlator_shared_decisions", "correlator_silence_decisions"),
+        (
+            # what keeps a ticket from being asked for, and in which order
+            Mutant(DECIDE, "if facts.org_deleted:", "if False:"),
+            Mutant(DECIDE, "if not facts.switches.enabled:", "if False:"),
+            Mutant(DECIDE, "if not facts.switches.publish_tickets:", "if False:"),
+            Mutant(DECIDE, "is not None and incident.surely_open", "is not None"),
+            Mutant(DECIDE, "incident.surely_open:", "incident.surely_open and facts.silenced is None:"),
+            Mutant(DECIDE, "facts.silenced is not None and verdict.condition != MANY", "facts.silenced is not None"),
+            Mutant(DECIDE, "    if facts.afresh:", "    if False:"),
+            # shared tickets
+            Mutant(DECIDE, "group.down < group.threshold:", "group.down <= group.threshold:"),
+            Mutant(DECIDE, "facts.group.down >= facts.group.threshold", "facts.group.down > facts.group.threshold"),
+            Mutant(DECIDE, "if many.maybe_open else", "if many.surely_open else"),
+            Mutant(DECIDE, "takes_over=group.has_many", "takes_over=False"),
+            Mutant(DECIDE, "merges=merges, ", ""),
+            Mutant(DECIDE, "== MANY and group.parent is None", "== MANY"),
+            Mutant(DECIDE, "_left_over_from(verdict) == MANY and", ""),
+            Mutant(DECIDE, "if verdict.subject == facts.group.subject:", "if False:"),
+            Mutant(DECIDE, "ended\", after=after)", "ended\")"),
+            # what else ends, and what is said of it
+            Mutant(DECIDE, "name not in (verdict.condition, MANY)", "name != verdict.condition"),
+            Mutant(DECIDE, "name not in (verdict.condition, MANY)", "name != MANY"),
+            Mutant(DECIDE, "and other.maybe_open", "and other.surely_open"),
+            Mutant(DECIDE, "name != MANY and incident.maybe_open", "incident.maybe_open"),
+            Mutant(DECIDE, "name != MANY and incident.maybe_open", "name != MANY and incident.surely_open"),
+            Mutant(DECIDE, "Resolution.REMOVED", "Resolution.RECOVERED"),
+            Mutant(DECIDE, "supersedes=superseded, held", "held"),
+            Mutant(DECIDE, "held_back=facts.held_back", "held_back=None"),
+        ),
+    ),
+    Part(
+        ("correlator_incident", "correlator_decide"),
+        (
+            Mutant(INCIDENT, "self.asked is None or self.asked.verb == \"open\")", "True)"),
+            Mutant(INCIDENT, "(self.number, self.version) > (other.number, other.version)",
+                   "self.version > other.version"),
+            Mutant(INCIDENT, "self.asked.command == answering", "True"),
+            Mutant(INCIDENT, "opened_at=at if verb == \"open\" else self.opened_at", "opened_at=at"),
+            Mutant(VERDICTS, "and change.from_state not in LEAVING_UNHEALTH", ""),
+        ),
+    ),
+    Part(
+        ("losses_edges", "correlator_decide"),
+        (Mutant(VERDICTS, "LEAVING_UNHEALTH | {HealthState.FIRING}", "LEAVING_UNHEALTH"),),
+    ),
+    Part(
+        ("correlator_clocks",),
+        (
+            Mutant(CLOCKS, "patience.wait_ms) + 1)", "patience.wait_ms))"),
+            Mutant(CLOCKS, "< patience.stalled_ms]", "<= patience.stalled_ms]"),
+            Mutant(CLOCKS, "fastest.clock - fastest.back_at(clock.at).clock", "fastest.at - clock.at"),
+            Mutant(CLOCKS, "if reached <= at and", "if reached < at and"),
+            Mutant(CLOCKS, "if len(reached) >= shards", "if reached"),
+            Mutant(CLOCKS, "min(at - end, STEP_MAX_MS)", "at - end"),
+            Mutant(CLOCKS, "if shown > resumed:", "if shown >= resumed:"),
+            Mutant(CLOCKS, "if hole.from_at + STEP_MAX_MS <= at)", "if hole.from_at <= at)"),
+            Mutant(CLOCKS, "min(hole.to_at, at)", "hole.to_at"),
+        ),
+    ),
+    Part(("correlator_marks",), (Mutant("domain/correlator/marks", "or mark > known", "or mark >= known"),)),
+    Part(
+        ("correlator_early_resolve", "correlator_people"),
+        (
+            Mutant(EARLY, " or incident.ticket.unresolved:", ":"),
+            Mutant(EARLY, " or standing.condition != condition:", ":"),
+            Mutant(EARLY, "standing.switches.enabled and standing.switches.publish_tickets",
+                   "standing.switches.enabled"),
+            Mutant(WATCHES, "max(shard.at, since_at)", "shard.at"),
+            Mutant(WATCHES, "            due_clock=start_clock + lasting_ms,\n",
+                   "            due_clock=shard.clock + lasting_ms,\n"),
+        ),
+    ),
+    Part(
+        ("correlator_watches",),
+        (
+            Mutant(WATCHES, "max(self.start_clock + lasting_ms, now.clock)", "self.start_clock + lasting_ms"),
+            Mutant(WATCHES, "max(self.start_clock + lasting_ms, now.clock)", "now.clock + lasting_ms"),
+            Mutant(WATCHES, "return self if self.due_clock <= now.clock else replace", "return replace"),
+            Mutant(WATCHES, "if self.kind is WatchKind.JUDGED_AFRESH else None", ""),
+            Mutant(WATCHES, "if self.due_clock <= now.clock:", "if self.due_clock < now.clock:"),
+            Mutant(WATCHES, "if self.generation != NOT_RUNNING:", "if False:"),
+            Mutant(WATCHES, " or not until.lasting_ms:", ":"),
+        ),
+    ),
+    Part(
+        ("correlator_policies",),
+        (
+            Mutant(POLICIES, "seen is not None and seen != present.version", "False"),
+            Mutant(POLICIES, " and not publish_existing:", ":"),
+            Mutant(POLICIES, "present.version + 1", "present.version"),
+            Mutant(POLICIES, "    if not told:\n        return None\n", ""),
+        ),
+    ),
+    Part(
+        ("correlator_fresh_times", "correlator_people", "correlator_controls"),
+        (
+            Mutant(EFFECTS, "asked and version.switches.publish_tickets", "asked"),
+            Mutant(EFFECTS, "elif before is not None and not before.policy.enabled:", "elif False:"),
+            Mutant(EFFECTS, "if not version.policy.enabled:", "if False:"),
+            Mutant(EFFECTS, "policy_version=versions.get((each.watch.org, each.watch.shard), 0)", "policy_version=0"),
+        ),
+    ),
+    Part(
+        ("correlator_books",),
+        (
+            Mutant(BOOKS, "sum(called) = 1 AND", ""),
+            Mutant(BOOKS, "AND sum(ended) = 1", ""),
+            Mutant(BOOKS, "SELECT verdict FROM ended EXCEPT", "SELECT verdict FROM ended WHERE false EXCEPT"),
+            Mutant(BOOKS, "WHERE calls AND at >= :since", "WHERE at >= :since"),
+        ),
+    ),
+)  # fmt: skip

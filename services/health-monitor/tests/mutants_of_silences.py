@@ -1,0 +1,66 @@
+"""Rules broken about silences: when they hold, what they hold back, and what their end brings."""
+
+from tests.mutation import Mutant, Part
+
+SILENCES = "domain/correlator/silences"
+RECURRENCE = "domain/correlator/recurrence"
+ENDS = "domain/correlator/silence_ends"
+SILENCING = "correlator/silencing"
+
+SILENCED = (
+    Part(
+        ("correlator_silences",),
+        (
+            Mutant(SILENCES, "bisect_right(starts, at - length)", "bisect_right(starts, at - length - 1)"),
+            Mutant(SILENCES, "starts[first - 1] + length >= starts[first]:",
+                   "starts[first - 1] + length > starts[first]:"),
+            Mutant(SILENCES, "starts[last + 1] <= starts[last] + length:", "starts[last + 1] < starts[last] + length:"),
+            Mutant(SILENCES, "min(found.end, schedule.removed_at)", "found.end"),
+            Mutant(SILENCES, "if found.start < end and at < end else", "if at < end else"),
+            Mutant(SILENCES, "if found.start < end and at < end else", "if found.start < end else"),
+            Mutant(SILENCES, "seen.next.start <= at else", "seen.next.start < at else"),
+            Mutant(SILENCES, "return self.at <= at and", "return True and"),
+            Mutant(SILENCES, "self.next is None or at < self.next.end", "self.next is None or at <= self.next.end"),
+            Mutant(SILENCES, ">= at - reach and found.end <= at + reach", ">= at - reach"),
+            Mutant(SILENCES, "at - reach, min(at + reach, self.last)", "at - reach, at + reach"),
+            Mutant(SILENCES, "if schedule.end <= now:", "if schedule.end < now:"),
+            Mutant(SILENCES, "if not 1 <= schedule.length_s <= LENGTH_MAX_S:", "if not 1 <= schedule.length_s:"),
+            # recurrence.py: by whose clock
+            Mutant(RECURRENCE, "max(start, _instant(moment, clock) + start % 1000)",
+                   "_instant(moment, clock) + start % 1000"),
+            Mutant(RECURRENCE, " + start % 1000)", ")"),
+            Mutant(RECURRENCE, "if begins != previous:", "if True:"),
+            Mutant(RECURRENCE, "_CLOCKS_CHANGE_BY = timedelta(days=2)", "_CLOCKS_CHANGE_BY = timedelta(0)"),
+            Mutant(RECURRENCE, "if after <= at <= until)", ")"),
+            Mutant(RECURRENCE, " or from_end in days", ""),
+            Mutant(RECURRENCE, "period.weekday() in weekdays", "True"),
+            Mutant(RECURRENCE, "by.get(\"WKST\", \"MO\")", "\"MO\""),
+            Mutant(RECURRENCE, "by.setdefault(\"BYMONTH\", str(start.month))", "pass"),
+            Mutant(RECURRENCE, "months // interval * interval", "months"),
+            Mutant(RECURRENCE, "if moment >= start:", "if True:"),
+            Mutant(RECURRENCE, "lambda local: local > last", "lambda local: local >= last"),
+            Mutant(RECURRENCE, "_instant(local, clock) > instant", "_instant(local, clock) >= instant"),
+            Mutant(RECURRENCE, ".replace(hour=23, minute=59, second=59)", ""),
+            Mutant(RECURRENCE, "if number > OCCURRENCES_LIMIT:", "if number > 2 * OCCURRENCES_LIMIT:"),
+            Mutant(RECURRENCE, " or low == 0)", ")"),
+            Mutant(RECURRENCE, ", re.ASCII)", ")"),
+            Mutant(RECURRENCE, "if number == count:", "if number > count:"),
+        ),
+    ),
+    Part(
+        ("correlator_silence_decisions", "correlator_silence_ends", "correlator_silencing", "shared_edges"),
+        (
+            Mutant(ENDS, " or ended.settled:", ":"),
+            Mutant(ENDS, "frozenset({HealthState.FIRING, HealthState.FLAPPING})", "frozenset({HealthState.FIRING})"),
+            Mutant(ENDS, "stood.condition, stood.next_at)", "stood.condition, ended.occurrence.end)"),
+            Mutant(ENDS, " if stood.next_state in FAILING else \"nothing\"", ""),
+            Mutant(ENDS, "return \"wait\"", "return \"nothing\""),
+            Mutant(ENDS, "/silence_ended/{end}", "/silence_ended/{silence.id}"),
+            Mutant(SILENCING, "occurrence.end > lasting.until", "occurrence.end < lasting.until"),
+            Mutant(SILENCING, "times) if times else None", "times)"),
+            Mutant(SILENCING, "            self._times[outcome.silence] += 1\n", ""),
+            Mutant(SILENCING, "if not self.is_silenced((org, spell.member.subject), at)]", "]"),
+            Mutant(SILENCING, "each.now + LOOK_AGAIN_MS", "None"),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,84 @@
+"""Rules broken about why there is or is not a ticket, and what would have decided otherwise."""
+
+from tests.mutation import Mutant, Part
+
+CHANGES = "domain/why/changes"
+SEARCH = "domain/why/search"
+LOG = "domain/why/subject_log"
+TICKETS = "domain/why/tickets"
+RECORD = "domain/why/record"
+PICTURE = "domain/why/picture"
+SENTENCES = "domain/why/sentences"
+
+WHY = (
+    Part(
+        ("why_smallest", "why_changes"),
+        (
+            Mutant(CHANGES, "abs(self.wanted - self.present) / max(self.present, 1)",
+                   "abs(self.wanted - self.present)"),
+            Mutant(CHANGES, "before = own[-1] if own else Override(match=Match(subject=subject))",
+                   "before = Override(match=Match(subject=subject))"),
+            Mutant(CHANGES, "override.match.subject != subject)", "False)"),
+            Mutant(CHANGES, "if each.id != silence.id)", ")"),
+            Mutant(CHANGES, "case.log.at + 1 - asked.at", "case.log.at - asked.at"),
+            Mutant(CHANGES, "        low = max(low, ceil(interval_s or 0))\n", ""),
+            Mutant(CHANGES, "* max(present, 1)) - 1", "* max(present, 1)) - 2"),
+            Mutant(CHANGES, "isinstance(change, NumberChange)), default=inf)", "True), default=inf)"),
+            Mutant(CHANGES, "            known = replace(known, switches=_switched(known, enabled=wanted))\n", ""),
+            Mutant(CHANGES, "with_fields(policy, enabled=wanted)", "policy"),
+            Mutant(CHANGES, "key=lambda change: change.size", "key=lambda change: -change.size"),
+            Mutant(CHANGES, "max(case.log.versions, default=0)", "min(case.log.versions, default=0)"),
+            # search.py
+            Mutant(SEARCH, "(abs(value - present), -value))", "(abs(value - present), value))"),
+            Mutant(SEARCH, " and not tried(farther).turned:", ":"),
+            Mutant(SEARCH, "if self.records < records:", "if False:"),
+            Mutant(SEARCH, "        farther = end\n", "        return None\n"),
+            Mutant(SEARCH, "before, distance = distance, distance * 2",
+                   "before, distance = distance + 1, distance * 2"),
+        ),
+    ),
+    Part(
+        ("why_told", "why_subject_log", "why_changes"),
+        (
+            # subject_log.py: what matters to one subject
+            Mutant(LOG, "not 0 <= timestamp - self._last <= STEP_MAX_MS", "timestamp - self._last > STEP_MAX_MS"),
+            Mutant(LOG, "if control.number <= self._number:", "if False:"),
+            Mutant(LOG, "statement.org != self._org:", "False:"),
+            Mutant(LOG, "control.key.encode() != self._key:", "False:"),
+            Mutant(LOG, "            shard.watch.run_timers()\n", ""),
+            Mutant(LOG, " or (self.record, timestamp) in self._gaps:", ":"),
+            Mutant(LOG, "{0: saved.flaps[row]} if row in saved.flaps else {}", "{}"),
+            Mutant(LOG, "{0: saved.turned[row]} if row in saved.turned else {}", "{}"),
+            Mutant(LOG, "        self._gaps.add((self._last, timestamp))\n", ""),
+            Mutant(LOG, "            self._keep(self._passed_over)\n        if at >",
+                   "            pass\n        if at >"),
+        ),
+    ),
+    Part(
+        ("why_told",),
+        (
+            # tickets.py: what the correlator would decide
+            Mutant(TICKETS, "if change.at >= at:", "if change.at > at:"),
+            Mutant(TICKETS, "if _state_before(due, known, each.at) in _FAILING)", ")"),
+            Mutant(TICKETS, "max(found, key=lambda", "min(found, key=lambda"),
+            Mutant(TICKETS, "found.setdefault(verdict.id, verdict)", "found[silence.id] = verdict"),
+            Mutant(TICKETS, "occurrence.end <= until:", "occurrence.end < until:"),
+        ),
+    ),
+    Part(
+        ("why_told", "why_sentences"),
+        (
+            Mutant(RECORD, "own[ends[-1] + 1 :]", "own[ends[0] + 1 :]"),
+            Mutant(RECORD, "has or each.outcome in _TICKETS) and each.cause not in _ENDS",
+                   "has or each.outcome in _TICKETS)"),
+            Mutant(RECORD, "each.evidence.get(\"offset\", offset) <= offset]",
+                   "each.evidence.get(\"offset\", offset) < offset]"),
+            Mutant(RECORD, "if each.at > after and", "if"),
+            Mutant(RECORD, "each.cause in OPENING - _OF_CHANGES_OR_SILENCES", "each.cause in OPENING"),
+            Mutant(RECORD, "each.condition != MANY and", ""),
+            Mutant(PICTURE, "watch.clock.said + due - watch.clock.now", "due"),
+            Mutant(PICTURE, "by_silence or state not in _BY_STATE", "state not in _BY_STATE"),
+            Mutant(SENTENCES, " and picture.state != \"healthy\" else", " else"),
+        ),
+    ),
+)  # fmt: skip
