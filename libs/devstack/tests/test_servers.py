@@ -197,11 +197,25 @@ def test_a_server_can_hang_and_go_on(own_servers: Servers) -> None:
 
 
 @pytest.mark.rule("OP-11")
+async def test_whoever_is_connected_to_postgres_waits_while_it_hangs(own_servers: Servers) -> None:
+    connection = await asyncpg.connect(f"{own_servers.postgres.url}/postgres")
+    try:
+        own_servers.postgres.pause()
+        answer = asyncio.create_task(connection.fetchval("SELECT 1"))
+        assert (await asyncio.wait({answer}, timeout=0.5))[1] == {answer}
+        own_servers.postgres.resume()
+        assert await answer == 1
+    finally:
+        connection.terminate()
+
+
+@pytest.mark.rule("OP-11")
 def test_a_hanging_server_can_be_stopped(own_servers: Servers) -> None:
-    own_servers.kafka.pause()
-    own_servers.kafka.stop()
-    assert is_free(port_of(own_servers.kafka))
-    own_servers.kafka.start()
+    for server in (own_servers.kafka, own_servers.postgres):
+        server.pause()
+        server.stop()
+        assert is_free(port_of(server))
+        server.start()
 
 
 @pytest.mark.rule("OP-12")

@@ -1,5 +1,6 @@
 """PostgreSQL as one server on this machine."""
 
+import contextlib
 import os
 import platform
 import secrets
@@ -108,6 +109,30 @@ class EmbeddedPostgres(EmbeddedServer):
             stop_signal=signal.SIGINT,  # the fast shutdown; SIGTERM would wait for every client to leave
             keeps=self.home.keeps,
         )
+
+    def pause(self) -> None:
+        super().pause()
+        self._signal_backends(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_backends(signal.SIGCONT)
+        super().resume()
+
+    def stop(self) -> None:
+        self._signal_backends(signal.SIGCONT)
+        super().stop()
+
+    def kill(self) -> None:
+        super().pause()  # or it would begin to recover from the end of the others
+        self._signal_backends(signal.SIGKILL)
+        super().kill()
+
+    def _signal_backends(self, number: signal.Signals) -> None:
+        """Each connection has a process of its own, which would go on. Nothing happens where there is no `/proc`."""
+        for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for pid in children.read_text().split():
+                    os.kill(int(pid), number)
 
     def answers(self) -> bool:
         return answers(self.port)
