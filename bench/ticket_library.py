@@ -57,6 +57,9 @@ PAGES: dict[str, dict[str, Any]] = {
     "search: what nothing has": {"state": "all", "q": "nothing of the kind"},
     "search: what everything has": {"state": "all", "q": "thermostat"},
     "search: open ones": {"q": "stat 4711"},
+    "search: one in fifty": {"state": "all", "q": "stat 47"},
+    "search: no letters": {"state": "all", "q": "---"},
+    "search: in a space": {"state": "all", "q": "stat 47", "space": "oslo/hq-7"},
     "nothing to be found": {"state": "all", "kind": "no such kind"},
 }
 
