@@ -238,3 +238,19 @@ async def test_a_member_recovers_just_when_the_early_resolve_is_over(
         await world.feed(*recovers("device/d1", AT + 22_000 + well))
         await world.tick(AT + 22_500)
         assert (f"many {GATEWAY}" in await opens(world)) is comes_back
+
+
+@pytest.mark.rule("HM-141")
+async def test_the_ticket_that_a_member_has_had_for_long_is_merged(environment: dict[str, str]) -> None:
+    """It was heard again, and failed with the others before that was confirmed. One that just stays dead is not of
+    them."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(9))
+        for subject in ("device/d5", "device/d9"):
+            await world.feed(*fails(subject, AT - 400_000))
+        await world.feed(heard("device/d5", AT - 3_000))
+        await world.feed(change("device/d5", "pending_resolve", "firing", at=AT - 2_500, since=AT - 2_500))
+        await world.feed(*(pending(subject, AT - 2_000) for subject in devices(4)), fires("device/d1", AT))
+        await world.tick(AT + 500)
+        merged = [line for line in await said(world) if line.startswith("merged")]
+        assert merged == [f"merged device/d5:device_offline -> {GATEWAY}:{MANY}"]

@@ -80,10 +80,11 @@ _FAILED = text(f"""
 """)  # noqa: S608
 
 _SINGLES = text(f"""
-    SELECT subject.org, integration, subject.subject, incident.condition, subject.name, opened_at
+    SELECT subject.org, integration, subject.subject, incident.condition, subject.name,
+           coalesce(opened_at, 0) AS opened_at
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN incident ON incident.org = subject.org AND incident.subject = subject.subject
-    WHERE subject.subject LIKE 'device/%' AND opened_at > asked.from_at
+    WHERE subject.subject LIKE 'device/%'
       AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END
 """)  # noqa: S608
 
@@ -173,7 +174,7 @@ class Belongs:
 
 
 async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dict[Place, Around]:
-    """Who failed behind these integrations at the given instants or later, and the singles asked for since."""
+    """Who failed behind these integrations at the given instants or later, and the singles that there are."""
     asked = {
         "orgs": [org for org, _ in since],
         "integrations": [integration for _, integration in since],
