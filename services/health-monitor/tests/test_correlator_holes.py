@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from correlator_facts import next_place
 from correlator_world import SHARDS, CorrelatorWorld
-from loss_facts import GONE, everything_is_on_record, evidence, fires, fleet, silent, states
+from loss_facts import GONE, everything_is_on_record, evidence, fires, fleet, heard, silent, states
 
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved
@@ -114,6 +114,19 @@ async def test_many_devices_that_said_before_a_hole_that_they_are_offline_share_
     await hole(world)
     at = HOLE_ENDS + 1_000
     await world.feed(*(fires(each, at, since=GONE, evidence=evidence(at, deadline=None)) for each in behind_one))
+    await world.tick(HOLE_ENDS + 10_000)
+    assert await kinds(world) == ["multiple_devices_offline", None]
+
+
+@pytest.mark.rule("HM-237", "HM-140")
+async def test_many_devices_share_a_ticket_also_if_they_are_heard_before_that_is_decided(
+    world: CorrelatorWorld,
+) -> None:
+    behind_one = (await fleet(world, 12, 2))[::2]
+    await world.feed(*(silent(each, GONE) for each in behind_one))
+    await hole(world)
+    at = HOLE_ENDS + TIMEOUT + DEBOUNCE
+    await world.feed(*(fires_behind(each) for each in behind_one), *(heard(each, at + 500) for each in behind_one))
     await world.tick(HOLE_ENDS + 10_000)
     assert await kinds(world) == ["multiple_devices_offline", None]
 

@@ -63,13 +63,16 @@ _FAILED = text(f"""
     SELECT subject.org, integration, subject.subject, before.condition, subject.name, transition.at AS until,
            before.body->>'since' AS since, model, interval_s,
            CASE WHEN {_FIRES_AGAIN.format(evidence="(before.body->'evidence')")} THEN before.at END AS from_at,
+           shard, CASE WHEN before.state = 'firing' THEN before.at END AS fired_at,
+           CASE WHEN before.body->'evidence'->>'deadline' IS NULL THEN 0
+                ELSE (before.body->'evidence'->>'timeout_s')::float END AS again_after_s,
            CASE WHEN judged_from IS NOT NULL AND {_NOT_WELL_SINCE.format(before="transition.at")}
                 THEN judged_from END AS judged_from
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN transition ON transition.org = subject.org AND transition.subject = subject.subject
                        AND transition.at > asked.from_at
     CROSS JOIN LATERAL (
-        SELECT condition, body, at FROM transition AS earlier
+        SELECT condition, body, at, to_state AS state FROM transition AS earlier
         WHERE earlier.org = transition.org AND earlier.subject = transition.subject
           AND earlier.position < transition.position
         ORDER BY earlier.at DESC, earlier.position DESC LIMIT 1
@@ -184,22 +187,22 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
     singles: defaultdict[Place, list[Single]] = defaultdict(list)
     holes = await progress.holes_ended(connection, min(since.values(), default=0) - TIMEOUT_MAX_MS)
     for row in await connection.execute(_FAILING_BEHIND_HOLES if holes else _FAILING_NOW, asked):
-        counts = 0
-        if holes and row.again_after_s is not None:
-            ended = holes.get(row.shard, ())
-            counts = down_from(row.since, row.fired_at, round(row.again_after_s * 1000), ended)
-        spells[row.org, row.integration].append(_spell(row, row.since, counts_from=counts))
+        spells[row.org, row.integration].append(_spell(row, row.since, holes))
     for row in await connection.execute(_FAILED, asked):
-        spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), row.until))
+        spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), holes, row.until))
     for row in await connection.execute(_SINGLES, asked):
         member = Member(row.subject, row.condition, row.name)
         singles[row.org, row.integration].append(Single(member, row.opened_at))
     return {place: Around(tuple(spells[place]), tuple(singles[place])) for place in since}
 
 
-def _spell(row: Row[Any], since: int, until: int | None = None, counts_from: int = 0) -> Spell:
+def _spell(row: Row[Any], since: int, holes: Mapping[int, Sequence[int]], until: int | None = None) -> Spell:
+    """`holes` is by shard when those of its log have ended."""
     fresh = None if row.judged_from is None else Fresh(row.judged_from, row.model, row.interval_s)
-    return Spell(Member(row.subject, row.condition, row.name), since, until, fresh, counts_from, row.from_at or 0)
+    counts = 0
+    if holes and row.again_after_s is not None:
+        counts = down_from(since, row.fired_at, round(row.again_after_s * 1000), holes.get(row.shard, ()))
+    return Spell(Member(row.subject, row.condition, row.name), since, until, fresh, counts, row.from_at or 0)
 
 
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
