@@ -305,6 +305,18 @@ def test_what_was_shown_as_it_was_is_no_better_by_a_policy_that_allows_more_sile
     assert story(seeing, subject) == []
 
 
+@pytest.mark.rule("HM-231")
+def test_who_is_judged_to_flap_is_shown_so_when_it_is_heard_not_to_be_well() -> None:
+    """A report of what is wrong after a silence is no change of state: its shard only says that it was heard."""
+    org = Org(12)
+    subject = org.everybody[11]
+    org.fall_silent(org.everybody)
+    seen = evidence(B + 1_000, deadline=B - 2_000)
+    flaps = change(subject, "firing", "flapping", at=B + 1_000, reason="changed_too_often", evidence=seen)
+    seeing = org.live(flaps, says_offline(subject, B + 5_000))
+    assert story(seeing, subject)[-1] == (5_000, "unknown", "flapping")
+
+
 @pytest.mark.rule("HM-68")
 @pytest.mark.parametrize(("from_state", "calls"), [("firing", True), ("pending_open", False)])
 def test_straight_from_firing_to_healthy_is_a_confirmed_recovery(from_state: str, calls: bool) -> None:

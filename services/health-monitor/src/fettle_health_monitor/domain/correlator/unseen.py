@@ -230,7 +230,9 @@ class Seeing:
         evidence = structs.replace(row.judged.evidence, deadline=None, status=heard.status, last_heard=heard.at)
         row = replace(row, judged=structs.replace(row.judged, evidence=evidence))
         self._heard(row, heard.at)
-        if row.shown == HealthState.UNKNOWN and heard.condition is not None:
+        if row.judged.to_state == HealthState.FLAPPING:
+            self._follow(row, heard.at, "reported")
+        elif row.shown == HealthState.UNKNOWN and heard.condition is not None:
             self._pend(row, heard.condition, heard.at, "reported")
         elif row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
             self._keep_while_it_differs(self._move(row, HealthState.HEALTHY, None, heard.at, "reported"))
