@@ -155,9 +155,11 @@ def test_forgetting_ends_every_ticket_of_the_subject() -> None:
 
 @pytest.mark.rule("HM-84")
 @pytest.mark.parametrize("incident", [Incident(ticket("open")), Incident(None, Asked("open", C1))])
-def test_another_condition_takes_the_place_of_the_old_one(incident: Incident) -> None:
+@pytest.mark.parametrize("cause", [Cause.FIRING, Cause.PUBLISHING_BEGAN, Cause.SILENCE_ENDED])
+def test_another_condition_takes_the_place_of_the_old_one(cause: Cause, incident: Incident) -> None:
+    """Also where its ticket opens late, as nothing was published, or a silence held it back, when it came."""
     old = {"integration_unreachable": incident}
-    fired = verdict(condition="integration_credentials_invalid", subject="integration/hue-1")
+    fired = verdict(cause, condition="integration_credentials_invalid", subject="integration/hue-1")
     opened, resolved = sent(fired, facts(others=old))
     assert (opened.verb, opened.condition) == (Verb.OPEN, "integration_credentials_invalid")
     assert isinstance(resolved.body, ResolveTicket)

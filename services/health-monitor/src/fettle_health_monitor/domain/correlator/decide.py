@@ -179,7 +179,8 @@ def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
         case Cause.STILL_UNHEALTHY:
             return Reopened("resolved early, and unhealthy for one more open debounce")
         case Cause.PUBLISHING_BEGAN:
-            return Opened("firing when publishing was switched on for what exists", verdict.cause.value)
+            why = "firing when publishing was switched on for what exists"
+            return Opened(why, verdict.cause.value, supersedes=_superseded(verdict, facts))
         case Cause.JUDGED_AFRESH:
             return Opened(
                 "unhealthy for a full timeout and open debounce after its integration recovered", verdict.cause.value
