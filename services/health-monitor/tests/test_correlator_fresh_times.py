@@ -3,6 +3,7 @@ and with holes in the log. On a real database."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,9 @@ from rollup_facts import UNREACHABLE, behind, fails, recovers, said
 
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.holding_back import rules_of
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Unobserved
 
 BACK = GONE + 7_000
@@ -210,6 +213,25 @@ async def test_who_is_judged_afresh_is_so_when_the_org_is_switched_on_again(worl
     await another(world, at + 61_000)
     await world.tick(at + 120_000)
     assert await judged_afresh(world, at) == [66_000]
+
+
+@pytest.mark.rule("HM-228", "HM-230")
+@pytest.mark.parametrize(("lasting_ms", "due_at"), [(3_000, T0 + 65_000), (11_000, T0 + 73_000), (500, T0 + 63_000)])
+def test_behind_a_hole_a_new_policy_retimes_who_is_judged_afresh_from_its_end(lasting_ms: int, due_at: int) -> None:
+    """A second behind it; by the old policy there was much time left."""
+    watch = Watch.begin(
+        WatchKind.JUDGED_AFRESH,
+        cause=UUID(int=1),
+        org="acme",
+        subject="device/d1",
+        condition="device_offline",
+        shard=ShardClock(0, 1, T0, 1_000_000),
+        since_at=T0,
+        lasting_ms=22_000,
+    )
+    now = ShardClock(0, 1, T0 + 63_000, 1_005_000, (Hole(T0 + 2_000, T0 + 62_000),))
+    retimed = watch.lasting(lasting_ms, now)
+    assert (retimed.due_at, retimed.anew_after_hole(now.at, now) or retimed) == (due_at, retimed)
 
 
 @pytest.mark.rule("HM-230")

@@ -117,11 +117,12 @@ class Watch:
         return self.condition in (MANY, LOST)
 
     def lasting(self, lasting_ms: int, now: ShardClock) -> Self:
-        """The same watch under another policy: re-timed from the same start, and due now where it is overdue by that.
-        What had run out has run out."""
-        if self.due_clock <= now.clock:
-            return self
-        return replace(self, due_clock=max(self.start_clock + lasting_ms, now.clock))
+        """The same watch under another policy: re-timed from the same start (the end of a hole behind which it begins
+        anew), and due now where it is overdue by that. What had run out has run out."""
+        watch = self.anew_after_hole(min(now.instant_of(self.due_clock), now.at), now) or self
+        if watch.due_clock <= now.clock:
+            return watch
+        return replace(watch, due_clock=max(watch.start_clock + lasting_ms, now.clock))
 
     def standing_still(self, now: ShardClock) -> Self:
         """While its org is switched off it does not run."""
