@@ -254,3 +254,23 @@ async def test_the_ticket_that_a_member_has_had_for_long_is_merged(environment: 
         await world.tick(AT + 500)
         merged = [line for line in await said(world) if line.startswith("merged")]
         assert merged == [f"merged device/d5:device_offline -> {GATEWAY}:{MANY}"]
+
+
+@pytest.mark.rule("HM-69", "HM-82", "HM-144")
+@pytest.mark.parametrize("at_once", [False, True], ids=["resolving", "not decided yet"])
+async def test_an_integration_that_is_removed_and_heard_again_has_not_recovered(
+    environment: dict[str, str], at_once: bool
+) -> None:
+    """Its ticket ends with the removal, and nobody behind it has a fresh time for anything later."""
+    async with CorrelatorWorld.open(environment) as world:
+        await gateway_down(world)
+        await world.feed(change(GATEWAY, "firing", None, at=AT + 3_000, condition=UNREACHABLE))
+        if not at_once:
+            await world.tick(AT + 3_100)
+        await world.feed(change(GATEWAY, None, "healthy", at=AT + 3_200, condition=None))
+        await world.tick(AT + 3_500)
+        await world.feed(*fails("device/d1", AT + 6_000))
+        await world.tick(AT + 60_000)
+        assert await opens(world) == ["device/d1"]
+        rows = await world.rows("SELECT cause, at FROM outcome WHERE subject = :gateway ORDER BY at", gateway=GATEWAY)
+        assert [row.cause for row in rows] == ["firing", "forgotten"]

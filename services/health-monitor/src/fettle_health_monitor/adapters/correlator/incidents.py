@@ -30,7 +30,7 @@ _LEFT_OPEN = text(f"""
     ),
     may_be_open AS (
         SELECT org, subject, condition, coalesce(opened_at, 0) AS at, anew FROM incident JOIN asked USING (org, subject)
-        WHERE ticket_state <> 'resolved' OR asked_verb = 'open'
+        WHERE CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END
         UNION ALL SELECT org, subject, condition, at, anew FROM verdict JOIN asked USING (org, subject)
         WHERE waits_for IS NULL AND cause IN ({_OPENING})
         UNION ALL SELECT org, subject, condition, start_at, anew FROM watch JOIN asked USING (org, subject)
@@ -39,7 +39,7 @@ _LEFT_OPEN = text(f"""
     SELECT DISTINCT org, subject, condition FROM may_be_open AS open
     WHERE condition <> '{MANY}'
       AND NOT EXISTS (SELECT FROM verdict WHERE verdict.org = open.org AND verdict.subject = open.subject
-                                                AND cause = 'recovered' AND verdict.at >= open.at)
+                                                AND cause IN ('recovered', 'forgotten') AND verdict.at >= open.at)
       AND (anew OR NOT EXISTS (SELECT FROM outcome WHERE outcome.org = open.org AND outcome.subject = open.subject
                                                          AND cause = 'recovered' AND outcome.at >= open.at))
 """)  # noqa: S608 - constants
