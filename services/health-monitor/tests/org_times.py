@@ -156,8 +156,9 @@ class Oracle:
         elif event.beat is not None:
             known.silent = False
         if event.told is not None and None in (event.told.from_state, event.told.to_state):
+            wrong = known.condition if known.apart and event.told.to_state is None else event.told.condition
             known.apart = False
-            self._show(known, event.told)
+            self._show(known, event.told._replace(condition=wrong))
         elif not known.apart:
             if event.told is not None:
                 self._first(known, event.told)
@@ -177,7 +178,10 @@ class Oracle:
             known.heard = event.told.since - self.rules(known.name).timeout
 
     def _first(self, known: Known, told: Told) -> None:
-        """A change of one that was shown as it is judged."""
+        """A change of one that was shown as it is judged. It may fire for that already, which it was pending for by
+        another clock."""
+        if told.from_state == told.to_state and known.condition == told.condition:
+            return
         fires = known.silent and told.from_state == PENDING and told.to_state == FIRING
         if fires and not self._is_lost() and self._loses_heartbeats(known):
             return

@@ -35,8 +35,8 @@ PAUSES_S = (1, 6, 7, 8, 10, 12)
 """How long nobody writes: so briefly that all of it counts, or so long that it is on record. Of what does not count of
 other pauses no more than the sum is known: what lasts until then ends up to three seconds later in the world's eyes."""
 
-SILENCES_MS, POLICIES_MS, BACK_MS, REGISTRY_MS = 750, 800, 900, 900
-"""When in a second silences begin and end, policies are put, holes end, and the registry tells what it has. Before that
+SILENCES_MS, POLICIES_MS, BACK_MS, REGISTRY_MS = 750, 800, 900, 50
+"""When in a second silences begin and end, policies are put, holes end, and the registry tells what it has. In between
 subjects report, each at an instant of its own; at the full second is a pulse, and people do what they do."""
 
 
@@ -146,15 +146,15 @@ class Times:
                 log.ms = second
                 if phase.everybody != HOLE:
                     log.pulse()
+                    log.ms = second + REGISTRY_MS
+                    self._state(log, second, mine)
                     for number in mine:
-                        log.ms = second + STEP_MS * (number + 1)
+                        log.ms = second + STEP_MS * (number + 2)
                         self._report(log, number, _says(phase, number, turn))
                     log.ms = second + POLICIES_MS + STEP_MS * shard
                     if put is not None:
                         log.state(put.statement(), "acme")
                         put = None
-                    log.ms = second + REGISTRY_MS
-                    self._state(log, second, mine)
                 second += 1000
             if phase.everybody == HOLE:
                 log.ms = second - 1000 + BACK_MS + STEP_MS * shard
@@ -257,7 +257,7 @@ def _in_and_out(at: int, who: int, long: int) -> tuple[tuple[int, int, str], ...
 @st.composite
 def times(draw: st.DrawFn) -> Times:
     """Everybody is well for a while, in every second history nobody is heard behind that, then anything may happen."""
-    count, reporting = draw(st.integers(5, 12)), draw(st.integers(0, 2))
+    count, reporting = draw(st.integers(5, 11)), draw(st.integers(0, 2))
     says = st.sampled_from([OK, AWAY, OK, AWAY, BAD, FLIPS])
     devices = st.lists(st.tuples(st.integers(0, count - 1), says), max_size=3, unique_by=_first)
     whose, reports = st.integers(count, count + 1), st.sampled_from([OK, AWAY, BAD, BAD, WORSE])

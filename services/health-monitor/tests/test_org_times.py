@@ -48,12 +48,11 @@ def compare(history: Times, seen: Seen, oracle: Oracle) -> None:
 
 def outcomes(ended: list[Ended], history: Times) -> list[tuple[int, str, str]]:
     """Whose ticket is on its way asks for it, or for its end, once more, which changes nothing. Of several that fire at
-    one instant behind one integration any is the first."""
-    behind = history.integrations
-    found = [(one.at - T0, one.subject, SAME.get(one.outcome, one.outcome)) for one in ended]
+    one instant behind one integration any is the first; what has joined what then, lists tell."""
+    behind, same = history.integrations, {**SAME, "joined": "opened"}
+    found = [(one.at - T0, one.subject, same.get(one.outcome, one.outcome)) for one in ended]
     return sorted(
-        (at, (behind.get(subject) if what in ("opened", "joined") else None) or subject, what)
-        for at, subject, what in found
+        (at, (behind.get(subject) if what == "opened" else None) or subject, what) for at, subject, what in found
     )
 
 
