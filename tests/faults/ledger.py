@@ -1,29 +1,36 @@
-"""The books after a storm: every command one effect, every verdict justified, nothing missing."""
+"""The books of an org after a storm: every command one effect, every verdict justified, nothing missing."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.faults.traffic import TRIGGERS, Commands, Fleet
+from tests.faults.desk import Desk
+from tests.faults.traffic import TRIGGERS, Commands, Fleet, Said
 from tests.installation import Installation, OrgApi
 from tests.outside import Received, read_all
 
 
-def settle(installation: Installation, api: OrgApi, commands: Commands, fleet: Fleet, within_s: float) -> None:
+def settle(
+    installation: Installation, api: OrgApi, commands: Commands, desk: Desk, fleet: Fleet, within_s: float
+) -> None:
     """Waits until everything sent has had its effect; AssertionError says what is missing."""
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
 
     def unanswered() -> set[str]:
         answers = read_all(bootstrap, installation.topic("ticket.command-results"))
-        return set(commands.comments) - {record.json()["command_id"] for record in answers}
+        return {*commands.mix.said, *desk.mix.said} - {record.json()["command_id"] for record in answers}
 
     def without_ticket() -> set[str]:
         named = {_subject(ticket) for ticket in api.tickets()}
-        return {*fleet.dying, *fleet.returning, *(f"other/{key}" for key in commands.opened)} - named
+        return {
+            *fleet.dying,
+            *fleet.returning,
+            *(f"other/{key}" for key in (*commands.mix.keys, *desk.mix.keys)),
+        } - named
 
     def not_back() -> set[str]:
         back = {_subject(ticket) for ticket in api.tickets() if ticket["resolution"] == "recovered"}
@@ -31,7 +38,7 @@ def settle(installation: Installation, api: OrgApi, commands: Commands, fleet: F
 
     def unpublished() -> set[str]:
         newest: dict[str, int] = defaultdict(int)
-        for event in read_all(bootstrap, installation.topic("ticket.events")):
+        for event in _of(api, read_all(bootstrap, installation.topic("ticket.events"))):
             body = event.json()
             newest[body["ticket"]["id"]] = max(newest[body["ticket"]["id"]], body["entry"]["version"])
         return {ticket["id"] for ticket in api.tickets() if newest[ticket["id"]] != ticket["version"]}
@@ -53,16 +60,24 @@ def _subject(ticket: dict[str, Any]) -> str:
     return f"{ticket['subject']['type']}/{ticket['subject']['id']}"
 
 
-def check(installation: Installation, api: OrgApi, commands: Commands, fleet: Fleet) -> None:
+def check(installation: Installation, api: OrgApi, commands: Commands, desk: Desk, fleet: Fleet) -> None:
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
     tickets = api.tickets()
-    events = read_all(bootstrap, installation.topic("ticket.events"))
+    events = _of(api, read_all(bootstrap, installation.topic("ticket.events")))
+    results = _of(api, read_all(bootstrap, installation.topic("ticket.command-results")))
     assert not commands.lost
+    assert not desk.changed_their_minds
     check_numbers(tickets)
-    check_commands(commands, tickets, events, read_all(bootstrap, installation.topic("ticket.command-results")))
+    check_commands({**commands.mix.said, **desk.mix.said}, tickets, events, results)
+    check_answers(desk, results)
+    check_moves(events)
     check_verdicts(tickets, fleet)
-    check_events(installation, tickets, events)
+    check_events(installation, api, tickets, events)
     check_chains(api, events)
+
+
+def _of(api: OrgApi, records: list[Received]) -> list[Received]:
+    return [record for record in records if record.json()["org"] == api.org]
 
 
 def check_chains(api: OrgApi, events: list[Received]) -> None:
@@ -85,26 +100,66 @@ def check_numbers(tickets: list[dict[str, Any]]) -> None:
 
 
 def check_commands(
-    commands: Commands, tickets: list[dict[str, Any]], events: list[Received], results: list[Received]
+    said: Mapping[str, Said], tickets: list[dict[str, Any]], events: list[Received], results: list[Received]
 ) -> None:
-    """One ticket per open, one entry per comment, on the right ticket; one answer per command."""
+    """One ticket per open; one answer per command, by whichever door, and the entries that it means or none, once each
+    and on the right ticket."""
     keys = Counter(ticket["dedup_key"] for ticket in tickets if ticket["source"] == "user")
-    assert keys == Counter(commands.opened)
-    texts = Counter(
-        {
-            (body["entry"]["id"], body["entry"]["body"], body["ticket"]["dedup_key"]): 1
-            for body in (event.json() for event in events)
-            if body["entry"]["type"] == "comment-added" and body["entry"]["body"] in commands.comments
-        }
-    )
-    effects = Counter((text, key) for _, text, key in texts)
-    assert effects == Counter(commands.comments.items())
+    wanted = Counter(each.key for each in said.values() if each.verb == "open")
+    assert keys == wanted, f"too many: {keys - wanted}; missing: {wanted - keys}"
     answers: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for record in results:
         body = record.json()
         answers[body["command_id"]].add((record.id, body["outcome"]))
-    for identity in commands.comments:
-        assert [outcome for _, outcome in answers[identity]] == ["applied"], identity
+    caused: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for event in events:
+        caused[event.headers.get("ce_causationid", "")][event.id] = event.json()
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for identity, each in said.items():
+        [(_, outcome)] = answers[identity]
+        outcomes[each.verb, outcome] += 1
+        made = sorted(caused[identity].values(), key=lambda body: body["entry"]["version"])
+        means = each.entries if outcome == "applied" else [[]]
+        assert [body["entry"]["type"] for body in made] in means, (identity, each, outcome)
+        assert {body["ticket"]["dedup_key"] for body in made} <= {each.key}, identity
+        assert {body["entry"]["body"] for body in made if body["entry"]["type"] == "comment-added"} <= {each.text}
+    print(f"outcomes: {dict(outcomes)}")
+
+
+def check_answers(desk: Desk, results: list[Received]) -> None:
+    """What a request was answered is what the topic says of it."""
+    print(f"{len(desk.answers)} requests, and {len(results)} results of them and of commands by Kafka")
+    told = {body["command_id"]: body for body in (record.json() for record in results)}
+    for identity, (status, answer) in desk.answers.items():
+        result = told[identity]
+        if result["outcome"] == "rejected":
+            assert (status >= 400, answer["code"]) == (True, result["reason"]["code"]), identity
+        else:
+            ticket = {name: answer[name] for name in ("id", "number", "state", "version")}
+            assert (status in (200, 201), ticket) == (True, result["ticket"]), identity
+
+
+STATES = {
+    "opened": ("", "open"),
+    "started": ("open", "in_progress"),
+    "moved-to-open": ("in_progress", "open"),
+    "resolved": ("open in_progress", "resolved"),
+    "reopened": ("resolved", "open"),
+}
+
+
+def check_moves(events: list[Received]) -> None:
+    """Each ticket has gone from state to state as the table allows."""
+    lives: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for body in (event.json() for event in events):
+        lives[body["ticket"]["id"]][body["entry"]["version"]] = body
+    for life in lives.values():
+        state = ""
+        for version in sorted(life):
+            allowed, after = STATES.get(life[version]["entry"]["type"], (state, state))
+            assert state in allowed.split() or state == allowed, life[version]
+            assert life[version]["ticket"]["state"] == after, life[version]
+            state = after
 
 
 def check_verdicts(tickets: list[dict[str, Any]], fleet: Fleet) -> None:
@@ -118,7 +173,9 @@ def check_verdicts(tickets: list[dict[str, Any]], fleet: Fleet) -> None:
         assert (ticket["state"], ticket["resolution"]) == expected, subject
 
 
-def check_events(installation: Installation, tickets: list[dict[str, Any]], events: list[Received]) -> None:
+def check_events(
+    installation: Installation, api: OrgApi, tickets: list[dict[str, Any]], events: list[Received]
+) -> None:
     """Each version of each ticket under one id, in order at first sight, and each trigger on its own topic too."""
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
     identities: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -135,4 +192,4 @@ def check_events(installation: Installation, tickets: list[dict[str, Any]], even
     assert seen == {ticket["id"]: ticket["version"] for ticket in tickets}
     assert all(len(ids) == 1 for ids in identities.values())
     for topic, ids in triggers.items():
-        assert {record.id for record in read_all(bootstrap, installation.topic(topic))} == ids, topic
+        assert {record.id for record in _of(api, read_all(bootstrap, installation.topic(topic)))} == ids, topic

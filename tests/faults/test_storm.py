@@ -15,6 +15,8 @@ import pytest
 
 from fettle_devstack import Servers
 from tests.faults import ledger
+from tests.faults.desk import Desk
+from tests.faults.past import Past
 from tests.faults.traffic import Commands, Fleet
 from tests.installation import SERVICES, Installation
 from tests.outside import Beating
@@ -43,22 +45,28 @@ def seed() -> int:
 def storm(
     installation: Installation, seed: int, count: int, seconds: float, break_things: Callable[[], None], away_s: float
 ) -> None:
-    """Streams commands and heartbeats for `seconds`, runs `break_things` meanwhile, then checks the books.
+    """Streams commands by both doors and heartbeats for `seconds`, beside an org whose tickets retention removes, runs
+    `break_things` meanwhile, then checks the books.
 
     Devices fall silent in the first four tenths of that time; those that come back do so after `away_s`.
     """
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
     acme = installation.create_org("acme", POLICY)
-    commands = Commands(bootstrap, installation.topic("ticket.commands"), "acme", count, seconds, seed)
+    old = installation.create_org("old", {**POLICY, "enabled": False})
+    topic = installation.topic("ticket.commands")
+    commands = Commands(bootstrap, topic, "acme", count, seconds, seed)
+    desk = Desk(acme, seconds, seed + 2)
+    past = Past(installation.environment, topic, "old", seconds, seed)
     with Beating(bootstrap, installation.topic("device.heartbeats"), "acme", interval_s=1.0) as beating:
         fleet = Fleet(beating, each=20, seed=seed, first_s=FIRST_SILENCE_S, last_s=seconds * 0.4, away_s=away_s)
-        sending = [commands.start(), fleet.start()]
+        sending = [commands.start(), desk.start(), past.start(), fleet.start()]
         break_things()
         for thread in sending:
             thread.join()
         installation.wait_ready()
-        ledger.settle(installation, acme, commands, fleet, within_s=120)
-        ledger.check(installation, acme, commands, fleet)
+        ledger.settle(installation, acme, commands, desk, fleet, within_s=120)
+        ledger.check(installation, acme, commands, desk, fleet)
+        past.check(installation, old)
         assert not beating.lost
 
 

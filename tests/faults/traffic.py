@@ -22,13 +22,75 @@ TRIGGERS = {
 }
 
 
+MOVES = {"start": "started", "move-to-open": "moved-to-open", "resolve": "resolved", "reopen": "reopened"}
+EDITS = {"edit-description": "description-edited", "set-links": "links-edited"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command, and on which ticket: the one with this key, which for an open is new. `text` is the comment."""
+
+    verb: str
+    key: str
+    text: str | None = None
+
+    @property
+    def entries(self) -> list[list[str]]:
+        """What it can have done where it was applied, by types of entries; a move may be a comment only."""
+        comment = ["comment-added"] if self.text else []
+        match self.verb:
+            case "open":
+                return [["opened"]]
+            case "comment":
+                return [comment]
+            case move if move in MOVES:
+                return [[MOVES[move], *comment], *([comment] if comment else [])]
+            case edit:
+                return [[EDITS[edit]]]
+
+
+@dataclass
+class Mix:
+    """Commands as chance has it: a tenth opens, six tenths comment, the rest moves and edits. Tickets are known by
+    `prefix` and a running number; each command has its own id as text, so that one effect can be told from two. Two
+    mixes need dice of two seeds, or they draw the same ids."""
+
+    prefix: str
+    dice: random.Random
+    keys: list[str] = field(default_factory=list)
+    said: dict[str, Said] = field(default_factory=dict)
+
+    def next(self) -> tuple[str, Said]:
+        identity = str(uuid.UUID(int=self.dice.getrandbits(128), version=4))
+        drawn = self.dice.random()
+        if not self.keys or drawn < 0.1:
+            self.keys.append(f"{self.prefix}-{len(self.keys)}")
+            said = Said("open", self.keys[-1])
+        elif drawn < 0.7:
+            said = Said("comment", self.dice.choice(self.keys), identity)
+        else:
+            verb = self.dice.choice([*MOVES, *MOVES, *EDITS])
+            text = identity if verb in MOVES and self.dice.random() < 0.3 else None
+            said = Said(verb, self.dice.choice(self.keys), text)
+        self.said[identity] = said
+        return identity, said
+
+
+def data_of(identity: str, said: Said) -> dict[str, Any]:
+    """The command without org, actor and ticket, as both doors take it."""
+    if said.verb == "open":
+        subject = {"type": "other", "id": said.key, "name": said.key.title()}
+        return {"title": f"Job {said.key}", "kind": "user_report", "subject": subject, "dedup_key": said.key}
+    if said.verb == "edit-description":
+        return {"description": identity}
+    if said.verb == "set-links":
+        return {"links": [{"label": identity, "url": "https://orders.test/7"}]}
+    return {} if said.text is None else {"comment": said.text}
+
+
 @dataclass
 class Commands:
-    """User commands sent over `seconds`, each with its own id and one in twenty sent twice.
-
-    Every tenth opens a ticket under a key of its own; the rest comment on tickets opened before, each with its own id
-    as text, so that one effect can be told from two.
-    """
+    """A person's commands by Kafka over `seconds`, each with its own id and one in twenty sent twice."""
 
     bootstrap: str
     topic: str
@@ -36,9 +98,10 @@ class Commands:
     count: int
     seconds: float
     seed: int
-    opened: list[str] = field(default_factory=list)
-    comments: dict[str, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.mix = Mix("job", random.Random(self.seed))
 
     def start(self) -> threading.Thread:
         thread = threading.Thread(target=self._send, name="commands", daemon=True)
@@ -49,13 +112,16 @@ class Commands:
         dice, client = random.Random(self.seed), producer(self.bootstrap)
         begun = time.monotonic()
         for index in range(self.count):
-            identity, verb, data = self._next(dice, index)
+            identity, said = self.mix.next()
+            data = {"org": self.org, "actor": ACTOR, **data_of(identity, said)}
+            if said.verb != "open":
+                data["ticket"] = {"dedup_key": said.key}
             for _ in range(2 if dice.random() < 0.05 else 1):
                 client.produce(
                     self.topic,
                     key=self.org,
                     value=json.dumps(data),
-                    headers=_headers(identity, verb),
+                    headers=_headers(identity, said.verb),
                     on_delivery=self._delivered,
                 )
             client.poll(0)
@@ -63,17 +129,6 @@ class Commands:
             if ahead > 0:
                 client.poll(ahead)
         client.flush(120)
-
-    def _next(self, dice: random.Random, index: int) -> tuple[str, str, dict[str, Any]]:
-        identity = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-        data: dict[str, Any] = {"org": self.org, "actor": ACTOR}
-        if index % 10 == 0:
-            self.opened.append(f"job-{index}")
-            subject = {"type": "other", "id": f"job-{index}", "name": f"Job {index}"}
-            return identity, "open", {**data, "title": f"Job {index}", "kind": "user_report", "subject": subject,
-                                      "dedup_key": f"job-{index}"}  # fmt: skip
-        self.comments[identity] = dice.choice(self.opened)
-        return identity, "comment", {**data, "ticket": {"dedup_key": self.comments[identity]}, "comment": identity}
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None:
