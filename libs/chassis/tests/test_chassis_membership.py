@@ -1,12 +1,13 @@
 """What comes while a batch is under way is in the next one, and nothing of yesterday is."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from chassis_echo.app import HEARD, build, hear, name, subscription
 from chassis_echo.workbench import database_of, produce, until_heard
@@ -46,6 +47,28 @@ async def test_what_comes_while_a_batch_is_under_way_is_in_the_next_one(
         go_on.set()
         assert await until_heard(database, 4) == ["a", "b", "c", "d"]
     assert batches == [["a"], ["b", "c", "d"]]
+
+
+@pytest.mark.rule("WF-141")
+async def test_who_has_nothing_to_do_looks_twice_a_second_and_takes_what_comes_at_once(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Counter[str]()
+    getmany = AIOKafkaConsumer.getmany
+
+    def counted(consumer: Any, *places: TopicPartition, **asked: Any) -> Any:
+        looks["all"] += 1
+        return getmany(consumer, *places, **asked)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", counted)
+    monkeypatch.setattr(membership, "_LOOK_MS", 60_000)
+    async with build(settings, subscription(hear)).running(), database_of(settings) as database:
+        for value in ("a", "b"):  # after the first one it only waits
+            await produce(settings, HEARD, [value], partition=0)
+            await until_heard(database, 1 if value == "a" else 2)
+            looks.clear()
+            await asyncio.sleep(1.0)
+            assert looks["all"] <= 1
 
 
 class Fetching:
