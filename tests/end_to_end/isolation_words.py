@@ -122,6 +122,7 @@ NOBODYS = Known(
         "key": "nothing-key",
         "ticket": str(uuid4()),
         "hash": "k1:nothing",
+        "event": str(uuid4()),
     }
 )
 SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key",

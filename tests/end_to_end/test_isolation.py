@@ -250,6 +250,7 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
             "key": "theirs-key",
             "ticket": ticket["id"],
             "hash": first["hash"],
+            "event": first["id"],
         }
     )
     for operation in reading:
