@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from correlator_facts import T0, change
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import (
     MANY,
@@ -274,3 +274,18 @@ async def test_an_integration_that_is_removed_and_heard_again_has_not_recovered(
         assert await opens(world) == ["device/d1"]
         rows = await world.rows("SELECT cause, at FROM outcome WHERE subject = :gateway ORDER BY at", gateway=GATEWAY)
         assert [row.cause for row in rows] == ["firing", "forgotten"]
+
+
+@pytest.mark.rule("HM-67", "HM-146")
+async def test_devices_join_a_ticket_that_publishing_brings_back(environment: dict[str, str]) -> None:
+    """They need not wait any more: whether the resolve was too early is not the question by then."""
+    async with CorrelatorWorld.open(environment) as world:
+        await gateway_down(world)
+        by_somebody: dict[str, Any] = {"actor": ActorType.USER, "subject": GATEWAY, "condition": UNREACHABLE}
+        await world.happen(EntryType.RESOLVED, state="resolved", at=AT + 2_000, version=2, **by_somebody)
+        await world.put(BRISK.model_copy(update={"resolve_debounce_s": 9}), publish_existing=True)
+        await world.feed(*fails("device/d1", AT + 2_500))
+        await world.in_force(4, at=AT + 3_000)
+        await world.tick(AT + 3_500)
+        lines = [line for line in await said(world) if line != "comment"]
+        assert set(lines) == {f"open {GATEWAY}", f"list {GATEWAY}:{UNREACHABLE}: +1 -0"}

@@ -126,6 +126,8 @@ class Deciding:
                 batch.calls_off(verdict)
             for kind in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH):
                 await watches.end(connection, kind, over)
+        if back := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _is_open_again(one.outcome)}:
+            await watches.end(connection, WatchKind.EARLY_RESOLVE, back)
         if batch.waiting:
             partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
             await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
@@ -236,6 +238,10 @@ async def _learn(connection: AsyncConnection, known: Incidents, keys: Collection
         known |= {key: {} for key in new}
         for (org, subject, condition), incident in (await incidents.of_subjects(connection, new)).items():
             known[org, subject][condition] = incident
+
+
+def _is_open_again(outcome: Outcome) -> bool:
+    return isinstance(outcome, Opened | Reopened)
 
 
 def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
