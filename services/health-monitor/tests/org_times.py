@@ -231,6 +231,7 @@ class Oracle:
             known.condition = told.condition
 
     def _put(self, shard: int, version: int) -> None:
+        self.books.decide_all()  # what was due by the policy before
         before = self.policy(shard).enabled if shard in self.judging else True
         after = self.judging.get(shard, 0)
         self.judging[shard] = version
