@@ -109,12 +109,10 @@ DECISIONS = (
         ),
     ),
     Part(
-        ("correlator_fresh_times", "correlator_people", "correlator_controls"),
+        ("correlator_fresh_times",),
         (
-            Mutant(EFFECTS, "asked and version.switches.publish_tickets", "asked"),
             Mutant(EFFECTS, "elif before is not None and not before.policy.enabled:", "elif False:"),
             Mutant(EFFECTS, "if not version.policy.enabled:", "if False:"),
-            Mutant(EFFECTS, "policy_version=versions.get((each.watch.org, each.watch.shard), 0)", "policy_version=0"),
         ),
     ),
     Part(

@@ -4,7 +4,6 @@ from tests.mutation import Mutant, Part
 
 LOSSES = "domain/correlator/losses"
 UNSEEN = "domain/correlator/unseen"
-FRESH = "domain/correlator/fresh_times"
 HOLES = "domain/correlator/holes"
 
 LOST_HEARTBEATS = (
@@ -55,16 +54,6 @@ LOST_HEARTBEATS = (
             Mutant(UNSEEN, "condition=heard.condition or row.condition", "condition=row.condition"),
             Mutant(UNSEEN, "self.rules_of(row.subject).open_debounce_ms", "self.rules_of(row.subject).timeout_ms"),
             Mutant(UNSEEN, "policy_version=self.rules_of(row.subject).version", "policy_version=judged.policy_version"),
-        ),
-    ),
-    Part(
-        ("correlator_fresh_times", "losses_edges", "correlator_losses"),
-        (
-            Mutant(FRESH, "max(until.start_clock + lasting_ms, clock.clock)", "until.start_clock + lasting_ms"),
-            Mutant(FRESH, "again(pending=pending, silent=True) if twice else", "first(pending=pending) if twice else"),
-            Mutant(FRESH, "self.timeout_ms if silent else 0", "0"),
-            Mutant(FRESH, ".clock <= until.start_clock:", ".clock < 0:"),
-            Mutant(FRESH, "return until if until.due_clock <= clock.clock else replace", "return replace"),
         ),
     ),
     Part(

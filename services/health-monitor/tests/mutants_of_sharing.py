@@ -8,7 +8,7 @@ ENDS = "correlator/list_ends"
 
 SHARED_TICKETS = (
     Part(
-        ("correlator_shared_decisions", "shared_edges", "correlator_rollups", "shared_tickets_in_order"),
+        ("correlator_shared_decisions",),
         (
             # rollups.py: who counts
             Mutant(ROLLUPS, "self.since <= at and", "self.since < at and"),
@@ -30,31 +30,53 @@ SHARED_TICKETS = (
             Mutant(ROLLUPS, "MANY in self.tickets and self.tickets[MANY].will_be_open", "MANY in self.tickets"),
         ),
     ),
+    # sharing.py: what is known before, what follows after
     Part(
-        ("shared_edges", "correlator_rollup_ends", "correlator_rollups", "shared_tickets_in_order"),
+        ("shared_tickets_in_order::test_those_judged_afresh_have_turned_when_their_fresh_timeout_ended",
+         "shared_tickets_in_order::test_who_is_judged_afresh_counts_for_nobody_until_then"),
+        (Mutant(SHARING, "since=max(spell.since, spell.fresh.since + timeout_ms)", "since=spell.since"),),
+    ),
+    Part(
+        ("correlator_rollup_ends::test_after_the_integrations_recovery_each_member_is_judged_afresh",
+         "shared_edges::test_a_device_fires_just_when_its_integrations_ticket_ends"),
         (
-            # sharing.py: what is known before, what follows after
-            Mutant(SHARING, "since=max(spell.since, spell.fresh.since + timeout_ms)", "since=spell.since"),
-            Mutant(SHARING, "verdict.cause is not Cause.JUDGED_AFRESH and", ""),
-            Mutant(SHARING, "self._down[key] >= self._rules(key, verdict)[0]",
-                   "self._down[key] > self._rules(key, verdict)[0]"),
-            Mutant(SHARING, "if not belongs.recovered:", "if True:"),
-            Mutant(SHARING, "(*around.singles, single)", "around.singles"),
-            Mutant(SHARING, " + self._pending.get(key, 0)", ""),
+            Mutant(ENDS, "(timeout_s + rules.open_debounce_s)", "timeout_s"),
+        ),
+    ),
+    Part(
+        ("correlator_rollups::test_a_single_of_the_same_batch_is_merged_whatever_its_device_is_called",
+         "correlator_rollups::test_the_integrations_ticket_takes_the_list_over"),
+        (
             Mutant(SHARING, "if verdict.condition != MANY:\n                    self._takes_over",
                    "if False:\n                    self._takes_over"),
-            Mutant(SHARING, "        self._recovered.pop(key, None)\n", ""),
-            # list_ends.py
+        ),
+    ),
+    Part(
+        ("shared_tickets_in_order::test_those_who_wait_are_down_as_well",
+         "shared_edges::test_who_is_about_to_fire_just_when_few_have_lasted"),
+        (
+            Mutant(SHARING, " + self._pending.get(key, 0)", ""),
+        ),
+    ),
+    # list_ends.py
+    Part(
+        ("shared_tickets_in_order::test_a_list_that_was_taken_over_is_not_looked_at_again",
+         "shared_tickets_in_order::test_a_list_that_is_gone_is_not_looked_at_again",
+         "shared_tickets_in_order::test_an_integrations_ticket_takes_over_from_one_that_somebody_has_just_resolved"),
+        (
             Mutant(ENDS, "in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):", "in (WatchKind.FEW_LEFT,):"),
             Mutant(ENDS, "in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):", "in (WatchKind.EARLY_RESOLVE,):"),
-            Mutant(ENDS, " for one in now if one.state != HealthState.PENDING_RESOLVE]", " for one in now]"),
-            Mutant(ENDS, "(timeout_s + rules.open_debounce_s)", "timeout_s"),
-            Mutant(ENDS, "                    await rollups.dissolve(connection, *key, of_many=False)\n", ""),
-            Mutant(ENDS, "                    await self.watch_few(connection, {key: verdict})\n", ""),
-            Mutant(ENDS, "                case Cause.STILL_UNHEALTHY, AlreadyOpen():\n                    pass\n", ""),
-            Mutant(ENDS, "        if not of_many:\n", "        if False:\n"),
-            Mutant(ENDS, "clock.back_at(at) for", "clock for"),
-            Mutant(ENDS, "rules.resolve_debounce_s * 1000", "rules.open_debounce_s * 2000"),
         ),
+    ),
+    Part(
+        ("correlator_rollup_ends::test_a_ticket_about_many_ends_when_few_are_down_for_the_resolve_debounce",
+         "shared_tickets_in_order::test_many_that_are_left_over_from_an_integrations_ticket_share_another"),
+        (
+            Mutant(ENDS, " for one in now if one.state != HealthState.PENDING_RESOLVE]", " for one in now]"),
+        ),
+    ),
+    Part(
+        ("correlator_instants::test_few_are_left_from_the_recovery_that_made_them_few",),
+        (Mutant(ENDS, "clock.back_at(at) for", "clock for"),),
     ),
 )  # fmt: skip

@@ -5,7 +5,6 @@ from tests.mutation import Mutant, Part
 SILENCES = "domain/correlator/silences"
 RECURRENCE = "domain/correlator/recurrence"
 ENDS = "domain/correlator/silence_ends"
-SILENCING = "correlator/silencing"
 
 SILENCED = (
     Part(
@@ -48,7 +47,7 @@ SILENCED = (
         ),
     ),
     Part(
-        ("correlator_silence_decisions", "correlator_silence_ends", "correlator_silencing", "shared_edges"),
+        ("correlator_silence_decisions",),
         (
             Mutant(ENDS, " or ended.settled:", ":"),
             Mutant(ENDS, "frozenset({HealthState.FIRING, HealthState.FLAPPING})", "frozenset({HealthState.FIRING})"),
@@ -56,11 +55,6 @@ SILENCED = (
             Mutant(ENDS, " if stood.next_state in FAILING else \"nothing\"", ""),
             Mutant(ENDS, "return \"wait\"", "return \"nothing\""),
             Mutant(ENDS, "/silence_ended/{end}", "/silence_ended/{silence.id}"),
-            Mutant(SILENCING, "occurrence.end > lasting.until", "occurrence.end < lasting.until"),
-            Mutant(SILENCING, "times) if times else None", "times)"),
-            Mutant(SILENCING, "            self._times[outcome.silence] += 1\n", ""),
-            Mutant(SILENCING, "if not self.is_silenced((org, spell.member.subject), at)]", "]"),
-            Mutant(SILENCING, "each.now + LOOK_AGAIN_MS", "None"),
         ),
     ),
 )  # fmt: skip
