@@ -12,6 +12,7 @@ from tests.installation import Installation
 
 JUDGES = ("judge", "judge-2")
 VISITOR = "judge-3"
+CORRELATORS = ("correlator", "correlator-2")
 
 
 class Faults:
@@ -20,17 +21,23 @@ class Faults:
     def __init__(self, servers: Servers, installation: Installation, dice: random.Random, hold_s: float) -> None:
         self._servers, self._installation, self._dice, self._hold_s = servers, installation, dice, hold_s
         judges: dict[str, Callable[[], None]] = {
-            "a judge stands still": self._judge_stands_still,
+            "a judge stands still": lambda: self._stands_still(dice.choice(JUDGES)),
             "a judge is killed": lambda: self._killed(dice.choice(JUDGES)),
             "a judge comes and goes": self._judge_comes_and_goes,
+            "no judge is left": self._no_judge_is_left,
         }
         broker: dict[str, Callable[[], None]] = {
             "the broker is stopped": self._broker_stopped,
             "the broker hangs": self._broker_hangs,
+            "the broker hangs for a moment": self._broker_hangs_for_a_moment,
+            "the broker is killed": self._broker_killed,
         }
         rest: dict[str, Callable[[], None]] = {
-            "the correlator is killed": lambda: self._killed("correlator"),
+            "a correlator is killed": lambda: self._killed(self._correlator()),
+            "a correlator stands still": lambda: self._stands_still(self._correlator()),
             "Postgres is stopped": self._postgres_stopped,
+            "Postgres hangs": self._postgres_hangs,
+            "Postgres is killed": self._postgres_killed,
         }
         self._inflict = judges | broker | rest
         self.by_part = [list(judges), list(broker), list(rest)]
@@ -45,8 +52,10 @@ class Faults:
     def _hold(self, part: float = 1.0) -> None:
         time.sleep(self._hold_s * part * self._dice.uniform(0.7, 1.3))
 
-    def _judge_stands_still(self) -> None:
-        name = self._dice.choice(JUDGES)
+    def _correlator(self) -> str:
+        return self._dice.choice([name for name in CORRELATORS if name in self._installation.processes])
+
+    def _stands_still(self, name: str) -> None:
         self._installation.signal(name, signal.SIGSTOP)
         self._hold()
         self._installation.signal(name, signal.SIGCONT)
@@ -62,6 +71,12 @@ class Faults:
             self._hold(0.5)
             self._installation.end(VISITOR)
 
+    def _no_judge_is_left(self) -> None:
+        for name in JUDGES:
+            self._installation.end(name)
+        self._hold()
+        self._installation.start(*JUDGES)
+
     def _broker_stopped(self) -> None:
         self._servers.kafka.stop()
         self._hold()
@@ -72,9 +87,30 @@ class Faults:
         self._hold()
         self._servers.kafka.resume()
 
+    def _broker_hangs_for_a_moment(self) -> None:
+        """Too short to be a hole."""
+        self._servers.kafka.pause()
+        time.sleep(self._dice.uniform(2.0, 4.5))
+        self._servers.kafka.resume()
+
+    def _broker_killed(self) -> None:
+        self._servers.kafka.kill()
+        self._hold(0.5)
+        self._servers.kafka.start()
+
     def _postgres_stopped(self) -> None:
         self._servers.postgres.stop()
         self._hold()
+        self._servers.postgres.start()
+
+    def _postgres_hangs(self) -> None:
+        self._servers.postgres.pause()
+        self._hold()
+        self._servers.postgres.resume()
+
+    def _postgres_killed(self) -> None:
+        self._servers.postgres.kill()
+        self._hold(0.5)
         self._servers.postgres.start()
 
     def _revive(self) -> None:

@@ -5,6 +5,7 @@ Each org has one thing happen to it, so that what is expected of it is known wha
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -57,21 +58,24 @@ class Org:
         except httpx2.HTTPError:
             return []
 
-    def until(self, happened: Callable[[list[dict[str, Any]]], bool], what: str, within_s: float = WITHIN_S) -> None:
-        deadline = time.monotonic() + within_s
+    def until(
+        self, happened: Callable[[list[dict[str, Any]]], bool], what: str, give_up_at: Callable[[], float]
+    ) -> None:
         while not happened(found := self.tickets()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{self.api.org}: {what} not within {within_s:.0f} s; there are {shown(found)}")
+            if time.monotonic() > give_up_at():
+                raise AssertionError(f"{self.api.org}: {what} not within {WITHIN_S:.0f} s; there are {shown(found)}")
             time.sleep(0.5)
 
 
 class Stories:
-    """Five orgs that live side by side. `spread_s` is how long it takes until the last story has begun."""
+    """Five orgs that live side by side. `spread_s` is how long it takes until the last story has begun. However long
+    things are broken, what is to come has `WITHIN_S` from then on."""
 
     def __init__(self, orgs: dict[str, Org], dice: random.Random, spread_s: float) -> None:
         self.orgs, self._dice, self._spread_s = orgs, dice, spread_s
         self._pool = ThreadPoolExecutor(len(orgs))
         self._told: list[Future[None]] = []
+        self._give_up_at = math.inf
 
     @classmethod
     @contextmanager
@@ -87,7 +91,10 @@ class Stories:
                 orgs[name] = Org(api, stack.enter_context(beating))
             stories = cls(orgs, dice, spread_s)
             stories._come_alive()
-            yield stories
+            try:
+                yield stories
+            finally:
+                stories._give_up_at = 0.0
             for org in orgs.values():
                 org.api.put("/health-policy", {**POLICY, "enabled": False}).raise_for_status()
 
@@ -143,7 +150,7 @@ class Stories:
         time.sleep(max(first_s, WINDOW_S - 6.0))
         org = self.orgs["lost"]
         org.beating.silent(*LOST)
-        org.until(lambda found: "heartbeats_lost" in kinds(found), "heartbeats are lost")
+        self._until(org, lambda found: "heartbeats_lost" in kinds(found), "heartbeats are lost")
         for device, integration in LOST.items():
             if device != FOUND_DEAD:
                 org.beating.alive(device, status="ok", integration=integration)
@@ -155,20 +162,25 @@ class Stories:
         org.beating.silent(*DYING[:2], *RETURNING)
         time.sleep(self._spread_s - first_s)
         org.beating.silent(*DYING)
-        org.until(lambda found: set(RETURNING) <= set(subjects(found)), "those that come back have tickets")
+        self._until(org, lambda found: set(RETURNING) <= set(subjects(found)), "those that come back have tickets")
         org.beating.alive(*RETURNING, status="ok")
+
+    def _until(self, org: Org, happened: Callable[[list[dict[str, Any]]], bool], what: str) -> None:
+        org.until(happened, what, lambda: self._give_up_at)
 
     # What must come of it
 
     def check(self) -> None:
         """Waits for the ends of the stories and for every ticket that is expected: exactly these, and nothing about
         anybody who was well."""
+        self._give_up_at = time.monotonic() + WITHIN_S
         for told in self._told:
-            told.result(timeout=WITHIN_S)
+            told.result()
+        self._give_up_at = time.monotonic() + WITHIN_S
         well = set(STEADY) | set(LOST) - {FOUND_DEAD}
         for name, is_right in RIGHT.items():
             org = self.orgs[name]
-            org.until(lambda found, org=org, is_right=is_right: is_right(org, found), "what is expected")  # type: ignore[misc]
+            self._until(org, lambda found, org=org, is_right=is_right: is_right(org, found), "what is expected")  # type: ignore[misc]
         for name, is_right in RIGHT.items():
             org = self.orgs[name]
             assert is_right(org, org.api.tickets()), name

@@ -16,7 +16,7 @@ import pytest
 
 from fettle_devstack import Servers
 from fettle_devstack.isolation import isolated
-from tests.faults.inflicted import JUDGES, Faults
+from tests.faults.inflicted import CORRELATORS, JUDGES, VISITOR, Faults
 from tests.faults.observed import check_gaps, check_transitions
 from tests.faults.stories import Stories
 from tests.installation import Installation
@@ -25,6 +25,8 @@ from tests.verdict_books import check
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PARTITIONS = 4
+TURNS = int(os.environ.get("FETTLE_TEST_TURNS") or 0)
+"""More than none: the long form, in which there are two correlators as well."""
 
 
 @pytest.fixture
@@ -39,10 +41,12 @@ def monitored(own_servers: Servers, tmp_path: Path) -> Iterator[Installation]:
     """With two judges, and a third one that comes and goes."""
     installation = Installation(isolated(own_servers, PARTITIONS), tmp_path)
     try:
-        for name in ("judge-2", "judge-3"):
+        for name in (*JUDGES[1:], VISITOR):
             installation.replicate("judge", name)
+        for name in CORRELATORS[1:]:
+            installation.replicate("correlator", name)
         installation.start()
-        installation.start(*(name for name in JUDGES if name not in installation.processes))
+        installation.start(*JUDGES[1:], *(CORRELATORS[1:] if TURNS else ()))
         installation.wait_ready()
         yield installation
     finally:
@@ -54,11 +58,10 @@ def test_whatever_is_broken_there_are_the_right_tickets_and_no_other(
     own_servers: Servers, monitored: Installation, seed: int
 ) -> None:
     """In short: one fault of the judges, one of the broker, and one of the rest, for five seconds each."""
-    turns = int(os.environ.get("FETTLE_TEST_TURNS") or 0)
-    for turn in range(turns or 1):
+    for turn in range(TURNS or 1):
         dice = random.Random(seed + turn)
-        faults = Faults(own_servers, monitored, dice, hold_s=8 if turns else 5)
-        names = faults.all if turns else [dice.choice(some) for some in faults.by_part]
+        faults = Faults(own_servers, monitored, dice, hold_s=8 if TURNS else 5)
+        names = faults.all if TURNS else [dice.choice(some) for some in faults.by_part]
         with Stories.of(monitored, f"turn{turn}", dice, spread_s=len(names) * 4) as stories:
             stories.begin()
             for name in dice.sample(names, len(names)):
