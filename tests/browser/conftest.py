@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -50,6 +51,14 @@ def _chromium() -> webdriver.Chrome:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(options=options, service=Driver(driver))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where pictures of pages go: for people, to the folder that `FETTLE_PICTURES` names."""
+    folder = Path(os.environ.get("FETTLE_PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture

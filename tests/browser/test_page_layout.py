@@ -1,12 +1,11 @@
 """Pages at three widths and in both schemes, with the longest names and with none: nothing is cut off or runs out, and
 axe finds nothing that keeps somebody from using them.
 
-Pictures of each are left under the folder that `FETTLE_PICTURES` names, for people to look at.
+Pictures of each are left in the folder that `FETTLE_PICTURES` names, for people to look at.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,13 +36,6 @@ LOOKS = ((390, False), (390, True), (1024, False), (1024, True), (1680, False), 
 
 ASKS_AXE = {(390, False), (1024, False), (1024, True)}
 """Where axe is asked too, which takes a second each: both schemes, and the layout of a phone."""
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("FETTLE_PICTURES", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def faults_of(window: Window, name: str, path: str, folder: Path, looks: Iterable[tuple[int, bool]]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.browser.test_live_pages import NOTE, beat, report
@@ -13,16 +15,20 @@ ESCAPE = "\ue00c"
 
 @pytest.mark.slow
 @pytest.mark.rule("AC-76", "AC-77")
-def test_many_tickets_are_worked_by_keyboard_while_the_list_goes_on(window: Window, org: OrgApi) -> None:
-    for title in ("First", "Second", "Third"):
-        report(org, title)
-    window.until(lambda: window.rows() == ["Third", "Second", "First"], "three tickets")
+def test_many_tickets_are_worked_by_keyboard_while_the_list_goes_on(
+    window: Window, org: OrgApi, pictures: Path
+) -> None:
+    titles = ["Lift 3 makes a noise", "Door 14 does not lock", "Meeting room screen is black"]
+    for title in reversed(titles):
+        report(org, title, space="oslo/hq/3")
+    window.until(lambda: window.rows() == titles, "three tickets")
     window.mark()
     window.press("j", "x", "j", "x")
     assert window.text("#picked") == "2 selected"
-    report(org, "Fourth")
+    report(org, "Tap in the kitchen drips")
     window.until(lambda: window.text("#news") == "1 new", "what waits")
-    assert (window.rows(), window.text("#picked")) == (["Third", "Second", "First"], "2 selected")
+    assert (window.rows(), window.text("#picked")) == (titles, "2 selected")
+    portrait(window, pictures / "list.webp")
     assert window.chrome.current_url.endswith("#open2")
 
     window.press("c", *"On it", "\n")
@@ -50,7 +56,7 @@ def test_many_tickets_are_worked_by_keyboard_while_the_list_goes_on(window: Wind
 
 @pytest.mark.slow
 @pytest.mark.rule("AC-79", "AC-80", "AC-81", "AC-82", "AC-86")
-def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi) -> None:
+def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi, pictures: Path) -> None:
     assert org.post_yaml("/workflows", NOTE).status_code in (200, 201)
     beat(org, "t17")
     window.until(lambda: window.rows() == ["Device offline: Thermostat t17"], "the ticket")
@@ -62,6 +68,7 @@ def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi)
     assert "its silence was too long" in window.text("#why .because")
     assert "instead of" in window.text("#why")
 
+    portrait(window, pictures / "ticket.webp", dark=True)
     window.press("c", *"It is **down**.")
     window.one("#update [data-mode='preview']").click()
     window.until(lambda: window.text("#update .preview strong") == "down", "the preview")
@@ -94,6 +101,13 @@ def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi)
     assert window.text("#why-then .because")
     assert not window.reloaded()
     assert window.complaints() == []
+
+
+def portrait(window: Window, path: Path, *, dark: bool = False) -> None:
+    """A picture for the documentation, at the size of a small screen; the window is then as it was."""
+    window.resize(1280, 720, dark=dark)
+    window.picture(path)
+    window.resize(1680, 1000)
 
 
 def beat_until_heard(window: Window, org: OrgApi) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,4 +116,6 @@ class Window:
         return [json.dumps(entry) for entry in log if entry["level"] in ("SEVERE", "WARNING")]
 
     def picture(self, path: Path) -> None:
-        self.chrome.save_screenshot(str(path))
+        """What the window shows, in the format that the file's name asks for: `png` or `webp`."""
+        taken = self.chrome.execute_cdp_cmd("Page.captureScreenshot", {"format": path.suffix.removeprefix(".")})
+        path.write_bytes(b64decode(taken["data"]))

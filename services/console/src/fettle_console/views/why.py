@@ -92,8 +92,12 @@ class Why:
             ],
             policy_version=policy.get("version"),
             changes=[_change(change) for change in changes],
-            no_change=answer.get("no_change") or "",
+            no_change=_sentence(answer.get("no_change") or ""),
         )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _with_times(sentence: str) -> Markup:
