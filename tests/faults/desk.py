@@ -14,7 +14,7 @@ from tests.faults.traffic import Mix, Said, data_of
 from tests.installation import OrgApi
 
 PATHS = {"comment": "comments", "edit-description": "description", "set-links": "links"}
-PAUSE_S = 0.03
+PAUSE_S = 0.1
 AT_LEAST = 100
 
 

@@ -48,7 +48,8 @@ class Past:
                 value, headers = self._signed(f"{verb}-{self.pairs}", verb, data)
                 client.produce(self._topic, key=self._org, value=value, headers=headers)
             self.pairs += 1
-            client.poll(self._dice.uniform(0.0, 0.1))
+            client.poll(0)
+            time.sleep(self._dice.uniform(0.05, 0.2))
         assert client.flush(120) == 0
 
     def _signed(self, identity: str, verb: str, said: Mapping[str, Any]) -> tuple[bytes, Any]:
