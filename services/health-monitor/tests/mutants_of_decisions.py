@@ -33,7 +33,7 @@ DECISIONS = (
             Mutant(DECIDE, "== MANY and group.parent is None", "== MANY"),
             Mutant(DECIDE, "_left_over_from(verdict) == MANY and", ""),
             Mutant(DECIDE, "if verdict.subject == facts.group.subject:", "if False:"),
-            Mutant(DECIDE, "ended\", after=after)", "ended\")"),
+            Mutant(DECIDE, "verdict.cause.value, after=_after(verdict))", "verdict.cause.value)"),
             # what else ends, and what is said of it
             Mutant(DECIDE, "name not in (verdict.condition, MANY)", "name != verdict.condition"),
             Mutant(DECIDE, "name not in (verdict.condition, MANY)", "name != MANY"),
@@ -42,7 +42,7 @@ DECISIONS = (
             Mutant(DECIDE, "name != MANY and incident.maybe_open", "name != MANY and incident.surely_open"),
             Mutant(DECIDE, "Resolution.REMOVED", "Resolution.RECOVERED"),
             Mutant(DECIDE, "supersedes=superseded, held", "held"),
-            Mutant(DECIDE, "held_back=facts.held_back", "held_back=None"),
+            Mutant(DECIDE, "held_back=held_back", "held_back=None"),
         ),
     ),
     Part(
@@ -90,11 +90,11 @@ DECISIONS = (
     Part(
         ("correlator_watches",),
         (
-            Mutant(WATCHES, "max(self.start_clock + lasting_ms, now.clock)", "self.start_clock + lasting_ms"),
-            Mutant(WATCHES, "max(self.start_clock + lasting_ms, now.clock)", "now.clock + lasting_ms"),
+            Mutant(WATCHES, "max(watch.start_clock + lasting_ms, now.clock)", "watch.start_clock + lasting_ms"),
+            Mutant(WATCHES, "max(watch.start_clock + lasting_ms, now.clock)", "now.clock + lasting_ms"),
             Mutant(WATCHES, "return self if self.due_clock <= now.clock else replace", "return replace"),
             Mutant(WATCHES, "if self.kind is WatchKind.JUDGED_AFRESH else None", ""),
-            Mutant(WATCHES, "if self.due_clock <= now.clock:", "if self.due_clock < now.clock:"),
+            Mutant(WATCHES, "if watch.due_clock <= now.clock:", "if watch.due_clock < now.clock:"),
             Mutant(WATCHES, "if self.generation != NOT_RUNNING:", "if False:"),
             Mutant(WATCHES, " or not until.lasting_ms:", ":"),
         ),

@@ -11,7 +11,7 @@ SHARED_TICKETS = (
         ("correlator_shared_decisions",),
         (
             # rollups.py: who counts
-            Mutant(ROLLUPS, "self.since <= at and", "self.since < at and"),
+            Mutant(ROLLUPS, "self.from_at) <= at and", "self.from_at) < at and"),
             Mutant(ROLLUPS, "or at < self.until)", "or at <= self.until)"),
             Mutant(ROLLUPS, "at - self.window_ms < max(", "at - self.window_ms <= max("),
             Mutant(ROLLUPS, "max(spell.since, spell.down_from)", "spell.since"),

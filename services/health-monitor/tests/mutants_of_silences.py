@@ -35,7 +35,7 @@ SILENCED = (
             Mutant(RECURRENCE, "period.weekday() in weekdays", "True"),
             Mutant(RECURRENCE, "by.get(\"WKST\", \"MO\")", "\"MO\""),
             Mutant(RECURRENCE, "by.setdefault(\"BYMONTH\", str(start.month))", "pass"),
-            Mutant(RECURRENCE, "months // interval * interval", "months"),
+            Mutant(RECURRENCE, "// months * months", ""),
             Mutant(RECURRENCE, "if moment >= start:", "if True:"),
             Mutant(RECURRENCE, "lambda local: local > last", "lambda local: local >= last"),
             Mutant(RECURRENCE, "_instant(local, clock) > instant", "_instant(local, clock) >= instant"),
