@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from correlator_facts import T0, change
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import (
     UNREACHABLE,
@@ -20,6 +20,7 @@ from rollup_facts import (
 
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.adapters.correlator import views
+from fettle_health_monitor.domain.correlator.silences import Schedule
 
 
 @pytest.mark.rule("HM-140")
@@ -112,6 +113,41 @@ async def test_a_single_of_the_same_batch_is_merged_whatever_its_device_is_calle
             "open device/d1",
             "open many integration/hue-1",
             "merged device/d1:device_offline -> integration/hue-1:multiple_devices_offline",
+        ]
+
+
+@pytest.mark.rule("HM-63")
+@pytest.mark.rule("HM-141")
+@pytest.mark.parametrize("again_by", ["the end of a silence", "publishing"])
+async def test_a_single_that_is_asked_for_once_more_is_merged_once(environment: dict[str, str], again_by: str) -> None:
+    """The ticket service has not answered yet when verdicts about both devices are decided together."""
+    few, at = BRISK.model_copy(update={"rollup_threshold": 2}), T0 + 10_000
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(2))
+        await world.put(few)
+        await world.in_force(4, at=at - 1_000)
+        await world.feed(*fails("device/d1", at, policy_version=4))
+        await world.tick(at + 500)
+        assert await said(world) == ["open device/d1"]
+        if again_by == "publishing":
+            await world.put(few.model_copy(update={"publish_tickets": False}))
+            await world.in_force(5, at=at + 600)
+        else:
+            await world.silence(Schedule(at + 1_000, 2), "device/d1")
+            await world.silence(Schedule(at + 1_000, 2), "device/d2")
+        await world.feed(*fails("device/d2", at + 2_000, policy_version=5 if again_by == "publishing" else 4))
+        await world.tick(at + 2_500)
+        assert await said(world) == []
+        if again_by == "publishing":
+            await world.put(few, publish_existing=True)
+            await world.in_force(6, at=at + 3_000)
+        await world.tick(at + 4_000)
+        lines = [line for line in await said(world) if line != "comment"]
+        assert lines == [
+            "open device/d1",
+            "open many integration/hue-1",
+            "merged device/d1:device_offline -> integration/hue-1:multiple_devices_offline",
+            "list integration/hue-1:multiple_devices_offline: +2 -0",
         ]
 
 

@@ -190,7 +190,8 @@ class Sharing:
             case Opened() | Reopened() if key is not None:
                 around = self._around.get(key, Around())
                 single = Single(member_of(verdict), verdict.at)
-                self._around[key] = Around(around.spells, (*around.singles, single))
+                others = (one for one in around.singles if one.member.subject != verdict.subject)
+                self._around[key] = Around(around.spells, (*others, single))
             case _:
                 pass
         if verdict.cause in ENDING:
