@@ -199,10 +199,14 @@ class Books:
         """Whether few are down on the list of a ticket about many, now that somebody has come or gone."""
         if not key.endswith(MANY):
             return
-        if list(self.lists[key].values()).count(False) >= self.org.rules_behind(integration_in(key), by.shard).many:
+        if self.listed(key) >= self.org.rules_behind(integration_in(key), by.shard).many:
             self.few.pop(key, None)
         else:
             self.few.setdefault(key, Lasting(self.org.now, by.shard))
+
+    def listed(self, key: str) -> int:
+        """How many on its list have not recovered."""
+        return list(self.lists.get(key, {}).values()).count(False)
 
     def down(self, integration: str) -> int:
         """How many would be on the list of a ticket about many by now: those who are and have not recovered, those who

@@ -51,8 +51,11 @@ class Tickets(Books):
         self.decide_all()
         self._end_silences()
         integrations = sorted({each.integration for each in self.org.fleet.values()} - {""})
-        while any([*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))]):
-            pass
+        looks_again = True
+        while looks_again:
+            for subject in sorted(self.fresh):
+                self._judge_afresh(subject)
+            looks_again = any([*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))])
         for subject in sorted(self.fresh):
             self._judge_afresh(subject)
         for deed in self.deeds:
@@ -176,7 +179,8 @@ class Tickets(Books):
             self._decide(subject, OFFLINE)
 
     def _end_many(self, integration: str) -> bool:
-        """Few have been down for long enough; if with those about to fire they are many, that is looked at again."""
+        """Few have been down for long enough; if with those about to fire they are many, that is looked at again. They
+        are many by themselves where another policy says so by now."""
         many = of_many(integration)
         if many not in self.few:
             return False
@@ -185,7 +189,9 @@ class Tickets(Books):
         if not self.org.has_lasted(few, rules.resolve_debounce):
             return False
         if self.down(integration) >= rules.many:
-            self.few[many] = Lasting(self.org.now, few.shard)
+            self.few.pop(many)
+            if self.listed(many) < rules.many:
+                self.few[many] = Lasting(self.org.now, few.shard)
             self.end(about, "called_off")
             return True
         self.end(about, "resolved" if many in self.tickets else "nothing_to_resolve")

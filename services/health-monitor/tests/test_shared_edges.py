@@ -167,6 +167,42 @@ async def test_who_is_about_to_fire_just_when_few_have_lasted(
         assert (f"recovered {GATEWAY}:{MANY}" in await said(world)) is ends
 
 
+async def few_left(world: CorrelatorWorld) -> list[tuple[int, str]]:
+    """When few had lasted on the list, and what came of it."""
+    rows = await world.rows("SELECT at, outcome FROM outcome WHERE cause = 'few_left' ORDER BY at")
+    return [(row.at - AT, row.outcome) for row in rows]
+
+
+@pytest.mark.rule("HM-144", "HM-145")
+async def test_fresh_times_end_just_when_few_have_lasted(environment: dict[str, str]) -> None:
+    """Four have a fresh time until 25 s; the fifth fires at 23 s, when their silence has become their own."""
+    async with CorrelatorWorld.open(environment) as world:
+        await gateway_down(world, *devices(4))
+        await world.feed(*recovers(GATEWAY, AT + 20_000, condition=UNREACHABLE), *fails("device/d5", AT + 23_000))
+        await world.tick(AT + 24_000)
+        assert await opens(world) == [f"many {GATEWAY}"]
+        await world.tick(AT + 25_000)
+        assert await opens(world) == []
+        await world.tick(AT + 40_000)
+        assert await few_left(world) == []
+
+
+@pytest.mark.rule("HM-145")
+async def test_many_by_another_policy_are_looked_at_when_they_are_few_again(environment: dict[str, str]) -> None:
+    """Four are down, and few, for one second and a half; then four are many."""
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.feed(*recovers("device/d1", AT + 20_000))
+        await world.put(BRISK.model_copy(update={"rollup_threshold": 4}))
+        await world.in_force(4, at=AT + 21_500)
+        await world.tick(AT + 40_000)
+        assert await few_left(world) == [(22_000, "called_off")]
+        await world.feed(*recovers("device/d2", AT + 41_000, policy_version=4))
+        await world.tick(AT + 43_000)
+        assert await few_left(world) == [(22_000, "called_off"), (43_000, "resolved")]
+
+
 @pytest.mark.rule("HM-143", "HM-145")
 @pytest.mark.parametrize(
     ("fires_at", "resolution"), [(-1, "merged"), (0, "merged"), (1, "recovered")], ids=["before", "then", "after"]

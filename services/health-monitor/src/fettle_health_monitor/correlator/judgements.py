@@ -104,7 +104,7 @@ class Judgements:
                 ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in turn]
                 await self._deciding.decide(work, ready, orgs)
                 continue
-            turn_out = [each for each in out if each.at == first]
+            turn_out = _of_one_turn([each for each in out if each.at == first])
             await watches.take(connection, turn_out)
             called_for, let_go = await _called_for(connection, turn_out)
             if called_for:
@@ -123,6 +123,11 @@ async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tup
     waited = {(verdict.org, verdict.subject) for verdict in let_go}
     rest = [each for each in out if (each.watch.org, each.watch.subject) not in waited]
     return await policy_effects.verdicts_of(connection, rest), let_go
+
+
+def _of_one_turn(out: Sequence[RunOut]) -> list[RunOut]:
+    """Of what runs out at one instant: devices whose fresh time is over before anything that looks at who is down."""
+    return [each for each in out if each.watch.kind is WatchKind.JUDGED_AFRESH] or list(out)
 
 
 def _turn_of(verdict: Verdict) -> tuple[int, int, bool]:

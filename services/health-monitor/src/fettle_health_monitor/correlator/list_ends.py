@@ -70,7 +70,6 @@ class ListEnds:
                     await rollups.dissolve(connection, *key, of_many=False)
                     await self._judge_afresh(connection, verdict)
                 case Cause.FEW_LEFT, CalledOff():
-                    await self.watch_few(connection, {key: verdict})
                     continue
                 case Cause.FEW_LEFT, _:
                     left_over += await self._left_over(connection, verdict)

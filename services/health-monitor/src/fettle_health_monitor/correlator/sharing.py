@@ -21,6 +21,7 @@ from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.commands import Sent, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
+    CalledOff,
     Joined,
     Opened,
     OpenedTogether,
@@ -192,6 +193,8 @@ class Sharing:
                 single = Single(member_of(verdict), verdict.at)
                 others = (one for one in around.singles if one.member.subject != verdict.subject)
                 self._around[key] = Around(around.spells, (*others, single))
+            case CalledOff() if verdict.cause is Cause.FEW_LEFT and key is not None:
+                self._looks_again(key, verdict)
             case _:
                 pass
         if verdict.cause in ENDING:
@@ -231,6 +234,12 @@ class Sharing:
             self._many.add(key)
         else:
             self._few.setdefault(key, verdict)
+
+    def _looks_again(self, key: Key, verdict: Verdict) -> None:
+        """With those that are about to fire they are many: unless the list alone has so many, by another policy than
+        when it was few."""
+        if self._down.get(key, 0) < self._rules(key, verdict)[0]:
+            self._few[key] = verdict
 
     async def listed_again(self, connection: AsyncConnection) -> list[tuple[Verdict, Parent, Member]]:
         """Who is down on the list of a ticket that was refused and is asked for again, with the verdict that asks."""
