@@ -6,6 +6,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.ticket import TicketState
+from fettle_contracts.transitions import Condition
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident, KnownTicket
 from fettle_health_monitor.domain.correlator.rollups import MANY
@@ -13,6 +14,9 @@ from fettle_health_monitor.domain.correlator.verdicts import OPENING
 
 About = tuple[str, str, str]
 """Org, subject and condition."""
+
+_OFFLINE = Condition.DEVICE_OFFLINE.value
+"""What devices share tickets for."""
 
 _OPENING = ", ".join(f"'{cause}'" for cause in sorted(OPENING))
 
@@ -35,6 +39,9 @@ _LEFT_OPEN = text(f"""
         WHERE waits_for IS NULL AND cause IN ({_OPENING})
         UNION ALL SELECT org, subject, condition, start_at, anew FROM watch JOIN asked USING (org, subject)
         WHERE kind = 'early_resolve'
+        UNION ALL SELECT org, subject, condition, 0, true FROM rollup_member JOIN asked USING (org, subject)
+        WHERE recovered_at IS NULL
+        UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true FROM former_member JOIN asked USING (org, subject)
     )
     SELECT DISTINCT org, subject, condition FROM may_be_open AS open
     WHERE condition <> '{MANY}'
@@ -66,8 +73,8 @@ async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dic
 
 async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> list[About]:
     """The incidents of these subjects that no recovery has ended or will end: their own ones with a ticket that is or
-    may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided. One that somebody has
-    reopened since the recovery counts only for who is `anew`."""
+    may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided, and those of which they
+    are down on a checklist. One that somebody has reopened since the recovery counts only for who is `anew`."""
     asked = {**columns_of(anew), "anew": list(anew.values())}
     return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
 
