@@ -24,11 +24,14 @@ def columns_of(keys: Collection[Key]) -> dict[str, object]:
 
 _PROFILES = text("""
     INSERT INTO subject AS known (org, subject, shard, generation,
-                                  heard_name, heard_integration, heard_space, heard_model, heard_interval_s)
-    SELECT * FROM unnest(
+                                  heard_name, heard_integration, heard_space, heard_model, heard_interval_s,
+                                  heard_place)
+    SELECT org, subject, shard, generation, name, integration, space, model, interval_s, ARRAY[generation, "offset"]
+    FROM unnest(
         CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
-        CAST(:names AS text[]), CAST(:integrations AS text[]), CAST(:spaces AS text[]), CAST(:models AS text[]),
-        CAST(:intervals AS double precision[]))
+        CAST(:offsets AS bigint[]), CAST(:names AS text[]), CAST(:integrations AS text[]), CAST(:spaces AS text[]),
+        CAST(:models AS text[]), CAST(:intervals AS double precision[]))
+        AS said (org, subject, shard, generation, "offset", name, integration, space, model, interval_s)
     ON CONFLICT (org, subject) DO UPDATE SET
         shard = excluded.shard,
         generation = excluded.generation,
@@ -36,7 +39,8 @@ _PROFILES = text("""
         heard_integration = coalesce(excluded.heard_integration, known.heard_integration),
         heard_space = coalesce(excluded.heard_space, known.heard_space),
         heard_model = coalesce(excluded.heard_model, known.heard_model),
-        heard_interval_s = coalesce(excluded.heard_interval_s, known.heard_interval_s)
+        heard_interval_s = coalesce(excluded.heard_interval_s, known.heard_interval_s),
+        heard_place = excluded.heard_place
 """)
 
 _STATES = text("""
@@ -63,15 +67,24 @@ _UNWATCHED = text("""
 """)
 
 _FORGET = text("""
-    WITH gone AS (SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS gone (org, subject)),
-    registered AS (
+    WITH gone AS (
+        SELECT org, subject, registered,
+               coalesce(heard_place > ARRAY[removed.generation, "offset"], false) AS heard_since
+        FROM subject
+        JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:generations AS bigint[]),
+                    CAST(:offsets AS bigint[])) AS removed (org, subject, generation, "offset") USING (org, subject)
+    ), stays AS (
         UPDATE subject SET state = NULL, condition = NULL, since_at = NULL, changed_at = NULL, evidence = NULL,
-                           heard_name = NULL, heard_integration = NULL, heard_space = NULL, heard_model = NULL,
-                           heard_interval_s = NULL
-        FROM gone WHERE subject.org = gone.org AND subject.subject = gone.subject AND registered
+                           heard_name = CASE WHEN heard_since THEN heard_name END,
+                           heard_integration = CASE WHEN heard_since THEN heard_integration END,
+                           heard_space = CASE WHEN heard_since THEN heard_space END,
+                           heard_model = CASE WHEN heard_since THEN heard_model END,
+                           heard_interval_s = CASE WHEN heard_since THEN heard_interval_s END
+        FROM gone
+        WHERE subject.org = gone.org AND subject.subject = gone.subject AND (gone.registered OR heard_since)
     )
     DELETE FROM subject USING gone
-    WHERE subject.org = gone.org AND subject.subject = gone.subject AND NOT registered
+    WHERE subject.org = gone.org AND subject.subject = gone.subject AND NOT (gone.registered OR heard_since)
 """)
 
 _NAMES = text("""
@@ -142,6 +155,7 @@ async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profil
         _PROFILES,
         {
             **_whose(values),
+            "offsets": [each.place[0] for each in values],
             "names": [each.name for each in values],
             "integrations": [each.integration for each in values],
             "spaces": [each.space for each in values],
@@ -152,12 +166,14 @@ async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profil
 
 
 async def record_states(connection: AsyncConnection, changes: Sequence[Change]) -> dict[Key, Known]:
-    """The states after these changes; of several about one subject the last counts. Answers with what the subjects are
-    called, those that are gone too."""
+    """The states after these changes; of several about one subject the last counts, and who was removed before that
+    is a newcomer. Answers with what the subjects are called, those that are gone too."""
     last = {(change.org, change.subject): change for change in changes}
     standing = [change for change in last.values() if change.to_state is not None]
-    gone = {key for key, change in last.items() if change.to_state is None}
-    called = await names(connection, gone) if gone else {}
+    removed = {(change.org, change.subject): change for change in changes if change.to_state is None}
+    called = await names(connection, removed) if removed else {}
+    if removed:
+        await _forget(connection, list(removed.values()))
     if standing:
         rows = await connection.execute(
             _STATES,
@@ -173,9 +189,19 @@ async def record_states(connection: AsyncConnection, changes: Sequence[Change]) 
             },
         )
         called |= _called(rows)
-    if gone:
-        await connection.execute(_FORGET, columns_of(gone))
     return called
+
+
+async def _forget(connection: AsyncConnection, removals: Sequence[Change]) -> None:
+    """What was known of these subjects goes; what they have said of themselves since, in their log, stays."""
+    await connection.execute(
+        _FORGET,
+        {
+            **columns_of([(each.org, each.subject) for each in removals]),
+            "generations": [each.generation for each in removals],
+            "offsets": [each.place[0] for each in removals],
+        },
+    )
 
 
 async def record_unwatched(connection: AsyncConnection, unwatched: Sequence[Unwatched]) -> None:

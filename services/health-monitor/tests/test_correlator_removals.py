@@ -1,0 +1,101 @@
+"""Subjects that are removed and heard again, in whichever batches that comes. On a real database."""
+
+import pytest
+from correlator_facts import T0, change
+from correlator_world import CorrelatorWorld
+
+from fettle_health_monitor.domain.judgements import Change, Judgement, Profile
+
+AT = T0 + 10_000
+KNOWN = "SELECT state, integration, name FROM subject WHERE subject = 'device/t17'"
+
+
+def removed(at: int) -> Change:
+    return change(from_state="healthy", to_state=None, at=at, since=at, reason="forgotten")
+
+
+def heard_again(world: CorrelatorWorld, at: int) -> tuple[Profile, Change]:
+    """By one record: what it says of itself, and that it is there."""
+    profile = world.profile(integration="hue-2")
+    comes_up = change(from_state=None, to_state="healthy", at=at, since=at, condition=None, place=(profile.place[0], 1))
+    return profile, comes_up
+
+
+async def known(world: CorrelatorWorld) -> list[tuple[str | None, str | None]]:
+    return [(row.state, row.integration) for row in await world.rows(KNOWN)]
+
+
+async def watched(world: CorrelatorWorld) -> None:
+    comes_up = change(from_state=None, to_state="healthy", at=T0 + 1, since=T0 + 1, condition=None)
+    await world.feed(world.profile(integration="hue-1", name="Thermostat"), comes_up)
+    await world.tick(T0 + 1_000)
+
+
+@pytest.mark.rule("HM-256")
+@pytest.mark.parametrize("together", [0, 1, 2, 3], ids=["apart", "removal and profile", "a whole record", "all"])
+async def test_what_is_said_behind_a_removal_stays_in_whichever_batches_it_comes(
+    environment: dict[str, str], together: int
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        gone, (profile, comes_up) = removed(AT), heard_again(world, AT + 500)
+        batches: dict[int, list[list[Judgement]]] = {
+            0: [[gone], [profile], [comes_up]],
+            1: [[gone, profile], [comes_up]],
+            2: [[gone], [profile, comes_up]],
+            3: [[gone, profile, comes_up]],
+        }
+        for batch in batches[together]:
+            await world.feed(*batch)
+        await world.tick(AT + 1_000)
+        assert await known(world) == [("healthy", "hue-2")]
+
+
+@pytest.mark.rule("HM-256")
+async def test_what_is_said_while_the_removal_waits_for_its_turn_stays(environment: dict[str, str]) -> None:
+    """Another policy has come into force: all that follows waits for the clocks."""
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        await world.in_force(3, at=AT - 1)
+        gone, (profile, comes_up) = removed(AT), heard_again(world, AT + 500)
+        await world.feed(gone)
+        await world.feed(profile, comes_up)
+        await world.tick(AT + 400)
+        assert await known(world) == [(None, "hue-2")]
+        await world.tick(AT + 1_000)
+        assert await known(world) == [("healthy", "hue-2")]
+
+
+@pytest.mark.rule("HM-69", "HM-256")
+async def test_what_was_said_before_the_removal_goes(environment: dict[str, str]) -> None:
+    """Also where it is heard again in the same batch, and says nothing of itself."""
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        gone = removed(AT)
+        comes_up = change(from_state=None, to_state="healthy", at=AT + 500, since=AT + 500, condition=None)
+        await world.feed(gone, comes_up)
+        assert await known(world) == [("healthy", None)]
+        await world.feed(removed(AT + 600))
+        assert await known(world) == []
+
+
+@pytest.mark.rule("HM-256")
+async def test_a_log_that_began_anew_says_later_what_its_low_offsets_say(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        gone = removed(AT)
+        said = Profile(
+            shard=0,
+            generation=2,
+            place=(1, 0),
+            org="acme",
+            subject="device/t17",
+            name=None,
+            integration="hue-2",
+            space=None,
+            model=None,
+            interval_s=None,
+            at=AT + 500,
+        )
+        await world.feed(gone, said)
+        assert await known(world) == [(None, "hue-2")]
