@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from correlator_facts import BRISK, T0
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from loss_facts import GONE, fall_silent, fleet, heard, silent, state_of, story
-from rollup_facts import UNREACHABLE, behind, fails, recovers, said
+from rollup_facts import MANY, UNREACHABLE, behind, fails, recovers, said, together
 
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.holding_back import rules_of
@@ -213,6 +213,37 @@ async def test_who_is_judged_afresh_is_so_when_the_org_is_switched_on_again(worl
     await another(world, at + 61_000)
     await world.tick(at + 120_000)
     assert await judged_afresh(world, at) == [66_000]
+
+
+@pytest.mark.rule("HM-144", "HM-229")
+async def test_who_is_behind_an_integration_that_is_removed_while_the_org_is_off_is_judged_afresh_later(
+    world: CorrelatorWorld,
+) -> None:
+    at = T0 + 30_000
+    await behind(world, "device/d1")
+    await world.feed(*fails("integration/hue-1", at - 20_000, condition=UNREACHABLE), *fails("device/d1", at - 17_000))
+    await another(world, at, enabled=False)
+    await world.feed(change("integration/hue-1", "firing", None, at=at + 1_000, condition=UNREACHABLE))
+    await world.tick(at + 60_000)
+    assert await world.rows("SELECT at FROM outcome WHERE cause = 'judged_afresh'") == []
+    await another(world, at + 61_000)
+    await world.tick(at + 120_000)
+    assert await judged_afresh(world, at) == [66_000]
+
+
+@pytest.mark.rule("HM-145", "HM-229")
+async def test_few_who_are_left_by_a_removal_while_the_org_is_off_are_looked_at_later(world: CorrelatorWorld) -> None:
+    at = T0 + 30_000
+    await together(world, at - 10_000)
+    await another(world, at, enabled=False)
+    await world.feed(change("device/d1", "firing", None, at=at + 1_000))
+    await world.tick(at + 60_000)
+    assert f"recovered integration/hue-1:{MANY}" not in await said(world)
+    await another(world, at + 61_000)
+    await world.tick(at + 62_999)
+    assert f"recovered integration/hue-1:{MANY}" not in await said(world)
+    await world.tick(at + 63_000)
+    assert f"recovered integration/hue-1:{MANY}" in await said(world)
 
 
 @pytest.mark.rule("HM-228", "HM-230")

@@ -51,7 +51,8 @@ class ListEnds:
             if clock is not None and versions:
                 rules = versions[clock.shard].rules_for(subject, integration_named(subject), None)
                 lasting_ms = rules.resolve_debounce_s * 1000
-                begun.append(_begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, lasting_ms))
+                watch = _begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, lasting_ms)
+                begun.append(watch if versions[clock.shard].policy.enabled else watch.standing_still(clock))
         if begun:
             await watches.begin(connection, begun, self._partition_of)
 
@@ -136,7 +137,8 @@ class ListEnds:
                 since[one.subject] = verdict.at
                 lasting_ms = round(1000 * (timeout_s + rules.open_debounce_s))
                 clock = clocks[one.shard]
-                begun.append(_begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_ms))
+                watch = _begun(WatchKind.JUDGED_AFRESH, verdict, one.subject, one.condition, clock, lasting_ms)
+                begun.append(watch if versions[one.shard].policy.enabled else watch.standing_still(clock))
         await unwell.judge_from(connection, verdict.org, since)
         if begun:
             await watches.begin(connection, begun, self._partition_of)
