@@ -246,6 +246,14 @@ def _first(each: tuple[int, Any]) -> int:
     return each[0]
 
 
+def _news(policy: HealthPolicy, phases: list[Phase]) -> Iterator[Phase]:
+    """To put the policy that there is changes nothing."""
+    for phase in phases:
+        changes = phase.policy is not None and phase.policy != policy
+        yield phase if changes else phase._replace(policy=None, existing=False)
+        policy = phase.policy or policy
+
+
 def _in_and_out(at: int, who: int, long: int) -> tuple[tuple[int, int, str], ...]:
     """Entered and removed after so long, or not at all; or removed and never entered."""
     if long < 0:
@@ -279,10 +287,11 @@ def times(draw: st.DrawFn) -> Times:
     behind = draw(st.lists(st.sampled_from([1, 1, 2, 2, 3]), min_size=count, max_size=count))
     registry = st.builds(_in_and_out, st.integers(2, 80), st.integers(0, count + reporting - 1), st.integers(-1, 20))
     anybody, seconds = st.integers(0, count + reporting - 1), st.integers(4, 90)
+    first = draw(policies(count, first=True))
     return Times(
         behind=tuple(behind),
-        policy=draw(policies(count, first=True)),
-        phases=(settled, *lost, *draw(st.lists(phases(), min_size=4, max_size=9)), Phase(2, OK)),
+        policy=first,
+        phases=(settled, *lost, *_news(first, draw(st.lists(phases(), min_size=4, max_size=9))), Phase(2, OK)),
         restarts=draw(st.frozensets(st.integers(3, 60), max_size=4)),
         reporting=reporting,
         silences=tuple(draw(st.lists(st.tuples(anybody, seconds, st.integers(1, 30)), max_size=4))),
