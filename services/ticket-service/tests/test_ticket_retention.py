@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -22,9 +23,9 @@ from fettle_ticket_service.adapters.database_time import database_time
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.sweeping import AT_MOST, Retention
 from fettle_ticket_service.domain import commands
-from fettle_ticket_service.domain.removals import Gap, gaps_after
+from fettle_ticket_service.domain.removals import Gap, Removal, gaps_after, sealed
 from fettle_ticket_service.domain.values import TicketRef
-from fettle_ticket_service.domain.verifying import Wrong
+from fettle_ticket_service.domain.verifying import Verification, Wrong
 from fettle_ticket_service.settings import TicketSettings
 
 YEAR = timedelta(days=365)
@@ -250,6 +251,43 @@ async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_findin
     found, verification = await findings(door.database)
     assert found
     assert (verification.tickets, verification.removed) == (3, 0)
+
+
+@pytest.mark.rule("TS-64", "TS-61")
+async def test_a_row_from_before_the_ticket_was_reopened_removes_nothing(door: Door) -> None:
+    await door.ask_one(asked())
+    await resolve(door, 1)
+    await tamper(door, "CREATE TABLE resolved_row AS TABLE ticket")
+    await door.ask_one(asked(commands.Reopen(actor=ANN), ticket=numbered(1)))
+    await door.ask_one(asked(commands.Comment(actor=ANN, text="The evidence."), ticket=numbered(1)))
+    await tamper(
+        door,
+        "DELETE FROM ticket",
+        "INSERT INTO ticket TABLE resolved_row",
+        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
+    )
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 0
+    found, verification = await findings(door.database)
+    assert [(finding.wrong, finding.number) for finding in found] == [(Wrong.TICKET_ALTERED, 1)]
+    assert (verification.entries, verification.removed) == (4, 0)
+
+
+@pytest.mark.rule("TS-61")
+@pytest.mark.parametrize(("version", "places", "sound"), [(2, 3, False), (2, 2, True), (2, 1, True)])
+def test_no_more_entries_went_with_a_ticket_than_it_had(version: int, places: int, sound: bool) -> None:
+    note = Removal(
+        number=1,
+        ticket=UUID(int=7),
+        version=version,
+        hash="k1:h",
+        places=places,
+        resolved_at=NOON,
+        removed_at=NOON + YEAR,
+        retention_days=365,
+    )
+    found = list(Verification("acme", KEYS).take_removal(sealed(note, "acme", KEYS)))
+    assert [finding.wrong for finding in found] == ([] if sound else [Wrong.REMOVAL_ALTERED])
 
 
 @pytest.mark.rule("TS-64")

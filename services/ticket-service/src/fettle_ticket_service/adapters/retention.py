@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Column, Text, text
+from sqlalchemy import BigInteger, Column, Integer, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.copying import Row, copy_rows
@@ -22,20 +22,23 @@ from fettle_ticket_service.domain.removals import Gap, Removal, gaps_after, seal
 
 log = structlog.get_logger(__name__)
 
+_BESIDES = (Column("so_far", BigInteger), Column("latest_version", Integer), Column("latest_hash", Text))
 _LOCK = text("SELECT policy FROM org WHERE org = :org AND NOT deleted FOR UPDATE")
 _DUE = text("""
-    SELECT counted.*,
-           (SELECT hash FROM entry WHERE ticket_id = counted.id AND entry.version = counted.version) AS latest
+    SELECT counted.*, latest.version AS latest_version, latest.hash AS latest_hash
     FROM (
         SELECT *, sum(version + checklist_total) OVER (ORDER BY resolved_at, id) AS so_far FROM (
             SELECT * FROM ticket
             WHERE org = :org AND state = 'resolved' AND resolved_at <= :before AND id <> ALL(CAST(:unsound AS uuid[]))
             ORDER BY resolved_at, id LIMIT :at_most
         ) AS oldest
-    ) AS counted WHERE so_far <= :rows OR so_far = version + checklist_total ORDER BY resolved_at, id
-""").columns(*TICKET.columns, Column("so_far", BigInteger), Column("latest", Text))
-"""With every column that the seal covers, and the latest entry's hash: whose ticket has none is from before the chains
-only if its entry has none either."""
+    ) AS counted LEFT JOIN LATERAL (
+        SELECT version, hash FROM entry WHERE ticket_id = counted.id ORDER BY version DESC LIMIT 1
+    ) AS latest ON true
+    WHERE so_far <= :rows OR so_far = counted.version + checklist_total ORDER BY resolved_at, id
+""").columns(*TICKET.columns, *_BESIDES)
+"""With every column that the seal covers, and the newest entry: a row that was put back is behind it, and where hash
+and seal were taken away, its hash is left."""
 _TAKE_ENTRIES = text("""
     DELETE FROM entry WHERE ticket_id = ANY(CAST(:tickets AS uuid[])) RETURNING ticket_id, place, head
 """)
@@ -167,7 +170,8 @@ async def _widen_gaps(connection: AsyncConnection, org: str, keys: ChainKeys, he
 
 
 def _is_sound(row: Any, org: str, keys: ChainKeys) -> bool:
-    return row.latest == row.hash and is_sound(keys, org, ticket_of(row), row.hash, row.seal)
+    newest = (row.latest_version, row.latest_hash) == (row.version, row.hash)
+    return newest and is_sound(keys, org, ticket_of(row), row.hash, row.seal)
 
 
 def _removal(row: Any, now: datetime, days: int) -> Removal:

@@ -192,7 +192,7 @@ class Verification:
         yield from self._take_number(removal.number)
         self.removed += 1
         self._removed_places += removal.places
-        self._removed_older += removal.version - removal.places
+        self._removed_older += max(0, removal.version - removal.places)
 
         def finding(message: str) -> Finding:
             return Finding(Wrong.REMOVAL_ALTERED, message, removal.number, removal.ticket)
@@ -203,6 +203,8 @@ class Verification:
             yield finding("The note on the ticket's removal is not what was written.")
         elif not removal.is_due:
             yield finding("The ticket was removed before its time.")
+        elif removal.places > removal.version:
+            yield finding(f"{removal.places} entries went with a ticket at version {removal.version}.")
 
     def finish(self, end: OrgEnd) -> Iterator[Finding]:
         """When everything is through."""
