@@ -5,7 +5,7 @@ table once, and hand the messages to the outbox. Nothing here commits or publish
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -78,18 +78,18 @@ class CommandHandler:
         """One answer per command, in order; a command that was answered before gets that answer and has no effect. One
         from outside with other content under an identity that was used is refused, and leaves the first answer be.
 
-        Raises TransientError while an org that is asked for may be one that has only not been heard of yet, and when an
-        org's row may have to be put right first.
+        Raises TransientError while an org that is asked for may be one that has only not been heard of yet, and
+        RowThere when a row may have to be put right first.
         """
-        async with self._ends.minded(work.connection, {asked.org for asked in batch}):
-            return await self._carry_out(work, batch)
+        async with self._ends.minded(work.connection, {asked.org for asked in batch}) as doubted:
+            return await self._carry_out(work, batch, doubted)
 
-    async def _carry_out(self, work: UnitOfWork, batch: Sequence[Asked]) -> list[Answer]:
+    async def _carry_out(self, work: UnitOfWork, batch: Sequence[Asked], doubted: Collection[str]) -> list[Answer]:
         await self._meet(work, {asked.org for asked in batch if asked.refused is None})
         opened = await books.open_books(work.connection, (asked.org for asked in batch), self._keys)
         admitted = [asked for asked in batch if asked.refused is None and asked.org in opened]
         known = await command_memory.recall(work.connection, {asked.identity for asked in admitted})
-        await _load(work, opened, [asked for asked in admitted if asked.identity not in known])
+        await _load(work, opened, [asked for asked in admitted if asked.identity not in known], doubted)
 
         now = self._clock()
         answers: list[Answer] = []
@@ -155,17 +155,17 @@ class CommandHandler:
             work.publish(*self._announcer.messages(each.asked, each.answer, each.done.entries, now))
 
 
-async def _load(work: UnitOfWork, opened: Mapping[str, Book], fresh: Sequence[Asked]) -> None:
+async def _load(work: UnitOfWork, opened: Mapping[str, Book], fresh: Sequence[Asked], doubted: Collection[str]) -> None:
     """Bring every ticket that the commands can touch into the books; a reopened one with those that share its key."""
     wanted = {(asked.org, ref) for asked in fresh for ref in _named(asked)}
-    await books.enter_tickets(work.connection, opened, wanted)
+    await books.enter_tickets(work.connection, opened, wanted, doubted)
     reopened = (
         (asked.org, opened[asked.org].find(asked.ticket))
         for asked in fresh
         if isinstance(asked.command, Reopen) and asked.ticket is not None
     )
     rivals = {(org, TicketRef(key=ticket.dedup_key)) for org, ticket in reopened if ticket and ticket.dedup_key}
-    await books.enter_tickets(work.connection, opened, rivals - wanted)
+    await books.enter_tickets(work.connection, opened, rivals - wanted, doubted)
     await enter_members(work.connection, opened, _members(opened, fresh))
 
 

@@ -5,7 +5,7 @@ the other, and numbers are given in the order in which they are committed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -62,9 +62,9 @@ _LOAD = text("""
 """The tickets named by id, by number, and for each key the unresolved one and the latest."""
 
 _ENDS = text("""
-    SELECT wanted.id, latest.version FROM unnest(CAST(:ids AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
-        SELECT version FROM entry WHERE ticket_id = wanted.id ORDER BY version DESC LIMIT 1
-    ) AS latest
+    SELECT wanted.id, coalesce((SELECT max(version) FROM entry WHERE ticket_id = wanted.id), 0) AS version,
+           coalesce((SELECT max(place) FROM checklist_member WHERE ticket_id = wanted.id), 0) AS members
+    FROM unnest(CAST(:ids AS uuid[])) AS wanted (id)
 """)
 
 _LIVING = (
@@ -87,11 +87,15 @@ async def open_books(connection: AsyncConnection, orgs: Iterable[str], keys: Cha
 
 
 async def enter_tickets(
-    connection: AsyncConnection, books: Mapping[str, Book], wanted: Iterable[tuple[str, TicketRef]]
+    connection: AsyncConnection,
+    books: Mapping[str, Book],
+    wanted: Iterable[tuple[str, TicketRef]],
+    doubted: Collection[str] = (),
 ) -> None:
     """Loads what the pairs of org and reference name into the orgs' books; for a key the unresolved ticket and the
     latest one. A ticket that somebody without the key has changed is logged, and keeps a seal that does not fit; it
-    goes on behind its timeline, whatever version its row claims."""
+    goes on behind its timeline and its checklist, whatever its row claims. A row that was put back whole has a seal
+    that fits: so in the orgs that are `doubted` every ticket is held against what it has."""
     ids: set[tuple[str, object]] = set()
     numbers: set[tuple[str, object]] = set()
     keys: set[tuple[str, object]] = set()
@@ -107,20 +111,36 @@ async def enter_tickets(
     parameters = {**_pairs("id", ids), **_pairs("number", numbers), **_pairs("key", keys)}
     rows = (await connection.execute(_LOAD, parameters)).all()
     firsts = await first_members(connection, {row.id for row in rows if row.checklist_total})
-    doubtful: list[tuple[Book, Ticket]] = []
+    doubtful: list[tuple[Book, Ticket, str | None]] = []
     for row in rows:
         book, ticket = books[row.org], ticket_of(row, firsts.get(row.id, ()))
         book.enter([ticket])
         if not book.chain.take(row.org, ticket, row.hash, row.seal):
-            metrics.UNSOUND.inc()
-            log.warning("ticket.unsound", org=row.org, number=row.number)
-            doubtful.append((book, ticket))
-        elif row.seal is None:
-            doubtful.append((book, ticket))
+            _tell_unsound(book, ticket)
+            doubtful.append((book, ticket, row.seal))
+        elif row.seal is None or row.org in doubted:
+            doubtful.append((book, ticket, row.seal))
     if doubtful:
-        ends = {row.id: row.version for row in await connection.execute(_ENDS, {"ids": [t.id for _, t in doubtful]})}
-        for book, ticket in doubtful:
-            book.enter([replace(ticket, version=max(ticket.version, ends.get(ticket.id, 0)))])
+        await _go_on_behind(connection, doubtful)
+
+
+async def _go_on_behind(connection: AsyncConnection, doubtful: Sequence[tuple[Book, Ticket, str | None]]) -> None:
+    """Raises versions and checklists to what is there. A seal that fits a row which claims less stays, and does not fit
+    what comes next."""
+    ends = {row.id: row for row in await connection.execute(_ENDS, {"ids": [ticket.id for _, ticket, _ in doubtful]})}
+    for book, ticket, seal in doubtful:
+        version, members = max(ticket.version, ends[ticket.id].version), ends[ticket.id].members
+        total = max(ticket.checklist.total, members)
+        if (version, total) == (ticket.version, ticket.checklist.total):
+            continue
+        if book.chain.distrust(ticket, seal):
+            _tell_unsound(book, ticket)
+        book.enter([replace(ticket, version=version, checklist=replace(ticket.checklist, total=total))])
+
+
+def _tell_unsound(book: Book, ticket: Ticket) -> None:
+    metrics.UNSOUND.inc()
+    log.warning("ticket.unsound", org=book.org, number=ticket.number)
 
 
 async def save_books(

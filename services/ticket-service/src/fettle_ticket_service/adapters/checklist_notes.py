@@ -1,7 +1,7 @@
 """The timeline speaks of checklists when its minute is over, on any number of replicas."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from fettle_chassis.database import Database
@@ -51,16 +51,16 @@ class ChecklistNotes(Part):
             if due:
                 async with (
                     unit_of_work(self._database) as work,
-                    self._ends.minded(work.connection, (org for org, _ in due)),
+                    self._ends.minded(work.connection, (org for org, _ in due)) as doubted,
                 ):
-                    total += await self._write(work, due)
+                    total += await self._write(work, due, doubted)
             if len(due) < AT_MOST:
                 return total
 
-    async def _write(self, work: UnitOfWork, due: Sequence[tuple[str, TicketRef]]) -> int:
+    async def _write(self, work: UnitOfWork, due: Sequence[tuple[str, TicketRef]], doubted: Collection[str]) -> int:
         opened = await books.open_books(work.connection, (org for org, _ in due), self._keys)
         there = [(org, ticket) for org, ticket in due if org in opened]
-        await books.enter_tickets(work.connection, opened, there)
+        await books.enter_tickets(work.connection, opened, there, doubted)
         now = self._clock()
         notes = [(org, note) for org, ticket in there if (note := opened[org].note(ticket, now=now)) is not None]
         await books.save_books(work.connection, opened.values(), notes, Writes())

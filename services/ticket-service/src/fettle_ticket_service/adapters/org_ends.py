@@ -1,7 +1,9 @@
-"""An org's row that claims less than there is: the next number is taken, or the next place of its chain.
+"""An org's row that claims less than there is: the next number is taken, or the next place of its chain; or a ticket's
+row, whose next version is taken.
 
 Fettle never writes such a row, so somebody else has. Every command on the org would fail on a row that is there, for
-ever; so the row is put right from the tickets and entries themselves, and the log says so.
+ever; so the org's row is put right from the tickets and entries themselves, and the log says so, and tickets are held
+against their timelines.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -42,6 +44,10 @@ _PUT_RIGHT = text("""
 """)
 
 
+class RowThere(TransientError):
+    """An insert met a row that is there: the same again puts right what claims less than there is."""
+
+
 class OrgEnds:
     """Remembers in which orgs an insert has just met a row that was there already."""
 
@@ -49,21 +55,22 @@ class OrgEnds:
         self._doubtful: set[str] = set()
 
     @asynccontextmanager
-    async def minded(self, connection: AsyncConnection, orgs: Iterable[str]) -> AsyncIterator[None]:
-        """Around all that a transaction does with the orgs. Raises TransientError when it met such a row; the same
-        again begins by putting the orgs' rows right. What that does not help is a bug, and is raised as it is."""
+    async def minded(self, connection: AsyncConnection, orgs: Iterable[str]) -> AsyncIterator[frozenset[str]]:
+        """Around all that a transaction does with the orgs. Raises RowThere when it met such a row; the same again
+        begins by putting the orgs' rows right, and is given these orgs, no ticket of which is to be believed. What that
+        does not help is a bug, and is raised as it is."""
         named = set(orgs)
-        doubtful = self._doubtful & named
+        doubtful = frozenset(self._doubtful & named)
         self._doubtful -= doubtful
         if doubtful:
             await _put_right(connection, sorted(doubtful))
         try:
-            yield
+            yield doubtful
         except (IntegrityError, asyncpg.UniqueViolationError) as error:
             if doubtful:
                 raise
             self._doubtful |= named
-            raise TransientError("a row is there already: an org's row may claim less than there is") from error
+            raise RowThere("a row is there already: another may claim less than there is") from error
 
 
 async def _put_right(connection: AsyncConnection, orgs: Sequence[str]) -> None:

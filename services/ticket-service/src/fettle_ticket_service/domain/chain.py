@@ -97,8 +97,14 @@ class Chain:
         self.hashes[ticket.id] = hash or NOTHING
         fits = is_sound(self.keys, org, ticket, hash, seal)
         if not fits:
-            self.unfit[ticket.id] = seal
+            self.distrust(ticket, seal)
         return fits
+
+    def distrust(self, ticket: Ticket, seal: str | None) -> bool:
+        """Makes no other seal for the ticket than this one. False: it did not fit as it was."""
+        known = ticket.id in self.unfit
+        self.unfit[ticket.id] = seal
+        return not known
 
     def add(self, org: str, id: UUID, ticket: Ticket, said: Said) -> Link:
         """Links one more entry of a ticket (`ticket` is the one after it, `id` the entry's)."""
