@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
+from console_workflows_fake import Instead, Workflows
 from fastapi import Body, FastAPI, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
@@ -233,10 +234,11 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
     return service
 
 
-def echo_service(settings: ServiceSettings) -> Service:
-    """Says how a request arrived; at `stream` it takes its time."""
+def echo_service(settings: ServiceSettings, instead: Workflows) -> Service:
+    """Says how a request arrived; at `stream` it takes its time. Once `instead` is on, that answers."""
     service = Service("fake-workflows")
     app: FastAPI = http_app(service, settings, title="Fake workflows")
+    app.add_middleware(Instead, instead, settings)
 
     @app.get("/workflow.schema.json")
     async def schema(request: Request) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import asyncpg
 import httpx2
 from aiokafka import AIOKafkaProducer
 from console_fakes import Tickets, echo_service, ticket_service
+from console_workflows_fake import Workflows
 
 from fettle_chassis.kafka import build_producer
 from fettle_console.app import build_app
@@ -31,6 +32,7 @@ class World:
     http: httpx2.AsyncClient
     producer: AIOKafkaProducer
     tickets: Tickets
+    workflows: Workflows
     services: AsyncExitStack
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -85,6 +87,7 @@ class World:
         self.http.cookies.clear()
         self.tokens.clear()
         self.tickets.forget()
+        self.workflows.forget()
         connection = await asyncpg.connect(self.settings.database_dsn("console"))
         await connection.execute("TRUNCATE org CASCADE")
         await connection.close()
@@ -162,9 +165,9 @@ async def console_world(
         **{f"FETTLE_{name}": value for name, value in more.items()},
     }
     settings = ConsoleSettings.load(variables)
-    tickets = Tickets()
+    tickets, workflows = Tickets(), Workflows()
     async with AsyncExitStack() as stack, AsyncExitStack() as services:
-        for service in (ticket_service(settings, tickets), echo_service(settings), build_app(settings)):
+        for service in (ticket_service(settings, tickets), echo_service(settings, workflows), build_app(settings)):
             await services.enter_async_context(service.running())
         http = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20.0, trust_env=False)
@@ -175,4 +178,4 @@ async def console_world(
             await producer.start()
             while (await http.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - asked from outside
                 await asyncio.sleep(0.05)
-        yield World(settings, http, producer, tickets, services)
+        yield World(settings, http, producer, tickets, workflows, services)

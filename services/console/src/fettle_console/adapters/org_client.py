@@ -48,12 +48,12 @@ class OrgClient:
         owner: Owner,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """`path` begins after the org and is encoded already. Raises `Problem` when the service is away."""
-        sent = json.dumps(body).encode() if body is not None else None
-        types = [("content-type", "application/json")] if sent is not None else []
+        """`path` begins after the org and is encoded already; a text is a document in YAML. Raises `Problem` when the
+        service is away."""
+        sent, types = _encoded(body)
         async with self._services.call(
             owner,
             self._caller,
@@ -65,6 +65,14 @@ class OrgClient:
             content = await answer.aread()
         found = json.loads(content) if content else {}
         return Answer(answer.status_code, found if isinstance(found, dict) else {})
+
+
+def _encoded(body: Mapping[str, Any] | str | None) -> tuple[bytes | None, list[tuple[str, str]]]:
+    if body is None:
+        return None, []
+    if isinstance(body, str):
+        return body.encode(), [("content-type", "application/yaml")]
+    return json.dumps(body).encode(), [("content-type", "application/json")]
 
 
 def _problem(answer: Answer) -> Problem:

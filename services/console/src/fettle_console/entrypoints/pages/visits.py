@@ -69,6 +69,7 @@ class Visit:
             "org_name": self.session.org_name,
             "person": self.session.caller,
             "may_work": self.may(Role.OPERATOR),
+            "may_decide": self.may(Role.ADMIN),
             "counts": counts,
             "as_of": live.as_of,
             "is_live": live.live,

@@ -1,0 +1,84 @@
+"""The org's workflows: what starts each, how it went last, and switching one or all of them on or off."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import Answer
+from fettle_console.domain.documents import switched
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.views.workflows import Listed
+from fettle_contracts.problems import ProblemCode
+
+router = APIRouter()
+
+_PAGE = 50
+
+
+@router.get("/orgs/{org}/workflows")
+async def workflow_list(request: Request, visit: TheVisit) -> Response:
+    """A page of workflows by name, each with its newest run."""
+    query = visit.client.query(limit=str(_PAGE), cursor=request.query_params.get("cursor", ""))
+    found, policy = await asyncio.gather(
+        visit.client.get(Owner.WORKFLOWS, f"/workflows{query}"),
+        visit.client.get(Owner.WORKFLOWS, "/workflow-policy"),
+    )
+    newest = await asyncio.gather(*(newest_run(visit, item["workflow"]) for item in found["items"]))
+    return await visit.page(
+        "workflows.html",
+        workflows=[Listed.of(item, run) for item, run in zip(found["items"], newest, strict=True)],
+        switched_on=policy["enabled"],
+        switched_by=policy["changed_by"],
+        first_page=not request.query_params.get("cursor"),
+        next_cursor=found.get("next_cursor"),
+        command_id=str(uuid4()),
+    )
+
+
+async def newest_run(visit: Visit, name: str) -> Mapping[str, Any] | None:
+    """The workflow's newest run, if there is any; None too when the workflow went meanwhile."""
+    answer = await visit.client.send(Owner.WORKFLOWS, "GET", f"/workflows/{quote(name, safe='')}/runs?limit=1")
+    return next(iter(answer.body["items"]), None) if answer.ok else None
+
+
+@router.post("/orgs/{org}/workflows/{name}/switch")
+async def switch(
+    name: str, visit: TheVisit, command_id: Annotated[str, Form(max_length=100)], enabled: Annotated[bool, Form()]
+) -> Response:
+    """Enables or disables one workflow: saves its document with that one word changed."""
+    visit.must(Role.ADMIN)
+    path = f"/workflows/{quote(name, safe='')}"
+    document = (await visit.client.get(Owner.WORKFLOWS, path))["document"]
+    wanted = switched(document, enabled)
+    if wanted is None:
+        message = f"Where {name} says `enabled` only a person can tell: edit its document."
+        raise Problem(409, ProblemCode.CONFLICT, message)
+    accepted(await visit.client.send(Owner.WORKFLOWS, "PUT", path, wanted, {"idempotency-key": command_id}))
+    return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
+
+
+@router.post("/orgs/{org}/workflow-policy")
+async def switch_all(
+    visit: TheVisit, command_id: Annotated[str, Form(max_length=100)], enabled: Annotated[bool, Form()]
+) -> Response:
+    """Switches all of the org's workflows off, or lets those start runs again that are enabled."""
+    visit.must(Role.ADMIN)
+    key = {"idempotency-key": command_id}
+    accepted(await visit.client.send(Owner.WORKFLOWS, "PUT", "/workflow-policy", {"enabled": enabled}, key))
+    return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
+
+
+def accepted(answer: Answer) -> Mapping[str, Any]:
+    """The answer's body. Raises `Problem` for a refusal, as the workflow engine put it."""
+    if answer.ok:
+        return answer.body
+    code = str(answer.body.get("code", ProblemCode.MALFORMED))
+    raise Problem(answer.status, code, str(answer.body.get("detail") or "The workflow engine refused this."))

@@ -1,0 +1,72 @@
+"""Workflows as the pages show them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fettle_console.views.outcomes import Stand, run_stand
+from fettle_contracts.times import parse_time
+
+_STARTS = {
+    "ticket.opened": "a ticket opens",
+    "ticket.started": "work on a ticket starts",
+    "ticket.comment-added": "a ticket is commented on",
+    "ticket.resolved": "a ticket is resolved",
+    "ticket.reopened": "a ticket reopens",
+    "health.transition": "the health of a subject changes",
+    "schedule": "its schedule is due",
+    "signal": "another system sends a signal",
+    "manual": "a person starts it",
+}
+
+
+def trigger(kind: str) -> str:
+    """What a trigger of this kind waits for: `a ticket opens`."""
+    return _STARTS.get(kind, kind)
+
+
+def starts(triggers: Iterable[str]) -> str:
+    """What starts a workflow, each kind once: `a ticket opens, its schedule is due`."""
+    return ", ".join(dict.fromkeys(trigger(kind) for kind in triggers))
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run of a workflow."""
+
+    id: str
+    stand: Stand
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One workflow. `starts` says what starts it, `problem` why its condition could not be decided last."""
+
+    name: str
+    title: str
+    description: str
+    enabled: bool
+    version: int
+    starts: str
+    saved_at: datetime
+    saved_by: str
+    problem: str
+    last: LastRun | None
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any], newest: Mapping[str, Any] | None = None) -> "Listed":
+        last = LastRun(newest["id"], run_stand(newest["state"]), parse_time(newest["started_at"])) if newest else None
+        return cls(
+            name=item["workflow"],
+            title=item["title"] or item["workflow"],
+            description=item["description"],
+            enabled=item["enabled"],
+            version=item["version"],
+            starts=starts(item["triggers"]),
+            saved_at=parse_time(item["saved_at"]),
+            saved_by=item["saved_by"],
+            problem=str((item.get("condition_problem") or {}).get("message", "")),
+            last=last,
+        )

@@ -1,0 +1,126 @@
+"""The workflow API in memory: documents that are texts, runs, channels, and the rules that pages meet."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Body, FastAPI, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fettle_chassis.http import Admin, Problem, Viewer, http_app
+from fettle_chassis.service import Service
+from fettle_chassis.settings import ServiceSettings
+from fettle_contracts.times import rfc3339
+
+
+def document(name: str, *, enabled: bool = True, title: str = "") -> str:
+    head = f"workflow: {name}\ntitle: {title}\nenabled: {str(enabled).lower()}\n"
+    return f"{head}nodes:\n  opened: {{trigger: ticket.opened}}\n"
+
+
+@dataclass
+class Workflows:
+    """What the fake knows. It answers only once it is `on`; until then the service that echoes does."""
+
+    on: bool = False
+    policy: dict[str, Any] = field(default_factory=lambda: {"enabled": True, "changed_by": None})
+    kept: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    def forget(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def save(self, org: str, text: str, by: str = "ann") -> dict[str, Any]:
+        said = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
+        name = said["workflow"]
+        before = self.kept.get((org, name))
+        workflow = {
+            "workflow": name,
+            "title": said.get("title", ""),
+            "description": "",
+            "enabled": said.get("enabled") == "true",
+            "version": before["version"] + 1 if before else 1,
+            "triggers": ["ticket.opened"],
+            "saved_at": rfc3339(datetime.now(UTC)),
+            "saved_by": by,
+            "condition_problem": None,
+            "document": text,
+        }
+        self.kept[org, name] = workflow
+        return workflow
+
+    def run(self, org: str, workflow: str, state: str = "done", ago_s: float = 60, **more: Any) -> dict[str, Any]:
+        """Adds a run; the newest is the one added last."""
+        at = datetime.now(UTC) - timedelta(seconds=ago_s)
+        run = {
+            "id": str(uuid4()),
+            "org": org,
+            "workflow": workflow,
+            "version": 1,
+            "state": state,
+            "trigger": "ticket.opened",
+            "event_id": str(uuid4()),
+            "depth": 1,
+            "started_at": rfc3339(at),
+            "timeout_at": rfc3339(at + timedelta(days=2)),
+            "ended_at": None if state == "running" else rfc3339(at + timedelta(seconds=2)),
+            "error": None,
+            "rerun_of": None,
+            "event": {},
+            "nodes": [],
+            **more,
+        }
+        self.runs.insert(0, run)
+        return run
+
+
+class Instead:
+    """Answers by the fake while it is on."""
+
+    def __init__(self, app: ASGIApp, workflows: Workflows, settings: ServiceSettings) -> None:
+        self._app, self._workflows, self._fake = app, workflows, workflow_api(settings, workflows)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        on = scope["type"] == "http" and self._workflows.on
+        await (self._fake if on else self._app)(scope, receive, send)
+
+
+def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
+    app = http_app(Service("fake-workflow-engine"), settings, title="Fake workflow engine")
+    base = "/api/v1/orgs/{org}"
+
+    def found(org: str, name: str) -> dict[str, Any]:
+        if (org, name) not in workflows.kept:
+            raise Problem(404, "not_found", "There is no such workflow.")
+        return workflows.kept[org, name]
+
+    @app.get(f"{base}/workflow-policy")
+    async def policy(org: str, caller: Viewer) -> dict[str, Any]:
+        return workflows.policy
+
+    @app.put(f"{base}/workflow-policy")
+    async def set_policy(org: str, caller: Admin, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        workflows.policy = {"enabled": body["enabled"], "changed_by": caller.actor_name}
+        return workflows.policy
+
+    @app.get(f"{base}/workflows")
+    async def listed(org: str, caller: Viewer) -> dict[str, Any]:
+        items = [workflow for (of, _), workflow in sorted(workflows.kept.items()) if of == org]
+        return {"items": items, "next_cursor": None}
+
+    @app.get(f"{base}/workflows/{{name}}")
+    async def one(org: str, name: str, caller: Viewer) -> dict[str, Any]:
+        return found(org, name)
+
+    @app.put(f"{base}/workflows/{{name}}")
+    async def replace(org: str, name: str, caller: Admin, request: Request) -> dict[str, Any]:
+        return workflows.save(org, (await request.body()).decode(), caller.actor_id)
+
+    @app.get(f"{base}/workflows/{{name}}/runs")
+    async def runs_of(org: str, name: str, caller: Viewer, limit: int = 50) -> dict[str, Any]:
+        found(org, name)
+        runs = [run for run in workflows.runs if (run["org"], run["workflow"]) == (org, name)]
+        return {"items": runs[:limit], "next_cursor": None}
+
+    return app
