@@ -26,6 +26,7 @@ class Workflows:
     on: bool = False
     policy: dict[str, Any] = field(default_factory=lambda: {"enabled": True, "changed_by": None})
     kept: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    versions: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     def forget(self) -> None:
@@ -48,6 +49,8 @@ class Workflows:
             "document": text,
         }
         self.kept[org, name] = workflow
+        made = {"version": workflow["version"], "saved_at": workflow["saved_at"], "saved_by": by, "document": text}
+        self.versions.setdefault((org, name), []).insert(0, made)
         return workflow
 
     def run(self, org: str, workflow: str, state: str = "done", ago_s: float = 60, **more: Any) -> dict[str, Any]:
@@ -95,6 +98,12 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
             raise Problem(404, "not_found", "There is no such workflow.")
         return workflows.kept[org, name]
 
+    def made(org: str, name: str, version: int) -> dict[str, Any]:
+        for one in workflows.versions[org, name]:
+            if one["version"] == version:
+                return one
+        raise Problem(404, "not_found", "There is no such version of such a workflow.")
+
     @app.get(f"{base}/workflow-policy")
     async def policy(org: str, caller: Viewer) -> dict[str, Any]:
         return workflows.policy
@@ -113,9 +122,42 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
     async def one(org: str, name: str, caller: Viewer) -> dict[str, Any]:
         return found(org, name)
 
+    @app.post(f"{base}/workflows")
+    async def create(org: str, caller: Admin, request: Request, dry_run: bool = False) -> dict[str, Any]:
+        text = await _document(request)
+        name = text.partition("workflow: ")[2].partition("\n")[0]
+        if dry_run:
+            return {"workflow": name, "faults": []}
+        if (org, name) in workflows.kept:
+            raise Problem(409, "conflict", f"There is a workflow {name!r} already; PUT replaces it.")
+        return workflows.save(org, text, caller.actor_id)
+
     @app.put(f"{base}/workflows/{{name}}")
     async def replace(org: str, name: str, caller: Admin, request: Request) -> dict[str, Any]:
-        return workflows.save(org, (await request.body()).decode(), caller.actor_id)
+        return workflows.save(org, await _document(request), caller.actor_id)
+
+    @app.get(f"{base}/workflows/{{name}}/versions")
+    async def versions(org: str, name: str, caller: Viewer) -> dict[str, Any]:
+        return {"items": workflows.versions[org, name], "next_cursor": None}
+
+    @app.get(f"{base}/workflows/{{name}}/versions/{{version}}")
+    async def version(org: str, name: str, version: int, caller: Viewer) -> dict[str, Any]:
+        return made(org, name, version)
+
+    @app.get(f"{base}/workflows/{{name}}/versions/{{version}}/difference")
+    async def difference(
+        org: str, name: str, version: int, caller: Viewer, from_version: int | None = None
+    ) -> dict[str, Any]:
+        before = from_version or version - 1
+        gone = made(org, name, before)["document"].splitlines() if before else []
+        come = made(org, name, version)["document"].splitlines()
+        lines = [{"kind": "removed", "text": line} for line in gone if line not in come]
+        lines += [{"kind": "added", "text": line} for line in come if line not in gone]
+        return {"from_version": before or None, "version": version, "hunks": [{"new_start": 1, "lines": lines}]}
+
+    @app.post(f"{base}/workflows/{{name}}/versions/{{version}}/restore")
+    async def restore(org: str, name: str, version: int, caller: Admin) -> dict[str, Any]:
+        return workflows.save(org, made(org, name, version)["document"], caller.actor_id)
 
     @app.get(f"{base}/workflows/{{name}}/runs")
     async def runs_of(org: str, name: str, caller: Viewer, limit: int = 50) -> dict[str, Any]:
@@ -124,3 +166,14 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         return {"items": runs[:limit], "next_cursor": None}
 
     return app
+
+
+async def _document(request: Request) -> str:
+    """The body; one with `opend` in it has a fault there."""
+    text = (await request.body()).decode()
+    for number, line in enumerate(text.split("\n"), 1):
+        if "opend" in line:
+            column = line.index("opend") + 1
+            fault = {"line": number, "column": column, "message": "there is no node 'opend'", "suggestion": "opened"}
+            raise Problem(422, "invalid", f"Line {number}.", faults=[fault])
+    return text

@@ -1,10 +1,11 @@
 """Differences of texts as the pages show them: what the ticket service keeps of an edit, line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 _KINDS: dict[str, Literal["gone", "come", "kept"]] = {"-": "gone", "+": "come", " ": "kept"}
+_OF_HUNKS: dict[str, Literal["gone", "come", "kept"]] = {"removed": "gone", "added": "come"}
 _OPEN_UP_TO_LINES = 12
 
 
@@ -28,6 +29,16 @@ class Difference:
         lines = [_line(line) for line in unified.split("\n")] if unified else []
         if lines and lines[0].kind == "head" and not any(line.kind == "head" for line in lines[1:]):
             lines = lines[1:]
+        return cls(lines)
+
+    @classmethod
+    def of_hunks(cls, hunks: Sequence[Mapping[str, Any]]) -> "Difference":
+        """Of a difference as data, as the workflow engine says it. A head says on which line its lines begin."""
+        lines: list[DiffLine] = []
+        for hunk in hunks:
+            if hunk["new_start"] > 1 or len(hunks) > 1:
+                lines.append(DiffLine("head", f"line {hunk['new_start']}"))
+            lines += [DiffLine(_OF_HUNKS.get(line["kind"], "kept"), line["text"]) for line in hunk["lines"]]
         return cls(lines)
 
     @property

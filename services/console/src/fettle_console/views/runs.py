@@ -1,13 +1,51 @@
-"""Runs that a ticket's events started, and whom they told."""
+"""Runs as lists show them, and those that a ticket's events started with whom they told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fettle_console.views.outcomes import Stand, run_stand
+from fettle_console.views.words import span
+from fettle_console.views.workflows import trigger
 from fettle_contracts.times import parse_time
 
 _OUTCOMES = {"sent": "sent", "held_back": "held back for the next digest"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run. `because` is what started it; `took` is empty while it runs, `error` when it ended well."""
+
+    id: str
+    workflow: str
+    version: int
+    stand: Stand
+    because: str
+    started_at: datetime
+    took: str
+    error: str
+
+    @classmethod
+    def of(cls, run: Mapping[str, Any]) -> "ListedRun":
+        return cls(
+            id=run["id"],
+            workflow=run["workflow"],
+            version=run["version"],
+            stand=run_stand(run["state"]),
+            because=trigger(run["trigger"]),
+            started_at=parse_time(run["started_at"]),
+            took=took(run),
+            error=str((run.get("error") or {}).get("message", "")),
+        )
+
+
+def took(timed: Mapping[str, Any]) -> str:
+    """How long a run or a node took: `0.31 s`, `12 s`, `3 min`; nothing while it has not ended."""
+    if not timed.get("ended_at"):
+        return ""
+    seconds = (parse_time(timed["ended_at"]) - parse_time(timed["started_at"])).total_seconds()
+    return f"{seconds:.2f} s" if seconds < 10 else span(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,3 +70,16 @@ class Listed:
             problem=str((item.get("condition_problem") or {}).get("message", "")),
             last=last,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVersion:
+    """A version, and who made it when."""
+
+    number: int
+    saved_at: datetime
+    saved_by: str
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> "SavedVersion":
+        return cls(item["version"], parse_time(item["saved_at"]), item["saved_by"])

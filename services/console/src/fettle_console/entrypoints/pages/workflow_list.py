@@ -13,6 +13,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.documents import switched
+from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.workflows import Listed
@@ -51,7 +52,11 @@ async def newest_run(visit: Visit, name: str) -> Mapping[str, Any] | None:
 
 @router.post("/orgs/{org}/workflows/{name}/switch")
 async def switch(
-    name: str, visit: TheVisit, command_id: Annotated[str, Form(max_length=100)], enabled: Annotated[bool, Form()]
+    name: str,
+    visit: TheVisit,
+    command_id: Annotated[str, Form(max_length=100)],
+    enabled: Annotated[bool, Form()],
+    next: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Enables or disables one workflow: saves its document with that one word changed."""
     visit.must(Role.ADMIN)
@@ -62,7 +67,7 @@ async def switch(
         message = f"Where {name} says `enabled` only a person can tell: edit its document."
         raise Problem(409, ProblemCode.CONFLICT, message)
     accepted(await visit.client.send(Owner.WORKFLOWS, "PUT", path, wanted, {"idempotency-key": command_id}))
-    return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
+    return RedirectResponse(local_path(next) or f"/orgs/{visit.org}/workflows", 303)
 
 
 @router.post("/orgs/{org}/workflow-policy")

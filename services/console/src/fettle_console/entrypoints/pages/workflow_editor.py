@@ -1,0 +1,146 @@
+"""Writing the document of a workflow: checked and saved as the API does it, with every fault at its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Form
+from fastapi.responses import RedirectResponse, Response
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import Answer
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.workflow_page import page_of, present_document, workflow_path
+from fettle_console.views.faults import Fault, faults_of
+from fettle_contracts.problems import ProblemCode
+
+router = APIRouter()
+
+_FIRST = """\
+workflow: first-hint
+title: First hint
+enabled: false
+nodes:
+  opened:
+    trigger: ticket.opened
+    where: event.ticket.source == "user"
+  thanks:
+    after: [opened]
+    action: ticket.comment
+    with:
+      ticket: {ref: event.ticket.id}
+      text: Thank you. Somebody looks into it.
+"""
+
+CommandId = Annotated[str, Form(max_length=100)]
+Document = Annotated[str, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is said of a text that was sent: all is well, or it was refused, and by which faults. `present` is what
+    somebody else has saved meanwhile."""
+
+    well: str = ""
+    refused: str = ""
+    faults: Sequence[Fault] = ()
+    present: str = ""
+
+
+@router.get("/orgs/{org}/new-workflow")
+async def begin(visit: TheVisit) -> Response:
+    """The editor with a small workflow to begin with."""
+    visit.must(Role.ADMIN)
+    return await _editor(visit, None, _FIRST, "")
+
+
+@router.post("/orgs/{org}/new-workflow")
+async def create(
+    visit: TheVisit, command_id: CommandId, document: Document, action: Annotated[str, Form()]
+) -> Response:
+    """Checks the document, or saves it as a new workflow, whose name it says."""
+    visit.must(Role.ADMIN)
+    text = _text(document)
+    if action == "check":
+        return await _checked(visit, None, text, "")
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/workflows", text, {"idempotency-key": command_id})
+    if answer.ok:
+        return RedirectResponse(page_of(visit, answer.body["workflow"]), 303)
+    return await _editor(visit, None, text, "", _refused(answer, text), answer.status)
+
+
+@router.get("/orgs/{org}/workflows/{name}/edit")
+async def edit(name: str, visit: TheVisit) -> Response:
+    """The editor with the document as it is."""
+    visit.must(Role.ADMIN)
+    present = await present_document(visit, name)
+    return await _editor(visit, name, present["document"], present["saved_at"])
+
+
+@router.post("/orgs/{org}/workflows/{name}/edit")
+async def replace(
+    name: str,
+    visit: TheVisit,
+    command_id: CommandId,
+    document: Document,
+    action: Annotated[str, Form()],
+    base: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Checks the document, or saves it if the workflow is still the one that was saved at `base`; otherwise shows both
+    texts."""
+    visit.must(Role.ADMIN)
+    text = _text(document)
+    if action == "check":
+        return await _checked(visit, name, text, base)
+    present = await present_document(visit, name)
+    if present["saved_at"] != base and present["document"] != text:
+        refused = f"{present['saved_by']} has saved it meanwhile. It stands below, saving again replaces it."
+        said = _Said(refused=refused, present=present["document"])
+        return await _editor(visit, name, text, present["saved_at"], said, 409)
+    key = {"idempotency-key": command_id}
+    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", workflow_path(name), text, key)
+    if answer.ok:
+        return RedirectResponse(page_of(visit, name), 303)
+    return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
+
+
+async def _checked(visit: Visit, name: str | None, text: str, base: str) -> Response:
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/workflows?dry_run=true", text)
+    if not answer.ok:
+        return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
+    named = answer.body["workflow"]
+    if name is not None and named != name:
+        said = _Said(refused=f"The document is of {named}, this page of {name}: it could be saved as a workflow anew.")
+        return await _editor(visit, name, text, base, said, 422)
+    return await _editor(visit, name, text, base, _Said(well="No faults: this could be saved."))
+
+
+async def _editor(
+    visit: Visit, name: str | None, text: str, base: str, said: _Said | None = None, status: int = 200
+) -> Response:
+    return await visit.page(
+        "workflow_edit.html",
+        status=status,
+        name=name,
+        text=text,
+        base=base,
+        said=said or _Said(),
+        command_id=str(uuid4()),
+    )
+
+
+def _text(document: str) -> str:
+    if not document.strip():
+        raise Problem(400, ProblemCode.MALFORMED, "There is no document in it.", field="document")
+    return document.replace("\r\n", "\n")
+
+
+def _refused(answer: Answer, text: str) -> _Said:
+    faults = faults_of(answer.body, text)
+    if not faults:
+        return _Said(refused=str(answer.body.get("detail") or "The workflow engine refused this."))
+    count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return _Said(refused=f"It has {count}, and nothing was saved.", faults=faults)

@@ -1,0 +1,100 @@
+"""One workflow: its document, its latest runs, its versions and how they differ, and bringing one back."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from fettle_chassis.tokens import Role
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.workflow_list import accepted
+from fettle_console.views.differences import Difference
+from fettle_console.views.runs import ListedRun
+from fettle_console.views.workflows import Listed, SavedVersion
+
+router = APIRouter()
+
+_RUNS = 5
+_VERSIONS = 20
+_NUMBER = {"ge": 1, "lt": 2**31}
+
+
+@router.get("/orgs/{org}/workflows/{name}")
+async def workflow_page(name: str, request: Request, visit: TheVisit) -> Response:
+    """The page, with the newest versions, or those behind `cursor`."""
+    path = workflow_path(name)
+    cursor = request.query_params.get("cursor", "")
+    query = visit.client.query(limit=str(_VERSIONS), cursor=cursor)
+    found, versions, runs = await asyncio.gather(
+        visit.client.get(Owner.WORKFLOWS, path),
+        visit.client.get(Owner.WORKFLOWS, f"{path}/versions{query}"),
+        visit.client.get(Owner.WORKFLOWS, f"{path}/runs?limit={_RUNS}"),
+    )
+    return await visit.page(
+        "workflow.html",
+        workflow=Listed.of(found),
+        document=found["document"],
+        versions=[SavedVersion.of(one) for one in versions["items"]],
+        older=versions.get("next_cursor"),
+        runs=[ListedRun.of(run) for run in runs["items"]],
+        command_id=str(uuid4()),
+    )
+
+
+@router.get("/orgs/{org}/workflows/{name}/versions/{version}")
+async def version_page(
+    name: str,
+    version: Annotated[int, Path(**_NUMBER)],
+    visit: TheVisit,
+    from_version: Annotated[int | None, Query(**_NUMBER)] = None,
+) -> Response:
+    """What a version was made of, and how it differs from the one before it or from `from_version`."""
+    path = f"{workflow_path(name)}/versions/{version}"
+    query = visit.client.query(from_version=str(from_version or ""))
+    present, found, difference = await asyncio.gather(
+        visit.client.get(Owner.WORKFLOWS, workflow_path(name)),
+        visit.client.get(Owner.WORKFLOWS, path),
+        visit.client.get(Owner.WORKFLOWS, f"{path}/difference{query}"),
+    )
+    return await visit.page(
+        "workflow_version.html",
+        workflow=Listed.of(present),
+        shown=SavedVersion.of(found),
+        document=found["document"],
+        from_version=difference["from_version"],
+        difference=Difference.of_hunks(difference["hunks"]),
+        command_id=str(uuid4()),
+    )
+
+
+@router.post("/orgs/{org}/workflows/{name}/versions/{version}/restore")
+async def restore(
+    name: str,
+    version: Annotated[int, Path(**_NUMBER)],
+    visit: TheVisit,
+    command_id: Annotated[str, Form(max_length=100)],
+) -> Response:
+    """Saves the version's document as it stands, as the newest."""
+    visit.must(Role.ADMIN)
+    path = f"{workflow_path(name)}/versions/{version}/restore"
+    accepted(await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id}))
+    return RedirectResponse(page_of(visit, name), 303)
+
+
+async def present_document(visit: Visit, name: str) -> Mapping[str, Any]:
+    """The workflow with its document as it is now. Raises `Problem` when there is none."""
+    return await visit.client.get(Owner.WORKFLOWS, workflow_path(name))
+
+
+def workflow_path(name: str) -> str:
+    """Its path in the API, after the org."""
+    return f"/workflows/{quote(name, safe='')}"
+
+
+def page_of(visit: Visit, name: str) -> str:
+    return f"/orgs/{visit.org}{workflow_path(name)}"
