@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import Body, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fettle_chassis.http import Admin, Problem, Viewer, http_app
+from fettle_chassis.http import Admin, Operator, Problem, Viewer, http_app
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_contracts.times import rfc3339
@@ -28,6 +28,9 @@ class Workflows:
     kept: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     versions: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
+    tried: list[dict[str, Any]] = field(default_factory=list)
+    test_run: dict[str, Any] = field(default_factory=dict)
+    preview: dict[str, Any] = field(default_factory=dict)
 
     def forget(self) -> None:
         self.__init__()  # type: ignore[misc]
@@ -164,6 +167,20 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         found(org, name)
         runs = [run for run in workflows.runs if (run["org"], run["workflow"]) == (org, name)]
         return {"items": runs[:limit], "next_cursor": None}
+
+    @app.post(f"{base}/workflows/{{name}}/test-runs")
+    async def try_run(org: str, name: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        workflows.tried.append(body)
+        if body.get("run") == "gone":
+            raise Problem(404, "not_found", "There is no such run.")
+        return {"event": {"ticket": {"number": 7}}, **workflows.test_run}
+
+    @app.post(f"{base}/workflows/{{name}}/preview")
+    async def preview(org: str, name: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        workflows.tried.append(body)
+        if not workflows.preview:
+            raise Problem(429, "too_many", "Other previews are being made. Try again soon.")
+        return workflows.preview
 
     return app
 

@@ -32,6 +32,7 @@ from fettle_console.entrypoints.pages import (
     workflow_editor,
     workflow_list,
     workflow_page,
+    workflow_trials,
 )
 from fettle_console.entrypoints.pages.rendering import STATIC, page
 from fettle_console.entrypoints.pages.visits import NotSignedIn
@@ -50,7 +51,7 @@ _HEADINGS = {
 _MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(why_page, health_page, subject_page, preview, live_stream),
-    *(workflow_list, workflow_page, workflow_editor),
+    *(workflow_list, workflow_page, workflow_editor, workflow_trials),
 )
 """The order counts: a path that is written out stands before one that takes any number."""
 

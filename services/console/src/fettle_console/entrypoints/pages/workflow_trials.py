@@ -1,0 +1,82 @@
+"""Trying a workflow out: on an event that is given or recorded, and on what happened in the last days."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from fettle_chassis.tokens import Role
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.workflow_page import present_document, workflow_path
+from fettle_console.views.json_texts import laid_out
+from fettle_console.views.trials import Preview, Tried
+from fettle_console.views.workflows import Listed, trigger
+
+router = APIRouter()
+
+_EVENT_CHARACTERS = 8000
+"""Of an event in an address; larger ones go by the API."""
+
+
+@router.get("/orgs/{org}/workflows/{name}/try")
+async def try_page(
+    name: str,
+    visit: TheVisit,
+    days: Annotated[int | None, Query(ge=1, le=30)] = None,
+    on: str = "",
+    event: Annotated[str, Query(max_length=_EVENT_CHARACTERS)] = "",
+    run: str = "",
+) -> Response:
+    """What the last `days` would have come to, or what a run on an event would do: one of the kind `on`, by `event`
+    (JSON; an example without one), or that of the recorded `run`. Nothing is sent, nothing kept."""
+    visit.must(Role.OPERATOR)
+    present = await present_document(visit, name)
+    tried = preview = shown_event = None
+    refused, status = "", 200
+    if days is not None:
+        answer = await visit.client.send(Owner.WORKFLOWS, "POST", f"{workflow_path(name)}/preview", {"days": days})
+        preview = Preview.of(answer.body, days) if answer.ok else None
+    elif on or run:
+        asked = {"run": run} if run else _asked(on, event)
+        if isinstance(asked, str):
+            return await _page(visit, present, status=400, refused=asked, on=on, event=event)
+        answer = await visit.client.send(Owner.WORKFLOWS, "POST", f"{workflow_path(name)}/test-runs", asked)
+        tried = Tried.of(answer.body) if answer.ok else None
+        shown_event = laid_out(answer.body["event"]) if answer.ok else None
+    else:
+        return await _page(visit, present)
+    if not answer.ok:
+        refused, status = str(answer.body.get("detail") or "The workflow engine refused this."), answer.status
+    return await _page(
+        visit,
+        present,
+        status=status,
+        refused=refused,
+        on=on,
+        event=event or ("" if run else shown_event or ""),
+        run=run,
+        days=days,
+        tried=tried,
+        preview=preview,
+    )
+
+
+def _asked(on: str, event: str) -> dict[str, Any] | str:
+    """What is asked of the engine, or what is wrong with the event."""
+    if not event.strip():
+        return {"trigger": on}
+    try:
+        data = json.loads(event)
+    except ValueError as error:
+        return f"The event is no JSON: {error}."
+    return {"trigger": on, "event": data} if isinstance(data, dict) else "An event is an object, in braces."
+
+
+async def _page(visit: Visit, present: Any, *, status: int = 200, **said: Any) -> Response:
+    nothing = {"refused": "", "on": "", "event": "", "run": "", "days": None, "tried": None, "preview": None}
+    kinds = [(kind, trigger(kind)) for kind in dict.fromkeys(present["triggers"])]
+    return await visit.page(
+        "workflow_try.html", status=status, **{**nothing, **said, "workflow": Listed.of(present), "kinds": kinds}
+    )
