@@ -31,7 +31,7 @@ class Window:
         self.go("/sign-in")
         self.one("#token").send_keys(token)
         self.one("form[action='/sign-in'] button").click()
-        self.until(lambda: self.one("#tabs"), "the list after signing in")
+        self.until(lambda: self.all("#tabs"), "the list after signing in")
 
     def leave(self) -> None:
         """Signed out and away, so that the next one begins as a stranger."""
