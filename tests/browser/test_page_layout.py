@@ -38,6 +38,20 @@ ASKS_AXE = {(390, False), (1024, False), (1024, True)}
 """Where axe is asked too, which takes a second each: both schemes, and the layout of a phone."""
 
 
+BRIEFLY = ((390, False), (1024, True))
+"""For pages of workflows, which are built of the same parts."""
+
+LENGTHY = f"""
+workflow: {"w" * 50}
+title: {LONG[:150]}
+description: {LONG}
+enabled: true
+nodes:
+  opened: {{trigger: ticket.opened}}
+  {"n" * 50}: {{after: [opened], action: ticket.comment, with: {{ticket: {{ref: event.ticket.id}}, text: {WORD}}}}}
+"""
+
+
 def faults_of(window: Window, name: str, path: str, folder: Path, looks: Iterable[tuple[int, bool]]) -> list[str]:
     """What is wrong with a page at each of the looks."""
     faults = []
@@ -84,4 +98,29 @@ def test_pages_fit_their_window_and_can_be_read_by_everybody(window: Window, org
     }
     for name, path in pages.items():
         faults += faults_of(window, name, path, pictures, LOOKS)
+    assert faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-84")
+def test_pages_of_workflows_fit_their_window_and_can_be_read_by_everybody(
+    window: Window, org: OrgApi, pictures: Path
+) -> None:
+    assert org.post_yaml("/workflows", LENGTHY).status_code == 201
+    report(org, LONG[:190])
+    runs = eventually(lambda: org.get("/runs", state="done")["items"], "a run")
+    here = f"/orgs/{org.org}/workflows/{'w' * 50}"
+    pages = {
+        "workflows": f"/orgs/{org.org}/workflows",
+        "workflow": here,
+        "workflow-edit": f"{here}/edit",
+        "workflow-new": f"/orgs/{org.org}/new-workflow",
+        "workflow-version": f"{here}/versions/1",
+        "workflow-try": f"{here}/try?days=1",
+        "runs": f"/orgs/{org.org}/runs",
+        "run": f"/orgs/{org.org}/runs/{runs[0]['id']}",
+    }
+    faults = []
+    for name, path in pages.items():
+        faults += faults_of(window, name, path, pictures, BRIEFLY)
     assert faults == []

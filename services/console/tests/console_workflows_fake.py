@@ -162,11 +162,42 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
     async def restore(org: str, name: str, version: int, caller: Admin) -> dict[str, Any]:
         return workflows.save(org, made(org, name, version)["document"], caller.actor_id)
 
+    def page(org: str, workflow: str, state: str, limit: int) -> dict[str, Any]:
+        runs = [
+            run
+            for run in workflows.runs
+            if run["org"] == org and workflow in ("", run["workflow"]) and state in ("", run["state"])
+        ]
+        return {"items": runs[:limit], "next_cursor": "more" if len(runs) > limit else None}
+
     @app.get(f"{base}/workflows/{{name}}/runs")
-    async def runs_of(org: str, name: str, caller: Viewer, limit: int = 50) -> dict[str, Any]:
+    async def runs_of(org: str, name: str, caller: Viewer, state: str = "", limit: int = 50) -> dict[str, Any]:
         found(org, name)
-        runs = [run for run in workflows.runs if (run["org"], run["workflow"]) == (org, name)]
-        return {"items": runs[:limit], "next_cursor": None}
+        return page(org, name, state, limit)
+
+    @app.get(f"{base}/runs")
+    async def runs(org: str, caller: Viewer, state: str = "", limit: int = 50) -> dict[str, Any]:
+        return page(org, "", state, limit)
+
+    def run_of(org: str, id: str) -> dict[str, Any]:
+        for run in workflows.runs:
+            if (run["org"], run["id"]) == (org, id):
+                return run
+        raise Problem(404, "not_found", "There is no such run.")
+
+    @app.get(f"{base}/runs/{{id}}")
+    async def run(org: str, id: str, caller: Viewer) -> dict[str, Any]:
+        return run_of(org, id)
+
+    @app.post(f"{base}/runs/{{id}}/{{act}}")
+    async def act(org: str, id: str, act: str, caller: Operator) -> dict[str, Any]:
+        run = run_of(org, id)
+        if act == "rerun":
+            return workflows.run(org, run["workflow"], "running", 0, rerun_of=id)
+        if act == "cancel" and run["state"] != "running":
+            raise Problem(409, "conflict", f"The run has ended already: it is {run['state']}.")
+        run["state"] = {"cancel": "cancelled", "retry": "running"}[act]
+        return run
 
     @app.post(f"{base}/workflows/{{name}}/test-runs")
     async def try_run(org: str, name: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:

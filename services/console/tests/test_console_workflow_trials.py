@@ -165,7 +165,7 @@ async def test_what_cannot_be_tried_is_said_and_stays_as_it_was_typed(world: Wor
         ({"kind": "http.request", "cannot_be_sent": {"url": ""}}, "ask for what cannot be sent"),
         (
             {"kind": "wait", "until": "x", "until_ticket": {"ticket": "1", "change": "comment-added"}},
-            "wait until its ticket is changed (comment added), or until time is up",
+            "wait until its ticket is commented on, or until time is up",
         ),
         ({"kind": "wait", "until": "x", "until_ticket": None}, "wait"),
     ],

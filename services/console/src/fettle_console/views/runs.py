@@ -45,6 +45,8 @@ def took(timed: Mapping[str, Any]) -> str:
     if not timed.get("ended_at"):
         return ""
     seconds = (parse_time(timed["ended_at"]) - parse_time(timed["started_at"])).total_seconds()
+    if seconds < 0.01:
+        return "under 0.01 s"
     return f"{seconds:.2f} s" if seconds < 10 else span(seconds)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fettle_console.views.json_texts import laid_out
 from fettle_console.views.outcomes import Stand, node_stand, run_stand
-from fettle_console.views.workflows import trigger
+from fettle_console.views.workflows import change, trigger
 from fettle_contracts.times import parse_time
 
 
@@ -86,8 +86,8 @@ def would(effect: Mapping[str, Any]) -> str:
             return f"tell the channel {message['channel']}: {message['text']}"
         case {"request": request}:
             return f"call {request['method']} {request['url']}"
-        case {"kind": "wait", "until_ticket": {"change": change}}:
-            return f"wait until its ticket is changed ({change.replace('-', ' ')}), or until time is up"
+        case {"kind": "wait", "until_ticket": {"change": kind}}:
+            return f"wait until its ticket {change(kind)}, or until time is up"
         case {"kind": "wait"}:
             return "wait"
     return "ask for what cannot be sent"

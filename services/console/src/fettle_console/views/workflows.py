@@ -20,6 +20,23 @@ _STARTS = {
     "manual": "a person starts it",
 }
 
+_CHANGES = {
+    "any": "changes",
+    "started": "is started",
+    "moved-to-open": "is moved back to open",
+    "comment-added": "is commented on",
+    "resolved": "is resolved",
+    "reopened": "reopens",
+    "description-edited": "has its description edited",
+    "links-edited": "has its links edited",
+    "checklist-changed": "has its checklist updated",
+}
+
+
+def change(kind: str) -> str:
+    """What a wait for such a change of a ticket waits for: that it `is resolved`."""
+    return _CHANGES.get(kind, f"has {kind}")
+
 
 def trigger(kind: str) -> str:
     """What a trigger of this kind waits for: `a ticket opens`."""

@@ -21,6 +21,7 @@ from fettle_console.entrypoints.pages import (
     live_stream,
     preview,
     report,
+    run_pages,
     sign_in,
     silencing,
     subject_page,
@@ -51,7 +52,7 @@ _HEADINGS = {
 _MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(why_page, health_page, subject_page, preview, live_stream),
-    *(workflow_list, workflow_page, workflow_editor, workflow_trials),
+    *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages),
 )
 """The order counts: a path that is written out stands before one that takes any number."""
 

@@ -1,0 +1,78 @@
+"""Runs: which there are, one node by node, and what people do to it."""
+
+import asyncio
+from typing import Annotated
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.workflow_page import workflow_path
+from fettle_console.views.outcomes import RUNS
+from fettle_console.views.run_nodes import RunInDepth
+from fettle_console.views.runs import ListedRun
+from fettle_contracts.problems import ProblemCode
+
+router = APIRouter()
+
+_PAGE = 50
+_NAMES = 200
+"""Workflows that are offered as a filter; one of more is found by its own page."""
+
+_ACTS = ("cancel", "retry", "rerun")
+
+
+@router.get("/orgs/{org}/runs")
+async def run_list(request: Request, visit: TheVisit) -> Response:
+    """The newest runs, of one state and one workflow if the address says so."""
+    said = {name: request.query_params.get(name, "") for name in ("state", "workflow", "cursor")}
+    state = said["state"] if said["state"] in RUNS else ""
+    path = f"{workflow_path(said['workflow'])}/runs" if said["workflow"] else "/runs"
+    query = visit.client.query(state=state, limit=str(_PAGE), cursor=said["cursor"])
+    found, workflows = await asyncio.gather(
+        visit.client.get(Owner.WORKFLOWS, f"{path}{query}"),
+        visit.client.get(Owner.WORKFLOWS, f"/workflows?limit={_NAMES}"),
+    )
+    names = [item["workflow"] for item in workflows["items"]]
+    kept = {name: value for name, value in (("state", state), ("workflow", said["workflow"])) if value}
+    return await visit.page(
+        "runs.html",
+        runs=[ListedRun.of(run) for run in found["items"]],
+        states=[(value, stand.word) for value, stand in RUNS.items()],
+        names=names if said["workflow"] in ("", *names) else [said["workflow"], *names],
+        state=state,
+        workflow=said["workflow"],
+        next_page=urlencode({**kept, "cursor": found["next_cursor"]}) if found.get("next_cursor") else "",
+    )
+
+
+@router.get("/orgs/{org}/runs/{id}")
+async def run_page(id: str, visit: TheVisit) -> Response:
+    """The run with every node's outcome, input, output, attempts and time."""
+    return await _shown(visit, id)
+
+
+@router.post("/orgs/{org}/runs/{id}/{act}")
+async def act(id: str, act: str, visit: TheVisit, command_id: Annotated[str, Form(max_length=100)]) -> Response:
+    """Cancels, retries or reruns it, and shows the run that came of it; what is refused is said on its page."""
+    visit.must(Role.OPERATOR)
+    if act not in _ACTS:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
+    path = f"/runs/{quote(id, safe='')}/{act}"
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
+    if answer.ok:
+        return RedirectResponse(f"/orgs/{visit.org}/runs/{answer.body['id']}", 303)
+    return await _shown(visit, id, str(answer.body.get("detail") or "The workflow engine refused this."), answer.status)
+
+
+async def _shown(visit: Visit, id: str, refused: str = "", status: int = 200) -> Response:
+    found = await visit.client.get(Owner.WORKFLOWS, f"/runs/{quote(id, safe='')}")
+    depth = RunInDepth.of(found, visit.console.now())
+    return await visit.page(
+        "run.html", status=status, depth=depth, run=depth.run, refused=refused, command_id=str(uuid4())
+    )

@@ -1,0 +1,111 @@
+"""Workflows by a person's path on a whole installation: written, tried, seen to run, changed, restored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.test_live_pages import report
+from tests.browser.test_ticket_work import portrait
+from tests.browser.window import Window
+from tests.installation import OrgApi
+
+FAULTY = """\
+workflow: first-hint
+title: First hint
+enabled: true
+nodes:
+  opened: {trigger: ticket.opened}
+  noted:
+    after: [opend]
+    action: ticket.comment
+    with: {ticket: {ref: event.ticket.id}, text: Look at the power first.}
+  pause: {after: [noted], action: wait, with: {for: 1h}}
+"""
+
+WRITE = "const field = document.getElementById('document'); field.value = arguments[0]; field.focus();"
+
+
+def write(window: Window, text: str) -> None:
+    """Pastes a document into the editor."""
+    window.chrome.execute_script(WRITE, text)
+
+
+def previewed(window: Window) -> bool:
+    """Whether the preview has met the ticket's event; it is asked again, as that may still be on its way."""
+    if "it would have started once" in window.text("#preview"):
+        return True
+    window.chrome.refresh()
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-87", "AC-88", "AC-89", "AC-90", "AC-91", "AC-92")
+def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org: OrgApi, pictures: Path) -> None:
+    report(org, "Lift 3 makes a noise")
+    window.press("g", "w")
+    window.until(lambda: "None of them is enabled" in window.text("#workflows"), "the ready-made ones, disabled")
+    window.one(".bar .button").click()
+    window.until(lambda: window.all("#document"), "the editor")
+
+    write(window, FAULTY)
+    window.one("button[value=check]").click()
+    window.until(lambda: "Did you mean opened?" in window.text(".faults"), "the fault")
+    window.one(".faults a").click()
+    at = "const field = document.getElementById('document'); return field.value.slice(field.selectionStart).slice(0, 5)"
+    assert window.script(at) == "opend"
+    portrait(window, pictures / "workflow-editor.webp")
+    [refused] = window.complaints()  # Chromium notes each page that is a refusal
+    assert "422" in refused
+    write(window, FAULTY.replace("opend", "opened"))
+    window.one("#document").send_keys("\ue009\ue007")  # Ctrl+Enter
+    window.until(lambda: window.text("#workflow h1") == "First hint", "the workflow's page")
+    assert window.text(".crumbs .state") == "Enabled"
+
+    window.one("a[href$='/try?days=7']").click()
+    window.until(lambda: previewed(window), "what it would have done")
+    window.one(".past summary").click()
+    assert "would comment on" in window.text(".past")
+    window.one(".asking button").click()
+    window.until(lambda: "would wait" in window.text("#tried"), "a test run on an example")
+
+    number = report(org, "Door 14 does not lock")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.until(lambda: "first-hint" in window.text("#told"), "who was told")
+    window.one("#told a").click()
+    window.until(lambda: "waits for time to pass" in window.text("#node-pause"), "the run at its wait")
+    assert "Done" in window.text("#node-noted")
+    window.one("#node-noted summary").click()
+    assert "Look at the power first." in window.text("#node-noted")
+    portrait(window, pictures / "run.webp")
+    window.one("form[action$='/cancel'] button").click()
+    window.until(lambda: window.text(".crumbs .state") == "Cancelled", "the run cancelled")
+    window.one("form[action$='/rerun'] button").click()
+    window.until(lambda: "an earlier run" in window.text(".about"), "another run by its event")
+    window.until(lambda: window.all("#output-noted"), "its comment made")
+    window.one("#input-noted summary").click()
+    window.mark()
+    again = next(run for run in org.get("/workflows/first-hint/runs")["items"] if run["rerun_of"])
+    org.post(f"/runs/{again['id']}/cancel")
+    window.until(lambda: window.text(".crumbs .state") == "Cancelled", "what somebody else did, on its page")
+    assert "Look at the power first." in window.text("#input-noted")
+    assert not window.reloaded()
+
+    window.one(".about a").click()
+    window.until(lambda: window.all("#workflow"), "the workflow's page")
+    window.one("a[href$='/edit']").click()
+    window.until(lambda: window.all("#document"), "the editor")
+    write(window, FAULTY.replace("opend", "opened").replace("1h", "2h"))
+    window.one("button[value=save]").click()
+    window.until(lambda: "Version 2" in window.text(".versions"), "the second version")
+    window.one(".versions a").click()
+    window.until(lambda: "for: 2h" in window.text(".difference ins"), "what it changed")
+    window.go(f"/orgs/{org.org}/workflows/first-hint/versions/1")
+    window.one("form[action$='/restore'] button").click()
+    window.until(lambda: "Version 3" in window.text(".versions"), "the first version brought back")
+    assert "for: 1h" in org.get("/workflows/first-hint")["document"]
+    window.one(".deeds form button").click()
+    window.until(lambda: window.text(".crumbs .state") == "Draft", "the workflow disabled")
+    assert org.get("/workflows/first-hint")["enabled"] is False
+    assert window.complaints() == []
