@@ -3,15 +3,14 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
-from structlog.testing import capture_logs
 from ticket_api import REPORT, Api
 from ticket_desk import ANN, KEYS, NOON, opening
 from ticket_door import Door, asked, numbered
+from ticket_sweeps import YEAR, numbers, resolve, sweeper
 from ticket_tampering import TABLES, findings, tamper, write_history
 
 from fettle_chassis.failures import TransientError
@@ -23,25 +22,10 @@ from fettle_ticket_service.adapters.database_time import database_time
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.sweeping import AT_MOST, Retention
 from fettle_ticket_service.domain import commands
-from fettle_ticket_service.domain.removals import Gap, Removal, gaps_after, sealed
+from fettle_ticket_service.domain.removals import Gap, gaps_after
 from fettle_ticket_service.domain.values import TicketRef
-from fettle_ticket_service.domain.verifying import Verification, Wrong
+from fettle_ticket_service.domain.verifying import Wrong
 from fettle_ticket_service.settings import TicketSettings
-
-YEAR = timedelta(days=365)
-
-
-def sweeper(door: Door) -> Retention:
-    return Retention(door.database, KEYS, door.hour)
-
-
-async def resolve(door: Door, *numbers: int, org: str = "acme") -> None:
-    for number in numbers:
-        await door.ask_one(asked(commands.Resolve(actor=ANN), org=org, ticket=numbered(number)))
-
-
-async def numbers(door: Door, org: str = "acme") -> list[int]:
-    return [row.number for row in await door.rows("SELECT number FROM ticket WHERE org = :org ORDER BY 1", org=org)]
 
 
 @pytest.mark.rule("TS-64")
@@ -225,79 +209,6 @@ async def test_a_hiccup_of_the_database_is_waited_out_by_the_batch_that_met_it(
     monkeypatch.setattr(retention, "remove_due", with_hiccups)
     assert await sweeper(door).sweep() == 3
     assert await numbers(door) == []
-
-
-@pytest.mark.rule("TS-64")
-@pytest.mark.parametrize(
-    "alteration",
-    [
-        "resolved_at = opened_at - interval '400 days'",
-        "resolved_at = opened_at - interval '400 days', seal = NULL",
-        "resolved_at = opened_at - interval '400 days', seal = 'k9' || substr(seal, 3)",
-        "resolved_at = opened_at - interval '400 days', seal = NULL, hash = NULL",
-    ],
-)
-async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_finding(door: Door, alteration: str) -> None:
-    await write_history(door)
-    await tamper(
-        door,
-        f"""UPDATE ticket SET state = 'resolved', resolution = 'by_person', {alteration}
-            WHERE org = 'acme' AND number = 3""",
-        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
-    )
-    with capture_logs() as logs:
-        assert await sweeper(door).sweep() == 0
-    assert [(each["org"], each["number"]) for each in logs if each["event"] == "ticket.unsound"] == [("acme", 3)]
-    found, verification = await findings(door.database)
-    assert found
-    assert (verification.tickets, verification.removed) == (3, 0)
-
-
-@pytest.mark.rule("TS-64", "TS-61")
-async def test_a_row_from_before_the_ticket_was_reopened_removes_nothing(door: Door) -> None:
-    await door.ask_one(asked())
-    await resolve(door, 1)
-    await tamper(door, "CREATE TABLE resolved_row AS TABLE ticket")
-    await door.ask_one(asked(commands.Reopen(actor=ANN), ticket=numbered(1)))
-    await door.ask_one(asked(commands.Comment(actor=ANN, text="The evidence."), ticket=numbered(1)))
-    await tamper(
-        door,
-        "DELETE FROM ticket",
-        "INSERT INTO ticket TABLE resolved_row",
-        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
-    )
-    door.now += YEAR
-    assert await sweeper(door).sweep() == 0
-    found, verification = await findings(door.database)
-    assert [(finding.wrong, finding.number) for finding in found] == [(Wrong.TICKET_ALTERED, 1)]
-    assert (verification.entries, verification.removed) == (4, 0)
-
-
-@pytest.mark.rule("TS-61")
-@pytest.mark.parametrize(("version", "places", "sound"), [(2, 3, False), (2, 2, True), (2, 1, True)])
-def test_no_more_entries_went_with_a_ticket_than_it_had(version: int, places: int, sound: bool) -> None:
-    note = Removal(
-        number=1,
-        ticket=UUID(int=7),
-        version=version,
-        hash="k1:h",
-        places=places,
-        resolved_at=NOON,
-        removed_at=NOON + YEAR,
-        retention_days=365,
-    )
-    found = list(Verification("acme", KEYS).take_removal(sealed(note, "acme", KEYS)))
-    assert [finding.wrong for finding in found] == ([] if sound else [Wrong.REMOVAL_ALTERED])
-
-
-@pytest.mark.rule("TS-64")
-async def test_a_batch_of_altered_tickets_does_not_keep_what_is_due_behind_them(door: Door) -> None:
-    await door.ask(*(asked(opening()) for _ in range(AT_MOST + 5)))
-    await resolve(door, *range(1, AT_MOST + 6))
-    await tamper(door, f"UPDATE ticket SET resolved_at = resolved_at - interval '1 day' WHERE number <= {AT_MOST}")
-    door.now += YEAR
-    assert await sweeper(door).sweep() == 5
-    assert await numbers(door) == list(range(1, AT_MOST + 1))
 
 
 @pytest.mark.rule("TS-64", "TS-36")

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from msgspec.json import encode
 from msgspec.structs import replace
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
@@ -22,7 +22,7 @@ from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.checklists import first_members, save_checklists
-from fettle_ticket_service.adapters.tables import ENTRY, ORG, SEARCH, TICKET
+from fettle_ticket_service.adapters.tables import ENTRY, ORG, REMOVED, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.adapters.wire import line_of
@@ -37,13 +37,15 @@ log = structlog.get_logger(__name__)
 
 BIGGEST_NUMBER = 2**63 - 1
 
+_LAST_REMOVED = select(func.max(REMOVED.c.number)).where(REMOVED.c.org == ORG.c.org).scalar_subquery()
 _LOCK = (
-    select(ORG)
+    select(ORG, _LAST_REMOVED.label("last_removed"))
     .where(ORG.c.org == bindparam("orgs", type_=ARRAY(Text(), dimensions=1)).any_(), ~ORG.c.deleted)
     .order_by(ORG.c.org)
-    .with_for_update()
+    .with_for_update(of=ORG)
 )
-"""Sorted, so that two batches with the same orgs never wait for each other in a circle."""
+"""Sorted, so that two batches with the same orgs never wait for each other in a circle. Numbers of removed tickets stop
+no insert, so whether the next one is among them is asked here."""
 
 _LOAD = text("""
     SELECT ticket.* FROM unnest(CAST(:id_orgs AS text[]), CAST(:ids AS uuid[])) AS wanted (org, id)
@@ -179,7 +181,10 @@ def domain_policy(stored: object) -> Policy:
 
 def _book(row: Any, keys: ChainKeys) -> Book:
     counts = Counter({state: getattr(row, state) for state in TicketState})
-    return Book(row.org, Chain(keys, row.place, row.head), domain_policy(row.policy), row.next_number, counts)
+    next_number = max(row.next_number, 1 + (row.last_removed or 0))
+    if next_number > row.next_number:
+        log.critical("org.put_right", org=row.org, next_number=next_number, place=row.place)
+    return Book(row.org, Chain(keys, row.place, row.head), domain_policy(row.policy), next_number, counts)
 
 
 def _pairs(what: str, pairs: Iterable[tuple[str, object]]) -> dict[str, list[object]]:

@@ -44,6 +44,10 @@ _PUT_RIGHT = text("""
 """)
 
 
+ROW_IS_THERE = (IntegrityError, asyncpg.UniqueViolationError)
+"""What an insert or a COPY raises that meets one."""
+
+
 class RowThere(TransientError):
     """An insert met a row that is there: the same again puts right what claims less than there is."""
 
@@ -66,7 +70,7 @@ class OrgEnds:
             await _put_right(connection, sorted(doubtful))
         try:
             yield doubtful
-        except (IntegrityError, asyncpg.UniqueViolationError) as error:
+        except ROW_IS_THERE as error:
             if doubtful:
                 raise
             self._doubtful |= named

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, Column, Integer, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.copying import Row, copy_rows
@@ -22,10 +22,15 @@ from fettle_ticket_service.domain.removals import Gap, Removal, gaps_after, seal
 
 log = structlog.get_logger(__name__)
 
-_BESIDES = (Column("so_far", BigInteger), Column("latest_version", Integer), Column("latest_hash", Text))
+_BESIDES = (
+    *(Column("so_far", BigInteger), Column("latest_version", Integer), Column("latest_hash", Text)),
+    Column("noted", Boolean),
+)
 _LOCK = text("SELECT policy FROM org WHERE org = :org AND NOT deleted FOR UPDATE")
 _DUE = text("""
-    SELECT counted.*, latest.version AS latest_version, latest.hash AS latest_hash
+    SELECT counted.*, latest.version AS latest_version, latest.hash AS latest_hash,
+           EXISTS (SELECT FROM removed_ticket AS gone WHERE gone.org = counted.org AND gone.number = counted.number)
+           OR EXISTS (SELECT FROM removed_ticket AS gone WHERE gone.ticket_id = counted.id) AS noted
     FROM (
         SELECT *, sum(version + checklist_total) OVER (ORDER BY resolved_at, id) AS so_far FROM (
             SELECT * FROM ticket
@@ -38,7 +43,7 @@ _DUE = text("""
     WHERE so_far <= :rows OR so_far = counted.version + checklist_total ORDER BY resolved_at, id
 """).columns(*TICKET.columns, *_BESIDES)
 """With every column that the seal covers, and the newest entry: a row that was put back is behind it, and where hash
-and seal were taken away, its hash is left."""
+and seal were taken away, its hash is left. And whether a note says that the ticket is gone."""
 _TAKE_ENTRIES = text("""
     DELETE FROM entry WHERE ticket_id = ANY(CAST(:tickets AS uuid[])) RETURNING ticket_id, place, head
 """)
@@ -171,7 +176,7 @@ async def _widen_gaps(connection: AsyncConnection, org: str, keys: ChainKeys, he
 
 def _is_sound(row: Any, org: str, keys: ChainKeys) -> bool:
     newest = (row.latest_version, row.latest_hash) == (row.version, row.hash)
-    return newest and is_sound(keys, org, ticket_of(row), row.hash, row.seal)
+    return newest and not row.noted and is_sound(keys, org, ticket_of(row), row.hash, row.seal)
 
 
 def _removal(row: Any, now: datetime, days: int) -> Removal:

@@ -14,6 +14,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import chain_rows, orgs, retention
 from fettle_ticket_service.adapters.database_time import Hour
+from fettle_ticket_service.adapters.org_ends import ROW_IS_THERE
 from fettle_ticket_service.adapters.retention import Batch
 from fettle_ticket_service.domain.chain import ChainKeys
 
@@ -47,11 +48,16 @@ class Retention(Part):
             await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> int:
-        """Removes all that is due, org by org; returns how many tickets went."""
+        """Removes all that is due, org by org; returns how many tickets went. Where somebody has noted already what
+        would be noted now, the org keeps what it has."""
         living, deleted = await patiently(self._orgs, within_s=EVERY_S)
         total = 0
         for org, batch in (*((org, self._remove_due) for org in living), *((org, self._empty) for org in deleted)):
-            removed = await self._in_batches(org, batch)
+            try:
+                removed = await self._in_batches(org, batch)
+            except ROW_IS_THERE as error:
+                log.critical("retention.passed_over", org=org, error=repr(error))
+                continue
             if removed:
                 log.info("tickets.removed", org=org, tickets=removed)
             total += removed

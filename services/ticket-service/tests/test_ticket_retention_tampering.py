@@ -1,0 +1,131 @@
+"""What somebody without the key has written makes retention remove nothing that stays, and stops no sweep."""
+
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+from ticket_desk import ANN, KEYS, NOON, opening
+from ticket_door import Door, asked, numbered
+from ticket_sweeps import YEAR, numbers, resolve, sweeper
+from ticket_tampering import findings, tamper, write_history
+
+from fettle_chassis.failures import TransientError
+from fettle_ticket_service.adapters.sweeping import AT_MOST
+from fettle_ticket_service.domain import commands
+from fettle_ticket_service.domain.removals import Removal, sealed
+from fettle_ticket_service.domain.verifying import Verification, Wrong
+
+
+@pytest.mark.rule("TS-64")
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        "resolved_at = opened_at - interval '400 days'",
+        "resolved_at = opened_at - interval '400 days', seal = NULL",
+        "resolved_at = opened_at - interval '400 days', seal = 'k9' || substr(seal, 3)",
+        "resolved_at = opened_at - interval '400 days', seal = NULL, hash = NULL",
+    ],
+)
+async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_finding(door: Door, alteration: str) -> None:
+    await write_history(door)
+    await tamper(
+        door,
+        f"""UPDATE ticket SET state = 'resolved', resolution = 'by_person', {alteration}
+            WHERE org = 'acme' AND number = 3""",
+        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
+    )
+    with capture_logs() as logs:
+        assert await sweeper(door).sweep() == 0
+    assert [(each["org"], each["number"]) for each in logs if each["event"] == "ticket.unsound"] == [("acme", 3)]
+    found, verification = await findings(door.database)
+    assert found
+    assert (verification.tickets, verification.removed) == (3, 0)
+
+
+@pytest.mark.rule("TS-64", "TS-61")
+async def test_a_row_from_before_the_ticket_was_reopened_removes_nothing(door: Door) -> None:
+    await door.ask_one(asked())
+    await resolve(door, 1)
+    await tamper(door, "CREATE TABLE resolved_row AS TABLE ticket")
+    await door.ask_one(asked(commands.Reopen(actor=ANN), ticket=numbered(1)))
+    await door.ask_one(asked(commands.Comment(actor=ANN, text="The evidence."), ticket=numbered(1)))
+    await tamper(
+        door,
+        "DELETE FROM ticket",
+        "INSERT INTO ticket TABLE resolved_row",
+        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
+    )
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 0
+    found, verification = await findings(door.database)
+    assert [(finding.wrong, finding.number) for finding in found] == [(Wrong.TICKET_ALTERED, 1)]
+    assert (verification.entries, verification.removed) == (4, 0)
+
+
+@pytest.mark.rule("TS-64", "TS-11", "TS-100")
+async def test_a_number_of_a_removed_ticket_is_not_given_again(door: Door) -> None:
+    await write_history(door)
+    await resolve(door, 1)
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 3
+    await resolve(door, 3)
+    await tamper(door, "UPDATE org SET next_number = 1 WHERE org = 'acme'")
+    with capture_logs() as logs:
+        try:
+            await door.ask(asked())
+        except TransientError:  # number 3 is still there, which its insert meets
+            await door.ask(asked())
+    assert await numbers(door) == [3, 4]
+    assert "org.put_right" in {each["event"] for each in logs}
+    assert (await findings(door.database))[0] == []
+
+
+@pytest.mark.rule("TS-64", "TS-100")
+@pytest.mark.parametrize(
+    ("invented", "left", "told"),
+    [
+        ("removed_ticket SELECT org, 1, gen_random_uuid(), 1, hash, 1, opened_at, opened_at, 5, seal", [1], "unsound"),
+        ("removed_ticket SELECT org, 99, id, 1, hash, 1, opened_at, opened_at, 5, seal", [1], "unsound"),
+        ("chain_gap SELECT org, 1, 1, hash, seal", [1, 2], "passed_over"),
+    ],
+)
+async def test_a_note_that_somebody_else_has_made_stops_no_sweep(
+    door: Door, invented: str, left: list[int], told: str
+) -> None:
+    for org in ("acme", "globex"):
+        await door.ask(asked(org=org), asked(org=org))
+        await resolve(door, 1, 2, org=org)
+    await tamper(door, f"INSERT INTO {invented} FROM ticket WHERE org = 'acme' AND number = 1")
+    door.now += YEAR
+    with capture_logs() as logs:
+        assert await sweeper(door).sweep() == 4 - len(left)
+    assert (await numbers(door), await numbers(door, "globex")) == (left, [])
+    assert [each["org"] for each in logs if told in each["event"]] == ["acme"]
+    assert (await findings(door.database))[0] != []
+
+
+@pytest.mark.rule("TS-61")
+@pytest.mark.parametrize(("version", "places", "sound"), [(2, 3, False), (2, 2, True), (2, 1, True)])
+def test_no_more_entries_went_with_a_ticket_than_it_had(version: int, places: int, sound: bool) -> None:
+    note = Removal(
+        number=1,
+        ticket=UUID(int=7),
+        version=version,
+        hash="k1:h",
+        places=places,
+        resolved_at=NOON,
+        removed_at=NOON + YEAR,
+        retention_days=365,
+    )
+    found = list(Verification("acme", KEYS).take_removal(sealed(note, "acme", KEYS)))
+    assert [finding.wrong for finding in found] == ([] if sound else [Wrong.REMOVAL_ALTERED])
+
+
+@pytest.mark.rule("TS-64")
+async def test_a_batch_of_altered_tickets_does_not_keep_what_is_due_behind_them(door: Door) -> None:
+    await door.ask(*(asked(opening()) for _ in range(AT_MOST + 5)))
+    await resolve(door, *range(1, AT_MOST + 6))
+    await tamper(door, f"UPDATE ticket SET resolved_at = resolved_at - interval '1 day' WHERE number <= {AT_MOST}")
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 5
+    assert await numbers(door) == list(range(1, AT_MOST + 1))
