@@ -90,6 +90,13 @@ def test_who_fails_at_the_end_gets_a_verdict_of_that_instant(state: str) -> None
     assert called == after_end(ended(state))
 
 
+@pytest.mark.rule("HM-126", "HM-228")
+def test_who_fails_again_behind_the_end_gets_it_by_the_policy_of_that_instant() -> None:
+    called = after_end(ended("pending_resolve", next_at=T0 + 5, next_state="firing", next_version=4))
+    assert isinstance(called, Verdict)
+    assert (called.at, called.policy_version) == (T0 + 5, 4)
+
+
 @pytest.mark.rule("HM-127")
 def test_two_silences_with_one_end_call_for_one_verdict() -> None:
     one = ended("firing")

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import silences
 from fettle_health_monitor.adapters.correlator.silence_register import Selection
-from fettle_health_monitor.adapters.correlator.silences import ENDS_PER_BATCH
 from fettle_health_monitor.correlator.silences import Wanted
 from fettle_health_monitor.domain.correlator.recurrence import beginnings
 from fettle_health_monitor.domain.correlator.silences import Schedule
@@ -178,7 +178,7 @@ async def test_a_whole_org_of_subjects_is_silenced_and_ends_in_one_step(
         await world.tick(T0 + 60_000)
         await world.tick(T0 + 60_001)
         assert await world.outcomes() == [("firing", "silenced"), ("silence_ended", "opened")]
-        for batch in range(subjects // ENDS_PER_BATCH):
+        for batch in range(subjects // silences.ENDS_PER_BATCH):
             await world.tick(T0 + 60_002 + batch)
         assert await world.rows("SELECT id FROM silence WHERE due_at IS NOT NULL LIMIT 1") == []
 
@@ -242,3 +242,41 @@ async def test_the_end_of_a_silence_goes_by_the_policy_of_its_instant(
             await world.tick(T0 + 10_500)
         await world.tick(T0 + 11_000)
         assert await world.outcomes() == [("firing", "silenced"), ("silence_ended", outcome)]
+
+
+@pytest.mark.rule("HM-126", "HM-228")
+async def test_who_is_waited_for_at_the_end_goes_by_the_policy_of_its_instant_too(environment: dict[str, str]) -> None:
+    """It is being heard when its silence ends and fails again before the policy changes; it is looked at behind
+    that."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.silence(Schedule(T0, 10))
+        await world.put(QUIET)
+        await fire(world, T0 + 5_000)
+        await move(world, FIRING, RESOLVING, at=T0 + 9_500)
+        await world.tick(T0 + 10_100)
+        await move(world, RESOLVING, FIRING, at=T0 + 10_300)
+        await world.in_force(4, at=T0 + 10_700)
+        await world.tick(T0 + 10_900)
+        await world.tick(T0 + 12_000)
+        assert await world.outcomes() == [("firing", "silenced"), ("silence_ended", "opened")]
+
+
+@pytest.mark.rule("HM-126", "HM-228")
+async def test_ends_that_are_left_over_go_by_the_policy_of_their_instant(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if one end were as many as are taken at a time."""
+    for query in ("_DUE_OF_FAILING", "_DUE_OF_ALL"):
+        one = str(getattr(silences, query)).replace(f"LIMIT {silences.ENDS_PER_BATCH}", "LIMIT 1")
+        monkeypatch.setattr(silences, query, text(one))
+    async with CorrelatorWorld.open(environment) as world:
+        subjects = [f"device/{number}" for number in range(6)]
+        for subject in subjects:
+            await world.silence(Schedule(T0, 10), subject)
+            await fire(world, T0 + 5_000, subject)
+        await world.put(QUIET)
+        await world.tick(T0 + 10_000)
+        await world.in_force(4, at=T0 + 10_500)
+        for after in (600, 700, 800, 900):
+            await world.tick(T0 + 10_000 + after)
+        assert (await world.outcomes())[6:] == [("silence_ended", "opened")] * 6

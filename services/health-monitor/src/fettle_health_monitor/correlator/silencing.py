@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator import books, live, policies, silences, verdicts
 from fettle_health_monitor.adapters.correlator.live import Key, Known
-from fettle_health_monitor.adapters.correlator.silences import Held
+from fettle_health_monitor.adapters.correlator.silences import Due, Held
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, Silenced
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
@@ -128,10 +127,15 @@ async def call_for_ended(
     connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str], coming: Sequence[InForce]
 ) -> None:
     """Silences of these (locked) orgs that have ended by these clocks: who still fails gets a verdict, by the policy
-    that held at its instant. `coming` are those that have come into force by these clocks, and not taken effect yet."""
-    found = await unless_unreadable(connection, lambda: silences.due(connection, clocks, orgs))
-    if not found:
-        return
+    that held at its instant. `coming` are those that have come into force by these clocks, and not taken effect yet;
+    where there are any, no end is left for later, when it is not known any more what held before."""
+    while found := await unless_unreadable(connection, lambda: silences.due(connection, clocks, orgs)):
+        await _call_for(connection, found, coming)
+        if not coming:
+            return
+
+
+async def _call_for(connection: AsyncConnection, found: Sequence[Due], coming: Sequence[InForce]) -> None:
     failed = {(each.silence.org, each.silence.subject) for each in found if each.stood and each.stood.condition}
     names = await live.names(connection, failed)
     versions = await policies.in_force_of(connection, {(each.silence.org, each.shard) for each in found})
@@ -139,7 +143,7 @@ async def call_for_ended(
     for each in found:
         silence = each.silence
         named = names.get((silence.org, silence.subject), Known())
-        version = versions.get((silence.org, each.shard), 0)
+        version = _in_force_at_end(each, coming) or versions.get((silence.org, each.shard), 0)
         follows = after_end(Ended(silence, each.occurrence, each.stood, named, version, each.settled))
         if follows == "wait":
             after[silence.id] = (each.occurrence, each.now + LOOK_AGAIN_MS)
@@ -147,7 +151,7 @@ async def call_for_ended(
         following = _next(silence, each.occurrence.end)
         after[silence.id] = (following, None if following is None else following.end)
         if isinstance(follows, Verdict):
-            called.setdefault(follows.id, _by_policy_of_its_instant(follows, each.shard, coming))
+            called.setdefault(follows.id, follows)
     await silences.go_on(connection, after)
     log.info("silences.ended", ended=len(found), failing=len(called))
     new = called.keys() - await verdicts.decided_of(connection, called)
@@ -158,10 +162,10 @@ async def call_for_ended(
         await verdicts.wait(connection, waiting, partition_of)
 
 
-def _by_policy_of_its_instant(verdict: Verdict, shard: int, coming: Sequence[InForce]) -> Verdict:
-    by_then = [said for said in coming if (said.org, said.shard) == (verdict.org, shard) and said.at <= verdict.at]
-    last = max(by_then, key=lambda said: said.version, default=None)
-    return verdict if last is None else replace(verdict, policy_version=last.version)
+def _in_force_at_end(ended: Due, coming: Sequence[InForce]) -> int | None:
+    """The newest of `coming` by then; None where that is what has taken effect."""
+    of, end = (ended.silence.org, ended.shard), ended.occurrence.end
+    return max((said.version for said in coming if (said.org, said.shard) == of and said.at <= end), default=None)
 
 
 def occurrences_of(found: Sequence[Silence], after: int, until: int) -> list[tuple[str, Occurrence]]:

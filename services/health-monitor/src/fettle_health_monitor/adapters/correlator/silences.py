@@ -77,6 +77,7 @@ _ENDED_OF_ALL = f"{_ENDED} WHERE org = ANY(CAST(:orgs AS text[])) LIMIT {ENDS_PE
 _STOOD = """
     WITH due AS MATERIALIZED ({due})
     SELECT due.*, past.body, past.condition, next.at AS next_at, next.to_state AS next_state,
+           (next.body->>'policy_version')::integer AS next_version,
            EXISTS (SELECT FROM watch WHERE watch.org = due.org AND watch.subject = due.subject
                    AND watch.condition = past.condition AND kind = 'early_resolve'
                    AND (start_at + due_clock - start_clock >= until_at
@@ -93,7 +94,7 @@ _STOOD = """
         ORDER BY at DESC, position DESC LIMIT 1
     ) AS past ON true
     LEFT JOIN LATERAL (
-        SELECT at, to_state FROM transition
+        SELECT at, to_state, body FROM transition
         WHERE transition.org = due.org AND transition.subject = due.subject AND transition.at >= until_at
         ORDER BY at, position LIMIT 1
     ) AS next ON true
@@ -234,6 +235,7 @@ def _stood(row: Row[Any]) -> Stood | None:
         evidence=body["evidence"],
         next_at=row.next_at,
         next_state=row.next_state,
+        next_version=row.next_version or 0,
     )
 
 

@@ -5,7 +5,7 @@ for: healthy, it needs no ticket; failing again, it calls for one at that instan
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 from uuid import uuid5
 
@@ -19,8 +19,8 @@ FAILING = frozenset({HealthState.FIRING, HealthState.FLAPPING})
 
 @dataclass(frozen=True, slots=True)
 class Stood:
-    """How a subject stood just before an instant: its last transition by then, and where it went next, if it has
-    (`next_state` is None also for one that was forgotten)."""
+    """How a subject stood just before an instant: its last transition by then, and where it went next, if it has, and
+    by which version of the policy (`next_state` is None also for one that was forgotten)."""
 
     state: str | None
     condition: str | None
@@ -29,12 +29,14 @@ class Stood:
     evidence: Mapping[str, Any]
     next_at: int | None = None
     next_state: str | None = None
+    next_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An occurrence of a silence whose end the subject's shard has judged past. `settled`: no verdict is
-    needed, as one about its recovery has been decided since, or a watch over an early resolve will call for one."""
+    """An occurrence of a silence whose end the subject's shard has judged past, by `policy_version` at that instant.
+    `settled`: no verdict is needed, as one about its recovery has been decided since, or a watch over an early resolve
+    will call for one."""
 
     silence: Silence
     occurrence: Occurrence
@@ -58,7 +60,8 @@ def after_end(ended: Ended) -> Called:
         return "nothing"
     if stood.next_at is None:
         return "wait"
-    return _verdict(ended, stood, stood.condition, stood.next_at) if stood.next_state in FAILING else "nothing"
+    again = replace(ended, policy_version=stood.next_version)
+    return _verdict(again, stood, stood.condition, stood.next_at) if stood.next_state in FAILING else "nothing"
 
 
 def _verdict(ended: Ended, stood: Stood, condition: str, at: int) -> Verdict:

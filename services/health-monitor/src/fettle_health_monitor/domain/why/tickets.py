@@ -4,7 +4,7 @@ What it shares with others is left out: that decides whose ticket it is, not whe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
@@ -134,9 +134,7 @@ def _stood(changes: Sequence[Change], known: Circumstances, at: int) -> Stood | 
 
 
 def _with_next(stood: Stood, change: Change) -> Stood:
-    return Stood(
-        stood.state, stood.condition, stood.since, stood.flap_count, stood.evidence, change.at, change.to_state
-    )
+    return replace(stood, next_at=change.at, next_state=change.to_state, next_version=change.policy_version)
 
 
 def _state_before(changes: Sequence[Change], known: Circumstances, at: int) -> str | None:
