@@ -64,8 +64,8 @@ SHARED_TICKETS = (
          "shared_tickets_in_order::test_a_list_that_is_gone_is_not_looked_at_again",
          "shared_tickets_in_order::test_an_integrations_ticket_takes_over_from_one_that_somebody_has_just_resolved"),
         (
-            Mutant(ENDS, "in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):", "in (WatchKind.FEW_LEFT,):"),
-            Mutant(ENDS, "in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):", "in (WatchKind.EARLY_RESOLVE,):"),
+            Mutant(ENDS, "(WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE, ", "(WatchKind.FEW_LEFT, "),
+            Mutant(ENDS, "(WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE, ", "(WatchKind.EARLY_RESOLVE, "),
         ),
     ),
     Part(

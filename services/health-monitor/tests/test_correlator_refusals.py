@@ -5,16 +5,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from correlator_facts import T0, change
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from loss_facts import GONE, fall_silent, fleet
-from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, heard, recovers, said, together, told
+from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, heard, opened, recovers, said, together, told
 
 from fettle_health_monitor.adapters.correlator import why_facts
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
 from fettle_health_monitor.domain.correlator.refusals import LASTING, Followed, after_refusal
+from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.correlator.watches import Watch
 from fettle_health_monitor.domain.why.record import about, has_ticket
 
@@ -154,20 +155,127 @@ async def test_who_is_just_heard_again_is_asked_for_when_it_fails_again(environm
         assert await said(world) == [f"open {DEVICE}"]
 
 
+async def of_the_integration_refused(world: CorrelatorWorld) -> None:
+    """The integration fires, and its ticket is refused when clocks are a second further."""
+    await behind(world, *devices(9))
+    await world.feed(*fails(INTEGRATION, AT, condition=UNREACHABLE))
+    await world.tick(AT + SECOND)
+    await refuse(world)
+
+
 @pytest.mark.rule("HM-247")
-async def test_devices_wait_while_their_integrations_ticket_is_refused(environment: dict[str, str]) -> None:
+async def test_nobody_waits_for_an_integrations_ticket_that_was_refused(environment: dict[str, str]) -> None:
+    """A device gets its own, which is merged if the other comes."""
     async with CorrelatorWorld.open(environment) as world:
-        await behind(world, *devices(2))
-        await world.feed(*fails(INTEGRATION, AT, condition=UNREACHABLE))
-        await world.tick(AT + SECOND)
-        await refuse(world)
+        await of_the_integration_refused(world)
         await world.feed(*fails(DEVICE, AT + 10 * SECOND))
+        await world.tick(AT + 20 * SECOND)
+        assert await said(world) == [f"open {DEVICE}"]
+        await world.tick(AT + SECOND + MINUTE)
+        assert await said(world) == [
+            f"open {INTEGRATION}",
+            f"merged {DEVICE}:device_offline -> {INTEGRATION}:{UNREACHABLE}",
+            f"list {INTEGRATION}:{UNREACHABLE}: +1 -0",
+        ]
+        rows = await world.rows("SELECT subject, outcome FROM outcome WHERE at > :at", at=AT)
+        assert sorted(map(tuple, rows)) == [(DEVICE, "merged"), (DEVICE, "opened"), (INTEGRATION, "opened")]
+
+
+@pytest.mark.rule("HM-247")
+async def test_many_share_a_ticket_while_their_integrations_is_refused(environment: dict[str, str]) -> None:
+    """It is taken over if the other comes; those who were on the refused one's list are on it as well."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(9))
+        await world.feed(*fails(INTEGRATION, AT, condition=UNREACHABLE), *fails("device/d9", AT + 10))
+        await world.tick(AT + SECOND)
+        refusing = (await world.commands())[0]
+        await world.answer(refusing, "rejected")
+        await world.clear()
+        await world.feed(*(each for one in devices(5) for each in fails(one, AT + 10 * SECOND)))
+        await world.tick(AT + 20 * SECOND)
+        assert await said(world) == [f"open many {INTEGRATION}", f"list {INTEGRATION}:{MANY}: +6 -0"]
+        await opened(world)
+        await world.tick(AT + SECOND + MINUTE)
+        assert await said(world) == [
+            f"open {INTEGRATION}",
+            f"merged {INTEGRATION}:{MANY} -> {INTEGRATION}:{UNREACHABLE}",
+            f"list {INTEGRATION}:{UNREACHABLE}: +6 -0",
+        ]
+        rows = await world.rows("SELECT subject, outcome FROM outcome WHERE cause = 'still_unhealthy'")
+        assert sorted(map(tuple, rows)) == [("device/d9", "joined"), (INTEGRATION, "opened")]
+        await world.feed(*(each for one in devices(5) for each in recovers(one, AT + 2 * MINUTE)))
+        await world.tick(AT + 2 * MINUTE + SECOND)
+        assert sorted(await said(world)) == [f"list {INTEGRATION}:{one}: +0 -5" for one in (UNREACHABLE, MANY)]
+
+
+@pytest.mark.rule("HM-247")
+async def test_those_behind_a_refused_shared_ticket_wait_for_it(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await refuse(world)
+        await world.feed(*fails("device/d6", AT + 10 * SECOND))
         await world.tick(AT + 20 * SECOND)
         assert await said(world) == []
         await world.tick(AT + SECOND + MINUTE)
-        assert await said(world) == [f"open {INTEGRATION}", f"list {INTEGRATION}:{UNREACHABLE}: +1 -0"]
-        rows = await world.rows("SELECT subject, outcome FROM outcome WHERE at > :at", at=AT)
-        assert sorted(map(tuple, rows)) == [(DEVICE, "joined"), (INTEGRATION, "opened")]
+        assert await said(world) == [
+            f"open many {INTEGRATION}",
+            f"list {INTEGRATION}:{MANY}: +5 -0",
+            f"list {INTEGRATION}:{MANY}: +1 -0",
+        ]
+
+
+@pytest.mark.rule("HM-247")
+async def test_a_refused_shared_ticket_that_was_taken_over_is_asked_for_no_more(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await refuse(world)
+        await world.feed(*fails(INTEGRATION, AT + 10 * SECOND, condition=UNREACHABLE))
+        await world.tick(AT + 20 * SECOND)
+        assert (await said(world))[0] == f"open {INTEGRATION}"
+        await world.tick(AT + 2 * HOUR)
+        assert await said(world) == []
+
+
+@pytest.mark.rule("HM-228", "HM-247")
+@pytest.mark.parametrize("off_between", [False, True])
+async def test_no_policy_changes_how_long_is_waited(environment: dict[str, str], off_between: bool) -> None:
+    """While the org is switched off nothing is waited for; then all of it."""
+    async with CorrelatorWorld.open(environment) as world:
+        await refused(world)
+        at = AT + SECOND
+        for minutes in (1, 2):
+            at += minutes * MINUTE
+            await world.tick(at)
+            await refuse(world)
+        version, begins = 4, at
+        if off_between:
+            await world.put(BRISK.model_copy(update={"enabled": False}))
+            await world.in_force(4, at=at + 5 * SECOND, enabled=False)
+            version, begins = 5, at + 6 * SECOND
+        await world.put(BRISK.model_copy(update={"rollup_threshold": 7}))
+        await world.in_force(version, at=at + 6 * SECOND)
+        await world.tick(begins + 4 * MINUTE - 1)
+        assert await said(world) == []
+        await world.tick(begins + 4 * MINUTE)
+        (again,) = await world.commands()
+        assert again.body["evidence"]["waited_s"] == 240
+
+
+@pytest.mark.rule("HM-126", "HM-247")
+async def test_the_end_of_a_silence_asks_at_once_for_what_was_refused(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await refused(world)
+        at = AT + SECOND
+        for minutes in (1, 2):
+            at += minutes * MINUTE
+            await world.tick(at)
+            await refuse(world)
+        await world.silence(Schedule(at + 10 * SECOND, 60), DEVICE)
+        await world.tick(at + 75 * SECOND)
+        assert await said(world) == [f"open {DEVICE}"]
+        await world.tick(at + 2 * HOUR)
+        assert await said(world) == []
+        assert (await world.outcomes())[-1] == ("silence_ended", "opened")
 
 
 @pytest.mark.rule("HM-247")

@@ -38,9 +38,9 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Wait,
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.rollups import Member, Parent, is_integration
+from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, joining_again
-from fettle_health_monitor.domain.correlator.watches import WatchKind
+from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, OPEN_REFUSED, WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 
 log = structlog.get_logger(__name__)
@@ -124,10 +124,12 @@ class Deciding:
         if over:
             for verdict in await verdicts.take_waiting(connection, over):
                 batch.calls_off(verdict)
-            for kind in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH):
+            for kind in (*MAY_BRING_A_TICKET, WatchKind.JUDGED_AFRESH):
                 await watches.end(connection, kind, over)
         if back := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _is_open_again(one.outcome)}:
             await watches.end(connection, WatchKind.EARLY_RESOLVE, back)
+        if asked := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _asks_anew(one)}:
+            await watches.end(connection, WatchKind.OPEN_REFUSED, asked)
         if batch.waiting:
             partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
             await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
@@ -208,9 +210,9 @@ class _Batch:
             self.touched[verdict.org, command.subject, command.condition] = asked
 
     def joins_again(self, asks: Verdict, parent: Parent, member: Member, seen: Mapping[str, Any]) -> None:
-        """It is on the list of a ticket that was refused and that `asks` asks for again; `seen` is what is known of
-        it."""
-        verdict = joining_again(asks, member.subject, member.condition, member.name, seen)
+        """It was on the list of a ticket that was refused, and is on that of the one that `asks` asks for; `seen` is
+        what is known of it."""
+        verdict = joining_again(asks, member.subject, member.condition, member.name, {**seen, "reason": OPEN_REFUSED})
         evidence = with_decision(
             verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
         )
@@ -242,6 +244,11 @@ async def _learn(connection: AsyncConnection, known: Incidents, keys: Collection
 
 def _is_open_again(outcome: Outcome) -> bool:
     return isinstance(outcome, Opened | Reopened)
+
+
+def _asks_anew(one: Decided) -> bool:
+    """Whether the subject itself needs to ask no more for what was refused before."""
+    return one.verdict.condition != MANY and isinstance(one.outcome, Opened | Reopened | OpenedTogether | Joined)
 
 
 def _runs(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:

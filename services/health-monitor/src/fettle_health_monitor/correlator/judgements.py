@@ -18,7 +18,7 @@ from fettle_health_monitor.correlator.news import Heard, News
 from fettle_health_monitor.correlator.reach import Reach, are_apart, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
-from fettle_health_monitor.domain.correlator.watches import WatchKind
+from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 from fettle_health_monitor.metrics import STALLED_SHARDS
 
@@ -88,7 +88,8 @@ class Judgements:
                 continue
             if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
                 over = over[len(past) :]
-                await watches.end(connection, WatchKind.EARLY_RESOLVE, {each.key for each in past})
+                for kind in MAY_BRING_A_TICKET:
+                    await watches.end(connection, kind, {each.key for each in past})
                 if well := {each.key for each in past if each.well}:
                     await watches.end(connection, WatchKind.JUDGED_AFRESH, well)
                     await self._deciding.call_off(work, well)

@@ -40,7 +40,7 @@ class ListEnds:
     @staticmethod
     async def end_watches(connection: AsyncConnection, key: Key) -> None:
         """The ticket about many devices is over, and its list with it."""
-        for kind in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE):
+        for kind in (WatchKind.FEW_LEFT, WatchKind.EARLY_RESOLVE, WatchKind.OPEN_REFUSED):
             await watches.end(connection, kind, {key}, of_many=True)
 
     async def watch_few(self, connection: AsyncConnection, lists: Mapping[Key, Verdict]) -> None:
@@ -80,7 +80,7 @@ class ListEnds:
                     pass
                 case Cause.STILL_UNHEALTHY, _:
                     left_over += await self._left_over(connection, verdict)
-                case _ if await watches.running(connection, WatchKind.EARLY_RESOLVE, {key}):
+                case _ if await watches.undecided(connection, {key}):
                     continue
             decided[key] = verdict.at
         if left_over:

@@ -85,7 +85,7 @@ def _lasting(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
             return round((rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000)
         case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
             return rules.resolve_debounce_s * 1000
-        case WatchKind.HEALTHY_ANEW:
+        case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:
             return watch.due_clock - watch.start_clock
         case _:
             assert_never(watch.kind)

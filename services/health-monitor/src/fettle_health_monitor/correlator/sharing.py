@@ -86,6 +86,7 @@ class Sharing:
         self._recovered: dict[Key, tuple[Belongs, Verdict]] = {}
         self._takes_over: list[tuple[Verdict, Parent]] = []
         self._asked_again: list[tuple[Verdict, Parent]] = []
+        self._together: list[tuple[Verdict, Parent]] = []
 
     async def load(self, connection: AsyncConnection, ready: Sequence[Verdict]) -> None:
         """What decisions about these verdicts need to know."""
@@ -100,7 +101,7 @@ class Sharing:
         if not groups:
             return
         self._names = await live.names(connection, groups)
-        self._undecided = await watches.running(connection, WatchKind.EARLY_RESOLVE, groups)
+        self._undecided = await watches.undecided(connection, groups)
         self._afresh = await watches.running(
             connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
         )
@@ -180,6 +181,7 @@ class Sharing:
             case OpenedTogether():
                 for member in outcome.members:
                     self._joins(verdict, member, outcome.parent)
+                self._together.append((verdict, outcome.parent))
             case Opened() | Reopened() if is_integration(verdict.subject):
                 parent = Parent(verdict.subject, verdict.condition)
                 for member in outcome.merges:
@@ -242,13 +244,21 @@ class Sharing:
             self._few[key] = verdict
 
     async def listed_again(self, connection: AsyncConnection) -> list[tuple[Verdict, Parent, Member]]:
-        """Who is down on the list of a ticket that was refused and is asked for again, with the verdict that asks."""
-        return [
-            (verdict, parent, member)
+        """Who is down on the list of a ticket that was refused and is asked for again, with the verdict that asks; or
+        is on that of their integration's own, while there is one about many devices now: they are on its list then."""
+        again = [
+            (verdict, parent, one.member)
             for verdict, parent in self._asked_again
-            for member, recovered in await rollups.members(connection, verdict.org, parent.subject)
-            if not recovered
+            for one in await rollups.members(connection, verdict.org, parent.subject)
+            if not one.recovered and one.parent.condition == parent.condition
         ]
+        for verdict, parent in self._together:
+            for one in await rollups.members(connection, verdict.org, parent.subject):
+                key, belongs = (verdict.org, one.member.subject), replace(one, parent=parent)
+                if not one.recovered and one.parent.condition != MANY and key not in self._joining:
+                    again.append((verdict, parent, one.member))
+                    self._belongs[key], self._joining[key] = belongs, (belongs, verdict)
+        return again
 
     async def settle(self, connection: AsyncConnection) -> list[Sent]:
         """Writes who is on whose list now. Answers with the commands that say so."""
@@ -278,8 +288,8 @@ class Sharing:
         return checklists(
             verdict.org,
             parent,
-            add=[member for member, _ in listed],
-            recovered=[member for member, recovered in listed if recovered],
+            add=[one.member for one in listed],
+            recovered=[one.member for one in listed if one.recovered],
             at=verdict.at,
             caused_by=uuid5(verdict.id, "takes over"),
         )

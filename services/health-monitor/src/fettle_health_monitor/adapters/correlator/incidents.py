@@ -38,7 +38,7 @@ _LEFT_OPEN = text(f"""
         UNION ALL SELECT org, subject, condition, at, anew FROM verdict JOIN asked USING (org, subject)
         WHERE waits_for IS NULL AND cause IN ({_OPENING})
         UNION ALL SELECT org, subject, condition, start_at, anew FROM watch JOIN asked USING (org, subject)
-        WHERE kind = 'early_resolve'
+        WHERE kind IN ('early_resolve', 'open_refused')
         UNION ALL SELECT org, subject, condition, 0, true FROM rollup_member JOIN asked USING (org, subject)
         WHERE recovered_at IS NULL
         UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true FROM former_member JOIN asked USING (org, subject)
@@ -73,8 +73,9 @@ async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dic
 
 async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> list[About]:
     """The incidents of these subjects that no recovery has ended or will end: their own ones with a ticket that is or
-    may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided, and those of which they
-    are down on a checklist. One that somebody has reopened since the recovery counts only for who is `anew`."""
+    may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided, or after a refusal, and
+    those of which they are down on a checklist. One that somebody has reopened since the recovery counts only for who
+    is `anew`."""
     asked = {**columns_of(anew), "anew": list(anew.values())}
     return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
 

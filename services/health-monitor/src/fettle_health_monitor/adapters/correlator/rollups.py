@@ -99,7 +99,7 @@ _DOWN = text("""
 """)
 
 _MEMBERS = text("""
-    SELECT subject, condition, name, recovered_at IS NOT NULL AS recovered FROM rollup_member
+    SELECT subject, condition, name, parent, parent_condition, recovered_at IS NOT NULL AS recovered FROM rollup_member
     WHERE org = :org AND parent = :parent ORDER BY joined_at, subject
 """)
 
@@ -212,18 +212,17 @@ async def down(connection: AsyncConnection, integrations: Collection[Key]) -> di
 
 async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Belongs]:
     """Whose list these devices are on."""
-    return {
-        (row.org, row.subject): Belongs(
-            Member(row.subject, row.condition, row.name), Parent(row.parent, row.parent_condition), row.recovered
-        )
-        for row in await connection.execute(_PARENTS, columns_of(keys))
-    }
+    return {(row.org, row.subject): _belongs(row) for row in await connection.execute(_PARENTS, columns_of(keys))}
 
 
-async def members(connection: AsyncConnection, org: str, parent: str) -> list[tuple[Member, bool]]:
-    """Everybody on the list, in the order of joining, and whether they have recovered."""
-    rows = await connection.execute(_MEMBERS, {"org": org, "parent": parent})
-    return [(Member(row.subject, row.condition, row.name), row.recovered) for row in rows]
+def _belongs(row: Row[Any]) -> Belongs:
+    member, parent = Member(row.subject, row.condition, row.name), Parent(row.parent, row.parent_condition)
+    return Belongs(member, parent, row.recovered)
+
+
+async def members(connection: AsyncConnection, org: str, parent: str) -> list[Belongs]:
+    """Everybody on the lists of the integration's tickets, in the order of joining."""
+    return [_belongs(row) for row in await connection.execute(_MEMBERS, {"org": org, "parent": parent})]
 
 
 async def join(connection: AsyncConnection, joining: Sequence[tuple[str, Belongs, int]]) -> None:

@@ -50,6 +50,13 @@ _RUNNING = text("""
     WHERE kind = :kind
 """)
 
+_UNDECIDED = text(f"""
+    SELECT DISTINCT org, subject
+    FROM watch JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         USING (org, subject)
+    WHERE kind = 'early_resolve' OR (kind = 'open_refused' AND condition = '{MANY}')
+""")  # noqa: S608 - a constant
+
 _BEGIN_ANEW = text(f"""
     UPDATE watch SET generation = now.generation, start_at = now.at, start_clock = now.clock,
                      due_clock = now.clock + due_clock - start_clock
@@ -142,6 +149,13 @@ async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key
 async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:
     """Those of these subjects that have a watch of this kind."""
     rows = await connection.execute(_RUNNING, {"kind": kind.value, **columns_of(keys)})
+    return {(row.org, row.subject) for row in rows}
+
+
+async def undecided(connection: AsyncConnection, keys: Collection[Key]) -> set[Key]:
+    """Those of these integrations for whose ticket devices wait: somebody has resolved one, who may have been too
+    early, or the one about many devices was refused. For one of the integration's own that was refused nobody does."""
+    rows = await connection.execute(_UNDECIDED, columns_of(keys))
     return {(row.org, row.subject) for row in rows}
 
 

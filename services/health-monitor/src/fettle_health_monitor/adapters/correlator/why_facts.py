@@ -26,7 +26,7 @@ _WAITING = text("""
 
 _ASKED_AGAIN = text("""
     SELECT start_at + due_clock - start_clock FROM watch
-    WHERE org = :org AND subject = :subject AND kind = 'early_resolve' AND start_at <= :at
+    WHERE org = :org AND subject = :subject AND kind = 'open_refused' AND start_at <= :at
     ORDER BY start_at DESC LIMIT 1
 """)
 

@@ -47,7 +47,7 @@ def after_refusal(
     if not (standing.switches.enabled and standing.switches.publish_tickets):
         return "not_published"
     return Watch.begin(
-        WatchKind.EARLY_RESOLVE,
+        WatchKind.OPEN_REFUSED,
         cause=command,
         org=org,
         subject=standing.subject,

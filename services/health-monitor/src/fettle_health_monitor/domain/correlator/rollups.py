@@ -90,7 +90,8 @@ class Parent:
 class Group:
     """One integration, its tickets by condition, and the devices behind it, as far as a decision needs them.
 
-    `undecided`: somebody has resolved one of its tickets too early, and it is not known yet whether it comes back.
+    `undecided`: somebody has resolved one of its tickets too early, or the one about many devices was refused, and it
+    is not known yet whether it comes back.
     `spells` are none while `parent` takes everybody in. `down` counts the members of the shared ticket that have not
     recovered; where its end is decided, also those that may join it yet.
     """

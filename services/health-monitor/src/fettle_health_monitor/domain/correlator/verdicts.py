@@ -159,16 +159,17 @@ def merging(verdict: Verdict, subject: str, condition: str, name: str | None) ->
 
 
 def joining_again(verdict: Verdict, subject: str, condition: str, name: str | None, seen: Mapping[str, Any]) -> Verdict:
-    """The verdict about a device on the list of the ticket that `verdict` asks for again after it was refused. `seen`:
-    the evidence of its last one."""
+    """The verdict about a device that was on the list of a ticket which was refused, and is on that of the one that
+    `verdict` asks for. `seen` is its evidence: that of its last one, and the reason."""
     return replace(
         verdict,
+        cause=Cause.STILL_UNHEALTHY,
         id=uuid5(verdict.id, f"{Cause.STILL_UNHEALTHY}/{subject}/{condition}"),
         subject=subject,
         condition=condition,
         since=to_ms(parse_time(seen["since"])) if "since" in seen else verdict.since,
         flap_count=0,
-        evidence={**seen, "reason": verdict.evidence["reason"]},
+        evidence=seen,
         named=Named(name=name),
     )
 

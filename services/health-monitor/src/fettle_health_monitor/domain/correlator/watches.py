@@ -25,8 +25,10 @@ NO_GENERATION = -1
 
 class WatchKind(StrEnum):
     EARLY_RESOLVE = "early_resolve"
-    """The ticket was resolved by somebody, or refused by the ticket service, while the subject was unhealthy. Ends when
-    the subject is healthy."""
+    """The ticket was resolved by somebody while the subject was unhealthy. Ends when the subject is healthy."""
+    OPEN_REFUSED = "open_refused"
+    """The ticket was refused by the ticket service while the subject was unhealthy. Lasts as long as it was begun for,
+    whatever policy comes. Ends when the subject is healthy, or asks for a ticket for another reason."""
     HEALTHY_ANEW = "healthy_anew"
     """The subject came up healthy out of nothing (its shard knew it no more) while it had a ticket. Ends with its
     next change."""
@@ -42,8 +44,11 @@ class WatchKind(StrEnum):
     @property
     def asks_for_failing(self) -> bool:
         """Whether it calls for its verdict only while its subject is failing."""
-        return self in (WatchKind.EARLY_RESOLVE, WatchKind.JUDGED_AFRESH)
+        return self in (*MAY_BRING_A_TICKET, WatchKind.JUDGED_AFRESH)
 
+
+MAY_BRING_A_TICKET: Final = (WatchKind.EARLY_RESOLVE, WatchKind.OPEN_REFUSED)
+"""The ticket that there is none of may come by their ends."""
 
 OPEN_REFUSED: Final = "open_refused"
 """Why a ticket is asked for again that the ticket service has refused."""
@@ -54,6 +59,7 @@ WAITED_S: Final = "waited_s"
 _CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
     {
         WatchKind.EARLY_RESOLVE: (Cause.STILL_UNHEALTHY, "resolved_early"),
+        WatchKind.OPEN_REFUSED: (Cause.STILL_UNHEALTHY, OPEN_REFUSED),
         WatchKind.HEALTHY_ANEW: (Cause.RECOVERED, "healthy_anew"),
         WatchKind.JUDGED_AFRESH: (Cause.JUDGED_AFRESH, "judged_afresh"),
         WatchKind.FEW_LEFT: (Cause.FEW_LEFT, "few_left"),
