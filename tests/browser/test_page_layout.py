@@ -107,6 +107,8 @@ def test_pages_of_workflows_fit_their_window_and_can_be_read_by_everybody(
     window: Window, org: OrgApi, pictures: Path
 ) -> None:
     assert org.post_yaml("/workflows", LENGTHY).status_code == 201
+    mail = {"host": "mail.example.com", "from": "a@example.com", "to": [f"{'b' * 60}@example.com"] * 3}
+    assert org.put(f"/channels/{'c' * 50}", {"kind": "email", "settings": mail}).status_code == 201
     report(org, LONG[:190])
     runs = eventually(lambda: org.get("/runs", state="done")["items"], "a run")
     here = f"/orgs/{org.org}/workflows/{'w' * 50}"
@@ -118,6 +120,7 @@ def test_pages_of_workflows_fit_their_window_and_can_be_read_by_everybody(
         "workflow-version": f"{here}/versions/1",
         "workflow-try": f"{here}/try?days=1",
         "runs": f"/orgs/{org.org}/runs",
+        "channels": f"/orgs/{org.org}/channels",
         "run": f"/orgs/{org.org}/runs/{runs[0]['id']}",
     }
     faults = []

@@ -31,6 +31,9 @@ class Workflows:
     tried: list[dict[str, Any]] = field(default_factory=list)
     test_run: dict[str, Any] = field(default_factory=dict)
     preview: dict[str, Any] = field(default_factory=dict)
+    channels: list[dict[str, Any]] = field(default_factory=list)
+    secrets: list[dict[str, Any]] = field(default_factory=list)
+    trial: dict[str, Any] = field(default_factory=dict)
 
     def forget(self) -> None:
         self.__init__()  # type: ignore[misc]
@@ -212,6 +215,20 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         if not workflows.preview:
             raise Problem(429, "too_many", "Other previews are being made. Try again soon.")
         return workflows.preview
+
+    @app.get(f"{base}/channels")
+    async def channels(org: str, caller: Viewer) -> dict[str, Any]:
+        return {"items": workflows.channels, "next_cursor": None}
+
+    @app.post(f"{base}/channels/{{name}}/test")
+    async def trial(org: str, name: str, caller: Admin) -> dict[str, Any]:
+        if name not in [one["name"] for one in workflows.channels]:
+            raise Problem(404, "not_found", "There is no such channel.")
+        return workflows.trial
+
+    @app.get(f"{base}/secrets")
+    async def secrets(org: str, caller: Admin) -> dict[str, Any]:
+        return {"items": workflows.secrets, "next_cursor": None}
 
     return app
 

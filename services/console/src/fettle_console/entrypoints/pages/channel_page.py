@@ -1,0 +1,63 @@
+"""The org's channels, each with a button that tries it, and the names of its secrets."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Form
+from fastapi.responses import Response
+
+from fettle_chassis.tokens import Role
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.views.channels import NamedSecret, ShownChannel, outcome
+
+router = APIRouter()
+
+_MOST = 200
+"""Channels and secrets that are shown; the command line lists more."""
+
+
+@router.get("/orgs/{org}/channels")
+async def channel_page(visit: TheVisit) -> Response:
+    """Channels with what they have sent; an admin sees the secrets' names, too."""
+    return await _shown(visit)
+
+
+@router.post("/orgs/{org}/channels/{name}/test")
+async def try_out(name: str, visit: TheVisit, command_id: Annotated[str, Form(max_length=100)]) -> Response:
+    """Sends one message over the channel and says what became of it. Takes up to 20 s."""
+    visit.must(Role.ADMIN)
+    path = f"/channels/{quote(name, safe='')}/test"
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
+    if not answer.ok:
+        refused = str(answer.body.get("detail") or "The workflow engine refused this.")
+        return await _shown(visit, refused=refused, status=answer.status)
+    said = outcome(name, answer.body)
+    return await _shown(visit, sent=said) if answer.body["outcome"] == "sent" else await _shown(visit, refused=said)
+
+
+async def _shown(visit: Visit, *, sent: str = "", refused: str = "", status: int = 200) -> Response:
+    channels, secrets = await asyncio.gather(
+        visit.client.get(Owner.WORKFLOWS, f"/channels?limit={_MOST}"),
+        _secrets(visit),
+    )
+    return await visit.page(
+        "channels.html",
+        status=status,
+        channels=[ShownChannel.of(item) for item in channels["items"]],
+        secrets=[NamedSecret.of(item) for item in secrets],
+        more=bool(channels.get("next_cursor")),
+        sent=sent,
+        refused=refused,
+        command_id=str(uuid4()),
+    )
+
+
+async def _secrets(visit: Visit) -> Sequence[Mapping[str, Any]]:
+    if not visit.may(Role.ADMIN):
+        return ()
+    found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.WORKFLOWS, f"/secrets?limit={_MOST}"))["items"]
+    return found
