@@ -323,3 +323,24 @@ def test_a_timeout_is_as_long_as_the_judges_also_where_intervals_are_no_whole_se
     version = PolicyVersion("acme", 1, BRISK.model_copy(update={"timeout_s": None}))
     one = Profiled("device/d1", 0, None, None, 20.7)
     assert rules_of(version, one).timeout_ms == 62_100
+
+
+@pytest.mark.rule("HM-67", "HM-142")
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
+async def test_publishing_asks_first_for_what_has_failed_longest(world: CorrelatorWorld, late: bool) -> None:
+    """The integration, whose ticket the device behind it joins; also where it has turned well by the time that this is
+    decided."""
+    at = T0 + 30_000
+    gateway, more = "integration/hue-1", {"condition": UNREACHABLE, "policy_version": 4}
+    await behind(world, "device/d1")
+    await another(world, T0 + 1_000, publish_tickets=False)
+    await world.feed(*fails(gateway, at - 20_000, **more), *fails("device/d1", at - 10_000, policy_version=4))
+    await world.tick(at - 1)
+    decided = await world.put(BRISK, publish_existing=True)
+    await world.in_force(decided.version.version, at=at)
+    if not late:
+        await world.tick(at + 500)
+    await world.feed(*recovers(gateway, at + 3_000, condition=UNREACHABLE, policy_version=5))
+    await world.tick(at + 4_000)
+    rows = await world.rows("SELECT subject, outcome FROM outcome WHERE cause = 'publishing_began' ORDER BY subject")
+    assert [tuple(row) for row in rows] == [("device/d1", "joined"), (gateway, "opened")]

@@ -111,7 +111,6 @@ _FAILING_WHEN = text("""
     WHERE subject.org = :org AND shard = :shard AND (is_older OR past.to_state IS NOT NULL)
       AND coalesce(past.to_state, state) IN ('firing', 'pending_resolve', 'flapping')
       AND coalesce(past.condition, subject.condition) IS NOT NULL
-    ORDER BY since_at, subject.subject
 """)
 
 
@@ -218,10 +217,11 @@ async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key,
 
 async def failing_when(connection: AsyncConnection, said: InForce) -> list[Failing]:
     """The org's subjects in this shard that were firing, or not yet confirmed healthy again, when this policy came into
-    force, before anything that it made due."""
+    force, before anything that it made due; who has failed for longest comes first."""
     asked = {"org": said.org, "shard": said.shard, "at": said.at, "version": said.version}
     rows = await connection.execute(_FAILING_WHEN, asked)
-    return [_failing(row) if row.body is None else _failed(row) for row in rows]
+    found = [_failing(row) if row.body is None else _failed(row) for row in rows]
+    return sorted(found, key=lambda one: (one.since, one.subject))
 
 
 async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Failing]:
