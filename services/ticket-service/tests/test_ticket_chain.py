@@ -186,6 +186,17 @@ async def test_a_row_that_claims_less_than_there_is_stops_no_command(door: Door,
     assert numbers == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.rule("TS-100", "TS-67")
+@pytest.mark.parametrize("statement", ORG_CLAIMS_LESS[1:])
+async def test_an_orgs_row_that_claims_less_stops_no_bulk(door: Door, api: Api, statement: str) -> None:
+    await write_history(door)
+    await tamper(door, statement)
+    body = {"action": "comment", "numbers": [1, 9, 3], "comment": "Seen."}
+    answer = await api.call("POST", "/tickets/bulk", body)
+    assert [item["outcome"] for item in answer.json()["items"]] == ["applied", "rejected", "applied"]
+    assert (await findings(door.database))[0] == []
+
+
 PUT_BACK = """
     UPDATE ticket SET (version, hash, seal, updated_at, checklist_total, checklist_noted_at, checklist_unsaid) = (
         SELECT version, hash, seal, updated_at, checklist_total, checklist_noted_at, checklist_unsaid

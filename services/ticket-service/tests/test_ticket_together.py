@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from ticket_api import REPORT, Api
 from ticket_desk import ANN
 from ticket_door import Door, asked, numbered
+from ticket_tampering import tamper
 
 from fettle_chassis.http import Problem
 from fettle_contracts.results import Outcome
@@ -110,6 +111,18 @@ async def test_a_command_that_cannot_be_carried_out_fails_alone(door: Door, toge
     assert isinstance(bad, DBAPIError)
     [acme] = await door.rows("SELECT next_number, open FROM org WHERE org = 'acme'")
     assert acme == (3, 2)
+
+
+@pytest.mark.rule("TS-100")
+async def test_a_request_by_itself_that_meets_a_row_is_tried_once_more(door: Door, together: Together) -> None:
+    await door.ask(asked(), asked())
+    seen = [asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(number)) for number in (1, 2)]
+    together._alone = Places(1, 1, patience_s=15.0)
+    async with together.by_itself("acme"):  # so that each is asked by itself
+        waiting = asyncio.create_task(all_at_once(together, *seen))
+        await asyncio.sleep(0)
+        await tamper(door, "UPDATE org SET place = 0, head = ''")
+    assert [each.outcome for each in await waiting if isinstance(each, Answer)] == [Outcome.APPLIED] * 2
 
 
 @pytest.mark.rule("TS-90")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from fettle_chassis.database import Database
 from fettle_chassis.http import Problem, Viewer
 from fettle_chassis.tokens import Caller
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.people import ActorType
 from fettle_contracts.problems import ProblemCode
 from fettle_ticket_service.adapters.wire import Wire
@@ -81,9 +82,12 @@ class Desk:
             )
             for place, number in enumerate(numbers)
         ]
-        async with self.together.by_itself(caller.org) as work:
+
+        async def carry_out(work: UnitOfWork) -> list[Answer]:
             answers = await self.together.handler(work, batch)
             return [_as_asked(asked, answer) for asked, answer in zip(batch, answers, strict=True)]
+
+        return await self.together.alone(caller.org, carry_out)
 
     def _asked(
         self,

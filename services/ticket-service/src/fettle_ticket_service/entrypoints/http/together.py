@@ -3,18 +3,22 @@ as for two hundred."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import text
 
 from fettle_chassis.database import Database
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_ticket_service.adapters.org_ends import RowThere
 from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.entrypoints.http.places import Places
 from fettle_ticket_service.handler import CommandHandler
+
+Carried = TypeVar("Carried")
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +70,15 @@ class Together:
         async with self._alone.one(org), unit_of_work(self._database) as work:
             yield work
 
+    async def alone(self, org: str, carry_out: Callable[[UnitOfWork], Awaitable[Carried]]) -> Carried:
+        """What it answers in a transaction `by_itself`, or in a second one where it met a row that is there: that one
+        begins by putting right what claims less, and by itself nobody else tries again."""
+        with suppress(RowThere):
+            async with self.by_itself(org) as work:
+                return await carry_out(work)
+        async with self.by_itself(org) as work:
+            return await carry_out(work)
+
     async def _serve(self) -> None:
         """Until nobody waits."""
         while self._waiting:
@@ -86,6 +99,5 @@ class Together:
             return await self.handler(work, commands)
 
     async def _carry_out_alone(self, command: Asked) -> Answer:
-        async with self.by_itself(command.org) as work:
-            [answer] = await self.handler(work, [command])
+        [answer] = await self.alone(command.org, lambda work: self.handler(work, [command]))
         return answer
