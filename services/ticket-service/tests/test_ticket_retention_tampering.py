@@ -4,12 +4,15 @@ from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
+from ticket_api import Api
 from ticket_desk import ANN, KEYS, NOON, opening
 from ticket_door import Door, asked, numbered
 from ticket_sweeps import YEAR, numbers, resolve, sweeper
 from ticket_tampering import findings, tamper, write_history
 
 from fettle_chassis.failures import TransientError
+from fettle_contracts.results import Outcome
+from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service.adapters.sweeping import AT_MOST
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.removals import Removal, sealed
@@ -102,6 +105,22 @@ async def test_a_note_that_somebody_else_has_made_stops_no_sweep(
     assert (await numbers(door), await numbers(door, "globex")) == (left, [])
     assert [each["org"] for each in logs if told in each["event"]] == ["acme"]
     assert (await findings(door.database))[0] != []
+
+
+@pytest.mark.rule("TS-64", "TS-100")
+@pytest.mark.parametrize("policy", ['{"reopen_window_s": "x"}', '"none"', "null"])
+async def test_a_policy_that_cannot_be_read_counts_as_none_and_removes_nothing(
+    door: Door, api: Api, policy: str
+) -> None:
+    await write_history(door)
+    await tamper(door, f"UPDATE org SET policy = '{policy}' WHERE org = 'acme'".replace(":", r"\:"))
+    with capture_logs() as logs:
+        assert (await door.ask_one(asked())).outcome == Outcome.APPLIED
+        assert (await api.call("GET", "/ticket-policy")).json() == TicketPolicy().to_dict()
+        door.now += YEAR
+        assert await sweeper(door).sweep() == 1
+    assert [each["org"] for each in logs if each["event"] == "org.policy_unreadable"] == ["acme"] * 3
+    assert (await numbers(door), await numbers(door, "globex")) == ([1, 2, 3, 4], [1, 3])
 
 
 @pytest.mark.rule("TS-61")

@@ -22,6 +22,7 @@ from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.checklists import first_members, save_checklists
+from fettle_ticket_service.adapters.orgs import readable
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, REMOVED, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
@@ -173,9 +174,10 @@ async def _update(connection: AsyncConnection, tickets: Sequence[Row]) -> None:
         await connection.execute(_UPDATE, arrays([name for name, _ in _UPDATED], living))
 
 
-def domain_policy(stored: object) -> Policy:
-    """What decisions need of an org's ticket policy; what it leaves out has the platform's default."""
-    policy = TicketPolicy.model_validate(stored)
+def domain_policy(org: str, stored: object) -> Policy:
+    """What decisions need of an org's ticket policy; what it leaves out has the platform's default, and so has all of
+    one that cannot be read."""
+    policy = readable(org, stored) or TicketPolicy()
     return Policy(timedelta(seconds=policy.reopen_window_s), policy.report_issue_enabled)
 
 
@@ -184,7 +186,7 @@ def _book(row: Any, keys: ChainKeys) -> Book:
     next_number = max(row.next_number, 1 + (row.last_removed or 0))
     if next_number > row.next_number:
         log.critical("org.put_right", org=row.org, next_number=next_number, place=row.place)
-    return Book(row.org, Chain(keys, row.place, row.head), domain_policy(row.policy), next_number, counts)
+    return Book(row.org, Chain(keys, row.place, row.head), domain_policy(row.org, row.policy), next_number, counts)
 
 
 def _pairs(what: str, pairs: Iterable[tuple[str, object]]) -> dict[str, list[object]]:

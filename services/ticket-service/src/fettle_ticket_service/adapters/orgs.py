@@ -4,12 +4,16 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service.adapters.tables import ORG
+
+log = structlog.get_logger(__name__)
 
 _TAKE_IN = text("""
     INSERT INTO org (org, name, deleted, told_at)
@@ -42,8 +46,17 @@ async def living(connection: AsyncConnection) -> list[str]:
 
 async def policy_of(connection: AsyncConnection, org: str) -> TicketPolicy | None:
     """The org's ticket policy, or None when there is no such org."""
-    stored = await connection.scalar(select(ORG.c.policy).where(ORG.c.org == org, ~ORG.c.deleted))
-    return None if stored is None else TicketPolicy.model_validate(stored)
+    row = (await connection.execute(select(ORG.c.policy).where(ORG.c.org == org, ~ORG.c.deleted))).one_or_none()
+    return None if row is None else readable(org, row.policy) or TicketPolicy()
+
+
+def readable(org: str, stored: object) -> TicketPolicy | None:
+    """The policy in an org's row. None: it is none, so somebody else has written it, and the log says so."""
+    try:
+        return TicketPolicy.model_validate(stored)
+    except ValidationError:
+        log.critical("org.policy_unreadable", org=org)
+        return None
 
 
 async def set_policy(connection: AsyncConnection, org: str, policy: TicketPolicy) -> bool:

@@ -13,8 +13,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.copying import Row, copy_rows
-from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
+from fettle_ticket_service.adapters.orgs import readable
 from fettle_ticket_service.adapters.tables import GAP, REMOVED, TICKET
 from fettle_ticket_service.adapters.ticket_rows import ticket_of
 from fettle_ticket_service.domain.chain import ChainKeys, is_sound
@@ -112,11 +112,12 @@ async def remove_due(
 ) -> Batch:
     """Removes up to `at_most` tickets with up to `ROWS` rows, or one that has more, those first that were resolved
     first, under the org's lock, and passes over those that it is told to. What somebody without the key has changed is
-    left: its state and times may be theirs."""
-    policy = await connection.scalar(_LOCK, {"org": org})
+    left: its state and times may be theirs. So is all of an org whose policy cannot be read."""
+    row = (await connection.execute(_LOCK, {"org": org})).one_or_none()
+    policy = None if row is None else readable(org, row.policy)
     if policy is None:
         return Batch(0)
-    days = TicketPolicy.model_validate(policy).retention_days
+    days = policy.retention_days
     wanted = {"org": org, "before": now - timedelta(days=days), "at_most": at_most, "rows": ROWS, "unsound": list(but)}
     due = (await connection.execute(_DUE, wanted)).all()
     unsound = {row.id: row for row in due if not _is_sound(row, org, keys)}
