@@ -1,5 +1,6 @@
 """A database that was put back to an older state, or lost, beside a topic that knows better."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -129,7 +130,6 @@ async def test_a_database_that_is_put_back_or_lost_uses_no_number_twice(door: Do
     await copies.put_back()
     with capture_logs() as logs:
         async with service(settings):
-            outside.org("umbrella")  # whatever comes next on the topic: it is what makes the service look
             assert await opened(outside, "found", "initech") == 2
             assert await opened(outside, "behind") == 6
     raised = {each["org"]: each["next_number"] for each in logs if each["event"] == "numbers.raised"}
@@ -137,12 +137,39 @@ async def test_a_database_that_is_put_back_or_lost_uses_no_number_twice(door: Do
     assert [each["number"] for each in logs if each["event"] == "numbers.unvouched"] == [2**62]
     await copies.lose()
     async with service(settings):
-        outside.org("umbrella")
         assert await opened(outside, "last", "initech") > 2
     tickets: dict[tuple[str, int], set[str]] = {}
     for told in opened_events(settings):
         tickets.setdefault((told["org"], told["ticket"]["number"]), set()).add(told["ticket"]["id"])
     assert all(len(ids) == 1 for ids in tickets.values()), tickets
+
+
+@pytest.mark.rule("TS-99")
+async def test_what_was_said_of_orgs_after_the_backup_holds_though_no_ticket_was_opened(
+    door: Door, settings: TicketSettings
+) -> None:
+    copies, outside = Copies(door, settings), Outside(settings)
+    deleted = "SELECT org, deleted FROM org WHERE org IN ('initech', 'umbrella') ORDER BY org"
+
+    async def until_told(*wanted: tuple[str, bool]) -> None:
+        async with asyncio.timeout(30.0):
+            while True:
+                if await door.rows(deleted) == list(wanted):
+                    return
+                await asyncio.sleep(0.05)
+
+    async with service(settings):
+        outside.org("umbrella")
+        await until_told(("umbrella", False))
+    await copies.make()
+    async with service(settings):
+        outside.org("umbrella", deleted=True)
+        outside.org("initech")
+        await until_told(("initech", False), ("umbrella", True))
+    outside.send("orgs", "initech", b"not json", {})
+    await copies.put_back()
+    async with service(settings):
+        assert await door.rows(deleted) == [("initech", False), ("umbrella", True)]
 
 
 @pytest.mark.rule("TS-99")

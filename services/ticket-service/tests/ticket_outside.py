@@ -71,9 +71,9 @@ class Outside:
         headers, value = to_binary(Signer(self._settings.signing_keys).sign_event(event))
         self.send("ticket.commands", "acme", value, {header: text.decode() for header, text in headers})
 
-    def org(self, name: str) -> None:
+    def org(self, name: str, *, deleted: bool = False) -> None:
         now = datetime.now(UTC)
-        data = Org(org=name, name=name.title(), created_at=now).to_json()
+        data = Org(org=name, name=name.title(), created_at=now, deleted=deleted).to_json()
         event = CloudEvent(id=name, source="fettle/console", type=ORG, time=now, data=data, key=name)
         headers, value = to_binary(Signer(self._settings.signing_keys).sign_event(event))
         self.send("orgs", name, value, {header: text.decode() for header, text in headers})

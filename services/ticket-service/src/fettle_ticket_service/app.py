@@ -49,7 +49,7 @@ def build_app(settings: TicketSettings) -> Service:
     verifier = Verifier(settings.signing_keys)
     wire = Wire(settings.console_url)
     topics = Topics(settings, *TOPICS)
-    org_log = OrgLog(settings, database, topics)
+    org_log = OrgLog(settings, database, topics, OrgDecoder(verifier), handle_orgs)
     keys = settings.chain_keys
     handler = CommandHandler(wire, keys, now, uuid7, org_log.is_taken_in)
 

@@ -1,8 +1,7 @@
 """No number is used twice, though the database was put back to an older state: `ticket.events` knows better.
 
 Before anything else begins, the openings that the database does not know are read there, and the orgs' counters are
-raised above their numbers. A database that was not put back knows all but the last seconds. One that was may have
-missed orgs as well: what was said of them is read again.
+raised above their numbers. A database that was not put back knows all but the last seconds.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +12,6 @@ import structlog
 from aiokafka import TopicPartition
 
 from fettle_chassis.database import Database
-from fettle_chassis.failures import TransientError
 from fettle_chassis.kafka import build_consumer
 from fettle_chassis.patience import patiently, regularly
 from fettle_chassis.service import Part
@@ -23,7 +21,7 @@ from fettle_chassis.topics import Topics
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.ticket_events import EntryType
 from fettle_contracts.topics import EVENTS
-from fettle_ticket_service.adapters import given_numbers, org_log
+from fettle_ticket_service.adapters import given_numbers, log_reading
 from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.numbers import GivenNumbers, ToldOpening
 
@@ -32,8 +30,6 @@ log = structlog.get_logger(__name__)
 EVERY_S = 10.0
 _OPENED = ("ce_type", EntryType.OPENED.ce_type.encode())
 _CLIENT = "ticket-service-numbers"
-_POLL_MS = 200
-_SILENT_POLLS = 75
 
 
 class WentBack(Exception):
@@ -105,8 +101,6 @@ class NumberLog(Part):
             given.take(opening)
         async with unit_of_work(self._database) as work:
             raised = await given_numbers.raise_counters(work.connection, given.vouched)
-            if raised:
-                await org_log.read_again(work.connection)
             counters = await given_numbers.counters(work.connection, given.claimed)
             await given_numbers.set_marks(work.connection, self._log, ends)
         self._ends = ends
@@ -118,22 +112,14 @@ class NumberLog(Part):
 
     async def _openings(self, known: Mapping[int, int], ends: Mapping[int, int]) -> AsyncIterator[ToldOpening]:
         """What stands between what is known and the ends. Raises TransientError when the broker falls silent."""
-        unread = [place for place in self._places if known.get(place.partition, 0) < ends[place.partition]]
-        if not unread:
-            return
-        self._consumer.assign(unread)
-        for place in unread:
-            self._consumer.seek(place, known.get(place.partition, 0))
-        silent = 0
-        while any([await self._consumer.position(place) < ends[place.partition] for place in unread]):
-            found = await self._consumer.getmany(timeout_ms=_POLL_MS)
-            silent = 0 if found else silent + 1
-            if silent > _SILENT_POLLS:
-                raise TransientError(f"{self._name} is not read to its end")
-            for record in (record for records in found.values() for record in records):
+        begins = {place: known.get(place.partition, 0) for place in self._places}
+        upto = {place: ends[place.partition] for place in self._places}
+        async for records in log_reading.between(self._consumer, begins, upto):
+            for record in records:
                 if _OPENED in record.headers and (opening := _opening_of(record.key, record.value)) is not None:
                     yield opening
-        self._consumer.unsubscribe()
+        if self._consumer.assignment():
+            self._consumer.unsubscribe()
 
     async def _ends_now(self) -> dict[int, int]:
         return {place.partition: end for place, end in (await self._consumer.end_offsets(self._places)).items()}
