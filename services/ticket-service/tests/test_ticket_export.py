@@ -1,8 +1,10 @@
 """Exports say what the API says, whole, however long a reader takes."""
 
+import asyncio
 import csv
 import io
 import json
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +16,7 @@ from ticket_door import Door, asked, numbered
 from ticket_tampering import write_history
 
 from fettle_contracts.ticket import Ticket
+from fettle_ticket_service.adapters import exports
 from fettle_ticket_service.adapters.exports import Format, export
 from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.domain import commands
@@ -106,9 +109,26 @@ async def test_a_reader_that_goes_away_leaves_nothing_open(door: Door) -> None:
     pieces = export(door.database, "acme", Format.JSONL, "http://console.test/")
     assert await anext(pieces)
     await pieces.aclose()
+    await no_copy_goes_on(door)
+
+
+@pytest.mark.rule("TS-66")
+async def test_a_reader_that_stalls_is_given_up_and_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_PATIENCE_S", 0.2)
+    await door.ask(*(asked(opening(description="x" * 60_000)) for _ in range(60)))
+    async with aclosing(export(door.database, "acme", Format.JSONL, "http://console.test/")) as pieces:
+        assert await anext(pieces)
+        await no_copy_goes_on(door)
+        with pytest.raises(TimeoutError):
+            async for _ in pieces:
+                pass
+
+
+async def no_copy_goes_on(door: Door) -> None:
     left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'"
-    for _ in range(100):
-        [[open_ones]] = await door.rows(left)
-        if not open_ones:
-            return
-    raise AssertionError("the export goes on without its reader")
+    async with asyncio.timeout(20.0):
+        while True:
+            [[open_ones]] = await door.rows(left)
+            if not open_ones:
+                return
+            await asyncio.sleep(0.05)

@@ -16,6 +16,9 @@ from anyio.streams.memory import MemoryObjectSendStream
 from fettle_chassis.database import Database
 
 _LONGEST_S = 86_400.0
+_PATIENCE_S = 60.0
+"""So long a reader may take for the next piece. Until the last row is out, Postgres keeps what it saw at the first, and
+whatever is written meanwhile piles up behind it."""
 _PIECES_AHEAD = 8
 _PIECE_BYTES = 65_536
 
@@ -81,11 +84,13 @@ async def export(
     database: Database, org: str, form: Format, ticket_url: str, *, timeline: bool = False
 ) -> AsyncGenerator[bytes]:
     """The org's tickets by number as they stand now, in pieces of any size. `ticket_url` stands before the number of a
-    ticket; `timeline` adds the entries to each line of JSON. A reader that stops for a day is given up. Holds a session
-    outside the pool; the caller bounds how many there are."""
+    ticket; `timeline` adds the entries to each line of JSON. A reader that takes no piece for a minute is given up: if
+    it goes on after all, TimeoutError is raised behind what was already made. Holds a session outside the pool; the
+    caller bounds how many there are."""
     sender, pieces = create_memory_object_stream[bytes](_PIECES_AHEAD)
     connection = await database.session(statement_timeout="0")
     copying = asyncio.create_task(_copy(connection, (org, ticket_url), form, sender, timeline=timeline))
+    copying.add_done_callback(lambda _: connection.terminate())
     try:
         async for piece in pieces:
             yield piece
@@ -94,7 +99,6 @@ async def export(
         copying.cancel()
         await asyncio.wait({copying})
         pieces.close()
-        connection.terminate()
 
 
 async def _copy(
@@ -110,7 +114,8 @@ async def _copy(
     async def gather(row: bytes) -> None:
         gathered.extend(row)
         if len(gathered) >= _PIECE_BYTES:
-            await pieces.send(bytes(gathered))
+            async with asyncio.timeout(_PATIENCE_S):
+                await pieces.send(bytes(gathered))
             gathered.clear()
 
     query = _TABLE if form is Format.CSV else _WITH_TIMELINES if timeline else _LINES
