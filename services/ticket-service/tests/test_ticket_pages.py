@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bench.tickets.library import fill
 from ticket_api import Api
-from ticket_desk import ANN, opening
+from ticket_desk import ANN, MONITOR, OFFLINE, THERMOSTAT, opening
 from ticket_door import Door, asked, numbered
 
 from fettle_contracts.ticket import TicketState
@@ -53,6 +53,20 @@ async def test_what_nobody_changes_comes_once_whoever_writes_between_pages(api: 
         assert changed == {2: 2, 5: 1, 8: 1, 11: 1}
     else:
         assert set(changed.values()) == {1}
+
+
+@pytest.mark.rule("TS-93")
+async def test_by_update_a_ticket_stands_where_what_a_signed_command_says_became_true(api: Api, door: Door) -> None:
+    await door.ask_one(asked(opening(actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE)))
+    for _ in range(3):
+        door.now += timedelta(minutes=1)
+        await door.ask_one(asked())
+    read = await api.get("/tickets", sort="updated", limit=3, state="all")
+    late = commands.Resolve(actor=MONITOR, at=door.now - timedelta(seconds=90))
+    await door.ask_one(asked(late, ticket=numbered(1)))
+    rest = await api.get("/tickets", sort="updated", state="all", cursor=read["next_cursor"])
+    assert [item["number"] for item in rest["items"]] == [4]
+    assert await api.numbers(sort="updated", state="all") == [2, 1, 3, 4]
 
 
 ALL = tuple(TicketState)
