@@ -127,10 +127,13 @@ REQUESTS: tuple[Refused, ...] = (
     Refused("PUT", "/tickets/1/description", 412, "description_changed", {"description": "One."}, {"if-match": '"7"'}),
     Refused("PUT", "/tickets/1/description", 413, "text_too_long", {"description": LONG}, ANY),
     *(Refused("PUT", "/tickets/1/description", 400, "malformed", body, ANY) for body in ({}, {"description": 7}, "{")),
-    *(Refused("PUT", "/tickets/1/links", 400, "malformed", body) for body in ({}, {"links": None}, {"links": [7]})),
-    *(Refused("PUT", "/tickets/1/links", 400, "link_invalid", {"links": [{**LINK, "label": label}]})
+    Refused("PUT", "/tickets/1/links", 428, "precondition_missing", {"links": [LINK]}),
+    *(Refused("PUT", "/tickets/1/links", 400, "malformed", body, ANY)
+      for body in ({}, {"links": None}, {"links": [7]})),
+    *(Refused("PUT", "/tickets/1/links", 400, "link_invalid", {"links": [{**LINK, "label": label}]}, ANY)
       for label in _BAD_LABELS),
-    *(Refused("PUT", "/tickets/1/links", 400, "link_invalid", {"links": [{**LINK, "url": url}]}) for url in _BAD_URLS),
+    *(Refused("PUT", "/tickets/1/links", 400, "link_invalid", {"links": [{**LINK, "url": url}]}, ANY)
+      for url in _BAD_URLS),
     Refused("PUT", "/tickets/1/links", 412, "description_changed", {"links": [LINK]}, {"if-match": '"7"'}),
     *(Refused("POST", "/tickets/bulk", 400, "malformed", body) for body in
       ({}, {"action": "start"}, {"action": "start", "numbers": []}, {"action": "delete", "numbers": [1]},

@@ -127,9 +127,10 @@ class Tickets(Connection):
         return self._ticket(write("PUT", target, body, key=key, seen=description_version))
 
     def set_links(
-        self, number: int, links: Sequence[Link], *, description_version: int | None = None, key: str | None = None
+        self, number: int, links: Sequence[Link], *, description_version: int, key: str | None = None
     ) -> Ticket:
-        """Replaces all links; with `description_version` only if nobody has edited them or the text since."""
+        """Replaces all the links that you saw at `description_version`, which they share with the description. Refused
+        with 412 when people have edited either since."""
         target, body = self._path("tickets", number, "links"), {"links": links}
         return self._ticket(write("PUT", target, body, key=key, seen=description_version))
 

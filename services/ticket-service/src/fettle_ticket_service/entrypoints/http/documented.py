@@ -70,7 +70,12 @@ _OPERATIONS: Mapping[str, About] = {
         "Replace a ticket's links",
         eg.TICKET,
         {"links": eg.TICKET["links"]},
-        {**_ON_TICKET, 400: "link_invalid too_many_links", 412: "description_changed"},
+        {
+            **_ON_TICKET,
+            400: "link_invalid too_many_links",
+            412: "description_changed",
+            428: "precondition_missing",
+        },
         Ticket,
     ),
     "get /ticket-policy": About("Show the ticket policy", eg.POLICY, model=TicketPolicy),

@@ -113,9 +113,6 @@ async def edit_description(
     if_match: IfMatch = None,
 ) -> Response:
     """`If-Match` names the version that the editor saw, or `*` to replace any; 412 carries the text as it is now."""
-    if if_match is None:
-        rule = 'The request needs If-Match: "<description_version>", so that nobody\'s text is lost.'
-        raise Problem(428, ProblemCode.PRECONDITION_MISSING, rule, field="If-Match")
     command = commands.EditDescription(
         actor=actor_of(caller), description=body.description, description_version=_seen(if_match)
     )
@@ -131,7 +128,7 @@ async def set_links(
     body: LinksBody,
     if_match: IfMatch = None,
 ) -> Response:
-    """Replaces all links; `If-Match` as for the description, if it is given."""
+    """Replaces all links; `If-Match` as for the description, whose version it is."""
     command = commands.SetLinks(actor=actor_of(caller), links=links_of(body.links), description_version=_seen(if_match))
     return response(await desk.ask(caller, identity, command, TicketRef(number=number)))
 
@@ -156,8 +153,11 @@ async def _move(
 
 
 def _seen(if_match: str | None) -> int | None:
-    """The version in `If-Match`, None for any."""
-    if if_match is None or if_match.strip() == "*":
+    """The version in `If-Match`, None for any. Raises Problem."""
+    if if_match is None:
+        rule = 'The request needs If-Match: "<description_version>", so that nobody\'s edit is lost.'
+        raise Problem(428, ProblemCode.PRECONDITION_MISSING, rule, field="If-Match")
+    if if_match.strip() == "*":
         return None
     version = _VERSION.fullmatch(if_match.strip())
     if version is None:
