@@ -178,6 +178,7 @@ async def test_a_policy_under_a_key_that_came_before_changes_nothing(api: Api) -
     assert (again.status_code, again.json()) == (200, first.json())
     refused(await put(90, "k-1"), 422, "idempotency_key_reused")
     assert (await api.get("/ticket-policy"))["retention_days"] == 60
+    assert (await api.post("/tickets", REPORT, headers={"idempotency-key": "k-1"})).status_code == 201
 
 
 @pytest.mark.rule("TS-24", "TS-39")
