@@ -7,6 +7,7 @@ import pytest
 from ticket_desk import ANN, BOB, MONITOR, OFFLINE, ORDER, WORKFLOW, Desk, happened, refusal
 
 from fettle_contracts.ticket import Resolution, TicketState
+from fettle_ticket_service.domain.commands import Reopen, Resolve
 from fettle_ticket_service.domain.decisions import Because, Unchanged
 from fettle_ticket_service.domain.values import Actor, Link
 
@@ -68,6 +69,19 @@ def test_the_window_is_the_orgs_own(desk: Desk) -> None:
     desk.under(reopen_window=timedelta(0))
     desk.resolved(desk.monitored())
     assert desk.monitored().number == 2
+
+
+@pytest.mark.rule("TS-13")
+def test_the_latest_ticket_of_a_key_is_the_one_with_the_highest_number(desk: Desk) -> None:
+    """Also where a person has reopened an earlier one since and resolved it again."""
+    first = desk.resolved(desk.opened(dedup_key="lift-3"))
+    desk.later(hours=2)
+    second = desk.resolved(desk.opened(dedup_key="lift-3"))
+    desk.later(hours=2)
+    desk.ask(Reopen(actor=ANN), first)
+    desk.ask(Resolve(actor=ANN), first)
+    third = desk.opened(dedup_key="lift-3")
+    assert (third.number, third.previous) == (3, second.link)
 
 
 @pytest.mark.rule("TS-14")
