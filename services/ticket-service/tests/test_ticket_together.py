@@ -22,7 +22,10 @@ from fettle_ticket_service.turns import LONGEST_WAIT_S, Turns
 
 
 @pytest.fixture
-def together(door: Door) -> Together:
+async def together(door: Door) -> Together:
+    """As it is once the first request of each org has been there."""
+    for org in ("acme", "globex"):
+        assert await door.handler.knows(door.database, org)
     return Together(door.database, door.handler)
 
 
@@ -84,6 +87,35 @@ async def test_many_requests_for_an_org_that_is_locked_leave_connections_for_oth
             assert (await together.carry_out(asked(org="globex"))).outcome is Outcome.APPLIED
         assert not any(one.done() for one in stuck)
     assert {(await one).outcome for one in stuck} == {Outcome.APPLIED}
+
+
+@pytest.mark.rule("TS-91")
+async def test_an_org_that_was_not_heard_of_keeps_no_other_waiting_for_the_broker(
+    door: Door, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asking = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def all_heard() -> bool:
+        asking.release()
+        await answers.wait()
+        return True
+
+    async def in_bulk() -> None:
+        async with together.by_itself("initech"):
+            pass
+
+    monkeypatch.setattr(door.handler, "_all_heard", all_heard)
+    strangers = [together.carry_out(asked(org="initech")) for _ in range(20)]
+    stuck = [asyncio.create_task(each) for each in (*strangers, *(in_bulk() for _ in range(20)))]
+    for _ in stuck:
+        await asking.acquire()
+    async with asyncio.timeout(10.0):
+        assert (await together.carry_out(asked(org="globex"))).outcome is Outcome.APPLIED
+        async with together.by_itself("acme"):
+            pass
+    assert not any(one.done() for one in stuck)
+    answers.set()
+    assert {answer and answer.reason for answer in await asyncio.gather(*stuck)} == {None, "org_unknown"}
 
 
 @pytest.mark.rule("TS-91")

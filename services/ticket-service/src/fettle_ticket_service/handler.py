@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
+from fettle_chassis.database import Database
 from fettle_chassis.failures import TransientError
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.codes import RejectionCode
@@ -112,12 +113,29 @@ class CommandHandler:
         _report(answers, handled)
         return answers
 
+    async def knows(self, database: Database, org: str) -> bool:
+        """Whether the org was ever heard of. Where it was not, a command on it waits for the broker."""
+        if org not in self._known:
+            async with database.reading() as connection:
+                self._known |= await orgs.known(connection, {org})
+        return org in self._known
+
+    async def meet(self, database: Database, org: str) -> None:
+        """Waits as a command on the org would, in no transaction: no turn, connection or lock is held meanwhile.
+        Raises what a command would."""
+        if not await self.knows(database, org):
+            await self._hear()
+
     async def _meet(self, work: UnitOfWork, named: set[str]) -> None:
         """Make sure that an org which is not known is none. Whoever names it has read of it somewhere, and we may be
         behind: raises TransientError while there is more to hear of orgs."""
         if strangers := named - self._known:
             self._known |= await orgs.known(work.connection, strangers)
-        if not named <= self._known and not await self._all_heard():
+        if not named <= self._known:
+            await self._hear()
+
+    async def _hear(self) -> None:
+        if not await self._all_heard():
             raise TransientError("not all that was said of organizations has been taken in yet")
 
     def _decide(self, asked: Asked, book: Book | None, now: datetime) -> Done:

@@ -52,9 +52,10 @@ class Together:
 
         What keeps requests from being carried out together (an org that is locked for long, a command that cannot be
         carried out) is met by one of them alone: each is then tried again by itself, and while an org has as many under
-        way as it may have, its requests stay out of what others share. Raises what `by_itself` raises.
+        way as it may have, its requests stay out of what others share; so do those for an org that is not known, for
+        which the broker is asked. Raises what `by_itself` raises.
         """
-        if self._alone.taken_by(command.org):
+        if self._alone.taken_by(command.org) or not await self.handler.knows(self._database, command.org):
             return await self._carry_out_alone(command)
         request = _Request(command, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
@@ -66,7 +67,9 @@ class Together:
     @asynccontextmanager
     async def by_itself(self, org: str) -> AsyncIterator[UnitOfWork]:
         """A transaction that no other request shares. Few are open at once, of one org and of all, so that connections
-        are left for others: waits for its turn, and raises Problem 503 when none comes."""
+        are left for others: waits for its turn, and raises Problem 503 when none comes. Before that it waits until the
+        org is known, or known to be none; raises what passes while neither can be told."""
+        await self.handler.meet(self._database, org)
         async with self._alone.one(org), unit_of_work(self._database) as work:
             yield work
 
