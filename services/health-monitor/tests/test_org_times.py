@@ -21,6 +21,8 @@ from fettle_contracts.health_policy import HealthPolicy
 
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([1, 2, 4, 200])), min_size=1, max_size=6)
 AGAIN = st.frozensets(st.integers(0, 40), max_size=4)
+LATE = st.sampled_from([1, 2, 5, 20]).map(lambda every: frozenset(set(range(400)) - set(range(0, 400, every))))
+"""It answers behind every batch, every second, and so on."""
 RULES = ["HM-13", "HM-14", "HM-18", "HM-20", *(f"HM-{number}" for number in range(65, 72)), "HM-84", "HM-91", "HM-92"]
 RULES += ["HM-105", "HM-120", "HM-126", "HM-128", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 148))]
 RULES += [*(f"HM-{number}" for number in range(150, 160)), *(f"HM-{number}" for number in range(227, 232))]
@@ -60,10 +62,10 @@ def all_alike(environment: Mapping[str, str], examples: int, *, always_new: bool
     with correlator(environment) as (runner, world):
 
         @settings(max_examples=examples, deadline=None, print_blob=True, derandomize=not always_new)
-        @given(times(), STEPS, AGAIN)
-        def alike(history: Times, steps: list[tuple[int, int]], again: frozenset[int]) -> None:
+        @given(times(), STEPS, AGAIN, LATE)
+        def alike(history: Times, steps: list[tuple[int, int]], again: frozenset[int], late: frozenset[int]) -> None:
             note(str(steps))
-            compare(history, runner.run(run(world, history, steps, again)), expected(history))
+            compare(history, runner.run(run(world, history, steps, again, late)), expected(history))
 
         alike()
 
@@ -98,7 +100,7 @@ def test_what_meets_lost_heartbeats(
     history = Times((1, 2) * 6, first, (*phases, Phase(2, OK)), frozenset({9, 33}))
     with correlator(environment) as (runner, world):
         oracle = expected(history)
-        compare(history, runner.run(run(world, history, steps, frozenset({3}))), oracle)
+        compare(history, runner.run(run(world, history, steps, frozenset({3}), frozenset({2, 5, 6}))), oracle)
     assert oracle.outages
 
 
