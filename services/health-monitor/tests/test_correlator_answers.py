@@ -15,6 +15,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.correlator.overlooked_answers import OverlookedAnswers
 from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, Settled, settled
 from fettle_health_monitor.domain.correlator.incident import KnownTicket
 
@@ -186,6 +187,59 @@ async def test_a_merge_that_is_refused_leaves_the_device_its_own_ticket(environm
         await world.feed(*recovers("device/d1", AT + 40_000))
         await world.tick(AT + 41_000)
         assert "recovered device/d1:device_offline" in await said(world)
+
+
+async def put_back(world: CorrelatorWorld, statement: str) -> None:
+    """As the code before settled outcomes leaves it."""
+    async with unit_of_work(world.database) as work:
+        for one in statement.split(";"):
+            await work.connection.execute(text(one))
+
+
+@pytest.mark.rule("HM-246", "HM-247")
+async def test_what_the_previous_code_has_decided_is_refused_too_and_asked_for_again(
+    environment: dict[str, str],
+) -> None:
+    """It does not say what an outcome awaits, nor why it ended so."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/d1", AT), *fails("device/d2", AT))
+        await world.tick(AT + 1_000)
+        first, other = await world.commands()
+        await put_back(world, "UPDATE outcome SET awaits = NULL, because = ''")
+        await world.answer(other)
+        for _ in range(2):
+            await world.answer(first, "rejected")
+        assert await ended(world) == [("device/d1", "refused", False), ("device/d2", "opened", False)]
+        assert len(await world.rows("SELECT * FROM watch WHERE cause = :id", id=UUID(first.event.id))) == 1
+
+
+@pytest.mark.rule("HM-246", "HM-247")
+async def test_an_answer_that_the_previous_code_has_taken_in_settles_what_awaits_it(
+    environment: dict[str, str],
+) -> None:
+    """It writes the answer down, and that nothing is asked for any more."""
+    async with CorrelatorWorld.open(environment) as world:
+        overlooked = OverlookedAnswers(world.database, world.tickets)
+        await world.feed(*(each for one in devices(4) for each in fails(one, AT)))
+        await world.tick(AT + 1_000)
+        await overlooked.look()
+        assert [awaits for *_, awaits in await ended(world)] == [True] * 4
+        answers = ("applied", "unchanged", "rejected")
+        for subject, given in zip(devices(3), answers, strict=True):
+            ticket = "ticket_id = gen_random_uuid(), ticket_number = 7" if given != "rejected" else "answer_code = 'x'"
+            await put_back(world, f"UPDATE command SET answer = '{given}', {ticket} WHERE subject = '{subject}'")
+        await put_back(
+            world, "UPDATE incident SET asked_verb = NULL, asked_command = NULL WHERE subject <> 'device/d4'"
+        )
+        for _ in range(2):
+            await overlooked.look()
+            assert await ended(world) == [
+                ("device/d1", "opened", False),
+                ("device/d2", "already_open", False),
+                ("device/d3", "refused", False),
+                ("device/d4", "opened", True),
+            ]
+        assert [row.subject for row in await world.rows("SELECT subject FROM watch")] == ["device/d3"]
 
 
 @pytest.mark.rule("HM-246")

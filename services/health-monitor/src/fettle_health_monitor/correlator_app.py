@@ -23,6 +23,7 @@ from fettle_health_monitor.correlator.emptying import Emptying
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.orgs import Orgs
+from fettle_health_monitor.correlator.overlooked_answers import OverlookedAnswers
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences
@@ -112,6 +113,7 @@ def build_app(settings: HealthSettings) -> Service:
         Retention(database, now),
         Emptying(database, controls),
         Bookkeeping(database, now),
+        OverlookedAnswers(database, tickets),
         listeners,
         HttpServer(app, settings.http_host, settings.health_port),
     )

@@ -104,6 +104,27 @@ class Tickets:
         if refused:
             await self._ask_again(connection, refused, ours)
 
+    async def take_overlooked(self, work: UnitOfWork) -> None:
+        """Settles what awaits an answer that is there: the previous code, while it is at work beside this one, takes
+        answers in and settles nothing. Goes when that code does."""
+        connection = work.connection
+        if not (seen := await verdicts.overlooked(connection)):
+            return
+        await policies.lock_orgs(connection, {one.about[0] for one, _ in seen})
+        found = await verdicts.overlooked(connection)
+        for ended in await verdicts.settle(connection, [answer for _, answer in found]):
+            OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc()
+        opens = {answer.command: one.about for one, answer in found if one.opens}
+        known = await incidents.of_subjects(connection, {(org, subject) for org, subject, _ in opens.values()})
+        refused = [
+            answer
+            for _, answer in found
+            if answer.outcome is Outcome.REJECTED
+            and (about := opens.get(answer.command)) is not None
+            and not known.get(about, Incident()).will_be_open
+        ]
+        await self._ask_again(connection, refused, opens)
+
     async def _learn(
         self, connection: AsyncConnection, answers: Sequence[Answer], ours: Mapping[UUID, About]
     ) -> list[Answer]:

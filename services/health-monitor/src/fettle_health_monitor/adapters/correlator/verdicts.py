@@ -10,9 +10,12 @@ import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.results import Outcome as Answered
+from fettle_contracts.ticket import TicketState
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, settled
 from fettle_health_monitor.domain.correlator.commands import Sent
+from fettle_health_monitor.domain.correlator.incident import KnownTicket
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
 
@@ -106,6 +109,23 @@ _SETTLE = text("""
     RETURNING outcome.cause, outcome.outcome, outcome.because
 """)
 
+# The previous code, at work beside this one for a while, does not say what an outcome awaits.
+_SETTLE_UNSAID = text("""
+    UPDATE outcome SET outcome = ending.outcome, reason = ending.reason, because = ending.because
+    FROM unnest(CAST(:commands AS uuid[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]),
+                CAST(:because AS text[])) AS ending (command, outcome, reason, because)
+    JOIN command ON command.id = ending.command AND verb = 'open' AND answer IS NULL
+    WHERE outcome.verdict = command.verdict AND awaits IS NULL AND outcome.outcome IN ('opened', 'reopened')
+    RETURNING outcome.cause, outcome.outcome, outcome.because
+""")
+
+_OVERLOOKED = text("""
+    SELECT DISTINCT command.org, command.subject, command.condition, verb, command.id, answer, answer_code,
+           answer_message, ticket_id, ticket_number
+    FROM outcome JOIN command ON command.id = awaits
+    WHERE awaits IS NOT NULL AND answer IS NOT NULL
+""")
+
 _EVIDENCE_OF = text("""
     SELECT command.id, evidence FROM command JOIN outcome ON outcome.verdict = command.verdict
     WHERE command.id = ANY(CAST(:ids AS uuid[]))
@@ -133,6 +153,14 @@ class Decided:
     evidence: dict[str, Any]
     commands: tuple[Sent, ...]
     awaits: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overlooked:
+    """Org, subject and condition of a command, and whether it opens."""
+
+    about: tuple[str, str, str]
+    opens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +282,8 @@ async def whose(connection: AsyncConnection, commands: Collection[UUID]) -> dict
 
 
 async def settle(connection: AsyncConnection, answers: Sequence[Answer]) -> list[Ended]:
-    """Settles the outcomes that have awaited these answers; once, as none awaits them afterwards."""
+    """Settles the outcomes that have awaited these answers; once, as none awaits them afterwards. Call it before the
+    answers are recorded."""
     ends = [(each, decided, settled(decided, each)) for each in answers for decided in AWAITING]
     rows = await connection.execute(
         _SETTLE,
@@ -266,7 +295,26 @@ async def settle(connection: AsyncConnection, answers: Sequence[Answer]) -> list
             "because": [end.because for _, _, end in ends],
         },
     )
-    return [Ended(row.cause, row.outcome, row.because) for row in rows]
+    ended = [Ended(row.cause, row.outcome, row.because) for row in rows]
+    refused = [(each.command, settled("opened", each)) for each in answers if each.outcome is Answered.REJECTED]
+    if refused:
+        unsaid = {
+            "commands": [command for command, _ in refused],
+            "outcomes": [end.outcome for _, end in refused],
+            "reasons": [end.reason for _, end in refused],
+            "because": [end.because for _, end in refused],
+        }
+        rows = await connection.execute(_SETTLE_UNSAID, unsaid)
+        ended += [Ended(row.cause, row.outcome, row.because) for row in rows]
+    return ended
+
+
+async def overlooked(connection: AsyncConnection) -> list[tuple[Overlooked, Answer]]:
+    """Answers that are on record and are awaited all the same, each with whose it is."""
+    return [
+        (Overlooked((row.org, row.subject, row.condition), row.verb == "open"), _answer_of(row))
+        for row in await connection.execute(_OVERLOOKED)
+    ]
 
 
 async def evidence_of(connection: AsyncConnection, commands: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
@@ -293,6 +341,14 @@ async def record_answers(connection: AsyncConnection, answers: Sequence[Answer])
             "numbers": [None if each.ticket is None else each.ticket.number for each in answers],
         },
     )
+
+
+def _answer_of(row: Row[Any]) -> Answer:
+    """The version of the ticket is not on record: that it was there is what counts where nothing changed."""
+    outcome, ticket = Answered(row.answer), None
+    if outcome is Answered.UNCHANGED and row.ticket_id is not None:
+        ticket = KnownTicket(row.ticket_id, row.ticket_number, TicketState.OPEN, 0)
+    return Answer(row.id, outcome, row.answer_code, row.answer_message, ticket)
 
 
 def _reach(before: Mapping[int, int]) -> dict[str, object]:

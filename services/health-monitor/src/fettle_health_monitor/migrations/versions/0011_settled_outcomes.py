@@ -5,8 +5,9 @@ from alembic import op
 revision = "0011"
 down_revision = "0010"
 
-# Answers that the previous code takes in beside this one settle nothing: verdicts that awaited them show as unaccounted
-# until they are a day old.
+# Beside this code the previous one does not say what an outcome awaits, and settles nothing: what it has asked for ends
+# by a refusal all the same, and what it has taken in is looked for each minute. Who joins a ticket that it has asked
+# for stays joined. Its `GET .../why` fails on a verdict that was merged, which it does not know.
 SETTLED = """
 ALTER TABLE outcome ADD COLUMN awaits uuid, ADD COLUMN because text NOT NULL DEFAULT '';
 COMMENT ON COLUMN outcome.awaits IS 'The command whose answer settles it; null when it is settled.';
