@@ -5,7 +5,7 @@ from runpy import run_path
 from uuid import UUID
 
 import pytest
-from correlator_facts import T0
+from correlator_facts import BRISK, T0
 from correlator_world import CorrelatorWorld
 from prometheus_client import REGISTRY
 from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, opened, recovers, said, together
@@ -15,6 +15,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import books
 from fettle_health_monitor.correlator.overlooked_answers import OverlookedAnswers
 from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, Settled, settled
 from fettle_health_monitor.domain.correlator.incident import KnownTicket
@@ -101,6 +102,26 @@ async def test_an_answer_that_comes_when_all_is_over_settles_the_verdict_all_the
         await world.answer(asked, "rejected")
         assert await ended(world) == [("device/d1", "refused", False), ("device/d1", "resolved", False)]
         assert await world.rows("SELECT * FROM watch") == []
+
+
+@pytest.mark.rule("HM-246")
+async def test_what_is_never_answered_shows_so_and_is_asked_for_again_by_the_next_verdict(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 1_000)
+        assert await said(world) == ["open device/d1"]
+        await world.feed(*recovers("device/d1", AT + 20_000), *fails("device/d1", AT + 40_000))
+        await world.tick(AT + 41_000)
+        assert await said(world) == ["recovered device/d1:device_offline", "open device/d1"]
+        await world.put(BRISK, publish_existing=True)
+        await world.in_force(4, at=AT + 50_000)
+        await world.tick(AT + 51_000)
+        assert await said(world) == ["open device/d1"]
+        async with world.database.reading() as connection:
+            (hour,) = await books.hours(connection, since=0)
+        assert (hour.ended["opened"], hour.unanswered, hour.unaccounted) == (3, 3, 0)
 
 
 @pytest.mark.rule("HM-246")
