@@ -236,6 +236,69 @@ async def test_a_refused_shared_ticket_that_was_taken_over_is_asked_for_no_more(
         assert await said(world) == []
 
 
+async def not_taken_over(world: CorrelatorWorld) -> None:
+    """The integration fires while there is one about many devices; its ticket and the merge into it are refused."""
+    await together(world, AT)
+    await opened(world)
+    await world.clear()
+    await world.feed(*fails(INTEGRATION, AT + 10 * SECOND, condition=UNREACHABLE))
+    await world.tick(AT + 11 * SECOND)
+    asks, merges = [one for one in await world.commands() if one.verb in ("open", "resolve")]
+    await world.answer(asks, "rejected")
+    await world.answer(merges, "rejected", code="parent_invalid")
+    await world.clear()
+
+
+@pytest.mark.rule("HM-248")
+@pytest.mark.parametrize("order", [[INTEGRATION, *devices(5)], [*devices(5), INTEGRATION]])
+async def test_a_ticket_about_many_that_was_not_taken_over_ends_as_ever(
+    environment: dict[str, str], order: list[str]
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await not_taken_over(world)
+        at = AT + 20 * SECOND
+        for subject in order:
+            at += 10
+            condition = UNREACHABLE if subject == INTEGRATION else "device_offline"
+            await world.feed(*recovers(subject, at, condition=condition))
+        await world.tick(at + 5 * MINUTE)
+        lines = await said(world)
+        assert lines.count(f"recovered {INTEGRATION}:{MANY}") == 1
+        assert not any(line.startswith("open") for line in lines)
+        assert await world.rows("SELECT * FROM watch") == []
+        for table in ("rollup_member", "former_member"):
+            assert await world.rows(f"SELECT * FROM {table}") == []
+
+
+@pytest.mark.rule("HM-248")
+async def test_what_was_not_taken_over_is_taken_over_later(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await not_taken_over(world)
+        await world.tick(AT + 11 * SECOND + MINUTE)
+        assert await said(world) == [
+            f"open {INTEGRATION}",
+            f"merged {INTEGRATION}:{MANY} -> {INTEGRATION}:{UNREACHABLE}",
+            f"list {INTEGRATION}:{UNREACHABLE}: +5 -0",
+        ]
+
+
+@pytest.mark.rule("HM-248")
+async def test_a_merge_that_is_refused_when_all_are_well_leaves_no_ticket_behind(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.clear()
+        await world.feed(*fails(INTEGRATION, AT + 10 * SECOND, condition=UNREACHABLE))
+        await world.tick(AT + 11 * SECOND)
+        merges = [one for one in await world.commands() if one.verb == "resolve"][-1]
+        await world.feed(*(each for one in devices(5) for each in recovers(one, AT + 20 * SECOND)))
+        await world.tick(AT + 21 * SECOND)
+        await world.clear()
+        await world.answer(merges, "rejected", code="parent_invalid")
+        await world.tick(AT + 5 * MINUTE)
+        assert f"recovered {INTEGRATION}:{MANY}" in await said(world)
+
+
 @pytest.mark.rule("HM-228", "HM-247")
 @pytest.mark.parametrize("off_between", [False, True])
 async def test_no_policy_changes_how_long_is_waited(environment: dict[str, str], off_between: bool) -> None:

@@ -14,13 +14,16 @@ from fettle_health_monitor.adapters.correlator import incidents, policies, stand
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.joining import standing_of_many
+from fettle_health_monitor.correlator.taking_back import not_taken_over
 from fettle_health_monitor.domain.correlator.answers import Answer
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
 from fettle_health_monitor.domain.correlator.losses import LOST
+from fettle_health_monitor.domain.correlator.outcomes import Refused
 from fettle_health_monitor.domain.correlator.refusals import after_refusal
 from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.verdicts import Cause
 from fettle_health_monitor.domain.correlator.watches import WAITED_S, Watch
 from fettle_health_monitor.metrics import EARLY_RESOLVES, OUTCOMES, REFUSALS
 
@@ -94,8 +97,11 @@ class Tickets:
         await policies.lock_orgs(connection, {org for org, _, _ in ours.values()})
         answers = [_answer(command, results[command]) for command in ours]
         refused = await self._learn(connection, answers, ours)
-        for ended in await verdicts.settle(connection, answers):
-            OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc()
+        for each in await verdicts.settle(connection, answers):
+            OUTCOMES.labels(each.cause, each.outcome, each.because).inc()
+            if each.cause == Cause.MERGED and each.outcome == Refused.name and ours[each.command][2] == MANY:
+                org, integration, _ = ours[each.command]
+                await not_taken_over(connection, self._partition_of(org), org, integration, each.command)
         await verdicts.record_answers(connection, answers)
         for answer in answers:
             if answer.code is not None:

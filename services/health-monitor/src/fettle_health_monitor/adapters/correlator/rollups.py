@@ -142,6 +142,18 @@ _MOVE = text("""
     ON CONFLICT DO NOTHING
 """)
 
+_MOVE_BACK = text("""
+    WITH back AS (
+        DELETE FROM former_member USING rollup_member AS member
+        WHERE member.org = :org AND member.parent = :parent AND member.parent_condition <> :many
+          AND former_member.org = member.org AND former_member.subject = member.subject
+          AND former_member.parent = member.parent AND former_member.parent_condition = :many
+        RETURNING member.org, member.subject
+    )
+    UPDATE rollup_member AS member SET parent_condition = :many FROM back
+    WHERE member.org = back.org AND member.subject = back.subject
+""")
+
 _DISSOLVE = text("""
     WITH gone AS (
         DELETE FROM rollup_member
@@ -251,6 +263,12 @@ async def move(connection: AsyncConnection, org: str, parent: Parent) -> None:
     """The list belongs to the integration's ticket about this condition now; those who are down on it are former
     members of the other."""
     await connection.execute(_MOVE, {"org": org, "parent": parent.subject, "condition": parent.condition})
+
+
+async def move_back(connection: AsyncConnection, org: str, parent: str) -> None:
+    """Whose list the integration's own ticket has taken over, and who is down since, is on that about many devices
+    again."""
+    await connection.execute(_MOVE_BACK, {"org": org, "parent": parent, "many": MANY})
 
 
 async def dissolve(connection: AsyncConnection, org: str, parent: str, *, of_many: bool) -> list[Member]:

@@ -106,7 +106,7 @@ _SETTLE = text("""
                 CAST(:reasons AS text[]), CAST(:because AS text[]))
          AS ending (command, decided, outcome, reason, because)
     WHERE outcome.awaits = ending.command AND outcome.outcome = ending.decided
-    RETURNING outcome.cause, outcome.outcome, outcome.because
+    RETURNING ending.command, outcome.cause, outcome.outcome, outcome.because
 """)
 
 # The previous code, at work beside this one for a while, does not say what an outcome awaits.
@@ -116,7 +116,7 @@ _SETTLE_UNSAID = text("""
                 CAST(:because AS text[])) AS ending (command, outcome, reason, because)
     JOIN command ON command.id = ending.command AND verb = 'open' AND answer IS NULL
     WHERE outcome.verdict = command.verdict AND awaits IS NULL AND outcome.outcome IN ('opened', 'reopened')
-    RETURNING outcome.cause, outcome.outcome, outcome.because
+    RETURNING ending.command, outcome.cause, outcome.outcome, outcome.because
 """)
 
 _OVERLOOKED = text("""
@@ -165,8 +165,9 @@ class Overlooked:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An outcome that is settled, with what called for it."""
+    """An outcome that is settled by the answer to `command`, with what called for it."""
 
+    command: UUID
     cause: str
     outcome: str
     because: str
@@ -295,7 +296,7 @@ async def settle(connection: AsyncConnection, answers: Sequence[Answer]) -> list
             "because": [end.because for _, _, end in ends],
         },
     )
-    ended = [Ended(row.cause, row.outcome, row.because) for row in rows]
+    ended = [Ended(row.command, row.cause, row.outcome, row.because) for row in rows]
     refused = [(each.command, settled("opened", each)) for each in answers if each.outcome is Answered.REJECTED]
     if refused:
         unsaid = {
@@ -305,7 +306,7 @@ async def settle(connection: AsyncConnection, answers: Sequence[Answer]) -> list
             "because": [end.because for _, end in refused],
         }
         rows = await connection.execute(_SETTLE_UNSAID, unsaid)
-        ended += [Ended(row.cause, row.outcome, row.because) for row in rows]
+        ended += [Ended(row.command, row.cause, row.outcome, row.because) for row in rows]
     return ended
 
 

@@ -1,0 +1,38 @@
+"""A ticket about many devices that was not merged after all keeps its list, and its end."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.adapters.correlator import incidents, policies, progress, rollups, watches
+from fettle_health_monitor.domain.correlator.incident import Incident
+from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+
+async def not_taken_over(connection: AsyncConnection, partition: int, org: str, integration: str, merge: UUID) -> None:
+    """The ticket service has refused command `merge`, by which the integration's own ticket was to take over the one
+    about many devices, and that is known by now. While it is open its list is its own again, and is looked at when few
+    have been down for the resolve debounce from now on."""
+    many = (await incidents.of_subjects(connection, {(org, integration)})).get((org, integration, MANY), Incident())
+    if not many.surely_open:
+        return
+    await rollups.move_back(connection, org, integration)
+    version = (await policies.foremost(connection, {org})).get(org)
+    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
+    if version is None or clock is None:
+        return
+    rules, key = version.rules_for(integration, integration_named(integration), None), (org, integration)
+    if (await rollups.down(connection, {key})).get(key, 0) >= rules.rollup_threshold:
+        return
+    few = Watch.begin(
+        WatchKind.FEW_LEFT,
+        cause=merge,
+        org=org,
+        subject=integration,
+        condition=MANY,
+        shard=clock,
+        since_at=0,
+        lasting_ms=rules.resolve_debounce_s * 1000,
+    )
+    await watches.begin(connection, [few], {org: partition})
