@@ -21,7 +21,8 @@ from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
 
-_PAGE = 50
+_PAGE = 25
+"""Each one's newest run is a question of its own, so that a page is of fewer than other lists."""
 
 
 @router.get("/orgs/{org}/workflows")
