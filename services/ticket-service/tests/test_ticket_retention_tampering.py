@@ -123,6 +123,18 @@ async def test_a_policy_that_cannot_be_read_counts_as_none_and_removes_nothing(
     assert (await numbers(door), await numbers(door, "globex")) == ([1, 2, 3, 4], [1, 3])
 
 
+@pytest.mark.rule("TS-64", "TS-100")
+async def test_a_word_that_there_is_not_is_shown_as_it_stands_and_stops_no_sweep(door: Door, api: Api) -> None:
+    await write_history(door)
+    await tamper(door, "UPDATE ticket SET source = 'x', resolution = 'y' WHERE org = 'acme' AND number = 2")
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 1
+    assert (await numbers(door), await numbers(door, "globex")) == ([1, 2, 3], [1, 3])
+    shown = (await api.call("GET", "/tickets/2")).json()
+    assert (shown["source"], shown["resolution"]) == ("x", "y")
+    assert (await api.call("GET", "/tickets")).status_code == 200
+
+
 @pytest.mark.rule("TS-61")
 @pytest.mark.parametrize(("version", "places", "sound"), [(2, 3, False), (2, 2, True), (2, 1, True)])
 def test_no_more_entries_went_with_a_ticket_than_it_had(version: int, places: int, sound: bool) -> None:

@@ -99,6 +99,14 @@ TAMPERINGS = {
            DELETE FROM entry WHERE org = 'acme' AND place = 5""",
         "removal_altered",
     ),
+    "a source that there is not": ("UPDATE ticket SET source = 'x' WHERE number IN (1, 3)", "ticket_altered"),
+    "a kind of subject that there is not": ("UPDATE ticket SET subject_type = 'x' WHERE number = 1", "ticket_altered"),
+    "a resolution that there is not": ("UPDATE ticket SET resolution = 'x' WHERE number = 2", "ticket_altered"),
+    "a ticket's actor that there is not": ("""UPDATE ticket SET opened_by = '{"type" : "x"}'""", "ticket_altered"),
+    "an entry's actor that there is not": (
+        """UPDATE entry SET actor = '{"type" : "x"}' WHERE place = 2""",
+        "entry_altered",
+    ),
     "hashes of a key that is not there": (
         "UPDATE entry SET hash = 'k9' || substr(hash, 3) WHERE place = 2",
         "key_unknown",

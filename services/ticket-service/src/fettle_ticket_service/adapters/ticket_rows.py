@@ -1,7 +1,8 @@
 """Tickets as rows of the `ticket` table, and back; JSON goes as text and comes decoded."""
 
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from msgspec.json import encode
@@ -17,6 +18,8 @@ from fettle_ticket_service.domain.book import Book
 from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
+
+Word = TypeVar("Word", bound=StrEnum)
 
 COLUMNS = tuple(column.name for column in TICKET.columns if not column.name.startswith("checklist_"))
 """What a ticket is written with; the few that have a checklist get theirs behind it (`checklists.py`)."""
@@ -65,12 +68,12 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
         number=row.number,
         version=row.version,
         state=TicketState(row.state),
-        source=TicketSource(row.source),
+        source=_word(TicketSource, row.source),
         kind=row.kind,
         title=row.title,
         description=row.description,
         description_version=row.description_version,
-        subject=Subject(SubjectType(row.subject_type), row.subject_id, row.subject_name),
+        subject=Subject(_word(SubjectType, row.subject_type), row.subject_id, row.subject_name),
         integration=row.integration,
         space=row.space,
         links=tuple(Link(link["label"], link["url"]) for link in row.links),
@@ -84,7 +87,7 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
         started_by=row.started_by and actor_of(row.started_by),
         resolved_at=row.resolved_at,
         resolved_by=row.resolved_by and actor_of(row.resolved_by),
-        resolution=None if row.resolution is None else Resolution(row.resolution),
+        resolution=None if row.resolution is None else _word(Resolution, row.resolution),
         updated_at=row.updated_at,
         checklist=checklist_of(row, first) if row.checklist_total else NO_CHECKLIST,
     )
@@ -95,6 +98,12 @@ def line_of(row: Any) -> Line:
     return Line(row.id, row.type, row.version, row.at, actor_of(row.actor), row.body, row.evidence, row.hash)
 
 
+def _word(words: type[Word], stored: str) -> Word:
+    """One that Fettle never writes stays as it stands: nothing that it was sealed with is like it, so whatever has it
+    is a finding, and stops nobody."""
+    return cast(Word, words._value2member_map_.get(stored, stored))
+
+
 @lru_cache(maxsize=4096)
 def actor_text(actor: Actor) -> str:
     """The actor as JSON. The same few act again and again."""
@@ -102,7 +111,7 @@ def actor_text(actor: Actor) -> str:
 
 
 def actor_of(stored: dict[str, str]) -> Actor:
-    return Actor(ActorType(stored["type"]), stored.get("id"), stored.get("name"), stored.get("run"))
+    return Actor(_word(ActorType, stored["type"]), stored.get("id"), stored.get("name"), stored.get("run"))
 
 
 def _link_columns(link: TicketLink | None) -> tuple[UUID | None, int | None]:
