@@ -49,6 +49,8 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 READ_AT_MOST = 30_000
 """Rows that one page may look at, on its way to fifty."""
+SORTED_AT_MOST, SORTED_BYTES = 1_000, 64
+"""So many tickets may be put in order as they are; of more, only ids are."""
 
 
 class Plans:
@@ -114,6 +116,16 @@ def looked_at(plans: list[dict[str, Any]]) -> float:
     return sum(met(scan) or 0 for scan in scans if scan["Node Type"] != "Subquery Scan")
 
 
+def wide_sorts(plans: list[dict[str, Any]]) -> list[str]:
+    """What puts many rows in order that have more than what orders them."""
+    sorts = (node for plan in plans for node in nodes(plan) if node["Node Type"] in ("Sort", "Incremental Sort"))
+    return [
+        f"{node['Plans'][0]['Actual Rows']:.0f} rows of {node['Plan Width']} bytes"
+        for node in sorts
+        if node["Plans"][0].get("Actual Rows", 0) > SORTED_AT_MOST and node["Plan Width"] > SORTED_BYTES
+    ]
+
+
 async def filled(settings: TicketSettings, tickets: int) -> Door:
     database = Database(settings.database_dsn("tickets"))
     await database.ensure_exists()
@@ -148,9 +160,10 @@ async def slow_pages(door: Door) -> dict[str, str]:
                 for ascending, place in ((False, None), (False, after), (True, None)):
                     wanted = Wanted(states=states, sort=sort, ascending=ascending, **filters)
                     told = await plans.of(lambda on, w=wanted, p=place: list_tickets(on, ORG, w, p, 51))
-                    if (whole := read_whole(told)) or looked_at(told) > READ_AT_MOST:
+                    wide = wide_sorts(told)
+                    if (whole := read_whole(told)) or looked_at(told) > READ_AT_MOST or wide:
                         page = f"{name}, {len(states)} of {states[0]}, by {sort}, {ascending}, {place}"
-                        faults[page] = f"{whole} {looked_at(told):.0f} rows"
+                        faults[page] = f"{whole} {looked_at(told):.0f} rows, sorted: {wide}"
     return faults
 
 

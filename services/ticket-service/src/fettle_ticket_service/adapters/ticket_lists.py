@@ -100,13 +100,13 @@ async def list_tickets(
     if len(page) == limit:
         return page
     if (few := await _few(connection, org, wanted)) is not None:
-        return await _listed(connection, wanted, _put_in_order(few, wanted, after), limit)
+        return await _listed(connection, wanted, _put_in_order(few, wanted, after, limit), limit)
     page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
     if len(page) == limit or await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
         return page
     says = select(SEARCH.c.ticket_id).where(*_said(org, wanted))
     fits = [*_in(org, wanted), *_filters(wanted), *([TICKET.c.id.in_(says)] if wanted.search else [])]
-    return await _listed(connection, wanted, _put_in_order(fits, wanted, after), limit)
+    return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
 
 
 async def _listed(connection: AsyncConnection, wanted: Wanted, tickets: Select[Any], limit: int) -> list[Listed]:
@@ -137,10 +137,14 @@ def _among_the_first(count: int, org: str, wanted: Wanted, after: Place | None) 
     return select(looked_at).where(*_filters(wanted, looked_at.c), *_worded(wanted, looked_at.c))
 
 
-def _put_in_order(fits: Conditions, wanted: Wanted, after: Place | None) -> Select[Any]:
-    """All that fit, found first: OFFSET keeps the planner from reading in order all the same."""
-    found = select(TICKET).where(*fits).offset(0).subquery("found")
-    return select(found).where(*_beyond(found.c, wanted, after))
+def _put_in_order(fits: Conditions, wanted: Wanted, after: Place | None, limit: int) -> Select[Any]:
+    """The first `limit` of all that fit, found first: OFFSET keeps the planner from reading in order all the same. Only
+    ids are put in order, as many may fit and tickets are wide."""
+    keys = dict.fromkeys(("id", "number", _TIMES.get(wanted.sort, "number")))
+    found = select(*(TICKET.c[key] for key in keys)).where(*fits).offset(0).subquery("found")
+    first = select(found.c.id).where(*_beyond(found.c, wanted, after)).order_by(*_order(found.c, wanted)).limit(limit)
+    page = first.subquery("first")
+    return select(TICKET).join(page, TICKET.c.id == page.c.id)
 
 
 async def _few(connection: AsyncConnection, org: str, wanted: Wanted) -> Conditions | None:
