@@ -52,6 +52,10 @@ SHARED_TICKETS = (
         ),
     ),
     Part(
+        ("correlator_rollups::test_a_single_that_is_asked_for_once_more_is_merged_once",),
+        (Mutant(SHARING, "if one.member.subject != verdict.subject)", ")"),),
+    ),
+    Part(
         ("shared_tickets_in_order::test_those_who_wait_are_down_as_well",
          "shared_edges::test_who_is_about_to_fire_just_when_few_have_lasted"),
         (
