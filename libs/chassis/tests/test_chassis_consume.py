@@ -143,7 +143,10 @@ async def test_a_bad_record_on_a_topic_of_our_own_stops_the_service(settings: Se
 
 
 @pytest.mark.rule("KF-34")
-async def test_a_bug_stops_the_service_and_the_third_start_sets_the_record_aside(settings: ServiceSettings) -> None:
+@pytest.mark.parametrize("own_topic", [False, True])
+async def test_a_bug_stops_the_service_and_the_third_start_sets_the_record_aside(
+    settings: ServiceSettings, own_topic: bool
+) -> None:
     async def buggy(work: UnitOfWork, batch: Sequence[Record]) -> None:
         await hear(work, batch)
         if any(name(record) == "n57" for record in batch):
@@ -154,10 +157,10 @@ async def test_a_bug_stops_the_service_and_the_third_start_sets_the_record_aside
     await produce(settings, HEARD, names, key=b"one", partition=0)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            await run_until_failure(build(settings, subscription(buggy)))
+            await run_until_failure(build(settings, subscription(buggy, own_topic=own_topic)))
         async with database_of(settings) as database:
             assert await heard(database) == names[:57]
-    async with build(settings, subscription(buggy)).running(), database_of(settings) as database:
+    async with build(settings, subscription(buggy, own_topic=own_topic)).running(), database_of(settings) as database:
         assert await until_heard(database, 99) == [each for each in names if each != "n57"]
         [dead] = await read(settings, f"{HEARD}.dlq", 1)
         async with database.reading() as connection:
