@@ -143,6 +143,22 @@ async def test_a_ticket_whose_early_resolve_is_watched_stays_known(environment: 
         assert await forget(world) == {"incident": 1}
 
 
+@pytest.mark.rule("HM-200", "HM-201")
+@pytest.mark.forgets
+async def test_what_was_refused_stays_known_while_it_is_asked_for_again(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        (asked,) = await world.commands()
+        await world.answer(asked, "rejected")
+        assert await world.rows("SELECT * FROM incident") == []
+        assert not {"command", "outcome"} & (await forget(world, 31)).keys()
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("DELETE FROM watch"))
+        gone = await forget(world)
+        assert (gone["command"], gone["outcome"]) == (1, 1)
+
+
 @pytest.mark.rule("HM-200")
 @pytest.mark.forgets
 async def test_that_a_verdict_was_called_for_is_known_for_thirty_days_and_while_it_waits(

@@ -64,6 +64,13 @@ _SAVE = text("""
         asked_command = excluded.asked_command, opened_at = excluded.opened_at
 """)
 
+_FORGET = text("""
+    DELETE FROM incident
+    USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]))
+          AS refused (org, subject, condition)
+    WHERE incident.org = refused.org AND incident.subject = refused.subject AND incident.condition = refused.condition
+""")
+
 
 async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dict[About, Incident]:
     """All incidents of these subjects. The caller holds the orgs' rows, so nothing changes meanwhile."""
@@ -80,15 +87,19 @@ async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> li
     return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
 
 
-async def save(connection: AsyncConnection, incidents: Mapping[About, Incident]) -> None:
+async def save(connection: AsyncConnection, changed: Mapping[About, Incident]) -> None:
+    """Keeps what is known of these. Of one whose only ticket was refused nothing is, and nothing is kept."""
+    incidents = {about: one for about, one in changed.items() if one.ticket is not None or one.asked is not None}
+    if nothing := changed.keys() - incidents.keys():
+        await connection.execute(_FORGET, _columns(nothing))
+    if not incidents:
+        return
     tickets = [incident.ticket for incident in incidents.values()]
     asked = [incident.asked for incident in incidents.values()]
     await connection.execute(
         _SAVE,
         {
-            "orgs": [org for org, _, _ in incidents],
-            "subjects": [subject for _, subject, _ in incidents],
-            "conditions": [condition for _, _, condition in incidents],
+            **_columns(incidents),
             "ids": [None if ticket is None else ticket.id for ticket in tickets],
             "numbers": [None if ticket is None else ticket.number for ticket in tickets],
             "states": [None if ticket is None else ticket.state.value for ticket in tickets],
@@ -98,6 +109,14 @@ async def save(connection: AsyncConnection, incidents: Mapping[About, Incident])
             "opened_at": [incident.opened_at for incident in incidents.values()],
         },
     )
+
+
+def _columns(abouts: Collection[About]) -> dict[str, object]:
+    return {
+        "orgs": [org for org, _, _ in abouts],
+        "subjects": [subject for _, subject, _ in abouts],
+        "conditions": [condition for _, _, condition in abouts],
+    }
 
 
 def _incident(row: Row[tuple[object, ...]]) -> Incident:

@@ -72,7 +72,7 @@ RULES: Final = (
                 AND (past.at, past.position) < (old.at, old.position))))""",
     ),
     # Those about an incident whose ticket is or may be open stay with it, and so do those that the end of a silence,
-    # which is not dealt with yet, has to know of.
+    # which is not dealt with yet, has to know of; so does the one that is asked for again.
     Rule(
         "outcome",
         HISTORY_DAYS,
@@ -84,17 +84,23 @@ RULES: Final = (
                 SELECT FROM rollup_member AS member WHERE member.org = old.org AND member.subject = old.subject)
             AND NOT EXISTS (
                 SELECT FROM silence WHERE silence.org = old.org AND silence.subject = old.subject
-                AND until_at <= old.at)""",  # noqa: S608
+                AND until_at <= old.at)
+            AND NOT EXISTS (
+                SELECT FROM watch JOIN command ON command.id = watch.cause
+                WHERE watch.org = old.org AND kind = 'open_refused' AND command.verdict = old.verdict)""",  # noqa: S608
     ),
     Rule("called", HISTORY_DAYS, "at", "NOT EXISTS (SELECT FROM verdict WHERE verdict.id = old.verdict)"),
-    # One that an incident still waits for stays, so that its answer is understood.
+    # One that an incident still waits for stays, so that its answer is understood; a refused one, while it is asked for
+    # again: how long was waited for it.
     Rule(
         "command",
         HISTORY_DAYS,
         "sent_at",
         """NOT EXISTS (
                 SELECT FROM incident WHERE incident.org = old.org AND incident.subject = old.subject
-                AND incident.condition = old.condition AND asked_command = old.id)""",
+                AND incident.condition = old.condition AND asked_command = old.id)
+            AND NOT EXISTS (SELECT FROM watch WHERE watch.org = old.org AND watch.subject = old.subject
+                            AND watch.condition = old.condition AND watch.cause = old.id)""",
         dated=True,
     ),
     # Ticket numbers and versions of what is over; an event of the ticket brings it back.
