@@ -68,8 +68,9 @@ WHY = (
         ("why_told", "why_sentences"),
         (
             Mutant(RECORD, "own[ends[-1] + 1 :]", "own[ends[0] + 1 :]"),
-            Mutant(RECORD, "has or each.outcome in _TICKETS) and each.cause not in _ENDS",
-                   "has or each.outcome in _TICKETS)"),
+            Mutant(RECORD, "before or each.outcome in _TICKETS) and each.cause not in _ENDS",
+                   "before or each.outcome in _TICKETS)"),
+            Mutant(RECORD, "has and each.cause is not Cause.STILL_UNHEALTHY", "has"),
             Mutant(RECORD, "each.evidence.get(\"offset\", offset) <= offset]",
                    "each.evidence.get(\"offset\", offset) < offset]"),
             Mutant(RECORD, "if each.at > after and", "if"),

@@ -8,8 +8,9 @@ import pytest
 from judge_log import T0, Log
 from why_logs import case_of
 
+from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
-from fettle_health_monitor.domain.correlator.verdicts import Cause
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named
 from fettle_health_monitor.domain.why.changes import as_it_was
 from fettle_health_monitor.domain.why.picture import Picture, Timer, picture
 from fettle_health_monitor.domain.why.record import (
@@ -20,6 +21,7 @@ from fettle_health_monitor.domain.why.record import (
     present_trouble,
 )
 from fettle_health_monitor.domain.why.sentences import Situation, because
+from fettle_health_monitor.domain.why.tickets import Circumstances, tell
 
 WELL = Picture(
     state="healthy",
@@ -158,10 +160,28 @@ def test_whether_there_is_a_ticket_follows_from_the_record() -> None:
     assert has_ticket([opened, ended, recorded("joined", at=T0 + 2)])
     assert not has_ticket([recorded("silenced")])
     assert has_ticket([recorded("silenced"), recorded("opened", Cause.SILENCE_ENDED)])
+    late = [opened, recorded("silenced", Cause.STILL_UNHEALTHY, T0 + 1)]
+    assert not has_ticket(late), "somebody has resolved it"
+    assert has_ticket([*late, recorded("opened", Cause.SILENCE_ENDED, T0 + 2)])
     many = recorded("opened", condition="multiple_devices_offline")
     assert not has_ticket([many]), "that is about others"
     assert has_ticket([opened, recorded("resolved", Cause.FEW_LEFT, condition="multiple_devices_offline")])
     assert present_trouble([opened, ended, recorded("silenced", at=T0 + 3)]) == [recorded("silenced", at=T0 + 3)]
+
+
+@pytest.mark.rule("HM-181", "HM-185")
+@pytest.mark.parametrize(("published", "there"), [(True, True), (False, False)])
+def test_what_asks_again_decides_whether_there_is_a_ticket(published: bool, there: bool) -> None:
+    """Somebody has resolved the one that there was."""
+    again = recorded("unpublished", Cause.STILL_UNHEALTHY, T0 + 5, policy_version=2)
+    known = Circumstances(
+        from_at=T0 + 9,
+        switches={1: Switches(1, True, True), 2: Switches(2, True, published)},
+        named=Named(),
+        earlier=earlier_verdicts([recorded("opened"), again], "acme", "device/t17", at=T0 + 9, offset=7),
+    )
+    assert tell([], known, T0 + 9).ticket == there
+    assert has_ticket([recorded("opened"), again]) is False
 
 
 @pytest.mark.rule("HM-181")

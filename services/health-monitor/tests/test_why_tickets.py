@@ -85,8 +85,11 @@ async def test_an_open_that_was_refused_is_told_as_refused(environment: dict[str
         refused = await record(world, AT)
         assert not has_ticket(refused)
         async with world.database.reading() as connection:
-            again = [await why_facts.asked_again_at(connection, "acme", DEVICE, AT + after) for after in (999, 1_000)]
+            about = ("acme", DEVICE, "device_offline")
+            again = [await why_facts.asked_again_at(connection, *about, AT + after) for after in (999, 1_000)]
+            other = await why_facts.asked_again_at(connection, "acme", DEVICE, "integration_unreachable", AT + 1_000)
         assert again == [None, AT + 61_000]
+        assert other is None
         assert [(each.outcome, each.reason) for each in refused] == [
             ("refused", "the ticket service refused it (org_unknown): There is no such org.")
         ]

@@ -219,8 +219,10 @@ async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:
 async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Known:
     org, subject = key.org, str(key.subject)
     row = await views.subject(connection, org, subject)
+    record = tuple(await why_facts.outcomes(connection, org, subject, at))
+    last = trouble[-1] if (trouble := present_trouble(record)) else None
     return _Known(
-        record=tuple(await why_facts.outcomes(connection, org, subject, at)),
+        record=record,
         named=live.Known() if row is None else live.Known(row.name, row.integration, row.space, row.model),
         interval_s=None if row is None or row.interval_s is None else float(row.interval_s),
         unwatched=None if row is None or await why_facts.watched(connection, org, subject, at) else row.unwatched,
@@ -228,8 +230,14 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
         newest=(await policies.newest(connection, {org})).get(org),
         waiting=await why_facts.waiting(connection, org, subject, at),
         unknown_since=await why_facts.unknown_since(connection, org, subject, at),
-        asked_again_at=await why_facts.asked_again_at(connection, org, subject, at),
+        asked_again_at=None if last is None else await _asked_again_at(connection, org, subject, last, at),
     )
+
+
+async def _asked_again_at(connection: AsyncConnection, org: str, subject: str, last: Recorded, at: int) -> int | None:
+    """When the ticket is, its own or a shared one, that the last verdict about it called for."""
+    whose, condition = about(last, subject)
+    return await why_facts.asked_again_at(connection, org, whose, condition, at)
 
 
 async def _case(

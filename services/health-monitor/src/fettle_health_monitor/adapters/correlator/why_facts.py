@@ -26,8 +26,7 @@ _WAITING = text("""
 
 _ASKED_AGAIN = text("""
     SELECT start_at + due_clock - start_clock FROM watch
-    WHERE org = :org AND subject = :subject AND kind = 'open_refused' AND start_at <= :at
-    ORDER BY start_at DESC LIMIT 1
+    WHERE org = :org AND subject = :subject AND condition = :condition AND kind = 'open_refused' AND start_at <= :at
 """)
 
 _UNKNOWN = text("""
@@ -100,10 +99,12 @@ async def unknown_since(connection: AsyncConnection, org: str, subject: str, at:
     return found
 
 
-async def asked_again_at(connection: AsyncConnection, org: str, subject: str, at: int) -> int | None:
+async def asked_again_at(connection: AsyncConnection, org: str, subject: str, condition: str, at: int) -> int | None:
     """When a ticket is asked for again that there was none of at this instant, if that is still to come and all time
     until then is observed."""
-    found: int | None = await connection.scalar(_ASKED_AGAIN, {"org": org, "subject": subject, "at": at})
+    found: int | None = await connection.scalar(
+        _ASKED_AGAIN, {"org": org, "subject": subject, "condition": condition, "at": at}
+    )
     return found
 
 

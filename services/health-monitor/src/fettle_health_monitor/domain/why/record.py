@@ -35,10 +35,12 @@ def of_itself(record: Sequence[Recorded]) -> list[Recorded]:
 
 
 def has_ticket(record: Sequence[Recorded]) -> bool:
-    """Whether the monitor has asked for a ticket and not for its end, by what is on record, the earliest first."""
+    """Whether the monitor has asked for a ticket and not for its end, by what is on record, the earliest first. Where
+    it asks for one again, because somebody has resolved the last or it was refused, there is none but by that."""
     has = False
     for each in of_itself(record):
-        has = (has or each.outcome in _TICKETS) and each.cause not in _ENDS
+        before = has and each.cause is not Cause.STILL_UNHEALTHY
+        has = (before or each.outcome in _TICKETS) and each.cause not in _ENDS
     return has
 
 

@@ -21,7 +21,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
 )
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, after_end
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
-from fettle_health_monitor.domain.correlator.verdicts import Named, Verdict, called_for
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for
 from fettle_health_monitor.domain.judgements import Change
 
 _FAILING = frozenset({"firing", "pending_resolve", "flapping"})
@@ -85,6 +85,8 @@ def _follow(incidents: dict[str, Incident], verdict: Verdict, outcome: Outcome |
             incidents[verdict.condition] = Incident(asked=Asked("open", verdict.id))
         case Resolved():
             incidents.clear()
+        case _ if verdict.cause is Cause.STILL_UNHEALTHY:
+            incidents.pop(verdict.condition, None)
         case _:
             pass
 
