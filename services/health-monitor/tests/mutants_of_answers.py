@@ -1,0 +1,84 @@
+"""Rules broken about what becomes of a verdict by the ticket service's answer, and of what it has refused."""
+
+from tests.mutation import Mutant, Part
+
+ANSWERS = "domain/correlator/answers"
+REFUSALS = "domain/correlator/refusals"
+DECIDING = "correlator/deciding"
+SHARING = "correlator/sharing"
+ENDS = "correlator/list_ends"
+BACK = "correlator/taking_back"
+EFFECTS = "correlator/policy_effects"
+WATCHES = "adapters/correlator/watches"
+
+ANSWERED = (
+    Part(
+        ("correlator_answers::test_an_answer_settles_what_was_decided",),
+        (
+            Mutant(ANSWERS, "    if decided == \"joined\":\n        return Settled(decided)\n", ""),
+            Mutant(ANSWERS, "answer.outcome is Outcome.APPLIED", "True"),
+            Mutant(ANSWERS, "answer.ticket.version == 1", "True"),
+            Mutant(ANSWERS, "    if not changed:", "    if changed:"),
+        ),
+    ),
+    Part(
+        ("correlator_refusals::test_nothing_follows_from_a_refusal_where_nothing_would_come_of_it",
+         "correlator_refusals::test_it_is_waited_for_a_debounce_and_ever_longer",
+         "correlator_refusals::test_a_refused_ticket_is_asked_for_again_and_then_ever_later"),
+        (
+            Mutant(REFUSALS, "if code in LASTING:", "if False:"),
+            Mutant(REFUSALS, " or standing.condition != condition:", ":"),
+            Mutant(REFUSALS, "standing.switches.enabled and standing.switches.publish_tickets",
+                   "standing.switches.enabled"),
+            Mutant(REFUSALS, "min(2 * waited_s, MOST_S)", "2 * waited_s"),
+            Mutant(REFUSALS, ", LEAST_S, standing", ", standing"),
+            Mutant(REFUSALS, "LEAST_S, standing.open_debounce_s)", "LEAST_S)"),
+        ),
+    ),
+    # what awaits an answer
+    Part(
+        ("correlator_answers::test_who_joins_a_ticket_that_is_asked_for_ends_by_its_answer",),
+        (
+            Mutant(DECIDING, "one = replace(one, awaits=self._awaited(verdict.org, outcome.parent))", "pass"),
+            Mutant(DECIDING, "Opened | OpenedTogether | Reopened | Merged) else", "Opened | Reopened | Merged) else"),
+        ),
+    ),
+    # how long a refused one is waited for, by whom
+    Part(
+        ("correlator_refusals::test_no_policy_changes_how_long_is_waited",),
+        (Mutant(EFFECTS, "case WatchKind.EARLY_RESOLVE:", "case WatchKind.EARLY_RESOLVE | WatchKind.OPEN_REFUSED:"),),
+    ),
+    Part(
+        ("correlator_refusals::test_the_end_of_a_silence_asks_at_once_for_what_was_refused",),
+        (Mutant(DECIDING, "await watches.end(connection, WatchKind.OPEN_REFUSED, asked)", "pass"),),
+    ),
+    Part(
+        ("correlator_refusals::test_nobody_waits_for_an_integrations_ticket_that_was_refused",
+         "correlator_refusals::test_those_behind_a_refused_shared_ticket_wait_for_it"),
+        (
+            Mutant(WATCHES, " AND condition = '{MANY}')\n", ")\n"),
+            Mutant(WATCHES, " OR (kind = 'open_refused' AND condition = '{MANY}')\n", "\n"),
+        ),
+    ),
+    # who is on its list
+    Part(
+        ("correlator_refusals::test_many_share_a_ticket_while_their_integrations_is_refused",),
+        (
+            Mutant(SHARING, "if not one.recovered and one.parent.condition == parent.condition",
+                   "if not one.recovered and one.parent.condition != parent.condition"),
+            Mutant(SHARING, "and one.parent.condition != MANY and key not in self._joining:", "and False:"),
+        ),
+    ),
+    Part(
+        ("correlator_refusals::test_a_refused_shared_ticket_that_was_taken_over_is_asked_for_no_more",),
+        (Mutant(ENDS, "WatchKind.EARLY_RESOLVE, WatchKind.OPEN_REFUSED):", "WatchKind.EARLY_RESOLVE):"),),
+    ),
+    Part(
+        ("correlator_refusals::test_a_ticket_about_many_that_was_not_taken_over_ends_as_ever",
+         "correlator_refusals::test_a_merge_that_is_refused_when_all_are_well_leaves_no_ticket_behind"),
+        (
+            Mutant(BACK, "    await rollups.move_back(connection, org, integration)\n", ""),
+            Mutant(BACK, ">= rules.rollup_threshold:", "< rules.rollup_threshold:"),
+        ),
+    ),
+)  # fmt: skip
