@@ -1,6 +1,7 @@
 """Calls to what is outside, on a real database: made at least once, retried, fairly, and never after they matter."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -265,3 +266,30 @@ async def test_a_call_of_a_run_that_is_over_is_not_made(world: World, callee: Ca
     async with calling(world, callee):
         await asyncio.sleep(0.2)
     assert not callee.attempts
+
+
+@pytest.mark.rule("WF-142")
+async def test_a_run_and_its_nodes_are_shown_as_of_one_moment(world: World) -> None:
+    await world.save(CALLS)
+    await world.happen(event(kind="a"))
+    over = asyncio.Event()
+
+    async def go_on() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            async with unit_of_work(world.database) as work:
+                word = {"word": json.dumps({"code": str(number)})}
+                await work.connection.execute(text("UPDATE run SET error = CAST(:word AS json)"), word)
+                await work.connection.execute(text("UPDATE step SET error = CAST(:word AS json)"), word)
+
+    going_on = asyncio.create_task(go_on())
+    seen = set()
+    for _ in range(300):
+        [run] = await world.runs()
+        if run["error"] is not None:
+            seen.add(run["error"]["code"])
+            assert {node["error"]["code"] for node in run["nodes"]} == {run["error"]["code"]}
+    over.set()
+    await going_on
+    assert len(seen) > 1

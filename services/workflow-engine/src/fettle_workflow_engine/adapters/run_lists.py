@@ -16,6 +16,17 @@ from fettle_workflow_engine.domain.run import RunState
 from fettle_workflow_engine.domain.secrets import legible
 
 _COLUMNS = "id, workflow, version, state, trigger, event_id, depth, started_at, timeout_at, ended_at, error, rerun_of"
+_STEP_COLUMNS = (
+    "node", "state", "input", "output", "error", "command_id", "attempts", "started_at", "ended_at", "wake_at",
+    "ticket", "watches",
+)  # fmt: skip
+_WHOLE = text(f"""
+    SELECT {", ".join(f"run.{name}" for name in _COLUMNS.split(", "))},
+           CASE WHEN row_number() OVER (ORDER BY place) = 1 THEN event END AS event,
+           {", ".join(f"step.{name} AS step_{name}" for name in _STEP_COLUMNS)}
+    FROM run LEFT JOIN step ON step.run_id = run.id
+    WHERE run.org = :org AND run.id = :id ORDER BY place
+""")  # noqa: S608 - constant columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +73,13 @@ async def _ids_of_runs(connection: AsyncConnection, org: str, events: Sequence[s
 
 
 async def find(connection: AsyncConnection, org: str, run_id: UUID) -> dict[str, Any] | None:
-    """One run with the event that started it and its nodes, in the order in which it reached them."""
-    rows = await connection.execute(
-        text(f"SELECT {_COLUMNS}, event FROM run WHERE org = :org AND id = :id"),  # noqa: S608 - constant columns
-        {"org": org, "id": run_id},
-    )
-    row = rows.one_or_none()
-    if row is None:
+    """One run with the event that started it and its nodes, in the order in which it reached them: all as of one
+    moment, though the run goes on."""
+    rows = (await connection.execute(_WHOLE, {"org": org, "id": run_id})).all()
+    if not rows:
         return None
-    steps = await connection.execute(
-        text("""
-            SELECT node, state, input, output, error, command_id, attempts, started_at, ended_at, wake_at, ticket,
-                   watches
-            FROM step WHERE run_id = :id ORDER BY place
-        """),
-        {"id": run_id},
-    )
-    return {**_run(row), "event": row.event, "nodes": [_step(step) for step in steps.mappings()]}
+    steps = [{name: getattr(row, f"step_{name}") for name in _STEP_COLUMNS} for row in rows if row.step_node]
+    return {**_run(rows[0]), "event": rows[0].event, "nodes": [_step(step) for step in steps]}
 
 
 def _run(row: Row[Any]) -> dict[str, Any]:
