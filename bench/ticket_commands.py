@@ -70,6 +70,10 @@ class Readers:
             seen += len(messages)
         return first or last, last
 
+    def ends(self, topic: str) -> Mapping[int, int]:
+        """Where each partition stood at the beginning."""
+        return {place.partition: place.offset for place in self._places[topic]}
+
     def close(self) -> None:
         for consumer in self._consumers.values():
             consumer.close()
@@ -78,8 +82,8 @@ class Readers:
 def through_the_service(environment: dict[str, str], commands: Sequence[Sent], events: int) -> float:
     """Commands a second, from the first result to the last of all results and events."""
     settings = TicketSettings.load(environment)
-    asyncio.run(_forget_all(settings.database_dsn("tickets")))
     readers = Readers(settings)
+    asyncio.run(_forget_all(settings.database_dsn("tickets"), readers.ends(EVENTS)))
     try:
         send(producer(settings.kafka_bootstrap_servers), settings.topic(COMMANDS), iter(commands))
         with running(environment):
@@ -91,14 +95,17 @@ def through_the_service(environment: dict[str, str], commands: Sequence[Sent], e
         readers.close()
 
 
-async def _forget_all(dsn: str) -> None:
-    """Empties everything but the orgs, so that the next commands find what they expect."""
+async def _forget_all(dsn: str, published: Mapping[int, int]) -> None:
+    """Empties everything but the orgs, so that the next commands find what they expect. What is published of it by now
+    is marked as known, as numbers are given on from there otherwise."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("TRUNCATE ticket, ticket_search, checklist_member, entry, command, outbox")
         await connection.execute(
             "UPDATE org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = ''"
         )
+        marks = "UPDATE number_mark SET next_offset = $2 WHERE partition = $1"
+        await connection.executemany(marks, published.items())
     finally:
         await connection.close()
 
