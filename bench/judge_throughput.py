@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from fettle_chassis.signing import Signer, Verifier
 from fettle_chassis.topics import ensure_topics
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.partitions import partition_for
+from fettle_contracts.times import rfc3339
 from fettle_contracts.topics import HEARTBEATS, JUDGEMENTS
 from fettle_devstack.isolation import discard, isolated
 from fettle_devstack.pytest_plugin import own_pair
@@ -51,6 +53,7 @@ from fettle_health_monitor.judge.owned import Shards
 from fettle_health_monitor.settings import HealthSettings
 
 PARTITIONS = 4
+_BEGUN = datetime(2026, 11, 23, tzinfo=UTC)
 ORG = "bench"
 KINDS = {"empty": 0.80, "equal": 0.80, "changing": 0.65}
 """Of what the stock client fetches the judge should reach this much."""
@@ -72,7 +75,7 @@ POLICY = Policy(
 
 
 def value(device: int, seq: int | None) -> bytes:
-    """About 117 bytes, as a thermostat would send them."""
+    """About 117 bytes, as a thermostat would send them; some 40 more with what changes each time (`seq`, `at`)."""
     said: dict[str, Any] = {
         "status": "ok",
         "integration": f"hue-{device % 40}",
@@ -80,7 +83,9 @@ def value(device: int, seq: int | None) -> bytes:
         "name": f"Thermostat {device}",
         "space": f"oslo/hq/{device % 9}/{device % 300}",
     }
-    return json.dumps(said | ({} if seq is None else {"seq": seq}), separators=(",", ":")).encode()
+    if seq is not None:
+        said |= {"seq": seq, "at": rfc3339(_BEGUN + timedelta(milliseconds=seq))}
+    return json.dumps(said, separators=(",", ":")).encode()
 
 
 # Filling the topic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -20,7 +20,12 @@ def check(environment: Mapping[str, str]) -> None:
 
 async def check_books(url: str) -> None:
     """The same of a database, inside a loop."""
-    wrong = [hour for hour in await read(url) if hour.unaccounted or hour.called != sum(hour.ended.values())]
+    add_up(await read(url))
+
+
+def add_up(hours: Sequence[Hour]) -> None:
+    """The same of books that have been read."""
+    wrong = [hour for hour in hours if hour.unaccounted or hour.called != sum(hour.ended.values())]
     assert not wrong, f"verdicts that do not add up: {wrong}"
 
 

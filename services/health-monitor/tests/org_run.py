@@ -9,10 +9,12 @@ from correlator_world import CorrelatorWorld, Row
 from org_histories import History, batches, judged
 from org_oracle import Ended, Moved, Quiet
 from sqlalchemy import text
+from tests.verdict_books import add_up
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.results import CommandResult, Outcome, ResultTicket
 from fettle_contracts.ticket import TicketState
+from fettle_health_monitor.adapters.correlator import books
 from fettle_health_monitor.domain.correlator.silences import Schedule
 
 TICKETS = UUID("00000000-0000-5000-8000-000000000001")
@@ -56,7 +58,9 @@ class TicketDesk:
 
 
 async def forget_everything(world: CorrelatorWorld) -> None:
-    """An empty database, as after the migration."""
+    """An empty database, as after the migration. The books of what was there must add up."""
+    async with world.database.reading() as connection:
+        add_up(await books.hours(connection, since=0))
     keep = "('alembic_version', 'control_counter')"
     query = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN {keep}"
     names = await world.rows(query)
