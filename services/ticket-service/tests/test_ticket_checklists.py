@@ -115,6 +115,14 @@ async def test_the_same_update_again_has_no_second_effect(door: Door) -> None:
 
 
 @pytest.mark.rule("TS-50")
+async def test_what_people_have_written_stays_as_it_is(door: Door) -> None:
+    await door.ask(asked(ROLLUP), asked(EditDescription(actor=ANN, description="Call **Bo**."), ticket=BY_KEY))
+    await door.ask(update(1, 2), update(3, recovered=(1, 2)))
+    (ticket,) = await door.rows("SELECT description, description_version FROM ticket")
+    assert (ticket.description, ticket.description_version) == ("Call **Bo**.", 2)
+
+
+@pytest.mark.rule("TS-50")
 async def test_one_update_in_two_transactions_at_once_has_one_effect(door: Door) -> None:
     await door.ask(asked(ROLLUP))
     once = update(*range(50), id="c-1")
