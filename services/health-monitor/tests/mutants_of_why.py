@@ -45,6 +45,7 @@ WHY = (
             Mutant(LOG, "if control.number <= self._number:", "if False:"),
             Mutant(LOG, "statement.org != self._org:", "False:"),
             Mutant(LOG, "control.key.encode() != self._key:", "False:"),
+            Mutant(LOG, "            shard.watch.run_timers()\n", ""),
             Mutant(LOG, " or (self.record, timestamp) in self._gaps:", ":"),
             Mutant(LOG, "{0: saved.flaps[row]} if row in saved.flaps else {}", "{}"),
             Mutant(LOG, "{0: saved.turned[row]} if row in saved.turned else {}", "{}"),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import DEVICE, GATEWAY, Judged, Log, policy, read_control
+from msgspec.structs import replace
 from why_logs import KEY, changes_of, extracted, logs
 
 from fettle_health_monitor.domain.control import Announced, Skip, shard_key
@@ -127,3 +128,12 @@ def test_a_policy_that_others_have_overtaken_in_number_counts_for_nobody() -> No
     log = Log().policy(timeout_s=60).state(policy("beta"), "beta", 9).state(policy("acme", timeout_s=5), "acme", 5)
     log.beat().pulsed(40)
     assert [change.to_state for change in judged(extracted(log, 1, log.ms)).changes] == ["healthy"]
+
+
+@pytest.mark.rule("HM-180")
+def test_what_is_overdue_by_another_policy_happens_at_the_kept_state_though_nothing_follows() -> None:
+    log = Log().policy(open_debounce_s=10).beat(GATEWAY, status="unreachable").pulsed(3)
+    kept = extracted(log, len(log.records), log.ms, GATEWAY.encode())
+    assert judged(kept).changes == ()
+    (fired,) = judged(kept, lambda policy: replace(policy, open_debounce_s=2)).changes
+    assert (fired.to_state, fired.at) == ("firing", log.ms)
