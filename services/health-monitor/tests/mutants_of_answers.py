@@ -60,6 +60,11 @@ ANSWERED = (
             Mutant(WATCHES, " OR (kind = 'open_refused' AND condition = '{MANY}')\n", "\n"),
         ),
     ),
+    Part(
+        ("correlator_rollup_ends::test_one_about_many_that_comes_back_settles_nothing_of_the_integrations_own",),
+        (Mutant(DECIDING, "condition != MANY and isinstance(one.outcome, Opened | Reopened)\n",
+                "condition and isinstance(one.outcome, Opened | Reopened)\n"),),
+    ),
     # who is on its list
     Part(
         ("correlator_refusals::test_many_share_a_ticket_while_their_integrations_is_refused",),

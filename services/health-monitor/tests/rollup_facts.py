@@ -89,14 +89,14 @@ async def opened(world: CorrelatorWorld, kind: str = MANY, subject: str = "integ
     await world.happen(EntryType.OPENED, subject=subject, condition=kind, version=1, answering=asked.asked_command)
 
 
-async def resolved_by_somebody(world: CorrelatorWorld, at: int) -> None:
-    """A person resolves the ticket about many devices at this instant."""
+async def resolved_by_somebody(world: CorrelatorWorld, at: int, kind: str = MANY) -> None:
+    """A person resolves the integration's ticket, the one about many devices or its own, at this instant."""
     await world.happen(
         EntryType.RESOLVED,
         state="resolved",
         actor=ActorType.USER,
         at=at,
         subject="integration/hue-1",
-        condition=MANY,
+        condition=kind,
         version=2,
     )

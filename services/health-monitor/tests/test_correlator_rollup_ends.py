@@ -21,8 +21,6 @@ from rollup_facts import (
     together,
 )
 
-from fettle_contracts.people import ActorType
-from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.correlator.silences import Schedule
 
 OFFLINE = "device_offline"
@@ -322,6 +320,29 @@ async def test_who_comes_up_healthy_in_a_new_log_waits_for_nothing(environment: 
         assert not await world.rows("SELECT 1 FROM verdict UNION ALL SELECT 1 FROM watch")
 
 
+@pytest.mark.rule("HM-146", "HM-248")
+async def test_one_about_many_that_comes_back_settles_nothing_of_the_integrations_own(
+    environment: dict[str, str],
+) -> None:
+    """Both are there, as the merge was refused, and somebody resolves one after the other."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await together(world, at)
+        await opened(world)
+        await world.feed(*fails("integration/hue-1", at + 10_000, condition=UNREACHABLE))
+        await world.tick(at + 11_000)
+        await opened(world, UNREACHABLE)
+        (merges,) = [one for one in await world.commands() if one.verb == "resolve"]
+        await world.answer(merges, "rejected", code="parent_invalid")
+        await resolved_by_somebody(world, at + 20_000)
+        await resolved_by_somebody(world, at + 20_500, UNREACHABLE)
+        await said(world)
+        await world.tick(at + 22_000)
+        assert await said(world) == ["open many integration/hue-1"]
+        await world.tick(at + 22_500)
+        assert (await said(world))[0] == "open integration/hue-1"
+
+
 @pytest.mark.rule("HM-63", "HM-146")
 async def test_nobody_waits_for_an_early_resolve_that_is_looked_at_no_more(environment: dict[str, str]) -> None:
     """The integration fires on for another condition, which is silenced."""
@@ -359,15 +380,7 @@ async def waits_for_the_integration(world: CorrelatorWorld, at: int) -> None:
     await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE))
     await world.tick(at + 500)
     await opened(world, UNREACHABLE)
-    await world.happen(
-        EntryType.RESOLVED,
-        state="resolved",
-        actor=ActorType.USER,
-        at=at + 600,
-        subject="integration/hue-1",
-        condition=UNREACHABLE,
-        version=2,
-    )
+    await resolved_by_somebody(world, at + 600, UNREACHABLE)
     await world.feed(*fails("device/d1", at + 1_000))
     await world.tick(at + 1_200)
     assert await world.rows("SELECT 1 FROM verdict WHERE waits_for = 'integration/hue-1'")

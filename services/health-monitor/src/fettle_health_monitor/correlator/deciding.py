@@ -126,7 +126,7 @@ class Deciding:
                 batch.calls_off(verdict)
             for kind in (*MAY_BRING_A_TICKET, WatchKind.JUDGED_AFRESH):
                 await watches.end(connection, kind, over)
-        if back := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _is_open_again(one.outcome)}:
+        if back := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _is_open_again(one)}:
             await watches.end(connection, WatchKind.EARLY_RESOLVE, back)
         if asked := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _asks_anew(one)}:
             await watches.end(connection, WatchKind.OPEN_REFUSED, asked)
@@ -242,8 +242,9 @@ async def _learn(connection: AsyncConnection, known: Incidents, keys: Collection
             known[org, subject][condition] = incident
 
 
-def _is_open_again(outcome: Outcome) -> bool:
-    return isinstance(outcome, Opened | Reopened)
+def _is_open_again(one: Decided) -> bool:
+    """Whether the subject has a ticket about itself again. That about many devices settles nothing of its own."""
+    return one.verdict.condition != MANY and isinstance(one.outcome, Opened | Reopened)
 
 
 def _asks_anew(one: Decided) -> bool:
