@@ -188,9 +188,7 @@ async def test_many_share_a_ticket_while_their_integrations_is_refused(environme
         await behind(world, *devices(9))
         await world.feed(*fails(INTEGRATION, AT, condition=UNREACHABLE), *fails("device/d9", AT + 10))
         await world.tick(AT + SECOND)
-        refusing = (await world.commands())[0]
-        await world.answer(refusing, "rejected")
-        await world.clear()
+        await refuse(world)
         await world.feed(*(each for one in devices(5) for each in fails(one, AT + 10 * SECOND)))
         await world.tick(AT + 20 * SECOND)
         assert await said(world) == [f"open many {INTEGRATION}", f"list {INTEGRATION}:{MANY}: +6 -0"]
@@ -297,6 +295,8 @@ async def test_a_merge_that_is_refused_when_all_are_well_leaves_no_ticket_behind
         await world.answer(merges, "rejected", code="parent_invalid")
         await world.tick(AT + 5 * MINUTE)
         assert f"recovered {INTEGRATION}:{MANY}" in await said(world)
+        (few,) = await world.rows("SELECT evidence FROM outcome WHERE cause = 'few_left'")
+        assert few.evidence["reason"] == "few_left"
 
 
 @pytest.mark.rule("HM-228", "HM-247")

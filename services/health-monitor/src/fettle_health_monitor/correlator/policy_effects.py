@@ -38,7 +38,8 @@ async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> lis
         return []
     versions = await policies.in_force_of(connection, {(each.watch.org, each.watch.shard) for each in out})
     keys = {(each.watch.org, each.watch.subject) for each in out}
-    refused = await verdicts.evidence_of(connection, {each.watch.cause for each in out})
+    asks_again = {each.watch.cause for each in out if each.watch.kind is WatchKind.OPEN_REFUSED}
+    refused = await verdicts.evidence_of(connection, asks_again) if asks_again else {}
     names, failing = await live.names(connection, keys), await live.standing(connection, keys)
     return [
         each.watch.verdict(
