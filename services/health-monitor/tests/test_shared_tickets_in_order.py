@@ -133,6 +133,21 @@ async def test_an_integrations_ticket_takes_over_from_one_that_somebody_has_just
         assert await said(world) == []
 
 
+@pytest.mark.rule("HM-143", "HM-146")
+async def test_a_ticket_that_was_taken_over_stays_resolved_however_late_that_is_heard(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.feed(*fails(GATEWAY, AT + 21_000, condition=UNREACHABLE))
+        await world.tick(AT + 21_500)
+        await said(world)
+        await resolved_by_somebody(world, AT + 20_000)
+        await world.tick(AT + 60_000)
+        assert await said(world) == []
+
+
 @pytest.mark.rule("HM-143", "HM-145")
 async def test_a_list_that_was_taken_over_is_not_looked_at_again(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
