@@ -21,14 +21,9 @@ log = structlog.get_logger(__name__)
 
 _PUT_RIGHT = text("""
     WITH ends AS (
-        SELECT wanted.org, coalesce(last_number, 0) AS last_number, coalesce(latest.place, 0) AS place,
-               coalesce(latest.head, '') AS head
+        SELECT wanted.org, coalesce((SELECT max(number) FROM ticket WHERE org = wanted.org), 0) AS last_number,
+               coalesce(latest.place, 0) AS place, coalesce(latest.head, '') AS head
         FROM unnest(CAST(:orgs AS text[])) AS wanted (org)
-        LEFT JOIN LATERAL (
-            SELECT greatest(
-                (SELECT max(number) FROM ticket WHERE org = wanted.org),
-                (SELECT max(number) FROM removed_ticket WHERE org = wanted.org)) AS last_number
-        ) AS numbers ON true
         LEFT JOIN LATERAL (
             (SELECT place, head FROM entry WHERE org = wanted.org AND place IS NOT NULL ORDER BY place DESC LIMIT 1)
             UNION ALL
@@ -42,7 +37,7 @@ _PUT_RIGHT = text("""
     FROM ends WHERE org.org = ends.org AND (next_number <= last_number OR org.place < ends.place)
     RETURNING org.org, org.next_number, org.place
 """)
-
+"""Numbers of removed tickets stop no insert: `books` asks for them each time."""
 
 ROW_IS_THERE = (IntegrityError, asyncpg.UniqueViolationError)
 """What an insert or a COPY raises that meets one."""
