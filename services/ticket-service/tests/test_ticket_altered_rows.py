@@ -1,6 +1,5 @@
 """Rows that somebody altered stop no command and stay findings."""
 
-from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from ticket_tampering import findings, tamper, write_history
 from fettle_chassis.failures import TransientError
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
-from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.verifying import Wrong
 
@@ -38,10 +36,7 @@ async def test_a_row_that_claims_less_than_there_is_stops_no_command(door: Door,
     await tamper(door, statement)
     batch = [asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(1)), asked()]
     with capture_logs() as logs:
-        try:
-            answers = await door.ask(*batch)
-        except TransientError:  # for which records are held and tried again
-            answers = await door.ask(*batch)
+        answers = await door.ask_again(*batch)
     assert [answer.outcome for answer in answers] == [Outcome.APPLIED] * 2
     assert ("org.put_right" in {each["event"] for each in logs}) == (statement in ORG_CLAIMS_LESS)
     await tamper(door, statement)
@@ -73,13 +68,6 @@ PUT_BACK = """
 """
 
 
-async def until_told(door: Door, *batch: Asked) -> list[Answer]:
-    """As records are held and tried again."""
-    with suppress(TransientError):
-        return await door.ask(*batch)
-    return await door.ask(*batch)
-
-
 @pytest.mark.rule("TS-100", "TS-61")
 async def test_a_ticket_whose_old_row_was_put_back_goes_on_and_stays_a_finding(door: Door, api: Api) -> None:
     await write_history(door)
@@ -92,7 +80,7 @@ async def test_a_ticket_whose_old_row_was_put_back_goes_on_and_stays_a_finding(d
     grown = commands.UpdateChecklist(actor=MONITOR, add=devices(4), recovered=())
     batch = [asked(said, ticket=numbered(3)), asked(grown, ticket=numbered(3)), asked()]
     with capture_logs() as logs:
-        assert [answer.outcome for answer in await until_told(door, *batch)] == [Outcome.APPLIED] * 3
+        assert [answer.outcome for answer in await door.ask_again(*batch)] == [Outcome.APPLIED] * 3
     assert [each["number"] for each in logs if each["event"] == "ticket.unsound"] == [3]
     await door.ask_one(asked(said, ticket=numbered(3)))
     found = {(finding.wrong, finding.number) for finding in (await findings(door.database))[0]}

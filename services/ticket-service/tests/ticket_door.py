@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -15,6 +15,7 @@ from ticket_desk import KEYS, NOON, opening
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.database import Database
+from fettle_chassis.failures import TransientError
 from fettle_chassis.outbox import headers_from_text
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service.adapters import orgs
@@ -65,6 +66,12 @@ class Door:
     async def ask(self, *batch: Asked) -> list[Answer]:
         async with self.work() as work:
             return await self.handler(work, batch)
+
+    async def ask_again(self, *batch: Asked) -> list[Answer]:
+        """As records are, which are held and tried again where something passes."""
+        with suppress(TransientError):
+            return await self.ask(*batch)
+        return await self.ask(*batch)
 
     async def ask_one(self, asked: Asked) -> Answer:
         [answer] = await self.ask(asked)
