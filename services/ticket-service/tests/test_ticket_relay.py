@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.outside import Received, read_all
 from ticket_desk import ANN, opening
 from ticket_door import Door, asked, numbered
+from ticket_relay import until_published
 
 from fettle_chassis.topics import ensure_topics
 from fettle_contracts.ticket_events import EntryType
@@ -179,7 +180,7 @@ async def kill_many(door: Door, settings: TicketSettings, environment: dict[str,
                     await asyncio.sleep(dice.uniform(0, 0.1))
                     await relays.kill_active()
                     print(f"kill {kill}: {await _waiting(door)} rows wait")
-            await until(lambda: _is_empty(door))
+            await until_published(door)
             entries = (await door.rows("SELECT count(*) FROM entry"))[0][0]
             if await asyncio.to_thread(end_of, settings, EVENTS) - entries >= kills // 2:
                 break
@@ -193,10 +194,6 @@ async def _waiting(door: Door) -> int:
 async def _is_under_way(door: Door, settings: TicketSettings, begun: int) -> bool:
     """Whether more than `begun` is published, and much is still to be."""
     return await asyncio.to_thread(end_of, settings, EVENTS) > begun and await _waiting(door) > MUCH
-
-
-async def _is_empty(door: Door) -> bool:
-    return await _waiting(door) == 0
 
 
 async def check(door: Door, settings: TicketSettings, at_least_repeated: int) -> None:
