@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, cast
 
 import pytest
@@ -141,18 +141,24 @@ async def test_a_connection_lost_inside_the_transaction(settings: ServiceSetting
 
 
 @pytest.mark.rule("OP-20")
-async def test_a_service_that_waits_stops_at_once_and_loses_nothing(settings: ServiceSettings) -> None:
+async def test_a_service_that_waits_stops_at_once_and_loses_nothing(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting = asyncio.Event()
 
     async def away(_work: UnitOfWork, _batch: Sequence[Record]) -> None:
-        waiting.set()
         raise TransientError("away")
 
-    async with build(settings, subscription(away)).running():
-        await produce(settings, HEARD, ["a", "b"], key=b"one")
-        await waiting.wait()
-        await asyncio.sleep(1.0)  # so that the pause has grown beyond what stopping may take
-        begun = asyncio.get_running_loop().time()
+    def far_longer_than_stopping_may_take() -> Iterator[float]:
+        waiting.set()
+        yield 60.0
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fettle_chassis.batch.pauses", far_longer_than_stopping_may_take)
+        async with build(settings, subscription(away)).running():
+            await produce(settings, HEARD, ["a", "b"], key=b"one")
+            await waiting.wait()
+            begun = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - begun < 3.0
     async with build(settings, subscription()).running(), database_of(settings) as database:
         assert await until_heard(database, 2) == ["a", "b"]
