@@ -21,8 +21,6 @@ class ShownChannel:
     cap: int
     held_back: int
     problem: str
-    saved_at: datetime
-    saved_by: str
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> "ShownChannel":
@@ -34,8 +32,6 @@ class ShownChannel:
             cap=item["hourly_cap"],
             held_back=item["held_back"],
             problem=str((item["digest_error"] or {}).get("message", "")),
-            saved_at=parse_time(item["saved_at"]),
-            saved_by=item["saved_by"],
         )
 
 

@@ -64,9 +64,7 @@ class Why:
     """The answer. `because` is HTML in which instants are times; `changes` are the single changes that would have
     decided otherwise, the smallest first, and without one `no_change` says why."""
 
-    subject: str
     at: datetime
-    as_of: datetime
     because: Markup
     ticket: int | None
     facts: Sequence[Fact]
@@ -80,9 +78,7 @@ class Why:
         policy = answer.get("policy") or {}
         changes = [answer["change"], *answer.get("others", ())] if answer.get("change") else []
         return cls(
-            subject=answer["subject"],
             at=parse_time(answer["at"]),
-            as_of=parse_time(answer["as_of"]),
             because=_with_times(answer["because"]),
             ticket=(answer.get("ticket") or {}).get("number"),
             facts=_facts(answer),

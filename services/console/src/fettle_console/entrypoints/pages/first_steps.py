@@ -19,10 +19,6 @@ class FirstSteps:
     registered: bool
     automated: bool
 
-    @property
-    def all_done(self) -> bool:
-        return self.judging is not False and self.heard and self.registered and self.automated
-
 
 async def first_steps(visit: Visit) -> FirstSteps:
     """Asks who watches and who automates. What a service that is away would know counts as not done."""
