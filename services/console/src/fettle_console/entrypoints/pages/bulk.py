@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit
 from fettle_console.views.bulk import Outcomes
 from fettle_contracts.problems import ProblemCode
 
@@ -21,7 +21,7 @@ _ACTIONS = ("start", "move-to-open", "resolve", "reopen", "comment")
 @router.post("/orgs/{org}/tickets/bulk")
 async def bulk(
     visit: TheVisit,
-    command_id: Annotated[str, Form(max_length=100)],
+    command_id: CommandId,
     action: Annotated[str, Form()],
     number: Annotated[list[int] | None, Form()] = None,
     comment: Annotated[str, Form()] = "",

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.views.channels import NamedSecret, ShownChannel, outcome
 
 router = APIRouter()
@@ -27,7 +27,7 @@ async def channel_page(visit: TheVisit) -> Response:
 
 
 @router.post("/orgs/{org}/channels/{name}/test")
-async def try_out(name: str, visit: TheVisit, command_id: Annotated[str, Form(max_length=100)]) -> Response:
+async def try_out(name: str, visit: TheVisit, command_id: CommandId) -> Response:
     """Sends one message over the channel and says what became of it. Takes up to 20 s."""
     visit.must(Role.ADMIN)
     path = f"/channels/{quote(name, safe='')}/test"

@@ -11,7 +11,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.ticket_list import reports_on
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_contracts.codes import RejectionCode
 
 router = APIRouter()
@@ -52,7 +52,7 @@ async def report_page(visit: TheVisit) -> Response:
 @router.post("/orgs/{org}/tickets/new")
 async def report(
     visit: TheVisit,
-    command_id: Annotated[str, Form(max_length=100)],
+    command_id: CommandId,
     title: Annotated[str, Form()] = "",
     subject_type: Annotated[str, Form()] = "device",
     subject_id: Annotated[str, Form()] = "",

@@ -1,17 +1,16 @@
 """Runs: which there are, one node by node, and what people do to it."""
 
 import asyncio
-from typing import Annotated
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_page import workflow_path
 from fettle_console.views.outcomes import RUNS
 from fettle_console.views.run_nodes import RunInDepth
@@ -58,7 +57,7 @@ async def run_page(id: str, visit: TheVisit) -> Response:
 
 
 @router.post("/orgs/{org}/runs/{id}/{act}")
-async def act(id: str, act: str, visit: TheVisit, command_id: Annotated[str, Form(max_length=100)]) -> Response:
+async def act(id: str, act: str, visit: TheVisit, command_id: CommandId) -> Response:
     """Cancels, retries or reruns it, and shows the run that came of it; what is refused is said on its page."""
     visit.must(Role.OPERATOR)
     if act not in _ACTS:

@@ -12,12 +12,11 @@ from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
 
-CommandId = Annotated[str, Form(max_length=100)]
 Next = Annotated[str, Form(max_length=2000)]
 """The page that the form stands on, to go back to."""
 

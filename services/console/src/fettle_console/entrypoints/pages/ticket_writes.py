@@ -10,7 +10,7 @@ from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.ticket_page import Shown, shown_ticket
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
@@ -22,9 +22,6 @@ _DEEDS = {
     "resolve": "resolve",
     "reopen": "reopen",
 }
-
-CommandId = Annotated[str, Form(max_length=100)]
-"""Drawn with the page, so that a form sent twice is one command."""
 
 
 @router.post("/orgs/{org}/tickets/{number}/update")

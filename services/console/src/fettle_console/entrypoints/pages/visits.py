@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse
 
 from fettle_chassis.http import Problem
@@ -35,6 +35,9 @@ async def session_of(request: Request, console: Console) -> Session | None:
     secret = request.cookies.get(console.settings.cookie_name)
     return await console.sessions.get(secret, console.now()) if secret else None
 
+
+CommandId = Annotated[str, Form(max_length=100)]
+"""Drawn with the page that a form stands on, so that a form sent twice is one command."""
 
 MaybeSession = Annotated[Session | None, Depends(_session)]
 """The session, if anybody is signed in; a write from a foreign page is refused here."""

@@ -15,7 +15,7 @@ from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.documents import switched
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.views.workflows import Listed
 from fettle_contracts.problems import ProblemCode
 
@@ -55,7 +55,7 @@ async def newest_run(visit: Visit, name: str) -> Mapping[str, Any] | None:
 async def switch(
     name: str,
     visit: TheVisit,
-    command_id: Annotated[str, Form(max_length=100)],
+    command_id: CommandId,
     enabled: Annotated[bool, Form()],
     next: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
@@ -72,9 +72,7 @@ async def switch(
 
 
 @router.post("/orgs/{org}/workflow-policy")
-async def switch_all(
-    visit: TheVisit, command_id: Annotated[str, Form(max_length=100)], enabled: Annotated[bool, Form()]
-) -> Response:
+async def switch_all(visit: TheVisit, command_id: CommandId, enabled: Annotated[bool, Form()]) -> Response:
     """Switches all of the org's workflows off, or lets those start runs again that are enabled."""
     visit.must(Role.ADMIN)
     key = {"idempotency-key": command_id}

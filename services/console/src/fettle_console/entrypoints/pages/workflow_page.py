@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import accepted
 from fettle_console.views.differences import Difference
 from fettle_console.views.runs import ListedRun
@@ -77,7 +77,7 @@ async def restore(
     name: str,
     version: Annotated[int, Path(**_NUMBER)],
     visit: TheVisit,
-    command_id: Annotated[str, Form(max_length=100)],
+    command_id: CommandId,
 ) -> Response:
     """Saves the version's document as it stands, as the newest."""
     visit.must(Role.ADMIN)
