@@ -23,6 +23,17 @@ class Answer:
     def ok(self) -> bool:
         return self.status < 400
 
+    @property
+    def refusal(self) -> str:
+        """Why it was refused, as the service put it."""
+        return str(self.body.get("detail") or "It was refused without a reason.")
+
+    def accepted(self) -> Mapping[str, Any]:
+        """The body. Raises `Problem` for an error, as the service put it."""
+        if not self.ok:
+            raise Problem(self.status, str(self.body.get("code", "unexpected")), self.refusal)
+        return self.body
+
 
 class OrgClient:
     """One person's view of one org's services."""
@@ -38,10 +49,7 @@ class OrgClient:
 
     async def get(self, owner: Owner, path: str) -> Mapping[str, Any]:
         """The answer's body. Raises `Problem` for an error, as the service put it."""
-        answer = await self.send(owner, "GET", path)
-        if not answer.ok:
-            raise _problem(answer)
-        return answer.body
+        return (await self.send(owner, "GET", path)).accepted()
 
     async def send(
         self,
@@ -73,8 +81,3 @@ def _encoded(body: Mapping[str, Any] | str | None) -> tuple[bytes | None, list[t
     if isinstance(body, str):
         return body.encode(), [("content-type", "application/yaml")]
     return json.dumps(body).encode(), [("content-type", "application/json")]
-
-
-def _problem(answer: Answer) -> Problem:
-    body = answer.body
-    return Problem(answer.status, str(body.get("code", "unexpected")), str(body.get("detail", "")))

@@ -36,7 +36,7 @@ async def bulk(
     asked = {"action": action, "numbers": number, **({"comment": text} if text else {})}
     answer = await visit.client.send(Owner.TICKETS, "POST", "/tickets/bulk", asked, {"idempotency-key": command_id})
     outcomes = Outcomes.of(action, answer.body["items"]) if answer.ok else None
-    refused = None if answer.ok else str(answer.body.get("detail") or "The ticket service refused this.")
+    refused = None if answer.ok else answer.refusal
     return await visit.page(
         "bulk.html", status=answer.status, outcomes=outcomes, refused=refused, command_id=str(uuid4())
     )

@@ -33,8 +33,7 @@ async def try_out(name: str, visit: TheVisit, command_id: CommandId) -> Response
     path = f"/channels/{quote(name, safe='')}/test"
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
     if not answer.ok:
-        refused = str(answer.body.get("detail") or "The workflow engine refused this.")
-        return await _shown(visit, refused=refused, status=answer.status)
+        return await _shown(visit, refused=answer.refusal, status=answer.status)
     said = outcome(name, answer.body)
     return await _shown(visit, sent=said) if answer.body["outcome"] == "sent" else await _shown(visit, refused=said)
 

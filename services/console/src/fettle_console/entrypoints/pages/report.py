@@ -66,7 +66,7 @@ async def report(
     )
     if answer.ok:
         return RedirectResponse(f"/orgs/{visit.org}/tickets/{answer.body['number']}", 303)
-    return await _page(visit, filled, answer.status, str(answer.body.get("detail", "")))
+    return await _page(visit, filled, answer.status, answer.refusal)
 
 
 async def _page(visit: Visit, filled: Report, status: int = 200, refused: str | None = None) -> Response:

@@ -66,7 +66,7 @@ async def act(id: str, act: str, visit: TheVisit, command_id: CommandId) -> Resp
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
     if answer.ok:
         return RedirectResponse(f"/orgs/{visit.org}/runs/{answer.body['id']}", 303)
-    return await _shown(visit, id, str(answer.body.get("detail") or "The workflow engine refused this."), answer.status)
+    return await _shown(visit, id, answer.refusal, answer.status)
 
 
 async def _shown(visit: Visit, id: str, refused: str = "", status: int = 200) -> Response:

@@ -7,13 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
-from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
 
@@ -38,7 +35,8 @@ async def silence(
     said = {"reason": reason.strip()} if reason.strip() else {}
     asked = {**whom, **said, "length_s": length_s}
     answer = await visit.client.send(Owner.HEALTH, "POST", "/silences", asked, {"idempotency-key": command_id})
-    return _back(visit, next, answer)
+    answer.accepted()
+    return _back(visit, next)
 
 
 @router.post("/orgs/{org}/unsilence")
@@ -50,12 +48,11 @@ async def unsilence(
     answer = await visit.client.send(
         Owner.HEALTH, "DELETE", f"/silences/{quote(str(silence))}", None, {"idempotency-key": command_id}
     )
-    return _back(visit, next, answer if answer.status != 404 else Answer(204, {}))
+    if answer.status != 404:
+        answer.accepted()
+    return _back(visit, next)
 
 
-def _back(visit: Visit, path: str, answer: Answer) -> Response:
-    """To the page that was left, which shows what holds now. Raises `Problem` as the health monitor put it."""
-    if answer.ok:
-        return RedirectResponse(local_path(path) or f"/orgs/{visit.org}/health", 303)
-    code = str(answer.body.get("code", ProblemCode.MALFORMED))
-    raise Problem(answer.status, code, str(answer.body.get("detail", "The health monitor refused this.")))
+def _back(visit: Visit, path: str) -> Response:
+    """To the page that was left, which shows what holds now."""
+    return RedirectResponse(local_path(path) or f"/orgs/{visit.org}/health", 303)

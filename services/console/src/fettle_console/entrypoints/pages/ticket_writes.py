@@ -7,7 +7,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.ticket_page import Shown, shown_ticket
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
@@ -46,7 +45,7 @@ async def update(
     )
     if answer.ok:
         return _back(visit, number)
-    return await shown_ticket(visit, number, Shown(refused=_said(answer), typed=comment), answer.status)
+    return await shown_ticket(visit, number, Shown(refused=answer.refusal, typed=comment), answer.status)
 
 
 @router.post("/orgs/{org}/tickets/{number}/description")
@@ -69,7 +68,7 @@ async def edit_description(
     )
     if answer.ok:
         return _back(visit, number)
-    again = Shown(refused=_said(answer), panel="description", draft=text)
+    again = Shown(refused=answer.refusal, panel="description", draft=text)
     return await shown_ticket(visit, number, again, answer.status)
 
 
@@ -95,13 +94,9 @@ async def edit_links(
     )
     if answer.ok:
         return _back(visit, number)
-    again = Shown(refused=_said(answer), panel="links", draft_links=links)
+    again = Shown(refused=answer.refusal, panel="links", draft_links=links)
     return await shown_ticket(visit, number, again, answer.status)
 
 
 def _back(visit: Visit, number: int) -> Response:
     return RedirectResponse(f"/orgs/{visit.org}/tickets/{number}", 303)
-
-
-def _said(answer: Answer) -> str:
-    return str(answer.body.get("detail") or "The ticket service refused this without a reason.")

@@ -140,6 +140,6 @@ def _text(document: str) -> str:
 def _refused(answer: Answer, text: str) -> _Said:
     faults = faults_of(answer.body, text)
     if not faults:
-        return _Said(refused=str(answer.body.get("detail") or "The workflow engine refused this."))
+        return _Said(refused=answer.refusal)
     count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
     return _Said(refused=f"It has {count}, and nothing was saved.", faults=faults)

@@ -11,7 +11,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.documents import switched
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import Owner
@@ -67,7 +66,7 @@ async def switch(
     if wanted is None:
         message = f"Where {name} says `enabled` only a person can tell: edit its document."
         raise Problem(409, ProblemCode.CONFLICT, message)
-    accepted(await visit.client.send(Owner.WORKFLOWS, "PUT", path, wanted, {"idempotency-key": command_id}))
+    (await visit.client.send(Owner.WORKFLOWS, "PUT", path, wanted, {"idempotency-key": command_id})).accepted()
     return RedirectResponse(local_path(next) or f"/orgs/{visit.org}/workflows", 303)
 
 
@@ -76,13 +75,5 @@ async def switch_all(visit: TheVisit, command_id: CommandId, enabled: Annotated[
     """Switches all of the org's workflows off, or lets those start runs again that are enabled."""
     visit.must(Role.ADMIN)
     key = {"idempotency-key": command_id}
-    accepted(await visit.client.send(Owner.WORKFLOWS, "PUT", "/workflow-policy", {"enabled": enabled}, key))
+    (await visit.client.send(Owner.WORKFLOWS, "PUT", "/workflow-policy", {"enabled": enabled}, key)).accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
-
-
-def accepted(answer: Answer) -> Mapping[str, Any]:
-    """The answer's body. Raises `Problem` for a refusal, as the workflow engine put it."""
-    if answer.ok:
-        return answer.body
-    code = str(answer.body.get("code", ProblemCode.MALFORMED))
-    raise Problem(answer.status, code, str(answer.body.get("detail") or "The workflow engine refused this."))

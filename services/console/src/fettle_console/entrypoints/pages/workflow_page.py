@@ -12,7 +12,6 @@ from fastapi.responses import RedirectResponse, Response
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
-from fettle_console.entrypoints.pages.workflow_list import accepted
 from fettle_console.views.differences import Difference
 from fettle_console.views.runs import ListedRun
 from fettle_console.views.workflows import Listed, SavedVersion
@@ -82,7 +81,7 @@ async def restore(
     """Saves the version's document as it stands, as the newest."""
     visit.must(Role.ADMIN)
     path = f"{workflow_path(name)}/versions/{version}/restore"
-    accepted(await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id}))
+    (await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})).accepted()
     return RedirectResponse(page_of(visit, name), 303)
 
 

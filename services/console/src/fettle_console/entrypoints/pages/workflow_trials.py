@@ -48,7 +48,7 @@ async def try_page(
     else:
         return await _page(visit, present)
     if not answer.ok:
-        refused, status = str(answer.body.get("detail") or "The workflow engine refused this."), answer.status
+        refused, status = answer.refusal, answer.status
     return await _page(
         visit,
         present,
