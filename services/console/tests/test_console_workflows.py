@@ -103,5 +103,5 @@ async def test_switching_changes_one_word_of_a_document(before: str, after: str 
 @pytest.mark.rule("AC-87")
 async def test_what_starts_a_workflow_is_said_once_and_unknown_kinds_by_their_name() -> None:
     assert starts(["schedule", "signal", "schedule", "moon.full"]) == (
-        "its schedule is due, another system sends a signal, moon.full"
+        "its schedule is due, another system sends a signal or moon.full"
     )

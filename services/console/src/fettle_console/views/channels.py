@@ -61,4 +61,4 @@ def outcome(name: str, trial: Mapping[str, Any]) -> str:
     if trial["outcome"] == "sent":
         refused = f" It was refused for {', '.join(trial['refused'])}." if trial["refused"] else ""
         return f"A test was sent over {name}.{refused}"
-    return f"The test of {name} was not sent: {(trial['error'] or {}).get('message', 'no reason was given')}"
+    return f"The test of {name} was not sent: {(trial['error'] or {}).get('message', 'No reason was given.')}"

@@ -44,8 +44,9 @@ def trigger(kind: str) -> str:
 
 
 def starts(triggers: Iterable[str]) -> str:
-    """What starts a workflow, each kind once: `a ticket opens, its schedule is due`."""
-    return ", ".join(dict.fromkeys(trigger(kind) for kind in triggers))
+    """What starts a workflow, each kind once: `a ticket opens, a ticket reopens or its schedule is due`."""
+    said = list(dict.fromkeys(trigger(kind) for kind in triggers))
+    return " or ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
 
 
 @dataclass(frozen=True, slots=True)
