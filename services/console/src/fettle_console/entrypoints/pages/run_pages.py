@@ -11,7 +11,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
-from fettle_console.entrypoints.pages.workflow_page import workflow_path
+from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.views.outcomes import RUNS
 from fettle_console.views.run_nodes import RunInDepth
 from fettle_console.views.runs import ListedRun

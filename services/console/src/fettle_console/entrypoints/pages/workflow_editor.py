@@ -13,7 +13,8 @@ from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
-from fettle_console.entrypoints.pages.workflow_page import page_of, present_document, workflow_path
+from fettle_console.entrypoints.pages.workflow_list import workflow_path
+from fettle_console.entrypoints.pages.workflow_page import page_of, present_document
 from fettle_console.views.faults import Fault, faults_of
 from fettle_contracts.problems import ProblemCode
 

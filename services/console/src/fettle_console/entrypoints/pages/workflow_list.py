@@ -46,7 +46,7 @@ async def workflow_list(request: Request, visit: TheVisit) -> Response:
 
 async def newest_run(visit: Visit, name: str) -> Mapping[str, Any] | None:
     """The workflow's newest run, if there is any; None too when the workflow went meanwhile."""
-    answer = await visit.client.send(Owner.WORKFLOWS, "GET", f"/workflows/{quote(name, safe='')}/runs?limit=1")
+    answer = await visit.client.send(Owner.WORKFLOWS, "GET", f"{workflow_path(name)}/runs?limit=1")
     return next(iter(answer.body["items"]), None) if answer.ok else None
 
 
@@ -60,7 +60,7 @@ async def switch(
 ) -> Response:
     """Enables or disables one workflow: saves its document with that one word changed."""
     visit.must(Role.ADMIN)
-    path = f"/workflows/{quote(name, safe='')}"
+    path = workflow_path(name)
     document = (await visit.client.get(Owner.WORKFLOWS, path))["document"]
     wanted = switched(document, enabled)
     if wanted is None:
@@ -77,3 +77,8 @@ async def switch_all(visit: TheVisit, command_id: CommandId, enabled: Annotated[
     key = {"idempotency-key": command_id}
     (await visit.client.send(Owner.WORKFLOWS, "PUT", "/workflow-policy", {"enabled": enabled}, key)).accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
+
+
+def workflow_path(name: str) -> str:
+    """Its path in the API, after the org."""
+    return f"/workflows/{quote(name, safe='')}"

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Query, Request
@@ -12,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.views.differences import Difference
 from fettle_console.views.runs import ListedRun
 from fettle_console.views.workflows import Listed, SavedVersion
@@ -88,11 +88,6 @@ async def restore(
 async def present_document(visit: Visit, name: str) -> Mapping[str, Any]:
     """The workflow with its document as it is now. Raises `Problem` when there is none."""
     return await visit.client.get(Owner.WORKFLOWS, workflow_path(name))
-
-
-def workflow_path(name: str) -> str:
-    """Its path in the API, after the org."""
-    return f"/workflows/{quote(name, safe='')}"
 
 
 def page_of(visit: Visit, name: str) -> str:

@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
-from fettle_console.entrypoints.pages.workflow_page import present_document, workflow_path
+from fettle_console.entrypoints.pages.workflow_list import workflow_path
+from fettle_console.entrypoints.pages.workflow_page import present_document
 from fettle_console.views.json_texts import laid_out
 from fettle_console.views.trials import Preview, Tried
 from fettle_console.views.workflows import Listed, trigger
