@@ -1,12 +1,13 @@
 """What people do to one ticket on its page: the update box, the description, the links."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.ticket_page import Shown, shown_ticket
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
@@ -59,13 +60,7 @@ async def edit_description(
     """Saves the description if it is still the one that was shown; otherwise shows both texts."""
     visit.must(Role.OPERATOR)
     text = description.replace("\r\n", "\n")
-    answer = await visit.client.send(
-        Owner.TICKETS,
-        "PUT",
-        f"/tickets/{number}/description",
-        {"description": text},
-        {"idempotency-key": command_id, "if-match": f'"{version}"'},
-    )
+    answer = await _replace(visit, number, "description", text, command_id, version)
     if answer.ok:
         return _back(visit, number)
     again = Shown(refused=answer.refusal, panel="description", draft=text)
@@ -85,13 +80,7 @@ async def edit_links(
     visit.must(Role.OPERATOR)
     pairs = zip(label or [], url or [], strict=False)
     links = [{"label": name.strip() or at.strip(), "url": at.strip()} for name, at in pairs if at.strip()]
-    answer = await visit.client.send(
-        Owner.TICKETS,
-        "PUT",
-        f"/tickets/{number}/links",
-        {"links": links},
-        {"idempotency-key": command_id, "if-match": f'"{version}"'},
-    )
+    answer = await _replace(visit, number, "links", links, command_id, version)
     if answer.ok:
         return _back(visit, number)
     again = Shown(refused=answer.refusal, panel="links", draft_links=links)
@@ -100,3 +89,9 @@ async def edit_links(
 
 def _back(visit: Visit, number: int) -> Response:
     return RedirectResponse(f"/orgs/{visit.org}/tickets/{number}", 303)
+
+
+async def _replace(visit: Visit, number: int, part: str, wanted: Any, command_id: str, version: int) -> Answer:
+    """Puts what is wanted in the place of a part of the ticket that is still as it was shown at `version`."""
+    headers = {"idempotency-key": command_id, "if-match": f'"{version}"'}
+    return await visit.client.send(Owner.TICKETS, "PUT", f"/tickets/{number}/{part}", {part: wanted}, headers)
