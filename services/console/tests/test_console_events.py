@@ -8,6 +8,9 @@ import pytest
 from console_world import World, console_world
 
 from fettle_console.adapters import live
+from fettle_console.adapters.live import Happened
+from fettle_console.domain.event_ring import LiveEvent
+from fettle_console.entrypoints.pages.live_stream import latest
 from fettle_console.entrypoints.streams import while_allowed
 
 PATH = "/api/v1/orgs/acme/events"
@@ -229,3 +232,28 @@ async def test_streams_end_when_the_console_stops(environment: dict[str, str]) -
             with pytest.raises(StopAsyncIteration):
                 await stream.next()
             assert asyncio.get_running_loop().time() - before < 4
+
+
+@pytest.mark.rule("AC-156")
+@SHARED
+async def test_of_a_ticket_that_changes_often_every_event_is_told_and_its_last_state_is_shown(world: World) -> None:
+    headers = await bearer(world)
+    await world.sign_in("acme")
+    world.tickets.open("acme", "Lift")
+    texts = [str(number) for number in range(60)]
+    async with world.events(PATH, **headers) as every, world.events("/orgs/acme/live") as page:
+        entries = [world.tickets.entry("acme", 1, "comment-added", {"type": "user"}, body=text) for text in texts]
+        for entry in entries:
+            await world.ticket_event(entry)
+        assert [(await every.next()).data["entry"]["body"] for _ in texts] == texts
+        last = entries[-1]["ticket"]["version"]
+        assert (await page.until("ticket", lambda data: data["version"] == last))["number"] == 1
+
+
+@pytest.mark.rule("AC-156")
+def test_of_what_happened_within_a_moment_only_each_tickets_last_change_is_told() -> None:
+    def changed(id: str, ticket: int | None) -> Happened:
+        return Happened(id, LiveEvent("acme", "any", "{}", ticket))
+
+    happened = [changed("1", 7), changed("2", 8), changed("3", None), changed("4", 7), changed("5", None)]
+    assert [each.id for each in latest(happened)] == ["2", "4", "5"]

@@ -5,14 +5,35 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import structlog
+from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from fettle_chassis.patience import is_transient
+from fettle_console import metrics
 from fettle_console.adapters import live
 
 Item = TypeVar("Item")
 
 log = structlog.get_logger(__name__)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events: `told` says each item as `format_sse_event` writes it, while it is allowed.
+
+    FastAPI's own generators send one event at a time through two queues and a validation: too slow for a busy org.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, items: AsyncIterator[Item], allowed: Callable[[], Awaitable[bool]], told: Callable[[Item], bytes]
+    ) -> None:
+        async def written() -> AsyncIterator[bytes]:
+            with metrics.LIVE_STREAMS.track_inprogress():
+                async for item in while_allowed(items, allowed):
+                    yield told(item)
+
+        super().__init__(written(), headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
 async def while_allowed(items: AsyncIterator[Item], allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[Item]:

@@ -1,41 +1,52 @@
 """The stream that keeps pages alive: not the events themselves, only what has changed; pages then ask again."""
 
 import json
-from collections.abc import AsyncIterable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import format_sse_event
 
-from fettle_console import metrics
 from fettle_console.adapters.live import Beat, Happened, StartOver
 from fettle_console.entrypoints.pages.visits import TheVisit, session_of
-from fettle_console.entrypoints.streams import while_allowed
+from fettle_console.entrypoints.streams import EventStream
 from fettle_contracts.times import rfc3339
 
 router = APIRouter()
 
 
-@router.get("/orgs/{org}/live", response_class=EventSourceResponse)
-async def live(
-    visit: TheVisit, request: Request, last_event_id: Annotated[str | None, Header()] = None
-) -> AsyncIterable[ServerSentEvent]:
-    """`ticket` and `health` events, `reset` when some were missed, `beat` every five seconds at least. Ends with
-    the session."""
+@router.get("/orgs/{org}/live", response_class=EventStream)
+async def live(visit: TheVisit, request: Request, last_event_id: Annotated[str | None, Header()] = None) -> EventStream:
+    """`ticket` and `health` events, `reset` when some were missed, `beat` every five seconds at least. Of a ticket that
+    changes several times within a moment only the last is told. Ends with the session."""
 
     async def allowed() -> bool:
         return await session_of(request, visit.console) is not None
 
-    with metrics.LIVE_STREAMS.track_inprogress():
-        async for item in while_allowed(visit.console.live.follow(visit.org, last_event_id), allowed):
-            match item:
-                case Happened(id, event) if event.ticket is not None:
-                    changed = {"number": event.ticket, "state": event.state, "version": event.version}
-                    yield ServerSentEvent(id=id, event="ticket", raw_data=json.dumps(changed))
-                case Happened(id, _):
-                    yield ServerSentEvent(id=id, event="health", raw_data="{}")
-                case StartOver(id):
-                    yield ServerSentEvent(id=id, event="reset", raw_data="{}")
-                case Beat(id, as_of, is_live):
-                    beat = {"as_of": rfc3339(as_of), "live": is_live}
-                    yield ServerSentEvent(id=id, event="beat", raw_data=json.dumps(beat))
+    return EventStream(visit.console.live.follow(visit.org, last_event_id), allowed, _told)
+
+
+def _told(item: list[Happened] | StartOver | Beat) -> bytes:
+    match item:
+        case StartOver(id):
+            return format_sse_event(id=id, event="reset", data_str="{}")
+        case Beat(id, as_of, is_live):
+            beat = {"as_of": rfc3339(as_of), "live": is_live}
+            return format_sse_event(id=id, event="beat", data_str=json.dumps(beat))
+    return b"".join(_changed(each) for each in latest(item))
+
+
+def latest(happened: list[Happened]) -> list[Happened]:
+    """Of each ticket its last change, in the order in which these came."""
+    latest: dict[int | None, Happened] = {}
+    for each in happened:
+        latest.pop(each.event.ticket, None)
+        latest[each.event.ticket] = each
+    return list(latest.values())
+
+
+def _changed(happened: Happened) -> bytes:
+    event = happened.event
+    if event.ticket is None:
+        return format_sse_event(id=happened.id, event="health", data_str="{}")
+    changed = {"number": event.ticket, "state": event.state, "version": event.version}
+    return format_sse_event(id=happened.id, event="ticket", data_str=json.dumps(changed))
