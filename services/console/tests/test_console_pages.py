@@ -289,6 +289,23 @@ async def test_an_issue_is_reported_unless_the_org_does_not_want_that(world: Wor
     assert (await world.http.get("/orgs/acme/tickets/new")).status_code == 403
 
 
+@pytest.mark.rule("AC-157")
+@SHARED
+async def test_pages_and_files_travel_compressed_and_streams_do_not(world: World) -> None:
+    for _ in range(30):
+        world.tickets.open("acme", "Lift 3 makes a noise")
+    await world.sign_in("acme")
+    for path in ("/orgs/acme/tickets", "/static/fettle.css"):
+        async with world.http.stream("GET", path, headers={"accept-encoding": "gzip"}) as answer:
+            text = await answer.aread()
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.num_bytes_downloaded < len(text) / 3
+    async with world.http.stream("GET", "/orgs/acme/live", headers={"accept-encoding": "gzip"}) as stream:
+        assert "content-encoding" not in stream.headers
+    plain = await world.http.get("/orgs/acme/tickets", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+
+
 @pytest.mark.rule("AC-5", "AC-36")
 @SHARED
 async def test_an_error_is_a_page_in_plain_words_with_the_way_out(world: World) -> None:

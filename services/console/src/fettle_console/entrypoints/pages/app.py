@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
 from fettle_chassis.failures import TransientError
@@ -78,6 +79,7 @@ def pages_app(console: Console) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", _Kept(directory=STATIC))
     app.add_middleware(Headed)
+    app.add_middleware(GZipMiddleware, compresslevel=5)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_error)
