@@ -51,7 +51,7 @@ _HEADINGS = {
     503: "A part of Fettle is away",
 }
 
-_MODULES = (
+MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(why_page, health_page, subject_page, preview, live_stream),
     *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page),
@@ -75,7 +75,7 @@ def pages_app(console: Console) -> FastAPI:
     """The pages, to be mounted at `/` behind the API."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console = console
-    for module in _MODULES:
+    for module in MODULES:
         app.include_router(module.router)
     app.mount("/static", _Kept(directory=STATIC))
     app.add_middleware(Headed)
