@@ -3,16 +3,24 @@
 from pathlib import Path
 
 import pytest
+from mutants_of_records import RECORDS
 from tests.mutation import Mutant, check_noticed, check_stands_once
 
 import fettle_health_monitor
 
 PACKAGE = Path(fettle_health_monitor.__file__).parent
-JUDGE = PACKAGE / "domain" / "judge"
 TESTS = Path(__file__).parent
-SUITE = ("states", "flapping", "conditions", "policies", "observation", "oracle", "replay")
+SUITE = (
+    "judge_states",
+    "judge_flapping",
+    "judge_conditions",
+    "judge_policies",
+    "judge_observation",
+    "judge_oracle",
+    "judge_replay",
+)
 
-MUTANTS = (
+JUDGED = (
     # clock.py: which time counts
     Mutant("clock", "STEP_MAX_MS: Final = 2_000", "STEP_MAX_MS: Final = 2_001"),
     Mutant("clock", "HOLE_MS: Final = 5_000", "HOLE_MS: Final = 5_001"),
@@ -65,7 +73,7 @@ MUTANTS = (
     Mutant("watch", "self.silent_at(row) < self._lasted_at(row):", "self.silent_at(row) <= self._lasted_at(row):"),
     Mutant("watch", "            instant = max(due, instant)\n", "            instant = due\n"),
     Mutant("watch", "sorted(rows, key=keys.__getitem__)", "sorted(rows, key=keys.__getitem__, reverse=True)"),
-    Mutant("watch", "        subjects.reported[row] = reading\n        if self.judging", "        if self.judging"),
+    Mutant("watch", "        subjects.reported[row] = reading\n        subjects.same", "        subjects.same"),
     Mutant("watch", "_READINGS[self.subjects.reported[row]], Reason", "Reading.OK, Reason"),
     Mutant("watch", "if not flips and self._means(row, before) != self._means(row, reading):", "if not flips:"),
     Mutant("watch", "if flips or subjects.state[row] == State.PENDING_OPEN:", "if flips:"),
@@ -94,14 +102,19 @@ MUTANTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
+MUTANTS = [
+    *((SUITE, mutant._replace(module=f"domain/judge/{mutant.module}")) for mutant in JUDGED),
+    *((part.tests, mutant) for part in RECORDS for mutant in part.mutants),
+]
+
+
+@pytest.mark.parametrize("mutant", [mutant for _, mutant in MUTANTS], ids=range(len(MUTANTS)))
 def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
-    check_stands_once(JUDGE, mutant)
+    check_stands_once(PACKAGE, mutant)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
-def test_a_broken_rule_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    tests = (TESTS / f"test_judge_{part}.py" for part in SUITE)
-    check_noticed(PACKAGE, JUDGE, mutant, tests, tmp_path)
+@pytest.mark.parametrize(("tests", "mutant"), MUTANTS, ids=range(len(MUTANTS)))
+def test_a_broken_rule_is_noticed(tests: tuple[str, ...], mutant: Mutant, tmp_path: Path) -> None:
+    check_noticed(PACKAGE, PACKAGE, mutant, (TESTS / f"test_{name}.py" for name in tests), tmp_path)

@@ -189,3 +189,47 @@ def test_what_is_held_for_an_announcement_is_bounded_in_bytes(monkeypatch: pytes
     assert [(each.org, each.code) for each in judged.folded.refusals] == [("acme", DeadLetterCode.TOO_LARGE)]
     assert judged.steps("device/late") == [(0.0, None, "healthy", "first_heard")]
     assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 3}
+
+
+@pytest.mark.rule("HM-23")
+def test_a_shard_says_hello_once_and_judges_only_by_the_end_of_its_own_announcement() -> None:
+    log = Log().hello("n1").hello("n1").policy(timeout_s=10).beat().announced("n0").pulsed(15)
+    judged = announced_shard().fold(log)
+    assert [type(each) for each in judged.judgements].count(Hello) == 1
+    assert judged.folded.ignored == {Ignored.CONTROL_REPEATED: 1}
+    assert judged.shard.announcement is not None
+    assert judged.fold(log.announced("n1").pulsed(26)).steps()[-1] == (25.0, "healthy", "pending_open", "silent")
+
+
+@pytest.mark.rule("HM-23")
+def test_what_is_held_of_one_org_is_heard_by_its_own_policy_and_leaves_room_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So many subjects' last heartbeats, whatever came before of them."""
+    monkeypatch.setattr(shard_of_judge, "HELD_MAX", 2)
+    log = Log().hello("n1").beat("beta/device/a").beat("acme/device/b", status="offline").beat("acme/device/c")
+    log.beat("acme/device/b", status="ok").beat("beta/device/a")
+    judged = announced_shard().fold(log)
+    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 1}
+
+    judged.fold(log.policy("acme"))
+    assert [(change.org, change.subject, change.evidence.status) for change in judged.changes] == [
+        ("acme", "device/b", "ok")
+    ]
+    judged.fold(log.beat("beta/device/d").policy("beta").announced("n1"))
+    assert [change.subject for change in judged.changes[1:]] == ["device/a", "device/d"]
+    assert judged.folded.ignored.total() == 0
+
+
+@pytest.mark.rule("HM-23")
+def test_room_that_was_held_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a subject is heard again, and when its org's policy has come."""
+    monkeypatch.setattr(shard_of_judge, "HELD_MAX_BYTES", 60)
+    said = {"name": "twenty bytes of it"}
+    log = Log().hello("n1").beat("acme/device/a", **said)
+    for _ in range(3):
+        log.beat("acme/device/a", **said)
+    log.policy("acme").beat("beta/device/b", **said).policy("beta").announced("n1")
+    judged = announced_shard().fold(log)
+    assert judged.folded.ignored.total() == 0
+    assert [change.subject for change in judged.changes] == ["device/a", "device/b"]

@@ -16,6 +16,7 @@ from fettle_health_monitor.domain.control import (
     encode,
     kind,
 )
+from fettle_health_monitor.domain.judge import refusals
 from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalBudget, Refused
 from fettle_health_monitor.domain.judge.shard import Shard
 
@@ -44,6 +45,8 @@ from fettle_health_monitor.domain.judge.shard import Shard
         (GATEWAY, b'{"status":"offline"}', "status_invalid"),
         (DEVICE, b'{"status":"gone"}', "status_invalid"),
         (DEVICE, b'{"name":"' + b"x" * 16_400 + b'"}', "too_large"),
+        (DEVICE, b'{"integration":"%s"}' % ("\u00f8" * 101).encode(), "field_invalid"),
+        ("acme/device/new", b'{"integration":"%s"}' % ("\u00f8" * 101).encode(), "field_invalid"),
         ("acme/space/hall", b"{}", "key_invalid"),
         ("acme/device", b"{}", "key_invalid"),
         ("Acme/device/a", b"{}", "key_invalid"),
@@ -63,6 +66,20 @@ def test_a_bad_record_is_refused_and_is_no_sign_of_life(key: str, value: bytes, 
 def test_an_interval_whose_hash_is_that_of_a_good_one_is_refused_all_the_same() -> None:
     log = Log().policy().beat(interval_s=30).beat(interval_s=30, seq=1).beat(interval_s=30 * 2**61)
     assert [refusal.code for refusal in judge(log).folded.refusals] == ["interval_out_of_range"]
+
+
+@pytest.mark.rule("HM-30")
+@pytest.mark.parametrize("interval_s", [1, 86_400])
+def test_the_shortest_and_the_longest_interval_are_good(interval_s: int) -> None:
+    judged = judge(Log().policy().beat(interval_s=interval_s).beat(interval_s=interval_s, seq=1))
+    assert (judged.folded.refusals, len(judged.changes)) == ([], 1)
+
+
+@pytest.mark.rule("HM-35")
+def test_a_refusal_names_no_org_that_has_no_policy() -> None:
+    """Or strangers' names would make a budget each, and a metric."""
+    log = Log().policy().raw(b"ghost/lift/a", b"").raw(b"acme/lift/a", b"")
+    assert [refusal.org for refusal in judge(log).folded.refusals] == ["", "acme"]
 
 
 @pytest.mark.rule("HM-32")
@@ -125,6 +142,7 @@ def test_a_control_record_counts_only_as_it_was_signed() -> None:
         with_header(right, NUMBER_HEADER, b"2"),
         with_header(right, NUMBER_HEADER, b"many"),
         with_header(right, NUMBER_HEADER, None),
+        right._replace(headers=[header for header in right.headers if header[0] != NUMBER_HEADER]),
         with_header(right, CONTROL_HEADER, b"forget"),
         with_header(right, CONTROL_HEADER, b"\xff"),
         with_header(right, SIGNATURE_HEADER, b"k:AAAA"),
@@ -147,6 +165,24 @@ def test_a_control_record_counts_only_as_it_was_signed() -> None:
 
 
 @pytest.mark.rule("HM-34")
+def test_a_control_record_counts_in_the_partition_that_it_was_signed_for() -> None:
+    record = signed(Register(name="x"), partition=1)
+    assert SignedReader(Verifier([KEY]), "t", 1)(record) == (1, "a/device/x", Register(name="x"))
+
+
+@pytest.mark.rule("HM-34")
+@pytest.mark.parametrize(("says", "body"), [("register", b"{"), ("wave", b'{"control":"wave"}'), ("forget", None)])
+def test_what_is_signed_and_cannot_be_read_is_refused(says: str, body: bytes | None) -> None:
+    """As it is with a statement that only a newer release knows."""
+    key, body = b"a/device/x", body or encode(Register())
+    signature = Signer([KEY]).sign_control(topic="t", partition=0, key=key, number=1, body=body)
+    headers = [(CONTROL_HEADER, says.encode()), (NUMBER_HEADER, b"1"), (SIGNATURE_HEADER, signature.encode())]
+    with pytest.raises(Refused) as refused:
+        SignedReader(Verifier([KEY]), "t", 0)(LogRecord(0, T0, key, body, headers))
+    assert refused.value.code is DeadLetterCode.CONTROL_FORGED
+
+
+@pytest.mark.rule("HM-34")
 def test_a_forged_control_record_moves_time_and_nothing_else() -> None:
     log = Log().policy(timeout_s=10).beat().pulsed(5).raw(DEVICE.encode(), b"", [(CONTROL_HEADER, b"forged")])
     judged = judge(log)
@@ -166,3 +202,14 @@ def test_dead_letters_have_a_budget_by_org_and_reason_and_minute() -> None:
     assert budget.allows(other_code, T0)
     assert budget.allows(bad, T0 + 60_000)
     assert not budget.allows(bad, T0), "partitions that catch up are at different minutes"
+
+
+@pytest.mark.rule("HM-35")
+def test_what_was_spent_is_known_for_as_many_minutes_as_heartbeats_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "_MINUTES", 2)
+    budget = RefusalBudget(per_minute=1)
+    bad = Refusal(1, "acme", DeadLetterCode.NOT_JSON, "")
+
+    assert [budget.allows(bad, T0 + minute * 60_000) for minute in range(3)] == [True] * 3
+    assert [budget.allows(bad, T0 + minute * 60_000) for minute in (2, 1)] == [False] * 2
+    assert budget.allows(bad, T0), "the minute that was let go"

@@ -1,6 +1,5 @@
 """Signed control records: reading those of the log, and writing the judge's own."""
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 
 from fettle_chassis.signing import Signer, Verified, Verifier
@@ -44,7 +43,7 @@ class SignedReader:
             )
             if isinstance(verdict, Verified):
                 return Numbered(number, key.decode(), decode(control.decode(), body))
-        except (ValueError, msgspec.DecodeError) as error:
+        except ValueError as error:
             raise Refused(DeadLetterCode.CONTROL_FORGED, str(error)) from None
         raise Refused(DeadLetterCode.CONTROL_FORGED, f"{verdict.code}: {verdict.message}")
 

@@ -234,8 +234,7 @@ class Shard:
         watch.say_profile(row, said)
         watch.subjects.heard_at[row] = record.timestamp
         watch.appear(row, reading, Reason.FIRST_HEARD)
-        if watch.judging:
-            watch.subjects.same[row], watch.subjects.alike[row] = hash(record.value), hash(said)
+        watch.subjects.same[row], watch.subjects.alike[row] = hash(record.value), hash(said)
 
     def _hold(self, record: HeartbeatRecord) -> None:
         """A heartbeat of an org without a policy: counts only if its policy is about to be announced."""

@@ -134,8 +134,7 @@ class Watch:
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         subjects.reported[row] = reading
-        if self.judging:
-            subjects.same[row], subjects.alike[row] = same, alike
+        subjects.same[row], subjects.alike[row] = same, alike
         if unheard and self.judging:
             self._tell_heard_again(row, reading)
         self._now_reads(row, reading, Reason.REPORTED)

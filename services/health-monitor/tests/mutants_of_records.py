@@ -1,0 +1,125 @@
+"""Rules broken about what a shard takes from a record: heartbeats refused, newcomers, the cap, its hello and what is
+announced to it, and control records."""
+
+from tests.mutation import Mutant, Part
+
+HEARTBEATS = "domain/judge/heartbeats"
+REFUSALS = "domain/judge/refusals"
+NEWCOMERS = "domain/judge/newcomers"
+SHARD = "domain/judge/shard"
+POLICIES = "domain/judge/policies"
+STATEMENTS = "domain/judge/statements"
+PROFILES = "domain/judge/profiles"
+CONTROL = "domain/control"
+SIGNED = "adapters/judge/control_records"
+
+RECORDS = (
+    # which heartbeats are refused, and how many of them become dead letters
+    Part(
+        ("judge_refusals",),
+        (
+            Mutant(HEARTBEATS, "    if len(value) > HEARTBEAT_MAX_BYTES:\n        raise",
+                   "    if False:\n        raise"),
+            Mutant(HEARTBEATS, "        return None  # numbers", "        pass  # numbers"),
+            Mutant(HEARTBEATS, "is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:\n        raise",
+                   "is not None and not INTERVAL_MIN_S <= interval:\n        raise"),
+            Mutant(HEARTBEATS, "is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:\n        raise",
+                   "is not None and not INTERVAL_MIN_S < interval < INTERVAL_MAX_S:\n        raise"),
+            Mutant(HEARTBEATS, "reading is None or reading not in CONDITIONS[subject_type]", "reading is None"),
+            Mutant(HEARTBEATS, '("integration", "name", "model", "space")', '("integration", "name", "model")'),
+            Mutant(HEARTBEATS, "UnicodeDecodeError, RecursionError) as error", "UnicodeDecodeError) as error"),
+            Mutant(PROFILES, "        check_integration(integration)\n", ""),
+            Mutant(SHARD, "        if said.integration:\n            check_integration(said.integration)\n", ""),
+            Mutant(SHARD, "if belongs != self.partition:", "if False:"),
+            Mutant(SHARD, 'known = org if org in self.watch.policies else ""', "known = org"),
+            Mutant(REFUSALS, "key = (refusal.org, refusal.code)", 'key = ("", refusal.code)'),
+            Mutant(REFUSALS, "key = (refusal.org, refusal.code)", "key = (refusal.org, DeadLetterCode.NOT_JSON)"),
+            Mutant(REFUSALS, "at_ms // 60_000", "0"),
+            Mutant(REFUSALS, "spent[key] <= self._per_minute", "spent[key] < self._per_minute"),
+            Mutant(REFUSALS, "del self._spent[min(self._spent)]", "self._spent.clear()"),
+        ),
+    ),
+    # who is new, who is turned away, and how many an org may have
+    Part(
+        ("judge_newcomers", "judge_policies"),
+        (
+            Mutant(NEWCOMERS, 'if policy.statement.discover == "list_only":', "if False:"),
+            Mutant(NEWCOMERS, "] >= policy.cap(partitions):", "] > policy.cap(partitions):"),
+            Mutant(NEWCOMERS, "self.watched[policy.statement.org] >=", "self.watched.total() >="),
+            Mutant(NEWCOMERS, "key in listed or", ""),
+            Mutant(NEWCOMERS, "len(listed) >= LISTED_MAX", "len(listed) > LISTED_MAX"),
+            Mutant(NEWCOMERS, "        self._listed.pop(org, None)\n", "        pass\n"),
+            Mutant(NEWCOMERS, "        self._listed = listed\n", "        pass\n"),
+            Mutant(POLICIES, "max(1, self.statement.subject_cap // partitions)",
+                   "self.statement.subject_cap // partitions"),
+            Mutant(POLICIES, "self.statement.subject_cap // partitions)", "self.statement.subject_cap)"),
+            Mutant(SHARD, "        self.newcomers.watched[key.org] += 1\n", ""),
+            Mutant(SHARD, "                self.newcomers.watched[_org_of(key.encode())] -= 1\n", ""),
+            Mutant(STATEMENTS, "        newcomers.watched[org] += 1\n", ""),
+            Mutant(STATEMENTS, "        newcomers.unlist(org, key)\n", ""),
+            Mutant(SHARD, "            self.newcomers.unlist(_org_of(key.encode()), key)\n", ""),
+        ),
+    ),
+    # what is first heard, and what the registry says of it
+    Part(
+        ("judge_newcomers", "judge_policies", "judge_states", "judge_observation"),
+        (
+            Mutant(SHARD, "        watch.subjects.heard_at[row] = record.timestamp\n", ""),
+            Mutant(SHARD, "Profile(key.org, said.integration or None, said.model or None, said.interval_s)",
+                   "Profile(key.org, said.integration or None, None, said.interval_s)"),
+            Mutant(SHARD, "Profile(key.org, said.integration or None, said.model or None, said.interval_s)",
+                   "Profile(key.org, said.integration or None, said.model or None, None)"),
+            Mutant(SHARD, "        watch.say_profile(row, said)\n        watch.subjects.heard_at",
+                   "        watch.subjects.heard_at"),
+            Mutant(SHARD, "= checksum(said.name), checksum(said.space)", "= 0, checksum(said.space)"),
+            Mutant(PROFILES, "and not given & FROM_REGISTRY_INTEGRATION", ""),
+            Mutant(PROFILES, "and not given & FROM_REGISTRY_MODEL", ""),
+            Mutant(PROFILES, "and not given & FROM_REGISTRY_INTERVAL", ""),
+            Mutant(STATEMENTS, "said.interval_s or known.interval_s", "said.interval_s"),
+            Mutant(STATEMENTS, "said.model or known.model", "said.model"),
+            Mutant(STATEMENTS, "said.integration or known.integration", "said.integration"),
+            Mutant(STATEMENTS, "    if newcomer:\n", "    if True:\n"),
+            Mutant(STATEMENTS, "    subjects.look_again(row)\n    profile", "    profile"),
+        ),
+    ),
+    # a shard that waits to be told what is in force
+    Part(
+        ("judge_observation", "judge_refusals"),
+        (
+            Mutant(SHARD, "            elif self.announcement is not None and not self.announcement.greeted:\n"
+                   "                self._folded.ignored[Ignored.BEFORE_HELLO] += 1\n", ""),
+            Mutant(SHARD, "waiting is None or waiting.greeted or waiting.nonce != hello.nonce",
+                   "waiting is None or waiting.greeted"),
+            Mutant(SHARD, "waiting is None or waiting.greeted or waiting.nonce", "waiting is None or waiting.nonce"),
+            Mutant(SHARD, "self.announcement is None or self.announcement.greeted", "True"),
+            Mutant(SHARD, "self.announcement and statement.nonce == self.announcement.nonce", "self.announcement"),
+            Mutant(SHARD, "            self.watch.judge_from_now()\n", ""),
+            Mutant(SHARD, "            self._hear_held(statement.org)\n", ""),
+            Mutant(SHARD, "self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)", "pass"),
+            Mutant(SHARD, "self.watch.judging = False\n        self.watch.subjects.look_again_at_all()",
+                   "self.watch.judging = False"),
+            Mutant(SHARD, "has_room = before is not None or", "has_room ="),
+            Mutant(SHARD, "len(self._held) < HELD_MAX", "len(self._held) <= HELD_MAX"),
+            Mutant(SHARD, "            self._held_bytes -= record.size\n", ""),
+            Mutant(SHARD, "- (0 if before is None else before.size)", ""),
+            Mutant(SHARD, "bytes((record.value or b\"\")[: HEARTBEAT_MAX_BYTES + 1])",
+                   "bytes((record.value or b\"\")[:HEARTBEAT_MAX_BYTES])"),
+        ),
+    ),
+    # control records
+    Part(
+        ("judge_observation", "judge_refusals", "judge_policies", "judge_newcomers"),
+        (
+            Mutant(SHARD, "control.number <= self.number:", "control.number < self.number:"),
+            Mutant(SHARD, "            self.number = control.number\n", ""),
+            Mutant(SHARD, "            if policy is None:\n                self._folded",
+                   "            if policy is None and False:\n                self._folded"),
+            Mutant(CONTROL, "    if kind(statement) != header:", "    if False:"),
+            Mutant(SIGNED, "    if control is None:", "    if control is None or NUMBER_HEADER not in headers:"),
+            Mutant(SIGNED, "topic=self._topic, partition=self._partition, key=key",
+                   "topic=self._topic, partition=0, key=key"),
+            Mutant(SIGNED, "if isinstance(verdict, Verified):", "if True:"),
+            Mutant(SIGNED, "except ValueError as error:", "except UnicodeError as error:"),
+        ),
+    ),
+)  # fmt: skip
