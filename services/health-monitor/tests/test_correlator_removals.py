@@ -1,10 +1,10 @@
 """Subjects that are removed and heard again, in whichever batches that comes. On a real database."""
 
 import pytest
-from correlator_facts import T0, change
+from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
 
-from fettle_health_monitor.domain.judgements import Change, Judgement, Profile
+from fettle_health_monitor.domain.judgements import Change, Judgement, Profile, Unwatched
 
 AT = T0 + 10_000
 KNOWN = "SELECT state, integration, name FROM subject WHERE subject = 'device/t17'"
@@ -19,6 +19,11 @@ def heard_again(world: CorrelatorWorld, at: int) -> tuple[Profile, Change]:
     profile = world.profile(integration="hue-2")
     comes_up = change(from_state=None, to_state="healthy", at=at, since=at, condition=None, place=(profile.place[0], 1))
     return profile, comes_up
+
+
+def not_watched(at: int) -> Unwatched:
+    whose = {"org": "acme", "subject": "device/t17", "reason": "list_only"}
+    return Unwatched(shard=0, generation=1, place=next_place(), at=at, **whose)
 
 
 async def known(world: CorrelatorWorld) -> list[tuple[str | None, str | None]]:
@@ -99,3 +104,54 @@ async def test_a_log_that_began_anew_says_later_what_its_low_offsets_say(environ
         )
         await world.feed(gone, said)
         assert await known(world) == [(None, "hue-2")]
+
+
+LISTED = "SELECT state, name, integration, unwatched FROM subject WHERE subject = 'device/t17'"
+
+
+@pytest.mark.rule("HM-257")
+@pytest.mark.parametrize("held", [False, True], ids=["at once", "the removal waits for its turn"])
+@pytest.mark.parametrize("together", [True, False])
+async def test_who_is_not_watched_behind_its_removal_is_listed_so(
+    environment: dict[str, str], together: bool, held: bool
+) -> None:
+    """Its shard says that once; what the subject said of itself before its removal goes."""
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        if held:
+            await world.in_force(3, at=AT - 1)
+        gone = removed(AT)
+        listed = not_watched(AT + 500)
+        batches: list[list[Judgement]] = [[gone, listed]] if together else [[gone], [listed]]
+        for batch in batches:
+            await world.feed(*batch)
+        await world.tick(AT + 1_000)
+        assert [tuple(row) for row in await world.rows(LISTED)] == [(None, None, None, "list_only")]
+
+
+@pytest.mark.rule("HM-257")
+@pytest.mark.parametrize("together", [True, False])
+async def test_who_is_watched_after_all_is_listed_no_more(environment: dict[str, str], together: bool) -> None:
+    """Also where its removal, and all that follows, waits for its turn."""
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        await world.in_force(3, at=AT - 1)
+        gone = removed(AT)
+        listed = not_watched(AT + 500)
+        profile, comes_up = heard_again(world, AT + 600)
+        batches: list[list[Judgement]] = [[gone], [listed], [profile], [comes_up]]
+        for batch in [[gone, listed, profile, comes_up]] if together else batches:
+            await world.feed(*batch)
+        await world.tick(AT + 1_000)
+        assert [(row.state, row.integration, row.unwatched) for row in await world.rows(LISTED)] == [
+            ("healthy", "hue-2", None)
+        ]
+
+
+@pytest.mark.rule("HM-257")
+async def test_who_was_not_watched_before_its_removal_is_gone(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        listed = not_watched(AT)
+        comes_up = change(from_state=None, to_state="healthy", at=AT + 100, since=AT + 100, condition=None)
+        await world.feed(listed, comes_up, removed(AT + 500))
+        assert await world.rows(LISTED) == []

@@ -40,46 +40,56 @@ _PROFILES = text("""
         heard_space = coalesce(excluded.heard_space, known.heard_space),
         heard_model = coalesce(excluded.heard_model, known.heard_model),
         heard_interval_s = coalesce(excluded.heard_interval_s, known.heard_interval_s),
-        heard_place = excluded.heard_place
+        heard_place = excluded.heard_place, unwatched = NULL
 """)
 
 _STATES = text("""
     INSERT INTO subject AS known (org, subject, shard, generation, state, condition, since_at, changed_at,
-                                  policy_version, evidence, flap_count)
-    SELECT * FROM unnest(
+                                  policy_version, evidence, flap_count, heard_place)
+    SELECT org, subject, shard, generation, state, condition, since, changed, version, evidence, flap_count,
+           ARRAY[generation, "offset"]
+    FROM unnest(
         CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
         CAST(:states AS text[]), CAST(:conditions AS text[]), CAST(:since AS bigint[]), CAST(:changed AS bigint[]),
-        CAST(:versions AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:flap_counts AS integer[]))
+        CAST(:versions AS integer[]), CAST(CAST(:evidence AS text[]) AS jsonb[]), CAST(:flap_counts AS integer[]),
+        CAST(:offsets AS bigint[]))
+        AS stands (org, subject, shard, generation, state, condition, since, changed, version, evidence, flap_count,
+                   "offset")
     ON CONFLICT (org, subject) DO UPDATE SET
         shard = excluded.shard, generation = excluded.generation, state = excluded.state,
         condition = excluded.condition, since_at = excluded.since_at, changed_at = excluded.changed_at,
         policy_version = excluded.policy_version, evidence = excluded.evidence,
-        flap_count = excluded.flap_count, unwatched = NULL
+        flap_count = excluded.flap_count,
+        unwatched = CASE WHEN known.heard_place > excluded.heard_place THEN known.unwatched END
     RETURNING org, subject, name, integration, space, model
 """)
 
 _UNWATCHED = text("""
-    INSERT INTO subject AS known (org, subject, shard, generation, changed_at, unwatched)
-    SELECT * FROM unnest(
+    INSERT INTO subject AS known (org, subject, shard, generation, changed_at, unwatched, heard_place)
+    SELECT org, subject, shard, generation, at, reason, ARRAY[generation, "offset"]
+    FROM unnest(
         CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
-        CAST(:at AS bigint[]), CAST(:reasons AS text[]))
-    ON CONFLICT (org, subject) DO UPDATE SET unwatched = excluded.unwatched WHERE known.state IS NULL
+        CAST(:at AS bigint[]), CAST(:reasons AS text[]), CAST(:offsets AS bigint[]))
+        AS listed (org, subject, shard, generation, at, reason, "offset")
+    ON CONFLICT (org, subject) DO UPDATE SET unwatched = excluded.unwatched, heard_place = excluded.heard_place
+    WHERE coalesce(known.heard_place < excluded.heard_place, true)
 """)
 
 _FORGET = text("""
     WITH gone AS (
         SELECT org, subject, registered,
-               coalesce(heard_place > ARRAY[removed.generation, "offset"], false) AS heard_since
+               coalesce(heard_place > ARRAY[removed.generation, "offset"], false) AS heard_since,
+               coalesce(heard_place > ARRAY[removed.generation, "offset"], false) AND unwatched IS NULL AS said_since
         FROM subject
         JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:generations AS bigint[]),
                     CAST(:offsets AS bigint[])) AS removed (org, subject, generation, "offset") USING (org, subject)
     ), stays AS (
         UPDATE subject SET state = NULL, condition = NULL, since_at = NULL, changed_at = NULL, evidence = NULL,
-                           heard_name = CASE WHEN heard_since THEN heard_name END,
-                           heard_integration = CASE WHEN heard_since THEN heard_integration END,
-                           heard_space = CASE WHEN heard_since THEN heard_space END,
-                           heard_model = CASE WHEN heard_since THEN heard_model END,
-                           heard_interval_s = CASE WHEN heard_since THEN heard_interval_s END
+                           heard_name = CASE WHEN said_since THEN heard_name END,
+                           heard_integration = CASE WHEN said_since THEN heard_integration END,
+                           heard_space = CASE WHEN said_since THEN heard_space END,
+                           heard_model = CASE WHEN said_since THEN heard_model END,
+                           heard_interval_s = CASE WHEN said_since THEN heard_interval_s END
         FROM gone
         WHERE subject.org = gone.org AND subject.subject = gone.subject AND (gone.registered OR heard_since)
     )
@@ -185,6 +195,7 @@ async def record_states(connection: AsyncConnection, changes: Sequence[Change]) 
                 "versions": [each.policy_version for each in standing],
                 "evidence": [msgspec.json.encode(of_change(each)).decode() for each in standing],
                 "flap_counts": [each.flap_count for each in standing],
+                "offsets": [each.place[0] for each in standing],
             },
         )
         called |= _called(rows)
@@ -192,7 +203,8 @@ async def record_states(connection: AsyncConnection, changes: Sequence[Change]) 
 
 
 async def _forget(connection: AsyncConnection, removals: Sequence[Change]) -> None:
-    """What was known of these subjects goes; what they have said of themselves since, in their log, stays."""
+    """What was known of these subjects goes; what they have said of themselves since, in their log, stays, and so does
+    that they are not watched."""
     await connection.execute(
         _FORGET,
         {
@@ -204,10 +216,17 @@ async def _forget(connection: AsyncConnection, removals: Sequence[Change]) -> No
 
 
 async def record_unwatched(connection: AsyncConnection, unwatched: Sequence[Unwatched]) -> None:
-    """Subjects that report and are not judged."""
+    """Subjects that report and are not judged; not those that have said of themselves since that they are."""
     last = list({(each.org, each.subject): each for each in unwatched}.values())
-    values = {**_whose(last), "at": [each.at for each in last], "reasons": [each.reason for each in last]}
-    await connection.execute(_UNWATCHED, values)
+    await connection.execute(
+        _UNWATCHED,
+        {
+            **_whose(last),
+            "at": [each.at for each in last],
+            "reasons": [each.reason for each in last],
+            "offsets": [each.place[0] for each in last],
+        },
+    )
 
 
 async def names(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Known]:

@@ -8,7 +8,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _SUBJECT = """
-    SELECT subject.subject, shard, state, condition, since_at, policy_version, unwatched, registered, name,
+    SELECT subject.subject, shard, state, condition, since_at, policy_version, registered, name,
+           CASE WHEN state IS NULL THEN unwatched END AS unwatched,
            integration, space, model, interval_s, ticket_id, ticket_number, ticket_state
     FROM subject LEFT JOIN LATERAL (
         SELECT ticket_id, ticket_number, ticket_state FROM incident
