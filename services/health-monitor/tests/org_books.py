@@ -210,11 +210,13 @@ class Books:
 
     def down(self, integration: str) -> int:
         """How many would be on the list of a ticket about many by now: those who are and have not recovered, those who
-        wait for it, and those who are about to fire."""
+        wait for it, and those who are about to fire and have no ticket."""
         names = {name for name, recovered in self.lists.get(of_many(integration), {}).items() if not recovered}
         soon = {each.subject for each in self.waiting if each.behind == integration}
         soon |= {
-            each.name for each in self.org.fleet.values() if each.integration == integration and each.state == PENDING
+            each.name
+            for each in self.org.fleet.values()
+            if each.integration == integration and each.state == PENDING and of_device(each.name) not in self.tickets
         }
         return len(names | {name for name in soon if not self.is_silenced(name, self.org.now)})
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
-from rollup_facts import MANY, devices, heard, opened, recovers, said, together
+from rollup_facts import MANY, behind, devices, fails, heard, opened, recovers, said, together
 
 AT = T0 + 10_000
 GATEWAY = "integration/hue-1"
@@ -132,3 +132,22 @@ async def test_a_member_whose_recovery_is_not_decided_is_ticked_by_that(environm
         assert [line for line in await listed(world) if line.startswith(LIST)] == [f"{LIST}: +0 -1"]
         rows = await world.rows("SELECT cause FROM outcome WHERE subject = 'device/d1' AND cause = 'recovered'")
         assert len(rows) == 1
+
+
+@pytest.mark.rule("HM-82", "HM-258")
+async def test_who_has_a_ticket_of_its_own_is_not_about_to_join(environment: dict[str, str]) -> None:
+    """Of five on the list one recovers; a sixth, that has come behind the integration with a ticket of its own, is
+    pending in its new log when the four have been few for the resolve debounce: they are few all the same."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/other", T0 + 3_000))
+        await together(world, AT)
+        await opened(world)
+        await behind(world, "device/other")
+        await said(world)
+        at = AT + 10_000
+        await begins_anew(world, at, ("device/other", None, "pending_open"))
+        await world.feed(*recovers("device/d5", at + 3_000, generation=2))
+        await tick(world, at + 4_999, at)
+        assert await said(world) == [f"{LIST}: +0 -1"]
+        await tick(world, at + 5_000, at)
+        assert f"recovered {GATEWAY}:{MANY}" in await said(world)

@@ -25,6 +25,12 @@ _STOOD = """
     ) AS stood
 """
 
+_WITHOUT_ITS_OWN = """
+    NOT EXISTS (
+        SELECT FROM incident WHERE incident.org = subject.org AND incident.subject = subject.subject
+        AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END)
+"""
+
 _UNWELL = text(f"""
     SELECT subject.subject, stood.condition, shard, integration, model, interval_s
     FROM subject
@@ -40,9 +46,7 @@ _UNWELL = text(f"""
     WHERE subject.subject LIKE 'device/%'
       AND stood.state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
       AND well.from_state IS DISTINCT FROM 'pending_open'
-      AND NOT EXISTS (
-          SELECT FROM incident WHERE incident.org = subject.org AND incident.subject = subject.subject
-          AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END)
+      AND {_WITHOUT_ITS_OWN}
 """)  # noqa: S608
 
 _JUDGE_FROM = text("""
@@ -69,7 +73,7 @@ _ABOUT_TO_JOIN = text(f"""
     )
     SELECT org, integration, subject.subject FROM subject JOIN asked USING (org, integration)
     {_STOOD}
-    WHERE subject.subject LIKE 'device/%' AND stood.state = 'pending_open'
+    WHERE subject.subject LIKE 'device/%' AND stood.state = 'pending_open' AND {_WITHOUT_ITS_OWN}
     UNION
     SELECT org, asked.integration, subject
     FROM verdict JOIN asked USING (org) WHERE waits_for = 'integration/' || asked.integration
@@ -131,7 +135,7 @@ async def failing(connection: AsyncConnection, org: str, subjects: Collection[st
 
 async def about_to_join(connection: AsyncConnection, at: Mapping[Key, int]) -> dict[Key, set[str]]:
     """The devices behind these integrations that would be on the list of a ticket about many soon: those that were
-    about to fire at these instants, and those whose verdicts wait for it."""
+    about to fire at these instants and have no ticket of their own, and those whose verdicts wait for it."""
     asked = {
         "orgs": [org for org, _ in at],
         "integrations": [integration_named(subject) for _, subject in at],
