@@ -8,6 +8,7 @@ DECIDING = "correlator/deciding"
 SHARING = "correlator/sharing"
 ENDS = "correlator/list_ends"
 BACK = "correlator/taking_back"
+TICKETS = "correlator/tickets"
 EFFECTS = "correlator/policy_effects"
 WATCHES = "adapters/correlator/watches"
 
@@ -34,6 +35,11 @@ ANSWERED = (
             Mutant(REFUSALS, ", LEAST_S, standing", ", standing"),
             Mutant(REFUSALS, "LEAST_S, standing.open_debounce_s)", "LEAST_S)"),
         ),
+    ),
+    # what the previous code has taken in
+    Part(
+        ("correlator_answers::test_a_refused_merge_that_the_previous_code_has_taken_in_leaves_its_ticket_looked_after",),
+        (Mutant(TICKETS, "and condition == MANY:\n", "and False:\n"),),
     ),
     # what awaits an answer
     Part(

@@ -263,6 +263,29 @@ async def test_an_answer_that_the_previous_code_has_taken_in_settles_what_awaits
         assert [row.subject for row in await world.rows("SELECT subject FROM watch")] == ["device/d3"]
 
 
+@pytest.mark.rule("HM-248")
+async def test_a_refused_merge_that_the_previous_code_has_taken_in_leaves_its_ticket_looked_after(
+    environment: dict[str, str],
+) -> None:
+    """When all on its list are well, it ends."""
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await world.clear()
+        await world.feed(*fails(INTEGRATION, AT + 10_000, condition=UNREACHABLE))
+        await world.tick(AT + 11_000)
+        (asks,) = [one for one in await world.commands() if one.verb == "open"]
+        await world.answer(asks)
+        await world.clear()
+        await put_back(world, "UPDATE command SET answer = 'rejected', answer_code = 'x' WHERE verb = 'resolve'")
+        await put_back(world, f"UPDATE incident SET asked_verb = NULL, asked_command = NULL WHERE condition = '{MANY}'")
+        await OverlookedAnswers(world.database, world.tickets).look()
+        for subject in devices(5):
+            await world.feed(*recovers(subject, AT + 20_000))
+        await world.tick(AT + 30_000)
+        assert f"recovered {INTEGRATION}:{MANY}" in await said(world)
+
+
 @pytest.mark.rule("HM-246")
 async def test_what_was_decided_before_outcomes_were_settled_ends_by_its_answer_too(
     environment: dict[str, str],

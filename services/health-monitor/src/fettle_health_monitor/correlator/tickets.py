@@ -97,11 +97,7 @@ class Tickets:
         await policies.lock_orgs(connection, {org for org, _, _ in ours.values()})
         answers = [_answer(command, results[command]) for command in ours]
         refused = await self._learn(connection, answers, ours)
-        for each in await verdicts.settle(connection, answers):
-            OUTCOMES.labels(each.cause, each.outcome, each.because).inc()
-            if each.cause == Cause.MERGED and each.outcome == Refused.name and ours[each.command][2] == MANY:
-                org, integration, _ = ours[each.command]
-                await not_taken_over(connection, self._partition_of(org), org, integration, each.command)
+        await self._settle(connection, answers, ours)
         await verdicts.record_answers(connection, answers)
         for answer in answers:
             if answer.code is not None:
@@ -118,8 +114,8 @@ class Tickets:
             return
         await policies.lock_orgs(connection, {one.about[0] for one, _ in seen})
         found = await verdicts.overlooked(connection)
-        for ended in await verdicts.settle(connection, [answer for _, answer in found]):
-            OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc()
+        whose = {answer.command: one.about for one, answer in found}
+        await self._settle(connection, [answer for _, answer in found], whose)
         opens = {answer.command: one.about for one, answer in found if one.opens}
         known = await incidents.of_subjects(connection, {(org, subject) for org, subject, _ in opens.values()})
         refused = [
@@ -130,6 +126,17 @@ class Tickets:
             and not known.get(about, Incident()).will_be_open
         ]
         await self._ask_again(connection, refused, opens)
+
+    async def _settle(
+        self, connection: AsyncConnection, answers: Sequence[Answer], whose: Mapping[UUID, About]
+    ) -> None:
+        """Ends the verdicts that have awaited these answers. A ticket about many devices that was not merged after all
+        is looked after again."""
+        for ended in await verdicts.settle(connection, answers):
+            OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc()
+            org, subject, condition = whose[ended.command]
+            if ended.cause == Cause.MERGED and ended.outcome == Refused.name and condition == MANY:
+                await not_taken_over(connection, self._partition_of(org), org, subject, ended.command)
 
     async def _learn(
         self, connection: AsyncConnection, answers: Sequence[Answer], ours: Mapping[UUID, About]
