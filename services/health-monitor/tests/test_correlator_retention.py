@@ -5,6 +5,8 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from runpy import run_path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -235,6 +237,31 @@ async def test_times_without_heartbeats_are_kept_for_thirty_days_and_the_last_on
             ended = {"resumed_at": at, "holds_until": at, "heard": [], "heard_behind": []}
             await put(world, "loss", id=uuid4(), org="acme", since_at=at, begun_at=at, **counts, **ended)
         assert await forget(world, 31) == {"loss": 2}
+
+
+@pytest.mark.rule("HM-200")
+async def test_what_was_not_shown_and_which_hellos_were_answered_is_known_for_thirty_days(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await put(world, "hidden_change", id=uuid4(), org="acme", at=T0)
+        await put(world, "greeted", shard=0, nonce="n1", at=world.now())
+        assert await forget(world, 29.9) == {}
+        assert await forget(world, 0.2) == {"hidden_change": 1, "greeted": 1}
+
+
+@pytest.mark.rule("HM-200")
+async def test_incidents_that_nothing_is_known_of_go_with_the_migration(environment: dict[str, str]) -> None:
+    """As the code left them whose only ticket was refused."""
+    path = files("fettle_health_monitor") / "migrations" / "versions" / "0013_nothing_known.py"
+    nothing, *_ = run_path(str(path))["NOTHING"].split(";\n")
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        await put(world, "incident", org="acme", subject="device/refused", condition=OFFLINE)
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text(nothing))
+        assert await subjects_in(world, "incident") == {"device/t17": 1}
 
 
 @pytest.mark.rule("HM-201")
