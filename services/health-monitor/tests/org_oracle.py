@@ -124,6 +124,8 @@ class Oracle:
         self.ended: list[Ended] = []
         self.outages: list[Outage] = []
         self.tickets: set[str] = set()
+        self.before: set[str] = set()
+        """Keys whose last ticket comes back if it is asked for again."""
         self.now = 0
 
     def read(self, beats: Sequence[Beat], until: int) -> None:
@@ -335,8 +337,13 @@ class Oracle:
         elif subject in self.fleet and self._shares(self.fleet[subject]):
             pass
         else:
-            self.tickets.add(key)
-            self._end(subject, "opened")
+            self._end(subject, self._open(key))
+
+    def _open(self, key: str) -> str:
+        self.tickets.add(key)
+        came = "reopened" if key in self.before else "opened"
+        self.before.add(key)
+        return came
 
     def _shares(self, known: Known) -> bool:
         """Whether the device gets no ticket of its own: there is one about many behind its integration, or there is
@@ -350,9 +357,9 @@ class Oracle:
             return False
         for merged in [each for each in failing if f"{each.name}:{OFFLINE}" in self.tickets]:
             self.tickets.discard(f"{merged.name}:{OFFLINE}")
+            self.before.discard(f"{merged.name}:{OFFLINE}")
             self._end(merged.name, "merged")
-        self.tickets.add(shared)
-        self._end(known.name, "opened")
+        self._end(known.name, self._open(shared))
         return True
 
     def _fails_with(self, each: Known, known: Known) -> bool:

@@ -35,12 +35,15 @@ class TicketDesk:
     numbers: dict[str, int] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
     versions: Counter[str] = field(default_factory=Counter)
+    given: int = 0
 
     def handle(self, command: Row) -> CommandResult:
         body = command.body
         key = body["dedup_key"] if command.verb == "open" else body["ticket"]["dedup_key"]
         known = key in self.open
-        number = self.numbers.setdefault(key, len(self.numbers) + 1)
+        if key not in self.numbers:
+            self.given += 1
+            self.numbers[key] = self.given
         if command.verb == "open":
             self.open.add(key)
         elif command.verb == "resolve":
@@ -48,12 +51,15 @@ class TicketDesk:
         self.versions[key] += 1
         state = TicketState.OPEN if key in self.open else TicketState.RESOLVED
         changed = (key in self.open) != known
+        ticket = ResultTicket(id=uuid5(TICKETS, key), number=self.numbers[key], state=state, version=self.versions[key])
+        if body.get("resolution") == "merged":
+            del self.numbers[key], self.versions[key]
         return CommandResult(
             org=command.key,
             command_id=command.event.id,
             verb=command.verb,
             outcome=Outcome.APPLIED if changed else Outcome.UNCHANGED,
-            ticket=ResultTicket(id=uuid5(TICKETS, key), number=number, state=state, version=self.versions[key]),
+            ticket=ticket,
         )
 
 

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import T0
 from org_books import Entry
-from org_oracle import Ended
 from org_shared import Shared
 from org_shared_histories import SharedHistory, shared_histories
 from org_shared_run import Seen, run
-from test_org_oracle import STEPS, correlator, moves
+from test_org_oracle import STEPS, correlator, moves, outcomes
 
 RULES = ["HM-68", "HM-70", "HM-71", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 147)), "HM-239"]
 SECONDS = st.just([(2, 1)])
@@ -29,7 +28,8 @@ def compare(history: SharedHistory, seen: Seen, oracle: Shared) -> None:
     until = history.until
     assert moves(seen.moved) == moves(oracle.moved)
     assert entries(seen.desk.entries, until) == entries(oracle.books.entries, until)
-    assert outcomes(seen.ended, history) == outcomes(oracle.ended, history)
+    happened = [one for one in oracle.ended if one.at < until]
+    assert outcomes(seen.ended, history.integrations, happened) == outcomes(happened, history.integrations)
     assert seen.waiting == len(oracle.books.waiting)
     assert seen.lists == {key: members for key, members in oracle.books.lists.items() if members}
     assert {key: held.members for key, held in seen.desk.tickets.items() if held.members} == {
@@ -39,20 +39,6 @@ def compare(history: SharedHistory, seen: Seen, oracle: Shared) -> None:
 
 def entries(happened: list[Entry], until: int) -> list[tuple[int, str, str, str]]:
     return sorted((one.at - T0, one.key, one.what, str(one.beside)) for one in happened if one.at < until)
-
-
-def outcomes(ended: list[Ended], history: SharedHistory) -> list[tuple[int, str, str]]:
-    """Whose ticket is on its way asks for it, or for its end, once more, which changes nothing. Of several that fire at
-    one instant behind one integration any is the first."""
-    return sorted(_outcome(one, history) for one in ended if one.at < history.until)
-
-
-def _outcome(one: Ended, history: SharedHistory) -> tuple[int, str, str]:
-    outcome = {"already_open": "opened", "nothing_to_resolve": "resolved"}.get(one.outcome, one.outcome)
-    behind = (
-        history.integrations[one.subject] if outcome in ("opened", "joined") and one.subject in history.rules else ""
-    )
-    return (one.at - T0, behind or one.subject, outcome)
 
 
 def all_alike(

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from judge_log import T0
 from org_histories import AWAY, BAD, OK
-from org_oracle import Ended
 from org_times import Oracle
 from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
 from org_times_run import Seen, run
-from test_org_oracle import SAME, correlator, moves
+from test_org_oracle import correlator, moves, outcomes
 from test_org_shared import entries
 
 from fettle_contracts.health_policy import HealthPolicy
@@ -40,22 +38,12 @@ def compare(history: Times, seen: Seen, oracle: Oracle) -> None:
     assert moves(seen.moved) == moves(oracle.moved)
     assert seen.outages == [(one.begun, one.since, one.counted, one.resumed) for one in oracle.outages]
     assert entries(seen.desk.entries, until) == entries(books.entries, until)
-    assert outcomes(seen.ended, history) == outcomes(books.ended, history)
+    assert outcomes(seen.ended, history.integrations, books.ended) == outcomes(books.ended, history.integrations)
     assert seen.waiting == len(books.waiting)
     assert seen.lists == {key: members for key, members in books.lists.items() if members}
     assert {key: held.members for key, held in seen.desk.tickets.items() if held.members} == {
         key: named for key, named in books.boards.items() if named
     }
-
-
-def outcomes(ended: list[Ended], history: Times) -> list[tuple[int, str, str]]:
-    """Whose ticket is on its way asks for it, or for its end, once more, which changes nothing. Of several that fire at
-    one instant behind one integration any is the first; what has joined what then, lists tell."""
-    behind, same = history.integrations, {**SAME, "joined": "opened"}
-    found = [(one.at - T0, one.subject, same.get(one.outcome, one.outcome)) for one in ended]
-    return sorted(
-        (at, (behind.get(subject) if what == "opened" else None) or subject, what) for at, subject, what in found
-    )
 
 
 def all_alike(environment: Mapping[str, str], examples: int, *, always_new: bool = False) -> None:
