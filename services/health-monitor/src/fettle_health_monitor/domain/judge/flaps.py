@@ -44,6 +44,10 @@ class Flaps:
         self._window_of = window_of
         self._limit = _SPARE
 
+    def __contains__(self, row: int) -> bool:
+        """Whether anything that the row has done is remembered."""
+        return row in self._of
+
     def flipped(self, row: int, instant: int) -> None:
         self._add(row, instant * 2, instant)
 

@@ -3,12 +3,13 @@
 A heartbeat only moves its subject's deadline; the heap is not touched. When an old entry comes up, the subject is asked
 when it is really due and is entered again if that is later. So each subject has one live entry, never later than its
 real deadline, and costs one entry per timeout instead of one per heartbeat. Only what is due soon stands in the heap,
-40 bytes each; what is due later waits as a bare row number, 4 bytes, with everybody of the same eight seconds.
+40 bytes each; what is due later waits as a bare row number, 4 bytes, with everybody of the same eight seconds, and is
+asked when these are near.
 """
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import islice
 from typing import Final
 
@@ -62,15 +63,15 @@ class Timers:
             else:
                 self._later[span] = array("I", (row,))
 
-    def anything_by(self, until: int) -> bool:
+    def anything_by(self, until: int, due_at: DueAt) -> bool:
         """Whether it is worth asking which rows are due."""
-        self._draw_near(until)
+        self._draw_near(until, due_at)
         return bool(self._heap) and self._heap[0] >> _ROW_BITS <= until
 
     def next_due(self, until: int, due_at: DueAt) -> int | None:
         """The instant at which the next row is really due, if that is not after `until`. Looks at no row whose entry is
         later, so it does no work that would not be due by then anyway."""
-        self._draw_near(until)
+        self._draw_near(until, due_at)
         heap = self._heap
         while heap and heap[0] >> _ROW_BITS <= until:
             due = heap[0] >> _ROW_BITS
@@ -101,7 +102,7 @@ class Timers:
     def take_due(self, until: int, due_at: DueAt) -> tuple[int, list[int]] | None:
         """The rows that are due at the earliest instant not after `until`, with that instant. They have no live entry
         any more; the caller queues them again."""
-        self._draw_near(until)
+        self._draw_near(until, due_at)
         heap = self._heap
         while heap and heap[0] >> _ROW_BITS <= until:
             due = heap[0] >> _ROW_BITS
@@ -114,18 +115,18 @@ class Timers:
                 return due, rows
         return None
 
-    def _draw_near(self, until: int) -> None:
-        """Let the heap hold whatever is due by then."""
+    def _draw_near(self, until: int, due_at: DueAt) -> None:
+        """Let the heap hold whatever is due by then. Most rows were put off since they were entered: they wait on for
+        when they are really due, and never come into the heap."""
         span = until >> _SPAN_BITS
         if span < self._near:
             return
         self._near = span + 1
         for past in [each for each in self._later if each <= span]:
             for row in self._later.pop(past):
-                due = self._queued[row]
-                if due >> _SPAN_BITS == past:
-                    self._heap.append((due << _ROW_BITS) | row)
-        heapify(self._heap)
+                if self._queued[row] >> _SPAN_BITS == past:
+                    self._queued[row] = NOT_QUEUED
+                    self.queue(row, due_at(row))
 
     def _settle(self, due: int, due_at: DueAt) -> int | None:
         """Take the first entry off the heap: the row if it is really due, else it is entered where it belongs."""

@@ -23,6 +23,8 @@ from fettle_health_monitor.domain.judge.timers import Timers
 _STATES = tuple(State)
 _READINGS = tuple(Reading)
 _CONDITIONS = tuple(Condition)
+_HEALTHY: Final = int(State.HEALTHY)
+_OK: Final = int(Reading.OK)
 _NOTHING_WRONG: Final = frozenset({None, State.HEALTHY})
 
 NEVER: Final = 1 << 62
@@ -68,6 +70,8 @@ class Watch:
         subjects = self.subjects
         if not subjects.timing[row]:
             return None
+        if subjects.state[row] == _HEALTHY and subjects.reading[row] == _OK and row not in self.flaps:
+            return self.silent_at(row)  # nearly everybody: nothing else can become of them
         due = self._lasted_at(row)
         if subjects.reading[row] in SILENCE_SAYS_MORE:
             due = min(due, self.silent_at(row))
@@ -98,7 +102,7 @@ class Watch:
     def run_timers(self) -> None:
         """Everything that is due by now happens, in the order of (due, key), each at its own instant; what was due
         before the last record happens as early as it still can."""
-        if not self.judging or not self.timers.anything_by(self.clock.now):
+        if not self.judging or not self.timers.anything_by(self.clock.now, self.due_at):
             return
         keys = self.subjects.keys
         instant = self.clock.departed
