@@ -18,7 +18,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from bench.judge_throughput import PARTITIONS, end_offsets, ensured, fill, places, prepare
+from bench.judge.filling import PARTITIONS, end_offsets, ensured, fill
+from bench.judge.prepared import places, prepare
 from bench.report import Figure, report
 from bench.servers import own_servers
 from fettle_chassis.garbage import collect_rarely
@@ -109,7 +110,7 @@ def measured(environment: Mapping[str, str], number: int, subjects: int, records
                 raise SystemExit(f"{number} judges do not share the shards: {running.at}")
         running.tell(signal.SIGSTOP)
         before = asyncio.run(end_offsets(settings))
-        fill(settings, subjects, records, "equal")
+        fill(settings, subjects, records)
         ends = asyncio.run(end_offsets(settings))
         begun = time.time()
         running.tell(signal.SIGCONT)
@@ -134,7 +135,7 @@ def main() -> int:
     with own_servers(PARTITIONS) as environment:
         settings = HealthSettings.load(environment)
         asyncio.run(ensured(settings))
-        fill(settings, plan.subjects, 0, "equal")
+        fill(settings, plan.subjects, 0)
         asyncio.run(prepare(settings, plan.subjects))
         for _ in range(plan.repeats):
             for number, taken in rates.items():

@@ -24,7 +24,9 @@ import httpx2
 from aiokafka import TopicPartition
 from confluent_kafka import Producer
 
-from bench.judge_throughput import PARTITIONS, ensured, fill, heartbeats, prepare
+from bench.judge.filling import PARTITIONS, ensured, fill
+from bench.judge.fleet import well
+from bench.judge.prepared import prepare
 from bench.report import Figure, report
 from bench.servers import own_servers
 from fettle_chassis.kafka import build_consumer
@@ -104,18 +106,18 @@ def flip(settings: HealthSettings, subjects: int) -> None:
     """One device in a hundred says offline and is well again, twice. Blocks."""
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "linger.ms": 20})
     for status in ("offline", "ok") * 2:
-        for key, _, partition in islice(heartbeats(subjects, 0, "empty"), 0, None, 100):
-            producer.produce(settings.topic(HEARTBEATS), f'{{"status":"{status}"}}', key, partition)
+        for said in islice(well(subjects, 0, PARTITIONS), 0, None, 100):
+            producer.produce(settings.topic(HEARTBEATS), f'{{"status":"{status}"}}', said.key, said.partition)
         producer.flush()
 
 
 async def measure(environment: Mapping[str, str], subjects: int, repeats: int, folder: Path) -> list[Figure]:
     settings = HealthSettings.load(environment)
     await ensured(settings)
-    fill(settings, PARTITIONS * 10, 0, "empty")
+    fill(settings, PARTITIONS * 10, 0)
     await prepare(settings, PARTITIONS * 10)
     _, empty, _ = await started(environment, folder, settles=True)
-    fill(settings, subjects, 0, "equal")
+    fill(settings, subjects, 0)
     flip(settings, subjects)
     await started(environment, folder, settles=True)
     bytes_each, shares, starts = [], [], []

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from uuid import UUID
 
-from bench.judge_throughput import POLICY, value
+from bench.judge.fleet import POLICY, value
 from bench.report import Figure, report
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.ticket import TicketState
@@ -57,7 +57,7 @@ class Partition:
     def __init__(self, number: int) -> None:
         keys = [f"{POLICY.org}/device/d{device}".encode() for device in range(DEVICES)]
         mine = [device for device in range(DEVICES) if partition_for(keys[device], PARTITIONS) == number]
-        self.devices = [(device, keys[device], value(device, None)) for device in mine]
+        self.devices = [(device, keys[device], value(device)) for device in mine]
         self.offset = 0
         self.number = number
 

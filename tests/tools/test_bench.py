@@ -27,7 +27,11 @@ import_module(f"bench.{name}").main()
     ("name", "size", "figure"),
     [
         ("ticket_commands", ("--commands", "400", "--repeats", "1"), "ticket commands"),
-        ("judge_throughput", ("--subjects", "2000", "--records", "40000", "--repeats", "1"), "equal: judged"),
+        (
+            "judge_throughput",
+            ("--kinds", "equal", "--subjects", "2000", "--records", "40000", "--repeats", "1"),
+            "equal: judged",
+        ),
     ],
 )
 def test_a_benchmark_measures_and_writes_down_what_it_found(
