@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import rfc3339
-from fettle_health_monitor.domain.control import Match, Override, Policy
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 
 ORG = "bench"
 INTEGRATIONS = 40
@@ -17,28 +18,24 @@ TURN_MS = 60_000
 """Everybody reports once a minute, each device at its own moment of it."""
 SLICES = 600
 """What is said within a tenth of a second has one broker time, as what a few gateways send together."""
-OVERRIDES = (
-    Override(match=Match(integration="hue-3"), open_debounce_s=30, resolve_debounce_s=120),
-    Override(match=Match(integration="hue-7"), timeout_s=300),
-    Override(match=Match(integration="hue-8"), flap_flips_threshold=6),
-    Override(match=Match(subject="device/thermostat-000017"), timeout_s=600),
+VERSION = PolicyVersion(
+    ORG,
+    1,
+    HealthPolicy.model_validate(
+        {
+            "enabled": True,
+            "publish_tickets": True,
+            "subject_cap": 1_000_000,
+            "overrides": [
+                {"match": {"integration": "hue-3"}, "open_debounce_s": 30, "resolve_debounce_s": 120},
+                {"match": {"integration": "hue-7"}, "timeout_s": 300},
+                {"match": {"integration": "hue-8"}, "flap_flips_threshold": 6},
+                {"match": {"subject": "device/thermostat-000017"}, "timeout_s": 600},
+            ],
+        }
+    ),
 )
-POLICY = Policy(
-    org=ORG,
-    version=1,
-    enabled=True,
-    discover="judge",
-    subject_cap=1_000_000,
-    timeout_s=None,
-    default_interval_s=60,
-    open_debounce_s=60,
-    resolve_debounce_s=60,
-    flap_threshold=5,
-    flap_flips_threshold=12,
-    flap_window_s=600,
-    flap_stable_s=600,
-    overrides=OVERRIDES,
-)
+POLICY = VERSION.statement()
 
 ONE_IN = 2_000
 _OFFLINE_TURNS, _SILENT_TURNS = 5, 8
