@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -86,13 +86,15 @@ class Database:
 
     async def migrate(self, package: str) -> None:
         """Brings the schema to the newest version in `<package>/migrations/versions/`, under an advisory lock, so that
-        replicas may start together.
+        replicas may start together. Takes as long as it takes: no bound on statements holds here.
 
         A database that is newer than the code is left alone: migrations work beside the previous version's code.
         """
-        async with self._engine.begin() as connection:
-            await connection.execute(text("SET LOCAL statement_timeout = 0"))
-            await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        how = {"server_settings": {"application_name": "fettle"}, "timeout": _CONNECT_TIMEOUT_S}
+        engine = create_async_engine(
+            self._url.set(drivername="postgresql+asyncpg"), poolclass=NullPool, connect_args=how
+        )
+        async with engine.connect() as connection:
             await migrations.upgrade(connection, package)
 
     async def close(self) -> None:

@@ -15,16 +15,29 @@ log = structlog.get_logger(__name__)
 
 _LOCK_KEY = 0x46455454_4D494752
 """The advisory lock under which one process migrates a database while others wait."""
+_ASK_EVERY_S = 0.2
 
 _ONE_AT_A_TIME = asyncio.Lock()
 """Alembic's `op` is one per process."""
 
 
 async def upgrade(connection: AsyncConnection, package: str) -> None:
-    """Upgrades to the newest revision inside the connection's transaction; waits while another process does it."""
+    """Upgrades to the newest revision; waits while another process does it, for as long as that takes. All revisions
+    are one transaction, which ends where an index is built beside writes (`indexes.py`).
+
+    `connection` is in no transaction, and closed afterwards: it keeps the lock. Whoever waits asks now and then and
+    holds nothing meanwhile: an index that is built waits for every statement that is under way.
+    """
     config = _config(package)
     async with _ONE_AT_A_TIME:
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        waits = False
+        while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
+            await connection.commit()
+            if not waits:
+                log.info("migrations.another_migrates", package=package)
+            waits = True
+            await asyncio.sleep(_ASK_EVERY_S)
+        await connection.commit()
         await connection.run_sync(_run, config, package)
 
 
@@ -38,7 +51,8 @@ def _config(package: str) -> Config:
 
 def _run(connection: Connection, config: Config, package: str) -> None:
     config.attributes["connection"] = connection
-    present = _present(connection)
+    with connection.begin():
+        present = _present(connection)
     known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
     if present is not None and present not in known:
         log.warning("migrations.database_is_newer", package=package, present=present)

@@ -1,6 +1,7 @@
-"""What Alembic runs around each upgrade: the caller's connection and transaction, nothing else."""
+"""What Alembic runs around each upgrade: a transaction on the caller's connection, nothing else."""
 
 from alembic import context
 
 context.configure(connection=context.config.attributes["connection"])
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

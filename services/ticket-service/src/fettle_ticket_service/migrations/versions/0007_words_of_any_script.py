@@ -6,21 +6,20 @@ An index of trigrams holds letters and digits only, and which characters are let
 
 from alembic import op
 
+from fettle_chassis.migrations.indexes import build_index, drop_index
+
 revision = "0007"
 down_revision = "0006"
 
 # Dear on purpose: so the planner reads the index and not the table, where the runs would have to be made again.
 GRAMS = """
-CREATE FUNCTION ticket_grams(words text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 1000
+CREATE OR REPLACE FUNCTION ticket_grams(words text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 1000
 RETURN (SELECT coalesce(array_agg(substr(words, n, 3)), '{}') FROM generate_series(1, length(words) - 2) AS n)
-"""
-INDEX = """
-CREATE INDEX ticket_search_grams ON ticket_search USING gin (org, ticket_grams(words COLLATE "C"))
 """
 
 
 def upgrade() -> None:
     op.execute(GRAMS)
     op.execute("COMMENT ON FUNCTION ticket_grams IS 'All runs of three characters.'")
-    op.execute(INDEX)
-    op.execute("DROP INDEX ticket_search_words")
+    build_index("ticket_search_grams", 'ticket_search USING gin (org, ticket_grams(words COLLATE "C"))')
+    drop_index("ticket_search_words")

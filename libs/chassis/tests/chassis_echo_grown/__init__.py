@@ -1,0 +1,1 @@
+"""The echo service's next version, as far as its database goes."""
