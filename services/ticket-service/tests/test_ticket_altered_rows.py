@@ -8,13 +8,14 @@ from asyncpg import UniqueViolationError
 from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
 from ticket_api import REPORT, Api
-from ticket_desk import ANN, KEYS, MONITOR, devices
+from ticket_desk import ANN, BRIDGE, KEYS, MONITOR, STORM, devices
 from ticket_door import Door, asked, numbered
 from ticket_tampering import findings, tamper, write_history
 
 from fettle_chassis.failures import TransientError
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
+from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.verifying import Wrong
 
@@ -111,6 +112,109 @@ async def test_a_checklist_that_claims_fewer_members_than_it_has_goes_on_behind_
     [row] = await door.rows("SELECT checklist_total FROM ticket WHERE org = 'acme' AND number = 3")
     assert row.checklist_total == 4
     assert Wrong.TICKET_ALTERED in {finding.wrong for finding in (await findings(door.database))[0]}
+
+
+BIG, LARGE = 2**63 - 1, 2**31 - 1
+TICKETS_CLAIM_MORE = (
+    f"UPDATE ticket SET version = {LARGE}",
+    f"UPDATE ticket SET description_version = {LARGE}",
+    f"UPDATE entry SET version = {LARGE} WHERE version = 1; UPDATE ticket SET version = 0",
+    f"UPDATE ticket SET checklist_total = {LARGE}",
+)
+ORG_CLAIMS_MORE = (
+    f"UPDATE org SET next_number = {BIG} WHERE org = 'acme'",
+    f"UPDATE org SET place = {BIG} WHERE org = 'acme'",
+    f"UPDATE org SET open = {BIG} WHERE org = 'acme'",
+    f"UPDATE org SET resolved = -{BIG} WHERE org = 'acme'",
+    f"""INSERT INTO removed_ticket SELECT org, {BIG}, gen_random_uuid(), 1, hash, 1, now(), now(), 1, seal
+        FROM ticket WHERE org = 'acme' AND number = 1""",
+)
+
+
+@pytest.mark.rule("TS-103")
+@pytest.mark.parametrize("statement", TICKETS_CLAIM_MORE)
+async def test_a_ticket_that_claims_so_much_that_nothing_can_follow_is_refused_alone(
+    door: Door, api: Api, statement: str
+) -> None:
+    await write_history(door)
+    await tamper(door, statement)
+    edit = commands.EditDescription(actor=ANN, description="Since today.")
+    batch = [asked(edit, ticket=numbered(3), id="c-1"), asked()]
+    with capture_logs() as logs:
+        answers = await door.ask_again(*batch)
+    assert [answer.reason for answer in answers] == ["record_altered", "no_key"]
+    assert [(each["org"], each["ticket"]) for each in logs if each["event"] == "record.altered"] == [("acme", 3)]
+    answer = await api.call("POST", "/tickets/3/comments", {"comment": "It is the cable."})
+    assert (answer.status_code, answer.json()["code"]) == (409, "record_altered")
+    assert [result.data["reason"] for result in await door.results() if result.data["command_id"] == "c-1"] != [None]
+    assert (await findings(door.database))[0]
+
+
+@pytest.mark.rule("TS-103")
+@pytest.mark.parametrize("statement", ORG_CLAIMS_MORE)
+async def test_an_org_that_claims_so_much_that_nothing_can_follow_is_refused_alone(door: Door, statement: str) -> None:
+    await write_history(door)
+    await tamper(door, "CREATE TABLE kept AS TABLE org", statement)
+    held = asked(commands.Open(actor=MONITOR, title="x", subject=BRIDGE, dedup_key=STORM))
+    answers = await door.ask_again(asked(id="c-1"), held, asked(org="globex"))
+    assert [answer.reason for answer in answers] == ["record_altered", "key_held", "no_key"]
+    await tamper(
+        door,
+        "DELETE FROM removed_ticket",
+        """UPDATE org SET (next_number, place, head, open, resolved) = (
+            SELECT kept.next_number, kept.place, kept.head, kept.open, kept.resolved FROM kept WHERE kept.org = org.org
+        ) WHERE org = 'acme'""",
+    )
+    assert (await door.ask_one(asked(id="c-1"))).reason == "no_key"
+    said = [result for result in await door.results() if result.data["command_id"] == "c-1"]
+    assert [result.data["outcome"] for result in said] == ["rejected", "applied"]
+    assert len({result.headers["ce_id"] for result in said}) == 2
+    assert (await findings(door.database))[0] == []
+
+
+ANOTHER_SHAPE = (
+    "UPDATE ticket SET opened_by = '7'",
+    """UPDATE ticket SET started_by = '[]', resolved_by = '{"id": 1}'""",
+    "UPDATE ticket SET links = '7'",
+    """UPDATE ticket SET links = '[{"label": 1}]'""",
+    "UPDATE ticket SET checklist_unsaid = '7' WHERE checklist_total > 0",
+    """UPDATE ticket SET checklist_unsaid = '{"added": {"count": "x"}}' WHERE checklist_total > 0""",
+    "UPDATE entry SET actor = '7', evidence = '[1]'",
+    "UPDATE checklist_member SET type = 'x'",
+    "UPDATE command SET verb = 'x', outcome = 'x', ticket_state = 'x'",
+)
+
+
+@pytest.mark.rule("TS-103")
+@pytest.mark.parametrize("statement", ANOTHER_SHAPE)
+async def test_json_of_another_shape_stops_nobody(door: Door, api: Api, statement: str) -> None:
+    await write_history(door)
+    first = asked(id="c-1", from_outside=True)
+    await door.ask_one(first)
+    await tamper(door, statement)
+    said = commands.Comment(actor=ANN, text="Still noisy.")
+    grown = commands.UpdateChecklist(actor=MONITOR, add=devices(4), recovered=devices(2))
+    batch = [first, *(asked(said, ticket=numbered(number)) for number in (1, 2, 3)), asked(grown, ticket=numbered(3))]
+    assert len(await door.ask_again(*batch)) == 5
+    door.now += timedelta(minutes=2)
+    await ChecklistNotes(door.database, door.handler._wire, KEYS, lambda: door.now).write()
+    for path in ("?state=all", "/3", "/3/timeline", "/3/checklist", "/1", "/2/timeline", "/export"):
+        answer = await api.call("GET", f"/tickets{path}")
+        assert answer.status_code == 200, answer.text
+    found = (await findings(door.database))[0]
+    assert found or not any(table in statement for table in ("entry", "actor", "links", "_by"))
+
+
+@pytest.mark.rule("TS-103", "TS-64")
+async def test_a_count_that_nothing_can_follow_keeps_retention_from_that_org_alone(door: Door) -> None:
+    for org in ("acme", "globex"):
+        await door.ask_one(asked(org=org))
+        await door.ask_one(asked(commands.Resolve(actor=ANN), org=org, ticket=numbered(1)))
+    await tamper(door, f"UPDATE org SET resolved = -{BIG} - 1 WHERE org = 'acme'")
+    door.now += timedelta(days=400)
+    with capture_logs() as logs:
+        assert await Retention(door.database, KEYS, door.hour).sweep() == 1
+    assert [each["org"] for each in logs if each["event"] == "retention.passed_over"] == ["acme"]
 
 
 @pytest.mark.rule("TS-100")

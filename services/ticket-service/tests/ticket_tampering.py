@@ -107,6 +107,28 @@ TAMPERINGS = {
         """UPDATE entry SET actor = '{"type" : "x"}' WHERE place = 2""",
         "entry_altered",
     ),
+    "a ticket's actor is no actor": ("UPDATE ticket SET opened_by = '7' WHERE number = 1", "ticket_altered"),
+    "nobody resolved it": ("UPDATE ticket SET resolved_by = '{}' WHERE number = 2", "ticket_altered"),
+    "an entry's actor is no actor": ("""UPDATE entry SET actor = '["user"]' WHERE place = 2""", "entry_altered"),
+    "an actor's name is no text": (
+        """UPDATE entry SET actor = '{"type": "user", "id": "ann@acme.test", "name": 1}' WHERE place = 4""",
+        "entry_altered",
+    ),
+    "links are no list": ("""UPDATE ticket SET links = '{"label": "x"}' WHERE number = 1""", "ticket_altered"),
+    "no links are no list": ("UPDATE ticket SET links = 'false' WHERE number = 3", "ticket_altered"),
+    "a link has no address": ("""UPDATE ticket SET links = '[{"label": "x"}]' WHERE number = 1""", "ticket_altered"),
+    "evidence is no object": ("UPDATE entry SET evidence = '[1]' WHERE place = 2", "entry_altered"),
+    "evidence has a number that is too large": (
+        f"""UPDATE entry SET evidence = '{{"a": 1{"0" * 400}}}' WHERE place = 2""",
+        "entry_altered",
+    ),
+    "a kind of member that there is not": (
+        "UPDATE checklist_member SET type = 'x', recovered_at = now()",
+        "checklist_altered",
+    ),
+    "a version that nothing can follow": ("UPDATE ticket SET version = 2147483647", "ticket_altered"),
+    "an org's number that nothing can follow": ("UPDATE org SET next_number = 9223372036854775807", "ticket_missing"),
+    "an org's place that nothing can follow": ("UPDATE org SET place = 9223372036854775807", "org_altered"),
     "hashes of a key that is not there": (
         "UPDATE entry SET hash = 'k9' || substr(hash, 3) WHERE place = 2",
         "key_unknown",

@@ -42,6 +42,10 @@ class RejectionCode(Code):
     KEY_INVALID = "key_invalid", "A dedup key is a text of 1 to 400 characters."
     PARENT_INVALID = "parent_invalid", "The parent that the command names is not there, or is the ticket itself."
     REPORT_ISSUE_DISABLED = "report_issue_disabled", "The org's ticket policy has switched reports by people off."
+    RECORD_ALTERED = (
+        "record_altered",
+        "What is on record of the ticket or its org claims so much that nothing can follow it: somebody altered it.",
+    )
     COMMAND_ID_REUSED = "command_id_reused", "The same command id came before with other content."
 
 

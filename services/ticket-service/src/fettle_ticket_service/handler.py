@@ -27,7 +27,7 @@ from fettle_ticket_service.adapters.org_ends import OrgEnds
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.adapters.writes import Writes
 from fettle_ticket_service.asked import Answer, Asked, MetTicket
-from fettle_ticket_service.domain.book import Book, Done
+from fettle_ticket_service.domain.book import RECORD_ALTERED, Book, Done
 from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.checklist import MemberChange, MemberKey, key_of
 from fettle_ticket_service.domain.commands import Open, Reopen, Resolve, UpdateChecklist
@@ -105,8 +105,9 @@ class CommandHandler:
             done = Done(ID_REUSED, None) if reused else self._decide(asked, opened.get(asked.org), now)
             answer = self._answer(asked, done)
             answers.append(answer)
-            handled.append(_Handled(asked, done, answer, remembered and not reused))
-            if remembered and not reused:
+            remembered = remembered and not reused and done.decision is not RECORD_ALTERED
+            handled.append(_Handled(asked, done, answer, remembered))
+            if remembered:
                 known[asked.identity] = answer
 
         await self._keep(work, opened, handled, now)
@@ -224,4 +225,6 @@ def _report(answers: Sequence[Answer], handled: Sequence[_Handled]) -> None:
     for each in handled:
         if each.answer.outcome is Outcome.REJECTED:
             asked, code = each.asked, each.answer.reason
+            if each.done.decision is RECORD_ALTERED:
+                log.critical("record.altered", org=asked.org, ticket=each.done.ticket and each.done.ticket.number)
             log.info("command.rejected", org=asked.org, source=asked.source, id=asked.id, code=code)

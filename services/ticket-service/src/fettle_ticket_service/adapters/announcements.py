@@ -17,6 +17,9 @@ from fettle_ticket_service.domain.book import Entry
 TOPICS_OF = {entry: (EVENTS, entry.trigger_topic) if entry.trigger_topic else (EVENTS,) for entry in EntryType}
 """Every event goes to `ticket.events`, the five triggers to their own topics too."""
 
+MAY_PASS = {RejectionCode.ORG_UNKNOWN, RejectionCode.RECORD_ALTERED}
+"""Refusals after which the same command may have its effect."""
+
 _TYPES = {entry: entry.ce_type for entry in EntryType}
 
 
@@ -42,6 +45,8 @@ def _result(asked: Asked, answer: Answer, now: datetime) -> Outgoing:
     """Its id follows from the command and, for a command that is not remembered, from the refusal; of several that
     share an identity each has a result of its own."""
     refusal = asked.refused.code if asked.refused else ""
+    if answer.reason in MAY_PASS:
+        refusal = answer.reason
     if answer.reason == RejectionCode.COMMAND_ID_REUSED:
         refusal = f"{answer.reason}\n{asked.fingerprint.hex()}"
     id = blake2b("\n".join((*asked.identity, refusal)).encode(), digest_size=16).hexdigest()

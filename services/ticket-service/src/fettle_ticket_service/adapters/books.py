@@ -183,10 +183,12 @@ def domain_policy(org: str, stored: object) -> Policy:
 
 def _book(row: Any, keys: ChainKeys) -> Book:
     counts = Counter({state: getattr(row, state) for state in TicketState})
-    next_number = max(row.next_number, 1 + (row.last_removed or 0))
+    next_number = max(row.next_number, 1, 1 + (row.last_removed or 0))
     if next_number > row.next_number:
         log.critical("org.put_right", org=row.org, next_number=next_number, place=row.place)
-    return Book(row.org, Chain(keys, row.place, row.head), domain_policy(row.org, row.policy), next_number, counts)
+    return Book(
+        row.org, Chain(keys, max(row.place, 0), row.head), domain_policy(row.org, row.policy), next_number, counts
+    )
 
 
 def _pairs(what: str, pairs: Iterable[tuple[str, object]]) -> dict[str, list[object]]:

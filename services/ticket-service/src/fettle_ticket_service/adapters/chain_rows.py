@@ -1,19 +1,21 @@
 """An org's chain as it stands in the database, row by row, all of one moment."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
+from msgspec import DecodeError
 from msgspec.json import decode
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.database import Database
 from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.adapters.stored import UNREADABLE, actor_of, evidence_of
 from fettle_ticket_service.adapters.tables import ORG
-from fettle_ticket_service.adapters.ticket_rows import actor_of, ticket_of
+from fettle_ticket_service.adapters.ticket_rows import ticket_of
 from fettle_ticket_service.adapters.wire import Line
 from fettle_ticket_service.domain.chain import NOTHING, ChainKeys
 from fettle_ticket_service.domain.removals import Gap, Older, Removal, sealed
@@ -113,8 +115,15 @@ async def standings(connection: AsyncConnection, org: str) -> AsyncIterator[Stan
 
 def _seen(row: Any) -> Seen:
     ticket, version, id, type, at, actor, body, evidence, hash, place, head = row
-    said = Line(id, type, version, at, _actor(actor), body, evidence and decode(evidence), hash)
+    said = Line(id, type, version, at, _actor(actor), body, _evidence(evidence), hash)
     return Seen(ticket, version, id, said, hash, place, head)
+
+
+def _evidence(stored: str | None) -> Mapping[str, Any] | None:
+    try:
+        return None if stored is None else evidence_of(decode(stored))
+    except DecodeError:  # a number that nobody can hold
+        return {UNREADABLE: stored}
 
 
 @lru_cache(maxsize=4096)

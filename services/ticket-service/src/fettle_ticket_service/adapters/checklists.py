@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_chassis.copying import Row
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.ticket import CHECKLIST_ITEMS_IN_EVENTS
+from fettle_ticket_service.adapters.stored import unsaid_of, word
 from fettle_ticket_service.adapters.tables import MEMBER, TICKET
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.domain.book import Book
@@ -108,12 +109,12 @@ def checklist_of(row: Any, first: tuple[Member, ...]) -> Checklist:
         recovered=row.checklist_recovered,
         first=first,
         noted_at=row.checklist_noted_at,
-        unsaid=row.checklist_unsaid,
+        unsaid=unsaid_of(row.checklist_unsaid),
     )
 
 
 def _member(row: Any) -> Member:
-    subject = Subject(SubjectType(row.type), row.id, row.name)
+    subject = Subject(word(SubjectType, row.type), row.id, row.name)
     return Member(row.place, subject, row.joined_at, row.recovered_at)
 
 

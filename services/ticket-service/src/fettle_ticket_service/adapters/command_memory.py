@@ -14,6 +14,7 @@ from fettle_chassis.copying import Row
 from fettle_contracts.commands import Verb
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.adapters.stored import word
 from fettle_ticket_service.adapters.tables import COMMAND
 from fettle_ticket_service.adapters.unnest import arrays, unnested
 from fettle_ticket_service.adapters.writes import Writes
@@ -74,10 +75,10 @@ def _row_of(asked: Asked, answer: Answer, now: datetime) -> Row:
 def _answer_of(row: Any) -> Answer:
     met = None
     if row.ticket_id is not None:
-        met = MetTicket(row.ticket_id, row.ticket_number, TicketState(row.ticket_state), row.ticket_version)
+        met = MetTicket(row.ticket_id, row.ticket_number, word(TicketState, row.ticket_state), row.ticket_version)
     return Answer(
-        verb=Verb(row.verb),
-        outcome=Outcome(row.outcome),
+        verb=word(Verb, row.verb),
+        outcome=word(Outcome, row.outcome),
         reason=row.reason,
         message=row.message,
         ticket=met,

@@ -1,5 +1,5 @@
 """An org's row that claims less than there is: the next number is taken, or the next place of its chain; or a ticket's
-row, whose next version is taken.
+row, whose next version is taken. (What claims more than can be is refused by the book.)
 
 Fettle never writes such a row, so somebody else has. Every command on the org would fail on a row that is there, for
 ever; so the org's row is put right from the tickets and entries themselves, and the log says so, and tickets are held
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.failures import TransientError
@@ -31,7 +31,7 @@ _PUT_RIGHT = text("""
             ORDER BY place DESC LIMIT 1
         ) AS latest ON true
     )
-    UPDATE org SET next_number = greatest(next_number, last_number + 1),
+    UPDATE org SET next_number = greatest(next_number, least(last_number, 9223372036854775806) + 1),
         place = greatest(org.place, ends.place),
         head = CASE WHEN org.place < ends.place THEN ends.head ELSE org.head END
     FROM ends WHERE org.org = ends.org AND (next_number <= last_number OR org.place < ends.place)
@@ -41,6 +41,15 @@ _PUT_RIGHT = text("""
 
 ROW_IS_THERE = (IntegrityError, asyncpg.UniqueViolationError)
 """What an insert or a COPY raises that meets one."""
+
+
+_NO_ROOM = "22003"
+"""SQLSTATE: a number that its column cannot hold."""
+
+
+def has_no_room(error: DBAPIError) -> bool:
+    """Whether a row claims so much that nothing can follow it."""
+    return getattr(error.orig, "sqlstate", None) == _NO_ROOM
 
 
 class RowThere(TransientError):

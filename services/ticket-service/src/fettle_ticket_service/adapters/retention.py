@@ -32,7 +32,7 @@ _DUE = text("""
            EXISTS (SELECT FROM removed_ticket AS gone WHERE gone.org = counted.org AND gone.number = counted.number)
            OR EXISTS (SELECT FROM removed_ticket AS gone WHERE gone.ticket_id = counted.id) AS noted
     FROM (
-        SELECT *, sum(version + checklist_total) OVER (ORDER BY resolved_at, id) AS so_far FROM (
+        SELECT *, sum(version::numeric + checklist_total) OVER (ORDER BY resolved_at, id) AS so_far FROM (
             SELECT * FROM ticket
             WHERE org = :org AND state = 'resolved' AND resolved_at <= :before AND id <> ALL(CAST(:unsound AS uuid[]))
             ORDER BY resolved_at, id LIMIT :at_most
@@ -40,7 +40,7 @@ _DUE = text("""
     ) AS counted LEFT JOIN LATERAL (
         SELECT version, hash FROM entry WHERE ticket_id = counted.id ORDER BY version DESC LIMIT 1
     ) AS latest ON true
-    WHERE so_far <= :rows OR so_far = counted.version + checklist_total ORDER BY resolved_at, id
+    WHERE so_far <= :rows OR so_far = counted.version::numeric + checklist_total ORDER BY resolved_at, id
 """).columns(*TICKET.columns, *_BESIDES)
 """With every column that the seal covers, and the newest entry: a row that was put back is behind it, and where hash
 and seal were taken away, its hash is left. And whether a note says that the ticket is gone."""
@@ -77,11 +77,11 @@ _OF_DELETED = text("""
 """)
 _SOME_TICKETS = text("""
     SELECT id FROM (
-        SELECT *, sum(version + checklist_total) OVER (ORDER BY number) AS so_far FROM (
+        SELECT *, sum(version::numeric + checklist_total) OVER (ORDER BY number) AS so_far FROM (
             SELECT id, number, version, checklist_total FROM ticket
             WHERE org = :org ORDER BY number LIMIT :at_most FOR UPDATE SKIP LOCKED
         ) AS first
-    ) AS counted WHERE so_far <= :rows OR so_far = version + checklist_total
+    ) AS counted WHERE so_far <= :rows OR so_far = version::numeric + checklist_total
 """)
 _SOME_NOTES = tuple(
     text(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE org = :org LIMIT :rows))")  # noqa: S608

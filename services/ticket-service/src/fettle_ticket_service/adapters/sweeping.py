@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from fettle_chassis.database import Database
 from fettle_chassis.patience import patiently
@@ -14,7 +15,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters import chain_rows, orgs, retention
 from fettle_ticket_service.adapters.database_time import Hour
-from fettle_ticket_service.adapters.org_ends import ROW_IS_THERE
+from fettle_ticket_service.adapters.org_ends import ROW_IS_THERE, has_no_room
 from fettle_ticket_service.adapters.retention import Batch
 from fettle_ticket_service.domain.chain import ChainKeys
 
@@ -49,13 +50,15 @@ class Retention(Part):
 
     async def sweep(self) -> int:
         """Removes all that is due, org by org; returns how many tickets went. Where somebody has noted already what
-        would be noted now, the org keeps what it has."""
+        would be noted now, or has altered a number so that none can follow it, the org keeps what it has."""
         living, deleted = await patiently(self._orgs, within_s=EVERY_S)
         total = 0
         for org, batch in (*((org, self._remove_due) for org in living), *((org, self._empty) for org in deleted)):
             try:
                 removed = await self._in_batches(org, batch)
-            except ROW_IS_THERE as error:
+            except (*ROW_IS_THERE, DBAPIError) as error:
+                if not isinstance(error, ROW_IS_THERE) and not has_no_room(error):
+                    raise
                 log.critical("retention.passed_over", org=org, error=repr(error))
                 continue
             if removed:

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.ticket import TicketSource, TicketState
+from fettle_ticket_service.adapters.stored import actor_of
 from fettle_ticket_service.adapters.tables import ENTRY, INSTANT, SEARCH, TICKET
-from fettle_ticket_service.adapters.ticket_rows import actor_of, ticket_of
+from fettle_ticket_service.adapters.ticket_rows import ticket_of
 from fettle_ticket_service.adapters.wire import Line
 from fettle_ticket_service.domain.ticket import Ticket
 

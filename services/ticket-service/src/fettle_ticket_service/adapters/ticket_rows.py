@@ -1,25 +1,22 @@
 """Tickets as rows of the `ticket` table, and back; JSON goes as text and comes decoded."""
 
-from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any
 from uuid import UUID
 
 from msgspec.json import encode
 
 from fettle_chassis.copying import Row
 from fettle_contracts.identity import SubjectType
-from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
 from fettle_ticket_service.adapters.checklists import checklist_of
+from fettle_ticket_service.adapters.stored import actor_of, actor_or_none, evidence_of, links_of, word
 from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
 from fettle_ticket_service.domain.book import Book
 from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member
 from fettle_ticket_service.domain.ticket import Ticket
-from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketLink
-
-Word = TypeVar("Word", bound=StrEnum)
+from fettle_ticket_service.domain.values import Actor, Subject, TicketLink
 
 COLUMNS = tuple(column.name for column in TICKET.columns if not column.name.startswith("checklist_"))
 """What a ticket is written with; the few that have a checklist get theirs behind it (`checklists.py`)."""
@@ -68,15 +65,15 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
         number=row.number,
         version=row.version,
         state=TicketState(row.state),
-        source=_word(TicketSource, row.source),
+        source=word(TicketSource, row.source),
         kind=row.kind,
         title=row.title,
         description=row.description,
         description_version=row.description_version,
-        subject=Subject(_word(SubjectType, row.subject_type), row.subject_id, row.subject_name),
+        subject=Subject(word(SubjectType, row.subject_type), row.subject_id, row.subject_name),
         integration=row.integration,
         space=row.space,
-        links=tuple(Link(link["label"], link["url"]) for link in row.links),
+        links=links_of(row.links),
         dedup_key=row.dedup_key,
         flap_count=row.flap_count,
         parent=_ticket_link(row.parent_id, row.parent_number),
@@ -84,10 +81,10 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
         opened_at=row.opened_at,
         opened_by=actor_of(row.opened_by),
         started_at=row.started_at,
-        started_by=row.started_by and actor_of(row.started_by),
+        started_by=actor_or_none(row.started_by),
         resolved_at=row.resolved_at,
-        resolved_by=row.resolved_by and actor_of(row.resolved_by),
-        resolution=None if row.resolution is None else _word(Resolution, row.resolution),
+        resolved_by=actor_or_none(row.resolved_by),
+        resolution=None if row.resolution is None else word(Resolution, row.resolution),
         updated_at=row.updated_at,
         checklist=checklist_of(row, first) if row.checklist_total else NO_CHECKLIST,
     )
@@ -95,23 +92,14 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
 
 def line_of(row: Any) -> Line:
     """The line in a row with the columns of `entry`."""
-    return Line(row.id, row.type, row.version, row.at, actor_of(row.actor), row.body, row.evidence, row.hash)
-
-
-def _word(words: type[Word], stored: str) -> Word:
-    """One that Fettle never writes stays as it stands: nothing that it was sealed with is like it, so whatever has it
-    is a finding, and stops nobody."""
-    return cast(Word, words._value2member_map_.get(stored, stored))
+    said = (actor_of(row.actor), row.body, evidence_of(row.evidence))
+    return Line(row.id, row.type, row.version, row.at, *said, row.hash)
 
 
 @lru_cache(maxsize=4096)
 def actor_text(actor: Actor) -> str:
     """The actor as JSON. The same few act again and again."""
     return encode(actor_json(actor)).decode()
-
-
-def actor_of(stored: dict[str, str]) -> Actor:
-    return Actor(_word(ActorType, stored["type"]), stored.get("id"), stored.get("name"), stored.get("run"))
 
 
 def _link_columns(link: TicketLink | None) -> tuple[UUID | None, int | None]:

@@ -13,17 +13,22 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fettle_contracts.codes import RejectionCode
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.domain.chain import Chain, Link
 from fettle_ticket_service.domain.checklist import Member, MemberChange, MemberKey, changed, key_of
 from fettle_ticket_service.domain.commands import Command, Open, Reopen, Resolve, UpdateChecklist
 from fettle_ticket_service.domain.decide import decide
-from fettle_ticket_service.domain.decisions import Applied, Decision
+from fettle_ticket_service.domain.decisions import Applied, Decision, Rejected
 from fettle_ticket_service.domain.events import Event, Opened
 from fettle_ticket_service.domain.facts import NOBODY, Facts
 from fettle_ticket_service.domain.rollups import with_note
 from fettle_ticket_service.domain.ticket import Ticket, evolve
 from fettle_ticket_service.domain.values import Policy, TicketRef
+
+FURTHEST, FURTHEST_OF_A_TICKET = 2**62, 2**30
+"""Half of what a row can hold of an org's numbers, and of a ticket's."""
+RECORD_ALTERED = Rejected(RejectionCode.RECORD_ALTERED, RejectionCode.RECORD_ALTERED.meaning)
 
 
 class Entry(Struct, frozen=True):
@@ -102,6 +107,8 @@ class Book:
         decision = decide(ticket, command, facts, now)
         if not isinstance(decision, Applied):
             return Done(decision, ticket)
+        if self._at_an_end(ticket):
+            return Done(RECORD_ALTERED, ticket)
         if ticket is not None and decision.members:
             ticket = self._change_members(ticket, decision.members)
         return self._follow(decision, ticket, with_note(ticket, decision.events, now))
@@ -109,8 +116,17 @@ class Book:
     def note(self, ref: TicketRef, *, now: datetime) -> Entry | None:
         """Makes the entry on a ticket's checklist if it is due."""
         ticket = self.find(ref)
-        events = with_note(ticket, (), now)
+        events = () if self._at_an_end(ticket) else with_note(ticket, (), now)
         return self._enter(events[0], self._happen(ticket, events[0])) if events else None
+
+    def _at_an_end(self, ticket: Ticket | None) -> bool:
+        """Whether the org or the ticket claims more than any has ever come to: another number would not be kept."""
+        furthest = max(self.next_number, self.chain.place, *map(abs, self.counts.values()))
+        if ticket is None:
+            return furthest > FURTHEST
+        checklist = ticket.checklist
+        of_ticket = max(ticket.version, ticket.description_version, checklist.total, abs(checklist.recovered))
+        return furthest > FURTHEST or of_ticket > FURTHEST_OF_A_TICKET
 
     def _follow(self, decision: Applied, ticket: Ticket | None, events: Iterable[Event]) -> Done:
         entries = []

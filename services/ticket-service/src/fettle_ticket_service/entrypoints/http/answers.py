@@ -17,6 +17,7 @@ STATUSES: Mapping[str, int] = {
     RejectionCode.ORG_UNKNOWN: 404,
     RejectionCode.TICKET_NOT_FOUND: 404,
     RejectionCode.WRONG_STATE: 409,
+    RejectionCode.RECORD_ALTERED: 409,
     RejectionCode.KEY_RESERVED: 403,
     RejectionCode.REPORT_ISSUE_DISABLED: 403,
     RejectionCode.DESCRIPTION_CHANGED: 412,

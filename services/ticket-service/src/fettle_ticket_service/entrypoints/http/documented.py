@@ -8,12 +8,13 @@ from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service.entrypoints.http import examples as eg
 from fettle_ticket_service.entrypoints.http import shapes
 
-_ON_TICKET = {404: "not_found ticket_not_found org_unknown"}
+_ALTERED = {409: "record_altered"}
+_ON_TICKET = {404: "not_found ticket_not_found org_unknown", **_ALTERED}
 _TOO_LONG = {413: "text_too_long"}
 
 
 def _move(summary: str) -> About:
-    refusals = {**_ON_TICKET, 409: "wrong_state", **_TOO_LONG}
+    refusals = {**_ON_TICKET, 409: "record_altered wrong_state", **_TOO_LONG}
     return About(summary, eg.TICKET, {"comment": "On it."}, refusals, Ticket)
 
 
@@ -27,6 +28,7 @@ _OPERATIONS: Mapping[str, About] = {
             400: "title_empty title_too_long kind_invalid link_invalid too_many_links key_invalid",
             403: "key_reserved report_issue_disabled",
             404: "org_unknown ticket_not_found",
+            **_ALTERED,
             **_TOO_LONG,
         },
         Ticket,
