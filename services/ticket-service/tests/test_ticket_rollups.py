@@ -264,6 +264,13 @@ def test_an_opened_or_reopened_ticket_links_to_its_parent(desk: Desk) -> None:
 
 
 @pytest.mark.rule("TS-56")
+def test_a_ticket_that_comes_back_is_not_its_own_parent(desk: Desk) -> None:
+    ticket = desk.resolved(desk.monitored(), MONITOR)
+    back = desk.monitored(parent=TicketRef(key=OFFLINE))
+    assert (back.id, back.state, back.parent) == (ticket.id, TicketState.OPEN, None)
+
+
+@pytest.mark.rule("TS-56")
 def test_a_parent_that_is_not_there_holds_up_no_incident(desk: Desk) -> None:
     assert desk.monitored(parent=TicketRef(number=9)).parent is None
 

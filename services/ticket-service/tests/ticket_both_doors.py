@@ -27,7 +27,7 @@ from fettle_chassis.signing import Signer, Verifier
 from fettle_chassis.tokens import Caller, Role, issue
 from fettle_contracts.cloudevents import CloudEvent, to_binary
 from fettle_contracts.commands import Verb
-from fettle_contracts.times import to_ms
+from fettle_contracts.times import rfc3339, to_ms
 from fettle_ticket_service.adapters.verifying import Progress, verify
 from fettle_ticket_service.app import PACKAGE, build_api
 from fettle_ticket_service.domain.verifying import Verification
@@ -92,6 +92,8 @@ class BothDoors:
             data |= {} if said.key is None else {"dedup_key": said.key}
         else:
             data["ticket"] = {"dedup_key": said.key} if said.key is not None else {"number": said.number}
+        if said.at is not None:
+            data["at"] = rfc3339(said.at)
         if said.comment is not None or said.verb == "comment":
             data["comment"] = said.comment or ""
         text = json.dumps(data).encode()
@@ -119,15 +121,19 @@ class BothDoors:
 
     async def _check_tickets(self, org: str, model: Model) -> None:
         rows = await self.door.rows(
-            "SELECT number, source, dedup_key, title, state, description, description_version, "
-            "jsonb_array_length(links) AS links, resolution, resolved_at, previous_number, version, ARRAY("
-            "SELECT type FROM entry WHERE ticket_id = ticket.id ORDER BY version) AS timeline "
-            "FROM ticket WHERE org = :org ORDER BY number",
+            "SELECT number, source, dedup_key, title, opened_at, state, description, description_version, "
+            "jsonb_array_length(links), resolution, resolved_at, previous_number, parent_number, updated_at, "
+            "checklist_total, checklist_recovered, version FROM ticket WHERE org = :org ORDER BY number",
             org=org,
         )
-        assert [(*row[:11], row.version, row.timeline) for row in rows] == [
-            (*list(vars(ticket).values())[:11], len(ticket.timeline), ticket.timeline) for ticket in model.tickets
-        ]
+        assert list(map(tuple, rows)) == [ticket.standing() for ticket in model.tickets]
+        told = await self.door.rows(
+            "SELECT array_agg(entry.type ORDER BY entry.version), array_agg(at ORDER BY entry.version) "
+            "FROM ticket JOIN entry ON ticket_id = ticket.id WHERE ticket.org = :org GROUP BY number ORDER BY number",
+            org=org,
+        )
+        assert [types for types, _ in told] == [ticket.timeline for ticket in model.tickets]
+        assert all(times == sorted(times) for _, times in told)
         [row] = await self.door.rows(
             "SELECT next_number, open, in_progress, resolved FROM org WHERE org = :org", org=org
         )

@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 WINDOW = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 MOVES = {"start": "in_progress", "move-to-open": "open", "resolve": "resolved", "reopen": "open"}
 NAMES = {"start": "started", "move-to-open": "moved-to-open", "resolve": "resolved", "reopen": "reopened"}
 FORBIDDEN = {("start", "resolved"), ("move-to-open", "resolved"), ("reopen", "in_progress")}
+ELSEWHERE = ("merged", "superseded", "removed")
 ENDS = {"user": "by_person", "workflow": "by_workflow", "health_monitor": "recovered"}
 
 
 class Said(NamedTuple):
-    """A command as it was sent, by either door. `more` is what its verb carries."""
+    """A command as it was sent, by either door. `more` is what its verb carries, `at` when it became true."""
 
     id: str
     verb: str
@@ -24,6 +26,7 @@ class Said(NamedTuple):
     key: str | None = None
     comment: str | None = None
     more: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to it
+    at: datetime | None = None
 
 
 class Outcome(NamedTuple):
@@ -44,6 +47,7 @@ class Known:
     source: str
     key: str | None
     title: str
+    opened_at: datetime
     state: str = "open"
     description: str = ""
     description_version: int = 1
@@ -51,7 +55,34 @@ class Known:
     resolution: str | None = None
     resolved_at: datetime | None = None
     previous: int | None = None
+    parent: int | None = None
+    updated_at: datetime = field(init=False)
     timeline: list[str] = field(default_factory=lambda: ["opened"])
+    members: dict[str, bool] = field(default_factory=dict)
+    """Who is on the checklist, and who of them has recovered."""
+    unsaid: bool = False
+    spoke_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.spoke_at = self.opened_at
+
+    def add(self, entries: list[str], at: datetime) -> None:
+        """What happened at that time; before it the timeline speaks of the checklist, if that is due."""
+        if self.unsaid and at - self.spoke_at >= MINUTE:
+            entries, self.unsaid, self.spoke_at = ["checklist-changed", *entries], False, at
+        if entries:
+            self.timeline += entries
+            self.updated_at = at
+
+    def not_before(self, at: datetime) -> datetime:
+        return max(at, self.updated_at)
+
+    def standing(self) -> tuple[Any, ...]:
+        """What its row says."""
+        named = (self.number, self.source, self.key, self.title, self.opened_at, self.state)
+        edited = (self.description, self.description_version, self.links)
+        ended = (self.resolution, self.resolved_at, self.previous, self.parent, self.updated_at)
+        return (*named, *edited, *ended, len(self.members), sum(self.members.values()), len(self.timeline))
 
 
 @dataclass
@@ -76,48 +107,83 @@ class Model:
         return outcome
 
     def _named(self, said: Said) -> Known | None:
-        if said.key is not None:
-            return self._of_key(said.key)
-        return next((ticket for ticket in self.tickets if ticket.number == said.number), None)
+        return self._of_ref({"dedup_key": said.key} if said.key is not None else {"number": said.number})
+
+    def _of_ref(self, ref: dict[str, Any]) -> Known | None:
+        if "dedup_key" in ref:
+            return self._of_key(ref["dedup_key"])
+        return next((ticket for ticket in self.tickets if ticket.number == ref["number"]), None)
 
     def _of_key(self, key: str) -> Known | None:
         held = [ticket for ticket in self.tickets if ticket.key == key]
         return next((ticket for ticket in held if ticket.state != "resolved"), held[-1] if held else None)
 
+    def _parent(self, said: Said) -> Known | None:
+        return None if said.more.get("parent") is None else self._of_ref(said.more["parent"])
+
     def _open(self, said: Said, now: datetime) -> Outcome:
-        latest = None if said.key is None else self._of_key(said.key)
+        latest, at, parent = None if said.key is None else self._of_key(said.key), said.at or now, self._parent(said)
         if not said.more["title"]:
             return _met("rejected", latest, "title_empty")
         if latest is not None and latest.state != "resolved":
             return _met("unchanged", latest)
-        if latest is not None and latest.resolved_at is not None and now - latest.resolved_at < WINDOW:
-            self._move(latest, "reopen", said.actor, now)
+        if latest is not None and latest.resolution not in ELSEWHERE and _inside(latest, at):
+            at = latest.not_before(at)
+            self._move(latest, "reopen", said.actor, at)
+            if parent is not None and parent is not latest:
+                latest.parent = parent.number
+            latest.add(["reopened"], at)
             return _met("applied", latest)
-        ticket = Known(len(self.tickets) + 1, said.actor, said.key, said.more["title"])
+        ticket = Known(len(self.tickets) + 1, said.actor, said.key, said.more["title"], at)
         ticket.previous = None if latest is None else latest.number
+        ticket.parent = None if parent is None else parent.number
         self.tickets.append(ticket)
         return _met("applied", ticket)
 
     def _on(self, ticket: Known, said: Said, now: datetime) -> Outcome:
-        before = len(ticket.timeline)
         refused = self._refused(ticket, said, now)
         if refused is not None:
             return _met("rejected", ticket, refused)
+        if said.verb == "update-checklist":
+            return self._on_checklist(ticket, said, now)
+        at, entries, comments = ticket.not_before(said.at or now), list[str](), (said.comment or "").strip() != ""
         if said.verb in MOVES and ticket.state != MOVES[said.verb]:
-            self._move(ticket, said.verb, said.actor, now)
+            self._move(ticket, said.verb, said.actor, at)
+            entries.append(NAMES[said.verb])
+            if said.verb == "resolve":
+                ticket.resolution = said.more.get("resolution") or ticket.resolution
+                parent = self._parent(said)
+                ticket.parent = ticket.parent if parent is None else parent.number
+                comments |= parent is not None and ticket.resolution == "merged"
         if said.verb == "edit-description" and said.more["description"] != ticket.description:
             ticket.description = said.more["description"]
             ticket.description_version += 1
-            ticket.timeline.append("description-edited")
+            entries.append("description-edited")
         if said.verb == "set-links" and len(said.more["links"]) != ticket.links:
             ticket.links = len(said.more["links"])
             ticket.description_version += 1
-            ticket.timeline.append("links-edited")
-        if said.comment and said.comment.strip():
-            ticket.timeline.append("comment-added")
-        return _met("applied" if len(ticket.timeline) > before else "unchanged", ticket)
+            entries.append("links-edited")
+        entries += ["comment-added"] if comments else []
+        if entries:
+            ticket.add(entries, at)
+        return _met("applied" if entries else "unchanged", ticket)
+
+    def _on_checklist(self, ticket: Known, said: Said, now: datetime) -> Outcome:
+        changed = False
+        for subject in said.more["add"]:
+            changed |= ticket.members.get(subject["id"], True)
+            ticket.members[subject["id"]] = False
+        for subject in said.more["recovered"]:
+            if ticket.members.get(subject["id"]) is False:
+                changed = ticket.members[subject["id"]] = True
+        ticket.unsaid |= changed
+        if changed:
+            ticket.add([], ticket.not_before(now))
+        return _met("applied" if changed else "unchanged", ticket)
 
     def _refused(self, ticket: Known, said: Said, now: datetime) -> str | None:
+        if said.verb == "update-checklist":
+            return None if ticket.source == "health_monitor" else "wrong_state"
         if said.verb == "comment":
             return None if (said.comment or "").strip() else "comment_empty"
         if said.verb == "edit-description":
@@ -127,25 +193,32 @@ class Model:
             return "too_many_links" if len(said.more["links"]) > 10 else None
         if (said.verb, ticket.state) in FORBIDDEN or (said.actor, ticket.source) in NOT_THE_MONITORS:
             return "wrong_state"
-        if said.verb == "reopen" and ticket.state == "resolved" and not self._comes_back(ticket, said.actor, now):
-            return "wrong_state"
+        if said.verb == "resolve" and ticket.state != "resolved" and said.more.get("parent"):
+            return "parent_invalid" if self._parent(said) in (None, ticket) else None
+        if said.verb == "reopen" and ticket.state == "resolved":
+            return None if self._comes_back(ticket, said.actor, said.at or now) else "wrong_state"
         return None
 
-    def _comes_back(self, ticket: Known, actor: str, now: datetime) -> bool:
+    def _comes_back(self, ticket: Known, actor: str, at: datetime) -> bool:
         holder = None if ticket.key is None else self._of_key(ticket.key)
         if holder is not None and holder.state != "resolved":
             return False
-        inside = ticket.resolved_at is not None and now - ticket.resolved_at < WINDOW
-        return actor == "user" or (actor == "health_monitor" and inside)
+        its_own = actor == "health_monitor" and ticket.resolution not in ELSEWHERE
+        return actor == "user" or (its_own and _inside(ticket, at))
 
-    def _move(self, ticket: Known, verb: str, actor: str, now: datetime) -> None:
+    def _move(self, ticket: Known, verb: str, actor: str, at: datetime) -> None:
+        if verb == "reopen" and ticket.resolution == "merged":
+            ticket.parent = None
         ticket.state = MOVES[verb]
-        ticket.timeline.append(NAMES[verb])
         resolved = verb == "resolve"
-        ticket.resolution, ticket.resolved_at = (ENDS[actor], now) if resolved else (None, None)
+        ticket.resolution, ticket.resolved_at = (ENDS[actor], at) if resolved else (None, None)
 
 
 NOT_THE_MONITORS = {("health_monitor", "user"), ("health_monitor", "workflow")}
+
+
+def _inside(ticket: Known, at: datetime) -> bool:
+    return ticket.resolved_at is not None and at - ticket.resolved_at < WINDOW
 
 
 def _met(outcome: str, ticket: Known | None, code: str | None = None) -> Outcome:

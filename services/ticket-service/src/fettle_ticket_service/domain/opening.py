@@ -45,7 +45,7 @@ def decide_open(latest: Ticket | None, command: Open, facts: Facts, now: datetim
         actor=command.actor,
         evidence=command.evidence,
         flap_count=command.flap_count,
-        parent=_parent(facts),
+        parent=None if facts.parent == latest else _parent(facts),
     )
     return Applied((reopened,), Because.INSIDE_WINDOW)
 
