@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cli.tests.fettle_api import serving
 from cli.tests.ran import Fettle
 
+from fettle_chassis.stored_records import StoredRecord, newest_records
 from fettle_cli import kafka
 from fettle_cli.installation import Installation
 from fettle_contracts.partitions import partition_for
@@ -76,9 +77,9 @@ def _letter(reason: str, offset: int) -> list[tuple[str, bytes]]:
     return [("ce_id", b"\xff1"), *((name, value.encode()) for name, value in named.items())]
 
 
-def _held(name: str) -> list[kafka.StoredRecord]:
+def _held(name: str) -> list[StoredRecord]:
     settings = kafka.kafka_settings(Installation.here())
-    return kafka.run(settings, kafka.newest_records(settings, [name], 10_000))
+    return kafka.run(settings, newest_records(settings, [name], 10_000, kafka.CLIENT))
 
 
 @pytest.mark.rule("AC-65")

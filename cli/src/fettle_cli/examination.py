@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from aiokafka.errors import KafkaError
 
+from fettle_chassis.stored_records import StoredRecord, newest_records
 from fettle_cli import kafka
 from fettle_cli.installation import Installation
-from fettle_cli.kafka import StoredRecord
 from fettle_cli.topic_check import reports
 from fettle_cli.up.readiness import is_ready
 from fettle_cli.up.state import is_up
@@ -52,8 +52,8 @@ async def _kafka(installation: Installation) -> list[Finding]:
     where = f"Kafka at {settings.kafka_bootstrap_servers}"
     try:
         topics = await kafka.topics_as_they_are(settings)
-        letters = await kafka.newest_records(
-            settings, [one.dlq for one in TOPICS.values() if one.dlq], LETTERS_LOOKED_AT
+        letters = await newest_records(
+            settings, [one.dlq for one in TOPICS.values() if one.dlq], LETTERS_LOOKED_AT, kafka.CLIENT
         )
     except (KafkaError, TimeoutError, OSError) as error:
         text = f"{where} does not answer ({type(error).__name__}); start it, or set FETTLE_KAFKA_BOOTSTRAP_SERVERS"

@@ -11,7 +11,7 @@ from fettle_cli.output import say, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
     from fettle_chassis.settings import ServiceSettings
-    from fettle_cli.kafka import StoredRecord
+    from fettle_chassis.stored_records import StoredRecord
 
 app = group("dlq", "Look at dead letters, and send them again.")
 
@@ -23,11 +23,12 @@ def list_letters(
     as_json: Json = False,
 ) -> None:
     """List the newest dead letters with their reasons."""
+    from fettle_chassis.stored_records import newest_records
     from fettle_cli import kafka
 
     names = _names(topic)
     settings = kafka.kafka_settings(Installation.here())
-    letters = kafka.run(settings, kafka.newest_records(settings, names, limit))
+    letters = kafka.run(settings, newest_records(settings, names, limit, kafka.CLIENT))
     if as_json:
         show_json({"items": [_summary(letter, settings) for letter in letters]})
         return
@@ -48,11 +49,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one dead letter whole: where it came from, why it is here, its headers, key and value."""
+    from fettle_chassis.stored_records import record_at
     from fettle_cli import kafka
 
     (name,) = _names(topic)
     settings = kafka.kafka_settings(Installation.here())
-    letter = kafka.run(settings, kafka.record_at(settings, name, 0, offset))
+    letter = kafka.run(settings, record_at(settings, name, 0, offset, kafka.CLIENT))
     if letter is None:
         raise CliError(f"{name} holds nothing at offset {offset}; `fettle dlq list {topic}` shows what it holds")
     summary = _summary(letter, settings)
@@ -75,6 +77,7 @@ def redrive(
 
     The letters stay. A record that has had its effect meanwhile has no second one.
     """
+    from fettle_chassis.stored_records import send_again
     from fettle_cli import kafka
     from fettle_contracts.topics import HEARTBEATS
 
@@ -83,7 +86,7 @@ def redrive(
         raise UsageError("heartbeats are never sent again: a device that is silent now would look alive")
     settings = kafka.kafka_settings(Installation.here())
     letters = [_letter(settings, name, offset) for offset in offsets]
-    sent = zip(offsets, kafka.run(settings, kafka.send_again(settings, letters)), strict=True)
+    sent = zip(offsets, kafka.run(settings, send_again(settings, letters, kafka.CLIENT)), strict=True)
     if as_json:
         show_json({"items": [{"offset": offset, "to": place._asdict()} for offset, place in sent]})
         return
@@ -93,10 +96,11 @@ def redrive(
 
 def _letter(settings: "ServiceSettings", name: str, offset: int) -> "StoredRecord":
     """The letter, if it holds all that the record was."""
+    from fettle_chassis.stored_records import record_at
     from fettle_cli import kafka
     from fettle_contracts.dead_letters import DLQ_MESSAGE
 
-    letter = kafka.run(settings, kafka.record_at(settings, name, 0, offset))
+    letter = kafka.run(settings, record_at(settings, name, 0, offset, kafka.CLIENT))
     if letter is None:
         raise CliError(f"{name} holds nothing at offset {offset}; nothing was sent")
     if letter.value is None and (letter.header(DLQ_MESSAGE) or "").endswith("left out)"):

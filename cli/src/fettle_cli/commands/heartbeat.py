@@ -47,13 +47,14 @@ def send(
     key, value = _checked(
         f"{org or here.org}/{subject}", {name: one for name, one in fields.items() if one is not None}
     )
+    from fettle_chassis.stored_records import producing
     from fettle_cli import kafka
     from fettle_contracts.topics import HEARTBEATS
 
     settings = kafka.kafka_settings(here)
 
     async def sent() -> Any:
-        async with kafka.producer(settings) as producer:
+        async with producing(settings, kafka.CLIENT) as producer:
             return await producer.send_and_wait(settings.topic(HEARTBEATS), value=value, key=key)
 
     place = kafka.run(settings, sent())

@@ -50,13 +50,14 @@ def simulate(
 
 
 async def _play(settings: "ServiceSettings", scenario: "Scenario", for_s: float | None, report: "_Report") -> None:
+    from fettle_chassis.stored_records import producing
     from fettle_cli import kafka
     from fettle_cli.simulator.heartbeats import Simulation
     from fettle_cli.simulator.publisher import publish
     from fettle_contracts.topics import HEARTBEATS
 
     simulation = Simulation(scenario, datetime.now(UTC))
-    async with kafka.producer(settings) as producer:
+    async with producing(settings, kafka.CLIENT) as producer:
         await publish(simulation, producer, settings.topic(HEARTBEATS), until_s=for_s, told=report.went_on)
 
 

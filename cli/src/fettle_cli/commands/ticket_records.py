@@ -19,7 +19,7 @@ from fettle_client import BrokenOff, Fettle
 from fettle_client.shapes.timelines import Finding, SeenEntry, Sound, VerifyingTickets
 
 if TYPE_CHECKING:
-    from fettle_cli.kafka import StoredRecord
+    from fettle_chassis.stored_records import StoredRecord
 
 EVENTS = "ticket.events"
 QUIET_S = 2.0
@@ -135,6 +135,7 @@ def _seen(ticket: dict[str, Any], entry: dict[str, Any], chain: dict[str, Any]) 
 def _compare_with_topic(here: Installation, org: str, fettle: Fettle, findings: list[Finding]) -> tuple[int, int]:
     """Adds what is found; returns how many entries of the org the topic has, and how many records under its keys are
     none of its events: anybody may write there. Blocks until the topic's end."""
+    from fettle_chassis.stored_records import every_record
     from fettle_cli import kafka
 
     settings = kafka.kafka_settings(here)
@@ -142,7 +143,7 @@ def _compare_with_topic(here: Installation, org: str, fettle: Fettle, findings: 
     async def compare() -> tuple[int, int]:
         batch: list[SeenEntry] = []
         compared = passed_over = 0
-        async for entry in _of_topic(kafka.every_record(settings, EVENTS), org):
+        async for entry in _of_topic(every_record(settings, EVENTS, kafka.CLIENT), org):
             if entry is None:
                 passed_over += 1
                 continue
