@@ -123,6 +123,8 @@ NOBODYS = Known(
         "ticket": str(uuid4()),
         "hash": "k1:nothing",
         "event": str(uuid4()),
+        "actor": "nobody",
+        "thing": "tickets/999999",
     }
 )
 SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key",
@@ -138,6 +140,8 @@ HARMLESS = {
     "type": None,
     "at": None,
     "since": None,
+    "until": None,
+    "outcome": None,
     "partition": 0,
     "documents": True,
     "from_version": None,

@@ -226,6 +226,7 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
     assert held.status_code < 300, held.text
     secret = api.post("/workflows/theirs-flow/hook/secrets", {}).json()["id"]
     runs = eventually(lambda: ended(api), "workflows have run")
+    own = api.get("/tokens")["items"][0]["id"]
     first = api.get(f"/tickets/{ticket['number']}/timeline")["items"][0]
     known = Known(
         {
@@ -251,6 +252,8 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
             "ticket": ticket["id"],
             "hash": first["hash"],
             "event": first["id"],
+            "actor": f"token/{own}",
+            "thing": f"tickets/{ticket['number']}",
         }
     )
     for operation in reading:

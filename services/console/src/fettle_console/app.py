@@ -6,6 +6,7 @@ from fettle_chassis.relay import Relay
 from fettle_chassis.service import Service
 from fettle_chassis.signing import Signer
 from fettle_console.adapters.answers import Answers
+from fettle_console.adapters.audit import Audit
 from fettle_console.adapters.bearers import Bearers
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
@@ -17,7 +18,17 @@ from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
 from fettle_console.console import Console
 from fettle_console.domain.request_limit import RequestLimit
-from fettle_console.entrypoints import event_api, front, heartbeat_api, openapi, org_api, token_api, workflow_schema
+from fettle_console.entrypoints import (
+    audit_api,
+    event_api,
+    front,
+    heartbeat_api,
+    openapi,
+    org_api,
+    token_api,
+    workflow_schema,
+)
+from fettle_console.entrypoints.audited import Audited
 from fettle_console.entrypoints.documented import WORDS
 from fettle_console.entrypoints.pages.app import pages_app
 from fettle_console.settings import ConsoleSettings
@@ -39,6 +50,7 @@ def build_app(settings: ConsoleSettings) -> Service:
         tokens=tokens,
         orgs=Orgs(database, Signer(settings.signing_keys)),
         answers=Answers(database),
+        audit=Audit(database, settings.signing_keys[0].secret),
         sessions=Sessions(database),
         services=services,
         documents=Documents(services),
@@ -49,7 +61,8 @@ def build_app(settings: ConsoleSettings) -> Service:
     larger = {IMPORT_PATH: IMPORT_MAX_BYTES, HOOK_PATH: HOOK_MAX_BYTES}
     app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)
     app.state.console = console
-    for module in (org_api, token_api, heartbeat_api, event_api, openapi, workflow_schema, front):
+    app.add_middleware(Audited, audit=console.audit)
+    for module in (org_api, token_api, audit_api, heartbeat_api, event_api, openapi, workflow_schema, front):
         app.include_router(module.router)
     app.router.routes.append(front.NOTHING)
     app.mount("/", pages_app(console))

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from fettle_console.adapters.answers import Answers
+from fettle_console.adapters.audit import Audit
 from fettle_console.adapters.bearers import Bearers
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
@@ -26,6 +27,7 @@ class Console:
     tokens: Tokens
     orgs: Orgs
     answers: Answers
+    audit: Audit
     sessions: Sessions
     services: Services
     documents: Documents

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
 from fettle_client.requests import NDJSON, fields, path, read, send, write
-from fettle_client.shapes.orgs import Heartbeat, NewToken, Org, Role, Taken, Token
+from fettle_client.shapes.orgs import AuditEntry, Heartbeat, NewToken, Org, Outcome, Role, Taken, Token
 
 
 class AsyncOrgs(AsyncConnection):
@@ -41,6 +41,21 @@ class AsyncOrgs(AsyncConnection):
         """Sessions of people who signed in with it end too. If an answer is lost on the way and the token is gone when
         this is tried again, the refusal says so (404)."""
         await self._call(send("DELETE", self._path("tokens", id)))
+
+    def list_audit(
+        self,
+        *,
+        actor: str | None = None,
+        thing: str | None = None,
+        outcome: Outcome | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
+    ) -> AsyncPages[AuditEntry]:
+        """Who asked to change what of the org, the newest first. `thing` is a path such as `tickets/42`."""
+        asked = {"actor": actor, "thing": thing, "outcome": outcome, "since": since, "until": until}
+        return AsyncPages(self._call, read(self._path("audit"), **asked, cursor=cursor, limit=limit))
 
     async def send_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> Taken:
         """Reports heartbeats; when this returns Kafka has every one that was not refused. Sending them again is safe,

@@ -1,4 +1,4 @@
-"""Orgs, tokens, and heartbeats that are posted."""
+"""Orgs, tokens, the audit log, and heartbeats that are posted."""
 
 from typing import Literal, NotRequired, TypedDict
 
@@ -28,6 +28,33 @@ class NewToken(Token):
     """A new token with its text. The answer to a repeat is without it, as only its hash is kept."""
 
     token: NotRequired[str]
+
+
+Outcome = Literal["asked", "done", "refused", "failed"]
+
+
+class AuditActor(TypedDict):
+    """Who asked, as what. The installation's own token has no name and no role in an org."""
+
+    id: str
+    name: str | None
+    role: Role | None
+
+
+class AuditEntry(TypedDict):
+    """One request to change something. `path` comes after the org (`/` is the org itself). `key` is its
+    Idempotency-Key, under which it came `times`. `asked`: no answer was heard."""
+
+    id: str
+    at: str
+    actor: AuditActor
+    door: Literal["api", "page"]
+    method: str
+    path: str
+    key: str | None
+    times: int
+    outcome: Outcome
+    status: int | None
 
 
 class Heartbeat(TypedDict):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 
 from fettle_client.requests import NDJSON, fields, path, read, send, write
-from fettle_client.shapes.orgs import Heartbeat, NewToken, Org, Role, Taken, Token
+from fettle_client.shapes.orgs import AuditEntry, Heartbeat, NewToken, Org, Outcome, Role, Taken, Token
 from fettle_client.synchronous.connection import Connection
 from fettle_client.synchronous.pages import Pages
 
@@ -42,6 +42,21 @@ class Orgs(Connection):
         """Sessions of people who signed in with it end too. If an answer is lost on the way and the token is gone when
         this is tried again, the refusal says so (404)."""
         self._call(send("DELETE", self._path("tokens", id)))
+
+    def list_audit(
+        self,
+        *,
+        actor: str | None = None,
+        thing: str | None = None,
+        outcome: Outcome | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
+    ) -> Pages[AuditEntry]:
+        """Who asked to change what of the org, the newest first. `thing` is a path such as `tickets/42`."""
+        asked = {"actor": actor, "thing": thing, "outcome": outcome, "since": since, "until": until}
+        return Pages(self._call, read(self._path("audit"), **asked, cursor=cursor, limit=limit))
 
     def send_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> Taken:
         """Reports heartbeats; when this returns Kafka has every one that was not refused. Sending them again is safe,

@@ -29,7 +29,7 @@ _OWNERS = {
     "channels": Owner.WORKFLOWS,
 }
 
-OWN = frozenset({"tokens", "heartbeats", "events"})
+OWN = frozenset({"tokens", "audit", "heartbeats", "events"})
 """Paths that the front answers itself; what is passed on of them is nobody's, or has a method that they do not know."""
 
 REQUEST_HEADERS = frozenset(

@@ -17,6 +17,18 @@ _TOKEN: dict[str, Any] = {
     "created_by": "ann@acme.test",
     "expires_at": "2027-02-21T12:00:00.000Z",
 }
+_ENTRY = {
+    "id": "01980000-0000-7000-8000-000000000042",
+    "at": "2025-07-12T07:48:23.168Z",
+    "actor": {"id": "token/01980000-0000-7000-8000-000000000017", "name": "Night shift", "role": "operator"},
+    "door": "api",
+    "method": "POST",
+    "path": "/tickets/42/resolve",
+    "key": "7c1f6a0e-5b8a-4c39-9d0b-0d6a5a2f8b11",
+    "times": 1,
+    "outcome": "done",
+    "status": 200,
+}
 _REFUSED = {"line": 2, "code": "status_invalid", "message": "a device is ok or offline", "field": "status"}
 _EVENT = {
     "org": "acme",
@@ -50,6 +62,7 @@ _OPERATIONS: Mapping[str, About] = {
         examples={200: _TOKEN},
     ),
     "delete /tokens/{id}": About("Revoke a token", statuses={204: "It is revoked."}),
+    "get /audit": About("List who asked to change what", {"items": [_ENTRY], "next_cursor": None}),
     "post /heartbeats": About(
         "Report heartbeats",
         {"accepted": 1, "refused": [_REFUSED]},
@@ -66,6 +79,11 @@ _OPERATIONS: Mapping[str, About] = {
 _PARAMETERS: Mapping[str, str] = {
     "id": "The token's id.",
     "confirm": "The org's name once more; without it nothing happens.",
+    "actor": "The id of who asked.",
+    "thing": "A path after the org, such as `tickets/42`: what was asked of it and of all below it.",
+    "outcome": "What became of it.",
+    "since": "Asked then or later.",
+    "until": "Asked before then.",
     "last-event-id": "The id of the last event that was heard: the stream goes on behind it.",
 }
 

@@ -13,6 +13,7 @@ from fettle_console import metrics
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import Admitted, Answer, Forbidden, administer, enter
 from fettle_console.domain.credentials import Bearer
+from fettle_console.entrypoints import audited
 from fettle_contracts.problems import ProblemCode
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -33,6 +34,7 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
             401, ProblemCode.TOKEN_INVALID, "The token is unknown, has ended, or was revoked.", headers=_CHALLENGE
         )
     check_pace(found.actor_id, console)
+    await audited.enter(request, console, found)
     return found
 
 
@@ -58,7 +60,8 @@ def check_pace(who: str, console: Console) -> None:
 
 
 Holder = Annotated[Bearer, Depends(_holder)]
-"""Whoever holds the request's token. 401 without one that counts, 429 when its requests come too fast."""
+"""Whoever holds the request's token. 401 without one that counts, 429 when its requests come too fast. What it asks to
+change is in the audit log from here on."""
 
 
 def admitted(answer: Answer) -> str:

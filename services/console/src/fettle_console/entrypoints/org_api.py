@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, Field
 
@@ -14,6 +14,7 @@ from fettle_console.adapters.answers import Written
 from fettle_console.adapters.orgs import NameTaken
 from fettle_console.console import TheConsole
 from fettle_console.domain.access import found
+from fettle_console.entrypoints.audited import enter_for
 from fettle_console.entrypoints.guards import Holder, administrator, admitted, no_such_org
 from fettle_console.entrypoints.writes import LineOfText, once
 from fettle_contracts.identity import OrgName, check_org
@@ -56,9 +57,12 @@ def _cursor(text: str) -> str:
     response_model=OrgView,
     responses={200: {"model": OrgView}},
 )
-async def create_org(new: NewOrg, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
+async def create_org(
+    new: NewOrg, request: Request, holder: Holder, console: TheConsole, key: IdempotencyKey
+) -> JSONResponse:
     """Create an org. Needs the installation's own token. Repeating it changes nothing."""
     actor = admitted(found(holder))
+    await enter_for(new.org, request, console, holder)
 
     async def write(work: UnitOfWork) -> Written:
         try:

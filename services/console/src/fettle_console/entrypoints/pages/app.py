@@ -38,7 +38,7 @@ from fettle_console.entrypoints.pages import (
     workflow_trials,
 )
 from fettle_console.entrypoints.pages.rendering import STATIC, page
-from fettle_console.entrypoints.pages.visits import NotSignedIn
+from fettle_console.entrypoints.pages.visits import NotAllowed, NotSignedIn
 from fettle_console.entrypoints.shield import Headed
 
 _HEADINGS = {
@@ -81,6 +81,7 @@ def pages_app(console: Console) -> FastAPI:
     app.add_middleware(Headed)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
+    app.add_exception_handler(NotAllowed, _not_allowed)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -100,6 +101,11 @@ async def _problem(_: Request, error: Any) -> Response:
     answer = _error_page(error.status, error.message)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _not_allowed(request: Request, error: Any) -> Response:
+    await error.visit.note_refused(request)
+    return await _problem(request, error)
 
 
 async def _http_error(_: Request, error: Any) -> Response:

@@ -1,5 +1,6 @@
 """Who looks at a page: the session behind the cookie, in the org that the address names."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,9 +9,11 @@ from fastapi.responses import HTMLResponse
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
+from fettle_console.adapters.audit import Heard
 from fettle_console.adapters.org_client import OrgClient
 from fettle_console.adapters.sessions import Session
 from fettle_console.console import Console, TheConsole
+from fettle_console.domain.origins import SAFE_METHODS
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.shield import check_origin
@@ -23,6 +26,14 @@ class NotSignedIn(Exception):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.path = path
+
+
+class NotAllowed(Problem):
+    """The person's role does not cover what they want; the services would say it too."""
+
+    def __init__(self, visit: "Visit", needed: Role) -> None:
+        super().__init__(403, ProblemCode.FORBIDDEN, f"This needs the role {needed.value}; ask an admin of your org.")
+        self.visit = visit
 
 
 async def _session(request: Request, console: TheConsole) -> Session | None:
@@ -59,9 +70,21 @@ class Visit:
         return self.session.caller.role.covers(role)
 
     def must(self, role: Role) -> None:
-        """Raises `Problem` 403 when the person's role does not cover `role`; the services would say it too."""
+        """Raises NotAllowed when the person's role does not cover `role`."""
         if not self.may(role):
-            raise Problem(403, ProblemCode.FORBIDDEN, f"This needs the role {role.value}; ask an admin of your org.")
+            raise NotAllowed(self, role)
+
+    def recorded(self, method: str, path: str, key: str | None = None) -> AbstractAsyncContextManager[Heard]:
+        """Around what the console itself changes for this person: puts it into the audit log."""
+        return self.console.audit.recorded(self.client.asked(method, path, key), self.console.now())
+
+    async def note_refused(self, request: Request) -> None:
+        """Puts a form that the person was not allowed to send into the audit log."""
+        if request.method in SAFE_METHODS:
+            return
+        path = request.url.path.removeprefix(f"/orgs/{self.org}")
+        async with self.recorded(request.method, path) as heard:
+            heard.status = 403
 
     async def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """A page inside the frame that all pages of an org have."""
@@ -94,7 +117,7 @@ async def _visit(org: str, request: Request, console: TheConsole, session: Maybe
         raise NotSignedIn(request.url.path + query)
     if session.caller.org != org:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page, or it is not yours.")
-    return Visit(console, session, OrgClient(console.services, session.caller))
+    return Visit(console, session, OrgClient(console.services, console.audit, session.caller))
 
 
 TheVisit = Annotated[Visit, Depends(_visit)]

@@ -1,0 +1,152 @@
+"""The record of what people and programs asked Fettle to change: which requests stand in it, and under which name."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from urllib.parse import parse_qs, quote, unquote
+from uuid import UUID
+
+from fettle_console.domain.credentials import Bearer
+from fettle_console.domain.origins import SAFE_METHODS
+from fettle_contracts.roles import Caller
+from fettle_contracts.times import from_ms, to_ms
+
+KEPT = timedelta(days=400)
+"""A year, and the month in which somebody looks back at it."""
+
+REPEATS = timedelta(days=30)
+"""For so long the services know a key again; what comes under it later is another change."""
+
+_PATH_CHARACTERS = 1_000
+_KEY_CHARACTERS = 256
+
+_CHANGES_NOTHING = re.compile(r"/heartbeats|/tickets/verify|/workflows/[^/]+/(preview|test-runs)")
+"""Written requests that ask, and reports of devices, which are what Fettle watches and not what somebody does to it."""
+
+_CAN_BE_DRY = frozenset({"/silences", "/subjects/import", "/workflows"})
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})
+
+
+class Door(StrEnum):
+    """Where it came in."""
+
+    API = "api"
+    PAGE = "page"
+
+
+class AuditOutcome(StrEnum):
+    """What became of a request. `asked`: no answer was heard, as it is under way or its console stopped meanwhile."""
+
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @classmethod
+    def of(cls, status: int | None) -> "AuditOutcome":
+        """By the status of the answer."""
+        if status is None:
+            return cls.ASKED
+        return cls.DONE if status < 400 else cls.REFUSED if status < 500 else cls.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks. The installation's own token has neither a name nor a role in the org."""
+
+    id: str
+    name: str | None
+    role: str | None
+
+    @classmethod
+    def of(cls, bearer: Bearer) -> "Who":
+        if isinstance(bearer, Caller):
+            return cls(bearer.actor_id, bearer.actor_name, bearer.role.value)
+        return cls(bearer.actor_id, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to change something of an org. `path` comes after the org; `key` is its Idempotency-Key."""
+
+    org: str
+    who: Who
+    door: Door
+    method: str
+    path: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the record. Its id is the request's, and says when it came; `times` it was sent under its key."""
+
+    id: UUID
+    asked: Asked
+    status: int | None
+    times: int
+
+    @property
+    def at(self) -> datetime:
+        return moment_of(self.id)
+
+    @property
+    def outcome(self) -> AuditOutcome:
+        return AuditOutcome.of(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries are asked for; what is None leaves nothing out. `thing` is a path and all below it."""
+
+    actor: str | None = None
+    thing: str | None = None
+    outcome: AuditOutcome | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def is_change(method: str, path: str, query: str = "") -> bool:
+    """Whether a request would change something. `path` comes after the org and is encoded, `query` is raw."""
+    if method in SAFE_METHODS:
+        return False
+    decoded = unquote(path)
+    if method == "POST" and _CHANGES_NOTHING.fullmatch(decoded):
+        return False
+    said = parse_qs(query).get("dry_run", [])
+    return not (method == "POST" and decoded in _CAN_BE_DRY and said and said[-1].lower() in _YES)
+
+
+def named(path: str) -> str:
+    """A path in one spelling, whichever characters were written encoded; `/` for the org itself. It can be kept."""
+    return quote(unquote(path))[:_PATH_CHARACTERS] or "/"
+
+
+def kept_key(key: str | None) -> str | None:
+    """An Idempotency-Key that can be kept; None for what no service would take for one."""
+    return key if key and len(key) <= _KEY_CHARACTERS and key.isprintable() else None
+
+
+def same_again(asked: Asked, query: str, body: bytes, secret: bytes) -> bytes | None:
+    """What repeats of this very request have in common; None without a key, when each is one of its own.
+
+    Keyed with `secret`: a body may hold what nobody must be able to guess from what is kept.
+    """
+    if asked.key is None:
+        return None
+    parts = (asked.org, asked.who.id, asked.method, asked.path, query, asked.key)
+    text = "\n".join(quote(part, safe="") for part in parts).encode() + b"\n" + body
+    return hmac.digest(secret, blake2b(text, digest_size=32).digest(), "sha256")[:16]
+
+
+def moment_of(id: UUID) -> datetime:
+    """When a time-ordered id (UUIDv7) was drawn."""
+    return from_ms(id.int >> 80)
+
+
+def first_id(at: datetime) -> UUID:
+    """The least id of that millisecond; there are none from before 1970."""
+    return UUID(int=max(0, to_ms(at)) << 80)

@@ -1,0 +1,71 @@
+"""How requests to the API come into the audit log: entered once it is known who asks, ended before the answer goes."""
+
+import re
+from uuid import UUID
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fettle_console.adapters.audit import Audit
+from fettle_console.console import Console
+from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named
+from fettle_console.domain.credentials import Bearer, Installer
+from fettle_contracts.imports import IMPORT_PATH
+
+REQUEST_ID = "fettle-request-id"
+_ENTRY = "audit_entry"
+_AFTER_ORG = re.compile(r"/api/v1/orgs(/[^/]*)?/?")
+
+
+async def enter(request: Request, console: Console, holder: Bearer) -> None:
+    """Enters a request to change something of the holder's own org, or of any that there is for the installation. Once
+    this has returned it may be carried out."""
+    org = request.path_params.get("org")
+    if isinstance(holder, Installer):
+        if org is None or await console.orgs.get(org) is None:
+            return
+    elif org not in (None, holder.org):
+        return
+    else:
+        org = holder.org
+    await enter_for(org, request, console, holder)
+
+
+async def enter_for(org: str, request: Request, console: Console, holder: Bearer) -> None:
+    """Enters it for an org that its path does not name."""
+    path = f"/{_AFTER_ORG.sub('', request.scope['raw_path'].decode('ascii'))}"
+    query = request.scope["query_string"].decode("latin-1")
+    if not is_change(request.method, path, query):
+        return
+    streamed = IMPORT_PATH.fullmatch(request.url.path) is not None
+    key = None if streamed else request.headers.get("idempotency-key")
+    asked = Asked(
+        org=org,
+        who=Who.of(holder),
+        door=Door.API,
+        method=request.method,
+        path=named(path),
+        key=kept_key(key),
+    )
+    body = b"" if asked.key is None else await request.body()
+    request.scope["state"][_ENTRY] = await console.audit.asked(asked, console.now(), query, body)
+
+
+class Audited:
+    """Puts the outcome of what was entered down before the answer goes, and tells the caller the entry's id."""
+
+    def __init__(self, app: ASGIApp, audit: Audit) -> None:
+        self._app, self._audit = app, audit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope.setdefault("state", {})
+
+        async def once_it_is_down(message: Message) -> None:
+            entry: UUID | None = state.get(_ENTRY)
+            if entry is not None and message["type"] == "http.response.start":
+                await self._audit.ended(entry, message["status"])
+                MutableHeaders(scope=message)[REQUEST_ID] = str(entry)
+            await send(message)
+
+        await self._app(scope, receive, once_it_is_down)
