@@ -8,6 +8,7 @@ from fettle_chassis.signing import Signer
 from fettle_console.adapters.answers import Answers
 from fettle_console.adapters.audit import Audit
 from fettle_console.adapters.bearers import Bearers
+from fettle_console.adapters.dead_letter_box import DeadLetterBox
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
 from fettle_console.adapters.late_topics import LateTopics
@@ -54,6 +55,7 @@ def build_app(settings: ConsoleSettings) -> Service:
         sessions=Sessions(database),
         services=services,
         documents=Documents(services),
+        dead_letters=DeadLetterBox(settings),
         heartbeats=HeartbeatLog(settings),
         live=Live(settings),
         request_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),

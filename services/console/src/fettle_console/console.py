@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fettle_console.adapters.answers import Answers
 from fettle_console.adapters.audit import Audit
 from fettle_console.adapters.bearers import Bearers
+from fettle_console.adapters.dead_letter_box import DeadLetterBox
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
 from fettle_console.adapters.live import Live
@@ -31,6 +32,7 @@ class Console:
     sessions: Sessions
     services: Services
     documents: Documents
+    dead_letters: DeadLetterBox
     heartbeats: HeartbeatLog
     live: Live
     request_limit: RequestLimit

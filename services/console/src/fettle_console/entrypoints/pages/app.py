@@ -19,6 +19,7 @@ from fettle_console.console import Console
 from fettle_console.entrypoints.pages import (
     bulk,
     channel_page,
+    dead_letter_pages,
     health_page,
     live_stream,
     preview,
@@ -54,6 +55,7 @@ _HEADINGS = {
 MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(why_page, health_page, subject_page, preview, live_stream),
+    dead_letter_pages,
     *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page),
 )
 """The order counts: a path that is written out stands before one that takes any number."""

@@ -1,0 +1,142 @@
+"""An org's dead letters, read from their topics when somebody looks; nothing is kept of them."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain
+
+from aiokafka.errors import KafkaError
+
+from fettle_chassis.http import Problem
+from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.stored_records import NoSource, SentTo, StoredRecord, last_records, record_at, send_again
+from fettle_console.domain.dead_letters import TOPICS_WITH_LETTERS, Letter, not_sent_again_because, owner
+from fettle_contracts.dead_letters import (
+    DLQ_AT,
+    DLQ_HEADERS,
+    DLQ_MESSAGE,
+    DLQ_OFFSET,
+    DLQ_PARTITION,
+    DLQ_REASON,
+    DLQ_SERVICE,
+)
+from fettle_contracts.problems import ProblemCode
+from fettle_contracts.times import from_ms, parse_time
+from fettle_contracts.topics import dead_letters_of
+
+CLIENT = "console-dead-letters"
+
+LOOKED_AT = 2_000
+LOOKED_AT_OF_EACH = 300
+"""How many letters of all orgs are looked through for one page: of one topic, or of each."""
+
+PATIENCE_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest letters of an org among those that were looked through, without their values and headers; `further` is
+    the offset to go on before."""
+
+    letters: Sequence[Letter]
+    further: int | None
+
+
+class DeadLetterBox:
+    """Reads at most two at a time: each takes a connection or two to Kafka. Raises `Problem` 503 when Kafka is away."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._turns = asyncio.Semaphore(2)
+
+    async def newest(self, org: str, topic: str | None, before: int | None, count: int) -> Found:
+        """Up to `count` letters, the newest first: of all topics, or of one before an offset of its dead letters."""
+        of = [topic] if topic else TOPICS_WITH_LETTERS
+        most = LOOKED_AT if topic else LOOKED_AT_OF_EACH
+        newest: defaultdict[str, deque[Letter]] = defaultdict(lambda: deque(maxlen=count + 1))
+        first: int | None = None
+        async with self._turn():
+            names = [dead_letters_of(name) for name in of]
+            async with aclosing(last_records(self._settings, names, most, CLIENT, before)) as records:
+                async for record in records:
+                    first = record.offset if first is None else first
+                    if self._owner(record) == org:
+                        newest[record.topic].append(replace(self._letter(record), value=None, headers=()))
+        found = sorted(chain(*newest.values()), key=_age, reverse=True)
+        shown = found[:count]
+        if topic is None or first is None:
+            return Found(shown, None)
+        further = min(letter.offset for letter in shown) if len(found) > count else first
+        return Found(shown, further if further > 0 else None)
+
+    async def one(self, org: str, topic: str, offset: int) -> Letter:
+        """Raises `Problem` 404 for one that is not there, or not the org's."""
+        return self._letter(await self._record(org, topic, offset))
+
+    async def send_again(self, org: str, topic: str, offset: int) -> SentTo:
+        """Puts it where it came from, as it came. Raises `Problem` 404, and 409 for one that must stay."""
+        record = await self._record(org, topic, offset)
+        letter = self._letter(record)
+        if letter.stays is not None:
+            raise Problem(409, ProblemCode.CONFLICT, letter.stays)
+        try:
+            async with self._turn():
+                [place] = await send_again(self._settings, [record], CLIENT)
+        except NoSource:
+            message = "It does not say where it came from, or that partition is not there any more."
+            raise Problem(409, ProblemCode.CONFLICT, message) from None
+        return place
+
+    async def _record(self, org: str, topic: str, offset: int) -> StoredRecord:
+        if topic in TOPICS_WITH_LETTERS:
+            async with self._turn():
+                record = await record_at(self._settings, dead_letters_of(topic), 0, offset, CLIENT)
+            if record is not None and self._owner(record) == org:
+                return record
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such dead letter, or it is gone.")
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._turns:
+                yield
+        except (KafkaError, TimeoutError, OSError) as error:
+            message = "Kafka does not answer, and dead letters stand there. Try again in a moment."
+            raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": "5"}) from error
+
+    def _topic(self, record: StoredRecord) -> str:
+        return record.topic.removeprefix(self._settings.topic_prefix).removesuffix(".dlq")
+
+    def _owner(self, record: StoredRecord) -> str | None:
+        return owner(self._topic(record), record.key, record.value)
+
+    def _letter(self, record: StoredRecord) -> Letter:
+        topic, message = self._topic(record), record.header(DLQ_MESSAGE) or ""
+        return Letter(
+            topic=topic,
+            offset=record.offset,
+            at=_time(record),
+            reason=record.header(DLQ_REASON) or "",
+            message=message,
+            service=record.header(DLQ_SERVICE) or "",
+            partition=record.header(DLQ_PARTITION) or "",
+            source_offset=record.header(DLQ_OFFSET) or "",
+            key=record.key or b"",
+            value=record.value,
+            headers=[pair for pair in record.headers if pair[0] not in DLQ_HEADERS],
+            stays=not_sent_again_because(topic, record.value, message),
+        )
+
+
+def _age(letter: Letter) -> tuple[datetime, int]:
+    return letter.at, letter.offset
+
+
+def _time(record: StoredRecord) -> datetime:
+    try:
+        return parse_time(record.header(DLQ_AT) or "")
+    except ValueError:
+        return from_ms(record.timestamp_ms)
