@@ -67,7 +67,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     for module in (org_api, token_api, audit_api, heartbeat_api, event_api, openapi, workflow_schema, front):
         app.include_router(module.router)
     app.router.routes.append(front.NOTHING)
-    app.mount("/", pages_app(console))
+    app.mount("/", pages_app(console, app.openapi))
     service.add(
         DatabasePart(database, "fettle_console"),
         LateTopics(settings, ORGS, HEARTBEATS, EVENTS, TRANSITIONS),

@@ -21,6 +21,11 @@ class AsyncOrgs(AsyncConnection):
         made: Org = await self._call(write("POST", path("orgs"), fields(org=org, name=name), key=key))
         return made
 
+    async def rename_org(self, name: str) -> Org:
+        """Gives the org of this client another name; its id stays."""
+        renamed: Org = await self._call(send("PUT", self._path(), {"name": name}))
+        return renamed
+
     async def delete_org(self, confirm: str) -> None:
         """Deletes the org of this client for good, with its tickets; `confirm` repeats its name. Export them first."""
         await self._call(send("DELETE", self._path(), confirm=confirm))

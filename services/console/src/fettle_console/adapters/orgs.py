@@ -21,6 +21,9 @@ _DELETE = text("""
 """)
 
 
+_RENAME = text("UPDATE org SET name = :name WHERE org = :org AND deleted_at IS NULL RETURNING created_at")
+
+
 class NameTaken(Exception):
     """An org of that name was deleted. Its name is not used again: what others still know of it would be another's."""
 
@@ -44,6 +47,16 @@ class Orgs:
         present = Org(org=row.org, name=row.name, created_at=row.created_at)
         work.publish(Outgoing.of(self._told(present, now), ORGS))
         return present, inserted.rowcount > 0
+
+    async def rename(self, org: str, name: str, now: datetime) -> Org | None:
+        """The org under its new name, which the services are told; None when there is no such org."""
+        async with unit_of_work(self._database) as work:
+            row = (await work.connection.execute(_RENAME, {"org": org, "name": name})).one_or_none()
+            if row is None:
+                return None
+            present = Org(org=org, name=name, created_at=row.created_at)
+            work.publish(Outgoing.of(self._told(present, now), ORGS))
+        return present
 
     async def delete(self, org: str, now: datetime) -> bool:
         """Ends the org with its tokens and sessions, and tells the services; False when there is no such org."""

@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -74,6 +75,16 @@ class Tokens:
         async with self._database.reading() as connection:
             rows = await connection.execute(query, {"org": org, "after": after, "limit": limit})
             return [_token(row) for row in rows]
+
+    async def signed_in(self, org: str, now: datetime) -> Mapping[str, int]:
+        """How many sessions of people each token has, by its id; tokens that have none are left out."""
+        query = text(
+            "SELECT token, count(*) AS sessions FROM session "
+            "WHERE org = :org AND token IS NOT NULL AND expires_at > :now GROUP BY token"
+        )
+        async with self._database.reading() as connection:
+            rows = await connection.execute(query, {"org": org, "now": now})
+            return {str(row.token): row.sessions for row in rows}
 
     async def revoke(self, org: str, token_id: UUID) -> bool:
         """Forgets the token and ends the sessions that came with it. False when the org has no such token."""

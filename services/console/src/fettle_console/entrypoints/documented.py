@@ -49,6 +49,7 @@ _OPERATIONS: Mapping[str, About] = {
         {409: "conflict"},
         statuses={201: "The new org.", 200: "The org exists already and stays as it is."},
     ),
+    "put /orgs/{org}": About("Rename an org", {**_ORG, "name": "Acme Ltd"}, {"name": "Acme Ltd"}),
     "delete /orgs/{org}": About("Delete an org", refusals={409: "conflict"}, statuses={204: "It is gone."}),
     "get /tokens": About("List tokens", {"items": [_TOKEN], "next_cursor": None}),
     "post /tokens": About(

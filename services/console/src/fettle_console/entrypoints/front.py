@@ -33,7 +33,7 @@ async def knock(org: str, name: str, request: Request, console: TheConsole) -> A
     if owner_of(path.removeprefix(f"/api/v1/orgs/{org}/")) is None or await console.orgs.get(org) is None:
         raise Problem(401, ProblemCode.TOKEN_INVALID, NO_SUCH_HOOK)
     headers, body = passing(request.headers.items(), HOOK_HEADERS), await request.body()
-    return await _passed_on(console.services.call(Owner.WORKFLOWS, None, "POST", path, headers=headers, body=body))
+    return await passed_on(console.services.call(Owner.WORKFLOWS, None, "POST", path, headers=headers, body=body))
 
 
 @router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
@@ -49,7 +49,7 @@ async def forward(org: str, request: Request, caller: Member, console: TheConsol
     body = request.stream() if IMPORT_PATH.fullmatch(request.url.path) else await request.body() or None
     headers = passing(request.headers.items(), REQUEST_HEADERS)
     path = f"{raw}?{query}" if query else raw
-    return await _passed_on(console.services.call(owner, caller, request.method, path, headers=headers, body=body))
+    return await passed_on(console.services.call(owner, caller, request.method, path, headers=headers, body=body))
 
 
 class Nothing:
@@ -63,7 +63,8 @@ NOTHING = Route("/api/{rest:path}", Nothing(), include_in_schema=False)
 """Goes behind all that is somebody's."""
 
 
-async def _passed_on(call: AbstractAsyncContextManager[httpx2.Response]) -> StreamingResponse:
+async def passed_on(call: AbstractAsyncContextManager[httpx2.Response]) -> StreamingResponse:
+    """The service's answer, streamed as it comes."""
     async with AsyncExitStack() as stack:
         answer = await stack.enter_async_context(call)
         passed_on = StreamingResponse(

@@ -12,7 +12,7 @@ from fettle_chassis.tokens import Caller
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
 from fettle_console.adapters.orgs import NameTaken
-from fettle_console.console import TheConsole
+from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import found
 from fettle_console.entrypoints.audited import enter_for
 from fettle_console.entrypoints.guards import Holder, administrator, admitted, no_such_org
@@ -25,11 +25,23 @@ from fettle_contracts.times import Instant
 router = APIRouter(prefix="/api/v1/orgs", tags=["orgs"])
 
 
+def _visible(name: str) -> str:
+    if not name.strip():
+        raise ValueError("must have a character that can be seen")
+    return name
+
+
 class NewOrg(Message):
     """An org to be. Without a name it goes by its id."""
 
     org: OrgName
     name: LineOfText = Field(default="", max_length=200)
+
+
+class NewName(Message):
+    """What people call an org from now on."""
+
+    name: Annotated[LineOfText, AfterValidator(_visible)] = Field(max_length=200)
 
 
 class OrgView(Message):
@@ -92,6 +104,21 @@ async def list_orgs(
         orgs = await console.orgs.page(cursor, limit + 1)
     page = [OrgView(org=org.org, name=org.name, created_at=org.created_at) for org in orgs[:limit]]
     return OrgPage(items=tuple(page), next_cursor=page[-1].org if len(orgs) > limit else None)
+
+
+@router.put("/{org}")
+async def rename_org(org: str, new: NewName, holder: Holder, console: TheConsole) -> OrgView:
+    """Give an org another name. Its admins may, and the installation's own token."""
+    await administrator(org, holder, console)
+    return await renamed(org, new, console)
+
+
+async def renamed(org: str, new: NewName, console: Console) -> OrgView:
+    """The org under its new name. Raises `Problem` 404 when it was deleted meanwhile."""
+    found = await console.orgs.rename(org, new.name.strip(), console.now())
+    if found is None:
+        raise no_such_org()
+    return OrgView(org=found.org, name=found.name, created_at=found.created_at)
 
 
 @router.delete("/{org}", status_code=204)

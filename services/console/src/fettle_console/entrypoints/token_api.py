@@ -15,7 +15,7 @@ from fettle_chassis.http import IdempotencyKey, Problem
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
-from fettle_console.console import TheConsole
+from fettle_console.console import Console, TheConsole
 from fettle_console.domain.credentials import (
     DEFAULT_LIFE,
     LONGEST_LIFE,
@@ -25,7 +25,7 @@ from fettle_console.domain.credentials import (
     token_text,
 )
 from fettle_console.entrypoints.guards import Holder, administrator
-from fettle_console.entrypoints.writes import LineOfText, once
+from fettle_console.entrypoints.writes import LineOfText, first_answer
 from fettle_contracts.message import Message
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import Instant
@@ -78,7 +78,13 @@ async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsol
     without its text, which stands in the first answer only, as nothing but its hash is kept. Who has lost that answer
     revokes the token by its `id` and mints another one under another key.
     """
-    actor = await administrator(org, holder, console)
+    answer = await minted(org, new, await administrator(org, holder, console), console, key)
+    return JSONResponse(answer.body, answer.status)
+
+
+async def minted(org: str, new: NewToken, actor: str, console: Console, key: str | None) -> Answer:
+    """The new token with its text, or without it for a repeat under the key. Raises `Problem` 422 for a key that came
+    with something else."""
 
     async def write(work: UnitOfWork) -> Written:
         text = token_text(secrets.token_bytes(SECRET_BYTES))
@@ -87,7 +93,7 @@ async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsol
         view = _shown(token).to_dict()
         return Written(Answer(201, {**view, "token": text}), again=Answer(200, view))
 
-    return await once(console, org, key, f"token {actor} {new.model_dump_json()}", write)
+    return await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
 
 
 @router.get("")

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator
 
-from fettle_chassis.answers import KeyReused
+from fettle_chassis.answers import Answer, KeyReused
 from fettle_chassis.http import Problem
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
@@ -30,10 +30,17 @@ LineOfText = Annotated[str, AfterValidator(_one_line)]
 async def once(
     console: Console, org: str, key: str | None, request: str, write: Callable[[UnitOfWork], Awaitable[Written]]
 ) -> JSONResponse:
+    """The answer to `write` as a response; else as `first_answer`."""
+    answer = await first_answer(console, org, key, request, write)
+    return JSONResponse(answer.body, answer.status)
+
+
+async def first_answer(
+    console: Console, org: str, key: str | None, request: str, write: Callable[[UnitOfWork], Awaitable[Written]]
+) -> Answer:
     """The answer to `write`, or to the first request with this key. Raises `Problem` 422 when that was another one."""
     try:
-        answer = await console.answers.once(org, key, request, console.now(), write)
+        return await console.answers.once(org, key, request, console.now(), write)
     except KeyReused:
         message = "This Idempotency-Key came before with another request."
         raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message, field="Idempotency-Key") from None
-    return JSONResponse(answer.body, answer.status)

@@ -42,7 +42,7 @@
     "?": () => dialog.showModal(),
     Escape: () => document.getElementById("unpick")?.click(),
   };
-  const places = { t: `/orgs/${org}/tickets`, h: `/orgs/${org}/health`, w: `/orgs/${org}/workflows`, a: `/orgs/${org}/dead-letters` };
+  const places = { t: `/orgs/${org}/tickets`, h: `/orgs/${org}/health`, w: `/orgs/${org}/workflows`, a: `/orgs/${org}/settings` };
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

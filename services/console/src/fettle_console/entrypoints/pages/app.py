@@ -1,5 +1,6 @@
 """All pages as one app of their own: its errors are pages, the API's are problem details."""
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -17,11 +18,13 @@ from fettle_chassis.http import Problem
 from fettle_chassis.patience import is_transient
 from fettle_console.console import Console
 from fettle_console.entrypoints.pages import (
+    audit_page,
     bulk,
     channel_page,
     dead_letter_pages,
     health_page,
     live_stream,
+    org_page,
     preview,
     report,
     run_pages,
@@ -31,6 +34,7 @@ from fettle_console.entrypoints.pages import (
     ticket_list,
     ticket_page,
     ticket_writes,
+    token_page,
     told_page,
     why_page,
     workflow_editor,
@@ -52,10 +56,10 @@ _HEADINGS = {
     503: "A part of Fettle is away",
 }
 
-MODULES = (
+_MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(why_page, health_page, subject_page, preview, live_stream),
-    dead_letter_pages,
+    *(org_page, token_page, audit_page, dead_letter_pages),
     *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page),
 )
 """The order counts: a path that is written out stands before one that takes any number."""
@@ -73,11 +77,12 @@ class _Kept(StaticFiles):
         return answer
 
 
-def pages_app(console: Console) -> FastAPI:
-    """The pages, to be mounted at `/` behind the API."""
+def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> FastAPI:
+    """The pages, to be mounted at `/` behind the API, which has the document."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console = console
-    for module in MODULES:
+    app.state.api_document = api_document
+    for module in _MODULES:
         app.include_router(module.router)
     app.mount("/static", _Kept(directory=STATIC))
     app.add_middleware(Headed)

@@ -1,0 +1,79 @@
+"""The org itself: what it is called, taking its tickets along, and deleting it for good."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+
+from fettle_chassis.tokens import Role
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.front import passed_on
+from fettle_console.entrypoints.org_api import NewName, renamed
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_contracts.message import faults
+
+router = APIRouter()
+
+_EXPORT = "/tickets/export?format=jsonl&timeline=true"
+
+
+@router.get("/orgs/{org}/settings")
+async def org_page(visit: TheVisit) -> Response:
+    """Its name, and how it ends."""
+    visit.must(Role.ADMIN)
+    return await _shown(visit)
+
+
+@router.post("/orgs/{org}/settings")
+async def rename(visit: TheVisit, name: Annotated[str, Form()] = "") -> Response:
+    """Gives the org another name; its id stays."""
+    visit.must(Role.ADMIN)
+    try:
+        new = NewName(name=name.strip())
+    except ValidationError as error:
+        return await _shown(visit, refused="; ".join(str(fault) for fault in faults(error)), typed=name, status=400)
+    async with visit.recorded("PUT", "/") as heard:
+        await renamed(visit.org, new, visit.console)
+        heard.status = 200
+    return RedirectResponse(f"/orgs/{quote(visit.org)}/settings", 303)
+
+
+@router.get("/orgs/{org}/export.jsonl")
+async def export(visit: TheVisit) -> Response:
+    """All tickets with their timelines as a file, one a line, as the API exports them."""
+    visit.must(Role.ADMIN)
+    path = f"/api/v1/orgs/{quote(visit.org)}{_EXPORT}"
+    answer = await passed_on(visit.console.services.call(Owner.TICKETS, visit.session.caller, "GET", path))
+    answer.headers["content-disposition"] = f'attachment; filename="{visit.org}-tickets.jsonl"'
+    return answer
+
+
+@router.post("/orgs/{org}/settings/delete")
+async def delete(visit: TheVisit, confirm: Annotated[str, Form()] = "") -> Response:
+    """Deletes the org when its id is repeated. Everybody is signed out by it, who did it too."""
+    visit.must(Role.ADMIN)
+    if confirm.strip() != visit.org:
+        refused = f"Nothing was deleted: that is not {visit.org}."
+        return await _shown(visit, not_deleted=refused, status=409)
+    async with visit.recorded("DELETE", "/") as heard:
+        heard.status = 204 if await visit.console.orgs.delete(visit.org, visit.console.now()) else 404
+    visit.console.tokens.forget(visit.org)
+    return RedirectResponse("/sign-in", 303)
+
+
+async def _shown(
+    visit: Visit, *, refused: str = "", typed: str | None = None, not_deleted: str = "", status: int = 200
+) -> Response:
+    here = await visit.console.orgs.get(visit.org)
+    counts = await visit.counts()
+    return await visit.page(
+        "org.html",
+        status=status,
+        created_at=here.created_at if here else None,
+        typed=visit.session.org_name if typed is None else typed,
+        tickets=sum(counts.values()) if counts else None,
+        refused=refused,
+        not_deleted=not_deleted,
+    )
