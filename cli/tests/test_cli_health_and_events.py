@@ -37,6 +37,18 @@ TRANSITION = {
 }
 
 
+@pytest.mark.rule("AC-94")
+def test_the_overview_says_how_the_fleet_stands(fettle: Fettle, api: FettleApi) -> None:
+    states = {"healthy": 37, "firing": 3, "pending_open": 0}
+    hue = {"id": "hue-1", "name": None, "state": None, "devices": states, "unhealthy": [0, 9, 3]}
+    shown = {"states": states, "integrations": [hue], "more_integrations": 2}
+    api.on("GET", "orgs/acme/overview", shown)
+    out = fettle("health", "overview").out
+    for words in ("37 healthy, 3 firing\n", "hue-1", "40", " 9", "and 2 more"):
+        assert words in out
+    assert json.loads(fettle("health", "overview", "--json").out) == shown
+
+
 @pytest.mark.rule("AC-60")
 def test_subjects_are_listed_with_the_time_up_to_which_they_are_judged(fettle: Fettle, api: FettleApi) -> None:
     api.on("GET", "orgs/acme/subjects", {"items": [SUBJECT], "next_cursor": None, "as_of": AT})

@@ -81,6 +81,14 @@ def test_a_selection_with_yes_is_not_asked_for(fettle: Fettle, api: FettleApi) -
     assert [request.query for request in api.requests] == [{}]
 
 
+@pytest.mark.rule("HM-135", "AC-98")
+def test_what_a_selection_must_fit_adds_up(fettle: Fettle, api: FettleApi) -> None:
+    api.on("POST", "orgs/acme/silences", {"selection": ID, "count": 2}, 201)
+    words = ("--integration", "hue-1", "--type", "device", "--model", "T100", "--space", "oslo")
+    assert fettle("health", "silence", *words, "--yes").status == 0
+    assert api.last.json["filter"] == {"integration": "hue-1", "type": "device", "model": "T100", "space": "oslo"}
+
+
 @pytest.mark.rule("HM-135")
 def test_silences_are_listed_with_what_they_hold_back(fettle: Fettle, api: FettleApi) -> None:
     page = {"items": [shown()], "next_cursor": "abc", "as_of": AT}
@@ -108,7 +116,7 @@ def test_a_silence_is_ended(fettle: Fettle, api: FettleApi) -> None:
     [
         (),
         ("device/t17", "--space", "oslo"),
-        ("--space", "oslo", "--integration", "hue-1"),
+        ("device/t17", "--type", "device"),
         ("device/t17", "--for", "4"),
         ("device/t17", "--for", "soon"),
         ("device/t17", "--from", "tomorrow"),

@@ -14,13 +14,34 @@ from fettle_cli.commands.why import why
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
-from fettle_cli.output import ago, say, show_fields, show_json, show_page
-from fettle_client.shapes.health import HealthPolicy, HealthState, ListedSubject, Transition, WatchedType
+from fettle_cli.output import ago, say, show_fields, show_json, show_page, show_table
+from fettle_client.shapes.health import FleetIntegration, HealthPolicy, HealthState, ListedSubject, Transition
+from fettle_client.shapes.people import WatchedType
 
 app = group("health", "See what the health monitor sees.")
 for command in (silence, silences, unsilence, why, verify):
     app.command()(command)
 app.command("import")(import_)
+
+
+@app.command()
+def overview(org: Org = None, as_json: Json = False) -> None:
+    """Show how the fleet stands, by integration, those in trouble first."""
+    with calling(Installation.here(), org) as fettle:
+        found = fettle.show_overview()
+    if as_json:
+        show_json(found)
+        return
+    say(", ".join(f"{count} {_words(state)}" for state, count in found["states"].items() if count) or "No subjects.")
+    columns = ("INTEGRATION", "STATE", "DEVICES", "UNHEALTHY", "MOST IN A DAY")
+    show_table(columns, map(_standing, found["integrations"]), empty="No integrations.")
+    if found["more_integrations"]:
+        say(f"and {found['more_integrations']} more")
+
+
+def _standing(one: FleetIntegration) -> tuple[object, ...]:
+    devices, unhealthy = cast("dict[str, int]", one["devices"]), one["unhealthy"]
+    return one["name"] or one["id"] or "-", _words(one["state"]), sum(devices.values()), unhealthy[-1], max(unhealthy)
 
 
 @app.command()
@@ -39,7 +60,13 @@ def subjects(
     here = Installation.here()
     with calling(here, org) as fettle:
         page = fettle.list_subjects(
-            state=state, type=type_, integration=integration, space=space, q=q, limit=limit, cursor=cursor
+            state=[state] if state else None,
+            type=type_,
+            integration=integration,
+            space=space,
+            q=q,
+            limit=limit,
+            cursor=cursor,
         ).page()
     columns = ("STATE", "SUBJECT", "NAME", "INTEGRATION", "SPACE", "SINCE")
     show_page(page, columns, _row, empty="No such subjects.", as_json=as_json)

@@ -14,6 +14,7 @@ from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org
 from fettle_cli.output import ago, say, show_json, show_page, warn
+from fettle_client.shapes.people import WatchedType
 from fettle_client.shapes.silences import Selected, Silence, SilenceState
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -38,20 +39,23 @@ def silence(
     reason: Annotated[str | None, typer.Option()] = None,
     integration: Annotated[str | None, typer.Option(help="Instead: an integration and its devices.")] = None,
     space: Annotated[str | None, typer.Option(help="Instead: all in a space and under it, such as oslo/hq.")] = None,
+    type_: Annotated[WatchedType | None, typer.Option("--type", help="Only devices, or only integrations.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before silencing more than one.")] = False,
     org: Org = None,
     as_json: Json = False,
 ) -> None:
-    """Open no tickets about a subject for a while, or about all of an integration or a space."""
-    if [subject, integration, space].count(None) != 2:
-        raise UsageError("one of TYPE/ID, --integration and --space says what to silence")
+    """Open no tickets about a subject for a while, or about all that fits the options together."""
+    if (subject is None) == ([integration, space, type_, model].count(None) == 4):
+        raise UsageError("TYPE/ID, or --integration, --space, --type, --model say what to silence")
     length_s, starts_at = _seconds(length), None if start is None else _instant(start, zone)
     how: dict[str, Any] = {"starts_at": starts_at, "rrule": rrule, "zone": zone, "reason": reason}
     with calling(Installation.here(), org) as fettle:
         if subject is not None:
             _say_one(fettle.silence_subject(subject, length_s, **how), as_json)
             return
-        silenced = partial(fettle.silence_selection, length_s, integration=integration, space=space, **how)
+        whom: dict[str, Any] = {"integration": integration, "space": space, "type": type_, "model": model}
+        silenced = partial(fettle.silence_selection, length_s, **whom, **how)
         if not yes:
             count = silenced(dry_run=True)["count"]
             typer.confirm(f"Silence {_subjects(count)} for {length}?", abort=True, err=True)

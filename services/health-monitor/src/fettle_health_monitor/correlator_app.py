@@ -34,6 +34,7 @@ from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
 from fettle_health_monitor.entrypoints.correlator.documented import WORDS
 from fettle_health_monitor.entrypoints.correlator.import_routes import import_routes
+from fettle_health_monitor.entrypoints.correlator.overview_routes import overview_routes
 from fettle_health_monitor.entrypoints.correlator.policy_routes import policy_routes
 from fettle_health_monitor.entrypoints.correlator.silence_routes import silence_routes
 from fettle_health_monitor.entrypoints.correlator.subject_routes import subject_routes
@@ -94,6 +95,7 @@ def build_app(settings: HealthSettings) -> Service:
     )
     app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES}, words=WORDS)
     for routes in (
+        overview_routes,
         policy_routes,
         subject_routes,
         import_routes,

@@ -1,6 +1,6 @@
 """What the health monitor sees, and by which rules. Subjects are written `type/id`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
@@ -13,11 +13,13 @@ from fettle_client.shapes.health import (
     HealthState,
     ImportedLine,
     ListedSubject,
+    Overview,
     ShownPolicy,
     ShownSubject,
+    SubjectSort,
     Transition,
-    WatchedType,
 )
+from fettle_client.shapes.people import WatchedType
 from fettle_client.shapes.why import Verifying, Why
 
 _KINDS = {"csv": CSV, "ndjson": NDJSON}
@@ -26,18 +28,25 @@ _KINDS = {"csv": CSV, "ndjson": NDJSON}
 class AsyncHealth(AsyncConnection):
     """Subjects, the registry, the policy, and why things are as they are."""
 
+    async def show_overview(self) -> Overview:
+        """The whole fleet now and over the last day."""
+        found: Overview = await self._call(read(self._path("overview")))
+        return found
+
     def list_subjects(
         self,
         *,
-        state: HealthState | None = None,
+        state: Sequence[HealthState] | None = None,
         type: WatchedType | None = None,
         integration: str | None = None,
         space: str | None = None,
         q: str | None = None,
+        sort: SubjectSort | None = None,
         cursor: str | None = None,
         limit: int = 200,
     ) -> AsyncPages[ListedSubject]:
-        """Subjects by type and id. `space` is one and all in it, `q` a part of the name or id."""
+        """Subjects in one of the states, by type and id unless `sort` says how long they have been as they are. `space`
+        is one and all in it, `q` a part of the name or id."""
         request = read(
             self._path("subjects"),
             state=state,
@@ -45,6 +54,7 @@ class AsyncHealth(AsyncConnection):
             integration=integration,
             space=space,
             q=q,
+            sort=sort,
             cursor=cursor,
             limit=limit,
         )

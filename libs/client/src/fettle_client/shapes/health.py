@@ -6,8 +6,8 @@ from fettle_client.shapes.people import SubjectType
 from fettle_client.shapes.silences import Silence
 from fettle_client.shapes.tickets import TicketState
 
-WatchedType = Literal["device", "integration"]
 HealthState = Literal["healthy", "pending_open", "firing", "pending_resolve", "flapping", "unknown"]
+SubjectSort = Literal["subject", "since", "-since"]
 Condition = Literal["device_offline", "integration_unreachable", "integration_credentials_invalid"]
 
 
@@ -56,6 +56,80 @@ class ShownSubject(ListedSubject):
     last_heard: str | None
     last_heard_as_of: str | None
     last_heard_told_by: Literal["owner", "checkpoint"] | None
+    as_of: str | None
+
+
+class StateCounts(TypedDict):
+    """How many are in each state; `unjudged` are those that are in none."""
+
+    healthy: int
+    pending_open: int
+    firing: int
+    pending_resolve: int
+    flapping: int
+    unknown: int
+    unjudged: int
+
+
+class FleetIntegration(TypedDict):
+    """An integration with the devices behind it; `id` null: devices behind none. `unhealthy` is how many were at most
+    in each step of the day."""
+
+    id: str | None
+    name: str | None
+    state: HealthState | None
+    devices: StateCounts
+    unhealthy: list[int]
+
+
+class FleetBlind(TypedDict):
+    """A time in which subjects of at most `shards` shards could not be observed."""
+
+    since: str
+    until: str | None
+    shards: int
+
+
+class FleetLoss(TypedDict):
+    """A time in which the org's heartbeats did not arrive."""
+
+    since: str
+    until: str | None
+    subjects: int
+
+
+class FleetExample(TypedDict):
+    """One of several subjects."""
+
+    type: SubjectType
+    id: str
+    name: str | None
+
+
+class FleetChange(TypedDict):
+    """What subjects behind an integration, or itself, became in the last hour."""
+
+    integration: str | None
+    became: Literal["firing", "healthy", "flapping", "unknown", "new", "forgotten"]
+    subjects: int
+    latest: str
+    example: FleetExample
+
+
+class Overview(TypedDict):
+    """The fleet now and over the day since `since`, in steps of `step_s` seconds."""
+
+    since: str
+    step_s: int
+    enabled: bool
+    publish_tickets: bool
+    states: StateCounts
+    unhealthy: list[int]
+    integrations: list[FleetIntegration]
+    more_integrations: int
+    blind: list[FleetBlind]
+    lost: list[FleetLoss]
+    changes: list[FleetChange]
     as_of: str | None
 
 

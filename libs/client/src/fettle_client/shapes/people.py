@@ -3,6 +3,7 @@
 from typing import Literal, NotRequired, TypedDict
 
 SubjectType = Literal["device", "integration", "space", "other"]
+WatchedType = Literal["device", "integration"]
 
 
 class Actor(TypedDict):

@@ -2,6 +2,8 @@
 
 from typing import Literal, TypedDict
 
+from fettle_client.shapes.people import SubjectType
+
 SilenceState = Literal["active", "upcoming", "ended"]
 
 _From = TypedDict("_From", {"from": str | None})
@@ -43,6 +45,7 @@ class Silence(_From):
     made_at: str
     removed_by: str | None
     removed_at: str | None
+    subjects: int
     held: Held
 
 
@@ -52,10 +55,32 @@ class MadeSilence(Silence):
     as_of: str | None
 
 
+Occurrence = TypedDict("Occurrence", {"from": str, "until": str})
+
+
+class CoveredSubject(TypedDict):
+    """One of those that a silence would be about."""
+
+    type: SubjectType
+    id: str
+    name: str | None
+
+
+class SilencePreview(TypedDict):
+    """What a silence would cover: how many, the first few of them, and when."""
+
+    devices: int
+    integrations: int
+    first: list[CoveredSubject]
+    occurrences: list[Occurrence]
+    ends_at: str
+
+
 class Selected(TypedDict):
     """How many subjects are selected. `selection` names their silences together; null in a dry run, which has made
-    none."""
+    none and says in `preview` what it would be."""
 
     selection: str | None
     count: int
+    preview: SilencePreview | None
     as_of: str | None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from fettle_client.requests import fields, read, write
+from fettle_client.shapes.people import WatchedType
 from fettle_client.shapes.silences import MadeSilence, Selected, Silence, SilenceState
 from fettle_client.synchronous.connection import Connection
 from fettle_client.synchronous.pages import Pages
@@ -20,12 +21,20 @@ class Silences(Connection):
         state: Sequence[SilenceState] | None = None,
         subject: str | None = None,
         selection: str | None = None,
+        together: bool | None = None,
         cursor: str | None = None,
         limit: int = 200,
     ) -> Pages[Silence]:
-        """Silences with what each has held back so far; of all states unless `state` names some."""
+        """Silences with what each has held back so far; of all states unless `state` names some. `together`: a
+        selection is one item."""
         request = read(
-            self._path("silences"), state=state, subject=subject, selection=selection, cursor=cursor, limit=limit
+            self._path("silences"),
+            state=state,
+            subject=subject,
+            selection=selection,
+            together=together,
+            cursor=cursor,
+            limit=limit,
         )
         return Pages(self._call, request)
 
@@ -51,6 +60,8 @@ class Silences(Connection):
         *,
         integration: str | None = None,
         space: str | None = None,
+        type: WatchedType | None = None,
+        model: str | None = None,
         starts_at: datetime | None = None,
         rrule: str | None = None,
         zone: str | None = None,
@@ -58,10 +69,10 @@ class Silences(Connection):
         dry_run: bool = False,
         key: str | None = None,
     ) -> Selected:
-        """Opens no tickets about an integration and its devices, or about all in a space and under it: one of the two.
-        A dry run only says how many that are."""
+        """Opens no tickets about all that fits what is named, at least one thing: an integration and its devices, what
+        is in a space and under it, a type, a model. A dry run only says whom and when that would be about."""
         body = fields(
-            filter=fields(integration=integration, space=space),
+            filter=fields(integration=integration, space=space, type=type, model=model),
             length_s=length_s,
             starts_at=starts_at,
             rrule=rrule,

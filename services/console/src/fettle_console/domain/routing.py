@@ -16,6 +16,7 @@ class Owner(StrEnum):
 _OWNERS = {
     "tickets": Owner.TICKETS,
     "ticket-policy": Owner.TICKETS,
+    "overview": Owner.HEALTH,
     "subjects": Owner.HEALTH,
     "transitions": Owner.HEALTH,
     "health-policy": Owner.HEALTH,

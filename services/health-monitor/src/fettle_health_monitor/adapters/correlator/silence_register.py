@@ -1,5 +1,6 @@
 """Making and removing silences, one or a whole selection at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator.views import escaped
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedule
+
+_FIRST_FEW = 5
 
 _VALUES = """CAST(:org AS text), {subject}, CAST(:partition AS integer), {shard}, CAST(:starts_at AS bigint),
              CAST(:length_s AS integer), CAST(:rrule AS text), CAST(:zone AS text), CAST(:reason AS text),
@@ -27,9 +30,15 @@ _SELECTED = """
     FROM subject WHERE org = :org
       AND (CAST(:integration AS text) IS NULL OR integration = :integration OR subject = 'integration/' || :integration)
       AND (CAST(:space AS text) IS NULL OR space = :space OR space LIKE :under_space)
+      AND (CAST(:type AS text) IS NULL OR starts_with(subject, CAST(:type AS text) || '/'))
+      AND (CAST(:model AS text) IS NULL OR model = :model)
 """
 
-_COUNT = text(f"SELECT count(*) {_SELECTED}")
+_COUNT = text(f"SELECT count(*) AS all, count(*) FILTER (WHERE subject LIKE 'device/%') AS devices {_SELECTED}")
+
+_FIRST = text(f"SELECT subject, name {_SELECTED} ORDER BY subject LIMIT :limit")
+
+_NAMED = text("SELECT subject, name FROM subject WHERE org = :org AND subject = :subject")
 
 _SELECT = text(f"""
     {_INTO}
@@ -52,10 +61,22 @@ _KNOWN = text("SELECT EXISTS (SELECT FROM silence WHERE org = :org AND (id = :id
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Subjects that are silenced in one step: an integration and its devices, or what is in a space and under it."""
+    """Subjects that are silenced in one step: all that fits what is not None. `integration` is it and its devices,
+    `space` what is in it and under it, `type` one of `device` and `integration`."""
 
     integration: str | None = None
     space: str | None = None
+    type: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Whom a silence would be about: how many, how many of them devices, and the first few, (`type/id`, name)."""
+
+    count: int
+    devices: int
+    first: Sequence[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +97,16 @@ async def make(connection: AsyncConnection, making: Making, id: UUID, subject: s
     await connection.execute(_MAKE, {**_values(making), "id": id, "subject": subject, "shard": shard})
 
 
-async def count(connection: AsyncConnection, org: str, selection: Selection) -> int:
-    """How many subjects a selection is."""
-    return int(await connection.scalar(_COUNT, {"org": org, **_selected(selection)}) or 0)
+async def covered(connection: AsyncConnection, org: str, selection: Selection | None, subject: str | None) -> Covered:
+    """Whom a selection is, or one subject, known or not."""
+    if selection is None:
+        names = (await connection.execute(_NAMED, {"org": org, "subject": subject})).all()
+        first = [(row.subject, row.name) for row in names] or [(subject or "", None)]
+        return Covered(1, int(first[0][0].startswith("device/")), first)
+    values = {"org": org, **_selected(selection)}
+    counted = (await connection.execute(_COUNT, values)).one()
+    rows = await connection.execute(_FIRST, {**values, "limit": _FIRST_FEW})
+    return Covered(counted.all, counted.devices, [(row.subject, row.name) for row in rows])
 
 
 async def select(connection: AsyncConnection, making: Making, id: UUID, selection: Selection) -> int:
@@ -115,4 +143,10 @@ def _values(making: Making) -> dict[str, Any]:
 
 def _selected(selection: Selection) -> dict[str, str | None]:
     under = None if selection.space is None else escaped(selection.space) + "/%"
-    return {"integration": selection.integration, "space": selection.space, "under_space": under}
+    return {
+        "integration": selection.integration,
+        "space": selection.space,
+        "under_space": under,
+        "type": selection.type,
+        "model": selection.model,
+    }

@@ -1,8 +1,8 @@
 """Reads for people: pages of subjects and transitions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,7 @@ _SUBJECT = """
     SELECT subject.subject, shard, state, condition, since_at, policy_version, registered, name,
            CASE WHEN state IS NULL THEN unwatched END AS unwatched,
            integration, space, model, interval_s, ticket_id, ticket_number, ticket_state
-    FROM subject LEFT JOIN LATERAL (
+    FROM ({subjects}) AS subject LEFT JOIN LATERAL (
         SELECT ticket_id, ticket_number, ticket_state FROM incident
         WHERE incident.org = subject.org AND incident.subject = subject.subject AND ticket_state <> 'resolved'
         UNION ALL
@@ -22,17 +22,27 @@ _SUBJECT = """
           AND ticket_state <> 'resolved'
         ORDER BY ticket_number DESC LIMIT 1
     ) AS ticket ON true
-    WHERE subject.org = :org
 """
 
+Sort: TypeAlias = Literal["subject", "since", "-since"]
+"""By type and id, or by how long they have been as they are; those that are in no state come last."""
+
+_PLACES: Mapping[Sort, str] = {
+    "subject": "subject.subject",
+    "since": "coalesce(since_at, 9007199254740991), subject.subject",
+    "-since": "-coalesce(since_at, 0), subject.subject",
+}
+"""By what they are in order, smallest first; a page ends at such a place."""
+
 _FILTERS: Mapping[str, str] = {
-    "state": "AND state = :state",
+    "states": "AND state = ANY(CAST(:states AS text[]))",
     "type": "AND starts_with(subject.subject, :type || '/')",
     "integration": "AND integration = :integration",
     "space": "AND (space = :space OR space LIKE :under_space)",
     "q": "AND (name ILIKE :like OR subject.subject ILIKE :like)",
-    "after": "AND subject.subject > :after",
 }
+_NOT_WELL = "AND state <> 'healthy'"
+"""Says so in the words of the index on those few."""
 
 _TRANSITIONS = """
     SELECT id, at, position, body FROM transition WHERE org = :org
@@ -41,10 +51,10 @@ _TRANSITIONS = """
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which subjects are asked for; what is None does not matter. `space` is one and all in it, `q` a part of the name
-    or id."""
+    """Which subjects are asked for; what is None does not matter, and no states are all. `space` is one and all in it,
+    `q` a part of the name or id."""
 
-    state: str | None = None
+    states: Collection[str] = ()
     type: str | None = None
     integration: str | None = None
     space: str | None = None
@@ -60,31 +70,50 @@ class PastTransition:
     body: Mapping[str, Any]
 
 
+Place: TypeAlias = tuple[str | int, ...]
+"""Where a page ended: (`subject`), or (`since`, `subject`), as the sort has it."""
+
+
+def place_of(row: Row[Any], sort: Sort) -> Place:
+    """The place of a subject in an order."""
+    if sort == "subject":
+        return (row.subject,)
+    if sort == "since":
+        return (9_007_199_254_740_991 if row.since_at is None else row.since_at, row.subject)
+    return (-(row.since_at or 0), row.subject)
+
+
 async def subjects(
-    connection: AsyncConnection, org: str, wanted: Filter, *, after: str | None, limit: int
+    connection: AsyncConnection, org: str, wanted: Filter, *, sort: Sort = "subject", after: Place | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Up to `limit` subjects behind `after`, by type and id."""
+    """Up to `limit` subjects behind the place `after`, in the order of `sort`."""
     said = {
-        "state": wanted.state,
+        "states": list(wanted.states) or None,
         "type": wanted.type,
         "integration": wanted.integration,
         "space": wanted.space,
         "q": wanted.q,
-        "after": after,
     }
     conditions = " ".join(condition for name, condition in _FILTERS.items() if said[name] is not None)
-    values = {name: value for name, value in said.items() if value is not None}
+    values: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if wanted.states and "healthy" not in wanted.states:
+        conditions += f" {_NOT_WELL}"
     if wanted.space is not None:
         values["under_space"] = escaped(wanted.space) + "/%"
     if wanted.q is not None:
         values["like"] = f"%{escaped(values.pop('q') or '')}%"
-    query = text(f"{_SUBJECT} {conditions} ORDER BY subject.subject LIMIT :limit")
+    if after is not None:
+        places = {f"after_{number}": value for number, value in enumerate(after)}
+        conditions += f" AND ({_PLACES[sort]}) > ({', '.join(f':{name}' for name in places)})"
+        values |= places
+    chosen = f"SELECT * FROM subject WHERE org = :org {conditions} ORDER BY {_PLACES[sort]} LIMIT :limit"  # noqa: S608
+    query = text(f"{_SUBJECT.format(subjects=chosen)} ORDER BY {_PLACES[sort]}")
     return (await connection.execute(query, {"org": org, "limit": limit, **values})).all()
 
 
 async def subject(connection: AsyncConnection, org: str, subject: str) -> Row[Any] | None:
     """One subject, or None."""
-    query = text(f"{_SUBJECT} AND subject.subject = :subject")
+    query = text(_SUBJECT.format(subjects="SELECT * FROM subject WHERE org = :org AND subject = :subject"))
     return (await connection.execute(query, {"org": org, "subject": subject})).one_or_none()
 
 

@@ -143,6 +143,14 @@ def occurrences(silence: Silence, after: int, until: int) -> list[Occurrence]:
     return found
 
 
+def first_few(schedule: Schedule, at: int, count: int) -> list[Occurrence]:
+    """Up to `count` occurrences that have not ended by `at`. Raises Unworkable."""
+    found = list[Occurrence]()
+    while len(found) < count and (one := on_or_next(schedule, found[-1].end if found else at)) is not None:
+        found.append(one)
+    return found
+
+
 def covers(silence: Silence, at: int) -> Occurrence | None:
     """The occurrence that covers the instant, if one does. Raises Unworkable."""
     seen = silence.seen if silence.seen is not None and silence.seen.tells(at) else look(silence, at).seen

@@ -13,6 +13,7 @@ _LINES: Mapping[str, Any] = {
 _LATE = "It will hold, but Kafka does not have it within five seconds."
 
 _OPERATIONS: Mapping[str, About] = {
+    "get /overview": About("Show the whole fleet at a glance", eg.OVERVIEW),
     "get /subjects": About("List subjects", eg.SUBJECTS),
     "get /subjects/{type}/{id}": About("Show a subject", eg.SUBJECT),
     "put /subjects/{type}/{id}": About(
@@ -56,12 +57,14 @@ _OPERATIONS: Mapping[str, About] = {
 _PARAMETERS: Mapping[str, str] = {
     "type": "`device` or `integration`.",
     "id": "The subject's id: 1 to 200 bytes, which may hold `/`.",
-    "state": "Only those in this state.",
+    "state": "Only those in this state, or in one of these.",
     "integration": "Only subjects behind this integration.",
     "space": "Only subjects in this space or under it: `oslo/hq`.",
     "q": "Part of the name or the id, in any case.",
+    "sort": "`subject`: by type and id. `-since`: who changed last first; `since`: who has been as it is for longest.",
     "subject": "Only what is about this subject, as `type/id`: `device/t17`.",
     "selection": "Only what one filter has silenced together.",
+    "together": "Whether what one filter has silenced together is one item, with the number of its `subjects`.",
     "at": "The instant that is asked about; left out, up to which heartbeats have been judged.",
     "since": "From which instant on to compare at least; left out, from the oldest state that is kept.",
     "partition": "The partition of `device.heartbeats`: 0, 1, 2 …",

@@ -38,6 +38,39 @@ SUBJECT = {
     "last_heard_told_by": "owner",
     "as_of": _JUDGED,
 }
+_STATES = {
+    "healthy": 37,
+    "pending_open": 0,
+    "firing": 3,
+    "pending_resolve": 0,
+    "flapping": 0,
+    "unknown": 0,
+    "unjudged": 0,
+}
+OVERVIEW = {
+    "since": "2026-11-25T12:10:00.000Z",
+    "step_s": 900,
+    "enabled": True,
+    "publish_tickets": True,
+    "states": _STATES,
+    "unhealthy": [0, 0, 1, 3],
+    "integrations": [
+        {"id": "hue-1", "name": "Hue bridge", "state": None, "devices": _STATES, "unhealthy": [0, 0, 1, 3]},
+    ],
+    "more_integrations": 0,
+    "blind": [{"since": "2026-11-26T03:00:00.000Z", "until": "2026-11-26T03:01:20.000Z", "shards": 12}],
+    "lost": [{"since": "2026-11-26T05:00:00.000Z", "until": "2026-11-26T05:09:00.000Z", "subjects": 38}],
+    "changes": [
+        {
+            "integration": "hue-1",
+            "became": "firing",
+            "subjects": 3,
+            "latest": _AT,
+            "example": {"type": "device", "id": "t17", "name": "Thermostat 17"},
+        }
+    ],
+    "as_of": _JUDGED,
+}
 TRANSITIONS = {
     "items": [
         {
@@ -71,7 +104,18 @@ SHOWN_POLICY = {
 }
 SILENCE = MADE
 SILENCES: dict[str, Any] = {"items": [SHOWN], "next_cursor": None, "as_of": _JUDGED}
-DRY_RUN = {"selection": None, "count": 118, "as_of": _JUDGED}
+DRY_RUN = {
+    "selection": None,
+    "count": 118,
+    "preview": {
+        "devices": 117,
+        "integrations": 1,
+        "first": [{"type": "device", "id": "t17", "name": "Thermostat 17"}],
+        "occurrences": [{"from": _JUDGED, "until": "2026-11-26T16:10:00.000Z"}],
+        "ends_at": "2026-11-26T16:10:00.000Z",
+    },
+    "as_of": _JUDGED,
+}
 
 TABLE = "type,id,name,integration,interval_s\ndevice,t17,Thermostat 17,hue-1,30\n"
 LINES = '{"type":"device","id":"t17","name":"Thermostat 17","interval_s":30}\n'

@@ -95,7 +95,7 @@ class SubjectDetail(ShownSubject):
 
 
 class SubjectPage(Message):
-    """A page of subjects, by type and id."""
+    """A page of subjects, in the order that was asked for."""
 
     items: tuple[ShownSubject, ...]
     next_cursor: str | None

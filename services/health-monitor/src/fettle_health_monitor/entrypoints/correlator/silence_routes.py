@@ -16,7 +16,7 @@ from fettle_health_monitor.adapters.correlator import silence_register, silence_
 from fettle_health_monitor.adapters.correlator.silence_register import Selection
 from fettle_health_monitor.correlator.silences import Wanted
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
-from fettle_health_monitor.domain.correlator.silences import Schedule, check
+from fettle_health_monitor.domain.correlator.silences import Schedule, check, first_few
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi, subject_of
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
 from fettle_health_monitor.entrypoints.correlator.silence_shapes import (
@@ -25,9 +25,12 @@ from fettle_health_monitor.entrypoints.correlator.silence_shapes import (
     Selected,
     ShownSilence,
     SilencePage,
+    SilencePreview,
     SilenceState,
     WantedSilence,
 )
+
+_OCCURRENCES = 3
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 
@@ -45,11 +48,12 @@ def silence_routes(api: HealthApi) -> APIRouter:
         state: Annotated[tuple[SilenceState, ...], Query()] = (),
         subject: str | None = None,
         selection: UUID | None = None,
+        together: bool = False,
         cursor: str | None = None,
         limit: Limit = 50,
     ) -> SilencePage:
         """Silences, the newest first, with who made them, why, until when, and what each has held back so far. `state`
-        may be given more than once; left out it is all."""
+        may be given more than once; left out it is all. `together` makes one item of what one filter has silenced."""
         about = None if subject is None else subject_of(subject)
         before = None if cursor is None else int(read_cursor(cursor, int)[0])
         async with api.database.reading() as connection:
@@ -61,10 +65,11 @@ def silence_routes(api: HealthApi) -> APIRouter:
                 states=[each.value for each in state],
                 subject=about,
                 selection=selection,
+                together=together,
                 before=before,
             )
             as_of = await api.as_of(connection, org)
-        more = write_cursor(rows[limit - 1].position) if len(rows) > limit else None
+        more = write_cursor(rows[limit - 1].place) if len(rows) > limit else None
         return SilencePage(items=tuple(ShownSilence.of(row) for row in rows[:limit]), next_cursor=more, as_of=as_of)
 
     @router.post("/silences", status_code=201, responses={200: {"model": Selected}})
@@ -78,16 +83,13 @@ def silence_routes(api: HealthApi) -> APIRouter:
     ) -> MadeSilence | Selected:
         """Silences one subject, or by a filter each that it selects now, in one step. While a silence is active no
         ticket about just its subject is opened; nothing else changes, and when it ends, who still fails gets its ticket
-        at once. A dry run makes nothing and says how many subjects it would be. A repeat under the same
+        at once. A dry run makes nothing and says whom and when it would be about. A repeat under the same
         Idempotency-Key changes nothing and shows what came first."""
         asked = await asyncio.to_thread(_checked, wanted, api.silences.now(), caller)
         selection = _selection(wanted)
         if dry_run:
             response.status_code = 200
-            async with api.database.reading() as connection:
-                count = 1 if selection is None else await silence_register.count(connection, org, selection)
-                as_of = await api.as_of(connection, org)
-            return Selected(selection=None, count=count, as_of=as_of)
+            return await _preview(api, org, wanted, selection, asked.schedule)
         id = uuid4() if key is None else uuid5(SILENCES, f"{org}/{key}")
         async with unit_of_work(api.database) as work:
             if await comes_first(work, caller, key, "POST silences", wanted.to_dict()):
@@ -122,9 +124,24 @@ def _selection(wanted: WantedSilence) -> Selection | None:
         raise Problem(400, ProblemCode.MALFORMED, "must be there, or filter instead: one of the two", field="subject")
     if wanted.filter is None:
         return None
-    if (wanted.filter.integration is None) == (wanted.filter.space is None):
-        raise Problem(400, ProblemCode.MALFORMED, "must name integration or space: one of the two", field="filter")
-    return Selection(wanted.filter.integration, wanted.filter.space)
+    selection = Selection(wanted.filter.integration, wanted.filter.space, wanted.filter.type, wanted.filter.model)
+    if selection == Selection():
+        message = "must name at least one of integration, space, type, model"
+        raise Problem(400, ProblemCode.MALFORMED, message, field="filter")
+    return selection
+
+
+async def _preview(
+    api: HealthApi, org: str, wanted: WantedSilence, selection: Selection | None, schedule: Schedule
+) -> Selected:
+    """Whom a silence would be about, and when. A rule may take a while to unfold."""
+    now = api.silences.now()
+    occurrences, ends_at = await asyncio.to_thread(lambda: (first_few(schedule, now, _OCCURRENCES), schedule.end))
+    async with api.database.reading() as connection:
+        covered = await silence_register.covered(connection, org, selection, wanted.subject)
+        as_of = await api.as_of(connection, org)
+    preview = SilencePreview.of(covered, occurrences, ends_at)
+    return Selected(selection=None, count=covered.count, preview=preview, as_of=as_of)
 
 
 async def _make(

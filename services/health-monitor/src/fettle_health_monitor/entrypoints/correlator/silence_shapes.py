@@ -1,18 +1,20 @@
 """Bodies of the health API about silences."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from sqlalchemy import Row
 
 from fettle_chassis.http import keepable
-from fettle_contracts.identity import HEARTBEAT_TYPES, SPACE_MAX_BYTES, SubjectId, SubjectRef
+from fettle_contracts.identity import HEARTBEAT_TYPES, SPACE_MAX_BYTES, SubjectId, SubjectRef, SubjectType
 from fettle_contracts.message import Message
 from fettle_contracts.times import Instant, from_ms
+from fettle_health_monitor.adapters.correlator.silence_register import Covered
 from fettle_health_monitor.domain.correlator.recurrence import RULE_MAX_CHARACTERS
-from fettle_health_monitor.domain.correlator.silences import LENGTH_MAX_S, REASON_MAX_CHARACTERS
+from fettle_health_monitor.domain.correlator.silences import LENGTH_MAX_S, REASON_MAX_CHARACTERS, Occurrence
 
 EXAMPLES: dict[str, Any] = {
     "one": {
@@ -55,6 +57,7 @@ SHOWN: dict[str, Any] = {
     "made_at": "2026-11-26T12:00:00.000Z",
     "removed_by": None,
     "removed_at": None,
+    "subjects": 1,
     "held": {
         "count": 1,
         "latest": [{"at": "2026-11-26T12:04:11.020Z", "condition": "device_offline", "cause": "firing"}],
@@ -91,9 +94,12 @@ Words = Annotated[str, Field(min_length=1, max_length=REASON_MAX_CHARACTERS), Af
 
 
 class WantedSelection(Message, extra="forbid"):
-    """An integration and its devices, or all in a space and under it: one of the two."""
+    """All that fits each of these: an integration and its devices, what is in a space and under it, devices or
+    integrations, a model. At least one of them."""
 
     integration: SubjectId | None = None
+    type: Literal["device", "integration"] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(keepable)] | None = None
     space: Annotated[str, Field(min_length=1), AfterValidator(keepable), AfterValidator(_fits)] | None = None
 
 
@@ -150,6 +156,7 @@ class ShownSilence(Message):
     made_at: Instant
     removed_by: str | None
     removed_at: Instant | None
+    subjects: int = Field(description="For how many subjects it stands: more than one where a selection is one item.")
     held: ShownHeld
 
     @classmethod
@@ -178,6 +185,7 @@ class ShownSilence(Message):
             made_at=row.made_at,
             removed_by=row.removed_by,
             removed_at=None if row.removed_at is None else from_ms(row.removed_at),
+            subjects=row.subjects,
             held=ShownHeld(count=row.held_count or 0, latest=latest),
             **more,
         )
@@ -191,12 +199,53 @@ class MadeSilence(ShownSilence):
     as_of: Instant | None
 
 
+class ShownOccurrence(Message):
+    """When a silence would hold."""
+
+    from_: Instant = Field(alias="from")
+    until: Instant
+
+
+class CoveredSubject(Message):
+    """One of those that a silence would be about; `name` is null for one that nothing is known of."""
+
+    type: SubjectType
+    id: SubjectId
+    name: str | None
+
+
+class SilencePreview(Message):
+    """What a silence would cover: how many devices and integrations, the first few of them, and when: the first few
+    occurrences and the end of the last."""
+
+    devices: int
+    integrations: int
+    first: tuple[CoveredSubject, ...]
+    occurrences: tuple[ShownOccurrence, ...]
+    ends_at: Instant
+
+    @classmethod
+    def of(cls, covered: Covered, occurrences: Sequence[Occurrence], ends_at: int) -> Self:
+        first = [(SubjectRef.parse(subject), name) for subject, name in covered.first]
+        return cls(
+            devices=covered.devices,
+            integrations=covered.count - covered.devices,
+            first=tuple(CoveredSubject(type=whose.type, id=whose.id, name=name) for whose, name in first),
+            occurrences=tuple(
+                ShownOccurrence.model_validate({"from": from_ms(each.start), "until": from_ms(each.end)})
+                for each in occurrences
+            ),
+            ends_at=from_ms(ends_at),
+        )
+
+
 class Selected(Message):
-    """How many subjects a filter selects. `selection` names their silences together; null in a dry run, which has made
-    none."""
+    """How many subjects are selected. `selection` names their silences together; null in a dry run, which has made
+    none and says in `preview` what it would be."""
 
     selection: UUID | None
     count: int
+    preview: SilencePreview | None = None
     as_of: Instant | None
 
 

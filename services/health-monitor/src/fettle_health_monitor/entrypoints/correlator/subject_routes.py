@@ -29,23 +29,22 @@ def subject_routes(api: HealthApi) -> APIRouter:
     async def list_subjects(
         org: str,
         _caller: Viewer,
-        state: HealthState | None = None,
+        state: Annotated[tuple[HealthState, ...], Query()] = (),
         type: Literal["device", "integration"] | None = None,
         integration: Filter = None,
         space: Filter = None,
         q: Filter = None,
+        sort: views.Sort = "subject",
         cursor: str | None = None,
         limit: Limit = 50,
     ) -> SubjectPage:
-        """The org's subjects by type and id. `space` is one and all in it, `q` a part of the name or id."""
-        wanted = views.Filter(
-            None if state is None else state.value, type, integration or None, space or None, q or None
-        )
-        after = None if cursor is None else str(read_cursor(cursor, str)[0])
+        """The org's subjects. `state` may be given more than once, `space` is one and all in it, `q` a part of the name
+        or id."""
+        wanted = views.Filter([each.value for each in state], type, integration or None, space or None, q or None)
         async with api.database.reading() as connection:
-            rows = await views.subjects(connection, org, wanted, after=after, limit=limit + 1)
+            rows = await views.subjects(connection, org, wanted, sort=sort, after=_after(cursor, sort), limit=limit + 1)
             as_of = await api.as_of(connection, org)
-        more = write_cursor(rows[limit - 1].subject) if len(rows) > limit else None
+        more = write_cursor(*views.place_of(rows[limit - 1], sort)) if len(rows) > limit else None
         return SubjectPage(items=tuple(ShownSubject.of(row) for row in rows[:limit]), next_cursor=more, as_of=as_of)
 
     @router.get("/subjects/{type}/{id:path}")
@@ -92,6 +91,12 @@ def subject_routes(api: HealthApi) -> APIRouter:
         return Response(status_code=204 if done else 202)
 
     return router
+
+
+def _after(cursor: str | None, sort: views.Sort) -> views.Place | None:
+    if cursor is None:
+        return None
+    return tuple(read_cursor(cursor, str) if sort == "subject" else read_cursor(cursor, int, str))
 
 
 async def _enter(api: HealthApi, work: UnitOfWork, key: HeartbeatKey, said: Registration, *, by: str) -> bool:
