@@ -85,12 +85,55 @@ async def test_the_path_and_the_document_name_the_same_workflow(api: Api) -> Non
 @pytest.mark.rule("WF-20")
 async def test_a_dry_run_finds_what_a_save_would_and_keeps_nothing(api: Api) -> None:
     answer = await api.call("POST", "/workflows?dry_run=true", NOTE)
-    assert (answer.status_code, answer.json()) == (200, {"workflow": "note", "faults": []})
+    assert (answer.status_code, answer.json()["faults"], answer.json()["workflow"]) == (200, [], "note")
+    assert [node["node"] for node in answer.json()["nodes"]] == ["opened", "noted"]
     assert (await api.get("/workflows"))["items"] == []
     saved = refusal(await api.call("POST", "/workflows", WRONG), 422, "invalid")
     assert refusal(await api.call("POST", "/workflows?dry_run=true", WRONG), 422, "invalid") == saved
     await api.call("POST", "/workflows", NOTE)
     assert (await api.call("POST", "/workflows?dry_run=true", NOTE)).status_code == 200
+
+
+FORKED = """\
+workflow: note
+nodes:
+  opened: {trigger: ticket.opened}
+  ask: {after: [opened], if: {all: [{value: {ref: event.ticket.title}, exists: true}]}}
+  tell:
+    after: [ask.true]
+    action: notify
+    with: {channel: ops, text: Look.}
+  failed: {after: [ask.false, tell.error], action: fail, with: {message: Nobody was told.}}
+"""
+
+
+@pytest.mark.rule("AC-140")
+async def test_a_graph_says_what_follows_what_of_the_document_and_of_each_version(api: Api) -> None:
+    await api.call("POST", "/workflows", NOTE)
+    await api.call("PUT", "/workflows/note", FORKED)
+    assert await api.get("/workflows/note/graph") == {
+        "workflow": "note",
+        "nodes": [
+            {"node": "opened", "kind": "trigger", "does": "ticket.opened", "after": [], "line": 3},
+            {"node": "ask", "kind": "if", "does": None, "after": [{"node": "opened", "way": "done"}], "line": 4},
+            {"node": "tell", "kind": "action", "does": "notify", "after": [{"node": "ask", "way": "true"}], "line": 7},
+            {
+                "node": "failed",
+                "kind": "action",
+                "does": "fail",
+                "after": [{"node": "ask", "way": "false"}, {"node": "tell", "way": "error"}],
+                "line": 9,
+            },
+        ],
+    }
+    assert await api.get("/workflows/note/graph?version=2") == await api.get("/workflows/note/graph")
+    first = await api.get("/workflows/note/graph?version=1")
+    assert [node["node"] for node in first["nodes"]] == ["opened", "noted"]
+    refusal(await api.call("GET", "/workflows/note/graph?version=3"), 404, "not_found")
+    refusal(await api.call("GET", "/workflows/other/graph"), 404, "not_found")
+    refusal(await api.call("GET", "/workflows/note/graph", of="zoo"), 404, "not_found")
+    await api.call("DELETE", "/workflows/note")
+    refusal(await api.call("GET", "/workflows/note/graph?version=1"), 404, "not_found")
 
 
 @pytest.mark.rule("WF-7")

@@ -65,6 +65,24 @@ class Library:
             raise DocumentRefused(faults)
         return definition
 
+    async def definition(
+        self, connection: AsyncConnection, org: str, name: str, version: int | None = None
+    ) -> Definition:
+        """That of the workflow as it is saved now, or of a version. Raises NoSuchVersion, and DocumentRefused for what
+        this version of the engine does not understand."""
+        if version is None:
+            present = await workflow_rows.find(connection, org, name)
+            document = present.document if present else None
+        else:
+            found = await workflow_rows.find_version(connection, org, name, version)
+            document = found.document if found else None
+            key = VersionKey(org, name, version)
+            if found and (known := await self._definitions.of(connection, [key])):
+                return known[key]
+        if document is None:
+            raise NoSuchVersion(name, version)
+        return await asyncio.to_thread(load, document, self._languages)
+
     async def save(
         self, connection: AsyncConnection, org: str, document: str, by: str, *, replaces: str | None = None
     ) -> Saved:

@@ -16,6 +16,7 @@ from fettle_client.shapes.workflows import (
     TestRun,
     Workflow,
     WorkflowDifference,
+    WorkflowGraph,
     WorkflowPreview,
     WorkflowVersion,
 )
@@ -46,6 +47,11 @@ class AsyncWorkflows(AsyncConnection):
 
     async def get_workflow(self, name: str) -> Workflow:
         found: Workflow = await self._call(read(self._path("workflows", name)))
+        return found
+
+    async def get_workflow_graph(self, name: str, *, version: int | None = None) -> WorkflowGraph:
+        """The nodes of the workflow as it is, or of a version, and what follows what."""
+        found: WorkflowGraph = await self._call(read(self._path("workflows", name, "graph"), version=version))
         return found
 
     async def put_workflow(self, name: str, document: str, *, key: str | None = None) -> Workflow:

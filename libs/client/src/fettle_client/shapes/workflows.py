@@ -57,10 +57,33 @@ class Fault(TypedDict):
     suggestion: str | None
 
 
-class CheckedWorkflow(TypedDict):
-    """A document that could be saved."""
+class WorkflowEdge(TypedDict):
+    """That a node follows another by this way out of it."""
+
+    node: str
+    way: Literal["done", "error", "true", "false"]
+
+
+class WorkflowNode(TypedDict):
+    """A node: `does` is its trigger or action (None for an `if`), `line` where that stands in the document."""
+
+    node: str
+    kind: Literal["trigger", "if", "action"]
+    does: str | None
+    after: list[WorkflowEdge]
+    line: int
+
+
+class WorkflowGraph(TypedDict):
+    """A workflow's nodes in the order of its document."""
 
     workflow: str
+    nodes: list[WorkflowNode]
+
+
+class CheckedWorkflow(WorkflowGraph):
+    """A document that could be saved, with what it would do."""
+
     faults: list[Fault]
 
 

@@ -15,6 +15,7 @@ from fettle_client.shapes.workflows import (
     TestRun,
     Workflow,
     WorkflowDifference,
+    WorkflowGraph,
     WorkflowPreview,
     WorkflowVersion,
 )
@@ -47,6 +48,11 @@ class Workflows(Connection):
 
     def get_workflow(self, name: str) -> Workflow:
         found: Workflow = self._call(read(self._path("workflows", name)))
+        return found
+
+    def get_workflow_graph(self, name: str, *, version: int | None = None) -> WorkflowGraph:
+        """The nodes of the workflow as it is, or of a version, and what follows what."""
+        found: WorkflowGraph = self._call(read(self._path("workflows", name, "graph"), version=version))
         return found
 
     def put_workflow(self, name: str, document: str, *, key: str | None = None) -> Workflow:

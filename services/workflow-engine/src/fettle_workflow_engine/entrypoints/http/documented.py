@@ -24,6 +24,9 @@ _WORKFLOWS: Mapping[str, About] = {
         examples={200: eg.CHECKED},
     ),
     "get /workflows/{name}": About("Show a workflow", eg.WORKFLOW),
+    "get /workflows/{name}/graph": About(
+        "Show what follows what", eg.GRAPH, refusals=_INVALID, model=shapes.WorkflowGraph
+    ),
     "put /workflows/{name}": About(
         "Save a workflow", eg.WORKFLOW, refusals=_INVALID, model=shapes.Workflow, statuses=_SAVED
     ),

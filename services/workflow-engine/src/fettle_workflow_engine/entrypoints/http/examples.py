@@ -52,7 +52,20 @@ _LISTED: dict[str, Any] = {
 }
 WORKFLOWS = {"items": [_LISTED], "next_cursor": None}
 WORKFLOW = {**_LISTED, "document": DOCUMENT}
-CHECKED: dict[str, Any] = {"workflow": "first-hint", "faults": []}
+GRAPH: dict[str, Any] = {
+    "workflow": "first-hint",
+    "nodes": [
+        {"node": "opened", "kind": "trigger", "does": "ticket.opened", "after": [], "line": 5},
+        {
+            "node": "thanks",
+            "kind": "action",
+            "does": "ticket.comment",
+            "after": [{"node": "opened", "way": "done"}],
+            "line": 6,
+        },
+    ],
+}
+CHECKED: dict[str, Any] = {**GRAPH, "faults": []}
 
 VERSION = {"version": 2, "saved_at": _AT, "saved_by": _ANN, "document": DOCUMENT}
 VERSIONS = {"items": [VERSION], "next_cursor": None}

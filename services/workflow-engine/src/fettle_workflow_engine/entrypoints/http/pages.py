@@ -20,6 +20,8 @@ Name = Annotated[str, AfterValidator(keepable)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(max_length=500)]
 LIMIT_DEFAULT = 50
+MOST = 2**31 - 1
+"""The highest number that a version can have."""
 
 
 def cut(found: list[T], limit: int) -> tuple[list[T], T | None]:

@@ -7,7 +7,9 @@ from uuid import UUID
 from fettle_contracts.message import Message
 from fettle_contracts.times import Instant
 from fettle_workflow_engine.domain.channels import Kind
+from fettle_workflow_engine.domain.definition import Way
 from fettle_workflow_engine.domain.difference import LineKind
+from fettle_workflow_engine.domain.outline import NodeKind
 from fettle_workflow_engine.domain.run import RunState, StepState
 
 
@@ -75,10 +77,33 @@ class DocumentFault(Message):
     suggestion: str | None
 
 
-class CheckedWorkflow(Message):
-    """A document that could be saved."""
+class WorkflowEdge(Message):
+    """That a node follows another by this way out of it."""
+
+    node: str
+    way: Way
+
+
+class WorkflowNode(Message):
+    """A node as it is drawn: `does` is its trigger or action (null for an `if`), `line` where that stands."""
+
+    node: str
+    kind: NodeKind
+    does: str | None
+    after: tuple[WorkflowEdge, ...]
+    line: int
+
+
+class WorkflowGraph(Message):
+    """A workflow's nodes in the order of its document."""
 
     workflow: str
+    nodes: tuple[WorkflowNode, ...]
+
+
+class CheckedWorkflow(WorkflowGraph):
+    """A document that could be saved, with what it would do."""
+
     faults: tuple[DocumentFault, ...]
 
 

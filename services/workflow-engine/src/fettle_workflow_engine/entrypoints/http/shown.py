@@ -1,5 +1,6 @@
 """Workflows, and what was wrong with a document, as answers show them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request, Response
@@ -11,7 +12,9 @@ from fettle_chassis.http import Problem
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters.workflow_rows import SavedVersion, SavedWorkflow
+from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
+from fettle_workflow_engine.domain.outline import outline
 
 
 def item(saved: SavedWorkflow) -> dict[str, Any]:
@@ -39,6 +42,10 @@ def version(saved: SavedVersion) -> dict[str, Any]:
         "saved_by": saved.saved_by,
         "document": saved.document,
     }
+
+
+def graph(definition: Definition) -> dict[str, Any]:
+    return {"workflow": definition.workflow, "nodes": [asdict(node) for node in outline(definition)]}
 
 
 def response(answer: Answer) -> Response:

@@ -18,8 +18,7 @@ from fettle_workflow_engine.library import NoSuchVersion
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows/{name}/versions", tags=["workflows"])
 
-MOST = 2**31 - 1
-Version = Annotated[int, Path(ge=1, le=MOST)]
+Version = Annotated[int, Path(ge=1, le=pages.MOST)]
 
 
 @router.get("")
@@ -31,7 +30,7 @@ async def versions(
     limit: pages.Limit = pages.LIMIT_DEFAULT,
 ) -> dict[str, Any]:
     """What each version was made of, the newest first."""
-    before = MOST if cursor is None else pages.version_of(cursor)
+    before = pages.MOST if cursor is None else pages.version_of(cursor)
     async with desk.database.reading() as connection:
         if await workflow_rows.find(connection, caller.org, name) is None:
             raise shown.no_such_workflow()
@@ -55,7 +54,7 @@ async def version_difference(
     version: Version,
     caller: Viewer,
     desk: TheDesk,
-    from_version: Annotated[int | None, Query(ge=1, le=MOST)] = None,
+    from_version: Annotated[int | None, Query(ge=1, le=pages.MOST)] = None,
 ) -> dict[str, Any]:
     """How a version's document differs from that of `from_version`, or else of the one before it (the first: from
     nothing): as `text`, as `diff -u` shows it, and as data."""

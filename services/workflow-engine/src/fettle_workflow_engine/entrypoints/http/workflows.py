@@ -15,7 +15,7 @@ from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.entrypoints.http import pages, shapes, shown
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 from fettle_workflow_engine.entrypoints.http.examples import DOCUMENT, DOCUMENT_BODY
-from fettle_workflow_engine.library import Exists, Misnamed
+from fettle_workflow_engine.library import Exists, Misnamed, NoSuchVersion
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows", tags=["workflows"])
 
@@ -53,8 +53,8 @@ async def create(
     key: IdempotencyKey,
     dry_run: Annotated[bool, Query()] = False,
 ) -> Response:
-    """201 with the new workflow; with `dry_run` 200 and no faults, whether there is one of that name or not. 422 with
-    every fault."""
+    """201 with the new workflow; with `dry_run` 200 with its graph and no faults, whether there is one of that name or
+    not. 422 with every fault."""
     document = await _document(request)
     if dry_run:
         return JSONResponse(await _checked(desk, caller.org, document))
@@ -84,6 +84,24 @@ async def workflow(request: Request, name: pages.Name, caller: Viewer, desk: The
     if any(kind in request.headers.get("accept", "") for kind in YAML_TYPES):
         return Response(found.document, media_type=YAML_TYPES[0])
     return shown.whole(found)
+
+
+@router.get("/{name}/graph")
+async def workflow_graph(
+    name: pages.Name,
+    caller: Viewer,
+    desk: TheDesk,
+    version: Annotated[int | None, Query(ge=1, le=pages.MOST)] = None,
+) -> dict[str, Any]:
+    """The nodes of the workflow's document as it is, or of one of its versions, and what follows what. 422 for a
+    document that is not understood any more."""
+    async with desk.database.reading() as connection:
+        try:
+            return shown.graph(await desk.library.definition(connection, caller.org, name, version))
+        except NoSuchVersion:
+            raise shown.no_such_workflow() if version is None else shown.no_such_version() from None
+        except DocumentRefused as refusal:
+            raise shown.refused(refusal) from None
 
 
 @router.put("/{name}", openapi_extra={"requestBody": DOCUMENT_BODY})
@@ -123,7 +141,7 @@ async def _checked(desk: Desk, org: str, document: str) -> dict[str, Any]:
             definition = await desk.library.check(connection, org, document)
         except DocumentRefused as refusal:
             raise shown.refused(refusal) from None
-    return {"workflow": definition.workflow, "faults": []}
+    return {**shown.graph(definition), "faults": []}
 
 
 async def _saved(
