@@ -35,6 +35,8 @@ class Workflows:
     secrets: list[dict[str, Any]] = field(default_factory=list)
     trial: dict[str, Any] = field(default_factory=dict)
 
+    graph: list[dict[str, Any]] = field(default_factory=list)
+    hook: list[dict[str, Any]] = field(default_factory=list)
     def forget(self) -> None:
         self.__init__()  # type: ignore[misc]
 
@@ -129,11 +131,16 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         return found(org, name)
 
     @app.post(f"{base}/workflows")
+    @app.get(f"{base}/workflows/{{name}}/graph")
+    async def graph(org: str, name: str, caller: Viewer, version: int | None = None) -> dict[str, Any]:
+        found(org, name)
+        return {"workflow": name, "nodes": workflows.graph}
+
     async def create(org: str, caller: Admin, request: Request, dry_run: bool = False) -> dict[str, Any]:
         text = await _document(request)
         name = text.partition("workflow: ")[2].partition("\n")[0]
         if dry_run:
-            return {"workflow": name, "faults": []}
+            return {"workflow": name, "nodes": workflows.graph, "faults": []}
         if (org, name) in workflows.kept:
             raise Problem(409, "conflict", f"There is a workflow {name!r} already; PUT replaces it.")
         return workflows.save(org, text, caller.actor_id)
@@ -193,10 +200,11 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         return run_of(org, id)
 
     @app.post(f"{base}/runs/{{id}}/{{act}}")
-    async def act(org: str, id: str, act: str, caller: Operator) -> dict[str, Any]:
+    async def act(org: str, id: str, act: str, caller: Operator, request: Request) -> dict[str, Any]:
         run = run_of(org, id)
         if act == "rerun":
-            return workflows.run(org, run["workflow"], "running", 0, rerun_of=id)
+            by = await request.json() if await request.body() else {}
+            return workflows.run(org, run["workflow"], "running", 0, rerun_of=id, **by)
         if act == "cancel" and run["state"] != "running":
             raise Problem(409, "conflict", f"The run has ended already: it is {run['state']}.")
         run["state"] = {"cancel": "cancelled", "retry": "running"}[act]

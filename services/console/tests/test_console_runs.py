@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from console_graphs import ALERT
+from console_html import elements
 from console_workflows_fake import Workflows, document
 from console_world import World
 
@@ -115,6 +117,32 @@ async def test_a_runs_page_shows_each_node_and_leads_on(world: World, workflows:
     assert (await world.http.get("/orgs/acme/runs/1")).status_code == 404
 
 
+@pytest.mark.rule("AC-141")
+async def test_a_runs_page_draws_how_far_it_came_and_leads_to_each_node(world: World, workflows: Workflows) -> None:
+    workflows.graph = list(ALERT)
+    steps = [
+        node("opened"),
+        node("daytime", output={"holds": True}),
+        node("tell", "failed", attempts=3, input={"a": 1}),
+    ]
+    run = workflows.run("acme", "first-hint", "failed", nodes=steps)
+    gone = workflows.run("acme", "gone", "failed", nodes=steps)
+    await world.sign_in("acme", "viewer")
+    here = f"/orgs/acme/runs/{run['id']}"
+    page = await world.http.get(f"{here}?node=tell")
+    drawn = {said["aria-label"]: said for _, said in elements(page.text) if "node" in (said.get("class") or "").split()}
+    tell = drawn["tell: tell a channel, after daytime (true). Failed after 3 attempts"]
+    assert (tell["href"], tell["data-state"], tell["aria-current"]) == (f"{here}?node=tell#node-tell", "open", "true")
+    failed = drawn["failed: comment on a ticket, after tell (error). Not reached"]
+    assert ("href" in failed, failed["class"]) == (False, "node unreached")
+    said = {said["id"]: said for _, said in elements(page.text) if said.get("id")}
+    assert ("open" in said["input-tell"], said["node-tell"]["aria-current"]) == (True, "true")
+    assert "aria-current" not in said["node-opened"]
+    assert page.text.count('class="arrow done untaken"') == 1
+    without = await world.http.get(f"/orgs/acme/runs/{gone['id']}")
+    assert (without.status_code, "graph" in said, 'id="graph"' in without.text) == (200, True, False)
+
+
 @pytest.mark.rule("AC-91")
 @pytest.mark.parametrize(
     ("state", "last", "error", "said"),
@@ -176,6 +204,18 @@ async def test_a_run_is_cancelled_retried_and_rerun_as_it_stands(world: World, w
     assert (page.text.count("<form method"), "try?run" in page.text) == (2, False)  # sign out, and close the keys
     assert (await world.post(f"/orgs/acme/runs/{failed['id']}/cancel", command_id="5")).status_code == 403
     assert failed["state"] == "running"
+
+
+@pytest.mark.rule("AC-148")
+async def test_a_run_is_rerun_by_a_version_that_is_chosen(world: World, workflows: Workflows) -> None:
+    workflows.save("acme", document("first-hint", title="Another"))
+    run = workflows.run("acme", "first-hint", "done")
+    await world.sign_in("acme", "operator")
+    page = await world.http.get(f"/orgs/acme/runs/{run['id']}")
+    chosen = re.findall(r'<option value="(\d)">([^<]*)', page.text)
+    assert chosen == [("2", "version 2, the newest"), ("1", "version 1, its own")]
+    assert (await world.post(f"/orgs/acme/runs/{run['id']}/rerun", command_id="1", version="1")).status_code == 303
+    assert (workflows.runs[0]["rerun_of"], workflows.runs[0]["version"]) == (run["id"], 1)
 
 
 @pytest.mark.rule("AC-91")

@@ -5,6 +5,8 @@ import re
 
 import pytest
 import pytest_asyncio
+from console_graphs import ALERT, node
+from console_html import elements
 from console_workflows_fake import Workflows, document
 from console_world import World
 
@@ -45,6 +47,23 @@ async def test_a_workflows_page_says_when_it_starts_and_shows_its_document(world
     assert ("<script>alert" in page.text, "/edit" in page.text) == (False, False)
     assert (await world.http.get("/orgs/acme/workflows/nothing")).status_code == 404
     assert (await world.http.get("/orgs/zoo/workflows/first-hint")).status_code == 404
+
+
+@pytest.mark.rule("AC-140")
+async def test_a_workflows_page_draws_what_follows_what_and_leads_to_its_lines(
+    world: World, workflows: Workflows
+) -> None:
+    workflows.save("acme", FIRST)
+    workflows.graph = [*ALERT, node(EVIL, "action", "wait", "noted", line=9)]
+    await world.sign_in("acme", "viewer")
+    page = (await world.http.get("/orgs/acme/workflows/first-hint")).text
+    links = {said["aria-label"]: said["href"] for tag, said in elements(page) if said.get("class") == "node"}
+    assert links["failed: comment on a ticket, after tell (error)"] == "#line-8"
+    assert (links[f"{EVIL}: wait, after noted"], "<script>alert" in page) == ("#line-9", False)
+    ids = {said.get("id") for _, said in elements(page)}
+    assert {"line-1", "line-5"} <= ids
+    assert "arrow error" in page
+    assert [said for tag, said in elements(page) if "style" in said] == []  # the policy would let none count
 
 
 @pytest.mark.rule("AC-88")
@@ -162,3 +181,17 @@ async def test_a_fault_in_a_long_line_or_behind_the_end_is_shown_all_the_same() 
     assert (long.text[long.offset :].startswith("opend"), len(long.text)) == (True, 120)
     assert (behind.line, behind.says, behind.text) == (9, "It is too long.", "")
     assert faults_of({"detail": "no"}, text) == []
+@pytest.mark.rule("AC-149")
+async def test_a_version_says_what_restoring_it_would_change(world: World, workflows: Workflows) -> None:
+    workflows.save("acme", FIRST)
+    workflows.save("acme", document("first-hint", title="Second"))
+    workflows.save("acme", document("first-hint", title="Third"))
+    await world.sign_in("acme", "admin")
+    page = (await world.http.get("/orgs/acme/workflows/first-hint/versions/2")).text
+    restoring = page.partition('id="restoring"')[2]
+    assert ("<del>title: Third</del>" in restoring, "<ins>title: Second</ins>" in restoring) == (True, True)
+    assert 'action="/orgs/acme/workflows/first-hint/versions/2/restore"' in restoring
+    newest = (await world.http.get("/orgs/acme/workflows/first-hint/versions/3")).text
+    assert 'id="restoring"' not in newest
+
+

@@ -8,6 +8,20 @@
     if (!now) return;
     htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
   });
+  // A node of the picture leads to what is known of it, without asking anew.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#run .graph a");
+    const item = link && document.querySelector(`#${CSS.escape(new URL(link.href.baseVal, location).hash.slice(1))}`);
+    if (!item) return;
+    event.preventDefault();
+    history.replaceState(null, "", link.href.baseVal);
+    for (const one of document.querySelectorAll("#run [aria-current]")) one.removeAttribute("aria-current");
+    for (const one of [link, item]) one.setAttribute("aria-current", "true");
+    for (const part of item.querySelectorAll("details")) part.open = true;
+    item.focus({ preventScroll: true });
+    item.scrollIntoView({ block: "nearest" });
+  });
+
   let waited = 0;
   setInterval(() => {
     waited += 1;

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fettle_console.views.graph import Reached
 from fettle_console.views.json_texts import laid_out
 from fettle_console.views.outcomes import Stand, node_stand
 from fettle_console.views.runs import ListedRun, took
@@ -39,6 +40,7 @@ class RunInDepth:
     run: ListedRun
     sentence: str
     nodes: Sequence[Node]
+    reached: Mapping[str, Reached]
     going: bool
     retriable: bool
     rerun_of: str
@@ -54,6 +56,7 @@ class RunInDepth:
             run=ListedRun.of(run),
             sentence=_sentence(run, nodes, now),
             nodes=nodes,
+            reached={node["node"]: Reached.of(node, _in_short(node)) for node in run["nodes"]},
             going=run["state"] == "running",
             retriable=failed,
             rerun_of=run["rerun_of"] or "",
@@ -77,6 +80,13 @@ def _node(node: Mapping[str, Any]) -> Node:
         started_at=parse_time(node["started_at"]),
         took=took(node),
     )
+
+
+def _in_short(node: Mapping[str, Any]) -> str:
+    """`Done in 0.31 s`, `Failed after 3 attempts`; nothing where how it stands says all."""
+    if node["state"] == "failed" and node["attempts"] > 1:
+        return f"Failed after {node['attempts']} attempts"
+    return f"Done in {took(node)}" if node["state"] == "done" and node["attempts"] else ""
 
 
 def _waits(node: Mapping[str, Any]) -> str:

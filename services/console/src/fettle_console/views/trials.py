@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fettle_console.views.graph import Reached
 from fettle_console.views.json_texts import laid_out
 from fettle_console.views.outcomes import Stand, node_stand, run_stand
 from fettle_console.views.workflows import change, trigger
@@ -41,6 +42,7 @@ class Tried:
     error: str
     triggers: Sequence[TriedTrigger]
     nodes: Sequence[TriedNode]
+    reached: Mapping[str, Reached]
 
     @classmethod
     def of(cls, tried: Mapping[str, Any]) -> "Tried":
@@ -52,7 +54,19 @@ class Tried:
                 for one in tried["triggers"]
             ],
             nodes=[_node(node) for node in tried["nodes"]],
+            reached={
+                one["node"]: Reached.of(one, _in_short(one))
+                for one in (*map(_trigger_step, tried["triggers"]), *tried["nodes"])
+            },
         )
+
+
+def _trigger_step(tried: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"node": tried["node"], "state": "done" if tried["fires"] else "skipped", "effect": None}
+
+
+def _in_short(node: Mapping[str, Any]) -> str:
+    return f"would {would(node['effect'])}" if node["effect"] else ""
 
 
 def _node(node: Mapping[str, Any]) -> TriedNode:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fettle_console.views import words
+from fettle_console.views.graph import TALL, WIDE
 from fettle_console.views.markdown import render as markdown
 from fettle_contracts.times import rfc3339
 
@@ -59,6 +60,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(static=static_url, moment=moment, folded=folded, words=words)
+    environment.globals["box"] = {"wide": WIDE, "tall": TALL}
     environment.filters["markdown"] = markdown
     return environment
 

@@ -1,10 +1,12 @@
 """Runs: which there are, one node by node, and what people do to it."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Annotated
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
@@ -12,6 +14,7 @@ from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
+from fettle_console.entrypoints.pages.workflow_page import graph_of
 from fettle_console.views.outcomes import RUNS
 from fettle_console.views.run_nodes import RunInDepth
 from fettle_console.views.runs import ListedRun
@@ -22,6 +25,9 @@ router = APIRouter()
 _PAGE = 50
 _NAMES = 200
 """Workflows that are offered as a filter; one of more is found by its own page."""
+
+_VERSIONS = 20
+"""The newest versions, by which a run can be had again."""
 
 _ACTS = ("cancel", "retry", "rerun")
 
@@ -51,27 +57,56 @@ async def run_list(request: Request, visit: TheVisit) -> Response:
 
 
 @router.get("/orgs/{org}/runs/{id}")
-async def run_page(id: str, visit: TheVisit) -> Response:
-    """The run with every node's outcome, input, output, attempts and time."""
-    return await _shown(visit, id)
+async def run_page(id: str, visit: TheVisit, node: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """The run with every node's outcome, input, output, attempts and time; those of `node` are folded out."""
+    return await _shown(visit, id, chosen=node)
 
 
 @router.post("/orgs/{org}/runs/{id}/{act}")
-async def act(id: str, act: str, visit: TheVisit, command_id: CommandId) -> Response:
-    """Cancels, retries or reruns it, and shows the run that came of it; what is refused is said on its page."""
+async def act(
+    id: str,
+    act: str,
+    visit: TheVisit,
+    command_id: CommandId,
+    version: Annotated[int | None, Form(ge=1, lt=2**31)] = None,
+) -> Response:
+    """Cancels, retries or reruns it (by `version`, or the newest), and shows the run that came of it; what is refused
+    is said on its page."""
     visit.must(Role.OPERATOR)
     if act not in _ACTS:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
     path = f"/runs/{quote(id, safe='')}/{act}"
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
+    body = {"version": version} if act == "rerun" and version else None
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, body, {"idempotency-key": command_id})
     if answer.ok:
         return RedirectResponse(f"/orgs/{visit.org}/runs/{answer.body['id']}", 303)
     return await _shown(visit, id, answer.refusal, answer.status)
 
 
-async def _shown(visit: Visit, id: str, refused: str = "", status: int = 200) -> Response:
+async def _shown(visit: Visit, id: str, refused: str = "", status: int = 200, chosen: str = "") -> Response:
     found = await visit.client.get(Owner.WORKFLOWS, f"/runs/{quote(id, safe='')}")
     depth = RunInDepth.of(found, visit.console.now())
-    return await visit.page(
-        "run.html", status=status, depth=depth, run=depth.run, refused=refused, command_id=str(uuid4())
+    graph, versions = await asyncio.gather(
+        graph_of(visit, depth.run.workflow, depth.run.version, depth.reached),
+        _versions(visit, depth),
     )
+    return await visit.page(
+        "run.html",
+        status=status,
+        depth=depth,
+        run=depth.run,
+        graph=graph,
+        versions=versions,
+        chosen=chosen,
+        refused=refused,
+        command_id=str(uuid4()),
+    )
+
+
+async def _versions(visit: Visit, depth: RunInDepth) -> Sequence[int]:
+    """By which versions it can be rerun, the newest first; none while it runs, and none for a workflow that is gone."""
+    if depth.going or not visit.may(Role.OPERATOR):
+        return ()
+    path = f"{workflow_path(depth.run.workflow)}/versions?limit={_VERSIONS}"
+    answer = await visit.client.send(Owner.WORKFLOWS, "GET", path)
+    return [one["version"] for one in answer.body["items"]] if answer.ok else ()

@@ -13,6 +13,7 @@ from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.views.differences import Difference
+from fettle_console.views.graph import Graph, Reached
 from fettle_console.views.runs import ListedRun
 from fettle_console.views.workflows import Listed, SavedVersion
 
@@ -29,15 +30,18 @@ async def workflow_page(name: str, request: Request, visit: TheVisit) -> Respons
     path = workflow_path(name)
     cursor = request.query_params.get("cursor", "")
     query = visit.client.query(limit=str(_VERSIONS), cursor=cursor)
-    found, versions, runs = await asyncio.gather(
+    found, graph, versions, runs = await asyncio.gather(
         visit.client.get(Owner.WORKFLOWS, path),
+        graph_of(visit, name),
         visit.client.get(Owner.WORKFLOWS, f"{path}/versions{query}"),
         visit.client.get(Owner.WORKFLOWS, f"{path}/runs?limit={_RUNS}"),
     )
     return await visit.page(
         "workflow.html",
         workflow=Listed.of(found),
-        document=found["document"],
+        triggers=found["triggers"],
+        graph=graph,
+        lines=found["document"].split("\n"),
         versions=[SavedVersion.of(one) for one in versions["items"]],
         older=versions.get("next_cursor"),
         runs=[ListedRun.of(run) for run in runs["items"]],
@@ -55,11 +59,16 @@ async def version_page(
     """What a version was made of, and how it differs from the one before it or from `from_version`."""
     path = f"{workflow_path(name)}/versions/{version}"
     query = visit.client.query(from_version=str(from_version or ""))
-    present, found, difference = await asyncio.gather(
+    present, found, difference, graph = await asyncio.gather(
         visit.client.get(Owner.WORKFLOWS, workflow_path(name)),
         visit.client.get(Owner.WORKFLOWS, path),
         visit.client.get(Owner.WORKFLOWS, f"{path}/difference{query}"),
+        graph_of(visit, name, version),
     )
+    newest = present["version"]
+    back = None
+    if version != newest:
+        back = await visit.client.get(Owner.WORKFLOWS, f"{path}/difference?from_version={newest}")
     return await visit.page(
         "workflow_version.html",
         workflow=Listed.of(present),
@@ -67,6 +76,8 @@ async def version_page(
         document=found["document"],
         from_version=difference["from_version"],
         difference=Difference.of_hunks(difference["hunks"]),
+        restored=Difference.of_hunks(back["hunks"]) if back else None,
+        graph=graph,
         command_id=str(uuid4()),
     )
 
@@ -83,6 +94,16 @@ async def restore(
     path = f"{workflow_path(name)}/versions/{version}/restore"
     (await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})).accepted()
     return RedirectResponse(page_of(visit, name), 303)
+
+
+async def graph_of(
+    visit: Visit, name: str, version: int | None = None, reached: Mapping[str, Reached] | None = None
+) -> Graph | None:
+    """The graph of the workflow as it is or of a version; None when there is none to show: the workflow is gone, its
+    document is not understood any more, or it is too tangled."""
+    query = visit.client.query(version=str(version or ""))
+    answer = await visit.client.send(Owner.WORKFLOWS, "GET", f"{workflow_path(name)}/graph{query}")
+    return Graph.of(answer.body["nodes"], reached) if answer.ok else None
 
 
 async def present_document(visit: Visit, name: str) -> Mapping[str, Any]:

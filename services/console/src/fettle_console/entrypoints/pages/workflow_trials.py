@@ -10,7 +10,7 @@ from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
-from fettle_console.entrypoints.pages.workflow_page import present_document
+from fettle_console.entrypoints.pages.workflow_page import graph_of, present_document
 from fettle_console.views.json_texts import laid_out
 from fettle_console.views.trials import Preview, Tried
 from fettle_console.views.workflows import Listed, trigger
@@ -60,6 +60,7 @@ async def try_page(
         run=run,
         days=days,
         tried=tried,
+        graph=await graph_of(visit, name, reached=tried.reached) if tried and tried.stand else None,
         preview=preview,
     )
 
@@ -76,7 +77,16 @@ def _asked(on: str, event: str) -> dict[str, Any] | str:
 
 
 async def _page(visit: Visit, present: Any, *, status: int = 200, **said: Any) -> Response:
-    nothing = {"refused": "", "on": "", "event": "", "run": "", "days": None, "tried": None, "preview": None}
+    nothing = {
+        "refused": "",
+        "on": "",
+        "event": "",
+        "run": "",
+        "days": None,
+        "tried": None,
+        "graph": None,
+        "preview": None,
+    }
     kinds = [(kind, trigger(kind)) for kind in dict.fromkeys(present["triggers"])]
     return await visit.page(
         "workflow_try.html", status=status, **{**nothing, **said, "workflow": Listed.of(present), "kinds": kinds}
