@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from tests.browser.test_live_pages import report
 from tests.browser.test_ticket_work import portrait
@@ -24,12 +26,17 @@ nodes:
   pause: {after: [noted], action: wait, with: {for: 1h}}
 """
 
-WRITE = "const field = document.getElementById('document'); field.value = arguments[0]; field.focus();"
-
 
 def write(window: Window, text: str) -> None:
-    """Pastes a document into the editor."""
-    window.chrome.execute_script(WRITE, text)
+    """Puts a document into the editor, as if it were pasted over what is there."""
+    window.until(lambda: window.all("#code .ace_content"), "the editor")
+    window.chrome.execute_script("ace.edit('code').setValue(arguments[0], -1); ace.edit('code').focus()", text)
+
+
+def cursor(window: Window) -> str:
+    """Where in the document it stands: line and column, from 1."""
+    at = window.script("return ace.edit('code').getCursorPosition()")
+    return f"{at['row'] + 1}:{at['column'] + 1}"
 
 
 def previewed(window: Window) -> bool:
@@ -47,19 +54,18 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     window.press("g", "w")
     window.until(lambda: "None of them is enabled" in window.text("#workflows"), "the ready-made ones, disabled")
     window.one(".bar .button").click()
-    window.until(lambda: window.all("#document"), "the editor")
 
     write(window, FAULTY)
-    window.one("button[value=check]").click()
-    window.until(lambda: "Did you mean opened?" in window.text(".faults"), "the fault")
+    window.until(lambda: "Did you mean opened?" in window.text(".faults"), "the fault, while it is written")
     window.one(".faults a").click()
-    at = "const field = document.getElementById('document'); return field.value.slice(field.selectionStart).slice(0, 5)"
-    assert window.script(at) == "opend"
+    assert cursor(window) == "7:13"
     portrait(window, pictures / "workflow-editor.webp")
+    window.one("button[value=save]").click()
+    window.until(lambda: "cannot be saved" in window.text("main [role=alert]"), "that it was refused")
     [refused] = window.complaints()  # Chromium notes each page that is a refusal
     assert "422" in refused
     write(window, FAULTY.replace("opend", "opened"))
-    window.one("#document").send_keys("\ue009\ue007")  # Ctrl+Enter
+    ActionChains(window.chrome).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
     window.until(lambda: window.text("#workflow h1") == "First hint", "the workflow's page")
     assert window.text(".crumbs .state") == "Enabled"
 
@@ -82,7 +88,7 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     window.one("form[action$='/cancel'] button").click()
     window.until(lambda: window.text(".crumbs .state") == "Cancelled", "the run cancelled")
     window.one("form[action$='/rerun'] button").click()
-    window.until(lambda: "an earlier run" in window.text(".about"), "another run by its event")
+    window.until(lambda: "an earlier run" in window.text(".of-run"), "another run by its event")
     window.until(lambda: window.all("#output-noted"), "its comment made")
     window.one("#input-noted summary").click()
     window.mark()
@@ -92,10 +98,9 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     assert "Look at the power first." in window.text("#input-noted")
     assert not window.reloaded()
 
-    window.one(".about a").click()
+    window.one(".of-run a").click()
     window.until(lambda: window.all("#workflow"), "the workflow's page")
     window.one("a[href$='/edit']").click()
-    window.until(lambda: window.all("#document"), "the editor")
     write(window, FAULTY.replace("opend", "opened").replace("1h", "2h"))
     window.one("button[value=save]").click()
     window.until(lambda: "Version 2" in window.text(".versions"), "the second version")

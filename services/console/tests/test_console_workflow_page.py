@@ -95,6 +95,37 @@ async def test_a_document_is_checked_and_saved_and_faults_stand_at_their_places(
     assert workflows.kept["acme", "first-hint"]["document"] == f"{FIRST}# mine\n"
 
 
+@pytest.mark.rule("AC-142")
+async def test_a_document_is_checked_while_it_is_written(world: World, workflows: Workflows) -> None:
+    workflows.save("acme", FIRST)
+    workflows.graph = list(ALERT)
+    await world.sign_in("acme", "admin")
+    edit = await world.http.get("/orgs/acme/workflows/first-hint/edit")
+    [form] = [said for _, said in elements(edit.text) if said.get("data-check")]
+    check = str(form["data-check"])
+    fine = await world.post(check, document=FIRST)
+    assert (fine.status_code, "No faults" in fine.text, "failed: comment on a ticket" in fine.text) == (200, True, True)
+    assert "<html" not in fine.text
+    faulty = await world.post(check, document=f"{FIRST}  noted: {{after: [opend]}}\r\n")
+    [fault] = [said for _, said in elements(faulty.text) if said.get("data-line")]
+    assert (fault["data-line"], fault["data-column"], fault["data-says"]) == (
+        "6", "19", "There is no node 'opend'. Did you mean opened?",
+    )  # fmt: skip
+    assert (faulty.status_code, 'class="graph"' in faulty.text) == (200, False)
+    other = await world.post(check, document=document("other"))
+    assert "this page of first-hint" in other.text
+    await world.sign_in("acme", "operator")
+    assert (await world.post(check, document=FIRST)).status_code == 403
+
+
+@pytest.mark.rule("AC-142")
+async def test_the_editors_files_are_sent_compressed_and_kept(world: World) -> None:
+    ace = await world.http.get("/static/vendor/ace-1.45.2/ace.js?v=1")
+    assert (ace.headers["content-encoding"], "immutable" in ace.headers["cache-control"]) == ("gzip", True)
+    page = await world.http.get("/sign-in")
+    assert "content-encoding" not in page.headers
+
+
 @pytest.mark.rule("AC-88")
 async def test_what_somebody_saved_meanwhile_is_not_written_over_unseen(world: World, workflows: Workflows) -> None:
     workflows.save("acme", FIRST)["saved_at"] = "2026-11-23T10:15:30.250Z"
@@ -154,6 +185,20 @@ async def test_versions_show_what_changed_and_are_restored(world: World, workflo
     assert (await world.http.get("/orgs/acme/workflows/first-hint/versions/0")).status_code == 400
 
 
+@pytest.mark.rule("AC-149")
+async def test_a_version_says_what_restoring_it_would_change(world: World, workflows: Workflows) -> None:
+    workflows.save("acme", FIRST)
+    workflows.save("acme", document("first-hint", title="Second"))
+    workflows.save("acme", document("first-hint", title="Third"))
+    await world.sign_in("acme", "admin")
+    page = (await world.http.get("/orgs/acme/workflows/first-hint/versions/2")).text
+    restoring = page.partition('id="restoring"')[2]
+    assert ("<del>title: Third</del>" in restoring, "<ins>title: Second</ins>" in restoring) == (True, True)
+    assert 'action="/orgs/acme/workflows/first-hint/versions/2/restore"' in restoring
+    newest = (await world.http.get("/orgs/acme/workflows/first-hint/versions/3")).text
+    assert 'id="restoring"' not in newest
+
+
 @pytest.mark.rule("AC-89")
 async def test_each_stretch_of_a_difference_says_where_it_begins() -> None:
     kept = {"kind": "kept", "text": "nodes:"}
@@ -181,17 +226,3 @@ async def test_a_fault_in_a_long_line_or_behind_the_end_is_shown_all_the_same() 
     assert (long.text[long.offset :].startswith("opend"), len(long.text)) == (True, 120)
     assert (behind.line, behind.says, behind.text) == (9, "It is too long.", "")
     assert faults_of({"detail": "no"}, text) == []
-@pytest.mark.rule("AC-149")
-async def test_a_version_says_what_restoring_it_would_change(world: World, workflows: Workflows) -> None:
-    workflows.save("acme", FIRST)
-    workflows.save("acme", document("first-hint", title="Second"))
-    workflows.save("acme", document("first-hint", title="Third"))
-    await world.sign_in("acme", "admin")
-    page = (await world.http.get("/orgs/acme/workflows/first-hint/versions/2")).text
-    restoring = page.partition('id="restoring"')[2]
-    assert ("<del>title: Third</del>" in restoring, "<ins>title: Second</ins>" in restoring) == (True, True)
-    assert 'action="/orgs/acme/workflows/first-hint/versions/2/restore"' in restoring
-    newest = (await world.http.get("/orgs/acme/workflows/first-hint/versions/3")).text
-    assert 'id="restoring"' not in newest
-
-

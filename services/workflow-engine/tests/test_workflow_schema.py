@@ -40,6 +40,16 @@ def test_the_schema_is_a_schema_and_knows_the_catalogue() -> None:
     assert all(operand.value in told or json.dumps(operand.value)[1:-1] in told for operand in Operand)
 
 
+@pytest.mark.rule("AC-143")
+def test_the_schema_says_what_references_can_name() -> None:
+    gives = {kind["properties"]["trigger"]["const"]: kind["x-gives"] for kind in SCHEMA["$defs"]["trigger"]["oneOf"]}
+    assert {"ticket", "ticket.subject.id", "entry.actor"} <= set(gives["ticket.opened"])
+    assert gives["manual"][:2] == ["at", "actor"]
+    assert "data" in gives["manual"]
+    gives = {kind["properties"]["action"]["const"]: kind["x-gives"] for kind in SCHEMA["$defs"]["action"]["oneOf"]}
+    assert (gives["notify"], gives["fail"]) == (["outcome", "channel", "refused"], [])
+
+
 @pytest.mark.rule("WF-40")
 @pytest.mark.parametrize(("document", "said"), CORPUS, ids=range(len(CORPUS)))
 def test_what_has_the_wrong_form_is_refused_by_the_schema(document: str, said: tuple[str, ...]) -> None:

@@ -1,7 +1,9 @@
 """The JSON Schema of workflow documents, from the same tables that documents are checked by.
 
-It says what form a document has, so that editors complete and mark it. What names mean (references, templates,
-expressions, circles) only a save and `fettle workflows lint` know; no document that they take is refused by the schema.
+It says what form a document has, so that editors complete and mark it. Triggers and actions carry what references can
+name of their event or output as `x-gives`, a word of our own that validators pass over. What names mean (references,
+templates, expressions, circles) only a save and `fettle workflows lint` know; no document that they take is refused by
+the schema.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ from fettle_workflow_engine.domain.http_requests import LONGEST_TIMEOUT_S, METHO
 from fettle_workflow_engine.domain.operations import AGE, CLOCK, DAYS, LENGTHS, MONTHS, OPERATIONS, Operand
 from fettle_workflow_engine.domain.read_rows import ROWS_LIMIT
 from fettle_workflow_engine.domain.schedules import Missed
+from fettle_workflow_engine.domain.shapes import paths
 from fettle_workflow_engine.domain.trigger_reading import EVERY, PATTERN_LIMIT
 
 Schema = dict[str, Any]
@@ -75,7 +78,10 @@ def document_schema() -> Schema:
 def _trigger(name: str, kind: TriggerKind) -> Schema:
     where = _described("A CEL expression over `event`.", _TEXT)
     own = {field: TRIGGER_FIELDS[field] for field in kind.fields}
-    trigger = _object({"trigger": {"const": name}, "where": where, **own}, ["trigger"])
+    trigger = {
+        **_object({"trigger": {"const": name}, "where": where, **own}, ["trigger"]),
+        "x-gives": list(paths(kind.event)),
+    }
     return {**trigger, "oneOf": [{"required": ["every"]}, {"required": ["cron"]}]} if name == SCHEDULE else trigger
 
 
@@ -83,7 +89,8 @@ def _action(name: str, kind: ActionKind) -> Schema:
     required = [field for field, about in kind.fields.items() if about.required]
     fields = {field: WANTED[about.wants] for field, about in kind.fields.items()}
     given = {"action": {"const": name}, "after": {"$ref": "#/$defs/after"}, "with": _object(fields, required)}
-    return _object(given, ["action", "after", *(["with"] if required else [])])
+    needed = ["action", "after", *(["with"] if required else [])]
+    return {**_object(given, needed), "x-gives": list(paths(kind.output))}
 
 
 def _after() -> Schema:

@@ -3,7 +3,7 @@
 Shapes of events are taken from the contracts' models, so that a field added there can be referred to at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -75,6 +75,14 @@ def at(shape: Shape, path: Sequence[str]) -> "Shape | Missing":
             case Anything():
                 return shape
     return shape
+
+
+def paths(shape: Shape) -> Iterator[str]:
+    """Each value that can be named below the shape, as references write it: `ticket.subject.id`."""
+    if isinstance(shape, Fields):
+        for name, part in shape.fields.items():
+            yield name
+            yield from (f"{name}.{deeper}" for deeper in paths(part))
 
 
 def common(shapes: Sequence[Shape]) -> Shape:

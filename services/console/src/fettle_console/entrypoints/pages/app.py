@@ -84,7 +84,7 @@ def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> F
     app.state.api_document = api_document
     for module in _MODULES:
         app.include_router(module.router)
-    app.mount("/static", _Kept(directory=STATIC))
+    app.mount("/static", GZipMiddleware(_Kept(directory=STATIC)))  # pages are not: they hold what is secret
     app.add_middleware(Headed)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     app.add_exception_handler(NotSignedIn, _to_sign_in)

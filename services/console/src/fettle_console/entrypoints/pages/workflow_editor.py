@@ -12,10 +12,12 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import page_of, present_document
 from fettle_console.views.faults import Fault, faults_of
+from fettle_console.views.graph import Graph
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
@@ -41,12 +43,13 @@ Document = Annotated[str, Form()]
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What is said of a text that was sent: all is well, or it was refused, and by which faults. `present` is what
-    somebody else has saved meanwhile."""
+    """What is said of a text that was sent: all is well, with its graph, or it was refused, and by which faults.
+    `present` is what somebody else has saved meanwhile."""
 
     well: str = ""
     refused: str = ""
     faults: Sequence[Fault] = ()
+    graph: Graph | None = None
     present: str = ""
 
 
@@ -65,7 +68,8 @@ async def create(
     visit.must(Role.ADMIN)
     text = _text(document)
     if action == "check":
-        return await _checked(visit, None, text, "")
+        said, status = await _checked(visit, None, text)
+        return await _editor(visit, None, text, "", said, status)
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/workflows", text, {"idempotency-key": command_id})
     if answer.ok:
         return RedirectResponse(page_of(visit, answer.body["workflow"]), 303)
@@ -94,7 +98,8 @@ async def replace(
     visit.must(Role.ADMIN)
     text = _text(document)
     if action == "check":
-        return await _checked(visit, name, text, base)
+        said, status = await _checked(visit, name, text)
+        return await _editor(visit, name, text, base, said, status)
     present = await present_document(visit, name)
     if present["saved_at"] != base and present["document"] != text:
         refused = f"{present['saved_by']} has saved it meanwhile. It stands below, saving again replaces it."
@@ -107,15 +112,24 @@ async def replace(
     return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
 
 
-async def _checked(visit: Visit, name: str | None, text: str, base: str) -> Response:
+@router.post("/orgs/{org}/workflow-check")
+async def check(visit: TheVisit, document: Annotated[str, Form()] = "", of: str = "") -> Response:
+    """A piece of a page: what is said of the document while somebody writes it, as that of the workflow `of`."""
+    visit.must(Role.ADMIN)
+    said, _ = await _checked(visit, of or None, document.replace("\r\n", "\n"))
+    return page("_checked.html", {"said": said})
+
+
+async def _checked(visit: Visit, name: str | None, text: str) -> tuple[_Said, int]:
+    """What a save would say, and the status that goes with it."""
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/workflows?dry_run=true", text)
     if not answer.ok:
-        return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
-    named = answer.body["workflow"]
+        return _refused(answer, text), answer.status
+    named, graph = answer.body["workflow"], Graph.of(answer.body["nodes"])
     if name is not None and named != name:
-        said = _Said(refused=f"The document is of {named}, this page of {name}: it could be saved as a workflow anew.")
-        return await _editor(visit, name, text, base, said, 422)
-    return await _editor(visit, name, text, base, _Said(well="No faults: this could be saved."))
+        refused = f"The document is of {named}, this page of {name}: it could be saved as a workflow anew."
+        return _Said(refused=refused, graph=graph), 422
+    return _Said(well="No faults: this could be saved.", graph=graph), 200
 
 
 async def _editor(
@@ -143,4 +157,4 @@ def _refused(answer: Answer, text: str) -> _Said:
     if not faults:
         return _Said(refused=answer.refusal)
     count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return _Said(refused=f"It has {count}, and nothing was saved.", faults=faults)
+    return _Said(refused=f"It has {count}; with that it cannot be saved.", faults=faults)
