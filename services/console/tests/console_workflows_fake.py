@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
+from console_outside_fake import add_outside
 from fastapi import Body, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -34,9 +35,9 @@ class Workflows:
     channels: list[dict[str, Any]] = field(default_factory=list)
     secrets: list[dict[str, Any]] = field(default_factory=list)
     trial: dict[str, Any] = field(default_factory=dict)
-
     graph: list[dict[str, Any]] = field(default_factory=list)
     hook: list[dict[str, Any]] = field(default_factory=list)
+
     def forget(self) -> None:
         self.__init__()  # type: ignore[misc]
 
@@ -130,12 +131,12 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
     async def one(org: str, name: str, caller: Viewer) -> dict[str, Any]:
         return found(org, name)
 
-    @app.post(f"{base}/workflows")
     @app.get(f"{base}/workflows/{{name}}/graph")
     async def graph(org: str, name: str, caller: Viewer, version: int | None = None) -> dict[str, Any]:
         found(org, name)
         return {"workflow": name, "nodes": workflows.graph}
 
+    @app.post(f"{base}/workflows")
     async def create(org: str, caller: Admin, request: Request, dry_run: bool = False) -> dict[str, Any]:
         text = await _document(request)
         name = text.partition("workflow: ")[2].partition("\n")[0]
@@ -224,20 +225,13 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
             raise Problem(429, "too_many", "Other previews are being made. Try again soon.")
         return workflows.preview
 
-    @app.get(f"{base}/channels")
-    async def channels(org: str, caller: Viewer) -> dict[str, Any]:
-        return {"items": workflows.channels, "next_cursor": None}
+    @app.post(f"{base}/workflows/{{name}}/runs")
+    async def start(org: str, name: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        if not found(org, name)["enabled"]:
+            raise Problem(409, "conflict", "The workflow is not enabled.")
+        return workflows.run(org, name, "running", 0, event=body)
 
-    @app.post(f"{base}/channels/{{name}}/test")
-    async def trial(org: str, name: str, caller: Admin) -> dict[str, Any]:
-        if name not in [one["name"] for one in workflows.channels]:
-            raise Problem(404, "not_found", "There is no such channel.")
-        return workflows.trial
-
-    @app.get(f"{base}/secrets")
-    async def secrets(org: str, caller: Admin) -> dict[str, Any]:
-        return {"items": workflows.secrets, "next_cursor": None}
-
+    add_outside(app, base, workflows)
     return app
 
 

@@ -45,7 +45,7 @@ async def test_channels_say_where_they_go_and_secrets_only_their_names(world: Wo
     assert "ops Slack the address in the secret slack_url 2 of 60 Send a test over ops" in said
     assert f"mail Mail a@acme.test, {EVIL}, by mail.test 2 of 60, 3 held back" in said
     assert "own digest not sent Webhook https://own.test/ 2 of 60" in said
-    assert re.search(r"Secrets slack_url saved .* by ann", said)
+    assert re.search(r"Secrets .* slack_url saved .* by ann", said)
     assert ("<script>alert" in page.text, "k1" in said) == (False, False)
     await world.sign_in("acme", "operator")
     said = words_of((await world.http.get("/orgs/acme/channels")).text)

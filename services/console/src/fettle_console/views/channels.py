@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fettle_console.domain.channel_forms import KINDS
 from fettle_contracts.times import parse_time
-
-_KINDS = {"email": "Mail", "slack": "Slack", "teams": "Teams", "webhook": "Webhook", "apprise": "Apprise"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class ShownChannel:
     def of(cls, item: Mapping[str, Any]) -> "ShownChannel":
         return cls(
             name=item["name"],
-            kind=_KINDS.get(item["kind"], item["kind"]),
+            kind=KINDS.get(item["kind"], item["kind"]),
             where=_where(item["settings"]),
             sent=item["sent_last_hour"],
             cap=item["hourly_cap"],

@@ -20,9 +20,11 @@ from fettle_console.console import Console
 from fettle_console.entrypoints.pages import (
     audit_page,
     bulk,
+    channel_editor,
     channel_page,
     dead_letter_pages,
     health_page,
+    hook_page,
     live_stream,
     org_page,
     preview,
@@ -40,6 +42,7 @@ from fettle_console.entrypoints.pages import (
     workflow_editor,
     workflow_list,
     workflow_page,
+    workflow_start,
     workflow_trials,
 )
 from fettle_console.entrypoints.pages.rendering import STATIC, page
@@ -60,7 +63,8 @@ _MODULES = (
     *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(why_page, health_page, subject_page, preview, live_stream),
     *(org_page, token_page, audit_page, dead_letter_pages),
-    *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page),
+    *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page, channel_editor),
+    *(workflow_start, hook_page),
 )
 """The order counts: a path that is written out stands before one that takes any number."""
 

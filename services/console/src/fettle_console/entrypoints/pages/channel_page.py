@@ -1,4 +1,4 @@
-"""The org's channels, each with a button that tries it, and the names of its secrets."""
+"""The org's channels, each with a button that tries it, and its secrets by their names."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _MOST = 200
 @router.get("/orgs/{org}/channels")
 async def channel_page(visit: TheVisit) -> Response:
     """Channels with what they have sent; an admin sees the secrets' names, too."""
-    return await _shown(visit)
+    return await shown_channels(visit)
 
 
 @router.post("/orgs/{org}/channels/{name}/test")
@@ -33,15 +33,20 @@ async def try_out(name: str, visit: TheVisit, command_id: CommandId) -> Response
     path = f"/channels/{quote(name, safe='')}/test"
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
     if not answer.ok:
-        return await _shown(visit, refused=answer.refusal, status=answer.status)
+        return await shown_channels(visit, refused=answer.refusal, status=answer.status)
     said = outcome(name, answer.body)
-    return await _shown(visit, sent=said) if answer.body["outcome"] == "sent" else await _shown(visit, refused=said)
+    if answer.body["outcome"] == "sent":
+        return await shown_channels(visit, sent=said)
+    return await shown_channels(visit, refused=said)
 
 
-async def _shown(visit: Visit, *, sent: str = "", refused: str = "", status: int = 200) -> Response:
+async def shown_channels(
+    visit: Visit, *, sent: str = "", refused: str = "", status: int = 200, secret: str = ""
+) -> Response:
+    """The page, with what became of a test or why a write was refused, and the name of a secret that was to be kept."""
     channels, secrets = await asyncio.gather(
         visit.client.get(Owner.WORKFLOWS, f"/channels?limit={_MOST}"),
-        _secrets(visit),
+        secrets_of(visit),
     )
     return await visit.page(
         "channels.html",
@@ -51,11 +56,13 @@ async def _shown(visit: Visit, *, sent: str = "", refused: str = "", status: int
         more=bool(channels.get("next_cursor")),
         sent=sent,
         refused=refused,
+        secret=secret,
         command_id=str(uuid4()),
     )
 
 
-async def _secrets(visit: Visit) -> Sequence[Mapping[str, Any]]:
+async def secrets_of(visit: Visit) -> Sequence[Mapping[str, Any]]:
+    """The org's secrets, without their values; none for somebody who is no admin."""
     if not visit.may(Role.ADMIN):
         return ()
     found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.WORKFLOWS, f"/secrets?limit={_MOST}"))["items"]

@@ -1,0 +1,150 @@
+"""Channels made, changed and removed, and the org's secrets kept and removed: by admins."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import Answer
+from fettle_console.domain.channel_forms import FIELDS, KINDS, filled, settings_of
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.channel_page import secrets_of, shown_channels
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_contracts.problems import ProblemCode
+
+router = APIRouter()
+
+_FIRST_KIND = "slack"
+
+
+@router.get("/orgs/{org}/new-channel")
+async def begin(visit: TheVisit, kind: str = _FIRST_KIND) -> Response:
+    """The form for a channel of this kind."""
+    visit.must(Role.ADMIN)
+    return await _form(visit, None, _kind(kind), {})
+
+
+@router.post("/orgs/{org}/new-channel")
+async def make(
+    request: Request,
+    visit: TheVisit,
+    command_id: CommandId,
+    kind: Annotated[str, Form()],
+    name: Annotated[str, Form()],
+) -> Response:
+    """Makes the channel; what is refused is said above the form, which stays as it was filled."""
+    visit.must(Role.ADMIN)
+    said = await _said(request)
+    body = {"name": name.strip(), **_body(_kind(kind), said)}
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/channels", body, {"idempotency-key": command_id})
+    return _back(visit) if answer.ok else await _form(visit, None, kind, said, answer)
+
+
+@router.get("/orgs/{org}/channels/{name}/edit")
+async def edit(name: str, visit: TheVisit) -> Response:
+    """The form as the channel is."""
+    visit.must(Role.ADMIN)
+    present = await visit.client.get(Owner.WORKFLOWS, _path(name))
+    kind = present["kind"]
+    said = {**filled(_kind(kind), present["settings"]), "hourly_cap": str(present["hourly_cap"])}
+    return await _form(visit, name, kind, said, held_back=present["held_back"])
+
+
+@router.post("/orgs/{org}/channels/{name}/edit")
+async def change(
+    name: str, request: Request, visit: TheVisit, command_id: CommandId, kind: Annotated[str, Form()]
+) -> Response:
+    """Replaces the channel's settings."""
+    visit.must(Role.ADMIN)
+    said = await _said(request)
+    key = {"idempotency-key": command_id}
+    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", _path(name), _body(_kind(kind), said), key)
+    return _back(visit) if answer.ok else await _form(visit, name, kind, said, answer)
+
+
+@router.post("/orgs/{org}/channels/{name}/remove")
+async def remove(name: str, visit: TheVisit, command_id: CommandId) -> Response:
+    """Removes the channel with what it holds back."""
+    visit.must(Role.ADMIN)
+    (await visit.client.send(Owner.WORKFLOWS, "DELETE", _path(name), None, {"idempotency-key": command_id})).accepted()
+    return _back(visit)
+
+
+@router.post("/orgs/{org}/secrets")
+async def keep(
+    visit: TheVisit, command_id: CommandId, name: Annotated[str, Form()], value: Annotated[str, Form()]
+) -> Response:
+    """Keeps a secret under this name, in place of the one before. The value is in no page, not even a refused one."""
+    visit.must(Role.ADMIN)
+    body, key = {"value": value}, {"idempotency-key": command_id}
+    path = f"/secrets/{quote(name.strip(), safe='') or '-'}"
+    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", path, body, key)
+    if answer.ok:
+        return _back(visit)
+    return await shown_channels(visit, refused=answer.refusal, status=answer.status, secret=name)
+
+
+@router.post("/orgs/{org}/secrets/{name}/remove")
+async def forget(name: str, visit: TheVisit, command_id: CommandId) -> Response:
+    """Removes the secret, unless a channel needs it."""
+    visit.must(Role.ADMIN)
+    path = f"/secrets/{quote(name, safe='')}"
+    answer = await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, {"idempotency-key": command_id})
+    return _back(visit) if answer.ok else await shown_channels(visit, refused=answer.refusal, status=answer.status)
+
+
+def _kind(kind: str) -> str:
+    if kind not in FIELDS:
+        raise Problem(400, ProblemCode.MALFORMED, f"There is no kind of channel {kind!r}.", field="kind")
+    return kind
+
+
+def _path(name: str) -> str:
+    return f"/channels/{quote(name, safe='')}"
+
+
+def _back(visit: Visit) -> Response:
+    return RedirectResponse(f"/orgs/{visit.org}/channels", 303)
+
+
+async def _said(request: Request) -> dict[str, str]:
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+def _body(kind: str, said: Mapping[str, str]) -> dict[str, Any]:
+    cap = said.get("hourly_cap", "").strip()
+    return {
+        "kind": kind,
+        "settings": settings_of(kind, said),
+        **({"hourly_cap": int(cap) if cap.isdecimal() else cap} if cap else {}),
+    }
+
+
+async def _form(
+    visit: Visit,
+    name: str | None,
+    kind: str,
+    said: Mapping[str, str],
+    refused: Answer | None = None,
+    held_back: int = 0,
+) -> Response:
+    field = str(refused.body.get("field") or "") if refused else ""
+    return await visit.page(
+        "channel_edit.html",
+        status=refused.status if refused else 200,
+        name=name,
+        kind=kind,
+        kinds=KINDS,
+        fields=FIELDS[kind],
+        said=said,
+        secrets=[item["name"] for item in await secrets_of(visit)],
+        refused=refused.refusal if refused else "",
+        faulty=field.removeprefix("settings.").partition(".")[0],
+        held_back=held_back,
+        command_id=str(uuid4()),
+    )
