@@ -195,6 +195,9 @@ class OrgApi:
     def post_yaml(self, path: str, text: str) -> httpx2.Response:
         return self._call("POST", path, content=text.encode(), headers={"content-type": "application/yaml"})
 
+    def put_yaml(self, path: str, text: str) -> httpx2.Response:
+        return self._call("PUT", path, content=text.encode(), headers={"content-type": "application/yaml"})
+
     def new_token(self, role: str, name: str) -> str:
         """Another token of the org, for somebody called `name`."""
         made = self.post("/tokens", {"role": role, "name": name})
