@@ -93,9 +93,11 @@ async def ready(settings: HealthSettings) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def begin(settings: HealthSettings, producer: AIOKafkaProducer, org: str) -> None:
-    """A new org under `POLICY`, in force in every shard."""
-    await tell_org(settings, producer, org, POLICY)
+async def begin(
+    settings: HealthSettings, producer: AIOKafkaProducer, org: str, policy: Mapping[str, Any] = POLICY
+) -> None:
+    """A new org under this policy, in force in every shard."""
+    await tell_org(settings, producer, org, policy)
     address = _policy_of(settings, org)
     async with asyncio.timeout(60), _admin(settings, org) as client:
         while not await _in_force(client, address):  # noqa: ASYNC110 - another process's doing

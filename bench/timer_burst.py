@@ -1,9 +1,10 @@
 """How late is the monitor when 20,000 timers are due in one second?
 
 A fleet without integrations reports for the last time within a second. Three seconds later everybody's silence is too
-long, and two seconds after that everybody fires: 20,000 changes each, and 20,000 tickets of their own. Lateness is
-broker time minus the instant at which the rule became true: of the change, as the judge writes it, and of the open
-command. Judge and correlator are real processes over twelve shards.
+long, and twenty seconds after that everybody fires: 20,000 changes each time, and 20,000 tickets of their own. Lateness
+is broker time minus the instant at which the rule became true: of the change, as the judge writes it; of the transition
+that the world is told; of the open command; and of the ticket's `opened` in `ticket.events`. Judge, correlator, ticket
+service and its relay are real processes over twelve shards, and share the cores with broker and database.
 """
 
 from __future__ import annotations
@@ -14,25 +15,40 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from aiokafka import TopicPartition
 from confluent_kafka import Producer
 from tests.verdict_books import check_books
 
 from bench.lateness import PARTITIONS, begin, everything, percentile, processes, ready
 from bench.report import Figure, report
 from bench.servers import own_servers
-from fettle_chassis.kafka import build_producer
+from bench.tickets.processes import running
+from fettle_chassis.kafka import build_consumer, build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_contracts.partitions import partition_for
+from fettle_contracts.ticket_events import EntryType
 from fettle_contracts.times import parse_time, to_ms
-from fettle_contracts.topics import COMMANDS, HEARTBEATS, JUDGEMENTS
+from fettle_contracts.topics import COMMANDS, EVENTS, HEARTBEATS, JUDGEMENTS, TRANSITIONS
 from fettle_health_monitor.domain.judgements import Change, decode
 from fettle_health_monitor.settings import HealthSettings
 
+POLICY = {"enabled": True, "publish_tickets": True, "timeout_s": 3, "open_debounce_s": 20, "resolve_debounce_s": 2}
 REPORTS = 4
-WITHIN_S = 120
+WITHIN_S = 180
+BURSTS = {"pending_open": "silent", "firing": "firing"}
+BOUNDS = {
+    "silent: transition, p99": 1.5,
+    "firing: transition, p99": 1.5,
+    "firing: ticket opened, p99": 15.0,
+}
+
+Late = dict[str, list[int]]
+"""Milliseconds, by what is late."""
 
 
 def beat(settings: HealthSettings, org: str, devices: int) -> float:
@@ -51,27 +67,53 @@ def beat(settings: HealthSettings, org: str, devices: int) -> float:
     return took
 
 
-async def lateness(settings: HealthSettings, org: str, devices: int) -> tuple[list[int], list[int]]:
-    """Of all changes by timer, and of all commands, in ms, when everybody has a ticket asked for."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            changes, commands = [], []
-            async with everything(settings, COMMANDS) as records:
-                for record in records:
-                    if record.key == org.encode():
-                        commands.append(record.timestamp - to_ms(parse_time(json.loads(record.value)["at"])))
-            if len(commands) >= devices:
-                break
-            await asyncio.sleep(1)
-    async with everything(settings, JUDGEMENTS) as records:
+async def opened(settings: HealthSettings, tickets: int) -> None:
+    """Returns when `ticket.events` holds so many records. Who reads along takes time away from those who are measured:
+    this looks at its ends alone."""
+    consumer = build_consumer(settings, client_id="bench-ends")
+    await consumer.start()
+    try:
+        places = [TopicPartition(settings.topic(EVENTS), partition) for partition in range(PARTITIONS)]
+        async with asyncio.timeout(WITHIN_S):
+            while sum((await consumer.end_offsets(places)).values()) < tickets:  # noqa: ASYNC110 - another process's doing
+                await asyncio.sleep(0.5)
+    finally:
+        await consumer.stop()
+
+
+async def lateness(settings: HealthSettings, org: str, devices: int) -> Late:
+    """Of everything that the burst has brought the org."""
+    late, fired = defaultdict[str, list[int]](list), dict[str, int]()
+    async with everything(settings, JUDGEMENTS, TRANSITIONS, COMMANDS) as records:
         for record in records:
             if record.key == org.encode():
-                said = decode(record.value)
-                if isinstance(said, Change) and said.to_state in ("pending_open", "firing"):
-                    changes.append(record.timestamp - said.at)
-    if len(commands) != devices or len(changes) != 2 * devices:
-        raise AssertionError(f"{len(changes)} changes and {len(commands)} commands of {devices} devices")
-    return changes, commands
+                for what, at in said(settings, record, fired):
+                    late[what].append(record.timestamp - at)
+    async with everything(settings, EVENTS) as records:
+        for record in records:
+            body = json.loads(record.value)
+            if body["org"] == org and body["entry"]["type"] == EntryType.OPENED:
+                late["firing: ticket opened"].append(record.timestamp - fired[body["ticket"]["subject"]["id"]])
+    found = {what: len(values) for what, values in late.items()}
+    if set(found.values()) != {devices} or len(found) != 6:
+        raise AssertionError(f"of {devices} devices {found}")
+    return late
+
+
+def said(settings: HealthSettings, record: Any, fired: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """What a record is about, if it is of a burst, and the instant that it says. `fired` is filled in."""
+    if record.topic == settings.topic(COMMANDS):
+        yield "firing: open command", to_ms(parse_time(json.loads(record.value)["at"]))
+    elif record.topic == settings.topic(TRANSITIONS):
+        body = json.loads(record.value)
+        if body["to"] in BURSTS:
+            yield f"{BURSTS[body['to']]}: transition", to_ms(parse_time(body["at"]))
+    else:
+        change = decode(record.value)
+        if isinstance(change, Change) and change.to_state in BURSTS:
+            if change.to_state == "firing":
+                fired[change.subject.partition("/")[2]] = change.at
+            yield f"{BURSTS[change.to_state]}: change", change.at
 
 
 async def measure(environment: Mapping[str, str], plan: argparse.Namespace) -> list[Figure]:
@@ -79,24 +121,24 @@ async def measure(environment: Mapping[str, str], plan: argparse.Namespace) -> l
     await ready(settings)
     producer = build_producer(settings, client_id="bench")
     await producer.start()
-    late_changes, late_commands, within = [], [], []
+    late, within = defaultdict[str, list[float]](list), []
     try:
         for number in range(plan.repeats):
             org = f"burst-{number}"
-            await begin(settings, producer, org)
+            await begin(settings, producer, org, POLICY)
             within.append(await asyncio.to_thread(beat, settings, org, plan.devices))
-            changes, commands = await lateness(settings, org, plan.devices)
-            late_changes.append(percentile(changes, 0.99))
-            late_commands.append(percentile(commands, 0.99))
+            await opened(settings, plan.devices * (number + 1))
+            for what, values in (await lateness(settings, org, plan.devices)).items():
+                late[f"{what}, p99"].append(percentile(values, 0.99))
         await check_books(settings.database_dsn("health"))
     finally:
         await producer.stop()
     details = {"devices": plan.devices, "partitions": PARTITIONS}
-    return [
-        Figure("the last reports came within", "s", within, better="lower", details=details),
-        Figure("change, p99", "s", late_changes, better="lower", bound="<= 1.5", details=details),
-        Figure("open command, p99", "s", late_commands, better="lower", bound="<= 15", details=details),
-    ]
+    found = [Figure("the last reports came within", "s", within, better="lower", details=details)]
+    for what, seconds in late.items():
+        bound = f"<= {BOUNDS[what]:g}" if what in BOUNDS else ""
+        found.append(Figure(what, "s", seconds, better="lower", bound=bound, details=details))
+    return found
 
 
 def main() -> int:
@@ -108,12 +150,12 @@ def main() -> int:
     with (
         own_servers(PARTITIONS) as environment,
         tempfile.TemporaryDirectory() as folder,
+        running(environment),
         processes(environment, Path(folder)),
     ):
         found = asyncio.run(measure(environment, plan))
     report("Lateness with all timers due in one second", found, "timer_burst")
-    bounds = {"change, p99": 1.5, "open command, p99": 15.0}
-    return 0 if all(figure.worst <= bounds.get(figure.name, figure.worst) for figure in found) else 1
+    return 0 if all(figure.worst <= BOUNDS.get(figure.name, figure.worst) for figure in found) else 1
 
 
 if __name__ == "__main__":
