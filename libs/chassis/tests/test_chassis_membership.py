@@ -90,6 +90,19 @@ def record(value: str) -> Any:
     return SimpleNamespace(topic=HEARD, partition=0, offset=0, timestamp=0, key=None, value=value.encode(), headers=())
 
 
+def member_of(settings: ServiceSettings, room: int = 1) -> Membership:
+    """On its own, outside of any group."""
+    return Membership(
+        settings,
+        name="echo",
+        topics=[HEARD],
+        instance_id="1",
+        max_records=room,
+        fence=Fence("echo", {}),
+        logs=None,  # type: ignore[arg-type]
+    )
+
+
 @pytest.mark.rule("KF-38")
 @pytest.mark.parametrize(
     ("fetching", "room", "taken"),
@@ -105,15 +118,7 @@ def record(value: str) -> Any:
 async def test_a_batch_keeps_its_size_and_has_nothing_that_comes_again(
     settings: ServiceSettings, fetching: dict[str, Any], room: int, taken: str
 ) -> None:
-    member = Membership(
-        settings,
-        name="echo",
-        topics=[HEARD],
-        instance_id="1",
-        max_records=room,
-        fence=Fence("echo", {}),
-        logs=None,  # type: ignore[arg-type]
-    )
+    member = member_of(settings, room)
     batches = list[str]()
 
     async def take(records: Sequence[Record]) -> None:
@@ -125,3 +130,57 @@ async def test_a_batch_keeps_its_size_and_has_nothing_that_comes_again(
     await member._take([record("a")])
     assert batches == ["first", taken]
     member.failed.cancel()
+
+
+class Committing:
+    """A consumer that has nothing, and is told what is done."""
+
+    def __init__(self) -> None:
+        self.told = list[int]()
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.told += offsets.values()
+
+    async def getmany(self, **_: Any) -> dict[TopicPartition, list[Any]]:
+        return {}
+
+    async def stop(self) -> None:
+        pass
+
+
+@pytest.mark.rule("KF-49")
+async def test_offsets_are_committed_after_a_rest_now_and_then_and_before_the_next_rest(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 3600.0)
+    member, consumer = member_of(settings), Committing()
+    member._subscriber.consumer = consumer
+    place = (HEARD, 0)
+    for offset in (1, 2, 3):
+        await member.commit({place: offset}, member.generation)
+    assert consumer.told == [1]
+    await member._next(consumer)
+    assert consumer.told == [1, 3]
+    monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 0.0)
+    await member.commit({place: 4}, member.generation)
+    assert consumer.told == [1, 3, 4]
+    member.failed.cancel()
+
+
+@pytest.mark.rule("KF-49")
+async def test_what_is_done_is_not_committed_once_partitions_have_changed_hands(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 3600.0)
+    member, consumer = member_of(settings), Committing()
+    member._subscriber.consumer = consumer
+    before = member.generation
+    for offset in (1, 2):
+        await member.commit({(HEARD, 0): offset}, before)
+    await member.on_partitions_revoked(set())
+    await member.commit({(HEARD, 0): 3}, before)
+    await member._next(consumer)
+    assert consumer.told == [1]
+    await member.commit({(HEARD, 1): 7}, member.generation)
+    await member.stop()
+    assert consumer.told == [1, 7]

@@ -47,8 +47,8 @@ class Group(Protocol):
         ...
 
     async def commit(self, offsets: dict[Place, int], generation: int) -> None:
-        """Commits the next offsets to read, unless the generation is another by now. Does not raise: what is done is
-        done in the database."""
+        """Commits the next offsets to read soon, unless the generation is another by then. Does not raise: what is done
+        is done in the database."""
         ...
 
 

@@ -6,6 +6,7 @@ nothing (a header that is not UTF-8 would fail there, before any code of ours), 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Any
 
 import structlog
@@ -26,6 +27,9 @@ from fettle_chassis.settings import ServiceSettings
 log = structlog.get_logger(__name__)
 
 _COMMIT_WITHIN_S = 10.0
+_COMMIT_EVERY_S = 0.25
+_REST_MS = 50
+"""So long without records is a rest, in which what is done is committed."""
 _POLL_EVERY_S = 30.0
 _RIGHT_BEHIND_S = 0.005
 _LATER_WITHIN_MS = 5
@@ -53,6 +57,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._stopping = asyncio.Event()
         self._polled_at = 0.0
         self._ended_at = 0.0
+        self._done: dict[Place, int] = {}
+        self._done_in = 0
+        self._committed_at = -inf
         self._max_records = max_records
         self.name = name
         self.errors = Streak()
@@ -94,6 +101,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def stop(self) -> None:
         """Lets the batch in hand finish, then leaves. A batch that waits for something that passes is let go."""
         self._stopping.set()
+        await self._commit()
         await self._broker.stop()
         self.failed.cancel()
 
@@ -138,9 +146,21 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._fence.forget()
 
     async def commit(self, offsets: dict[Place, int], generation: int) -> None:
-        if not offsets or generation != self.generation:
+        """At once after a rest; where batches come one behind another, a few times a second, and when they rest."""
+        if generation != self.generation:
+            return
+        self._done, self._done_in = {**(self._done if self._done_in == generation else {}), **offsets}, generation
+        late = asyncio.get_running_loop().time() - self._committed_at >= _COMMIT_EVERY_S
+        if late or self._stopping.is_set():
+            await self._commit()
+
+    async def _commit(self) -> None:
+        """What is done, unless partitions have changed hands since: then it comes again, and is known."""
+        offsets, self._done = self._done, {}
+        if not offsets or self._done_in != self.generation:
             return
         places = {TopicPartition(self._prefix + topic, number): next_ for (topic, number), next_ in offsets.items()}
+        self._committed_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(_COMMIT_WITHIN_S):
                 await self.consumer.commit(places)
@@ -174,7 +194,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def _next(self, consumer: Any) -> tuple[Any, ...]:
         """What comes next, at once, or nothing for now. FastStream's own way looks for a while and then sleeps as long
         with its eyes shut: a hundred times a second, or late."""
-        found = await consumer.getmany(timeout_ms=_LOOK_MS, max_records=self._max_records)
+        found = await consumer.getmany(timeout_ms=_REST_MS if self._done else _LOOK_MS, max_records=self._max_records)
+        if not found:
+            await self._commit()
         return tuple(record for records in found.values() for record in records)
 
     async def _take(self, raw: Sequence[Any]) -> None:
