@@ -16,6 +16,7 @@ from fettle_chassis.http import Problem
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain import commands
+from fettle_ticket_service.entrypoints.http import together as module
 from fettle_ticket_service.entrypoints.http.places import Places
 from fettle_ticket_service.entrypoints.http.together import COMMANDS_AT_MOST, Together
 from fettle_ticket_service.turns import LONGEST_WAIT_S, Turns
@@ -143,6 +144,83 @@ async def test_a_command_that_cannot_be_carried_out_fails_alone(door: Door, toge
     assert isinstance(bad, DBAPIError)
     [acme] = await door.rows("SELECT next_number, open FROM org WHERE org = 'acme'")
     assert acme == (3, 2)
+
+
+async def waiting(together: Together, *requests: Asked) -> list["asyncio.Task[Answer]"]:
+    """Requests that wait for a batch."""
+    tasks = [asyncio.create_task(together.carry_out(request)) for request in requests]
+    async with asyncio.timeout(10.0):
+        while len(together._waiting) < len(requests):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+    return tasks
+
+
+async def by_kafka(door: Door, together: Together, *batch: Asked) -> None:
+    async with door.work() as work:
+        await together.batch(work, batch)
+
+
+@pytest.fixture
+async def between_batches(door: Door, together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One has just ended, and the next one may take its time."""
+    for patience in ("RIGHT_BEHIND_S", "BATCHES_PATIENCE_S"):
+        monkeypatch.setattr(module, patience, 60.0)
+    await by_kafka(door, together, asked())
+
+
+@pytest.mark.rule("TS-104")
+@pytest.mark.usefixtures("between_batches")
+async def test_requests_go_with_the_next_batch_and_get_their_own_answers(door: Door, together: Together) -> None:
+    requests = await waiting(together, asked(org="globex"), asked(commands.Start(actor=ANN), ticket=numbered(2)))
+    await by_kafka(door, together, asked(), asked(org="globex"))
+    met = [(await request).ticket for request in requests]
+    assert [(ticket.number, ticket.state) for ticket in met if ticket] == [(2, "open"), (2, "in_progress")]
+    assert await transactions(door) == [1, 4]
+
+
+@pytest.mark.rule("TS-104")
+@pytest.mark.usefixtures("between_batches")
+async def test_a_batch_with_requests_does_not_grow_without_end(door: Door, together: Together) -> None:
+    requests = await waiting(together, asked(), asked())
+    await by_kafka(door, together, *(asked() for _ in range(COMMANDS_AT_MOST - 1)))
+    await asyncio.gather(*requests)  # the other one does not wait for another batch
+    assert await transactions(door) == [1, COMMANDS_AT_MOST, 1]
+
+
+@pytest.mark.rule("TS-104")
+async def test_requests_behind_which_no_batch_comes_go_by_themselves(door: Door, together: Together) -> None:
+    await by_kafka(door, together, asked())
+    assert (await together.carry_out(asked())).outcome is Outcome.APPLIED
+    assert await transactions(door) == [1, 1]
+
+
+@pytest.mark.rule("TS-104", "TS-91")
+@pytest.mark.usefixtures("between_batches")
+async def test_a_batch_is_tried_again_without_the_requests_that_kept_it(door: Door, together: Together) -> None:
+    async with locked(door, "acme"):
+        [stuck, other] = await waiting(together, asked(), asked(org="globex"))
+        with pytest.raises(DBAPIError):
+            await by_kafka(door, together, asked(org="globex"))
+        await by_kafka(door, together, asked(org="globex"))
+        assert (await other).outcome is Outcome.APPLIED
+        assert not stuck.done()
+    assert (await stuck).outcome is Outcome.APPLIED
+    [late] = await waiting(together, asked())
+    await by_kafka(door, together, asked())
+    assert (await late).outcome is Outcome.APPLIED
+    assert (await transactions(door))[-1] == 2
+
+
+@pytest.mark.rule("TS-104")
+async def test_requests_do_not_wait_for_a_batch_that_is_stuck(door: Door, together: Together) -> None:
+    async with locked(door, "acme"):
+        batch = asyncio.create_task(by_kafka(door, together, asked()))
+        async with asyncio.timeout(10.0):
+            while not together._batch_under_way:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        assert (await together.carry_out(asked(org="globex"))).outcome is Outcome.APPLIED
+        assert not batch.done()
+    await batch
 
 
 @pytest.mark.rule("TS-100")

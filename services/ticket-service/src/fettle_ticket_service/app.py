@@ -1,6 +1,5 @@
 """The two processes of this service, wired."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI
@@ -15,7 +14,6 @@ from fettle_chassis.signing import Verifier
 from fettle_chassis.slots import Slot
 from fettle_chassis.told_orgs import OrgDecoder
 from fettle_chassis.topics import Topics
-from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.ticket_events import TRIGGERS
 from fettle_contracts.times import to_milliseconds
 from fettle_contracts.topics import COMMANDS, EVENTS, ORGS, RESULTS
@@ -26,7 +24,6 @@ from fettle_ticket_service.adapters.number_log import NumberLog
 from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
 from fettle_ticket_service.adapters.sweeping import Retention
 from fettle_ticket_service.adapters.wire import Wire
-from fettle_ticket_service.asked import Asked
 from fettle_ticket_service.entrypoints.http import policy, reads, verification, writes
 from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.http.documented import WORDS
@@ -53,16 +50,14 @@ def build_app(settings: TicketSettings) -> Service:
     keys = settings.chain_keys
     handler = CommandHandler(wire, keys, now, uuid7, org_log.is_taken_in)
 
-    async def handle(work: UnitOfWork, batch: Sequence[Asked]) -> None:
-        await work.hold(handler.turns.one())
-        await handler(work, batch)
+    together = Together(database, handler)
 
     # Without an identity: a repeat must reach the handler, which remembers answers and gives them again.
     commands = Subscription(
-        name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=handle
+        name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=together.batch
     )
     orgs = Subscription(name=SUBSCRIPTION, topics=(ORGS,), decode=OrgDecoder(verifier), handle=handle_orgs)
-    api = build_api(service, settings, Desk(database, Together(database, handler), wire, keys, uuid7))
+    api = build_api(service, settings, Desk(database, together, wire, keys, uuid7))
     service.add(
         DatabasePart(database, PACKAGE),
         topics,

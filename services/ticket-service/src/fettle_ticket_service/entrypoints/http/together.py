@@ -1,11 +1,12 @@
-"""Requests that wait at the same time are carried out together: a transaction costs as many statements for one command
-as for two hundred."""
+"""Requests that wait at the same time are carried out together, and with a batch of commands by Kafka where one comes:
+a transaction costs as many statements for one command as for two hundred."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 import structlog
@@ -27,6 +28,9 @@ ALONE_AT_ONCE = 6
 """Each holds one of the pool's ten connections, and waits for up to 15 s where its org is locked."""
 ALONE_OF_ONE_ORG = 2
 ALONE_PATIENCE_S = 15.0
+RIGHT_BEHIND_S = 0.02
+"""So long after a batch the next one is waited for."""
+BATCHES_PATIENCE_S = 0.25
 _NOT_FOR_LONG = text("SET LOCAL lock_timeout = '250ms'")
 
 
@@ -45,6 +49,11 @@ class Together:
         self.handler = handler
         self._waiting: deque[_Request] = deque()
         self._serving: asyncio.Task[None] | None = None
+        self._batch_under_way = False
+        self._batch_ended_at = -inf
+        self._batch_failed = False
+        self._batches = asyncio.Event()
+        """Set when one begins or ends."""
         self._alone = Places(ALONE_AT_ONCE, ALONE_OF_ONE_ORG, patience_s=ALONE_PATIENCE_S)
 
     async def carry_out(self, command: Asked) -> Answer:
@@ -82,19 +91,65 @@ class Together:
         async with self.by_itself(org) as work:
             return await carry_out(work)
 
+    async def batch(self, work: UnitOfWork, commands: Sequence[Asked]) -> None:
+        """Carries out a batch of commands by Kafka in its transaction, when its turn has come, and with it the requests
+        that wait. Behind a batch that failed the next one has none with it, and waits for rows as long as it must.
+        Raises what the handler raises; the requests are then tried one by one."""
+        await work.hold(self.handler.turns.one())
+        requests = [] if self._batch_failed else self._take(COMMANDS_AT_MOST - len(commands))
+        answers: list[Answer] = []
+        await work.hold(self._with_batch(requests, answers))
+        if requests:
+            await work.connection.execute(_NOT_FOR_LONG)
+        done = await self.handler(work, [*commands, *(request.command for request in requests)])
+        answers += done[len(commands) :]
+
+    @asynccontextmanager
+    async def _with_batch(self, requests: Sequence[_Request], answers: Sequence[Answer]) -> AsyncIterator[None]:
+        """Around the transaction of a batch; the requests have their answers when it is committed."""
+        self._batch_under_way, committed = True, False
+        self._batches.set()
+        try:
+            yield
+            committed = True
+        finally:
+            self._batch_under_way, self._batch_failed = False, not committed
+            self._batch_ended_at = asyncio.get_running_loop().time()
+            self._batches.set()
+            _settle(requests, answers if committed else [None] * len(requests))
+
     async def _serve(self) -> None:
         """Until nobody waits."""
         while self._waiting:
+            await self._leave_to_batches()
             async with self.handler.turns.one():
-                requests = [self._waiting.popleft() for _ in range(min(len(self._waiting), COMMANDS_AT_MOST))]
+                requests = self._take(COMMANDS_AT_MOST)
+                if not requests:
+                    continue
                 trying = asyncio.create_task(self._all([request.command for request in requests]))
                 await asyncio.wait([trying])
             if (error := trying.exception()) is not None:
                 log.info("requests.one_by_one", requests=len(requests), error=repr(error))
-            answers: Sequence[Answer | None] = [None] * len(requests) if error else trying.result()
-            for request, answer in zip(requests, answers, strict=True):
-                if not request.answer.done():  # its caller may be gone
-                    request.answer.set_result(answer)
+            _settle(requests, [None] * len(requests) if error else trying.result())
+
+    async def _leave_to_batches(self) -> None:
+        """Lets the next batch take along who waits: returns when it has begun, when none comes right behind the last,
+        or when that takes too long."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + BATCHES_PATIENCE_S
+        while self._waiting:
+            until = give_up_at if self._batch_under_way else min(give_up_at, self._batch_ended_at + RIGHT_BEHIND_S)
+            if until <= loop.time():
+                return
+            self._batches.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await self._batches.wait()
+                if self._batch_under_way:
+                    return
+
+    def _take(self, at_most: int) -> list[_Request]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), at_most))]
 
     async def _all(self, commands: Sequence[Asked]) -> list[Answer]:
         async with unit_of_work(self._database) as work:
@@ -104,3 +159,9 @@ class Together:
     async def _carry_out_alone(self, command: Asked) -> Answer:
         [answer] = await self.alone(command.org, lambda work: self.handler(work, [command]))
         return answer
+
+
+def _settle(requests: Sequence[_Request], answers: Sequence[Answer | None]) -> None:
+    for request, answer in zip(requests, answers, strict=True):
+        if not request.answer.done():  # its caller may be gone
+            request.answer.set_result(answer)
