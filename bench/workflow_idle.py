@@ -83,7 +83,7 @@ async def rest(settings: WorkflowSettings, engine_pid: int, seconds: int) -> tup
     """Queries a second, and percent of a core that the engine and the server took, over that time."""
     connection = await _connect(settings)
     try:
-        await asyncio.sleep(10)  # the start is over, and what it has left to do
+        await asyncio.sleep(20)  # the start is over, and every session has said what it did in it
         before = await _taken(connection, engine_pid)
         begun = time.monotonic()
         await asyncio.sleep(seconds)

@@ -219,11 +219,27 @@ async def test_a_message_that_is_too_large_is_refused_in_its_transaction(
 async def test_the_relay_wakes_when_a_transaction_commits(
     settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_POLL_S", 60.0)
+    monkeypatch.setattr(relay, "_GAUGE_S", 60.0)
     async with build_relay(settings).running():
         for number in range(5):
             await say(database, f"n{number}")
             assert values(await read(settings, SAID, number + 1, within_s=10.0))[-1] == f"n{number}"
+
+
+@pytest.mark.rule("OP-22")
+async def test_rows_that_nobody_announced_are_published_when_they_are_counted(
+    settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_GAUGE_S", 0.2)
+    async with build_relay(settings).running():
+        await say(database, "first")
+        await until_empty(database)
+        async with database.engine.begin() as connection:
+            await connection.execute(
+                text("INSERT INTO outbox (topics, key, headers, value) VALUES (:topic, 'k', '[]', 'second')"),
+                {"topic": SAID},
+            )
+        assert values(await read(settings, SAID, 2, within_s=30.0)) == ["first", "second"]
 
 
 @pytest.mark.rule("OP-22")
@@ -237,7 +253,7 @@ async def test_the_relay_reads_no_more_often_than_it_is_told_to(
         reads += 1
         return await real(self, *asked)
 
-    monkeypatch.setattr(relay, "_POLL_S", 60.0)
+    monkeypatch.setattr(relay, "_GAUGE_S", 60.0)
     monkeypatch.setattr(OutboxQueue, "read", counted)
     async with build_relay(settings).running():
         for number in range(5):

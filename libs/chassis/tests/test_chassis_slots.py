@@ -142,11 +142,11 @@ async def test_a_lease_whose_holder_hangs_is_given_to_the_next(
 
 @pytest.mark.rule("OP-27")
 async def test_a_lease_in_use_outlasts_its_timeout(database: Database) -> None:
-    holder, other = (Lease(database, lock_key("x"), hangs_after_s=0.8) for _ in range(2))
+    holder, other = (Lease(database, lock_key("x"), hangs_after_s=1.5) for _ in range(2))
     await holder.acquire()
     for _ in range(10):
         assert not await other.try_acquire()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.3)
     await holder.release()
     assert await other.try_acquire()
     await other.release()

@@ -26,6 +26,7 @@ from fettle_workflow_engine.domain.calls import Outcome, OutsideCall
 from fettle_workflow_engine.domain.channels import Channel, Kind, read_settings
 from fettle_workflow_engine.domain.destinations import Allowed
 from fettle_workflow_engine.entrypoints.digests import Digests
+from fettle_workflow_engine.entrypoints.lookout import Lookout
 
 TLS = httpcore2.default_ssl_context()
 KEY = f"whsec_{base64.b64encode(b'k' * 24).decode()}"
@@ -63,7 +64,7 @@ class ChannelWorld:
         http = HttpCalls(destinations, clock, TLS)
         self.senders = Senders(vault, http, Mail(destinations, self.tls), AppriseSending(Allowed()), clock)
         self.notify = NotifyCalls(self.world.database, self.senders, clock)
-        self.digests = Digests(self.world.database, self.senders, clock, 0.1)
+        self.digests = Digests(self.world.database, self.senders, clock, Lookout(self.world.database, clock))
 
     async def secret(self, name: str, value: str) -> None:
         async with unit_of_work(self.world.database) as work:

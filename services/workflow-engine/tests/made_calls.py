@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from engine_world import World
 
 from fettle_workflow_engine.domain.calls import Caller, Done, Outcome, OutsideCall
+from fettle_workflow_engine.entrypoints.lookout import Lookout
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 
 KIND = "http.request"
@@ -55,14 +56,17 @@ class Callee:
 @asynccontextmanager
 async def calling(world: World, callee: Caller, me: str = "engine-0", every_s: float = 0.05) -> AsyncIterator[None]:
     """One who makes calls, until the end of the block; then it stops as a service does."""
-    part = OutsideCalls(world.database, world.engine, callee, lambda: me, lambda: world.now, every_s)
+    lookout = Lookout(world.database, lambda: world.now, every_s)
+    part = OutsideCalls(world.database, world.engine, callee, lambda: me, lambda: world.now, lookout)
     await part.start()
-    running = asyncio.create_task(part.run())
+    running = [asyncio.create_task(one.run()) for one in (lookout, part)]
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
         await part.stop()
-        if not running.cancelled():
-            running.result()
+        for task in running:
+            if not task.cancelled():
+                task.result()

@@ -58,7 +58,7 @@ def said(asked: Asked) -> bytes:
 async def test_every_ticket_is_told_of_whatever_is_killed_when(
     environment: dict[str, str], world: World, outside: Outside
 ) -> None:
-    settings = {**environment, "FETTLE_WORKFLOW_ALLOW_HOSTS": "127.0.0.1", "FETTLE_WORKFLOW_SWEEP_S": "0.2"}
+    settings = {**environment, "FETTLE_WORKFLOW_ALLOW_HOSTS": "127.0.0.1"}
     other = {**settings, "FETTLE_WORKFLOWS_PORT": str(free_port())}
     seed = random.randrange(1_000_000)
     print("seed", seed)

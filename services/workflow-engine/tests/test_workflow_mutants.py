@@ -83,7 +83,7 @@ MUTANTS = (
 )  # fmt: skip
 
 
-ENGINE_SUITE = ("waits", "calls", "run_acts")
+ENGINE_SUITE = ("waits", "calls", "run_acts", "lookout")
 ENGINE_MUTANTS = (
     # progress.py, ticket_sightings.py: a run that falls asleep for a ticket
     Mutant("progress", "        if by is not None and step.command_id is not None:", "        if False:"),
@@ -106,7 +106,15 @@ ENGINE_MUTANTS = (
     Mutant("adapters/call_rows", "greatest(:of_one_org - coalesce(busy.calls, 0), 0)", "greatest(:of_one_org, 0)"),
     Mutant("adapters/call_rows", "ORDER BY found.place, found.due_at", "ORDER BY found.due_at"),
     Mutant("adapters/call_rows", "WHERE leased_by = :by", "WHERE false AND leased_by = :by"),
-    Mutant("entrypoints/outside", "await session.add_listener(call_rows.CHANNEL, lambda *_: self._wake.set())", "pass"),
+    Mutant("entrypoints/outside", "await self._lookout.due(Kind.CALLS)", "await self._lookout.due(Kind.RUNS)"),
+    # due_rows.py, lookout.py: what is due when
+    Mutant("adapters/due_rows", "moment <= now + LOOK_EVERY", "moment <= now"),
+    Mutant("adapters/due_rows", "SELECT min(timeout_at) FROM run WHERE state = 'running'",
+           "SELECT max(timeout_at) FROM run WHERE state = 'running'"),
+    Mutant("adapters/due_rows", "THEN to_timestamp(0)", "THEN NULL"),
+    Mutant("entrypoints/lookout", "moment - waiter.ahead", "moment"),
+    Mutant("entrypoints/lookout", "self._ring(Kind.CALLS))", "None)"),
+    Mutant("entrypoints/lookout", "if waiter.at is not None and waiter.at <= now:", "if False:"),
     # handler.py, interventions.py
     Mutant("handler", "await call_rows.drop(work.connection, [step.", "_ = ([step."),
     Mutant("handler", "if step and step.command_id and step.wake_at and step.wake_at <= now:",

@@ -71,7 +71,7 @@ class Lease:
         """Ends when the session does."""
         try:
             while True:
-                await asyncio.sleep(self._hangs_after_s / 4)
+                await asyncio.sleep(self._hangs_after_s / 2)
                 await session.execute("SELECT 1", timeout=self._hangs_after_s)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
             return

@@ -20,9 +20,9 @@ from fettle_chassis.settings import ServiceSettings
 log = structlog.get_logger(__name__)
 
 _CHUNK_ROWS = 500
-_HANGS_AFTER_S = 1.5
-_POLL_S = 1.0
+_HANGS_AFTER_S = 2.0
 _GAUGE_S = 5.0
+"""Between two counts of what waits. Rows that are found so and were not announced are published then."""
 
 
 class Relay(Part):
@@ -73,6 +73,7 @@ class Relay(Part):
         tasks: list[asyncio.Task[None]] = []
         try:
             # Before anybody reads: a session does one thing at a time.
+            session.add_termination_listener(self._notified)
             await session.add_listener(outbox.CHANNEL, self._notified)
             queue = OutboxQueue(session)
             bodies = (self._lease.lost(), self._publish(queue), self._measure(queue), self._retention.run())
@@ -112,13 +113,13 @@ class Relay(Part):
 
         A chunk is sent only when the one before it has been acknowledged: a failure then leaves no gap that later
         messages of the same key have jumped. Nothing is read unless rows have been announced, more were there than a
-        chunk takes, or a second has passed.
+        chunk takes, or some were counted.
         """
         flying: Chunk | None = None
         self._wake.set()  # whatever waits was announced to an earlier producer
         while True:
             if not self._wake.is_set():
-                await (publisher.acknowledged(flying) if flying else self._sleep())
+                await (publisher.acknowledged(flying) if flying else self._wake.wait())
             rows = await self._read(queue, flying) if self._wake.is_set() else ()
             chunk = await publisher.prepare(rows) if rows else None
             if flying:
@@ -136,13 +137,6 @@ class Relay(Part):
             self._wake.set()
         return rows
 
-    async def _sleep(self) -> None:
-        try:
-            async with asyncio.timeout(_POLL_S):
-                await self._wake.wait()
-        except TimeoutError:
-            self._wake.set()
-
     def _notified(self, *_: Any) -> None:
         self._wake.set()
 
@@ -152,4 +146,6 @@ class Relay(Part):
                 rows, age_s = await outbox.backlog(connection, queue.floor)
             metrics.OUTBOX_ROWS.labels(self._database.name).set(rows)
             metrics.OUTBOX_AGE.labels(self._database.name).set(age_s)
+            if rows:
+                self._wake.set()
             await asyncio.sleep(_GAUGE_S)

@@ -51,6 +51,7 @@ from fettle_workflow_engine.entrypoints.kafka_results import ResultDecoder
 from fettle_workflow_engine.entrypoints.kafka_tickets import decode_sighting
 from fettle_workflow_engine.entrypoints.kafka_transitions import decode_transition
 from fettle_workflow_engine.entrypoints.kafka_triggers import TRIGGER_TOPICS, decode_trigger, identity_of
+from fettle_workflow_engine.entrypoints.lookout import Lookout
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 from fettle_workflow_engine.entrypoints.schedules import Schedules
 from fettle_workflow_engine.entrypoints.signals import decode_signal
@@ -90,20 +91,21 @@ def build_app(settings: WorkflowSettings, caller: Caller | None = None) -> Servi
     interventions = Interventions(definitions, languages, progress, now)
     library = Library(definitions, languages, now)
     desk = Desk(database, library, interventions, now, engine)
-    outlets, sweep_s = build_outlets(settings, database, now), settings.workflow_sweep_s
+    outlets, lookout = build_outlets(settings, database, now), Lookout(database, now)
     http = build_api(service, settings, desk, outlets)
     service.add(
         DatabasePart(database, "fettle_workflow_engine"),
         Topics(settings, *TRIGGER_TOPICS, SIGNALS, TRANSITIONS, EVENTS, RESULTS, COMMANDS, ORGS),
         slot,
         Consumers(settings, database, slot, *_subscriptions(settings, engine, library)),
-        Timers(database, engine, sweep_s),
-        Schedules(database, Scheduler(engine, now), now),
+        lookout,
+        Timers(database, engine, lookout),
+        Schedules(database, Scheduler(engine, now), lookout),
         Forgetting(database, now),
         Emptying(database),
         Resealing(database, outlets.box, on=bool(settings.secret_keys)),
-        Digests(database, outlets.senders, now, sweep_s),
-        OutsideCalls(database, engine, caller or outlets.callers, lambda: slot.instance_id, now, sweep_s),
+        Digests(database, outlets.senders, now, lookout),
+        OutsideCalls(database, engine, caller or outlets.callers, lambda: slot.instance_id, now, lookout),
         Relay(database, settings),
         HttpServer(http, settings.http_host, settings.workflows_port),
     )

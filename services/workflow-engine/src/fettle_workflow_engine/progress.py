@@ -1,13 +1,14 @@
 """What runs have come to is put down: their rows, what they ask for, and the tickets that they go to sleep for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_workflow_engine import metrics
-from fettle_workflow_engine.adapters import call_rows, run_rows, ticket_sightings
+from fettle_workflow_engine.adapters import call_rows, due_rows, run_rows, ticket_sightings
 from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.definitions import VersionKey
 from fettle_workflow_engine.domain.advance import advance
@@ -50,6 +51,7 @@ class Progress:
                 else:
                     calls.append((move.done.run, effect))
         await call_rows.insert(work.connection, calls, now)
+        await due_rows.announce(work.connection, chain.from_iterable(map(_moments, settled)), now)
         for move in settled:
             run = move.done.run
             if run.state is not RunState.RUNNING:
@@ -88,6 +90,14 @@ class Progress:
 def version_of(run: Run) -> VersionKey:
     """The version that the run goes by."""
     return VersionKey(run.org, run.workflow, run.version)
+
+
+def _moments(move: Moved) -> Iterable[datetime | None]:
+    """At which something happens to the run by itself, if nothing does before."""
+    run = move.done.run
+    if run.state is not RunState.RUNNING:
+        return ()
+    return run.timeout_at, run.waiting.wake_at if run.waiting else None
 
 
 def _falls_asleep(move: Moved) -> Step | None:

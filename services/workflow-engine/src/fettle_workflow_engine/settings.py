@@ -20,8 +20,6 @@ def _read_allowed(value: object) -> object:
 class WorkflowSettings(ServiceSettings):
     """`FETTLE_PUBLIC_URL` is where people reach the console; without it, the console's port on this machine.
 
-    `FETTLE_WORKFLOW_SWEEP_S`: seconds between two looks for waits that are over, runs over their timeout, and calls
-    that are due.
     `FETTLE_WORKFLOW_ALLOW_HOSTS`: where calls may go besides public addresses: names, `*.` before one for all below it,
     addresses and networks, with commas between.
     `FETTLE_SECRET_KEYS`: what seals the orgs' secrets, as `FETTLE_SIGNING_KEYS` is written: newest first, and an older
@@ -29,7 +27,6 @@ class WorkflowSettings(ServiceSettings):
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    workflow_sweep_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
     secret_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(_read_keys)] = ()
     workflow_allow_hosts: Annotated[Allowed, BeforeValidator(_read_allowed)] = Allowed()
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_workflow_engine.adapters import due_rows
 from fettle_workflow_engine.domain.calls import Again, OutsideCall
 from fettle_workflow_engine.domain.run import Call, Run
 
@@ -118,15 +119,17 @@ async def put_off(connection: AsyncConnection, calls: Sequence[tuple[OutsideCall
     if not calls:
         return
     failures = [{"code": again.failure.code, "message": again.failure.message} for _, again in calls]
+    due = [now + timedelta(seconds=again.in_s) for _, again in calls]
     await connection.execute(
         _AGAIN,
         {
             "ids": [call.id for call, _ in calls],
             "attempts": [call.attempt for call, _ in calls],
-            "due": [now + timedelta(seconds=again.in_s) for _, again in calls],
+            "due": due,
             "errors": [json.dumps(failure) for failure in failures],
         },
     )
+    await due_rows.announce(connection, due, now)
 
 
 async def drop(connection: AsyncConnection, ids: Sequence[UUID]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_workflow_engine.adapters import due_rows
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.rhythms import Cron, Every, next_after
 from fettle_workflow_engine.domain.schedules import Missed, Schedule
@@ -81,14 +82,16 @@ async def arrange(connection: AsyncConnection, org: str, definitions: Sequence[D
     )
     if wanted:
         rhythms = [schedule.rhythm for _, _, schedule in wanted]
+        next_at = [next_after(rhythm, now) for rhythm in rhythms]
         columns = {
             "every_s": [rhythm.seconds if isinstance(rhythm, Every) else None for rhythm in rhythms],
             "cron": [rhythm.expression if isinstance(rhythm, Cron) else None for rhythm in rhythms],
             "zone": [rhythm.zone for rhythm in rhythms],
             "missed": [schedule.missed for _, _, schedule in wanted],
-            "next_at": [next_after(rhythm, now) for rhythm in rhythms],
+            "next_at": next_at,
         }
         await connection.execute(_PUT, {**values, **columns})
+        await due_rows.announce(connection, next_at, now)
 
 
 async def drop(connection: AsyncConnection, org: str, workflow: str | None = None) -> None:
@@ -97,12 +100,6 @@ async def drop(connection: AsyncConnection, org: str, workflow: str | None = Non
         text("DELETE FROM schedule WHERE org = :org AND (CAST(:workflow AS text) IS NULL OR workflow = :workflow)"),
         {"org": org, "workflow": workflow},
     )
-
-
-async def soonest(connection: AsyncConnection) -> datetime | None:
-    """When the next of all schedules is due; in the past for one that is due now."""
-    found: datetime | None = await connection.scalar(text("SELECT min(next_at) FROM schedule"))
-    return found
 
 
 async def between(connection: AsyncConnection, after: Place, until: datetime, limit: int) -> list[Place]:

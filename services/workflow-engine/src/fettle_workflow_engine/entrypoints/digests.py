@@ -13,34 +13,39 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import digest_rows
 from fettle_workflow_engine.adapters.digest_rows import Due
+from fettle_workflow_engine.adapters.due_rows import Kind
 from fettle_workflow_engine.adapters.senders import Senders
 from fettle_workflow_engine.domain.calls import Done, Retry
 from fettle_workflow_engine.domain.caps import pause_s
+from fettle_workflow_engine.entrypoints.lookout import Lookout
 
 log = structlog.get_logger(__name__)
 
 BATCH = 10
+LOOK_EVERY_S = 1.0
 PATIENCE_S = 3_600.0
 
 
 class Digests(Part):
-    """Looks every `every_s` seconds. Any number of engines may look at once: a digest is made under its channel's lock
-    and sent by whoever has its lease. A database that is away for an hour stops the service."""
+    """Looks once a second while the lookout says that something is held back or due. Any number of engines may look at
+    once: a digest is made under its channel's lock and sent by whoever has its lease. A database that is away for an
+    hour stops the service."""
 
     name = "digests"
 
-    def __init__(self, database: Database, senders: Senders, clock: Callable[[], datetime], every_s: float) -> None:
+    def __init__(self, database: Database, senders: Senders, clock: Callable[[], datetime], lookout: Lookout) -> None:
         self._database = database
         self._senders = senders
         self._clock = clock
-        self._every_s = every_s
+        self._lookout = lookout
 
     async def run(self) -> None:
         while True:
+            await self._lookout.due(Kind.DIGESTS)
             await patiently(self._make, within_s=PATIENCE_S)
             while due := await patiently(self._lease, within_s=PATIENCE_S):
                 await asyncio.gather(*(self._send(one) for one in due))
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> int:
         """Once: makes what there is room for, sends what is due; returns how many were tried."""

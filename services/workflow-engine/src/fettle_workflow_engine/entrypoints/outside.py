@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from math import inf
 
 import structlog
 
@@ -16,8 +15,10 @@ from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import call_rows
+from fettle_workflow_engine.adapters.due_rows import Kind
 from fettle_workflow_engine.domain.calls import Again, Caller, OutsideCall, Retry, after, worn_out
 from fettle_workflow_engine.domain.run import Failure, Result
+from fettle_workflow_engine.entrypoints.lookout import Lookout
 from fettle_workflow_engine.handler import Engine
 
 log = structlog.get_logger(__name__)
@@ -45,14 +46,14 @@ class OutsideCalls(Part):
 
     def __init__(
         self, database: Database, engine: Engine, caller: Caller, me: Callable[[], str], clock: Callable[[], datetime],
-        every_s: float,
+        lookout: Lookout,
     ) -> None:  # fmt: skip
         self._database = database
         self._engine = engine
         self._caller = caller
         self._me = me
         self._clock = clock
-        self._every_s = every_s
+        self._lookout = lookout
         self._busy: Counter[str] = Counter()
         self._ended: list[tuple[OutsideCall, Result | Again]] = []
         self._wake = asyncio.Event()
@@ -63,14 +64,14 @@ class OutsideCalls(Part):
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
+            group.create_task(self._look_out())
             group.create_task(self._put_down())
             while True:
                 self._wake.clear()
                 for call in await patiently(self._take, within_s=PATIENCE_S):
                     self._busy[call.org] += 1
                     group.create_task(self._make(call))
-                await self._rest()
+                await self._wake.wait()
 
     async def stop(self) -> None:
         if self._ended:
@@ -90,14 +91,6 @@ class OutsideCalls(Part):
                 work.connection, self._clock(), by=self._me(), lease=LEASE, limit=room, of_one_org=OF_ONE_ORG,
                 busy=+self._busy,
             )  # fmt: skip
-
-    async def _rest(self) -> None:
-        """Until a call is asked for, one has ended, or it is time to look."""
-        try:
-            async with asyncio.timeout(self._every_s):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
 
     async def _make(self, call: OutsideCall) -> None:
         self._ended.append((call, worn_out(call) or await self._outcome(call)))
@@ -128,19 +121,8 @@ class OutsideCalls(Part):
         async with unit_of_work(self._database) as work:
             await self._engine.take_outcomes(work, ended)
 
-    async def _listen(self) -> None:
-        """Wakes at once when a transaction has asked for calls. A session that is lost is replaced."""
+    async def _look_out(self) -> None:
+        """Wakes when a transaction has asked for calls, and when others are due."""
         while True:
-            await patiently(self._listen_once, within_s=inf)
-            await asyncio.sleep(self._every_s)
-
-    async def _listen_once(self) -> None:
-        session = await self._database.session()
-        try:
-            lost = asyncio.Event()
-            session.add_termination_listener(lambda *_: lost.set())
-            await session.add_listener(call_rows.CHANNEL, lambda *_: self._wake.set())
-            self._wake.set()  # what was asked for before is heard of by looking
-            await lost.wait()
-        finally:
-            session.terminate()
+            await self._lookout.due(Kind.CALLS)
+            self._wake.set()

@@ -1,0 +1,60 @@
+"""What the passing of time sets going, and when the next of it is due: one statement for all of it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Kind(StrEnum):
+    """`runs`: waits that are over, and runs over their timeout."""
+
+    RUNS = "runs"
+    SCHEDULES = "schedules"
+    CALLS = "calls"
+    DIGESTS = "digests"
+
+
+LOOK_EVERY: Final = timedelta(seconds=2)
+"""Between two looks. What comes to be due before the next one is announced by whoever writes it."""
+
+CHANNEL = "fettle_due"
+"""The NOTIFY channel of those announcements, at most one a transaction."""
+
+SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+"""What the connection is opened with: a plan that is made when a table is empty is kept when it is not any more."""
+
+# Each of these is the first row of an index. What channels hold back is due while no digest is under way: there may be
+# room for one.
+_NEXT = """
+    SELECT least((SELECT min(wake_at) FROM step WHERE state = 'waiting' AND wake_at IS NOT NULL),
+                 (SELECT min(timeout_at) FROM run WHERE state = 'running')) AS runs,
+           (SELECT min(next_at) FROM schedule) AS schedules,
+           (SELECT min(due_at) FROM call) AS calls,
+           CASE WHEN EXISTS (
+                    SELECT FROM held_message WHERE held_message.digest IS NULL AND NOT EXISTS (
+                        SELECT FROM digest WHERE sent_at IS NULL
+                        AND (digest.org, digest.channel) = (held_message.org, held_message.channel)))
+                THEN to_timestamp(0)
+                ELSE (SELECT min(due_at) FROM digest WHERE sent_at IS NULL)
+           END AS digests
+"""
+_ANNOUNCE = text(f"SELECT pg_notify('{CHANNEL}', '')")
+
+
+async def soonest(session: "asyncpg.Connection[Any]") -> Mapping[Kind, datetime | None]:
+    """When the next of each kind is due, in the past for what is due now; None where there is none. Over a connection
+    that was opened with `SESSION`."""
+    row = await session.fetchrow(_NEXT)
+    return {kind: row[kind.value] for kind in Kind}
+
+
+async def announce(connection: AsyncConnection, moments: Iterable[datetime | None], now: datetime) -> None:
+    """Has every engine look again when the transaction commits, if something of what it writes, due at these moments,
+    may be due before they look anyway."""
+    if any(moment is not None and moment <= now + LOOK_EVERY for moment in moments):
+        await connection.execute(_ANNOUNCE)
