@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fettle_workflow_engine.adapters.cel_needs import need_of
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.domain.faults import Place
 from fettle_workflow_engine.domain.languages import Complaint, Verdict
@@ -153,3 +154,97 @@ def test_no_text_gets_more_than_its_answer(source: str) -> None:
     if not CONDITIONS.read(source).complaints:
         (verdict,) = CONDITIONS.judge([source], EVENT)
         assert isinstance(verdict.holds, bool)
+
+
+KINDS = st.sampled_from(["a", "b", "c"])
+VALUES = st.one_of(
+    KINDS, st.sampled_from(["å", "\ud800"]), st.none(), st.integers(0, 3), st.booleans(), st.just([]), st.just({})
+)  # fmt: skip
+PARTS = st.one_of(
+    st.builds("event.ticket.kind == '{}'".format, KINDS),
+    st.builds('event.ticket . space == "{}"'.format, KINDS),
+    st.builds("event.org == '''{}'''".format, KINDS),
+    st.builds(r'event.org == "\x6{}"'.format, st.sampled_from("123")),
+    st.builds("event.nothing.{} == 'a'".format, KINDS),
+    st.builds("'{}' == event.org".format, KINDS),
+    st.builds("!(event.org == '{}')".format, KINDS),
+    st.builds("event.org == '{}' == true".format, KINDS),
+    st.sampled_from(
+        ["event.ticket.flap_count > 1", "event.org", "1 / 0 == 1", "true", "false", "event.org.matches('b|c')"]
+    ),
+)
+EXPRESSIONS = st.recursive(
+    PARTS,
+    lambda inner: st.one_of(
+        st.builds("{} && {}".format, inner, inner),
+        st.builds("{} || {}".format, inner, inner),
+        st.builds("({})".format, inner),
+        st.builds("!({})".format, inner),
+        st.builds("({}) ? {} : {}".format, inner, inner, inner),
+        st.builds("[1].exists(x, {})".format, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.rule("WF-145")
+@settings(deadline=None)
+@given(
+    sources=st.lists(EXPRESSIONS, min_size=1, max_size=8),
+    org=VALUES,
+    ticket=st.one_of(
+        VALUES,
+        st.fixed_dictionaries(
+            {}, optional={"kind": VALUES, "space": VALUES, "flap_count": st.one_of(st.none(), st.integers(0, 3))}
+        ),
+    ),
+)
+def test_conditions_that_are_not_asked_say_what_they_would_have_said(
+    sources: list[str], org: object, ticket: object
+) -> None:
+    """Together or alone, looked up or asked: the same verdicts with the same problems, as the library gives them."""
+    event = {"org": org, "ticket": ticket}
+    asked = [verdict for source in sources for verdict in CONDITIONS._asked((source,), {"event": event})]
+    assert CONDITIONS.judge(sources, event) == asked
+    assert [verdict for source in sources for verdict in CONDITIONS.judge([source], event)] == asked
+
+
+@pytest.mark.rule("WF-145")
+@pytest.mark.parametrize(
+    ("source", "need"),
+    [
+        ('event.ticket.kind == "a" && event.ticket.flap_count < 5', (("event", "ticket", "kind"), "a")),
+        ("event.ticket.flap_count < 5 && (true || false) && event.org == 'a'", (("event", "org"), "a")),
+        ("event.org == 'a' // && true || false", (("event", "org"), "a")),
+        ("event.org == 'a' || true", None),
+        ("event.org == 'a' ? true : true", None),
+        ("event.org == 'a' == false", None),
+        ("(event.org == 'a')", None),
+        (r'event.org == "\x61"', None),
+        ("event.org == r'a'", None),
+        ("event.org != 'a'", None),
+        ("event.org == 'a' && [1].exists(event, event == 1)", None),
+        ("event['org'] == 'a'", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_what_an_expression_needs(source: str, need: tuple[tuple[str, ...], str] | None) -> None:
+    assert need_of(source) == need
+
+
+@pytest.mark.rule("WF-145")
+def test_what_lacks_what_it_needs_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred conditions one is, whatever the others name."""
+    conditions, asked = CelConditions(), list[str]()
+    real = conditions._one
+
+    def one(source: str, context: Any) -> Verdict:
+        asked.append(source)
+        return real(source, context)
+
+    monkeypatch.setattr(conditions, "_one", one)
+    large = {**EVENT, "ticket": {**EVENT["ticket"], "links": list(range(10_000))}}
+    sources = [f'event.ticket.kind == "kind_{n}" && size(event.ticket.links) > {n}' for n in range(99)]
+    wanted = 'event.ticket.kind == "device_offline" && event.ticket.flap_count == 3'
+    assert conditions.judge([*sources, wanted], large) == [*[Verdict(False)] * 99, Verdict(True)]
+    assert asked == [wanted]

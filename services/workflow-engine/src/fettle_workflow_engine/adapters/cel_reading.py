@@ -51,7 +51,7 @@ def mentions_of(source: str) -> Iterator[Mention]:
 
 def mentions_in(every: list[Token]) -> Iterator[tuple[int, tuple[str, ...], bool]]:
     """The same as the index of its first token, with the chains whose first name a loop binds (True)."""
-    bound = _bound(every)
+    bound = bound_in(every)
     for position, chain in _chains(every):
         following = _text(every, position + 2 * len(chain) - 1)
         path = tuple(token.text for token in (chain[:-1] if following == "(" else chain))
@@ -85,7 +85,7 @@ def _chains(every: list[Token]) -> Iterator[tuple[int, list[Token]]]:
             yield index, chain
 
 
-def _bound(every: list[Token]) -> frozenset[str]:
+def bound_in(every: list[Token]) -> frozenset[str]:
     """Names that macros bind: the `x` in `.exists(x, …)`."""
     return frozenset(
         every[index + 2].text

@@ -24,6 +24,7 @@ from fettle_workflow_engine.adapters.cel_cost import (
     together,
     within_budget,
 )
+from fettle_workflow_engine.adapters.cel_needs import Needs, needs_of
 from fettle_workflow_engine.adapters.cel_patterns import STEP_NS, PatternRefused, pattern_cost
 from fettle_workflow_engine.adapters.cel_reading import FUNCTIONS, mentions_of, tokens, unknown_functions
 from fettle_workflow_engine.domain.faults import Place
@@ -49,6 +50,7 @@ class _Judged:
     """Expressions that are judged over one scope, and what can be known of them beforehand."""
 
     sources: tuple[str, ...]
+    needs: Needs
     together: Together | None
     ways: Ways | None
 
@@ -100,7 +102,18 @@ class CelConditions:
             return Verdict(False, "the pattern or the text cannot be read")
 
     def _judge(self, sources: Sequence[str], scope: Mapping[str, Any]) -> list[Verdict]:
-        group, sizes, refused = self._grouped(tuple(sources)), Sizes(scope), dict[str, Verdict]()
+        group = self._grouped(tuple(sources))
+        able = group.needs.met(scope)
+        verdicts = [_DOES_NOT] * len(group.sources)
+        if able:
+            asked = tuple(group.sources[place] for place in able)
+            for place, verdict in zip(able, self._asked(asked, scope), strict=True):
+                verdicts[place] = verdict
+        return verdicts
+
+    def _asked(self, sources: tuple[str, ...], scope: Mapping[str, Any]) -> list[Verdict]:
+        """Of those that have what they need."""
+        group, sizes, refused = self._grouped(sources), Sizes(scope), dict[str, Verdict]()
         if group.together is None or not within_budget(group.together, sizes):
             refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, sizes))}
             if refused:
@@ -110,7 +123,7 @@ class CelConditions:
         except _FAILURES as error:
             if len(sources) == 1:
                 return [Verdict(False, f"the event cannot be read: {error}")]
-            return [verdict for source in sources for verdict in self._judge([source], scope)]
+            return [verdict for source in sources for verdict in self._asked((source,), scope)]
         verdicts = [self._one(source, context) for source in group.sources]
         if not refused:
             return verdicts
@@ -119,7 +132,7 @@ class CelConditions:
 
     def _group(self, sources: tuple[str, ...]) -> _Judged:
         paths = {mention.path for source in sources for mention in mentions_of(source)}
-        return _Judged(sources, together(sources), _ways(paths))
+        return _Judged(sources, needs_of(sources), together(sources), _ways(paths))
 
     def _one(self, source: str, context: cel.Context) -> Verdict:
         try:

@@ -25,21 +25,25 @@ class Audience(Generic[K]):
 
     def __init__(self, workflows: Iterable[tuple[str, str, K, Definition]]) -> None:
         self._triggers: defaultdict[tuple[str, str], list[tuple[str, K, Trigger]]] = defaultdict(list)
+        self._choosy: set[tuple[str, str]] = set()
         self._heard: dict[tuple[str, str], Heard[K]] = {}
         for org, name, key, definition in workflows:
             for trigger in definition.triggers:
                 self._triggers[org, trigger.on].append((name, key, trigger))
+                if trigger.is_choosy:
+                    self._choosy.add((org, trigger.on))
 
     def of(self, org: str, on: str, event: Mapping[str, Any], workflow: str | None = None) -> Heard[K]:
         """Whom an event of the kind `on` is for, by all but `where`; one that is meant for a single `workflow`, there
         alone."""
-        among = self._triggers.get((org, on), [])
-        if workflow is not None or any(trigger.is_choosy for _, _, trigger in among):
+        if workflow is not None or (org, on) in self._choosy:
+            among = self._triggers.get((org, on), [])
             return _heard(
                 (key, trigger) for name, key, trigger in among if workflow in (None, name) and trigger.takes(event)
             )
         if (org, on) not in self._heard:
-            self._heard[org, on] = _heard((key, trigger) for _, key, trigger in among)
+            everybody = self._triggers.get((org, on), [])
+            self._heard[org, on] = _heard((key, trigger) for _, key, trigger in everybody)
         return self._heard[org, on]
 
 
