@@ -1,7 +1,5 @@
 """Subjects that change their state, from `health.transitions`."""
 
-import json
-
 from fettle_chassis.consume import Record
 from fettle_chassis.failures import BadRecord
 from fettle_contracts.cloudevents import from_record
@@ -9,6 +7,7 @@ from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.times import from_ms
 from fettle_contracts.transitions import TRANSITION as TRANSITION_TYPE
 from fettle_contracts.transitions import Transition
+from fettle_workflow_engine.adapters.json_text import read_json
 from fettle_workflow_engine.domain.catalogue import TRANSITION, TRIGGERS
 from fettle_workflow_engine.domain.shapes import completing
 from fettle_workflow_engine.handler import Event
@@ -24,5 +23,5 @@ def decode_transition(record: Record) -> Event:
     message = Transition.from_json(event.data)
     if event.key != message.org:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {message.org}")
-    data = _COMPLETE(json.loads(event.data))
+    data = _COMPLETE(read_json(event.data))
     return Event(message.org, TRANSITION, event.source, event.id, data, event.causation_depth, event.traceparent)

@@ -1,13 +1,12 @@
 """Ticket events from the five trigger topics."""
 
-import json
-
 from fettle_chassis.consume import Record
 from fettle_chassis.failures import BadRecord
 from fettle_contracts.cloudevents import from_record
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.ticket_events import TRIGGERS, TicketEvent
 from fettle_contracts.times import from_ms
+from fettle_workflow_engine.adapters.json_text import read_json
 from fettle_workflow_engine.domain.catalogue import TRIGGERS as TRIGGER_KINDS
 from fettle_workflow_engine.domain.catalogue import trigger_name
 from fettle_workflow_engine.domain.shapes import completing
@@ -29,7 +28,7 @@ def decode_trigger(record: Record) -> Event:
     key = f"{message.org}/{message.ticket.id}"
     if event.key != key:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {key}")
-    data = _COMPLETE[trigger](json.loads(event.data))
+    data = _COMPLETE[trigger](read_json(event.data))
     return Event(message.org, trigger, event.source, event.id, data, event.causation_depth, event.traceparent)
 
 
