@@ -4,8 +4,9 @@
 All that twelve shards would say of it is written to `health.judgements` as fast as the broker takes it, and a
 correlator reads it. Measured is how many changes of state it takes in a second, from the first record of the storm to
 the last command that follows. Beside it, in the same run: how fast a bare client reads the same records; how long after
-the first has fired the last command follows when everything comes at its own pace; and the same on an org that has just
-these 20,000 devices, whose heartbeats are lost then.
+the first has fired, when everything comes at its own pace, the last of the 40 tickets is `opened` in `ticket.events`,
+by the broker's time; and the same on an org that has just these 20,000 devices, whose heartbeats are lost then. The
+ticket service and its relay are real processes beside the correlator.
 """
 
 from __future__ import annotations
@@ -24,145 +25,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import httpx2
 from aiokafka import AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
 from tests.verdict_books import check_books
 
+from bench.correlator.shards import DEBOUNCE_MS, DEVICES, INTEGRATIONS, SHARDS, Shards, home, write
 from bench.lateness import everything, tell_org
 from bench.report import Figure, report
 from bench.servers import own_servers
+from bench.tickets.processes import running
 from fettle_chassis.database import Database
 from fettle_chassis.kafka import build_consumer, build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.unit_of_work import unit_of_work
-from fettle_contracts.partitions import partition_for
-from fettle_contracts.topics import COMMANDS, JUDGEMENTS
-from fettle_health_monitor.domain.judgements import (
-    CLOCK_INDEX,
-    Change,
-    Clock,
-    Evidence,
-    InForce,
-    Judgement,
-    Profile,
-    encode,
-)
+from fettle_contracts.ticket_events import EntryType
+from fettle_contracts.topics import COMMANDS, EVENTS, JUDGEMENTS
+from fettle_health_monitor.domain.judgements import Change, Clock, Judgement, encode
 from fettle_health_monitor.settings import HealthSettings
 
-SHARDS = 12
-DEVICES, INTEGRATIONS = 20_000, 40
 WELL = 80_000
 """The org's other devices, which nothing happens to: their rows are there from the beginning."""
-SILENT_WITHIN_MS, DEBOUNCE_MS = 10_000, 60_000
-VERSION = 2
-
-
-class Shards:
-    """What the shards would write about one org; `offsets` go on from org to org, as places of a log do."""
-
-    def __init__(self, org: str, began_at: int, offsets: list[count[int]]) -> None:
-        self.org, self.at, self._offsets = org, began_at, offsets
-
-    def _placed(self, shard: int) -> dict[str, Any]:
-        return {"shard": shard, "generation": 1, "place": (next(self._offsets[shard]), 0)}
-
-    def in_force(self) -> Iterator[Judgement]:
-        for shard in range(SHARDS):
-            yield InForce(**self._placed(shard), org=self.org, version=VERSION, enabled=True, at=self.at)
-
-    def clocks(self, at: int) -> Iterator[Judgement]:
-        for shard in range(SHARDS):
-            offset = next(self._offsets[shard])
-            yield Clock(
-                shard=shard,
-                generation=1,
-                place=(offset, CLOCK_INDEX),
-                at=at,
-                clock=at,
-                offset=offset,
-                address="http://127.0.0.1:1",
-            )
-
-    def profile(self, number: int) -> Judgement:
-        return Profile(
-            **self._placed(number % SHARDS),
-            org=self.org,
-            subject=f"device/d{number}",
-            name=f"Sensor {number}",
-            integration=f"cloud-{number % INTEGRATIONS}",
-            space=None,
-            model=None,
-            interval_s=None,
-            at=self.at,
-        )
-
-    def change(self, number: int, before: str | None, after: str, at: int, since: int) -> Judgement:
-        placed = self._placed(number % SHARDS)
-        return Change(
-            **placed,
-            id=str(uuid4()),
-            org=self.org,
-            subject=f"device/d{number}",
-            from_state=before,
-            to_state=after,
-            condition=None if after == "healthy" else "device_offline",
-            at=at,
-            since=since,
-            reason="silent",
-            policy_version=VERSION,
-            flap_count=0,
-            evidence=Evidence(
-                last_heard=since - 180_000,
-                deadline=None if after == "healthy" else since,
-                partition=number % SHARDS,
-                offset=placed["place"][0],
-                status="ok",
-                timeout_s=180.0,
-                debounce_s=DEBOUNCE_MS / 1000,
-            ),
-        )
-
-    def fleet(self) -> Iterator[Judgement]:
-        for number in range(DEVICES):
-            yield self.profile(number)
-            yield self.change(number, None, "healthy", self.at, self.at)
-        yield from self.clocks(self.at + 1_000)
-
-    def storm(self, begins: int, *, fires: bool | None = None) -> Iterator[Judgement]:
-        """In the order of instants, with clocks each second as the judges would write them; only what falls silent, or
-        only what fires, if that is said."""
-        silent = [(begins + number * SILENT_WITHIN_MS // DEVICES, number) for number in range(DEVICES)]
-        moments = [(at, number, False) for at, number in silent] if fires is not True else []
-        if fires is not False:
-            moments += [(at + DEBOUNCE_MS, number, True) for at, number in silent]
-        moments.sort()
-        shown = moments[0][0]
-        for at, number, is_firing in moments:
-            while at >= shown + 1_000:
-                shown += 1_000
-                yield from self.clocks(shown)
-            if is_firing:
-                yield self.change(number, "pending_open", "firing", at, at - DEBOUNCE_MS)
-            else:
-                yield self.change(number, "healthy", "pending_open", at, at)
-        yield from self.clocks(moments[-1][0] + 1_000)
-        if fires is not False:
-            yield from self.clocks(moments[-1][0] + 6_000)
-
-
-async def write(
-    settings: HealthSettings, producer: AIOKafkaProducer, org: str, judgements: Iterator[Judgement]
-) -> None:
-    """Clocks go to every partition, all else to the org's."""
-    topic = settings.topic(JUDGEMENTS)
-    for judgement in judgements:
-        for partition in range(SHARDS) if isinstance(judgement, Clock) else (home(org),):
-            await producer.send(topic, encode(judgement), key=org.encode(), partition=partition)
-    await producer.flush()
 
 
 @contextmanager
@@ -195,17 +79,38 @@ async def pad(settings: HealthSettings, org: str, at: int) -> None:
         await database.close()
 
 
-async def asked(settings: HealthSettings, org: str) -> tuple[Counter[str], int]:
-    """How many tickets of which kind were asked for, and how many devices were put on lists."""
-    opened: Counter[str] = Counter()
-    listed = 0
+@dataclass
+class Asked:
+    """How many tickets of which kind were asked for, how many devices were put on lists, and the broker time of the
+    last that was, in milliseconds."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    listed: int = 0
+    last: int = 0
+
+
+async def asked(settings: HealthSettings, org: str) -> Asked:
+    found = Asked()
     async with everything(settings, COMMANDS) as records:
         for record in records:
             body = json.loads(record.value)
             if record.key == org.encode():
-                opened.update([body["kind"]] if "kind" in body else [])
-                listed += len(body.get("add", ()))
-    return opened, listed
+                found.kinds.update([body["kind"]] if "kind" in body else [])
+                found.listed += len(body.get("add", ()))
+                found.last = max(found.last, record.timestamp)
+    return found
+
+
+async def opened(settings: HealthSettings, org: str) -> tuple[Counter[str], int]:
+    """How many tickets of which kind there are, and the broker time at which the last was opened, in milliseconds."""
+    kinds, last = Counter[str](), 0
+    async with everything(settings, EVENTS) as records:
+        for record in records:
+            body = json.loads(record.value)
+            if body["org"] == org and body["entry"]["type"] == EntryType.OPENED:
+                kinds[body["ticket"]["kind"]] += 1
+                last = max(last, record.timestamp)
+    return kinds, last
 
 
 async def bare(settings: HealthSettings, org: str, first: int) -> float:
@@ -227,11 +132,13 @@ async def bare(settings: HealthSettings, org: str, first: int) -> float:
 
 @dataclass
 class Found:
-    """Seconds: of storms that come as a backlog, from the first that fires where they come at their pace, and the same
-    where all of an org's heartbeats are lost; and what a bare client reads a second of the first."""
+    """Seconds: of storms that come as a backlog, until the last command; where they come at their pace, from the first
+    that fires until the last ticket is opened, and until everybody is on a list; the first of these where all of an
+    org's heartbeats are lost; and what a bare client reads a second of the first storm."""
 
     took: list[float] = field(default_factory=list)
     paced: list[float] = field(default_factory=list)
+    listed: list[float] = field(default_factory=list)
     lost: list[float] = field(default_factory=list)
     bares: list[float] = field(default_factory=list)
 
@@ -248,14 +155,18 @@ async def measure(environment: Mapping[str, str], repeats: int) -> Found:
         for number in range(repeats):
             bench = Bench(settings, producer, Shards(f"part-{number}", next(begins), offsets))
             first = await bench.introduce(padded=True)
-            found.took.append(await bench.until(await bench.storm(), MANY))
+            begun = await bench.storm()
+            found.took.append((await bench.asked_for(MANY)).last / 1000 - begun)
             found.bares.append(await bare(settings, bench.shards.org, first))
             bench = Bench(settings, producer, Shards(f"paced-{number}", next(begins), offsets))
             await bench.introduce(padded=True)
-            found.paced.append(await bench.until(await bench.paced(), MANY))
+            begun = await bench.paced()
+            found.paced.append(await bench.opened(MANY) - begun)
+            found.listed.append((await bench.asked_for(MANY)).last / 1000 - begun)
             bench = Bench(settings, producer, Shards(f"all-{number}", next(begins), offsets))
             await bench.introduce(padded=False)
-            found.lost.append(await bench.until(await bench.paced(), ONE))
+            begun = await bench.paced()
+            found.lost.append(await bench.opened(ONE) - begun)
         await check_books(settings.database_dsn("health"))
     finally:
         await producer.stop()
@@ -288,20 +199,21 @@ class Bench:
         await write(self.settings, self.producer, self.shards.org, judgements)
 
     async def storm(self) -> float:
-        """As a backlog. Answers when it began."""
-        begun = time.perf_counter()
+        """As a backlog. Answers when it began, in seconds since 1970."""
+        begun = time.time()
         await self.write(self.shards.storm(self.shards.at + 400_000))
         return begun
 
     async def paced(self) -> float:
-        """Everybody is silent; then they fire, as fast as they would. Answers when the first did."""
+        """Everybody is silent; then they fire, as fast as they would. Answers when the first did, in seconds since
+        1970."""
         begins = self.shards.at + 400_000
         await self.write(self.shards.storm(begins, fires=False))
         await _settled(self.settings, self.shards.org)
-        begun = time.perf_counter()
+        begun = time.time()
         for number, judgement in enumerate(self.shards.storm(begins, fires=True)):
             if number % 100 == 0 and isinstance(judgement, Change):
-                ahead = (judgement.at - begins - DEBOUNCE_MS) / 1000 - (time.perf_counter() - begun)
+                ahead = (judgement.at - begins - DEBOUNCE_MS) / 1000 - (time.time() - begun)
                 await asyncio.sleep(max(0.0, ahead))
             await self.write(iter([judgement])) if isinstance(judgement, Clock) else await self._send(judgement)
         await self.producer.flush()
@@ -312,25 +224,29 @@ class Bench:
         topic = self.settings.topic(JUDGEMENTS)
         await self.producer.send(topic, encode(judgement), key=org.encode(), partition=home(org))
 
-    async def until(self, begun: float, wanted: Counter[str]) -> float:
-        """Seconds until just these tickets are asked for, and everybody who joins one is listed."""
-        opened, listed = Counter[str](), 0
-        while opened != wanted or (wanted is MANY and listed < DEVICES):
+    async def asked_for(self, wanted: Counter[str]) -> Asked:
+        """Waits until just these tickets are asked for, and everybody who joins one is listed."""
+        found = Asked()
+        while found.kinds != wanted or (wanted is MANY and found.listed < DEVICES):
             await asyncio.sleep(0.25)
-            opened, listed = await asked(self.settings, self.shards.org)
-            if opened - wanted:
-                raise AssertionError(f"asked for {dict(opened)}")
-        seconds = time.perf_counter() - begun
+            found = await asked(self.settings, self.shards.org)
+            if found.kinds - wanted:
+                raise AssertionError(f"asked for {dict(found.kinds)}")
         await _settled(self.settings, self.shards.org)
-        opened, listed = await asked(self.settings, self.shards.org)
-        if opened != wanted:
-            raise AssertionError(f"asked for {dict(opened)}, {listed} on lists")
-        return seconds
+        if (after := await asked(self.settings, self.shards.org)).kinds != wanted:
+            raise AssertionError(f"asked for {found}, and later for {after}")
+        return found
 
-
-def home(org: str) -> int:
-    """The partition of `health.judgements` that all about an org comes by."""
-    return partition_for(org.encode(), SHARDS)
+    async def opened(self, wanted: Counter[str]) -> float:
+        """When the last of just these tickets was opened, in seconds since 1970."""
+        await self.asked_for(wanted)
+        kinds, last = Counter[str](), 0
+        while kinds != wanted:
+            await asyncio.sleep(0.25)
+            kinds, last = await opened(self.settings, self.shards.org)
+            if kinds - wanted:
+                raise AssertionError(f"opened {dict(kinds)}")
+        return last / 1000
 
 
 async def _answers(client: httpx2.AsyncClient, settings: HealthSettings) -> bool:
@@ -371,6 +287,7 @@ def main() -> int:
     with (
         own_servers(SHARDS) as environment,
         tempfile.TemporaryDirectory() as folder,
+        running(environment),
         correlator(environment, Path(folder)),
     ):
         found = asyncio.run(measure(environment, plan.repeats))
@@ -387,7 +304,8 @@ def main() -> int:
         Figure(
             "a backlog, from the first record to the last command", "s", found.took, better="lower", details=details
         ),
-        seconds("at its pace, from the first that fires to the last command", found.paced),
+        seconds("at its pace, from the first that fires to the last ticket", found.paced),
+        Figure("until the last device is on its list", "s", found.listed, better="lower", details=details),
         seconds("all lost, from the first that fires to the one ticket", found.lost),
     ]
     report("A storm: 20,000 of 100,000 devices, exactly 40 tickets; of 20,000 exactly one", figures, "correlator_storm")
