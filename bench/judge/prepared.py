@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from aiokafka import TopicPartition
 from sqlalchemy import text
 
@@ -29,7 +31,7 @@ async def prepare(settings: HealthSettings, subjects: int) -> None:
     topic = settings.topic(HEARTBEATS)
     consumer = build_consumer(settings, client_id="prepare")
     await consumer.start()
-    homes = [partition_for(key_of(device), PARTITIONS) for device in range(subjects)]
+    homes = Counter(partition_for(key_of(device), PARTITIONS) for device in range(subjects))
     try:
         for partition in range(PARTITIONS):
             where = TopicPartition(topic, partition)
@@ -37,7 +39,7 @@ async def prepare(settings: HealthSettings, subjects: int) -> None:
             await consumer.seek_to_beginning(where)
             shard = Shard(partition, PARTITIONS, 1)
             read = SignedReader(Verifier(settings.signing_keys), topic, partition)
-            while len(shard.watch.subjects) < homes.count(partition):
+            while len(shard.watch.subjects) < homes[partition]:
                 for records in (await consumer.getmany(timeout_ms=1000, max_records=500)).values():
                     shard.fold(records, read)
             taken = snapshot(shard)
