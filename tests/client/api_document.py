@@ -12,6 +12,7 @@ from fettle_console.app import build_app as build_console
 from fettle_console.domain.openapi import merged
 from fettle_console.entrypoints.documented import REFUSED_BY_THE_FRONT
 from fettle_console.settings import ConsoleSettings
+from fettle_contracts.causation import DEPTH_HEADER
 from fettle_health_monitor.correlator_app import build_app as build_correlator
 from fettle_health_monitor.settings import HealthSettings
 from fettle_ticket_service.app import build_app as build_tickets
@@ -25,8 +26,8 @@ NOWHERE = {
     "FETTLE_SIGNING_KEYS": "k1:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
 }
 ORG = "/api/v1/orgs/{org}"
-BEHIND_PROGRAMS = frozenset({"traceparent"})
-"""Headers that whoever traces a program adds to all that it sends."""
+BEHIND_PROGRAMS = frozenset({"traceparent", DEPTH_HEADER})
+"""Headers that whoever traces a program adds to all that it sends, and workflows to their calls."""
 
 Schema = Mapping[str, Any]
 

@@ -130,7 +130,7 @@ NOBODYS = Known(
 SHARED = {"number": 1, "version": 1, "type": "device", "subjects/id": "t17", "name": "shared-flow", "key": "shared-key",
           "secrets/name": "shared_secret", "channels/name": "shared-channel"}  # fmt: skip
 HARMLESS = {
-    **dict.fromkeys(("org", "traceparent", "idempotency-key", "cursor")),
+    **dict.fromkeys(("org", "traceparent", "fettle-causation-depth", "idempotency-key", "cursor")),
     "state": None,
     "sort": None,
     "limit": 200,

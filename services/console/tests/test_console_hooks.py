@@ -18,10 +18,11 @@ SIGNED = {
     "idempotency-key": "k1",
     "content-type": "application/json",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "fettle-causation-depth": "3",
 }
 
 
-@pytest.mark.rule("WF-60", "AC-1")
+@pytest.mark.rule("WF-60", "WF-147", "AC-1")
 @SHARED
 async def test_a_hook_hears_the_signature_and_no_token(world: World) -> None:
     token = await world.token("acme")

@@ -158,7 +158,7 @@ def test_a_path_has_one_owner_or_none(rest: str, owner: Owner | None) -> None:
     assert owner_of(rest) is owner
 
 
-@pytest.mark.rule("AC-4")
+@pytest.mark.rule("AC-4", "WF-147")
 def test_credentials_and_hop_headers_do_not_pass() -> None:
     asked = [
         ("Authorization", "Bearer x"),
@@ -166,8 +166,9 @@ def test_credentials_and_hop_headers_do_not_pass() -> None:
         ("Connection", "close"),
         ("If-Match", '"3"'),
         ("Host", "h"),
+        ("Fettle-Causation-Depth", "3"),
     ]
-    assert passing(asked, REQUEST_HEADERS) == [("if-match", '"3"')]
+    assert passing(asked, REQUEST_HEADERS) == [("if-match", '"3"'), ("fettle-causation-depth", "3")]
     said = [("Transfer-Encoding", "chunked"), ("Set-Cookie", "a=b"), ("Content-Type", "text/csv"), ("Server", "x")]
     assert passing(said, ANSWER_HEADERS) == [("content-type", "text/csv")]
 

@@ -46,6 +46,14 @@ async def test_moves_and_comments_answer_with_the_ticket_as_it_then_is(api: Api)
     assert shown == {**answered, "children": [], "more_children": False}
 
 
+@pytest.mark.rule("WF-147")
+async def test_what_a_request_causes_is_as_deep_as_the_request(api: Api, door: Door) -> None:
+    await api.post("/tickets", REPORT, headers={"fettle-causation-depth": "3"})
+    await api.post("/tickets/1/comments", {"comment": "Hello"}, headers={"fettle-causation-depth": "deep"})
+    await api.post("/tickets/bulk", {"numbers": [1], "action": "start"}, headers={"fettle-causation-depth": "8"})
+    assert [event.headers["ce_causationdepth"] for event in await door.events()] == ["3", "0", "8"]
+
+
 @pytest.mark.rule("TS-36")
 async def test_a_repeat_gets_the_first_answer_and_has_no_effect(api: Api, door: Door) -> None:
     key = {"idempotency-key": "k-1"}

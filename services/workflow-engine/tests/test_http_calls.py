@@ -72,6 +72,18 @@ async def test_a_request_goes_out_and_its_answer_can_be_used() -> None:
     }
 
 
+@pytest.mark.rule("WF-147")
+async def test_a_call_says_how_deep_its_run_is() -> None:
+    """On the way to another origin too; a document cannot say otherwise."""
+    elsewhere: list[str] = []
+    async with web_server(lambda asked: answer(302, location=elsewhere[0]) if asked.target == "/go" else answer()) as a:
+        elsewhere.append(a.url("/here", "other.example"))
+        assert isinstance(await call(url=a.url("/go"), depth=3), Done)
+        code, _ = failed(await call(url=a.url(), depth=3, headers={"Fettle-Causation-Depth": "0"}))
+    assert [one.headers["fettle-causation-depth"] for one in a.asked] == ["3", "3"]
+    assert code == "input_invalid"
+
+
 @pytest.mark.rule("WF-90")
 async def test_text_goes_as_text_and_the_default_is_to_get() -> None:
     async with web_server(lambda asked: answer(200, asked.body or b"nothing")) as server:

@@ -49,6 +49,20 @@ async def test_a_person_starts_a_run_with_data(api: Api) -> None:
     assert second.json()["id"] != run["id"]
 
 
+@pytest.mark.rule("WF-147")
+async def test_a_run_that_a_run_asks_for_is_one_deeper(api: Api) -> None:
+    await api.world.save(CALL)
+    for said, state, depth in (
+        ("7", "running", 8),
+        ("8", "refused", 9),
+        ("-1", "running", 1),
+        ("1" * 10, "running", 1),
+    ):
+        asked = api.call("POST", "/workflows/call/runs", {"data": {"ticket": 7}}, fettle_causation_depth=said)
+        run = (await asked).json()
+        assert (run["state"], run["depth"]) == (state, depth)
+
+
 @pytest.mark.rule("WF-23", "WF-50")
 async def test_a_repeat_starts_nothing(api: Api) -> None:
     await api.world.save(CALL)

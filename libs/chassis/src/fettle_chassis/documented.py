@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from fettle_contracts.causation import DEPTH_HEADER
 from fettle_contracts.codes import RejectionCode
 from fettle_contracts.problems import PROBLEM_TYPE, ProblemCode, ProblemDetail
 
 _REFS = "#/components/schemas/{model}"
 _EVERY = {401: "token_missing token_invalid", 403: "forbidden", 404: "not_found", 503: "unavailable"}
-_FROM_OUTSIDE = frozenset({"org", "traceparent"})
+_FROM_OUTSIDE = frozenset({"org", "traceparent", DEPTH_HEADER})
 """Parameters that no route can find malformed."""
 
 _REFUSED = {
@@ -47,6 +48,7 @@ PARAMETERS: Mapping[str, str] = {
     "limit": "How many items a page has at most.",
     "idempotency-key": "1 to 256 characters of the caller's own: a repeat under it gets the first answer.",
     "traceparent": "W3C Trace Context, handed on to what the request causes.",
+    DEPTH_HEADER: "How long the chain of causes is that led to the request: a workflow's run sends its own.",
 }
 """Those that mean the same everywhere."""
 

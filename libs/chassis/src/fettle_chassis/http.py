@@ -24,10 +24,12 @@ from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, TokenRefused, verify
 from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.causation import depth_of
 from fettle_contracts.problems import ProblemCode
 
 __all__ = [
     "Admin",
+    "CausationDepth",
     "HttpServer",
     "IdempotencyKey",
     "Operator",
@@ -135,6 +137,14 @@ def _idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) ->
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 """The request's `Idempotency-Key`, if it has one. 400 for one that is empty or too long."""
+
+
+def _causation_depth(fettle_causation_depth: Annotated[str | None, Header()] = None) -> int:
+    return depth_of(fettle_causation_depth)
+
+
+CausationDepth = Annotated[int, Depends(_causation_depth)]
+"""How long the chain of causes is that led to the request; 0 where it does not say."""
 
 
 async def comes_first(work: UnitOfWork, who: Caller, key: str | None, *request: object) -> bool:

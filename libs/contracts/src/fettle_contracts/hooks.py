@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from fettle_contracts.causation import DEPTH_HEADER
 from fettle_contracts.identity import ORG_PATTERN
 
 HOOK_PATH: Final = re.compile(rf"/api/v1/orgs/{ORG_PATTERN}/workflows/[^/]+/hook")
@@ -12,6 +13,7 @@ HOOK_HEADERS: Final = frozenset(
         "content-type",
         "idempotency-key",
         "traceparent",
+        DEPTH_HEADER,
         "fettle-hook-secret",
         "webhook-id",
         "webhook-timestamp",

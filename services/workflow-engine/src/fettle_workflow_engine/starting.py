@@ -28,12 +28,14 @@ class NotStarted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A run that is asked for; `id` is this asking's own, so that it is one run's."""
+    """A run that is asked for; `id` is this asking's own, so that it is one run's. `depth` is how long the chain of
+    causes is that led to the asking: 0 where nobody says."""
 
     org: str
     workflow: str
     id: UUID
     event: Mapping[str, Any]
+    depth: int = 0
     traceparent: str | None = None
 
 
@@ -54,7 +56,7 @@ async def _start(work: UnitOfWork, engine: Engine, asked: Asked, trigger: str, s
         source,
         str(asked.id),
         asked.event,
-        depth=0,
+        depth=asked.depth,
         traceparent=asked.traceparent,
         workflow=asked.workflow,
     )

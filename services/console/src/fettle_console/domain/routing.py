@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from urllib.parse import unquote
 
+from fettle_contracts.causation import DEPTH_HEADER
+
 
 class Owner(StrEnum):
     """The services behind the front."""
@@ -34,7 +36,10 @@ OWN = frozenset({"tokens", "audit", "heartbeats", "events"})
 """Paths that the front answers itself; what is passed on of them is nobody's, or has a method that they do not know."""
 
 REQUEST_HEADERS = frozenset(
-    {"accept", "accept-language", "content-type", "idempotency-key", "if-match", "if-none-match", "traceparent"}
+    {
+        *("accept", "accept-language", "content-type", "idempotency-key", "if-match", "if-none-match", "traceparent"),
+        DEPTH_HEADER,
+    }
 )
 """What a service hears of the caller's headers. Credentials and cookies stay at the front."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from fettle_contracts.causation import DEPTH_HEADER
 from fettle_workflow_engine.adapters.destinations import Destinations, GuardedNetwork
 from fettle_workflow_engine.domain.calls import Done, Failed, Outcome, OutsideCall, Retry
 from fettle_workflow_engine.domain.destinations import Barred, RedirectBarred
@@ -30,7 +31,7 @@ from fettle_workflow_engine.domain.run import Failure
 
 _SEE_OTHER = frozenset({301, 302, 303})
 _SAME_AGAIN = frozenset({307, 308})
-_HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
+_HARMLESS = frozenset({"accept", "accept-language", "user-agent", DEPTH_HEADER})
 """Headers that go to another origin than the one that the workflow names."""
 
 
@@ -57,7 +58,9 @@ class HttpCalls:
             request = http_request(call.request)
         except InputFailed as failure:
             return Failed(Failure(failure.code, failure.message))
-        own = (("user-agent", "Fettle"), ("accept-encoding", "identity"), ("idempotency-key", str(call.id)))
+        own = [("user-agent", "Fettle"), ("accept-encoding", "identity"), ("idempotency-key", str(call.id))]
+        if depth := call.request.get("depth"):
+            own.append((DEPTH_HEADER, str(depth)))
         given = {name for name, _ in request.headers}
         headers = (*(pair for pair in own if pair[0] not in given), *request.headers)
         answer = await self.ask(replace(request, headers=headers))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from fettle_contracts.causation import DEPTH_HEADER
 from fettle_workflow_engine.adapters.apprise_sending import AppriseSending
 from fettle_workflow_engine.adapters.http_calls import Answer, HttpCalls
 from fettle_workflow_engine.adapters.mail import Mail
@@ -75,6 +76,7 @@ class Senders:
             "accept-encoding": "identity",
             "content-type": "application/json",
             "idempotency-key": str(message.id),
+            **({DEPTH_HEADER: str(message.depth)} if message.depth else {}),
             **headers,
         }
         request = HttpRequest("POST", url, (), tuple(sent.items()), body.encode(), WITHIN_S, redirects=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from fettle_contracts.causation import DEPTH_HEADER
 from fettle_workflow_engine.domain.resolve import InputFailed
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -24,7 +25,7 @@ HEADERS_KEPT = ("content-type", "date", "etag", "last-modified", "link", "locati
 """Of an answer's headers; the rest is the connection's business, or worth a cookie thief's while."""
 OWN_HEADERS = frozenset({
     "accept-encoding", "connection", "content-length", "expect", "host", "idempotency-key", "keep-alive", "te",
-    "proxy-authorization", "proxy-connection", "trailer", "transfer-encoding", "upgrade",
+    "proxy-authorization", "proxy-connection", "trailer", "transfer-encoding", "upgrade", DEPTH_HEADER,
 })  # fmt: skip
 """Headers that are the client's to set."""
 

@@ -25,7 +25,7 @@ _CUT = "\n… (cut)"
 @dataclass(frozen=True, slots=True)
 class Message:
     """`id` is the same however often it is sent. `to`: mail addresses instead of the channel's own. `held`: of a
-    digest, the messages that it tells of."""
+    digest, the messages that it tells of. `depth`: its run's; a digest begins anew."""
 
     id: UUID
     org: str
@@ -36,6 +36,7 @@ class Message:
     workflow: str | None = None
     run: str | None = None
     held: tuple[Mapping[str, Any], ...] = ()
+    depth: int = 0
 
 
 def read_message(id: UUID, org: str, request: Mapping[str, Any]) -> Message:
@@ -52,6 +53,7 @@ def read_message(id: UUID, org: str, request: Mapping[str, Any]) -> Message:
         _addresses(request.get("to")),
         request.get("workflow"),
         request.get("run"),
+        depth=request.get("depth", 0),
     )
 
 

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import AfterValidator
 
 from fettle_chassis.database import Database
-from fettle_chassis.http import Problem, Viewer
+from fettle_chassis.http import CausationDepth, Problem, Viewer
 from fettle_chassis.tokens import Caller
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.people import ActorType
@@ -33,10 +33,12 @@ IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
 
 @dataclass(frozen=True, slots=True)
 class RequestIdentity:
-    """What a write carries besides its body: the command's id if the caller chose one, and its trace."""
+    """What a write carries besides its body: the command's id if the caller chose one, its trace, and how long the
+    chain of causes is that led to it."""
 
     key: str | None
     traceparent: str | None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Desk:
             command=command,
             ticket=ticket,
             fingerprint=blake2b(repr(of).encode(), digest_size=16).digest(),
+            depth=identity.depth,
             traceparent=identity.traceparent,
             keep_answer=True,
         )
@@ -132,12 +135,14 @@ def _desk(request: Request) -> Desk:
 
 
 def _identity(
-    idempotency_key: Annotated[str | None, Header()] = None, traceparent: Annotated[str | None, Header()] = None
+    depth: CausationDepth,
+    idempotency_key: Annotated[str | None, Header()] = None,
+    traceparent: Annotated[str | None, Header()] = None,
 ) -> RequestIdentity:
     if idempotency_key is not None and not is_line(idempotency_key, IDEMPOTENCY_KEY_MAX_CHARACTERS):
         rule = f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX_CHARACTERS} characters."
         raise Problem(400, ProblemCode.MALFORMED, rule, field="Idempotency-Key")
-    return RequestIdentity(idempotency_key, traceparent_of(traceparent))
+    return RequestIdentity(idempotency_key, traceparent_of(traceparent), depth)
 
 
 def _org(org: Annotated[str, Path(description="The organization; another one than the token's is not found.")]) -> None:

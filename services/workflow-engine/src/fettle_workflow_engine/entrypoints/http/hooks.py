@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from fettle_chassis.answers import Answer
 from fettle_chassis.http import Admin, IdempotencyKey, Problem, comes_first
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_contracts.causation import DEPTH_HEADER, depth_of
 from fettle_contracts.hooks import NO_SUCH_HOOK
 from fettle_contracts.message import Message, Unreadable
 from fettle_contracts.problems import ProblemCode
@@ -85,7 +86,7 @@ class Knocked(Message):
     openapi_extra={
         "parameters": [
             {"name": header, "in": "header", "schema": {"type": "string"}}
-            for header in ("fettle-hook-secret", "idempotency-key")
+            for header in ("fettle-hook-secret", "idempotency-key", DEPTH_HEADER)
         ],
         "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
     },
@@ -106,10 +107,10 @@ async def knock(org: str, name: pages.Name, request: Request, desk: TheDesk, hoo
     id = judged.id or headers.get("ce-id")
     if id is not None and len(id) > ID_LIMIT:
         raise Problem(400, ProblemCode.MALFORMED, f"An id of a delivery has at most {ID_LIMIT} characters.")
-    event = _event(headers, body, id or str(uuid7()), desk)
+    event, depth = _event(headers, body, id or str(uuid7()), desk), depth_of(headers.get(DEPTH_HEADER))
 
     async def start(work: UnitOfWork) -> Answer:
-        started = await by_hook(work, desk.engine, Asked(org, name, uuid7(), event, headers.get("traceparent")))
+        started = await by_hook(work, desk.engine, Asked(org, name, uuid7(), event, depth, headers.get("traceparent")))
         metrics.HOOKS.labels(started if isinstance(started, NotStarted) else "started").inc()
         knocked = Knocked(run=str(started.id), reason=None) if isinstance(started, Run) else _none(started)
         return Answer(202, knocked.to_dict())

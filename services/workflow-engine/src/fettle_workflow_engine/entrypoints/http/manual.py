@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.answers import Answer
-from fettle_chassis.http import IdempotencyKey, Operator, Problem
+from fettle_chassis.http import CausationDepth, IdempotencyKey, Operator, Problem
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.message import Message
 from fettle_contracts.people import Actor, ActorType
@@ -47,7 +47,12 @@ class Pressed(Message):
 
 @router.post("/{name}/runs", status_code=201)
 async def start(
-    name: pages.Name, caller: Operator, desk: TheDesk, key: IdempotencyKey, pressed: Pressed | None = None
+    name: pages.Name,
+    caller: Operator,
+    desk: TheDesk,
+    key: IdempotencyKey,
+    depth: CausationDepth,
+    pressed: Pressed | None = None,
 ) -> Response:
     """201 with the run, as far as it has come; one that is over the workflow's budget is refused and says so. 409 when
     nothing starts: the workflow or the org is off, or has no manual trigger that takes the data."""
@@ -56,7 +61,7 @@ async def start(
 
     async def press(work: UnitOfWork) -> Answer:
         event = {"at": rfc3339(desk.clock()), "actor": actor, "data": data}
-        started = await by_hand(work, desk.engine, Asked(caller.org, name, uuid7(), event))
+        started = await by_hand(work, desk.engine, Asked(caller.org, name, uuid7(), event, depth))
         if started is NotStarted.UNKNOWN:
             raise Problem(404, ProblemCode.NOT_FOUND, "There is no such workflow.")
         if isinstance(started, NotStarted):
