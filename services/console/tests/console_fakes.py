@@ -10,7 +10,7 @@ from console_workflows_fake import Instead, Workflows
 from fastapi import Body, FastAPI, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from fettle_chassis.http import HttpServer, Operator, Problem, Viewer, http_app
+from fettle_chassis.http import Admin, HttpServer, Operator, Problem, Viewer, http_app
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_contracts.hooks import NO_SUCH_HOOK
@@ -120,6 +120,7 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
         org: str,
         caller: Viewer,
         state: str = "open",
+        kind: str = "",
         q: str = "",
         sort: str = "-opened",
         cursor: int = 0,
@@ -128,7 +129,10 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
         fitting = [
             {**ticket, "latest_entry": tickets.timelines[of, number][-1]}
             for (of, number), ticket in tickets.tickets.items()
-            if of == org and state in ("all", ticket["state"]) and q.lower() in ticket["title"].lower()
+            if of == org
+            and state in ("all", ticket["state"])
+            and kind in ("", ticket["kind"])
+            and q.lower() in ticket["title"].lower()
         ]
         fitting.sort(key=lambda ticket: (ticket["opened_at"], ticket["number"]), reverse=sort.startswith("-"))
         more = len(fitting) > cursor + limit
@@ -141,6 +145,13 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
     @app.get("/api/v1/orgs/{org}/ticket-policy")
     async def policy(org: str, caller: Viewer) -> dict[str, Any]:
         return tickets.policy
+
+    @app.put("/api/v1/orgs/{org}/ticket-policy")
+    async def set_policy(org: str, caller: Admin, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+        if body["retention_days"] > 365:
+            raise Problem(400, "malformed", "must be at most 365", field="retention_days")
+        tickets.policy = body
+        return body
 
     @app.get("/api/v1/orgs/{org}/tickets/{number}")
     async def one(org: str, number: int, caller: Viewer) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import Body
+from fastapi import Body, Header, Request
 from fastapi.responses import Response
 
-from fettle_chassis.http import HttpServer, Operator, Problem, Viewer, http_app
+from fettle_chassis.http import Admin, HttpServer, Operator, Problem, Viewer, http_app
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
-from fettle_contracts.times import rfc3339
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.times import parse_time, rfc3339
+from fettle_contracts.transitions import HealthState
 
 WHY: dict[str, Any] = {
     "subject": "device/d1",
@@ -58,6 +60,11 @@ class Health:
     judging: bool = False
     behind: int = 12
     why: dict[str, Any] = field(default_factory=lambda: dict(WHY))
+    overview: dict[str, Any] = field(default_factory=lambda: overview())
+    policy: dict[str, Any] = field(default_factory=lambda: HealthPolicy().to_dict())
+    version: int = 1
+    as_of: str | None = None
+    queries: list[str] = field(default_factory=list)
 
     def running(self, settings: ServiceSettings) -> AbstractAsyncContextManager[None]:
         return health_service(settings, self).running()
@@ -68,18 +75,20 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
     app = http_app(service, settings, title="Fake health")
 
     @app.get("/api/v1/orgs/{org}/silences")
-    async def silences(org: str, caller: Viewer, subject: str = "") -> dict[str, Any]:
-        found = [one for one in health.silences if one["subject"] == subject]
-        return {"items": found, "next_cursor": None, "as_of": None}
+    async def silences(org: str, caller: Viewer, request: Request, subject: str = "") -> dict[str, Any]:
+        health.queries.append(request.url.query)
+        found = [one for one in health.silences if subject in ("", one["subject"])]
+        return {"items": found, "next_cursor": None, "as_of": health.as_of}
 
     @app.post("/api/v1/orgs/{org}/silences", status_code=201)
     async def silence(
         org: str, caller: Operator, body: Annotated[dict[str, Any], Body()], dry_run: bool = False
     ) -> dict[str, Any]:
-        if dry_run:
-            return {"selection": None, "count": health.behind + 1}
         if body["length_s"] < 1:
             raise Problem(400, "malformed", "must be at least a second", field="length_s")
+        if dry_run:
+            count = health.behind + 1 if "filter" in body else 1
+            return {"selection": None, "count": count, "preview": preview(count, body)}
         health.asked.append(body)
         until = datetime.now(UTC) + timedelta(seconds=body["length_s"])
         health.silences.append(
@@ -114,7 +123,26 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
 
     @app.get("/api/v1/orgs/{org}/health-policy")
     async def policy(org: str, caller: Viewer) -> dict[str, Any]:
-        return {"enabled": health.judging, "publish_tickets": health.judging}
+        switched = {"enabled": True, "publish_tickets": True} if health.judging else {}
+        in_force = [{"shard": 0, "version": health.version}]
+        return {**health.policy, **switched, "version": health.version, "in_force": in_force, "as_of": health.as_of}
+
+    @app.put("/api/v1/orgs/{org}/health-policy")
+    async def put_policy(
+        org: str, caller: Admin, body: Annotated[dict[str, Any], Body()], if_match: Annotated[str, Header()] = ""
+    ) -> dict[str, Any]:
+        if if_match != f'"{health.version}"':
+            raise Problem(412, "stale", f"The policy is at version {health.version}.")
+        if body.get("timeout_s") == 1:
+            raise Problem(400, "malformed", "is under default_interval_s 60", field="timeout_s")
+        health.asked.append(body)
+        health.policy = {**HealthPolicy().to_dict(), **{key: body[key] for key in body if key in health.policy}}
+        health.version += 1
+        return body
+
+    @app.get("/api/v1/orgs/{org}/overview")
+    async def shown_overview(org: str, caller: Viewer) -> dict[str, Any]:
+        return health.overview
 
     @app.get("/api/v1/orgs/{org}/subjects/{type}/{id:path}")
     async def subject(org: str, type: str, id: str, caller: Viewer) -> dict[str, Any]:
@@ -128,11 +156,73 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
         return {"items": health.transitions, "next_cursor": None, "as_of": None}
 
     @app.get("/api/v1/orgs/{org}/subjects")
-    async def subjects(org: str, caller: Viewer) -> dict[str, Any]:
-        return {"items": health.subjects, "next_cursor": None, "as_of": None}
+    async def subjects(org: str, caller: Viewer, request: Request) -> dict[str, Any]:
+        health.queries.append(request.url.query)
+        return {"items": health.subjects, "next_cursor": None, "as_of": health.as_of}
 
     service.add(HttpServer(app, "127.0.0.1", settings.health_port))
     return service
+
+
+def overview(**more: Any) -> dict[str, Any]:
+    """Of an org in which nothing is."""
+    states = dict.fromkeys((*(str(state) for state in HealthState), "unjudged"), 0)
+    return {
+        "since": rfc3339(datetime.now(UTC) - timedelta(days=1)),
+        "step_s": 900,
+        "enabled": True,
+        "publish_tickets": True,
+        "states": states,
+        "unhealthy": [0] * 96,
+        "integrations": [],
+        "more_integrations": 0,
+        "blind": [],
+        "lost": [],
+        "changes": [],
+        "as_of": rfc3339(datetime.now(UTC)),
+        **more,
+    }
+
+
+def preview(count: int, body: dict[str, Any]) -> dict[str, Any]:
+    """What a silence would cover."""
+    start = parse_time(body["starts_at"]) if "starts_at" in body else datetime.now(UTC)
+    until = rfc3339(start + timedelta(seconds=body["length_s"]))
+    first = [{"type": "device", "id": f"d{number}", "name": None} for number in range(min(count, 5))]
+    return {
+        "devices": count - 1 if count > 1 else 1,
+        "integrations": 1 if count > 1 else 0,
+        "first": first,
+        "occurrences": [{"from": rfc3339(start), "until": until}],
+        "ends_at": until,
+    }
+
+
+def silenced(subject: str, now: datetime, **more: Any) -> dict[str, Any]:
+    """A silence that holds for two hours yet, as the list has it."""
+    until = rfc3339(now + timedelta(hours=2))
+    return {
+        "id": str(uuid4()),
+        "selection": None,
+        "subject": subject,
+        "name": None,
+        "known": True,
+        "state": "active",
+        "starts_at": rfc3339(now - timedelta(hours=2)),
+        "length_s": 14_400,
+        "rrule": None,
+        "zone": None,
+        "from": rfc3339(now - timedelta(hours=2)),
+        "until": until,
+        "ends_at": until,
+        "reason": None,
+        "made_by": "ann@acme.test",
+        "removed_by": None,
+        "removed_at": None,
+        "subjects": 1,
+        "held": {"count": 0, "latest": []},
+        **more,
+    }
 
 
 def watched(id: str, now: datetime, **more: Any) -> dict[str, Any]:

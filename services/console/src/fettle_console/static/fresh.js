@@ -1,6 +1,5 @@
-// The same address asked again, at most once a second, and never twice at a time.
-window.fettleFresh = (take) => {
-  const REST_MS = 1000;
+// The same address asked again, at most once a second (or `restMs`), and never twice at a time.
+window.fettleFresh = (take, restMs = 1000) => {
   let running = false;
   let again = false;
 
@@ -23,7 +22,7 @@ window.fettleFresh = (take) => {
         again = false;
         ask();
       }
-    }, REST_MS);
+    }, restMs);
   };
   return ask;
 };

@@ -1,12 +1,7 @@
-// The health page: fresh when a subject changes its state or gets a ticket, and every ten seconds, as judging that has
-// come to a stop sends no event.
+// The list of subjects: fresh when one changes its state or gets a ticket.
 (() => {
-  const ask = window.fettleFresh((page) => {
-    const [now, then] = [page.getElementById("subjects"), document.getElementById("subjects")];
-    if (now && then) htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
-  });
+  const ask = window.fettleFresh(window.fettleSteady({ section: "subjects", container: "#rows", things: "tr" }));
   document.addEventListener("fettle:health", ask);
   document.addEventListener("fettle:ticket", ask);
   document.addEventListener("fettle:refresh", ask);
-  setInterval(() => document.hidden || ask(), 10000);
 })();

@@ -42,7 +42,9 @@
     "?": () => dialog.showModal(),
     Escape: () => document.getElementById("unpick")?.click(),
   };
-  const places = { t: `/orgs/${org}/tickets`, h: `/orgs/${org}/health`, w: `/orgs/${org}/workflows`, a: `/orgs/${org}/settings` };
+  const places = {
+    t: `/orgs/${org}/tickets`, h: `/orgs/${org}/health/overview`, w: `/orgs/${org}/workflows`, a: `/orgs/${org}/settings`,
+  };
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from fettle_console.views.words import HEALTH, condition, span
 from fettle_contracts.identity import HEARTBEAT_TYPES
@@ -14,8 +15,9 @@ from fettle_contracts.transitions import HealthState
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One subject. `mark` is the picture of its state, `since` None while it is not judged."""
+    """One subject. `key` names it in a page, `mark` is the picture of its state, `since` None while not judged."""
 
+    key: str
     type: str
     id: str
     name: str
@@ -31,6 +33,7 @@ class Watched:
         state = item.get("state")
         ticket = item.get("ticket") or {}
         return cls(
+            key=f"s-{crc32(item['type'].encode() + b'/' + item['id'].encode()):08x}",
             type=item["type"],
             id=item["id"],
             name=item.get("name") or item["id"],

@@ -1,40 +1,39 @@
 """The org's subjects and how they are."""
 
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
-
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.judging import late_since
 from fettle_console.entrypoints.pages.visits import TheVisit
+from fettle_console.views.health_query import SORTS, STATES, TYPES, HealthQuery
 from fettle_console.views.subjects import Watched
-from fettle_console.views.words import HEALTH
-from fettle_contracts.times import parse_time
 
 router = APIRouter()
 
-_LATE = timedelta(seconds=30)
 _PAGE = 100
 
 
 @router.get("/orgs/{org}/health")
 async def health_page(request: Request, visit: TheVisit) -> Response:
-    """Subjects with state, since when, and where; filtered as the address says."""
-    said = {name: request.query_params.get(name, "").strip() for name in ("state", "q", "cursor")}
-    state = said["state"] if said["state"] in {str(known) for known in HEALTH} else ""
-    asked = {"limit": str(_PAGE), "state": state, "q": said["q"], "cursor": said["cursor"]}
-    query = urlencode({name: value for name, value in asked.items() if value})
-    found = await visit.client.get(Owner.HEALTH, f"/subjects?{query}")
-    as_of = parse_time(found["as_of"]) if found.get("as_of") else None
-    late = as_of is not None and datetime.now(UTC) - as_of > _LATE
-    return await visit.page(
+    """Subjects with state, since when, and where. The address says all, in one way, as that of the tickets does."""
+    query = HealthQuery.read(request.query_params)
+    address = f"/orgs/{visit.org}/health{query.address()}"
+    by_script = "hx-request" in request.headers
+    if not by_script and request.url.query != query.address().removeprefix("?"):
+        return RedirectResponse(address, 303)
+    found = await visit.client.get(Owner.HEALTH, f"/subjects{query.for_service(_PAGE)}")
+    answer = await visit.page(
         "health.html",
         subjects=[Watched.of(item) for item in found["items"]],
         next_cursor=found.get("next_cursor"),
-        judged_as_of=as_of,
-        late=late,
-        state=state,
-        q=said["q"],
-        states=[(str(known), words) for known, words in HEALTH.items()],
+        late_since=late_since(found, visit.console.now()),
+        query=query,
+        silence=f"/orgs/{visit.org}/new-silence{visit.client.query(**query.selection)}" if query.selection else None,
+        states=STATES,
+        types=TYPES,
+        sorts=SORTS,
     )
+    if by_script:
+        answer.headers["hx-replace-url"] = address
+    return answer

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -12,6 +11,7 @@ from fastapi.responses import Response
 
 from fettle_chassis.http import Problem
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.judging import late_since
 from fettle_console.entrypoints.pages.silences import silencing_of
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.day import Window, picture
@@ -21,7 +21,6 @@ from fettle_contracts.times import parse_time
 
 router = APIRouter()
 
-_LATE = timedelta(seconds=30)
 _PAGE = 200
 _PAGES = 5
 """A subject that flaps all day has some hundreds of transitions; of more the picture shows the latest."""
@@ -51,8 +50,7 @@ async def subject_page(type: str, id: str, request: Request, visit: TheVisit) ->
         detail=detail,
         sentence=subject_sentence(detail, now),
         last_heard=parse_time(detail["last_heard"]) if detail.get("last_heard") else None,
-        judged_as_of=as_of,
-        late=as_of is not None and now - as_of > _LATE,
+        late_since=late_since(detail, now),
         day=picture(window, detail, transitions, silences, tickets),
         changes=[Changed.of(transition) for transition in transitions[:_LISTED]],
         more=len(transitions) > _LISTED,

@@ -99,6 +99,7 @@ class Visit:
             "counts": counts,
             "as_of": live.as_of,
             "is_live": live.live,
+            "late_since": None,
         }
         return page(template, {**frame, **context}, status)
 

@@ -1,0 +1,63 @@
+"""The whole fleet at a glance: now, over the last day, by integration, and what changed in the last hour."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from fettle_chassis.http import Problem
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.judging import late_since
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.views import overview as views
+from fettle_contracts.ticket import Ticket
+
+router = APIRouter()
+
+_STORMS = (
+    "multiple_devices_offline",
+    "heartbeats_lost",
+    "integration_unreachable",
+    "integration_credentials_invalid",
+)
+"""Kinds of tickets that are about many."""
+
+_TICKETS = 50
+_TOLD = 12
+_TILES = 48
+
+
+@router.get("/orgs/{org}/health/overview")
+async def overview_page(visit: TheVisit) -> Response:
+    """The page; storms are left out while the ticket service is away."""
+    found, *storms = await asyncio.gather(
+        visit.client.get(Owner.HEALTH, "/overview"), *(_storms(visit, kind) for kind in _STORMS)
+    )
+    tickets = [ticket for few in storms for ticket in few]
+    now = visit.console.now()
+    tiles = views.tiles(visit.org, found, visit.client.query, tickets)
+    told = views.told(visit.org, found, visit.client.query)
+    return await visit.page(
+        "overview.html",
+        late_since=late_since(found, now),
+        found=found,
+        sentence=views.sentence(found, now),
+        counts_by_state=views.counts(found),
+        picture=views.picture(found, now, tickets),
+        tiles=tiles[:_TILES],
+        more_tiles=max(0, len(tiles) - _TILES) + found["more_integrations"],
+        told=told[:_TOLD],
+        more_told=max(0, len(told) - _TOLD),
+    )
+
+
+async def _storms(visit: Visit, kind: str) -> list[Ticket]:
+    """The latest of the kind, resolved ones too; what has not changed for longer than a day is still there if it is one
+    of the few."""
+    query = visit.client.query(kind=kind, state="all", sort="-updated", limit=str(_TICKETS))
+    try:
+        items: list[Any] = (await visit.client.get(Owner.TICKETS, f"/tickets{query}"))["items"]
+    except Problem:
+        return []
+    return [Ticket.model_validate(item) for item in items]

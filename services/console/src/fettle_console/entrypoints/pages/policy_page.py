@@ -1,0 +1,185 @@
+"""The policies of an org: how health is judged and for whom otherwise, and what holds for its tickets."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+
+from fettle_chassis.http import Problem
+from fettle_chassis.tokens import Role
+from fettle_console.adapters.org_client import Answer
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.judging import late_since
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.views.policy import KINDS, RULE_GROUPS, Holds, holding, overrides
+from fettle_console.views.policy_forms import (
+    Mistyped,
+    ticket_policy,
+    with_override,
+    with_rules,
+    with_switch,
+    without_override,
+)
+from fettle_contracts.health_policy import RULES, HealthPolicy
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a form of the page held that was not saved: which form, what was in it, and why not. `wanted` is the policy
+    that it would have made."""
+
+    form: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    refused: str | None = None
+    status: int = 200
+    wanted: Mapping[str, Any] | None = None
+
+
+@router.get("/orgs/{org}/health/policies")
+async def policies_page(request: Request, visit: TheVisit) -> Response:
+    """The page. `subject` asks which values hold for one, `override` opens one of them, or a new one, to write."""
+    return await _page(visit, request, Typed())
+
+
+@router.post("/orgs/{org}/health/policies")
+async def save_policies(request: Request, visit: TheVisit) -> Response:
+    """Saves one form of the page. What is refused, also because somebody else has saved meanwhile, is said there and
+    stays as typed; `try` saves nothing and shows what would hold."""
+    visit.must(Role.ADMIN)
+    said = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    form = said.get("form", "")
+    try:
+        if form == "tickets":
+            answer = await _save_tickets(visit, said)
+        else:
+            present = await visit.client.get(Owner.HEALTH, "/health-policy")
+            wanted = _wanted(form, present, said)
+            if said.get("action") == "try":
+                return await _page(visit, request, Typed(form, said, wanted=wanted))
+            answer = await _save(visit, wanted, said)
+    except Mistyped as mistyped:
+        return await _page(visit, request, Typed(form, said, str(mistyped), 400))
+    if not answer.ok:
+        reason = answer.refusal if answer.status != 412 else f"Somebody else has saved meanwhile. {answer.refusal}"
+        return await _page(visit, request, Typed(form, said, reason, answer.status))
+    kept = visit.client.query(subject=said.get("subject", ""), saved=form)
+    return RedirectResponse(f"/orgs/{visit.org}/health/policies{kept}", 303)
+
+
+def _wanted(form: str, present: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
+    match form:
+        case "rules":
+            return with_rules(present, said)
+        case "override":
+            return with_override(present, _place(said), said)
+        case "remove":
+            place = _place(said)
+            return without_override(present, -1 if place is None else place)
+        case _:
+            return with_switch(present, said)
+
+
+def _place(said: Mapping[str, str]) -> int | None:
+    return int(said["place"]) if said.get("place", "").isdecimal() else None
+
+
+async def _save(visit: Visit, wanted: Mapping[str, Any], said: Mapping[str, str]) -> Answer:
+    headers = {
+        "idempotency-key": said.get("command_id", str(uuid4()))[:100],
+        "if-match": f'"{said.get("version", "0")}"',
+    }
+    return await visit.client.send(Owner.HEALTH, "PUT", "/health-policy", wanted, headers)
+
+
+async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
+    key = {"idempotency-key": said.get("command_id", str(uuid4()))[:100]}
+    return await visit.client.send(Owner.TICKETS, "PUT", "/ticket-policy", ticket_policy(said), key)
+
+
+async def _page(visit: Visit, request: Request, typed: Typed) -> Response:
+    asked = request.query_params
+    policy, tickets, down = await asyncio.gather(
+        visit.client.get(Owner.HEALTH, "/health-policy"), _ticket_policy(visit), _down(visit)
+    )
+    subject = typed.fields.get("subject", asked.get("subject", "")).strip()
+    holds, unheld = await _holding(visit, policy, subject, typed.wanted) if subject else ([], None)
+    chosen = typed.fields.get("place", "new") if typed.form == "override" else asked.get("override", "")
+    return await visit.page(
+        "policies.html",
+        status=typed.status,
+        late_since=late_since(policy, visit.console.now()),
+        policy=policy,
+        in_force=[one["version"] for one in policy["in_force"]],
+        rules=RULE_GROUPS,
+        defaults=RULES,
+        overrides=overrides(policy),
+        kinds=KINDS,
+        chosen=chosen or ("new" if typed.form == "override" else ""),
+        draft=_draft(policy, chosen, typed),
+        own={name: policy[name] for name in RULES if policy[name] != RULES[name]},
+        tickets=tickets,
+        tickets_said=_said_of(tickets),
+        down=down,
+        subject=subject,
+        holds=holds,
+        unheld=unheld,
+        typed=typed,
+        saved=asked.get("saved", ""),
+        command_id=str(uuid4()),
+    )
+
+
+def _draft(policy: Mapping[str, Any], chosen: str, typed: Typed) -> Mapping[str, Any]:
+    """What the form of an override holds: what was typed, else what is there."""
+    if typed.form == "override":
+        return typed.fields
+    present = policy.get("overrides", ())
+    if not chosen.isdecimal() or int(chosen) >= len(present):
+        return {}
+    one = present[int(chosen)]
+    ((kind, value),) = one["match"].items()
+    shown = {name: "auto" if one[name] is None else one[name] for name in RULES if name in one}
+    return {"kind": kind, "value": value, **shown}
+
+
+async def _holding(
+    visit: Visit, policy: Mapping[str, Any], subject: str, wanted: Mapping[str, Any] | None
+) -> tuple[list[Holds], str | None]:
+    """What holds for a subject, or why that cannot be said."""
+    type_, _, id_ = subject.partition("/")
+    answer = await visit.client.send(Owner.HEALTH, "GET", f"/subjects/{quote(type_, safe='')}/{quote(id_)}")
+    if not answer.ok:
+        return [], answer.refusal
+    try:
+        typed = HealthPolicy.kept(wanted) if wanted else None
+    except ValidationError as error:
+        return [], "; ".join(str(fault["msg"]) for fault in error.errors())
+    return holding(HealthPolicy.kept(policy), answer.body, typed), None
+
+
+async def _ticket_policy(visit: Visit) -> Mapping[str, Any] | None:
+    """None while the ticket service is away."""
+    try:
+        return await visit.client.get(Owner.TICKETS, "/ticket-policy")
+    except Problem:
+        return None
+
+
+def _said_of(tickets: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The ticket policy as its form shows it."""
+    patterns = (tickets or {}).get("link_patterns", ())
+    return {**(tickets or {}), "link_patterns": "\n".join(f"{one['pattern']} {one['url']}" for one in patterns)}
+
+
+async def _down(visit: Visit) -> int:
+    """How many would have a ticket if tickets had been published."""
+    states = (await visit.client.get(Owner.HEALTH, "/overview"))["states"]
+    return int(states["firing"] + states["pending_resolve"] + states["flapping"])

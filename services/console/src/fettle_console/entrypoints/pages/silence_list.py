@@ -1,0 +1,40 @@
+"""All silences of an org: those that hold, those to come, and what is over."""
+
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.pages.judging import late_since
+from fettle_console.entrypoints.pages.visits import TheVisit
+from fettle_console.views.silence_list import TABS, ListedSilence
+
+router = APIRouter()
+
+_PAGE = 50
+
+
+@router.get("/orgs/{org}/health/silences")
+async def silence_list(request: Request, visit: TheVisit) -> Response:
+    """A page of one state, a selection as one row; or with `selection` all that were made with it, one by one."""
+    said = {name: request.query_params.get(name, "").strip() for name in ("state", "selection", "cursor")}
+    selection = said["selection"]
+    state = said["state"] if said["state"] in dict(TABS) else "" if selection else "active"
+    query = visit.client.query(
+        state=state, selection=selection, together="" if selection else "true", cursor=said["cursor"], limit=str(_PAGE)
+    )
+    found = await visit.client.get(Owner.HEALTH, f"/silences{query}")
+    here = f"/orgs/{visit.org}/health/silences{visit.client.query(**{**said, 'state': said['state'] and state})}"
+    return await visit.page(
+        "silences.html",
+        late_since=late_since(found, visit.console.now()),
+        silences=[ListedSilence.of(visit.org, item, alone=bool(selection)) for item in found["items"]],
+        next_cursor=found.get("next_cursor"),
+        tabs=TABS,
+        state=state,
+        selection=selection,
+        cursor=said["cursor"],
+        here=here,
+        command_id=str(uuid4()),
+    )

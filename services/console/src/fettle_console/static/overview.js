@@ -1,0 +1,14 @@
+// The overview: fresh a few seconds after something changed, as every change of the fleet is in it, and twice a minute,
+// as its day goes on.
+(() => {
+  const REST_MS = 5000;
+  const EVERY_MS = 30000;
+  const ask = window.fettleFresh(
+    window.fettleSteady({ section: "overview", container: "#tiles", things: "li" }),
+    REST_MS,
+  );
+  document.addEventListener("fettle:health", ask);
+  document.addEventListener("fettle:ticket", ask);
+  document.addEventListener("fettle:refresh", ask);
+  setInterval(() => document.hidden || ask(), EVERY_MS);
+})();
