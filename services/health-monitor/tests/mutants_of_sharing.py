@@ -5,6 +5,9 @@ from tests.mutation import Mutant, Part
 ROLLUPS = "domain/correlator/rollups"
 SHARING = "correlator/sharing"
 ENDS = "correlator/list_ends"
+FORMER = "correlator/former_lists"
+PLACES = "adapters/correlator/former_members"
+UNWELL = "adapters/correlator/unwell"
 
 SHARED_TICKETS = (
     Part(
@@ -82,5 +85,28 @@ SHARED_TICKETS = (
     Part(
         ("correlator_instants::test_few_are_left_from_the_recovery_that_made_them_few",),
         (Mutant(ENDS, "clock.back_at(at) for", "clock for"),),
+    ),
+    Part(
+        ("shared_new_logs::test_who_has_a_ticket_of_its_own_is_not_about_to_join",),
+        (Mutant(UNWELL, "stood.state = 'pending_open' AND {_WITHOUT_ITS_OWN}", "stood.state = 'pending_open'"),),
+    ),
+    # former_lists.py: lists go on naming who has left them
+    Part(
+        ("correlator_rollup_ends::test_who_is_left_over_is_ticked_on_recovery_all_the_same",
+         "correlator_rollup_ends::test_a_list_that_is_taken_over_goes_on_being_ticked_where_it_was",
+         "correlator_rollup_ends::test_who_joins_again_is_down_on_the_list_and_no_former_member",
+         "correlator_former_lists"),
+        (
+            Mutant(FORMER, "if before is not None and not before.recovered:", "if before is not None:"),
+            Mutant(FORMER, "if before is not None and not before.recovered:", "if False:"),
+            Mutant(FORMER, "        left.discard(joined)\n", ""),
+            Mutant(FORMER, "        self.ticked.pop((key, joined), None)\n", ""),
+            Mutant(FORMER, "self._now.pop(key, ())", "self._now.get(key, ())"),
+            Mutant(FORMER, "            self.ticked[key, parent] = verdict\n", "            pass\n"),
+            Mutant(SHARING, "            self._former.has_recovered(key, *recovered)\n", "            pass\n"),
+            Mutant(FORMER, "if added := now - self._before:", "if False:"),
+            Mutant(FORMER, "if gone := self._before - now:", "if False:"),
+            Mutant(PLACES, "AND former_member.subject = gone.subject\n", "\n"),
+        ),
     ),
 )  # fmt: skip

@@ -34,6 +34,10 @@ class FormerLists:
         left.discard(joined)
         self.ticked.pop((key, joined), None)
 
+    def has_recovered(self, key: Key, belonged: Belongs, verdict: Verdict) -> None:
+        """It has recovered as a member of this list, and leaves it behind that."""
+        self.ticked[key, Parent(belonged.parent.subject, belonged.parent.condition)] = verdict
+
     def recovers(self, verdict: Verdict) -> None:
         key = (verdict.org, verdict.subject)
         for parent in self._now.pop(key, ()):

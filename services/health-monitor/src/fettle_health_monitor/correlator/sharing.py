@@ -215,11 +215,12 @@ class Sharing:
         before = self._belongs.get(key)
         if before is not None:
             self._leaves(verdict, before)
+        if (recovered := self._recovered.pop(key, None)) is not None:
+            self._former.has_recovered(key, *recovered)
         self._former.joins(key, parent, before)
         self._counts(verdict, parent, 1)
         self._belongs[key] = belongs
         self._joining[key] = (belongs, verdict)
-        self._recovered.pop(key, None)
 
     def _leaves(self, verdict: Verdict, belongs: Belongs) -> None:
         if not belongs.recovered:
