@@ -5,6 +5,7 @@ from tests.mutation import Mutant, Part
 LOSSES = "domain/correlator/losses"
 UNSEEN = "domain/correlator/unseen"
 HOLES = "domain/correlator/holes"
+TIMES = "domain/correlator/fresh_times"
 
 LOST_HEARTBEATS = (
     Part(
@@ -62,6 +63,32 @@ LOST_HEARTBEATS = (
             Mutant(HOLES, "if since < at and", "if since <= at and"),
             Mutant(HOLES, "at <= fired_at)", "at < fired_at)"),
             Mutant(HOLES, "max(pending_in)", "min(pending_in)"),
+        ),
+    ),
+    # fresh_times.py: what a subject is given anew, behind lost heartbeats and behind an integration that has recovered
+    Part(
+        ("correlator_fresh_times", "correlator_watches"),
+        (
+            Mutant(TIMES, "return self.open_debounce_ms if pending else", "return self.timeout_ms if pending else"),
+            Mutant(TIMES, "silence = self.timeout_ms if silent else 0", "silence = self.timeout_ms"),
+            Mutant(TIMES, "silence = self.timeout_ms if silent else 0", "silence = 0"),
+            Mutant(TIMES, "silence + (self.open_debounce_ms if pending else 0)", "silence + self.open_debounce_ms"),
+            Mutant(TIMES, "silence + (self.open_debounce_ms if pending else 0)", "silence"),
+            Mutant(TIMES, "if hole.from_at < due_at]", "if hole.from_at <= due_at]"),
+            Mutant(TIMES, "back_at(holes[-1].to_at)", "back_at(holes[0].to_at)"),
+            Mutant(TIMES, "    return holes[-1]\n", "    return holes[0]\n"),
+            Mutant(TIMES, ".clock <= until.start_clock:", ".clock < until.start_clock:"),
+            Mutant(TIMES, "return until if until.due_clock <= clock.clock else replace(until, gen",
+                   "return replace(until, gen"),
+            Mutant(TIMES, "return until if until.due_clock <= clock.clock else",
+                   "return until if until.due_clock < clock.clock else"),
+            Mutant(TIMES, "    if until.due_clock <= clock.clock:\n        return until\n", ""),
+            Mutant(TIMES, "    if until.due_clock <= clock.clock:\n", "    if until.due_clock < clock.clock:\n"),
+            Mutant(TIMES, "if twice else now.first(pending=pending)", "if False else now.first(pending=pending)"),
+            Mutant(TIMES, "if twice else now.first(pending=pending)", "if True else now.first(pending=pending)"),
+            Mutant(TIMES, "max(until.start_clock + lasting_ms, clock.clock)", "until.start_clock + lasting_ms"),
+            Mutant(TIMES, "max(until.start_clock + lasting_ms, clock.clock)", "clock.clock + lasting_ms"),
+            Mutant(TIMES, "clock.clock, clock.clock + lasting_ms)", "clock.at, clock.clock + lasting_ms)"),
         ),
     ),
 )  # fmt: skip

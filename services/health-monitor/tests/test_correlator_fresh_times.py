@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
-from loss_facts import GONE, fall_silent, fleet, heard, silent, state_of, story
+from loss_facts import GONE, fall_silent, fleet, heard, says_offline, silent, state_of, story
 from rollup_facts import MANY, UNREACHABLE, behind, fails, recovers, said, together
 
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
@@ -125,6 +125,17 @@ async def test_one_that_was_pending_by_silence_has_both_again(world: CorrelatorW
     await another(world, BACK + 100_500)
     shown = await unlucky(world, BACK + 200_000, subject)
     assert shown == [(3_000, "unknown", "pending_open"), (105_500, "pending_open", "firing")]
+
+
+@pytest.mark.rule("HM-229")
+async def test_one_that_was_pending_by_a_report_has_its_debounce_again(world: CorrelatorWorld) -> None:
+    subject = await resumed(world)
+    await world.feed(says_offline(subject, BACK + 1_000))
+    await another(world, BACK + 1_500, enabled=False)
+    await world.tick(BACK + 100_000)
+    await another(world, BACK + 100_500)
+    shown = await unlucky(world, BACK + 200_000, subject)
+    assert shown == [(1_000, "unknown", "pending_open"), (102_500, "pending_open", "firing")]
 
 
 @pytest.mark.rule("HM-229", "HM-157")
