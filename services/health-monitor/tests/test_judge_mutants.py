@@ -48,6 +48,7 @@ JUDGED = (
            "heap[0] >> _ROW_BITS < until:\n            due = heap[0] >> _ROW_BITS\n            rows = []"),
     Mutant("timers", "        if real > due:\n", "        if real > due + 1:\n"),
     Mutant("timers", "if live == NOT_QUEUED or due < live:", "if live == NOT_QUEUED:"),
+    Mutant("timers", "self._queued[row] = NOT_QUEUED\n                    self.queue(", "self.queue("),
     # flaps.py: what counts
     Mutant("flaps", "if self.changes >= timing.flap_changes", "if self.changes > timing.flap_changes"),
     Mutant("flaps", "if self.flips >= timing.flap_flips", "if self.flips > timing.flap_flips"),
@@ -62,6 +63,7 @@ JUDGED = (
     # watch.py: one subject judged
     Mutant("watch", "max(self.subjects.silent_from[row], self.clock.resumed)", "self.subjects.silent_from[row]"),
     Mutant("watch", "        self.flaps.let_go(row, self.clock.now)\n", ""),
+    Mutant("watch", "subjects.reading[row] == _OK and row not in self.flaps:", "subjects.reading[row] == _OK:"),
     Mutant("watch", "if self.flaps.too_many(row, self.clock.now, self.timing(row)):", "if False:"),
     Mutant("watch", "due = min(due, self.flaps.last(row))", "due = min(due, self.clock.now)"),
     Mutant("watch", "since, _ = self.turned.get(row, (since, 0))\n", "pass\n"),

@@ -42,6 +42,19 @@ def test_every_row_comes_up_when_it_is_due_and_once(steps: list[tuple[str, int, 
             assert _come_up(timers, due, now) == expected
 
 
+@pytest.mark.rule("HM-10")
+def test_who_was_put_off_does_not_come_up_in_vain() -> None:
+    timers, queued = _none()
+    due = dict.fromkeys(range(ROWS), 20_000)
+    for row, at in due.items():
+        timers.queue(row, at)
+    due |= dict.fromkeys(range(ROWS), 90_000)
+
+    assert not timers.anything_by(20_000, due.get)
+
+    assert list(queued) == [90_000] * ROWS
+
+
 def _none() -> "tuple[Timers, array[int]]":
     queued = array("q", [NOT_QUEUED]) * ROWS
     return Timers(queued), queued
