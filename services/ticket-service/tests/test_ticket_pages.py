@@ -88,6 +88,8 @@ WAYS = {
     "few, by index": {"GLANCE": 0},
     "passed over for longer": {"GLANCE": 2, "LITTLE": 0},
     "many and far, by index": {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10},
+    "very many and far, by index": {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10, "MANY": 0},
+    "few say the words": {"GLANCE": 2, "LITTLE": 5, "MANY": 5},
 }
 
 

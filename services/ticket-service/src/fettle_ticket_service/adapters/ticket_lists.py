@@ -32,6 +32,9 @@ GLANCE = 500
 """So many tickets are looked at in order before any index is asked: a page of what much fits needs no more."""
 PASSED_OVER = 4_000
 """So many are looked at in order for one page at most; where that is not enough, all that fit are put in order."""
+MANY = 30_000
+"""As many tickets that fit the filters are held against all that say the words, by a table of ids: reading them in the
+filters' index costs a twentieth of looking each one up."""
 
 
 class Sort(StrEnum):
@@ -100,13 +103,20 @@ async def list_tickets(
     page = await _listed(connection, wanted, _among_the_first(GLANCE, org, wanted, after), limit)
     if len(page) == limit:
         return page
-    if (few := await _few(connection, org, wanted)) is not None:
+    filtered = await _fitting(connection, org, wanted)
+    if (few := await _few(connection, org, wanted, filtered)) is not None:
         return await _listed(connection, wanted, _put_in_order(few, wanted, after, limit), limit)
     page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
-    if len(page) == limit or await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
+    if len(page) == limit:
         return page
-    says = select(SEARCH.c.ticket_id).where(*_said(org, wanted))
-    fits = [*_in(org, wanted), *_filters(wanted), *([TICKET.c.id.in_(says)] if wanted.search else [])]
+    says = TICKET.c.id.in_(select(SEARCH.c.ticket_id).where(*_said(org, wanted)))
+    if filtered is not None and wanted.search is not None and filtered <= MANY:
+        # "Is true" keeps the planner from looking up, in the other table, each one that says the words.
+        fits = [*_in(org, wanted), *_filters(wanted), says.is_(True)]
+        return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
+    if await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
+        return page
+    fits = [*_in(org, wanted), *_filters(wanted), *([says] if wanted.search else [])]
     return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
 
 
@@ -148,14 +158,22 @@ def _put_in_order(fits: Conditions, wanted: Wanted, after: Place | None, limit: 
     return select(TICKET).join(page, TICKET.c.id == page.c.id)
 
 
-async def _few(connection: AsyncConnection, org: str, wanted: Wanted) -> Conditions | None:
-    """What finds the tickets that fit where few fit the filters, or the words; None where many do. Each is asked by
-    itself, as neither knows of the other."""
-    if filters := _filters(wanted):
-        some = select(literal(1)).where(*_in(org, wanted), *filters).limit(LITTLE + 1).subquery()
-        if (await connection.scalar(select(func.count()).select_from(some)) or 0) <= LITTLE:
-            return [*_in(org, wanted), *filters, *_worded(wanted, TICKET.c)]
-    if wanted.search is not None:
+async def _fitting(connection: AsyncConnection, org: str, wanted: Wanted) -> int | None:
+    """How many tickets fit the filters, as far as that matters; None without filters."""
+    if not (filters := _filters(wanted)):
+        return None
+    most = LITTLE if wanted.search is None else MANY
+    some = select(literal(1)).where(*_in(org, wanted), *filters).limit(most + 1).subquery()
+    return await connection.scalar(select(func.count()).select_from(some)) or 0
+
+
+async def _few(connection: AsyncConnection, org: str, wanted: Wanted, filtered: int | None) -> Conditions | None:
+    """What finds the tickets that fit where few fit the filters, or the words of a search without filters or with such
+    that very many fit; None where many do. Each is asked by itself, as neither knows of the other."""
+    filters = _filters(wanted)
+    if filtered is not None and filtered <= LITTLE:
+        return [*_in(org, wanted), *filters, *_worded(wanted, TICKET.c)]
+    if wanted.search is not None and (filtered is None or filtered > MANY):
         ids = list(await connection.scalars(select(SEARCH.c.ticket_id).where(*_said(org, wanted)).limit(LITTLE + 1)))
         if len(ids) <= LITTLE:
             return [TICKET.c.id == literal(ids, ARRAY(Uuid(), dimensions=1)).any_(), *_in(org, wanted), *filters]
