@@ -16,26 +16,27 @@ _LOSSES_MAX = 20
 
 # One statement, so that both halves see the same moment. Who is gone is counted in neither.
 _COUNTED = text("""
-    WITH known AS (
-        SELECT subject, starts_with(subject, :prefix) AS own, state, name,
-               CASE WHEN starts_with(subject, :prefix) THEN substr(subject, :behind_prefix) ELSE integration END
-               AS behind
-        FROM subject WHERE org = :org
-    ), changed AS (
-        SELECT subject, at / 60000 AS minute,
-               sum(CAST(coalesce(to_state, '') = ANY(CAST(:unhealthy AS text[])) AS integer)
-                   - CAST(coalesce(from_state, '') = ANY(CAST(:unhealthy AS text[])) AS integer)) AS change
-        FROM transition WHERE org = :org AND at >= :since
-        GROUP BY 1, 2
-        HAVING sum(CAST(coalesce(to_state, '') = ANY(CAST(:unhealthy AS text[])) AS integer)
-                   - CAST(coalesce(from_state, '') = ANY(CAST(:unhealthy AS text[])) AS integer)) <> 0
-    )
-    SELECT own, behind, state, max(name) FILTER (WHERE own) AS name, CAST(NULL AS bigint) AS minute,
-           count(*) AS subjects
-    FROM known GROUP BY own, behind, state
+    SELECT false AS own, integration AS behind, state, CAST(NULL AS text) AS name, count(*) AS subjects,
+           CAST(NULL AS bigint[]) AS minutes, CAST(NULL AS bigint[]) AS changes
+    FROM subject WHERE org = :org AND NOT starts_with(subject, :prefix) GROUP BY integration, state
     UNION ALL
-    SELECT own, behind, NULL, NULL, minute, sum(change)
-    FROM changed JOIN known USING (subject) GROUP BY own, behind, minute
+    SELECT true, substr(subject, :behind_prefix), state, name, 1, NULL, NULL
+    FROM subject WHERE org = :org AND starts_with(subject, :prefix)
+    UNION ALL
+    SELECT own, behind, NULL, NULL, 0, array_agg(minute), array_agg(change)
+    FROM (
+        SELECT starts_with(subject.subject, :prefix) AS own,
+               CASE WHEN starts_with(subject.subject, :prefix) THEN substr(subject.subject, :behind_prefix)
+                    ELSE integration END AS behind,
+               at / 60000 AS minute,
+               sum(CASE WHEN to_state = ANY(CAST(:unhealthy AS text[])) THEN 1 ELSE -1 END) AS change
+        FROM transition JOIN subject ON subject.org = transition.org AND subject.subject = transition.subject
+        WHERE transition.org = :org AND at >= :since
+          AND coalesce(to_state = ANY(CAST(:unhealthy AS text[])), false)
+              <> coalesce(from_state = ANY(CAST(:unhealthy AS text[])), false)
+        GROUP BY 1, 2, 3
+    ) AS told
+    WHERE change <> 0 GROUP BY own, behind
 """)
 
 _CHANGED = text("""
@@ -91,7 +92,7 @@ async def counted(connection: AsyncConnection, org: str, *, since: int) -> Fleet
         part = parts[row.behind]
         if not row.own:
             part.take(row)
-        elif row.minute is None:
+        elif row.minutes is None:
             own[row.behind] = (row.state, row.name)
     return Fleet(whole.tally(), {behind: part.tally() for behind, part in parts.items()}, own)
 
@@ -101,10 +102,10 @@ class _Sums:
         self._states, self._changes = Counter[str | None](), Counter[int]()
 
     def take(self, row: Row[Any]) -> None:
-        if row.minute is None:
+        if row.minutes is None:
             self._states[row.state] += row.subjects
         else:
-            self._changes[row.minute] += int(row.subjects)
+            self._changes.update(dict(zip(row.minutes, row.changes, strict=True)))
 
     def tally(self) -> Tally:
         return Tally(self._states, self._changes)
