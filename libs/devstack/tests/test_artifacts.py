@@ -45,12 +45,12 @@ class Repository:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
 
-    def publish(self, artifact: str, content: bytes) -> Pinned:
+    def publish(self, artifact: str, content: bytes, kind: str = "jar") -> Pinned:
         """Puts a file there and returns what a lock file would say about it."""
-        file = self.folder / "org" / "example" / artifact / "1.0" / f"{artifact}-1.0.jar"
+        file = self.folder / "org" / "example" / artifact / "1.0" / f"{artifact}-1.0.{kind}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        return Pinned("org.example", artifact, "1.0", len(content), hashlib.sha256(content).hexdigest())
+        return Pinned("org.example", artifact, "1.0", len(content), hashlib.sha256(content).hexdigest(), kind)
 
 
 @pytest.fixture
@@ -95,6 +95,13 @@ def test_files_are_fetched_once(repository: Repository, settings: DevstackSettin
     repository.publish("one", b"changed since")
     assert fetch(settings, *wanted) == folder
     assert (folder / "one-1.0.jar").read_bytes() == b"one" * 1000
+
+
+@pytest.mark.rule("OP-3")
+def test_what_is_no_jar_is_fetched_under_its_own_name(repository: Repository, settings: DevstackSettings) -> None:
+    wanted = repository.publish("three", b"packed", "zip")
+    assert Pinned.parse(f"{wanted.coordinate} {wanted.size} {wanted.sha256}") == wanted
+    assert [path.name for path in fetch(settings, wanted).iterdir()] == ["three-1.0.zip"]
 
 
 @pytest.mark.rule("OP-3")

@@ -1,6 +1,7 @@
 """Files from a Maven repository, pinned by coordinate and checksum.
 
-`artifacts.lock` has one line per file: `group:artifact:version size sha256`, under a heading `[name]` per download.
+`artifacts.lock` has one line per file: `group:artifact:version size sha256`, or `group:artifact:version:zip …` for what
+is no jar, under a heading `[name]` per download.
 `python -m fettle_devstack.relock` writes it anew. Where the files come from is jgo's choice (Maven Central) unless
 `FETTLE_MAVEN_REPOSITORY` names a mirror; whether they are believed is decided here, by the pinned checksum alone.
 """
@@ -27,20 +28,22 @@ class Pinned:
     version: str
     size: int
     sha256: str
+    kind: str = "jar"
 
     @property
     def file_name(self) -> str:
-        return f"{self.artifact}-{self.version}.jar"
+        return f"{self.artifact}-{self.version}.{self.kind}"
 
     @property
     def coordinate(self) -> str:
-        return f"{self.group}:{self.artifact}:{self.version}"
+        beside = "" if self.kind == "jar" else f":{self.kind}"
+        return f"{self.group}:{self.artifact}:{self.version}{beside}"
 
     @classmethod
     def parse(cls, line: str) -> "Pinned":
         coordinate, size, digest = line.split()
-        group, artifact, version = coordinate.split(":")
-        return cls(group, artifact, version, int(size), digest)
+        group, artifact, version, *kind = coordinate.split(":")
+        return cls(group, artifact, version, int(size), digest, *kind)
 
 
 def pinned(name: str) -> tuple[Pinned, ...]:

@@ -50,7 +50,8 @@ def _counted(arriving: Arriving) -> Callable[[str, int], AbstractContextManager[
 
 
 def _fetch(wanted: Pinned, context: MavenContext, folder: Path) -> None:
-    artifact = context.project(wanted.group, wanted.artifact).at_version(wanted.version).artifact()
+    component = context.project(wanted.group, wanted.artifact).at_version(wanted.version)
+    artifact = component.artifact(packaging=wanted.kind)
     last: Exception | None = None
     for _ in range(_TRIES):
         if artifact.cached_path is not None:

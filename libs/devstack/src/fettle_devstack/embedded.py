@@ -12,7 +12,6 @@ from fettle_devstack.leashed import Leashed
 from fettle_devstack.ports import require_free
 from fettle_devstack.progress import Progress
 
-_ANSWERS_WITHIN_S = 90.0
 _LOG_KEPT_BELOW = 20_000_000
 
 
@@ -21,6 +20,7 @@ class EmbeddedServer(ABC):
 
     name: str
     port_setting: str
+    answers_within_s = 90.0
 
     def __init__(self, home: Home, port: int, progress: Progress) -> None:
         self.home, self.port, self.progress = home, port, progress
@@ -54,13 +54,13 @@ class EmbeddedServer(ABC):
             raise
 
     def _wait_for_an_answer(self, process: Leashed) -> None:
-        deadline = time.monotonic() + _ANSWERS_WITHIN_S
+        deadline = time.monotonic() + self.answers_within_s
         while not self.answers():
             self.progress.check()
             if process.status is not None:
                 raise StartFailed(self.name, "ended before it answered", self.log, self.last_lines())
             if time.monotonic() > deadline:
-                raise StartFailed(self.name, f"did not answer within {_ANSWERS_WITHIN_S:.0f} s", self.log, "")
+                raise StartFailed(self.name, f"did not answer within {self.answers_within_s:.0f} s", self.log, "")
             time.sleep(0.02)
 
     def stop(self) -> None:

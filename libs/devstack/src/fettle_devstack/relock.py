@@ -1,4 +1,5 @@
-"""`python -m fettle_devstack.relock`: resolves what Kafka and PostgreSQL consist of and pins it in `artifacts.lock`."""
+"""`python -m fettle_devstack.relock`: resolves what Kafka, PostgreSQL and Keycloak consist of and pins it in
+`artifacts.lock`."""
 
 import hashlib
 import tempfile
@@ -9,6 +10,7 @@ from jgo.maven import MavenContext
 from fettle_devstack.artifacts import LOCK
 from fettle_devstack.download import certificates_of_the_system
 from fettle_devstack.kafka import VERSION as KAFKA
+from fettle_devstack.keycloak import VERSION as KEYCLOAK
 from fettle_devstack.postgres import PLATFORMS
 from fettle_devstack.postgres import VERSION as POSTGRES
 
@@ -25,6 +27,15 @@ def kafka_coordinates(context: MavenContext) -> list[str]:
 
 def line(coordinate: str, context: MavenContext) -> str:
     file = context.create_dependency(coordinate).artifact.resolve()
+    return _line(coordinate, file)
+
+
+def line_of_zip(group: str, artifact: str, version: str, context: MavenContext) -> str:
+    file = context.project(group, artifact).at_version(version).artifact(packaging="zip").resolve()
+    return _line(f"{group}:{artifact}:{version}:zip", file)
+
+
+def _line(coordinate: str, file: Path) -> str:
     return f"{coordinate} {file.stat().st_size} {hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
@@ -35,6 +46,8 @@ def main() -> None:
         for platform in PLATFORMS:
             coordinate = f"io.zonky.test.postgres:embedded-postgres-binaries-{platform}:{POSTGRES}"
             lines += ["", f"[postgres-{POSTGRES}-{platform}]", line(coordinate, context)]
+        keycloak = line_of_zip("org.keycloak", "keycloak-quarkus-dist", KEYCLOAK, context)
+        lines += ["", f"[keycloak-{KEYCLOAK}]", keycloak]
     Path(__file__).with_name(LOCK).write_text("\n".join(lines) + "\n")
 
 
