@@ -90,6 +90,14 @@ async def test_without_a_demo_org_there_is_no_such_door(world: World) -> None:
     assert (await world.post("/sign-in/demo")).status_code == 404
 
 
+@pytest.mark.rule("AC-110")
+@SHARED
+async def test_without_a_provider_there_is_no_such_door(world: World) -> None:
+    assert "/sign-in/provider" not in (await world.http.get("/sign-in")).text
+    for path in ("/sign-in/provider", "/sign-in/provider/back?state=x&code=y"):
+        assert (await world.http.get(path)).status_code == 404
+
+
 @pytest.mark.rule("AC-22")
 @SHARED
 async def test_a_write_from_another_site_changes_nothing(world: World) -> None:

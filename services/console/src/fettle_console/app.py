@@ -13,7 +13,10 @@ from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
 from fettle_console.adapters.late_topics import LateTopics
 from fettle_console.adapters.live import EndStreams, Live
+from fettle_console.adapters.members import Members
 from fettle_console.adapters.orgs import Orgs
+from fettle_console.adapters.provider import Provider
+from fettle_console.adapters.seal import Seal
 from fettle_console.adapters.services import Services
 from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
@@ -44,6 +47,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     database = Database(settings.database_dsn("console"))
     services = Services(settings.service_urls, settings.signing_keys)
     tokens = Tokens(database)
+    provider = Provider(settings.oidc_issuer, settings) if settings.oidc_issuer else None
     bootstrap = settings.bootstrap_token
     console = Console(
         settings=settings,
@@ -52,7 +56,10 @@ def build_app(settings: ConsoleSettings) -> Service:
         orgs=Orgs(database, Signer(settings.signing_keys)),
         answers=Answers(database),
         audit=Audit(database, settings.signing_keys[0].secret),
-        sessions=Sessions(database),
+        sessions=Sessions(database, Seal(settings.signing_keys, "session")),
+        members=Members(database),
+        provider=provider,
+        flows=Seal(settings.signing_keys, "sign-in"),
         services=services,
         documents=Documents(services),
         dead_letters=DeadLetterBox(settings),
@@ -73,6 +80,7 @@ def build_app(settings: ConsoleSettings) -> Service:
         LateTopics(settings, ORGS, HEARTBEATS, EVENTS, TRANSITIONS),
         Relay(database, settings),
         services,
+        *([provider] if provider else []),
         console.heartbeats,
         console.live,
         HttpServer(app, settings.http_host, settings.http_port),

@@ -13,7 +13,10 @@ from fettle_console.adapters.dead_letter_box import DeadLetterBox
 from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
 from fettle_console.adapters.live import Live
+from fettle_console.adapters.members import Members
 from fettle_console.adapters.orgs import Orgs
+from fettle_console.adapters.provider import Provider
+from fettle_console.adapters.seal import Seal
 from fettle_console.adapters.services import Services
 from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
@@ -30,6 +33,11 @@ class Console:
     answers: Answers
     audit: Audit
     sessions: Sessions
+    members: Members
+    provider: Provider | None
+    """None: people sign in with tokens only."""
+    flows: Seal
+    """Signs what browsers keep of a sign-in that is under way."""
     services: Services
     documents: Documents
     dead_letters: DeadLetterBox

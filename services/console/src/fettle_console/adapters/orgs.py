@@ -59,13 +59,13 @@ class Orgs:
         return present
 
     async def delete(self, org: str, now: datetime) -> bool:
-        """Ends the org with its tokens and sessions, and tells the services; False when there is no such org."""
+        """Ends the org, its tokens, sessions and members, and tells the services; False when there is no such org."""
         async with unit_of_work(self._database) as work:
             row = (await work.connection.execute(_DELETE, {"org": org, "now": now})).one_or_none()
             if row is None:
                 return False
-            await work.connection.execute(text("DELETE FROM token WHERE org = :org"), {"org": org})
-            await work.connection.execute(text("DELETE FROM session WHERE org = :org"), {"org": org})
+            for table in ("token", "session", "member"):
+                await work.connection.execute(text(f"DELETE FROM {table} WHERE org = :org"), {"org": org})  # noqa: S608
             gone = Org(org=org, name=row.name, created_at=row.created_at, deleted=True)
             work.publish(Outgoing.of(self._told(gone, now), ORGS))
         return True

@@ -1,6 +1,7 @@
-"""People's sessions in Postgres: the cookie holds a random secret, the row its hash and whom it stands for."""
+"""People's sessions in Postgres: the cookie holds a signed random secret, the row its hash and whom it stands for."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +11,35 @@ from sqlalchemy import text
 from fettle_chassis.database import Database
 from fettle_chassis.tokens import Caller, Role
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_console.adapters.seal import Seal
 from fettle_console.domain.credentials import hash_of
+
+# Whom the provider let in is in every org that says so now; anybody else is in the one org that they came to.
+_GET = text("""
+    SELECT s.actor_id, s.actor_name, s.expires_at, o.org, o.name AS org_name, place.role,
+        ARRAY(SELECT org FROM member WHERE account = s.account AND person = s.actor_id ORDER BY org) AS orgs
+    FROM session s CROSS JOIN LATERAL (
+        SELECT s.org, s.role WHERE s.account IS NULL
+        UNION ALL SELECT org, role FROM member WHERE account = s.account AND person = s.actor_id
+    ) place JOIN org o ON o.org = place.org AND o.deleted_at IS NULL
+    WHERE s.hash = :hash AND s.expires_at > :now
+    ORDER BY (o.org = CAST(:org AS text)) DESC NULLS LAST, (o.org = s.org) DESC, o.org LIMIT 1
+""")
+_END = text("DELETE FROM session WHERE hash = :hash RETURNING token, account, id_token")
+_BEGIN = text("""
+    INSERT INTO session (hash, org, role, actor_id, actor_name, token, account, id_token, created_at, expires_at)
+    VALUES (:hash, :org, :role, :actor_id, :actor_name, :token, :account, :id_token, :now, :expires_at)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """How a person came in: with a token, which ends their session with itself, or as an account of the provider,
+    which is shown its own `id_token` when they go."""
+
+    token: str | None = None
+    account: str | None = None
+    id_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,49 +49,63 @@ class Session:
     caller: Caller
     org_name: str
     expires_at: datetime
+    orgs: Sequence[str] = ()
+    """Where else the person may go."""
 
 
 class Sessions:
-    """Sessions of all orgs. Looked up on every page: revoking a token signs its people out at once."""
+    """Sessions of all orgs. Looked up on every page: revoking a token signs its people out at once, and who is taken
+    out of an org is out."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database, self._seal = database, seal
 
-    async def begin(self, caller: Caller, token_id: str | None, now: datetime, expires_at: datetime) -> str:
-        """The secret for the cookie. Sessions that have ended are swept out on the way."""
+    async def begin(
+        self, caller: Caller, came: Came, now: datetime, expires_at: datetime, instead_of: str | None
+    ) -> str:
+        """What the cookie is to hold: always a new secret, and the session `instead_of`, the browser's present cookie,
+        ends. Sessions that have ended are swept out on the way."""
         secret = secrets.token_urlsafe(32)
         async with unit_of_work(self._database) as work:
             await work.connection.execute(text("DELETE FROM session WHERE expires_at < :now"), {"now": now})
+            await work.connection.execute(_END, {"hash": self._hash(instead_of)})
             await work.connection.execute(
-                text(
-                    "INSERT INTO session (hash, org, role, actor_id, actor_name, token, created_at, expires_at) "
-                    "VALUES (:hash, :org, :role, :actor_id, :actor_name, :token, :now, :expires_at)"
-                ),
+                _BEGIN,
                 {
                     "hash": hash_of(secret),
                     "org": caller.org,
                     "role": caller.role.value,
                     "actor_id": caller.actor_id,
                     "actor_name": caller.actor_name or caller.actor_id,
-                    "token": UUID(token_id) if token_id else None,
+                    "token": UUID(came.token) if came.token else None,
+                    "account": came.account,
+                    "id_token": came.id_token,
                     "now": now,
                     "expires_at": expires_at,
                 },
             )
-        return secret
+        return self._seal.sign(secret)
 
-    async def get(self, secret: str, now: datetime) -> Session | None:
-        query = text(
-            "SELECT s.*, o.name AS org_name FROM session s JOIN org o USING (org) "
-            "WHERE s.hash = :hash AND s.expires_at > :now"
-        )
+    async def get(self, cookie: str | None, now: datetime, org: str | None = None) -> Session | None:
+        """Whom the cookie stands for, in `org` if they are in it, else in an org of theirs. A cookie that we have not
+        signed is not looked up."""
+        hash = self._hash(cookie)
+        if hash is None:
+            return None
         async with self._database.reading() as connection:
-            row = (await connection.execute(query, {"hash": hash_of(secret), "now": now})).one_or_none()
+            row = (await connection.execute(_GET, {"hash": hash, "now": now, "org": org})).one_or_none()
         if row is None:
             return None
         caller = Caller(org=row.org, role=Role(row.role), actor_id=row.actor_id, actor_name=row.actor_name)
-        return Session(caller, row.org_name, row.expires_at)
+        others = tuple(other for other in row.orgs if other != row.org)
+        return Session(caller, row.org_name, row.expires_at, others)
 
-    async def end(self, secret: str) -> None:
+    async def end(self, cookie: str) -> Came | None:
+        """Ends the session; how its person came in, if there was one."""
         async with unit_of_work(self._database) as work:
-            await work.connection.execute(text("DELETE FROM session WHERE hash = :hash"), {"hash": hash_of(secret)})
+            row = (await work.connection.execute(_END, {"hash": self._hash(cookie)})).one_or_none()
+        return Came(str(row.token) if row.token else None, row.account, row.id_token) if row else None
+
+    def _hash(self, cookie: str | None) -> str | None:
+        secret = self._seal.text_of(cookie) if cookie else None
+        return hash_of(secret) if secret else None

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def refused_because(
@@ -22,7 +22,7 @@ def refused_because(
         named = host if host == own else None
     else:
         named = host
-        if listens_on in _LOOPBACK and urlsplit(f"//{host or ''}").hostname not in _LOOPBACK:
+        if listens_on in LOOPBACK and urlsplit(f"//{host or ''}").hostname not in LOOPBACK:
             named = None
     if named is None:
         return "it was not sent to a name of this console"
@@ -34,5 +34,9 @@ def refused_because(
 
 
 def local_path(path: str) -> str:
-    """The path if it stays on this site, else nothing: a sign-in must not lead people elsewhere."""
-    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else ""
+    """The path if it stays on this site, else nothing: a sign-in must not lead people elsewhere.
+
+    A browser reads `\\` as `/` and leaves tabs and line breaks out (WHATWG URL, 4.4), so `/\\t/evil.example` would too.
+    """
+    stays = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if stays and path.isprintable() else ""

@@ -32,6 +32,7 @@ from fettle_console.entrypoints.pages import (
     overview_page,
     policy_page,
     preview,
+    provider,
     report,
     run_pages,
     sign_in,
@@ -65,7 +66,7 @@ _HEADINGS = {
 }
 
 _MODULES = (
-    *(sign_in, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
+    *(sign_in, provider, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(overview_page, health_page, silence_list, new_silence, policy_page, judging, subject_page),
     *(why_page, preview, live_stream),
     *(org_page, token_page, audit_page, dead_letter_pages),

@@ -20,7 +20,8 @@ async def live(visit: TheVisit, request: Request, last_event_id: Annotated[str |
     changes several times within a moment only the last is told. Ends with the session."""
 
     async def allowed() -> bool:
-        return await session_of(request, visit.console) is not None
+        session = await session_of(request, visit.console)
+        return session is not None and session.caller.org == visit.org
 
     return EventStream(visit.console.live.follow(visit.org, last_event_id), allowed, _told)
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller, Role
 from fettle_console import metrics
+from fettle_console.adapters.sessions import Came
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import local_path
 from fettle_console.entrypoints.pages.rendering import page
@@ -22,18 +23,19 @@ router = APIRouter()
 @router.get("/")
 async def front_door(session: MaybeSession) -> Response:
     """To the person's tickets, or to the sign-in page."""
-    return RedirectResponse(_home(session.caller.org) if session else "/sign-in", 303)
+    return RedirectResponse(home(session.caller.org) if session else "/sign-in", 303)
 
 
 @router.get("/sign-in")
 async def sign_in_page(console: TheConsole, session: MaybeSession, next: str = "") -> Response:
     if session:
-        return RedirectResponse(local_path(next) or _home(session.caller.org), 303)
-    return await _page(console, next)
+        return RedirectResponse(local_path(next) or home(session.caller.org), 303)
+    return doors(console, next)
 
 
 @router.post("/sign-in")
 async def sign_in(
+    request: Request,
     console: TheConsole,
     _: MaybeSession,
     token: Annotated[str, Form(max_length=500)],
@@ -44,60 +46,71 @@ async def sign_in(
     found = await console.bearers.token(token.strip(), now)
     if found is None:
         metrics.SIGN_INS.labels("refused").inc()
-        return await _page(console, next, "This token is unknown, has ended, or was revoked.", 401)
+        return doors(console, next, "This token is unknown, has ended, or was revoked.", 401)
     if found.role is Role.INGEST:
         metrics.SIGN_INS.labels("ingest").inc()
-        return await _page(console, next, "This token may send heartbeats only. Ask for one with the role viewer.", 403)
-    ends = min(found.expires_at, now + timedelta(seconds=console.settings.session_s))
-    secret = await console.sessions.begin(found.caller(), found.id, now, ends)
+        return doors(console, next, "This token may send heartbeats only. Ask for one with the role viewer.", 403)
+    life = min(found.expires_at - now, timedelta(seconds=console.settings.session_s))
     metrics.SIGN_INS.labels("token").inc()
-    return _signed_in(console, secret, local_path(next) or _home(found.org))
+    return await signed_in(request, console, found.caller(), Came(token=found.id), life, next)
 
 
 @router.post("/sign-in/demo")
 async def continue_as_demo(
-    console: TheConsole, _: MaybeSession, next: Annotated[str, Form(max_length=2000)] = ""
+    request: Request, console: TheConsole, _: MaybeSession, next: Annotated[str, Form(max_length=2000)] = ""
 ) -> Response:
     """A session as an admin of the demo org, for whoever asks, where the installation has one."""
     org = console.settings.demo_org
     if org is None:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
     if await console.orgs.get(org) is None:
-        return await _page(console, next, "The demo org does not exist yet. Try again in a moment.", 503)
-    now = console.now()
+        return doors(console, next, "The demo org does not exist yet. Try again in a moment.", 503)
     caller = Caller(org=org, role=Role.ADMIN, actor_id="demo", actor_name="Demo admin")
-    ends = now + timedelta(seconds=console.settings.session_s)
-    secret = await console.sessions.begin(caller, None, now, ends)
     metrics.SIGN_INS.labels("demo").inc()
-    return _signed_in(console, secret, local_path(next) or _home(org))
+    return await signed_in(request, console, caller, Came(), timedelta(seconds=console.settings.session_s), next)
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request, console: TheConsole, _: MaybeSession) -> Response:
-    secret = request.cookies.get(console.settings.cookie_name)
-    if secret:
-        await console.sessions.end(secret)
-    answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(console.settings.cookie_name)
+    """Ends the session, and leads whom the provider let in to where they are signed out there too."""
+    cookie = request.cookies.get(console.settings.cookie_name)
+    came = await console.sessions.end(cookie) if cookie else None
+    answer: Response = RedirectResponse("/sign-in", 303)
+    if console.provider is not None and came is not None and came.account is not None:
+        way_out = await console.provider.exit(came.id_token)
+        if way_out is not None:
+            answer = page("signed_out.html", {"way_out": way_out, "provider": console.provider.host})
+    answer.delete_cookie(console.settings.cookie_name, secure=console.settings.secure, httponly=True, samesite="lax")
     return answer
 
 
-async def _page(console: Console, next: str, error: str | None = None, status: int = 200) -> HTMLResponse:
-    demo = console.settings.demo_org
-    return page("sign_in.html", {"next": local_path(next), "error": error, "demo": demo}, status)
+def doors(console: Console, next: str, error: str | None = None, status: int = 200) -> HTMLResponse:
+    """The sign-in page: every way in that this installation has."""
+    ways = {"demo": console.settings.demo_org, "provider": console.provider.host if console.provider else None}
+    return page("sign_in.html", {"next": local_path(next), "error": error, **ways}, status)
 
 
-def _signed_in(console: Console, secret: str, path: str) -> Response:
-    answer = RedirectResponse(path, 303)
+async def signed_in(
+    request: Request, console: Console, caller: Caller, came: Came, life: timedelta, next: str
+) -> Response:
+    """Begins a session, whatever cookie the browser came with, and leads on."""
+    name, now = console.settings.cookie_name, console.now()
+    cookie = await console.sessions.begin(caller, came, now, now + life, request.cookies.get(name))
+    answer = RedirectResponse(local_path(next) or home(caller.org), 303)
+    keep(answer, console, name, cookie, life)
+    return answer
+
+
+def keep(answer: Response, console: Console, name: str, value: str, life: timedelta) -> None:
+    """Has the browser keep a cookie that no script reads and no other site's form or picture sends."""
     answer.set_cookie(
-        console.settings.cookie_name,
-        secret,
-        max_age=console.settings.session_s,
+        name,
+        value,
+        max_age=int(life.total_seconds()),
         httponly=True,
         samesite="lax",
         secure=console.settings.secure,
     )
-    return answer
 
 
 def sign_in_path(wanted: str) -> str:
@@ -105,5 +118,5 @@ def sign_in_path(wanted: str) -> str:
     return "/sign-in?" + urlencode({"next": wanted})
 
 
-def _home(org: str) -> str:
+def home(org: str) -> str:
     return f"/orgs/{org}/tickets"

@@ -42,9 +42,9 @@ async def _session(request: Request, console: TheConsole) -> Session | None:
 
 
 async def session_of(request: Request, console: Console) -> Session | None:
-    """The session behind the request's cookie as it is now."""
-    secret = request.cookies.get(console.settings.cookie_name)
-    return await console.sessions.get(secret, console.now()) if secret else None
+    """The session behind the request's cookie as it is now, in the path's org where its person is in that."""
+    cookie = request.cookies.get(console.settings.cookie_name)
+    return await console.sessions.get(cookie, console.now(), request.path_params.get("org"))
 
 
 CommandId = Annotated[str, Form(max_length=100)]
@@ -93,6 +93,7 @@ class Visit:
         frame = {
             "org": self.org,
             "org_name": self.session.org_name,
+            "other_orgs": self.session.orgs,
             "person": self.session.caller,
             "may_work": self.may(Role.OPERATOR),
             "may_decide": self.may(Role.ADMIN),
