@@ -54,6 +54,7 @@ def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
         "post /silences": {"subject": "device/t17", "length_s": 3600, "reason": word},
         "post /heartbeats": json.dumps({**SUBJECT, "name": word, "status": "ok"}) + "\n",
         "post /tokens": {"role": "viewer", "name": word},
+        "put /members": {"person": f"{word}@nowhere.invalid", "role": "viewer"},
         "post /channels": {"name": "shared-channel", **channel(word)},
         "put /channels/{name}": channel(word),
         "post /channels/{name}/test": {"to": [f"{word}@nowhere.invalid"]},

@@ -110,6 +110,8 @@ def _orgs(ask: Checked) -> None:
     spare = ask("create_token", "viewer", expires_in_s=60)
     ask("revoke_token", spare["id"])
     assert spare["id"] not in [token["id"] for token in ask("list_tokens")]
+    assert ask("put_member", "ann@acme.test", "viewer")["given_by"] == "org"
+    assert [member["role"] for member in ask("list_members")] == ["viewer"]
 
 
 def _health(ask: Checked) -> None:

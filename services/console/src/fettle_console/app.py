@@ -27,6 +27,7 @@ from fettle_console.entrypoints import (
     event_api,
     front,
     heartbeat_api,
+    member_api,
     openapi,
     org_api,
     token_api,
@@ -71,7 +72,17 @@ def build_app(settings: ConsoleSettings) -> Service:
     app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)
     app.state.console = console
     app.add_middleware(Audited, audit=console.audit)
-    for module in (org_api, token_api, audit_api, heartbeat_api, event_api, openapi, workflow_schema, front):
+    for module in (
+        org_api,
+        token_api,
+        member_api,
+        audit_api,
+        heartbeat_api,
+        event_api,
+        openapi,
+        workflow_schema,
+        front,
+    ):
         app.include_router(module.router)
     app.router.routes.append(front.NOTHING)
     app.mount("/", pages_app(console, app.openapi))

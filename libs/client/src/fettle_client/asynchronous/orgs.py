@@ -1,4 +1,4 @@
-"""Orgs, tokens, and heartbeats by HTTP."""
+"""Orgs, tokens, members, and heartbeats by HTTP."""
 
 import json
 from collections.abc import Iterable
@@ -6,7 +6,18 @@ from collections.abc import Iterable
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
 from fettle_client.requests import NDJSON, fields, path, read, send, write
-from fettle_client.shapes.orgs import AuditEntry, Heartbeat, NewToken, Org, Outcome, Role, Taken, Token
+from fettle_client.shapes.orgs import (
+    AuditEntry,
+    Heartbeat,
+    Member,
+    NewToken,
+    Org,
+    Outcome,
+    PersonsRole,
+    Role,
+    Taken,
+    Token,
+)
 
 
 class AsyncOrgs(AsyncConnection):
@@ -61,6 +72,16 @@ class AsyncOrgs(AsyncConnection):
         """Who asked to change what of the org, the newest first. `thing` is a path such as `tickets/42`."""
         asked = {"actor": actor, "thing": thing, "outcome": outcome, "since": since, "until": until}
         return AsyncPages(self._call, read(self._path("audit"), **asked, cursor=cursor, limit=limit))
+
+    def list_members(self, *, cursor: str | None = None, limit: int = 200) -> AsyncPages[Member]:
+        """Who signs in to the org with which role, by person."""
+        return AsyncPages(self._call, read(self._path("members"), cursor=cursor, limit=limit))
+
+    async def put_member(self, person: str, role: PersonsRole | None, *, key: str | None = None) -> Member:
+        """Gives a person a role; None takes them out. Refused with 409 when the org would be left without an admin."""
+        body = {"person": person, "role": role}
+        put: Member = await self._call(write("PUT", self._path("members"), body, key=key))
+        return put
 
     async def send_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> Taken:
         """Reports heartbeats; when this returns Kafka has every one that was not refused. Sending them again is safe,

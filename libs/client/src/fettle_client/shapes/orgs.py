@@ -1,8 +1,9 @@
-"""Orgs, tokens, the audit log, and heartbeats that are posted."""
+"""Orgs, tokens, members, the audit log, and heartbeats that are posted."""
 
 from typing import Literal, NotRequired, TypedDict
 
 Role = Literal["viewer", "operator", "admin", "ingest"]
+PersonsRole = Literal["viewer", "operator", "admin"]
 
 
 class Org(TypedDict):
@@ -55,6 +56,18 @@ class AuditEntry(TypedDict):
     times: int
     outcome: Outcome
     status: int | None
+
+
+class Member(TypedDict):
+    """A person in the org. `given_by`: whose word the role is; it is null of somebody who was just taken out."""
+
+    person: str
+    role: PersonsRole | None
+    given_by: Literal["provider", "org"]
+    name: str | None
+    added_at: str
+    added_by: str
+    signed_in_at: str | None
 
 
 class Heartbeat(TypedDict):

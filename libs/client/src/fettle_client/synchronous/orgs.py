@@ -1,11 +1,22 @@
 # Derived from asynchronous/orgs.py by `make schemas`; change that one.
-"""Orgs, tokens, and heartbeats by HTTP."""
+"""Orgs, tokens, members, and heartbeats by HTTP."""
 
 import json
 from collections.abc import Iterable
 
 from fettle_client.requests import NDJSON, fields, path, read, send, write
-from fettle_client.shapes.orgs import AuditEntry, Heartbeat, NewToken, Org, Outcome, Role, Taken, Token
+from fettle_client.shapes.orgs import (
+    AuditEntry,
+    Heartbeat,
+    Member,
+    NewToken,
+    Org,
+    Outcome,
+    PersonsRole,
+    Role,
+    Taken,
+    Token,
+)
 from fettle_client.synchronous.connection import Connection
 from fettle_client.synchronous.pages import Pages
 
@@ -62,6 +73,16 @@ class Orgs(Connection):
         """Who asked to change what of the org, the newest first. `thing` is a path such as `tickets/42`."""
         asked = {"actor": actor, "thing": thing, "outcome": outcome, "since": since, "until": until}
         return Pages(self._call, read(self._path("audit"), **asked, cursor=cursor, limit=limit))
+
+    def list_members(self, *, cursor: str | None = None, limit: int = 200) -> Pages[Member]:
+        """Who signs in to the org with which role, by person."""
+        return Pages(self._call, read(self._path("members"), cursor=cursor, limit=limit))
+
+    def put_member(self, person: str, role: PersonsRole | None, *, key: str | None = None) -> Member:
+        """Gives a person a role; None takes them out. Refused with 409 when the org would be left without an admin."""
+        body = {"person": person, "role": role}
+        put: Member = self._call(write("PUT", self._path("members"), body, key=key))
+        return put
 
     def send_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> Taken:
         """Reports heartbeats; when this returns Kafka has every one that was not refused. Sending them again is safe,

@@ -29,6 +29,15 @@ _ENTRY = {
     "outcome": "done",
     "status": 200,
 }
+_MEMBER: dict[str, Any] = {
+    "person": "ann@acme.test",
+    "role": "operator",
+    "given_by": "org",
+    "name": "Ann",
+    "added_at": "2026-11-23T12:00:00.000Z",
+    "added_by": "bob@acme.test",
+    "signed_in_at": None,
+}
 _REFUSED = {"line": 2, "code": "status_invalid", "message": "a device is ok or offline", "field": "status"}
 _EVENT = {
     "org": "acme",
@@ -64,6 +73,13 @@ _OPERATIONS: Mapping[str, About] = {
     ),
     "delete /tokens/{id}": About("Revoke a token", statuses={204: "It is revoked."}),
     "get /audit": About("List who asked to change what", {"items": [_ENTRY], "next_cursor": None}),
+    "get /members": About("List members", {"items": [_MEMBER], "next_cursor": None}),
+    "put /members": About(
+        "Give a person a role",
+        _MEMBER,
+        {"person": "ann@acme.test", "role": "operator"},
+        {409: "conflict"},
+    ),
     "post /heartbeats": About(
         "Report heartbeats",
         {"accepted": 1, "refused": [_REFUSED]},
