@@ -31,15 +31,20 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_page_and_back(world: W
     assert (await world.http.get("/")).headers["location"] == "/orgs/acme/tickets"
 
 
-@pytest.mark.rule("AC-20")
-async def test_over_https_the_cookie_travels_encrypted_only(environment: dict[str, str]) -> None:
+@pytest.mark.rule("AC-20", "AC-117")
+async def test_under_https_the_cookie_travels_encrypted_and_no_neighbour_sets_it(environment: dict[str, str]) -> None:
     async with console_world(environment, PUBLIC_URL="https://fettle.example.com") as world:
         answer = await world.http.post(
             "/sign-in",
             data={"token": await world.token("acme", "viewer")},
             headers={"origin": "https://fettle.example.com", "host": "fettle.example.com"},
         )
-        assert "secure" in answer.headers["set-cookie"].lower()
+        cookie = answer.headers["set-cookie"].lower()
+        assert cookie.startswith("__host-fettle_session_")
+        assert "secure" in cookie
+        assert "path=/;" in f"{cookie};"
+        assert "domain" not in cookie
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
 @pytest.mark.rule("AC-20")

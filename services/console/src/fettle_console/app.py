@@ -21,7 +21,7 @@ from fettle_console.adapters.services import Services
 from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
 from fettle_console.console import Console
-from fettle_console.domain.request_limit import RequestLimit
+from fettle_console.domain.request_limit import SIGN_INS_AT_ONCE, SIGN_INS_PER_S, RequestLimit
 from fettle_console.entrypoints import (
     audit_api,
     event_api,
@@ -67,6 +67,8 @@ def build_app(settings: ConsoleSettings) -> Service:
         heartbeats=HeartbeatLog(settings),
         live=Live(settings),
         request_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),
+        guess_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),
+        sign_in_limit=RequestLimit(SIGN_INS_PER_S, SIGN_INS_AT_ONCE),
     )
     larger = {IMPORT_PATH: IMPORT_MAX_BYTES, HOOK_PATH: HOOK_MAX_BYTES}
     app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)

@@ -44,6 +44,11 @@ class Console:
     heartbeats: HeartbeatLog
     live: Live
     request_limit: RequestLimit
+    """Of each token, session and hook."""
+    guess_limit: RequestLimit
+    """Of each address, for API requests whose token does not count."""
+    sign_in_limit: RequestLimit
+    """Of each address, for tokens that do not sign in."""
 
     @staticmethod
     def now() -> datetime:

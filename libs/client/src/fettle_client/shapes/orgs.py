@@ -15,7 +15,7 @@ class Org(TypedDict):
 
 
 class Token(TypedDict):
-    """A token, without its text."""
+    """A token, without its text. `used_at`: its last use, to five minutes; None: it was never used."""
 
     id: str
     role: Role
@@ -23,6 +23,7 @@ class Token(TypedDict):
     created_at: str
     created_by: str
     expires_at: str
+    used_at: str | None
 
 
 class NewToken(Token):

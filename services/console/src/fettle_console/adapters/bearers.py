@@ -14,6 +14,10 @@ class Bearers:
         self._tokens = tokens
         self._bootstrap = hash_of(bootstrap_token) if bootstrap_token else None
 
+    def remembers(self, text: str) -> bool:
+        """Whether the token was found a moment ago, so that looking for it again costs nothing."""
+        return self._tokens.remembers(hash_of(text))
+
     async def holder(self, text: str, now: datetime) -> Bearer | None:
         """Whom the token's text stands for; None when it is unknown, revoked or has ended."""
         if self._bootstrap and hmac.compare_digest(hash_of(text), self._bootstrap):
@@ -22,6 +26,10 @@ class Bearers:
         return token.caller() if token else None
 
     async def token(self, text: str, now: datetime) -> Token | None:
-        """The org token itself, under the same rule."""
-        token = await self._tokens.by_hash(hash_of(text))
-        return token if token and token.alive(now) else None
+        """The org token itself, under the same rule. That it was used is noted now and then."""
+        token_hash = hash_of(text)
+        token = await self._tokens.by_hash(token_hash)
+        if token is None or not token.alive(now):
+            return None
+        await self._tokens.used(token_hash, token, now)
+        return token

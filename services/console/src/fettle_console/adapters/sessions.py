@@ -44,8 +44,9 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person who is signed in."""
+    """A person who is signed in. `id` tells sessions apart and opens none."""
 
+    id: str
     caller: Caller
     org_name: str
     expires_at: datetime
@@ -98,7 +99,7 @@ class Sessions:
             return None
         caller = Caller(org=row.org, role=Role(row.role), actor_id=row.actor_id, actor_name=row.actor_name)
         others = tuple(other for other in row.orgs if other != row.org)
-        return Session(caller, row.org_name, row.expires_at, others)
+        return Session(hash, caller, row.org_name, row.expires_at, others)
 
     async def end(self, cookie: str) -> Came | None:
         """Ends the session; how its person came in, if there was one."""

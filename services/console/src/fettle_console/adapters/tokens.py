@@ -3,7 +3,8 @@
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,13 @@ from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_console.domain.credentials import Token
 
+NOTED_EVERY = timedelta(minutes=5)
+"""How exact a token's last use is: a write for each request would cost more than the request."""
 REMEMBERED_S = 5.0
 REMEMBERED_TOKENS = 10_000
 
-_COLUMNS = "id, org, role, name, created_at, created_by, expires_at"
+_COLUMNS = "id, org, role, name, created_at, created_by, expires_at, used_at"
+_USED = text("UPDATE token SET used_at = :now WHERE hash = :hash AND (used_at IS NULL OR used_at <= :noted)")
 
 
 class Tokens:
@@ -33,9 +37,8 @@ class Tokens:
 
     async def by_hash(self, token_hash: str) -> Token | None:
         """The token whose text has this hash, alive or not."""
-        known = self._remembered.get(token_hash)
-        if known is not None and time.monotonic() - known[0] < REMEMBERED_S:
-            return known[1]
+        if self.remembers(token_hash):
+            return self._remembered[token_hash][1]
         self._remembered.pop(token_hash, None)
         query = text(f"SELECT {_COLUMNS} FROM token WHERE hash = :hash")  # noqa: S608 - a constant
         async with self._database.reading() as connection:
@@ -47,6 +50,21 @@ class Tokens:
         while len(self._remembered) > REMEMBERED_TOKENS:
             self._remembered.popitem(last=False)
         return token
+
+    def remembers(self, token_hash: str) -> bool:
+        """Whether `by_hash` would answer without a look-up."""
+        known = self._remembered.get(token_hash)
+        return known is not None and time.monotonic() - known[0] < REMEMBERED_S
+
+    async def used(self, token_hash: str, token: Token, now: datetime) -> None:
+        """Notes that the token was used, unless that was noted a moment ago, also by another replica."""
+        if token.used_at is not None and now - token.used_at < NOTED_EVERY:
+            return
+        if token_hash in self._remembered:  # before anything waits: of many requests at once one writes
+            at, _ = self._remembered[token_hash]
+            self._remembered[token_hash] = (at, replace(token, used_at=now))
+        async with unit_of_work(self._database) as work:
+            await work.connection.execute(_USED, {"hash": token_hash, "now": now, "noted": now - NOTED_EVERY})
 
     async def add(self, work: UnitOfWork, token: Token, token_hash: str) -> None:
         await work.connection.execute(
@@ -113,4 +131,5 @@ def _token(row: Row[Any]) -> Token:
         created_at=created_at,
         expires_at=row.expires_at,
         created_by=row.created_by,
+        used_at=row.used_at,
     )

@@ -37,6 +37,8 @@ class Token:
     created_at: datetime
     expires_at: datetime
     created_by: str
+    used_at: datetime | None = None
+    """When it was last used, to a few minutes."""
 
     def alive(self, now: datetime) -> bool:
         return now < self.expires_at

@@ -1,7 +1,11 @@
-"""How fast one token may ask: each has a bucket of requests that is filled at a steady pace."""
+"""How fast one token, session or address may ask: each has a bucket of requests that is filled at a steady pace."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
+
+SIGN_INS_PER_S = 1 / 6
+SIGN_INS_AT_ONCE = 20
+"""How many tokens that do not count one address may try on the sign-in page: people mistype, and share addresses."""
 
 
 @dataclass(slots=True)
@@ -25,13 +29,24 @@ class RequestLimit:
 
         `now` is in seconds of a clock that never goes back.
         """
+        bucket = self._filled(token, now)
+        wait_s = self._wait_s(bucket)
+        if not wait_s:
+            bucket.left -= 1
+        return wait_s
+
+    def closed_s(self, token: str, now: float) -> float:
+        """What `wait_s` would say, without counting anything."""
+        return self._wait_s(self._filled(token, now))
+
+    def _filled(self, token: str, now: float) -> _Bucket:
         bucket = self._buckets.setdefault(token, _Bucket(self._burst, now))
         self._buckets.move_to_end(token)
         if len(self._buckets) > self._tokens:
             self._buckets.popitem(last=False)
         bucket.left = min(self._burst, bucket.left + (now - bucket.at) * self._per_s)
         bucket.at = now
-        if bucket.left < 1:
-            return (1 - bucket.left) / self._per_s
-        bucket.left -= 1
-        return 0.0
+        return bucket
+
+    def _wait_s(self, bucket: _Bucket) -> float:
+        return 0.0 if bucket.left >= 1 else (1 - bucket.left) / self._per_s

@@ -16,6 +16,7 @@ _TOKEN: dict[str, Any] = {
     "created_at": "2026-11-23T12:00:00.000Z",
     "created_by": "ann@acme.test",
     "expires_at": "2027-02-21T12:00:00.000Z",
+    "used_at": None,
 }
 _ENTRY = {
     "id": "01980000-0000-7000-8000-000000000042",

@@ -12,7 +12,9 @@ from fettle_chassis.tokens import Caller, Role
 from fettle_console import metrics
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import Admitted, Answer, Forbidden, administer, enter
+from fettle_console.domain.addresses import holder_of
 from fettle_console.domain.credentials import Bearer
+from fettle_console.domain.request_limit import RequestLimit
 from fettle_console.entrypoints import audited
 from fettle_contracts.problems import ProblemCode
 
@@ -27,8 +29,11 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
         raise Problem(
             401, ProblemCode.TOKEN_MISSING, "Send an API token: Authorization: Bearer <token>.", headers=_CHALLENGE
         )
+    if not console.bearers.remembers(text):
+        check_guesses(address_of(request), console.guess_limit)
     found = await console.bearers.holder(text, console.now())
     if found is None:
+        count_guess(address_of(request), console.guess_limit)
         metrics.REFUSED_BEARERS.labels("invalid").inc()
         raise Problem(
             401, ProblemCode.TOKEN_INVALID, "The token is unknown, has ended, or was revoked.", headers=_CHALLENGE
@@ -50,13 +55,34 @@ async def still_admitted(request: Request, console: Console, org: str, role: Rol
     return holder is not None and isinstance(enter(holder, org, role), Admitted)
 
 
+def address_of(request: Request) -> str:
+    """Whom limits of addresses count a request against."""
+    return holder_of(request.client.host if request.client else None)
+
+
+def check_guesses(address: str, limit: RequestLimit) -> None:
+    """Counts nothing. Raises `Problem` 429 when too many credentials from the address did not count."""
+    wait_s = limit.closed_s(address, time.monotonic())
+    if wait_s:
+        raise _too_many("Too many tokens from this address did not count.", wait_s)
+
+
+def count_guess(address: str, limit: RequestLimit) -> None:
+    """Counts credentials that do not count against their address."""
+    limit.wait_s(address, time.monotonic())
+
+
 def check_pace(who: str, console: Console) -> None:
     """Counts a request of `who`. Raises `Problem` 429 when they come too fast."""
     wait_s = console.request_limit.wait_s(who, time.monotonic())
     if wait_s:
-        metrics.LIMITED.inc()
-        message = "The requests come too fast; each token or hook is limited on its own. Wait as Retry-After says."
-        raise Problem(429, ProblemCode.TOO_MANY, message, headers={"Retry-After": str(math.ceil(wait_s))})
+        raise _too_many("The requests come too fast; each token, session or hook is limited on its own.", wait_s)
+
+
+def _too_many(why: str, wait_s: float) -> Problem:
+    metrics.LIMITED.inc()
+    headers = {"Retry-After": str(math.ceil(wait_s))}
+    return Problem(429, ProblemCode.TOO_MANY, f"{why} Wait as Retry-After says.", headers=headers)
 
 
 Holder = Annotated[Bearer, Depends(_holder)]

@@ -31,18 +31,22 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 
+_ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
+
 
 class Headed:
-    """Adds the security headers to every answer, and says of pages that nobody may keep them."""
+    """Adds the security headers to every answer, and says of pages that nobody may keep them. Who came by https once is
+    told never to come otherwise."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: ConsoleSettings) -> None:
         self._app = app
+        self._headers = {**HEADERS, **(_ONLY_HTTPS if settings.secure else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store")
             await send(message)

@@ -42,7 +42,7 @@ class NewToken(Message):
 
 
 class TokenView(Message):
-    """A token, without its text."""
+    """A token, without its text. `used_at` is its last use, to five minutes; null: it was never used."""
 
     id: str
     role: Role
@@ -50,6 +50,7 @@ class TokenView(Message):
     created_at: Instant
     created_by: str
     expires_at: Instant
+    used_at: Instant | None
 
 
 class MintedToken(TokenView):
@@ -93,7 +94,9 @@ async def minted(org: str, new: NewToken, actor: str, console: Console, key: str
         view = _shown(token).to_dict()
         return Written(Answer(201, {**view, "token": text}), again=Answer(200, view))
 
-    return await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
+    answer = await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
+    answer.headers["cache-control"] = "no-store"
+    return answer
 
 
 @router.get("")
@@ -139,4 +142,5 @@ def _shown(token: Token) -> TokenView:
         created_at=token.created_at,
         created_by=token.created_by,
         expires_at=token.expires_at,
+        used_at=token.used_at,
     )

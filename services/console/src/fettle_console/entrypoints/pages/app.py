@@ -62,6 +62,7 @@ _HEADINGS = {
     404: "There is nothing here",
     405: "You may not do this",
     413: "That is too much at once",
+    429: "That was too fast",
     503: "A part of Fettle is away",
 }
 
@@ -95,8 +96,8 @@ def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> F
     app.state.api_document = api_document
     for module in _MODULES:
         app.include_router(module.router)
-    app.mount("/static", GZipMiddleware(_Kept(directory=STATIC)))  # pages are not: they hold what is secret
-    app.add_middleware(Headed)
+    app.mount("/static", _Kept(directory=STATIC))
+    app.add_middleware(Headed, settings=console.settings)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
     app.add_exception_handler(NotAllowed, _not_allowed)

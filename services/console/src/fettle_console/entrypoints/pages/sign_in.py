@@ -13,6 +13,7 @@ from fettle_console import metrics
 from fettle_console.adapters.sessions import Came
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import local_path
+from fettle_console.entrypoints.guards import address_of, check_guesses, count_guess
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import MaybeSession
 from fettle_contracts.problems import ProblemCode
@@ -42,9 +43,11 @@ async def sign_in(
     next: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Trades a token for a session that ends with it at the latest."""
-    now = console.now()
+    now, address = console.now(), address_of(request)
+    check_guesses(address, console.sign_in_limit)
     found = await console.bearers.token(token.strip(), now)
     if found is None:
+        count_guess(address, console.sign_in_limit)
         metrics.SIGN_INS.labels("refused").inc()
         return doors(console, next, "This token is unknown, has ended, or was revoked.", 401)
     if found.role is Role.INGEST:

@@ -15,6 +15,7 @@ from fettle_console.adapters.sessions import Session
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import SAFE_METHODS
 from fettle_console.domain.routing import Owner
+from fettle_console.entrypoints.guards import check_pace
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.shield import check_origin
 from fettle_contracts.problems import ProblemCode
@@ -38,7 +39,10 @@ class NotAllowed(Problem):
 
 async def _session(request: Request, console: TheConsole) -> Session | None:
     check_origin(request.headers, request.method, console.settings)
-    return await session_of(request, console)
+    session = await session_of(request, console)
+    if session is not None:
+        check_pace(f"session/{session.id}", console)
+    return session
 
 
 async def session_of(request: Request, console: Console) -> Session | None:
