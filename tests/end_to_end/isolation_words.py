@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+SECRET, OWN = "tangerine", "quartz"
+"""What stands in all that the one org has, and in all that the other writes."""
+
 PREFIX = "/api/v1/orgs/{org}"
 SUBJECT = {"type": "device", "id": "t17"}
 WRITES = ("post", "put", "delete")
@@ -109,6 +112,8 @@ NOBODYS = Known(
         "channels/name": "nothing-channel",
         "tokens/id": str(uuid4()),
         "run_id": str(uuid4()),
+        "run": str(uuid4()),
+        "workflow": "nothing-flow",
         "secret_id": str(uuid4()),
         "selection": str(uuid4()),
         "name": "nothing-flow",

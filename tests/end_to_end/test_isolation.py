@@ -8,6 +8,7 @@ there. At the end acme stands as it stood.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,16 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from fettle_devstack.isolation import discard, isolated
+from fettle_devstack.servers import Servers
+from tests.conftest import running
 from tests.end_to_end.isolation_words import (
     CONTENT_TYPES,
     HARMLESS,
     NOBODYS,
+    OWN,
     PREFIX,
+    SECRET,
     SHARED,
     WITHOUT_TOKEN,
     WRITES,
@@ -32,26 +38,27 @@ from tests.end_to_end.isolation_words import (
     flow,
     operations,
 )
+from tests.end_to_end.page_probes import Looking, forgeries, hear_both, page_probes, stories, unlike_a_page
+from tests.end_to_end.role_table import COLUMNS, INSTALLATION, ORG, Trying, every, page_of
 from tests.installation import Installation, OrgApi, eventually
+from tests.verdict_books import check
 
-SECRET, OWN = "tangerine", "quartz"
+ROLES = Path(__file__).parents[2] / "docs" / "roles.md"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\w+:[\w-]{43}|ftl_[\w-]+")
 STREAMS = {"get /events"}
 """Asked apart: they do not end."""
 
 
-@pytest.fixture
-def shared(environment: dict[str, str], tmp_path: Path) -> Iterator[Installation]:
-    installation = Installation(
-        {**environment, "FETTLE_REQUESTS_PER_S": "100000", "FETTLE_REQUESTS_BURST": "100000"}, tmp_path
-    )
-    try:
-        installation.start()
-        installation.wait_ready()
-        yield installation
-    finally:
-        installation.stop()
+@pytest.fixture(scope="module")
+def shared(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One installation for all of them; every test has orgs of its own."""
+    environment = isolated(servers)
+    unlimited = {"FETTLE_REQUESTS_PER_S": "100000", "FETTLE_REQUESTS_BURST": "100000"}
+    with running({**environment, **unlimited}, tmp_path_factory.mktemp("installation")) as started:
+        yield started
+    check(environment)
+    discard(servers, environment)
 
 
 class Asking:
@@ -137,6 +144,7 @@ def test_no_operation_of_the_document_tells_of_another_org(shared: Installation)
     lived = acme.all(kept, own)
     assert {str(each.status) for each in lived.values() if each.status >= 500} == set()
     theirs = private_things(acme, reading)
+    assert len(theirs.cursors) >= 6, theirs.cursors
     before = acme.all(reading, theirs)
     assert sum(SECRET in each.text for each in before.values()) >= 12, "acme has little to hide"
 
@@ -238,6 +246,8 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
             "channels/name": "theirs-channel",
             "tokens/id": token,
             "run_id": runs[0]["id"],
+            "run": runs[0]["id"],
+            "workflow": "theirs-flow",
             "secret_id": secret,
             "selection": silence.get("selection") or silence["id"],
             "name": "theirs-flow",
@@ -261,7 +271,6 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
             page = json.loads(acme.ask(operation, known, limit=1).text)
             if page.get("next_cursor"):
                 known.cursors[str(operation)] = page["next_cursor"]
-    assert len(known.cursors) >= 6, known.cursors
     return known
 
 
@@ -294,3 +303,34 @@ def probes(globex: Asking, operation: Operation, theirs: Known) -> Iterator[str]
         paged = globex.ask(operation, Known({**NOBODYS.names, **SHARED}), cursor=theirs.cursors[str(operation)])
         if SECRET in paged.text or paged.status >= 500:
             yield f"{operation}: acme's cursor tells globex of acme: {paged.text[:300]}"
+
+
+@pytest.mark.rule("AC-120", "AC-3")
+@pytest.mark.timeout(300)
+def test_each_role_may_what_the_page_of_roles_says(shared: Installation) -> None:
+    api = shared.create_org(ORG, {"enabled": True, "timeout_s": 86_400})
+    tokens = {name: api.new_token(name, name) for name in COLUMNS if name != INSTALLATION}
+    tokens[INSTALLATION] = shared.environment["FETTLE_BOOTSTRAP_TOKEN"]
+    asked = every(shared.http.get("/api/openapi.json").json())
+    trying = Trying(shared, tokens)
+    table = trying.table(asked)
+    assert list(trying.faults(asked, table)) == []
+    if "FETTLE_ROLES" in os.environ:
+        Path(os.environ["FETTLE_ROLES"]).write_text(page_of(table))
+    assert page_of(table) == ROLES.read_text(), "who may what has changed; look at it, then write docs/roles.md anew"
+
+
+@pytest.mark.rule("AC-121", "AC-2", "AC-22", "AC-23")
+@pytest.mark.timeout(300)
+def test_no_page_of_the_console_tells_of_another_org(shared: Installation) -> None:
+    policy = {"enabled": True, "timeout_s": 86_400}
+    acme = Asking(shared.create_org("initech", policy), SECRET)
+    api = shared.create_org("hooli", policy)
+    theirs = private_things(acme, [])
+    own = Known({**NOBODYS.names, "name": api.get("/workflows")["items"][0]["workflow"]})
+    with Looking(acme.api, shared.url) as ann, Looking(api, shared.url) as eve:
+        before = stories(acme.api)
+        faults = [*unlike_a_page(ann, theirs), *page_probes(eve, theirs, own), *forgeries(ann, theirs)]
+        assert not faults, "\n".join(faults)
+        assert stories(acme.api) == before
+        hear_both(ann, eve, acme.api, api)

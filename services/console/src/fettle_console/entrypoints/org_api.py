@@ -8,12 +8,12 @@ from pydantic import AfterValidator, Field
 
 from fettle_chassis.answers import Answer
 from fettle_chassis.http import IdempotencyKey, Problem
-from fettle_chassis.tokens import Caller
+from fettle_chassis.tokens import Caller, Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
 from fettle_console.adapters.orgs import NameTaken
 from fettle_console.console import Console, TheConsole
-from fettle_console.domain.access import found
+from fettle_console.domain.access import enter, found
 from fettle_console.entrypoints.audited import enter_for
 from fettle_console.entrypoints.guards import Holder, administrator, admitted, no_such_org
 from fettle_console.entrypoints.writes import LineOfText, once
@@ -98,6 +98,7 @@ async def list_orgs(
 ) -> OrgPage:
     """The orgs that the caller may see: its own, or all for the installation's token."""
     if isinstance(holder, Caller):
+        admitted(enter(holder, holder.org, Role.VIEWER))
         own = await console.orgs.get(holder.org)
         orgs = [own] if own else []
     else:
