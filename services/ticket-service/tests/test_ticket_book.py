@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from msgspec.structs import replace
-from ticket_desk import ANN, BOB, MONITOR, WORKFLOW, Desk, book, devices
+from ticket_desk import ANN, BOB, MONITOR, OFFLINE, THERMOSTAT, WORKFLOW, Desk, book, devices, refusal
 
 from fettle_contracts.ticket import Resolution, TicketState
 from fettle_ticket_service.domain import commands
-from fettle_ticket_service.domain.book import Book, Done, Entry
+from fettle_ticket_service.domain.book import FURTHEST, FURTHEST_OF_A_TICKET, Book, Done, Entry
 from fettle_ticket_service.domain.checklist import MemberKey, changed, key_of
 from fettle_ticket_service.domain.decisions import Applied, Rejected, Unchanged
 from fettle_ticket_service.domain.events import ChecklistChanged, Opened
@@ -213,3 +213,23 @@ def test_a_book_holds_nothing_of_another() -> None:
     desk, other = Desk(), Desk(book=book("globex"))
     desk.opened(dedup_key="lift-3")
     assert other.opened(dedup_key="lift-3").number == 1
+
+
+@pytest.mark.rule("TS-103")
+@pytest.mark.parametrize("claimed", ["version", "description_version", "next_number", "place", "resolved"])
+def test_what_nothing_can_follow_is_refused_and_what_changes_nothing_is_not(claimed: str) -> None:
+    desk = Desk()
+    ticket = desk.monitored()
+    match claimed:
+        case "next_number":
+            desk.book.next_number = FURTHEST + 1
+        case "place":
+            desk.book.chain.place = FURTHEST + 1
+        case "resolved":
+            desk.book.counts[TicketState.RESOLVED] = -FURTHEST - 1
+        case field:
+            desk.book.enter([replace(ticket, **{field: FURTHEST_OF_A_TICKET + 1})])
+    assert refusal(desk.start(ticket)) == "record_altered"
+    assert desk.note(ticket) is None
+    assert isinstance(desk.open(actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE).decision, Unchanged)
+    assert isinstance(desk.open().decision, Applied if claimed.endswith("version") else Rejected)
