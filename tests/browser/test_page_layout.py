@@ -41,6 +41,8 @@ ASKS_AXE = {(390, False), (1024, False), (1024, True)}
 BRIEFLY = ((390, False), (1024, True))
 """For pages of workflows, which are built of the same parts."""
 
+WAYS = enumerate(["true", "false"] * 4)
+WAITS = "\n".join(f"  wait{at}: {{after: [asked.{way}], action: wait, with: {{for: 1s}}}}" for at, way in WAYS)
 LENGTHY = f"""
 workflow: {"w" * 50}
 title: {LONG[:150]}
@@ -48,7 +50,11 @@ description: {LONG}
 enabled: true
 nodes:
   opened: {{trigger: ticket.opened}}
+  pressed: {{trigger: manual}}
+  told: {{trigger: signal, type: a}}
   {"n" * 50}: {{after: [opened], action: ticket.comment, with: {{ticket: {{ref: event.ticket.id}}, text: {WORD}}}}}
+  asked: {{after: [{"n" * 50}, pressed, told], if: {{all: [{{value: {WORD}, exists: true}}]}}}}
+{WAITS}
 """
 
 
@@ -109,8 +115,10 @@ def test_pages_of_workflows_fit_their_window_and_can_be_read_by_everybody(
     assert org.post_yaml("/workflows", LENGTHY).status_code == 201
     mail = {"host": "mail.example.com", "from": "a@example.com", "to": [f"{'b' * 60}@example.com"] * 3}
     assert org.put(f"/channels/{'c' * 50}", {"kind": "email", "settings": mail}).status_code == 201
+    assert org.put(f"/secrets/{'s' * 50}", {"value": "as long as it must be"}).status_code == 201
+    assert org.post(f"/workflows/{'w' * 50}/hook/secrets").status_code == 201
     report(org, LONG[:190])
-    runs = eventually(lambda: org.get("/runs", state="done")["items"], "a run")
+    runs = eventually(lambda: org.get("/runs")["items"], "a run")
     here = f"/orgs/{org.org}/workflows/{'w' * 50}"
     pages = {
         "workflows": f"/orgs/{org.org}/workflows",
@@ -121,7 +129,11 @@ def test_pages_of_workflows_fit_their_window_and_can_be_read_by_everybody(
         "workflow-try": f"{here}/try?days=1",
         "runs": f"/orgs/{org.org}/runs",
         "channels": f"/orgs/{org.org}/channels",
-        "run": f"/orgs/{org.org}/runs/{runs[0]['id']}",
+        "channel-edit": f"/orgs/{org.org}/channels/{'c' * 50}/edit",
+        "channel-new": f"/orgs/{org.org}/new-channel?kind=webhook",
+        "workflow-start": f"{here}/start",
+        "workflow-hook": f"{here}/hook",
+        "run": f"/orgs/{org.org}/runs/{runs[0]['id']}?node={'n' * 50}",
     }
     faults = []
     for name, path in pages.items():

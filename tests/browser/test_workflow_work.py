@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.test_live_pages import report
-from tests.browser.test_ticket_work import portrait
 from tests.browser.window import Window
 from tests.installation import OrgApi
 
@@ -49,7 +46,7 @@ def previewed(window: Window) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.rule("AC-87", "AC-88", "AC-89", "AC-90", "AC-91", "AC-92")
-def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org: OrgApi, pictures: Path) -> None:
+def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org: OrgApi) -> None:
     report(org, "Lift 3 makes a noise")
     window.press("g", "w")
     window.until(lambda: "None of them is enabled" in window.text("#workflows"), "the ready-made ones, disabled")
@@ -59,7 +56,6 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     window.until(lambda: "Did you mean opened?" in window.text(".faults"), "the fault, while it is written")
     window.one(".faults a").click()
     assert cursor(window) == "7:13"
-    portrait(window, pictures / "workflow-editor.webp")
     window.one("button[value=save]").click()
     window.until(lambda: "cannot be saved" in window.text("main [role=alert]"), "that it was refused")
     [refused] = window.complaints()  # Chromium notes each page that is a refusal
@@ -84,7 +80,6 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     assert "Done" in window.text("#node-noted")
     window.one("#node-noted summary").click()
     assert "Look at the power first." in window.text("#node-noted")
-    portrait(window, pictures / "run.webp")
     window.one("form[action$='/cancel'] button").click()
     window.until(lambda: window.text(".crumbs .state") == "Cancelled", "the run cancelled")
     window.one("form[action$='/rerun'] button").click()

@@ -61,7 +61,12 @@
     }
     document.getElementById("verdict").replaceWith(verdict);
     const shown = document.getElementById("drawn");
-    if (graph.querySelector(".graph") || !shown.querySelector(".graph")) shown.replaceWith(graph);
+    if (graph.querySelector(".graph") || !shown.querySelector(".graph")) {
+      const { scrollLeft, scrollTop } = shown.querySelector(".graph-room") ?? {};
+      shown.replaceWith(graph);
+      if (scrollTop === undefined) window.fettleGraphs(graph);
+      else graph.querySelector(".graph-room").scrollTo(scrollLeft, scrollTop);
+    }
     document.getElementById("drawn").classList.toggle("stale", !graph.querySelector(".graph"));
     mark();
   };

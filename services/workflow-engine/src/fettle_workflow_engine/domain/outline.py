@@ -8,6 +8,8 @@ from fettle_workflow_engine.domain.definition import Action, Definition, Node, T
 
 
 class NodeKind(StrEnum):
+    """What a node is: it starts runs, parts their ways, or does something."""
+
     TRIGGER = "trigger"
     IF = "if"
     ACTION = "action"
