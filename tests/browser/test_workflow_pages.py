@@ -139,11 +139,15 @@ def test_a_document_is_written_with_completion_and_its_graph_beside_it(
     window.script("ace.edit('code').setValue(ace.edit('code').getValue().replace('after: [tell]', 'after: [tel]'), 1)")
     window.until(lambda: "Did you mean tell?" in window.text(".faults"), "the fault")
     assert window.all("#drawn.stale .graph")
+    assert window.script("return document.documentElement.scrollWidth <= innerWidth")
     portrait(window, pictures / "workflow-editor.webp")
     window.one(".faults a").click()
     assert cursor(window) == "18:18"
     window.press(Keys.DELETE * 3, "tell")
     window.until(lambda: "No faults" in window.text("#verdict"), "that it is well again")
+    window.press(Keys.ESCAPE, Keys.TAB)
+    assert window.script("return !document.activeElement.closest('#code')")  # nobody is kept in it
+    window.script("ace.edit('code').focus()")
     ActionChains(window.chrome).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
     window.until(lambda: window.text("#workflow h1") == "Look after a ticket", "the workflow saved")
     assert window.complaints() == []

@@ -14,9 +14,11 @@ _BESIDE, _BETWEEN = 20, 48
 _EDGE = 4
 """Pixels: a box's width and height, the room between boxes and between layers, and around all."""
 
-_NAME_CHARACTERS, _WORD_CHARACTERS = 21, 28
+_NAME_CHARACTERS, _WORD_CHARACTERS = 21, 26
 
 _DEEDS = {
+    "signal": "another system signals",
+    "health.transition": "a subject's health changes",
     "ticket.open": "open a ticket",
     "ticket.start": "start work on a ticket",
     "ticket.resolve": "resolve a ticket",
@@ -133,9 +135,7 @@ def _taken(reached: Mapping[str, Reached], node: str) -> frozenset[str]:
 
 def deed(node: Mapping[str, Any]) -> str:
     """What a node is for: `comment on a ticket`, `a ticket opens`, `decide`."""
-    if node["kind"] == "trigger":
-        return trigger(node["does"])
-    return "decide" if node["kind"] == "if" else _DEEDS.get(node["does"], node["does"])
+    return "decide" if node["kind"] == "if" else _DEEDS.get(node["does"]) or trigger(node["does"])
 
 
 def _box(node: Mapping[str, Any], middle: float, top: int, reached: Mapping[str, Reached] | None) -> Box:
