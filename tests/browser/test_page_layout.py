@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.browser.test_admin_work import letters, unreadable
 from tests.browser.test_live_pages import beat, report
 from tests.browser.window import Window
-from tests.installation import OrgApi, eventually
+from tests.installation import Installation, OrgApi, eventually
 
 LONG = "Thermostat of the northern stairwell that nobody has found since the refurbishment " * 2
 WORD = "Überlandstromversorgungsunterbrechungsmeldungseingang" * 3
@@ -134,6 +135,37 @@ def test_pages_of_workflows_fit_their_window_and_can_be_read_by_everybody(
         "workflow-start": f"{here}/start",
         "workflow-hook": f"{here}/hook",
         "run": f"/orgs/{org.org}/runs/{runs[0]['id']}?node={'n' * 50}",
+    }
+    faults = []
+    for name, path in pages.items():
+        faults += faults_of(window, name, path, pictures, BRIEFLY)
+    assert faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-84")
+def test_pages_of_admins_fit_their_window_and_can_be_read_by_everybody(
+    window: Window, org: OrgApi, installed: Installation, pictures: Path
+) -> None:
+    unreadable(installed, org.org, WORD)
+    org.new_token("ingest", WORD[:120])
+    revoked = org.get("/tokens")["items"][-1]["id"]
+    org.put(f"/subjects/device/{quote(WORD[:150])}", {"name": LONG})
+    org.post("/tickets/999/start")
+    org._call("PUT", "", json={"name": LONG})
+    base = f"/orgs/{org.org}"
+    window.go(f"{base}/dead-letters")
+    window.until(lambda: letters(window), "the letter")
+    letter = str(window.one("#dead-letters th a").get_attribute("href")).removeprefix(window.url)
+    pages = {
+        "org": f"{base}/settings",
+        "tokens": f"{base}/tokens",
+        "revoke": f"{base}/tokens?revoke={revoked}",
+        "audit": f"{base}/audit?actor=token/{org.get('/tokens')['items'][0]['id']}",
+        "audit-none": f"{base}/audit?thing=nothing",
+        "letters": f"{base}/dead-letters",
+        "letters-none": f"{base}/dead-letters?topic=signals",
+        "letter": letter,
     }
     faults = []
     for name, path in pages.items():
