@@ -7,6 +7,7 @@ import typer
 
 from fettle_cli.commands import (
     access,
+    audit,
     dlq,
     doctor,
     events,
@@ -42,7 +43,7 @@ for group in (
     kafka_topics.app,
 ):
     app.add_typer(group)
-for command in (up.up, up.down, up.status, doctor.doctor, simulate.simulate):
+for command in (up.up, up.down, up.status, doctor.doctor, simulate.simulate, audit.audit):
     app.command()(command)
 
 
