@@ -97,7 +97,7 @@ class Page:
 
 def pages() -> list[Page]:
     console = cast(Console, SimpleNamespace(settings=ConsoleSettings.load(NOWHERE)))
-    routes = _routes(pages_app(console).router)
+    routes = _routes(pages_app(console, dict).router)
     return [
         Page(
             method,

@@ -1,7 +1,7 @@
 """`fettle audit`: who asked to change what."""
 
 from enum import StrEnum
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -10,7 +10,6 @@ from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org
 from fettle_cli.output import show_page
 from fettle_client.shapes.orgs import AuditEntry
-from fettle_client.shapes.orgs import Outcome as Asked
 
 
 class Outcome(StrEnum):
@@ -38,7 +37,7 @@ def audit(
         page = fettle.list_audit(
             actor=actor,
             thing=thing,
-            outcome=cast("Asked | None", outcome.value if outcome else None),
+            outcome=outcome.value if outcome else None,
             since=since,
             until=until,
             limit=limit,

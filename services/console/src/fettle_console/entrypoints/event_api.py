@@ -26,7 +26,7 @@ async def follow_events(
     The stream ends when its token does.
     """
     allowed = partial(still_admitted, request, console, org, Role.VIEWER)
-    return EventStream(console.live.follow(org, last_event_id), allowed, _told)
+    return EventStream.of(console.live.follow(org, last_event_id), allowed, _told)
 
 
 def _told(item: list[Happened] | StartOver | Beat) -> bytes:

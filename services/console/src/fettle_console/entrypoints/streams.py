@@ -18,22 +18,25 @@ log = structlog.get_logger(__name__)
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events: `told` says each item as `format_sse_event` writes it, while it is allowed.
-
-    FastAPI's own generators send one event at a time through two queues and a validation: too slow for a busy org.
-    """
+    """Server-sent events."""
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self, items: AsyncIterator[Item], allowed: Callable[[], Awaitable[bool]], told: Callable[[Item], bytes]
-    ) -> None:
+    @classmethod
+    def of(
+        cls, items: AsyncIterator[Item], allowed: Callable[[], Awaitable[bool]], told: Callable[[Item], bytes]
+    ) -> "EventStream":
+        """`told` says each item as `format_sse_event` writes it, while it is allowed.
+
+        FastAPI's own generators send one event at a time through two queues and a validation: too slow for a busy org.
+        """
+
         async def written() -> AsyncIterator[bytes]:
             with metrics.LIVE_STREAMS.track_inprogress():
                 async for item in while_allowed(items, allowed):
                     yield told(item)
 
-        super().__init__(written(), headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        return cls(written(), headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
 async def while_allowed(items: AsyncIterator[Item], allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[Item]:

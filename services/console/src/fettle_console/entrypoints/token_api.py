@@ -80,7 +80,7 @@ async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsol
     revokes the token by its `id` and mints another one under another key.
     """
     answer = await minted(org, new, await administrator(org, holder, console), console, key)
-    return JSONResponse(answer.body, answer.status)
+    return JSONResponse(answer.body, answer.status, {"cache-control": "no-store"})
 
 
 async def minted(org: str, new: NewToken, actor: str, console: Console, key: str | None) -> Answer:
@@ -94,9 +94,7 @@ async def minted(org: str, new: NewToken, actor: str, console: Console, key: str
         view = _shown(token).to_dict()
         return Written(Answer(201, {**view, "token": text}), again=Answer(200, view))
 
-    answer = await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
-    answer.headers["cache-control"] = "no-store"
-    return answer
+    return await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
 
 
 @router.get("")

@@ -23,7 +23,7 @@ async def live(visit: TheVisit, request: Request, last_event_id: Annotated[str |
         session = await session_of(request, visit.console)
         return session is not None and session.caller.org == visit.org
 
-    return EventStream(visit.console.live.follow(visit.org, last_event_id), allowed, _told)
+    return EventStream.of(visit.console.live.follow(visit.org, last_event_id), allowed, _told)
 
 
 def _told(item: list[Happened] | StartOver | Beat) -> bytes:
