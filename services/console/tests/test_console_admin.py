@@ -118,6 +118,7 @@ async def test_a_token_is_made_and_its_text_shown_once(world: World) -> None:
 async def test_revoking_says_what_it_ends_and_ends_it(world: World) -> None:
     brief = await world.token("acme", "viewer", name="Wall")
     await world.sign_in("acme", "viewer")
+    world.http.cookies.clear()
     await world.sign_in("acme", "admin")
     page = await world.http.get("/orgs/acme/tokens")
     said = words_of(page.text)
