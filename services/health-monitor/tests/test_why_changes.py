@@ -144,6 +144,7 @@ def test_what_was_decided_before_the_log_begins_is_decided_again_too() -> None:
         from_at=log.records[begins - 1].timestamp,
         switches={1: ON},
         named=Named(),
+        in_force=((0, 1),),
         silences=(silence(0, 3_600),),
         earlier=(verdict(Cause.FIRING, 90),),
         stood=stood_at_start(subject_log),

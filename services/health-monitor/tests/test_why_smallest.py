@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from judge_log import DEVICE, Log, policy
+from judge_log import DEVICE, T0, Log, policy
 from why_logs import ON, case_of
 
 from fettle_health_monitor.domain.control import Match, Override
@@ -58,6 +58,29 @@ def test_a_number_that_changes_by_more_than_all_of_itself_comes_behind_a_silence
     assert {type(each) for each in first} == {SilenceChange, SwitchChange}
 
 
+@pytest.mark.rule("HM-260")
+def test_the_value_of_now_is_named_where_it_would_have_decided_otherwise_before() -> None:
+    """It fires by a timeout of 20 s, which is raised to 60 s then; it would not have."""
+    log = Log().policy(timeout_s=20, open_debounce_s=30).beat().pulsed(55)
+    log.policy(version=2, timeout_s=60, open_debounce_s=30).pulsed(58).beat().pulsed(61)
+    case = case_of(log)
+    assert as_it_was(case)[1].ticket
+    assert found(log)[0] == NumberChange("timeout_s", 60, 60)
+
+
+@pytest.mark.rule("HM-183")
+def test_a_silence_begins_early_enough_where_a_ticket_was_asked_for_twice() -> None:
+    """The device fires, and then flaps: the first of the two must be held back as well."""
+    log = Log().policy(timeout_s=500, open_debounce_s=5, resolve_debounce_s=5, flap_flips_threshold=3)
+    for second, status in ((10, "offline"), (20, "ok"), (22, "offline"), (24, "ok")):
+        log.pulsed(second).beat(status=status)
+    case = case_of(log.pulsed(30))
+    openings = as_it_was(case)[1].openings
+    assert [(one.at - T0) / 1000 for one in openings] == [24, 15]
+    (more,) = [one for one in found(log) if isinstance(one, SilenceChange)]
+    assert (more.silence.schedule.start, more.silence.schedule.length_s) == (T0 + 15_000, 16)
+
+
 @pytest.mark.rule("HM-182")
 @pytest.mark.parametrize(("interval_s", "named"), [(6, []), (5, [NumberChange("timeout_s", 60, 5)])])
 def test_no_timeout_is_tried_under_the_interval(interval_s: int, named: list[WhatIf]) -> None:
@@ -84,7 +107,7 @@ def test_a_switch_is_as_it_was_at_last() -> None:
 @pytest.mark.parametrize("turning", range(41))
 def test_whatever_one_number_turns_it_is_found(turning: int) -> None:
     found = nearest(20, 0, 40, lambda value: Try(value == turning, (value > turning, value >= turning)))
-    assert found == (turning if turning != 20 else None)
+    assert found == turning
 
 
 @pytest.mark.rule("HM-181")

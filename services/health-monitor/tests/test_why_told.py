@@ -1,5 +1,6 @@
 """What a subject's changes come to by themselves, its silences beside them, and how the record is read."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,9 @@ def fires(at: int) -> list[Change]:
 
 
 def told(changes: list[Change], at: int, *silences: Silence, **more: Any) -> Told:
-    known = Circumstances(from_at=T0 - 10_000, switches={3: ON}, named=Named(), silences=silences, **more)
+    known = Circumstances(
+        from_at=T0 - 10_000, switches={3: ON}, in_force=((0, 3),), named=Named(), silences=silences, **more
+    )
     return tell(changes, known, at)
 
 
@@ -49,6 +52,18 @@ def test_a_silence_has_ended_at_its_end(at: int, ticket: bool) -> None:
 def test_who_fires_just_when_it_ends_calls_for_a_ticket_itself(fires_at: int, asked: list[str]) -> None:
     found = told(fires(fires_at), END + 1_000, silence())
     assert (found.ticket, causes(found)) == (True, asked)
+
+
+@pytest.mark.rule("HM-259")
+@pytest.mark.parametrize(("publishes", "ticket"), [(True, True), (False, False)])
+def test_its_end_is_decided_by_the_policy_in_force_then(publishes: bool, ticket: bool) -> None:
+    """It changes nothing of the subject, so that no change tells of it."""
+    switches = {3: ON, 4: replace(ON, version=4, publish_tickets=publishes)}
+    in_force = ((0, 3), (T0 + 30_000, 4))
+    known = Circumstances(
+        from_at=T0 - 10_000, switches=switches, named=Named(), silences=(silence(),), in_force=in_force
+    )
+    assert tell(fires(T0 + 5_000), known, END).ticket == ticket
 
 
 @pytest.mark.rule("HM-127", "HM-180")

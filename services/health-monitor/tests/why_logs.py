@@ -96,6 +96,7 @@ def case_of(log: Log, *silences: Silence, switches: Switches = ON, at: int | Non
         switches=dict.fromkeys(subject_log.versions, switches),
         named=Named(),
         silences=silences,
+        in_force=subject_log.in_force,
     )
     return Case(subject_log, known)
 

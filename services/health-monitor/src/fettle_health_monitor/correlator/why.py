@@ -261,6 +261,7 @@ async def _case(
         earlier=earlier,
         called=called,
         stood=stood_at_start(log),
+        in_force=log.in_force,
     )
     return Case(log, circumstances), there
 

@@ -5,7 +5,7 @@ does not. A number's size is the part by which it changes; a silence or a switch
 whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any, Final, Literal, TypeAlias
@@ -17,6 +17,7 @@ from fettle_contracts.health_policy import DAY_S
 from fettle_health_monitor.domain.control import Match, Override, Policy
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.silences import LENGTH_MAX_S, Schedule, Silence, covers
+from fettle_health_monitor.domain.correlator.verdicts import Verdict
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED
 from fettle_health_monitor.domain.why.search import Allowance, Try, nearest
 from fettle_health_monitor.domain.why.subject_log import Judged, SubjectLog, judged
@@ -41,7 +42,8 @@ LIMITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class NumberChange:
-    """An override for just this subject, from the kept state on."""
+    """An override for just this subject, from the kept state on. What is `wanted` may be what is `present`, where
+    another value held before."""
 
     rule: str
     present: int
@@ -127,10 +129,13 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
         outcomes = [(verdict.cause, type(outcome).__name__) for verdict, outcome in would_be.decided]
         return Try(would_be.ticket != told.ticket, (tuple(happened), tuple(outcomes)))
 
-    found: list[WhatIf] = [change for change in _silences(case, told) if attempt(change).turned]
+    found: list[WhatIf] = [change for change in _fewer(case, told) if attempt(change).turned]
+    found += _one_more(case, told, attempt)
     found += (change for change in _switches(case) if attempt(change).turned)
     for rule, present in numbers(was, case.log).items():
         within = min((change.size for change in found if isinstance(change, NumberChange)), default=inf)
+        if not within:
+            break
         low, high = _bounds(rule, present, within, was, case.log)
         wanted = nearest(present, low, high, lambda value: attempt(NumberChange(rule, present, value)))  # noqa: B023
         if wanted is not None:
@@ -178,19 +183,30 @@ def _switched(known: Circumstances, **wanted: bool) -> dict[int, Switches]:
     return {version: replace(switches, **wanted) for version, switches in known.switches.items()}
 
 
-def _silences(case: Case, told: Told) -> Iterator[SilenceChange]:
-    """Where there is a ticket: one silence more, from the verdict that asked for it until just behind the instant; one
-    second less and its end asks for the ticket. Where there is none: each silence less."""
-    asked = told.last_opening
-    if asked is not None:
-        length_s = ceil((case.log.at + 1 - asked.at) / 1000)
-        if length_s <= LENGTH_MAX_S:
-            org, subject = asked.org, asked.subject
-            schedule = Schedule(asked.at, length_s)
-            yield SilenceChange("add", Silence(id=UUID(int=0), org=org, subject=subject, schedule=schedule, by=""))
-    elif not told.ticket:
-        covering = [silence for silence in case.known.silences if _covers_any(silence, told)]
-        yield from (SilenceChange("remove", silence) for silence in covering)
+def _fewer(case: Case, told: Told) -> list[SilenceChange]:
+    """Where there is no ticket: each silence less."""
+    if told.ticket:
+        return []
+    return [SilenceChange("remove", silence) for silence in case.known.silences if _covers_any(silence, told)]
+
+
+def _one_more(case: Case, told: Told, attempt: Callable[[WhatIf], Try]) -> Iterator[SilenceChange]:
+    """Where there is a ticket: one silence more, from the last verdict that asked for it on that is early enough, for
+    as long as is needed, mostly until just behind the instant: where it ends before that, its end asks for the
+    ticket."""
+    for asked in told.openings:
+        until_behind_s = ceil((case.log.at + 1 - asked.at) / 1000)
+        if until_behind_s > LENGTH_MAX_S:
+            return
+        if attempt(_silence_from(asked, until_behind_s)).turned:
+            length_s = nearest(0, 0, until_behind_s, lambda length: attempt(_silence_from(asked, length)))  # noqa: B023
+            yield _silence_from(asked, length_s or until_behind_s)
+            return
+
+
+def _silence_from(asked: Verdict, length_s: int) -> SilenceChange:
+    schedule = Schedule(asked.at, length_s)
+    return SilenceChange("add", Silence(id=UUID(int=0), org=asked.org, subject=asked.subject, schedule=schedule, by=""))
 
 
 def _covers_any(silence: Silence, told: Told) -> bool:

@@ -63,11 +63,17 @@ class SubjectLog:
         return self.key.split(b"/", 1)[1].decode()
 
     @property
+    def in_force(self) -> tuple[tuple[int, int], ...]:
+        """Since when (broker milliseconds; 0: all along) which version of the org's policy held."""
+        before = self.saved.policies if isinstance(self.saved, Snapshot) else ()
+        told = [(record.timestamp, record.control.statement) for record in self.records if record.control is not None]
+        said = [*((0, policy) for policy in before), *told]
+        return tuple((since, each.version) for since, each in said if isinstance(each, Policy))
+
+    @property
     def versions(self) -> set[int]:
         """The versions of the org's policy that held at any time."""
-        before = self.saved.policies if isinstance(self.saved, Snapshot) else ()
-        told = (record.control.statement for record in self.records if record.control is not None)
-        return {each.version for each in (*before, *told) if isinstance(each, Policy)}
+        return {version for _, version in self.in_force}
 
 
 @dataclass(frozen=True, slots=True)

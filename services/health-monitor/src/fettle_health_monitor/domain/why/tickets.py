@@ -31,7 +31,8 @@ _FAILING = frozenset({"firing", "pending_resolve", "flapping"})
 class Circumstances:
     """What is known besides the log. `earlier` are the verdicts of the present trouble that stand before the log's
     beginning at `from_at`, `called` those within it that neither a change nor the end of a silence has called for;
-    `stood` is how the subject stood at the beginning. Instants are broker milliseconds."""
+    `stood` is how the subject stood at the beginning, `in_force` which version of the policy its shard judged by from
+    when on. Instants are broker milliseconds."""
 
     from_at: int
     switches: Mapping[int, Switches]
@@ -41,6 +42,10 @@ class Circumstances:
     earlier: tuple[Verdict, ...] = ()
     called: tuple[Verdict, ...] = ()
     stood: Stood | None = None
+    in_force: tuple[tuple[int, int], ...] = ()
+
+    def version_at(self, at: int) -> int:
+        return max((version for since, version in self.in_force if since <= at), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,14 @@ class Told:
     decided: tuple[tuple[Verdict, Outcome | Wait], ...]
 
     @property
-    def last_opening(self) -> Verdict | None:
-        """The verdict that asked for the ticket that there is."""
-        asked = [verdict for verdict, outcome in self.decided if isinstance(outcome, Opened | Reopened | AlreadyOpen)]
-        return asked[-1] if self.ticket and asked else None
+    def openings(self) -> list[Verdict]:
+        """The verdicts that asked for the ticket that there is, the last first."""
+        if not self.ticket:
+            return []
+        ends = [place for place, (_, outcome) in enumerate(self.decided) if isinstance(outcome, Resolved)]
+        trouble = self.decided[ends[-1] + 1 :] if ends else self.decided
+        asked = [verdict for verdict, outcome in trouble if isinstance(outcome, Opened | Reopened | AlreadyOpen)]
+        return asked[::-1]
 
 
 def tell(changes: Sequence[Change], known: Circumstances, at: int) -> Told:
@@ -104,11 +113,8 @@ def _after_silences(changes: Sequence[Change], known: Circumstances, at: int) ->
     found: dict[UUID, Verdict] = {}
     for silence in known.silences:
         for occurrence in _ends(silence, known.from_at, at):
-            version = max((change.policy_version for change in changes if change.at <= occurrence.end), default=0)
-            stood = _stood(changes, known, occurrence.end)
-            verdict = after_end(
-                Ended(silence, occurrence, stood, known.named, version or max(known.switches, default=0))
-            )
+            stood, version = _stood(changes, known, occurrence.end), known.version_at(occurrence.end)
+            verdict = after_end(Ended(silence, occurrence, stood, known.named, version))
             if isinstance(verdict, Verdict):
                 found.setdefault(verdict.id, verdict)
     return list(found.values())
