@@ -12,6 +12,7 @@ from ticket_desk import ANN
 from ticket_door import Door, asked, numbered
 from ticket_tampering import tamper
 
+from fettle_chassis.failures import TransientError
 from fettle_chassis.http import Problem
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.asked import Answer, Asked
@@ -199,7 +200,7 @@ async def test_requests_behind_which_no_batch_comes_go_by_themselves(door: Door,
 async def test_a_batch_is_tried_again_without_the_requests_that_kept_it(door: Door, together: Together) -> None:
     async with locked(door, "acme"):
         [stuck, other] = await waiting(together, asked(), asked(org="globex"))
-        with pytest.raises(DBAPIError):
+        with pytest.raises(TransientError):
             await by_kafka(door, together, asked(org="globex"))
         await by_kafka(door, together, asked(org="globex"))
         assert (await other).outcome is Outcome.APPLIED
@@ -209,6 +210,20 @@ async def test_a_batch_is_tried_again_without_the_requests_that_kept_it(door: Do
     await by_kafka(door, together, asked())
     assert (await late).outcome is Outcome.APPLIED
     assert (await transactions(door))[-1] == 2
+
+
+@pytest.mark.rule("TS-104", "TS-91")
+@pytest.mark.usefixtures("between_batches")
+async def test_a_request_that_cannot_be_carried_out_is_not_blamed_on_the_batch(door: Door, together: Together) -> None:
+    said = commands.Comment(actor=ANN, text="Seen.")
+    [bad] = await waiting(together, asked(said, ticket=numbered(1), id="a\x00b"))
+    with pytest.raises(TransientError):
+        await by_kafka(door, together, asked(said, ticket=numbered(1)))
+    await by_kafka(door, together, asked(said, ticket=numbered(1)))
+    with pytest.raises(DBAPIError):
+        await bad
+    with pytest.raises(DBAPIError):  # a batch's own fault is its own
+        await by_kafka(door, together, asked(said, ticket=numbered(1), id="a\x00b"))
 
 
 @pytest.mark.rule("TS-104")

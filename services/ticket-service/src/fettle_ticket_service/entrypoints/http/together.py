@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import text
 
 from fettle_chassis.database import Database
+from fettle_chassis.failures import TransientError
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service.adapters.org_ends import RowThere
 from fettle_ticket_service.asked import Answer, Asked
@@ -93,8 +94,8 @@ class Together:
 
     async def batch(self, work: UnitOfWork, commands: Sequence[Asked]) -> None:
         """Carries out a batch of commands by Kafka in its transaction, when its turn has come, and with it the requests
-        that wait. Behind a batch that failed the next one has none with it, and waits for rows as long as it must.
-        Raises what the handler raises; the requests are then tried one by one."""
+        that wait. Raises what the handler raises, but TransientError where requests went with it, whosever fault it is:
+        they are tried one by one, and the batch again without them; it then waits for rows as long as it must."""
         await work.hold(self.handler.turns.one())
         requests = [] if self._batch_failed else self._take(COMMANDS_AT_MOST - len(commands))
         answers: list[Answer] = []
@@ -112,6 +113,10 @@ class Together:
         try:
             yield
             committed = True
+        except Exception as error:
+            if not requests:
+                raise
+            raise TransientError("a batch is tried again without the requests that went with it") from error
         finally:
             self._batch_under_way, self._batch_failed = False, not committed
             self._batch_ended_at = asyncio.get_running_loop().time()
