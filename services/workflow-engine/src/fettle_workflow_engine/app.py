@@ -127,6 +127,7 @@ def _subscriptions(settings: WorkflowSettings, engine: Engine, library: Library)
         decode=decode_trigger,
         handle=engine.take_events,
         identity=identity_of,
+        max_records=500,  # most of them start nothing
     )
     signals = Subscription(
         name=f"{NAME}.signals",

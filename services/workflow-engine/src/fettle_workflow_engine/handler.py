@@ -34,6 +34,10 @@ from fettle_workflow_engine.progress import Moved, Progress, version_of
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE = 1_000
+"""Runs that are begun between two statements, which takes a third of a second: the loop has other things to do, and the
+server ends a transaction that says nothing for ten."""
+
 Problems = dict[tuple[str, str], Mapping[str, Any]]
 
 
@@ -80,8 +84,13 @@ class Engine:
         starts = [start for event in events for start in self._matching(event, audience, problems)]
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
-        begun = [Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts]
-        runs = await self._progress.put(work, begun, live, now)
+        runs: list[Run] = []
+        for first in range(0, len(starts), AT_ONCE):
+            some = starts[first : first + AT_ONCE]
+            begun = [
+                Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in some
+            ]
+            runs += await self._progress.put(work, begun, live, now)
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
         return runs

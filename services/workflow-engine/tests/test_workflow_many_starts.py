@@ -1,0 +1,41 @@
+"""Many runs of one transaction: what goes on beside them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from engine_world import World, event, world_of
+from sqlalchemy import text
+
+from fettle_workflow_engine import handler
+
+NOTE = "workflow: note-{}\nenabled: true\nnodes:\n  opened: {{trigger: ticket.opened}}\n" + (
+    "  noted: {{after: [opened], action: ticket.comment, with: {{ticket: {{ref: event.ticket.id}}, text: Seen.}}}}\n"
+)
+
+
+@pytest.fixture
+async def world(environment: dict[str, str]) -> AsyncIterator[World]:
+    async with world_of(environment) as found:
+        yield found
+
+
+@pytest.mark.rule("WF-146")
+async def test_others_have_their_turn_while_many_runs_are_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the processor's clock of this process, which other processes do not slow down."""
+    monkeypatch.setattr(handler, "AT_ONCE", 50)
+    for number in range(10):
+        await world.save(NOTE.format(number))
+    begun, longest = time.process_time(), 0.0
+    starting = asyncio.create_task(world.happen(*(event(number=number) for number in range(1, 101))))
+    while not starting.done():
+        turn = time.process_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.process_time() - turn)
+    await starting
+    took = time.process_time() - begun
+    async with world.database.reading() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM run")) == 1_000
+    print(f"{took:.2f} s of processor, {longest:.2f} s of it at once")
+    assert longest < took / 4
