@@ -37,6 +37,17 @@ TRANSITION = {
 }
 
 
+@pytest.mark.rule("AC-105")
+def test_heartbeats_of_an_hour_are_listed(fettle: Fettle, api: FettleApi) -> None:
+    beats = [{"at": "2026-11-26T12:02:11.020Z", "status": "ok"}, {"at": "2026-11-26T12:03:00.000Z", "status": None}]
+    since = "2026-11-26T11:10:00.000Z"
+    api.on("GET", "orgs/acme/heard", {"heartbeats": beats, "since": since, "until": "2026-11-26T12:10:00.000Z"})
+    out = fettle("health", "heard", "device/t17", "--at", "2026-11-26T12:10:00Z").out
+    for words in ("2026-11-26T12:02:11.020Z", "ok", "not readable", f"From {since} to"):
+        assert words in out
+    assert api.last.query == {"subject": "device/t17", "at": "2026-11-26T12:10:00.000Z"}
+
+
 @pytest.mark.rule("AC-94")
 def test_the_overview_says_how_the_fleet_stands(fettle: Fettle, api: FettleApi) -> None:
     states = {"healthy": 37, "firing": 3, "pending_open": 0}

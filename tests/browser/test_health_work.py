@@ -97,6 +97,19 @@ def test_an_override_is_tried_and_saved(window: Window, other_window: Window, or
     assert window.complaints() == other_window.complaints() == []
 
 
+@pytest.mark.rule("AC-105")
+def test_the_heartbeats_of_an_hour_are_shown_where_one_asks(window: Window, org: OrgApi) -> None:
+    patient(org)
+    beat(org, "a")
+    beat(org, "a", status="offline")
+    eventually(lambda: org.get("/subjects", state="firing")["items"], "it fires")
+    window.go(f"/orgs/{org.org}/health/device/a")
+    window.one("[data-heard]").click()
+    window.until(lambda: window.text("#heard b").startswith("2 heartbeats within "), "the ticks", 60)
+    assert len(window.all("#heard path.well, #heard path.unwell")) == 2
+    assert window.complaints() == []
+
+
 NOT_IN_TIME = """
     const plain = window.fetch;
     window.fetch = async (address, ...more) =>

@@ -63,6 +63,7 @@ class Health:
     overview: dict[str, Any] = field(default_factory=lambda: overview())
     policy: dict[str, Any] = field(default_factory=lambda: HealthPolicy().to_dict())
     version: int = 1
+    heard: dict[str, Any] = field(default_factory=dict)
     as_of: str | None = None
     queries: list[str] = field(default_factory=list)
 
@@ -120,6 +121,13 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
         if subject == "device/forgotten":
             raise Problem(404, "not_found", "The log does not reach back that far.")
         return {**health.why, "subject": subject}
+
+    @app.get("/api/v1/orgs/{org}/heard")
+    async def heard(org: str, caller: Viewer, subject: str, at: str = "") -> dict[str, Any]:
+        health.whys.append(at)
+        if subject == "device/forgotten":
+            raise Problem(404, "not_found", "The log of heartbeats does not reach back that far.")
+        return {"subject": subject, **health.heard}
 
     @app.get("/api/v1/orgs/{org}/health-policy")
     async def policy(org: str, caller: Viewer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from console_html import elements
 from console_world import World
 
 from fettle_console.views.day import WINDOW_S, Day, Window, picture
+from fettle_console.views.heard import ticks
 from fettle_console.views.subjects import subject_sentence
 from fettle_contracts.ticket import Ticket
 from fettle_contracts.times import rfc3339
@@ -142,6 +143,39 @@ async def test_a_subjects_page_shows_its_day_and_asks_why(world: World, health: 
     assert (await world.http.get("/orgs/acme/health/device/nobody")).status_code == 404
     theirs = await world.http.get("/orgs/zoo/health/device/hall/3%20b")
     assert theirs.status_code == 404
+
+
+def beats(*at: tuple[float, str | None], since: float = 60) -> dict[str, Any]:
+    told = [{"at": rfc3339(ago(minutes)), "status": status} for minutes, status in at]
+    return {"subject": "device/t17", "since": rfc3339(ago(since)), "until": rfc3339(NOW), "heartbeats": told}
+
+
+@pytest.mark.rule("AC-105")
+async def test_heartbeats_of_an_hour_are_ticks() -> None:
+    drawn = ticks(beats((59, "ok"), (30, "offline"), (20, None), (1, "ok")))
+    assert (drawn.well, drawn.unwell) == ("M60 0V32M3540 0V32", "M1800 0V32")
+    assert (drawn.unreadable, drawn.unread) == ("M2400 0V32", 0)
+    assert drawn.sentence == "3 heartbeats within 1 h; at the longest none for 29 min."
+    assert (drawn.minutes[0], drawn.minutes[-1]) == (ago(60), NOW)
+    part = ticks(beats((1, "ok"), since=10))
+    assert (part.unread, part.sentence) == (3000, "1 heartbeat within 10 min; at the longest none for 9 min.")
+    assert ticks(beats()).sentence == "No heartbeat within 1 h."
+    assert "too busy" in ticks(beats(since=0)).sentence
+
+
+@pytest.mark.rule("AC-105")
+async def test_heartbeats_are_asked_for_on_the_subjects_page(world: World, health: Health) -> None:
+    health.subjects = [watched("t17", datetime.now(UTC))]
+    health.heard = beats((1, "ok"), since=10)
+    await world.sign_in("acme", "viewer")
+    page = await world.http.get("/orgs/acme/health/device/t17")
+    assert 'formaction="/orgs/acme/heard"' in page.text
+    heard = await world.http.get("/orgs/acme/heard?subject=device/t17&at=2026-11-27T12:00:00")
+    assert (heard.status_code, health.whys[-1]) == (200, "2026-11-27T12:00:00Z")
+    assert "1 heartbeat within 10 min" in heard.text
+    assert "not read: the log is too busy, or begins later" in heard.text
+    gone = await world.http.get("/orgs/acme/heard?subject=device/forgotten")
+    assert (gone.status_code, "does not reach back that far" in gone.text) == (404, True)
 
 
 @pytest.mark.rule("AC-79", "AC-86")

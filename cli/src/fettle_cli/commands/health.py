@@ -9,7 +9,7 @@ from fettle_cli.api import calling
 from fettle_cli.commands.policies import Changes, PolicyFile, read_policy, wanted
 from fettle_cli.commands.registry_import import import_
 from fettle_cli.commands.silences import silence, silences, unsilence
-from fettle_cli.commands.verification import verify
+from fettle_cli.commands.verification import instant, verify
 from fettle_cli.commands.why import why
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
@@ -42,6 +42,27 @@ def overview(org: Org = None, as_json: Json = False) -> None:
 def _standing(one: FleetIntegration) -> tuple[object, ...]:
     devices, unhealthy = cast("dict[str, int]", one["devices"]), one["unhealthy"]
     return one["name"] or one["id"] or "-", _words(one["state"]), sum(devices.values()), unhealthy[-1], max(unhealthy)
+
+
+@app.command()
+def heard(
+    subject: Annotated[str, typer.Argument(metavar="TYPE/ID", help="For instance device/t17.")],
+    at: Annotated[
+        str | None, typer.Option(help="The end of the hour, a local time or one with its offset; default: as of now.")
+    ] = None,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """List a subject's heartbeats of an hour."""
+    moment = None if at is None else instant("--at", at)
+    with calling(Installation.here(), org) as fettle:
+        found = fettle.list_heartbeats(subject, at=moment)
+    if as_json:
+        show_json(found)
+        return
+    rows = ((one["at"], one["status"] or "not readable") for one in found["heartbeats"])
+    show_table(("AT", "STATUS"), rows, empty="Not heard.")
+    say(f"From {found['since']} to {found['until']}.")
 
 
 @app.command()

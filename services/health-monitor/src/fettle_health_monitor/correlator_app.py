@@ -21,6 +21,7 @@ from fettle_health_monitor.correlator.bookkeeping import Bookkeeping
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.emptying import Emptying
 from fettle_health_monitor.correlator.greeting import Greeting
+from fettle_health_monitor.correlator.hearing import Hearing
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.overlooked_answers import OverlookedAnswers
@@ -33,6 +34,7 @@ from fettle_health_monitor.correlator.why import Why
 from fettle_health_monitor.domain.correlator.clocks import Patience
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
 from fettle_health_monitor.entrypoints.correlator.documented import WORDS
+from fettle_health_monitor.entrypoints.correlator.heard_routes import heard_routes
 from fettle_health_monitor.entrypoints.correlator.import_routes import import_routes
 from fettle_health_monitor.entrypoints.correlator.overview_routes import overview_routes
 from fettle_health_monitor.entrypoints.correlator.policy_routes import policy_routes
@@ -91,6 +93,7 @@ def build_app(settings: HealthSettings) -> Service:
         listeners=listeners,
         verifying=Verifying(settings, database, replays, partitions.of_org),
         why=Why(database, replays),
+        hearing=Hearing(replays),
         acknowledged_within_s=settings.acknowledged_within_s,
     )
     app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES}, words=WORDS)
@@ -103,6 +106,7 @@ def build_app(settings: HealthSettings) -> Service:
         silence_routes,
         verify_routes,
         why_routes,
+        heard_routes,
     ):
         app.include_router(routes(api), prefix="/api/v1/orgs/{org}")
 

@@ -59,6 +59,23 @@ class ShownSubject(ListedSubject):
     as_of: str | None
 
 
+class Heartbeat(TypedDict):
+    """A heartbeat by the broker's time; `status` is null for one that could not be read."""
+
+    at: str
+    status: Literal["ok", "offline", "unreachable", "credentials_invalid"] | None
+
+
+class Heard(TypedDict):
+    """All heartbeats of a subject from `since` to `until`, the earliest first."""
+
+    subject: str
+    since: str
+    until: str
+    heartbeats: list[Heartbeat]
+    as_of: str | None
+
+
 class StateCounts(TypedDict):
     """How many are in each state; `unjudged` are those that are in none."""
 

@@ -10,6 +10,7 @@ from fettle_client.requests import CSV, NDJSON, fields, read, send, write
 from fettle_client.shapes.health import (
     HealthPolicy,
     HealthState,
+    Heard,
     ImportedLine,
     ListedSubject,
     Overview,
@@ -104,6 +105,11 @@ class Health(Connection):
     def explain(self, subject: str, *, at: datetime | None = None) -> Why:
         """Why there is or is not a ticket about a subject, and what would have decided otherwise."""
         found: Why = self._call(read(self._path("why"), subject=subject, at=at))
+        return found
+
+    def list_heartbeats(self, subject: str, *, at: datetime | None = None) -> Heard:
+        """The heartbeats of a subject in the hour up to an instant, or in as much of it as can be read in a moment."""
+        found: Heard = self._call(read(self._path("heard"), subject=subject, at=at))
         return found
 
     def verify_partition(self, partition: int, *, since: datetime | None = None) -> Iterator[Verifying]:

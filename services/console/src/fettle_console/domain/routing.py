@@ -25,6 +25,7 @@ _OWNERS = {
     "silences": Owner.HEALTH,
     "verify": Owner.HEALTH,
     "why": Owner.HEALTH,
+    "heard": Owner.HEALTH,
     "workflows": Owner.WORKFLOWS,
     "workflow-policy": Owner.WORKFLOWS,
     "runs": Owner.WORKFLOWS,

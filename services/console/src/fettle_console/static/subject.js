@@ -38,7 +38,10 @@
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask(new Date(field.value));
+    const from = event.submitter?.getAttribute("formaction");
+    if (!from) return ask(new Date(field.value));
+    const query = new URLSearchParams({ subject: form.elements.subject.value, at: new Date(field.value).toISOString() });
+    return htmx.ajax("GET", `${from}?${query}`, { target: "#heard", select: "#heard", swap: "outerHTML" });
   });
 
   const fresh = window.fettleFresh((page) => {

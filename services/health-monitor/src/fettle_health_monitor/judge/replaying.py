@@ -193,6 +193,12 @@ class Replays:
                 yield Past(shard, stored, self._checkpoints, log, self._control_of(shard), left_out)
 
     @asynccontextmanager
+    async def log(self, shard: int) -> AsyncIterator[PastLog]:
+        """A shard's log for reading alone. Waits for a turn. Raises `Busy` when none comes, and what is transient."""
+        async with self._turn(), past_log(self._settings, HEARTBEATS, shard) as log:
+            yield log
+
+    @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(_WAITS_S):

@@ -24,6 +24,7 @@ from fettle_console.entrypoints.pages import (
     channel_page,
     dead_letter_pages,
     health_page,
+    heard_page,
     hook_page,
     judging,
     live_stream,
@@ -69,7 +70,7 @@ _HEADINGS = {
 _MODULES = (
     *(sign_in, provider, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(overview_page, health_page, silence_list, new_silence, policy_page, judging, subject_page),
-    *(why_page, preview, live_stream),
+    *(why_page, heard_page, preview, live_stream),
     *(org_page, token_page, audit_page, dead_letter_pages),
     *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page, channel_editor),
     *(workflow_start, hook_page),

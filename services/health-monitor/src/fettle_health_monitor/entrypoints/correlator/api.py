@@ -16,6 +16,7 @@ from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.last_heard import Listeners
 from fettle_health_monitor.adapters.correlator.partitions import Partitions
+from fettle_health_monitor.correlator.hearing import Hearing
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
 from fettle_health_monitor.correlator.silences import Silences
@@ -40,6 +41,7 @@ class HealthApi:
     listeners: Listeners
     verifying: Verifying
     why: Why
+    hearing: Hearing
     acknowledged_within_s: float
 
     async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:

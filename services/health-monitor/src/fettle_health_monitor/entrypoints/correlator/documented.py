@@ -31,6 +31,7 @@ _OPERATIONS: Mapping[str, About] = {
     ),
     "get /transitions": About("List transitions", eg.TRANSITIONS),
     "get /why": About("Say why there is or is not a ticket", eg.WHY),
+    "get /heard": About("List a subject's heartbeats of an hour", eg.HEARD),
     "get /verify": About("Replay a shard's log and compare", eg.VERIFIED, refusals={409: "conflict"}, media=_LINES),
     "get /health-policy": About("Show the health policy", eg.SHOWN_POLICY),
     "put /health-policy": About(

@@ -38,6 +38,13 @@ SUBJECT = {
     "last_heard_told_by": "owner",
     "as_of": _JUDGED,
 }
+HEARD = {
+    "subject": "device/t17",
+    "since": "2026-11-26T11:10:00.000Z",
+    "until": _JUDGED,
+    "heartbeats": [{"at": "2026-11-26T12:02:11.020Z", "status": "ok"}],
+    "as_of": _JUDGED,
+}
 _STATES = {
     "healthy": 37,
     "pending_open": 0,
