@@ -165,6 +165,7 @@ async def test_who_is_refused_at_the_provider_reads_so(people: World, provider: 
     assert (answer.status_code, session(people)) == (403, "")
     assert "did not let you in" in answer.text
     assert "<b>x" not in answer.text
+    assert "aria-invalid" not in answer.text, "it is not the token that was wrong"
 
 
 @pytest.mark.rule("AC-113")
@@ -204,7 +205,10 @@ async def test_roles_are_those_of_the_claims_at_each_sign_in(people: World, prov
     await found(people, "acme", "globex")
     provider.person = {**ANN, "groups": ["acme:viewer", "globex:admin", "nowhere:admin", "staff"]}
     await come_in(people)
-    assert "viewer in acme" in (await people.http.get("/orgs/acme/tickets")).text
+    acme = (await people.http.get("/orgs/acme/tickets")).text
+    assert "viewer in acme" in acme
+    assert 'href="/orgs/globex/tickets">Go to globex</a>' in acme
+    assert "Go to acme" not in acme
     assert "admin in globex" in (await people.http.get("/orgs/globex/tickets")).text
     assert await page(people, "/orgs/nowhere/tickets") == 404
     provider.person = {**ANN, "groups": ["globex:viewer"]}

@@ -54,6 +54,7 @@ async def test_a_token_that_does_not_count_signs_nobody_in(world: World) -> None
     assert refused.status_code == 401
     assert "set-cookie" not in refused.headers
     assert "unknown, has ended, or was revoked" in refused.text
+    assert 'aria-invalid="true" aria-describedby="error"' in refused.text
     ingest = await world.post("/sign-in", token=await world.token("acme", "ingest"))
     assert ingest.status_code == 403
     assert "set-cookie" not in ingest.headers

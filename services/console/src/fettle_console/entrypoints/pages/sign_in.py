@@ -49,10 +49,11 @@ async def sign_in(
     if found is None:
         count_guess(address, console.sign_in_limit)
         metrics.SIGN_INS.labels("refused").inc()
-        return doors(console, next, "This token is unknown, has ended, or was revoked.", 401)
+        return doors(console, next, "This token is unknown, has ended, or was revoked.", 401, wrong_token=True)
     if found.role is Role.INGEST:
         metrics.SIGN_INS.labels("ingest").inc()
-        return doors(console, next, "This token may send heartbeats only. Ask for one with the role viewer.", 403)
+        message = "This token may send heartbeats only. Ask for one with the role viewer."
+        return doors(console, next, message, 403, wrong_token=True)
     life = min(found.expires_at - now, timedelta(seconds=console.settings.session_s))
     metrics.SIGN_INS.labels("token").inc()
     return await signed_in(request, console, found.caller(), Came(token=found.id), life, next)
@@ -87,10 +88,13 @@ async def sign_out(request: Request, console: TheConsole, _: MaybeSession) -> Re
     return answer
 
 
-def doors(console: Console, next: str, error: str | None = None, status: int = 200) -> HTMLResponse:
-    """The sign-in page: every way in that this installation has."""
+def doors(
+    console: Console, next: str, error: str | None = None, status: int = 200, *, wrong_token: bool = False
+) -> HTMLResponse:
+    """The sign-in page: every way in that this installation has, and why the last try failed."""
     ways = {"demo": console.settings.demo_org, "provider": console.provider.host if console.provider else None}
-    return page("sign_in.html", {"next": local_path(next), "error": error, **ways}, status)
+    said = {"next": local_path(next), "error": error, "wrong_token": wrong_token}
+    return page("sign_in.html", {**said, **ways}, status)
 
 
 async def signed_in(
