@@ -91,6 +91,7 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     org.post(f"/runs/{again['id']}/cancel")
     window.until(lambda: window.text(".crumbs .state") == "Cancelled", "what somebody else did, on its page")
     assert "Look at the power first." in window.text("#input-noted")
+    assert window.one(".graph a[href$='#node-pause'] .words").text == "Failed"
     assert not window.reloaded()
 
     window.one(".of-run a").click()

@@ -127,6 +127,9 @@ async def test_a_graph_says_what_follows_what_of_the_document_and_of_each_versio
         ],
     }
     assert await api.get("/workflows/note/graph?version=2") == await api.get("/workflows/note/graph")
+    await api.call("PUT", "/workflows/note", f"# Of one version, a line further down.\n{FORKED}")
+    assert [node["line"] for node in (await api.get("/workflows/note/graph"))["nodes"]] == [4, 5, 8, 10]
+    assert (await api.get("/workflows/note/graph?version=2"))["nodes"][0]["line"] == 3
     first = await api.get("/workflows/note/graph?version=1")
     assert [node["node"] for node in first["nodes"]] == ["opened", "noted"]
     refusal(await api.call("GET", "/workflows/note/graph?version=3"), 404, "not_found")

@@ -70,17 +70,16 @@ class Library:
     ) -> Definition:
         """That of the workflow as it is saved now, or of a version. Raises NoSuchVersion, and DocumentRefused for what
         this version of the engine does not understand."""
-        if version is None:
-            present = await workflow_rows.find(connection, org, name)
-            document = present.document if present else None
-        else:
-            found = await workflow_rows.find_version(connection, org, name, version)
-            document = found.document if found else None
-            key = VersionKey(org, name, version)
-            if found and (known := await self._definitions.of(connection, [key])):
+        present = None if version else await workflow_rows.find(connection, org, name)
+        number = version or (present.version if present else 0)
+        kept = await workflow_rows.find_version(connection, org, name, number)
+        if kept is None:
+            raise NoSuchVersion(name, number)
+        document = present.document if present else kept.document
+        if document == kept.document:
+            key = VersionKey(org, name, number)
+            if known := await self._definitions.of(connection, [key]):
                 return known[key]
-        if document is None:
-            raise NoSuchVersion(name, version)
         return await asyncio.to_thread(load, document, self._languages)
 
     async def save(

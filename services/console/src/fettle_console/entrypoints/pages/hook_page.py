@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Request
@@ -45,7 +46,7 @@ async def make_secret(
 async def end_secret(name: str, secret_id: str, visit: TheVisit, command_id: CommandId) -> Response:
     """The secret does not hold any more."""
     visit.must(Role.ADMIN)
-    path = f"{workflow_path(name)}/hook/secrets/{secret_id}"
+    path = f"{workflow_path(name)}/hook/secrets/{quote(secret_id, safe='')}"
     (await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, {"idempotency-key": command_id})).accepted()
     return RedirectResponse(f"/orgs/{visit.org}{workflow_path(name)}/hook", 303)
 
