@@ -150,6 +150,11 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
     async def replace(org: str, name: str, caller: Admin, request: Request) -> dict[str, Any]:
         return workflows.save(org, await _document(request), caller.actor_id)
 
+    @app.delete(f"{base}/workflows/{{name}}", status_code=204)
+    async def remove(org: str, name: str, caller: Admin) -> None:
+        found(org, name)
+        del workflows.kept[org, name]
+
     @app.get(f"{base}/workflows/{{name}}/versions")
     async def versions(org: str, name: str, caller: Viewer) -> dict[str, Any]:
         return {"items": workflows.versions[org, name], "next_cursor": None}

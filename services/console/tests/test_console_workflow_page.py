@@ -118,6 +118,21 @@ async def test_a_document_is_checked_while_it_is_written(world: World, workflows
     assert (await world.post(check, document=FIRST)).status_code == 403
 
 
+@pytest.mark.rule("AC-150")
+async def test_an_admin_removes_a_workflow_where_it_is_written(world: World, workflows: Workflows) -> None:
+    workflows.save("acme", FIRST)
+    await world.sign_in("acme", "operator")
+    path = "/orgs/acme/workflows/first-hint/remove"
+    assert (await world.post(path, command_id="1")).status_code == 403
+    await world.sign_in("acme", "admin")
+    edit = (await world.http.get("/orgs/acme/workflows/first-hint/edit")).text
+    assert (f'action="{path}"' in edit, "Runs that have begun go on" in edit) == (True, True)
+    assert "/remove" not in (await world.http.get("/orgs/acme/new-workflow")).text
+    removed = await world.post(path, command_id="2")
+    assert (removed.headers["location"], workflows.kept) == ("/orgs/acme/workflows", {})
+    assert (await world.post(path, command_id="3")).status_code == 404
+
+
 @pytest.mark.rule("AC-142")
 async def test_the_editors_files_are_sent_compressed_and_kept(world: World) -> None:
     ace = await world.http.get("/static/vendor/ace-1.45.2/ace.js?v=1")

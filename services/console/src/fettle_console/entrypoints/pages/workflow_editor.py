@@ -112,6 +112,15 @@ async def replace(
     return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
 
 
+@router.post("/orgs/{org}/workflows/{name}/remove")
+async def remove(name: str, visit: TheVisit, command_id: CommandId) -> Response:
+    """Removes the workflow; its runs that have begun go on."""
+    visit.must(Role.ADMIN)
+    path, key = workflow_path(name), {"idempotency-key": command_id}
+    (await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, key)).accepted()
+    return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
+
+
 @router.post("/orgs/{org}/workflow-check")
 async def check(visit: TheVisit, document: Annotated[str, Form()] = "", of: str = "") -> Response:
     """A piece of a page: what is said of the document while somebody writes it, as that of the workflow `of`."""
