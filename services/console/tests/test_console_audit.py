@@ -279,6 +279,20 @@ async def test_entries_are_found_by_who_what_outcome_and_time_and_come_in_pages(
 
 
 @pytest.mark.rule("AC-131")
+async def test_whatever_a_path_looks_like_it_stands_there_as_it_is_meant(world: World) -> None:
+    admin = await world.token("acme")
+    for sent, kept in (
+        ("/%74okens/x", "/tokens/x"),
+        ("//heartbeats", "//heartbeats"),
+        ("/subjects/device/a%2Fb%00", "/subjects/device/a/b%00"),
+        ("/subjects/device/api/v1/orgs/zoo/x", "/subjects/device/api/v1/orgs/zoo/x"),
+        (f"/workflows/{'x' * 3000}", f"/workflows/{'x' * 989}"),
+    ):
+        await world.call("PUT", f"/api/v1/orgs/acme{sent}", admin, json={})
+        assert (await entries(world))[0]["path"] == kept
+
+
+@pytest.mark.rule("AC-131")
 @pytest.mark.parametrize("query", ["outcome=well", "since=yesterday", "cursor=x", "thing=%00", "actor=%00", "limit=0"])
 async def test_a_question_that_makes_no_sense_is_malformed(world: World, query: str) -> None:
     answer = await world.call("GET", f"{AUDIT}?{query}", await world.token("acme"))

@@ -11,6 +11,7 @@ from fettle_console.adapters.audit import Audit
 from fettle_console.console import Console
 from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named
 from fettle_console.domain.credentials import Bearer, Installer
+from fettle_console.domain.origins import SAFE_METHODS
 from fettle_contracts.imports import IMPORT_PATH
 
 REQUEST_ID = "fettle-request-id"
@@ -21,6 +22,8 @@ _AFTER_ORG = re.compile(r"/api/v1/orgs(/[^/]*)?/?")
 async def enter(request: Request, console: Console, holder: Bearer) -> None:
     """Enters a request to change something of the holder's own org, or of any that there is for the installation. Once
     this has returned it may be carried out."""
+    if request.method in SAFE_METHODS:
+        return
     org = request.path_params.get("org")
     if isinstance(holder, Installer):
         if org is None or await console.orgs.get(org) is None:
@@ -34,7 +37,7 @@ async def enter(request: Request, console: Console, holder: Bearer) -> None:
 
 async def enter_for(org: str, request: Request, console: Console, holder: Bearer) -> None:
     """Enters it for an org that its path does not name."""
-    path = f"/{_AFTER_ORG.sub('', request.scope['raw_path'].decode('ascii'))}"
+    path = f"/{_AFTER_ORG.sub('', request.scope['raw_path'].decode('ascii'), count=1)}"
     query = request.scope["query_string"].decode("latin-1")
     if not is_change(request.method, path, query):
         return

@@ -29,4 +29,5 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX audit_of_org ON audit (org, id)")
     op.execute("CREATE INDEX audit_of_actor ON audit (org, actor_id, id)")
+    op.execute("CREATE INDEX audit_not_done ON audit (org, id) WHERE status IS NULL OR status >= 400")
     op.execute("CREATE INDEX audit_of_thing ON audit (org, path, id)")
