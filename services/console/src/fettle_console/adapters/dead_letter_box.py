@@ -29,8 +29,8 @@ from fettle_contracts.topics import dead_letters_of
 
 CLIENT = "console-dead-letters"
 
-LOOKED_AT = 2_000
-LOOKED_AT_OF_EACH = 300
+LOOKED_AT = 1_000
+LOOKED_AT_OF_EACH = 200
 """How many letters of all orgs are looked through for one page: of one topic, or of each."""
 
 PATIENCE_S = 6.0
@@ -65,12 +65,11 @@ class DeadLetterBox:
                     first = record.offset if first is None else first
                     if self._owner(record) == org:
                         newest[record.topic].append(replace(self._letter(record), value=None, headers=()))
-        found = sorted(chain(*newest.values()), key=_age, reverse=True)
-        shown = found[:count]
-        if topic is None or first is None:
-            return Found(shown, None)
-        further = min(letter.offset for letter in shown) if len(found) > count else first
-        return Found(shown, further if further > 0 else None)
+        if topic is None:
+            return Found(sorted(chain(*newest.values()), key=_age, reverse=True)[:count], None)
+        found = sorted(chain(*newest.values()), key=_offset, reverse=True)
+        further = found[count - 1].offset if len(found) > count else first
+        return Found(found[:count], further or None)
 
     async def one(self, org: str, topic: str, offset: int) -> Letter:
         """Raises `Problem` 404 for one that is not there, or not the org's."""
@@ -129,6 +128,10 @@ class DeadLetterBox:
             headers=[pair for pair in record.headers if pair[0] not in DLQ_HEADERS],
             stays=not_sent_again_because(topic, record.value, message),
         )
+
+
+def _offset(letter: Letter) -> int:
+    return letter.offset
 
 
 def _age(letter: Letter) -> tuple[datetime, int]:
