@@ -32,10 +32,12 @@ def test_the_fleet_is_seen_at_a_glance_and_a_part_of_it_silenced(window: Window,
     window.press("g", "h")
     window.until(lambda: window.text(".answer") == "Nobody has been heard yet.", "the overview")
     window.mark()
+    beat(org, *(f"n{number}" for number in range(12)), integration="gateway-north", space="oslo/b2")
+    beat(org, *(f"s{number}" for number in range(9)), integration="gateway-south", space="bergen")
     beat(org, "a", "b", "c")
-    window.until(lambda: window.text(".answer") == "All 3 subjects are healthy.", "the fleet")
+    window.until(lambda: window.text(".answer") == "All 24 subjects are healthy.", "the fleet")
     beat(org, "a", "b", "c", status="offline")
-    window.until(lambda: window.text(".answer") == "0 of 3 subjects are healthy; 3 are down.", "that all are down")
+    window.until(lambda: window.text(".answer") == "21 of 24 subjects are healthy; 3 are down.", "that all are down")
     window.until(lambda: "0 of 3 healthy" in window.text(".tiles .share"), "the tile of the integration")
     window.until(lambda: "3 devices behind hue-1 went down" in window.texts(".lately li a"), "what changed in words")
     assert window.script("return document.querySelectorAll('#fleet-day .bar-of').length") == 1
@@ -89,6 +91,7 @@ def test_an_override_is_tried_and_saved(window: Window, other_window: Window, or
     assert org.get("/health-policy")["overrides"] == [{"match": {"model": "D1"}, "timeout_s": 7200}]
     row = window.texts("#holds tbody tr:first-child td")
     assert row == ["2 h", "model D1 says so, over 3 s of the org and 3 × interval, at least 30 s of the platform"]
+    window.script("document.getElementById('overrides-title').scrollIntoView()")
     window.picture(pictures / "policies.webp")
 
     other_window.go(f"{here}?subject=device/door")

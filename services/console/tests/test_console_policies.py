@@ -117,7 +117,7 @@ async def test_an_admin_changes_policies_and_others_read_them(world: World, heal
         "subject_cap": "10",
     }
     saved = await world.post(PAGE, **form)
-    assert (saved.status_code, saved.headers["location"]) == (303, f"{PAGE}?saved=rules")
+    assert (saved.status_code, saved.headers["location"]) == (303, f"{PAGE}?saved=rules#rules-title")
     assert (health.policy["timeout_s"], health.version) == (600, 2)
     assert "Saved." in (await world.http.get(saved.headers["location"])).text
     stale = await world.post(PAGE, **{**form, "timeout_s": "77"})

@@ -30,6 +30,15 @@ from fettle_contracts.health_policy import RULES, HealthPolicy
 
 router = APIRouter()
 
+_SECTIONS = {
+    "switch": "switches-title",
+    "rules": "rules-title",
+    "override": "overrides-title",
+    "remove": "overrides-title",
+    "tickets": "tickets-title",
+}
+"""Where on the page it says what became of a form."""
+
 
 @dataclass(frozen=True, slots=True)
 class Typed:
@@ -71,7 +80,7 @@ async def save_policies(request: Request, visit: TheVisit) -> Response:
         reason = answer.refusal if answer.status != 412 else f"Somebody else has saved meanwhile. {answer.refusal}"
         return await _page(visit, request, Typed(form, said, reason, answer.status))
     kept = visit.client.query(subject=said.get("subject", ""), saved=form)
-    return RedirectResponse(f"/orgs/{visit.org}/health/policies{kept}", 303)
+    return RedirectResponse(f"/orgs/{visit.org}/health/policies{kept}#{_SECTIONS.get(form, '')}", 303)
 
 
 def _wanted(form: str, present: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
