@@ -278,7 +278,7 @@ async def test_what_is_wrong_with_a_request_is_named(world: World) -> None:
         ("PATCH", f"{path}/tokens", "GET, POST"),
         ("TRACE", f"{path}/tokens/x", "DELETE"),
         ("PUT", "/api/v1/orgs", "GET, POST"),
-        ("GET", path, "DELETE"),
+        ("GET", path, "DELETE, PUT"),
         ("POST", f"{path}/tickets/wrong-method", "GET"),
     ):
         answer = await world.call(method, where, token)
