@@ -16,6 +16,7 @@ import pytest
 from fettle_devstack import Servers
 from tests.faults import ledger
 from tests.faults.desk import Desk
+from tests.faults.keys import WINDOW
 from tests.faults.past import Past
 from tests.faults.traffic import Commands, Fleet
 from tests.installation import SERVICES, Installation
@@ -53,6 +54,7 @@ def storm(
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
     acme = installation.create_org("acme", POLICY)
     old = installation.create_org("old", {**POLICY, "enabled": False})
+    acme.put("/ticket-policy", {"reopen_window_s": round(WINDOW.total_seconds())}).raise_for_status()
     topic = installation.topic("ticket.commands")
     commands = Commands(bootstrap, topic, "acme", count, seconds, seed)
     desk = Desk(acme, seconds, seed + 2)

@@ -28,7 +28,7 @@ EDITS = {"edit-description": "description-edited", "set-links": "links-edited"}
 
 @dataclass(frozen=True)
 class Said:
-    """A command, and on which ticket: the one with this key, which for an open is new. `text` is the comment."""
+    """A command, and on which ticket: the latest with this key. `text` is the comment."""
 
     verb: str
     key: str
@@ -40,7 +40,7 @@ class Said:
         comment = ["comment-added"] if self.text else []
         match self.verb:
             case "open":
-                return [["opened"]]
+                return [["opened"], ["reopened"]]
             case "comment":
                 return [comment]
             case move if move in MOVES:
@@ -51,9 +51,9 @@ class Said:
 
 @dataclass
 class Mix:
-    """Commands as chance has it: a tenth opens, six tenths comment, the rest moves and edits. Tickets are known by
-    `prefix` and a running number; each command has its own id as text, so that one effect can be told from two. Two
-    mixes need dice of two seeds, or they draw the same ids."""
+    """Commands as chance has it: a tenth opens, half of them with a key that was there before, six tenths comment, the
+    rest moves and edits. Keys are `prefix` and a running number; each command has its own id as text, so that one
+    effect can be told from two. Two mixes need dice of two seeds, or they draw the same ids."""
 
     prefix: str
     dice: random.Random
@@ -64,8 +64,11 @@ class Mix:
         identity = str(uuid.UUID(int=self.dice.getrandbits(128), version=4))
         drawn = self.dice.random()
         if not self.keys or drawn < 0.1:
-            self.keys.append(f"{self.prefix}-{len(self.keys)}")
-            said = Said("open", self.keys[-1])
+            if not self.keys or self.dice.random() < 0.5:
+                self.keys.append(f"{self.prefix}-{len(self.keys)}")
+                said = Said("open", self.keys[-1])
+            else:
+                said = Said("open", self.dice.choice(self.keys))
         elif drawn < 0.7:
             said = Said("comment", self.dice.choice(self.keys), identity)
         else:
