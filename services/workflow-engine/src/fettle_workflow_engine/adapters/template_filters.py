@@ -1,19 +1,25 @@
 """The filters that templates have. None of them can make much text out of little."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import Undefined, pass_context
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.runtime import Context
 
+from fettle_workflow_engine.adapters.template_work import weigh
 from fettle_workflow_engine.domain.secrets import SecretText, unmarked
 
 JOINED_LIMIT = 64 * 1024
-TURNS_LIMIT = 10_000
-TURNS = " turns"
-"""Counts loops; no template can spell this name."""
+
+
+@pass_context
+def written(context: Context, value: Any) -> Any:
+    """A value as it stands in text, once it was weighed."""
+    if isinstance(value, list | dict | tuple):
+        weigh(context, value)
+    return shown(value)
 
 
 def shown(value: Any) -> Any:
@@ -38,8 +44,10 @@ def default(value: Any, instead: Any = "") -> Any:
     return instead if value is None or isinstance(value, Undefined) else value
 
 
-def join(value: Any, separator: str = "") -> str:
+@pass_context
+def join(context: Context, value: Any, separator: str = "") -> str:
     """The items of a list as one text."""
+    weigh(context, value)
     if not isinstance(value, list | tuple):
         raise TypeError("join is for lists")
     if len(separator) * len(value) > JOINED_LIMIT:
@@ -47,37 +55,45 @@ def join(value: Any, separator: str = "") -> str:
     return separator.join(str(shown(item)) for item in value)
 
 
+@pass_context
+def json_of(context: Context, value: Any) -> str:
+    """The value as JSON, for templates."""
+    weigh(context, value)
+    return as_json(value)
+
+
 def as_json(value: Any) -> str:
     """The value as JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
-def truncate(value: Any, length: int = 200) -> str:
+@pass_context
+def truncate(context: Context, value: Any, length: int = 200) -> str:
     """At most `length` characters; an ellipsis stands for what was cut."""
+    weigh(context, value)
     text = str(shown(value))
     return text if len(text) <= length else f"{text[: max(length - 1, 0)]}…"
 
 
-BORROWED = ("abs", "capitalize", "first", "float", "int", "last", "length", "lower", "round", "title", "trim", "upper")
+def _weighing(borrowed: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of Jinja's that goes through what it is given, once that was weighed."""
+
+    @pass_context
+    def filtered(context: Context, value: Any, *given: Any, **named: Any) -> Any:
+        weigh(context, value)
+        return borrowed(value, *given, **named)
+
+    return filtered
+
+
+_LOOKING = ("abs", "first", "last", "length", "round")
+_READING = ("capitalize", "float", "int", "lower", "title", "trim", "upper")
+"""Filters of Jinja's: the first ones take as long for much as for little."""
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "default": default,
     "join": join,
-    "json": as_json,
+    "json": json_of,
     "truncate": truncate,
-    **{name: JINJA_FILTERS[name] for name in BORROWED},
+    **{name: JINJA_FILTERS[name] for name in _LOOKING},
+    **{name: _weighing(JINJA_FILTERS[name]) for name in _READING},
 }
-
-
-@pass_context
-def count_turns(context: Context, value: Any) -> Iterator[Any]:
-    """What a loop goes over, counted against the turns that are left for the whole text."""
-    if isinstance(value, Undefined):
-        iter(value)  # raises, naming what is undefined
-    if not isinstance(value, list | tuple):
-        raise TypeError("a loop goes over a list")
-    left = context[TURNS]
-    for item in value:
-        left[0] -= 1
-        if left[0] < 0:
-            raise ValueError(f"loops take at most {TURNS_LIMIT} turns")
-        yield item

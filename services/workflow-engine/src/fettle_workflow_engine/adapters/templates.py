@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Undefined, nodes
+from jinja2 import StrictUndefined, Undefined
 from jinja2 import Template as JinjaTemplate
 from jinja2.exceptions import TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 
-from fettle_workflow_engine.adapters.template_filters import FILTERS, TURNS, TURNS_LIMIT, count_turns, shown
+from fettle_workflow_engine.adapters.template_filters import FILTERS, written
 from fettle_workflow_engine.adapters.template_reading import LOOP_FIELDS, TESTS, complaints_of, mentions_of
+from fettle_workflow_engine.adapters.template_work import TURNS, WEIGHED, WORK, Work, count_turns, counted, weighed
 from fettle_workflow_engine.domain.faults import Place
 from fettle_workflow_engine.domain.languages import Complaint, Reading, RenderFailed
 
@@ -29,7 +30,7 @@ class JinjaTemplates:
     """`domain.languages.Templates`. Compiled templates are kept, the 1,000 last used."""
 
     def __init__(self) -> None:
-        self._environment = _Environment(undefined=StrictUndefined, autoescape=False, finalize=shown)
+        self._environment = _Environment(undefined=StrictUndefined, autoescape=False, finalize=written)
         self._compiled = lru_cache(maxsize=1_000)(self._compile)
 
     def read(self, source: str) -> Reading:
@@ -50,7 +51,7 @@ class JinjaTemplates:
         pieces: list[str] = []
         size = 0
         try:
-            for piece in self._compiled(source).generate({**scope, TURNS: [TURNS_LIMIT]}):
+            for piece in self._compiled(source).generate({**scope, WORK: Work()}):
                 size += len(piece.encode(errors="replace"))
                 if size > OUTPUT_LIMIT:
                     raise RenderFailed(f"the text is longer than {OUTPUT_LIMIT // 1024} KiB")
@@ -62,10 +63,7 @@ class JinjaTemplates:
         return "".join(pieces)
 
     def _compile(self, source: str) -> JinjaTemplate:
-        tree = self._environment.parse(source)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, TURNS, [], [], None, None, lineno=loop.lineno)
-        code = self._environment.compile(tree)
+        code = self._environment.compile(counted(self._environment.parse(source)))
         return JinjaTemplate.from_code(self._environment, code, self._environment.make_globals(None))
 
 
@@ -77,7 +75,7 @@ class _Environment(SandboxedEnvironment):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.globals = {}
-        self.filters = {**FILTERS, TURNS: count_turns}
+        self.filters = {**FILTERS, TURNS: count_turns, WEIGHED: weighed}
         self.tests = {name: self.tests[name] for name in TESTS}
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
