@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 from console_provider import ANN, Provider
@@ -12,6 +13,7 @@ from test_console_provider_sign_in import come_in, found, page
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATH = "/api/v1/orgs/acme/members"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def put(world: World, person: str, role: str | None, org: str = "acme", **more: Any) -> httpx2.Response:
@@ -152,3 +154,34 @@ async def test_a_repeat_with_the_same_key_does_nothing(people: World) -> None:
     assert (await put(people, "a@acme.test", "viewer", headers={"idempotency-key": "k"})).json()["role"] == "viewer"
     assert await roles(people) == {"a@acme.test": "operator"}
     assert (await put(people, "a@acme.test", "admin", headers={"idempotency-key": "k"})).status_code == 422
+
+
+@pytest.mark.rule("AC-114")
+async def test_what_a_sign_in_writes_meanwhile_is_not_written_over(people: World) -> None:
+    await put(people, "ann@acme.test", "viewer")
+    connection = await asyncpg.connect(people.settings.database_dsn("console"))
+    try:
+        async with connection.transaction():
+            await connection.execute("UPDATE member SET account = 'hers'")
+            changing = asyncio.create_task(put(people, "ann@acme.test", "operator"))
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not changing.done(), "it did not wait"
+                await asyncio.sleep(0.01)
+        assert (await changing).status_code == 200
+        [row] = await connection.fetch("SELECT role, account FROM member")
+        assert tuple(row) == ("operator", "hers")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.rule("AC-114", "AC-9")
+async def test_a_deleted_org_has_no_members(people: World, provider: Provider) -> None:
+    await put(people, "ann@acme.test", "admin")
+    await come_in(people)
+    assert await page(people, "/orgs/acme/tickets") == 200
+    gone = await people.call("DELETE", "/api/v1/orgs/acme?confirm=acme", await people.token("acme"))
+    assert gone.status_code == 204
+    assert await page(people, "/orgs/acme/tickets") == 303
+    answer = await come_in(people)
+    assert answer.status_code == 403
+    assert "in no org here" in answer.text

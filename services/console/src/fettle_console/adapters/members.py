@@ -14,9 +14,14 @@ from fettle_console.domain.people import Person
 
 _COLUMNS = "org, person, role, given_by, name, account, added_at, added_by, signed_in_at"
 
-_KNOWN = text(f"SELECT {_COLUMNS} FROM member WHERE person = :person FOR UPDATE")  # noqa: S608 - a constant
+_KNOWN = text(f"SELECT {_COLUMNS} FROM member WHERE person = :person ORDER BY org FOR UPDATE")  # noqa: S608 - a constant
 _ORGS = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[])) AND deleted_at IS NULL")
 _LOCK = text("SELECT org FROM org WHERE org = :org AND deleted_at IS NULL FOR NO KEY UPDATE")
+# Locked, as a sign-in may be writing the same row: what it says of the account must not be written over.
+_CONCERNED = text(
+    f"SELECT {_COLUMNS} FROM member WHERE org = :org AND (person = :person OR role = 'admin') "  # noqa: S608 - a constant
+    "ORDER BY person FOR UPDATE"
+)
 _REMOVE = text("DELETE FROM member WHERE org = ANY(CAST(:orgs AS text[])) AND person = :person RETURNING org")
 _WRITE = text(f"""
     INSERT INTO member ({_COLUMNS})
@@ -66,8 +71,7 @@ class Members:
         Changes of one org's members wait for each other. Raises LastAdmin.
         """
         await work.connection.execute(_LOCK, {"org": org})
-        query = text(f"SELECT {_COLUMNS} FROM member WHERE org = :org AND (person = :person OR role = 'admin')")  # noqa: S608
-        rows = await work.connection.execute(query, {"org": org, "person": person})
+        rows = await work.connection.execute(_CONCERNED, {"org": org, "person": person})
         known = {row.person: _member(row) for row in rows}
         if leaves_no_admin({who: member.role for who, member in known.items()}, person, role):
             raise LastAdmin(org)
