@@ -60,6 +60,8 @@ def test_a_chain_is_a_straight_line_and_a_fork_stands_around_it() -> None:
     found = places(["a", "b", "c"], chain)
     assert len({found.x[name,] for name in "abc"}) == 1
     forked = places(["a", "b", "c"], [Link("a", "b", "true"), Link("a", "c", "false")])
+    trailing = places([*"abcde"], [Link(one, other, "done") for one, other in ("ab", "ac", "bd", "de")])
+    assert max(trailing.x[name,] for name in "bde") - min(trailing.x[name,] for name in "bde") < 2
     assert forked.x["a",] == pytest.approx((forked.x["b",] + forked.x["c",]) / 2)
 
 

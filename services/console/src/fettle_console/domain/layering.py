@@ -119,12 +119,17 @@ def _placed(
         x.update(_apart(layer, dict.fromkeys(layer, 0.0), node, gap))
     for sweep in range(_SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
-            wanted = {
-                spot: fmean([x[one] for one in (*above.get(spot, ()), *below.get(spot, ()))] or [x[spot]])
-                for spot in layer
-            }
-            x.update(_apart(layer, wanted, node, gap))
+            near = {spot: [*above.get(spot, ()), *below.get(spot, ())] for spot in layer}
+            x.update(_apart(layer, _wanted(layer, near, x), node, gap))
+    for layer in layers:  # at last below what is followed: chains are straight, forks even
+        x.update(_apart(layer, _wanted(layer, above, x), node, gap))
     return x
+
+
+def _wanted(
+    layer: Sequence[Spot], near: Mapping[Spot, Sequence[Spot]], x: Mapping[Spot, float]
+) -> Mapping[Spot, float]:
+    return {spot: fmean([x[one] for one in near.get(spot, ())] or [x[spot]]) for spot in layer}
 
 
 def _apart(layer: Sequence[Spot], wanted: Mapping[Spot, float], node: float, gap: float) -> dict[Spot, float]:
