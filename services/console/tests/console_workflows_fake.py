@@ -157,6 +157,7 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
 
     @app.get(f"{base}/workflows/{{name}}/versions")
     async def versions(org: str, name: str, caller: Viewer) -> dict[str, Any]:
+        found(org, name)
         return {"items": workflows.versions[org, name], "next_cursor": None}
 
     @app.get(f"{base}/workflows/{{name}}/versions/{{version}}")
