@@ -12,9 +12,10 @@ from fettle_chassis.consume import Consumers
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.topics import Topics
-from fettle_cli.kafka_rights import READERS, SERVICES, WRITERS, Client, Right, clients
+from fettle_cli.kafka_rights import READERS, SERVICES, TRIGGER_TOPICS, WRITERS, Client, Right, clients
 from fettle_console.adapters.late_topics import LateTopics
 from fettle_console.app import build_app as console
+from fettle_console.domain.dead_letters import TOPICS_WITH_LETTERS
 from fettle_console.settings import ConsoleSettings
 from fettle_contracts.topics import COMMANDS, EVENTS, HEARTBEATS, ORGS, RESULTS, SIGNALS, TOPICS
 from fettle_health_monitor.correlator_app import build_app as correlator
@@ -65,11 +66,17 @@ def test_the_services_read_what_their_rights_are_made_from() -> None:
         assert {**joined, **own} == SERVICES[name].groups, f"bring SERVICES in kafka_rights.py up to date: {name}"
 
 
+@pytest.mark.rule("AC-67", "AC-134")
+def test_the_console_sends_again_what_it_shows_letters_of() -> None:
+    assert set(SERVICES["console"].redriven) == set(TOPICS_WITH_LETTERS)
+
+
 @pytest.mark.rule("AC-67")
 def test_the_services_may_see_every_topic_that_they_look_at_when_they_start() -> None:
     for name, processes in _processes().items():
         parts = [part for process in processes for part in process._parts]
         looked_at = {topic for part in parts if isinstance(part, Topics | LateTopics) for topic in part._names}
+        looked_at |= set(SERVICES[name].redriven)
         with_letters = looked_at | {letters for topic in looked_at if (letters := TOPICS[topic].dlq)}
         assert set(_topics(_clients()[name])) == {f"prod.{topic}" for topic in with_letters}
 
@@ -105,14 +112,18 @@ def test_clients_outside_get_one_operation_on_public_topics_and_groups_of_their_
 def test_services_that_make_no_topics_may_make_none() -> None:
     managed, given = _clients(), _clients(FETTLE_KAFKA_MANAGE_TOPICS="off")
     for name in SERVICES:
-        assert all("Create" in operations for operations in _topics(managed[name]).values())
+        again = {f"prod.{topic}{end}" for topic in SERVICES[name].redriven for end in ("", ".dlq")}
+        own = {topic: operations for topic, operations in _topics(managed[name]).items() if topic not in again}
+        assert all("Create" in operations for operations in own.values())
         assert not [operations for operations in _topics(given[name]).values() if "Create" in operations]
     assert _topics(given["console"]) == {
         f"prod.{HEARTBEATS}": ("DescribeConfigs", "Write"),
-        f"prod.{EVENTS}": ("Read",),
-        "prod.health.transitions": ("Read",),
+        f"prod.{EVENTS}": ("Read", "Write"),
+        "prod.health.transitions": ("Read", "Write"),
         f"prod.{ORGS}": ("Write",),
-        **{f"prod.{name}.dlq": ("Describe",) for name in (HEARTBEATS, EVENTS, "health.transitions", ORGS)},
+        f"prod.{ORGS}.dlq": ("Describe",),
+        **{f"prod.{name}": ("Write",) for name in (COMMANDS, RESULTS, SIGNALS, *TRIGGER_TOPICS)},
+        **{f"prod.{name}.dlq": ("Read",) for name in TOPICS_WITH_LETTERS},
     }
     assert _topics(given["workflow-engine"])[f"prod.{RESULTS}.dlq"] == ("Write",)
 

@@ -48,11 +48,13 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service reads: topics by consumer group, and `tails` without one. What it writes is in the table."""
+    """What a service reads: topics by consumer group, and `tails` without one. What it writes is in the table. Of
+    `redriven` it shows the dead letters, and sends them again."""
 
     summary: str
     groups: Mapping[str, tuple[str, ...]]
     tails: tuple[str, ...] = ()
+    redriven: tuple[str, ...] = ()
 
 
 SERVICES: Mapping[str, Service] = MappingProxyType(
@@ -82,7 +84,12 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
                 "workflow-engine.tickets": (EVENTS,),
             },
         ),
-        "console": Service("Fettle's API and pages", {}, tails=(EVENTS, TRANSITIONS)),
+        "console": Service(
+            "Fettle's API and pages",
+            {},
+            tails=(EVENTS, TRANSITIONS),
+            redriven=tuple(name for name, topic in TOPICS.items() if topic.dlq and not topic.internal),
+        ),
     }
 )
 """By the names that stand in the topics' `writers`. A test holds them against the services themselves."""
@@ -125,15 +132,20 @@ def _of_service(settings: ServiceSettings, name: str) -> Iterator[Right]:
     service = SERVICES[name]
     grouped = {topic for topics in service.groups.values() for topic in topics}
     read, written = grouped.union(service.tails), {topic.name for topic in _written_by(name)}
+    again = set(service.redriven) - {HEARTBEATS}
     create = {"Create"} if settings.kafka_manage_topics else set()
-    touched = [topic for topic in TOPICS.values() if topic.name in read | written]
+    touched = [topic for topic in TOPICS.values() if topic.name in read | written | again]
     for topic in touched:
-        does = {word for word, names in (("Read", read), ("Write", written)) if topic.name in names}
+        own = topic.name in read | written
+        does = {word for word, names in (("Read", read), ("Write", written | again)) if topic.name in names}
         judged_by = {"DescribeConfigs"} if topic.timestamp_required else set()
-        yield _topic(settings, topic, does | judged_by | create)
+        yield _topic(settings, topic, does | judged_by | (create if own else set()))
     for topic in touched:
         if topic.dlq:
-            yield _topic(settings, TOPICS[topic.dlq], {"Write" if topic.name in grouped else "Describe"} | create)
+            own = topic.name in read | written
+            looks = {"Read"} if topic.name in service.redriven else {"Describe"}
+            does = {"Write"} if topic.name in grouped else looks
+            yield _topic(settings, TOPICS[topic.dlq], does | (create if own else set()))
     for group in service.groups:
         yield Right("group", settings.group(group), ("Read",))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from fettle_chassis.http import Problem
 from fettle_chassis.settings import ServiceSettings
@@ -104,6 +104,8 @@ class DeadLetterBox:
                 yield
         except (KafkaError, TimeoutError, OSError) as error:
             message = "Kafka does not answer, and dead letters stand there. Try again in a moment."
+            if isinstance(error, TopicAuthorizationFailedError):
+                message = "Kafka does not let the console do this: `fettle kafka acls` says which rights it needs."
             raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": "5"}) from error
 
     def _topic(self, record: StoredRecord) -> str:
