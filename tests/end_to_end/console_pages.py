@@ -45,6 +45,7 @@ _DRAWN = (
     re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:[\d.]+)?(Z|\+00:00| UTC)?"),
     re.compile(r"\b\d\d:\d\d(:\d\d)?\b"),
     re.compile(r"\b(now|\d+ (s|min|h|d))\b( ago)?"),
+    re.compile(r'name="shown" value="[0-9a-f]*"'),
     re.compile(r'data-live="(yes|no)"|(not )?live</span>'),
 )
 
@@ -145,6 +146,15 @@ def forms(known: Known, word: str) -> dict[str, str]:
         "document": flow(str(known.names["name"]), word),
         "base": "1",
         "token": "ftl_nobodys",
+        "name": word,
+        "confirm": "another-org",
+        "ticket": "",
+        "more": "",
+        "old_holds_s": "60",
+        "value": word,
+        "role": "king",
+        "days": "0",
+        "kind": "pigeon",  # made of nothing: what is made would stand on the page
     }
 
 
@@ -152,7 +162,8 @@ def plain(answer: httpx2.Response, sent: Mapping[str, Any]) -> tuple[int, str]:
     """Status and page without times, drawn ids, and what the request itself named. A page may ask for several things
     that are not there; which of them it says so of is chance."""
     text = answer.text
-    for word in sorted({str(value) for value in sent.values()}, key=len, reverse=True):
+    named = {str(value) for value in sent.values()}
+    for word in sorted({*named, *(each.rpartition("/")[2] for each in named)}, key=len, reverse=True):
         if len(word) > 3 and not word.isdigit():
             for written in (word, quote(word), quote(word, safe=""), quote_plus(word)):
                 text = text.replace(written, "~")
@@ -185,6 +196,7 @@ def _meaning(path: str, name: str) -> str:
         ("health", "id"): "subjects/id",
         ("runs", "id"): "run_id",
         ("channels", "name"): "channels/name",
+        ("tokens", "id"): "tokens/id",
     }.get((collection, name), name)
 
 

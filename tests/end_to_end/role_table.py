@@ -116,7 +116,11 @@ class Trying:
         query, headers = (_harmless(operation, place) for place in ("query", "header"))
         content = None
         if operation.has_body:
-            told = {**bodies("roles", KNOWN.names), "post /api/v1/orgs": {"org": "made-by-roles"}}[str(operation)]
+            told = {
+                **bodies("roles", KNOWN.names),
+                "post /api/v1/orgs": {"org": "made-by-roles"},
+                "put /api/v1/orgs/{org}": {"name": "Roles"},
+            }[str(operation)]
             content = told if isinstance(told, str) else json.dumps(told)
             headers["content-type"] = CONTENT_TYPES.get(str(operation), "application/json")
         if token is not None:

@@ -112,6 +112,9 @@ def _orgs(ask: Checked) -> None:
     assert spare["id"] not in [token["id"] for token in ask("list_tokens")]
     assert ask("put_member", "ann@acme.test", "viewer")["given_by"] == "org"
     assert [member["role"] for member in ask("list_members")] == ["viewer"]
+    asked = [(one["method"], one["path"]) for one in ask("list_audit", thing="tokens", outcome="done")]
+    assert asked[:2] == [("DELETE", f"/tokens/{spare['id']}"), ("POST", "/tokens")]
+    assert ask("rename_org", "Acme Ltd")["name"] == "Acme Ltd"
 
 
 def _health(ask: Checked) -> None:
@@ -129,6 +132,8 @@ def _health(ask: Checked) -> None:
     assert {one["id"] for one in ask("list_subjects", type="device")} == {"t17", "gw/7"}
     assert ask("list_transitions", subject="device/t17")
     assert "device/t17" in ask("explain", "device/t17")["subject"]
+    assert ask("list_heartbeats", "device/t17")["subject"] == "device/t17"
+    assert ask("show_overview")["enabled"] is True
     try:
         assert "verified" in ask("verify_partition", 0)[-1]
     except Refused as refused:  # a log that is younger than its first checkpoint
@@ -144,6 +149,7 @@ def _workflows(ask: Checked) -> None:
     assert ask("get_workflow", "note-what-opens")["version"] == 2
     assert len(ask("list_workflows")) == 3
     assert len(ask("export_workflows")) == 3
+    assert len(ask("get_workflow_graph", "note-what-opens")["nodes"]) == 2
     assert len(ask("list_workflow_versions", "note-what-opens")) == 2
     assert ask("get_workflow_version", "note-what-opens", 1)["document"] == DOCUMENT
     assert len(ask("get_workflow_difference", "note-what-opens", 2, from_version=1)["hunks"]) == 1

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from fettle_contracts.topics import COMMANDS
 from fettle_devstack.isolation import discard, isolated
 from fettle_devstack.servers import Servers
 from tests.conftest import running
@@ -41,6 +42,7 @@ from tests.end_to_end.isolation_words import (
 from tests.end_to_end.page_probes import Looking, forgeries, hear_both, page_probes, stories, unlike_a_page
 from tests.end_to_end.role_table import COLUMNS, INSTALLATION, ORG, Trying, every, page_of
 from tests.installation import Installation, OrgApi, eventually
+from tests.outside import Received, producer, read_all
 from tests.verdict_books import check
 
 ROLES = Path(__file__).parents[2] / "docs" / "roles.md"
@@ -274,6 +276,20 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
     return known
 
 
+def dead_letter(shared: Installation, org: str) -> dict[str, Any]:
+    """A record of the org that no service could read: where it is put aside, by what a page's path names."""
+    topic, bootstrap = shared.topic(COMMANDS), shared.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    client = producer(bootstrap)
+    client.produce(topic, SECRET.encode(), org)
+    client.flush(30)
+
+    def put_aside() -> list[Received]:
+        return [one for one in read_all(bootstrap, f"{topic}.dlq") if one.key == org]
+
+    [record] = eventually(put_aside, "the record is put aside")
+    return {"topic": COMMANDS, "offset": record.offset}
+
+
 def ended(api: OrgApi) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = api.get("/runs")["items"]
     return runs if len(runs) == 3 and all(run["state"] in ("done", "failed") for run in runs) else []
@@ -327,6 +343,7 @@ def test_no_page_of_the_console_tells_of_another_org(shared: Installation) -> No
     acme = Asking(shared.create_org("initech", policy), SECRET)
     api = shared.create_org("hooli", policy)
     theirs = private_things(acme, [])
+    theirs.names |= dead_letter(shared, "initech")
     own = Known({**NOBODYS.names, "name": api.get("/workflows")["items"][0]["workflow"]})
     with Looking(acme.api, shared.url) as ann, Looking(api, shared.url) as eve:
         before = stories(acme.api)
