@@ -67,7 +67,7 @@ LOST_HEARTBEATS = (
     ),
     # fresh_times.py: what a subject is given anew, behind lost heartbeats and behind an integration that has recovered
     Part(
-        ("correlator_fresh_times", "correlator_watches"),
+        ("fresh_times_rules",),
         (
             Mutant(TIMES, "return self.open_debounce_ms if pending else", "return self.timeout_ms if pending else"),
             Mutant(TIMES, "silence = self.timeout_ms if silent else 0", "silence = self.timeout_ms"),
