@@ -6,6 +6,7 @@ import pytest
 from mutants_of_answers import ANSWERED
 from mutants_of_decisions import DECISIONS
 from mutants_of_losses import LOST_HEARTBEATS
+from mutants_of_registry import REGISTERED
 from mutants_of_sharing import SHARED_TICKETS
 from mutants_of_silences import SILENCED
 from mutants_of_why import WHY
@@ -16,7 +17,15 @@ from fettle_devstack import Servers
 
 PACKAGE = Path(fettle_health_monitor.__file__).parent
 TESTS = Path(__file__).parent
-PARTS: tuple[Part, ...] = (*DECISIONS, *SHARED_TICKETS, *LOST_HEARTBEATS, *SILENCED, *ANSWERED, *WHY)
+PARTS: tuple[Part, ...] = (
+    *DECISIONS,
+    *SHARED_TICKETS,
+    *LOST_HEARTBEATS,
+    *SILENCED,
+    *ANSWERED,
+    *REGISTERED,
+    *WHY,
+)
 MUTANTS = [(part.tests, mutant) for part in PARTS for mutant in part.mutants]
 NAMES = [f"{Path(mutant.module).name}-{number}" for number, (_, mutant) in enumerate(MUTANTS)]
 
