@@ -115,9 +115,8 @@ async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
 
 async def _page(visit: Visit, request: Request, typed: Typed) -> Response:
     asked = request.query_params
-    policy, tickets, down = await asyncio.gather(
-        visit.client.get(Owner.HEALTH, "/health-policy"), _ticket_policy(visit), _down(visit)
-    )
+    policy, tickets = await asyncio.gather(visit.client.get(Owner.HEALTH, "/health-policy"), _ticket_policy(visit))
+    down = 0 if policy["publish_tickets"] else await _down(visit)
     subject = typed.fields.get("subject", asked.get("subject", "")).strip()
     holds, unheld = await _holding(visit, policy, subject, typed.wanted) if subject else ([], None)
     chosen = typed.fields.get("place", "new") if typed.form == "override" else asked.get("override", "")
