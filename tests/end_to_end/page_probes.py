@@ -45,9 +45,7 @@ def unlike_a_page(ann: Looking, own: Known) -> Iterator[str]:
     for each in reading():
         answer = ann.http.get(each.address(ann.org, own))
         policy = answer.headers["content-security-policy"]
-        if answer.status_code != (
-            400 if each.path.endswith(("/why", "/heard")) else 200
-        ):  # these need a subject
+        if answer.status_code != (400 if each.path.endswith(("/why", "/heard")) else 200):  # these need a subject
             yield f"{each} answers its own people {answer.status_code}"
         if "default-src 'none'; script-src 'self'" not in policy or "unsafe" in policy:
             yield f"{each}: {policy}"
