@@ -28,7 +28,7 @@ from bench.servers import own_servers
 from bench.ticket_library import p95
 from bench.tickets.library import fill
 from bench.tickets.traffic import producer
-from fettle_console.entrypoints.pages.app import _MODULES as MODULES
+from fettle_console.entrypoints.pages.app import MODULES
 from fettle_contracts.topics import HEARTBEATS
 from fettle_ticket_service.settings import TicketSettings
 

@@ -160,6 +160,7 @@ def test_pages_of_admins_fit_their_window_and_can_be_read_by_everybody(
     pages = {
         "org": f"{base}/settings",
         "tokens": f"{base}/tokens",
+        "members": f"{base}/members",
         "revoke": f"{base}/tokens?revoke={revoked}",
         "audit": f"{base}/audit?actor=token/{org.get('/tokens')['items'][0]['id']}",
         "audit-none": f"{base}/audit?thing=nothing",

@@ -148,6 +148,7 @@ def forms(known: Known, word: str) -> dict[str, str]:
         "token": "ftl_nobodys",
         "name": word,
         "confirm": "another-org",
+        "person": f"{word}@nowhere.invalid",
         "ticket": "",
         "more": "",
         "old_holds_s": "60",

@@ -114,6 +114,31 @@ async def test_a_token_is_made_and_its_text_shown_once(world: World) -> None:
     assert len((await world.call("GET", TOKENS, await world.token("acme"))).json()["items"]) == 2
 
 
+@pytest.mark.rule("AC-138")
+async def test_an_admin_gives_people_roles_and_takes_them_out(world: World) -> None:
+    await world.sign_in("acme", "admin")
+    path = "/orgs/acme/members"
+    assert "No members yet" in words_of((await world.http.get(path)).text)
+    for number, (person, role) in enumerate((("ann@acme.test", "admin"), ("Bob@acme.test", "viewer"))):
+        given = await world.post(path, command_id=f"give-{number}", person=person, role=role)
+        assert (given.status_code, given.headers["location"]) == (303, path)
+    said = words_of((await world.http.get(path)).text)
+    assert re.search(r"ann@acme.test Admin this org never Take out .* bob@acme.test Viewer this org", said)
+    last = await world.post(path, command_id="give-3", person="ann@acme.test", role="none")
+    assert (last.status_code, "last admin among its members" in last.text) == (409, True)
+    gone = await world.post(path, command_id="give-4", person="bob@acme.test", role="none")
+    assert (gone.status_code, "bob@acme.test" in (await world.http.get(path)).text) == (303, False)
+    for wrong in ({"role": "king"}, {"role": "ingest"}, {"person": ""}, {"person": "nobody@acme.test", "role": "none"}):
+        refused = await world.post(path, **{"command_id": "give-5", "person": EVIL, "role": "viewer", **wrong})
+        assert (refused.status_code in (400, 404), "<script>alert" in refused.text) == (True, False), wrong
+    listed = (await world.call("GET", "/api/v1/orgs/acme/audit?thing=members", await world.token("acme"))).json()[
+        "items"
+    ]
+    assert [(one["status"], one["door"]) for one in listed][-2:] == [(200, "page"), (200, "page")]
+    await world.sign_in("acme", "viewer")
+    assert (await world.http.get(path)).status_code == 403
+
+
 @pytest.mark.rule("AC-136", "AC-1")
 async def test_revoking_says_what_it_ends_and_ends_it(world: World) -> None:
     brief = await world.token("acme", "viewer", name="Wall")

@@ -12,12 +12,12 @@ from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
 from fettle_console.adapters.members import LastAdmin
-from fettle_console.console import TheConsole
+from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import enter
 from fettle_console.domain.members import GivenBy, Member
 from fettle_console.domain.people import known_as
 from fettle_console.entrypoints.guards import Holder, admitted
-from fettle_console.entrypoints.writes import once
+from fettle_console.entrypoints.writes import first_answer
 from fettle_contracts.message import Message
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import Instant
@@ -76,7 +76,13 @@ async def put_member(org: str, new: NewRole, holder: Holder, console: TheConsole
     It holds from the person's next request on, and stands against what the provider says. Who is taken out and is
     still let in by the provider's own claims comes back when they next sign in. An org that has an admin keeps one.
     """
-    actor = admitted(enter(holder, org, Role.ADMIN))
+    answer = await given(org, new, admitted(enter(holder, org, Role.ADMIN)), console, key)
+    return JSONResponse(answer.body, answer.status)
+
+
+async def given(org: str, new: NewRole, actor: str, console: Console, key: str | None) -> Answer:
+    """The member as they are then. Raises `Problem` 404 for somebody to be taken out who is not in, 409 for the last
+    admin, 422 for a key that came with something else."""
 
     async def write(work: UnitOfWork) -> Written:
         try:
@@ -90,7 +96,7 @@ async def put_member(org: str, new: NewRole, holder: Holder, console: TheConsole
         answer = Answer(200, _shown(shown, new.role).to_dict())
         return Written(answer, again=answer)
 
-    return await once(console, org, key, f"member {actor} {new.model_dump_json()}", write)
+    return await first_answer(console, org, key, f"member {actor} {new.model_dump_json()}", write)
 
 
 def _shown(member: Member, role: Role | None) -> MemberView:

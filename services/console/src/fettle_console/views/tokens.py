@@ -27,6 +27,7 @@ class ShownToken:
     created_by: str
     expires_at: datetime
     ended: bool
+    used_at: datetime | None
     people: int
     own: bool
 
@@ -40,6 +41,7 @@ class ShownToken:
             created_by=token.created_by,
             expires_at=token.expires_at,
             ended=not token.alive(now),
+            used_at=token.used_at,
             people=people,
             own=token.caller().actor_id == reader,
         )

@@ -28,6 +28,7 @@ from fettle_console.entrypoints.pages import (
     hook_page,
     judging,
     live_stream,
+    member_page,
     new_silence,
     org_page,
     overview_page,
@@ -67,11 +68,11 @@ _HEADINGS = {
     503: "A part of Fettle is away",
 }
 
-_MODULES = (
+MODULES = (
     *(sign_in, provider, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
     *(overview_page, health_page, silence_list, new_silence, policy_page, judging, subject_page),
     *(why_page, heard_page, preview, live_stream),
-    *(org_page, token_page, audit_page, dead_letter_pages),
+    *(org_page, member_page, token_page, audit_page, dead_letter_pages),
     *(workflow_list, workflow_page, workflow_editor, workflow_trials, run_pages, channel_page, channel_editor),
     *(workflow_start, hook_page),
 )
@@ -95,7 +96,7 @@ def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> F
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console = console
     app.state.api_document = api_document
-    for module in _MODULES:
+    for module in MODULES:
         app.include_router(module.router)
     app.mount("/static", _Kept(directory=STATIC))
     app.add_middleware(Headed, settings=console.settings)
