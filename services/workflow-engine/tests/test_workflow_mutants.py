@@ -109,8 +109,7 @@ ENGINE_MUTANTS = (
     Mutant("entrypoints/outside", "await self._lookout.due(Kind.CALLS)", "await self._lookout.due(Kind.RUNS)"),
     # due_rows.py, lookout.py: what is due when
     Mutant("adapters/due_rows", "moment <= now + LOOK_EVERY", "moment <= now"),
-    Mutant("adapters/due_rows", "SELECT min(timeout_at) FROM run WHERE state = 'running'",
-           "SELECT max(timeout_at) FROM run WHERE state = 'running'"),
+    Mutant("adapters/due_rows", "SELECT least(", "SELECT greatest("),
     Mutant("adapters/due_rows", "THEN to_timestamp(0)", "THEN NULL"),
     Mutant("entrypoints/lookout", "moment - waiter.ahead", "moment"),
     Mutant("entrypoints/lookout", "self._ring(Kind.CALLS))", "None)"),
