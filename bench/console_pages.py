@@ -35,6 +35,7 @@ from fettle_ticket_service.settings import TicketSettings
 ORG = "bench-0"
 ENTRIES_EACH = 10
 POLICY = {"enabled": True, "publish_tickets": False, "timeout_s": 3600, "open_debounce_s": 5}
+DOOR = {"host": "127.0.0.1", "from": "fettle@nowhere.invalid", "to": ["door@nowhere.invalid"]}
 FAILING = 50
 """Every so manieth device says that it is offline."""
 
@@ -70,8 +71,30 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/orgs/{org}/runs": ("runs",),
     "/orgs/{org}/runs/{id}": ("runs/{run}",),
     "/orgs/{org}/channels": ("channels",),
+    "/orgs/{org}/channels/{name}/edit": ("channels/door/edit",),
+    "/orgs/{org}/new-channel": ("new-channel",),
+    "/orgs/{org}/workflows/{name}/hook": ("workflows/by-hand/hook",),
+    "/orgs/{org}/workflows/{name}/start": ("workflows/by-hand/start",),
+    "/orgs/{org}/health/overview": ("health/overview",),
+    "/orgs/{org}/health/policies": ("health/policies", "health/policies?subject=device/d7"),
+    "/orgs/{org}/health/silences": ("health/silences",),
+    "/orgs/{org}/new-silence": ("new-silence", "new-silence?whom=selection&space=oslo/hq-7"),
+    "/orgs/{org}/judging": ("judging",),
+    "/orgs/{org}/settings": ("settings",),
+    "/orgs/{org}/members": ("members",),
+    "/orgs/{org}/tokens": ("tokens",),
+    "/orgs/{org}/audit": ("audit", "audit?thing=workflows"),
+    "/orgs/{org}/dead-letters": ("dead-letters",),
 }
-NO_PAGES = {"/", "/sign-in", "/orgs/{org}/live"}
+NO_PAGES = {
+    *("/", "/sign-in", "/sign-in/provider", "/sign-in/provider/back"),
+    "/orgs/{org}/live",
+    "/orgs/{org}/export.jsonl",
+    "/orgs/{org}/dead-letters/{topic}/{offset}",
+    "/orgs/{org}/heard",
+}
+"""What is no page, what streams, and what reads single records of the log, for as long as it says."""
+
 EDITORS = ("new-workflow", "workflows/by-hand/edit")
 BOUND_MS, BOUND_KB, BOUND_EDITOR_KB = 300, 150, 300
 
@@ -151,6 +174,7 @@ def prepared(installation: Installation, api: OrgApi, tickets: int, devices: int
     eventually(lambda: standing(api, devices), "all subjects are known", within_s=300)
     asyncio.run(analyzed(TicketSettings.load(installation.environment).database_dsn("health")))
     api.post_yaml("/workflows", BY_HAND).raise_for_status()
+    api.put("/channels/door", {"kind": "email", "settings": DOOR}).raise_for_status()
     run: dict[str, Any] = api.post("/workflows/by-hand/runs").raise_for_status().json()
     return str(run["id"])
 
