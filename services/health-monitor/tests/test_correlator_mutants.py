@@ -7,6 +7,7 @@ from mutants_of_answers import ANSWERED
 from mutants_of_decisions import DECISIONS
 from mutants_of_losses import LOST_HEARTBEATS
 from mutants_of_registry import REGISTERED
+from mutants_of_retention import FORGOTTEN
 from mutants_of_sharing import SHARED_TICKETS
 from mutants_of_silences import SILENCED
 from mutants_of_why import WHY
@@ -24,6 +25,7 @@ PARTS: tuple[Part, ...] = (
     *SILENCED,
     *ANSWERED,
     *REGISTERED,
+    *FORGOTTEN,
     *WHY,
 )
 MUTANTS = [(part.tests, mutant) for part in PARTS for mutant in part.mutants]
