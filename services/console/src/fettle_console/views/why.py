@@ -141,9 +141,14 @@ def _value(name: str, value: Any) -> str:
 
 
 def _change(change: Mapping[str, Any]) -> str:
-    """`open debounce 6 min instead of 10 min`; a silence and a switch in words of their own."""
+    """`open debounce 6 min instead of 10 min`; a silence, a switch, and a value that holds now but did not all along,
+    in words of their own."""
     what = change["what"]
     if what == "silence":
         return f"a silence of {length(change['length_s'])}" if change["wanted"] else "no silence"
     present, wanted = (_value(what, change[which]) for which in ("present", "wanted"))
-    return f"{_rule(what)} {wanted} instead of {present}"
+    return (
+        f"{_rule(what)} {wanted} from the beginning"
+        if wanted == present
+        else f"{_rule(what)} {wanted} instead of {present}"
+    )
