@@ -36,7 +36,8 @@ OVERRIDES = st.lists(
     max_size=2,
     unique_by=lambda override: override.match,
 ).map(tuple)
-PAUSES = st.integers(0, 8) | st.integers(0, 30) | st.sampled_from([0, 1, 1999, 2000, 2001, 4999, 5000, 7000, -1, -40])
+MOMENTS = st.integers(0, 8) | st.integers(0, 30) | st.sampled_from([0, 1, 1999, 2000, 2001, 4999, 5000, 7000, -1, -40])
+"""Pauses (in ms) as short as the rules, so that these meet at their edges."""
 SAID = st.sampled_from(["ok", "ok", "bad", "bad", "bad", "integration", "model"])
 
 
@@ -48,7 +49,7 @@ def fleets(draw: st.DrawFn) -> Log:
     keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
     for pause, what, key, said, number in draw(
         st.lists(
-            st.tuples(PAUSES, st.integers(0, 14), st.sampled_from(keys), SAID, st.integers(0, 3)),
+            st.tuples(MOMENTS, st.integers(0, 14), st.sampled_from(keys), SAID, st.integers(0, 3)),
             min_size=12,
             max_size=80,
         )
