@@ -17,6 +17,7 @@ from fettle_devstack.servers import Servers
 from tests.browser.window import Window
 from tests.conftest import running
 from tests.installation import Installation, OrgApi
+from tests.verdict_books import check
 
 _MISSING = "no Chromium to test with; bring it with: apt-get install chromium chromium-driver"
 _orgs = count(1)
@@ -24,10 +25,11 @@ _orgs = count(1)
 
 @pytest.fixture(scope="package")
 def installed(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One installation for all of them; every test has an org of its own."""
+    """One installation for all of them; every test has an org of its own. In the end its verdicts must add up."""
     environment = isolated(servers)
     with running(environment, tmp_path_factory.mktemp("installation")) as started:
         yield started
+    check(environment)
     discard(servers, environment)
 
 
