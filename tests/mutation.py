@@ -39,13 +39,30 @@ def check_stands_once(folder: Path, mutant: Mutant) -> None:
 
 def check_noticed(package: Path, folder: Path, mutant: Mutant, tests: Iterable[Path | str], scratch: Path) -> None:
     """Runs the tests on a copy of `package` in `scratch` in which the module in `folder` is broken; one must fail."""
+    broken = _copied(package, scratch) / folder.relative_to(package) / f"{mutant.module}.py"
+    broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
+    done = _tested(tests, scratch)
+    assert done.returncode == 1, f"survived: {mutant}\n{done.stdout[-2000:]}"
+
+
+def check_unbroken(package: Path, tests: Iterable[Path | str], scratch: Path) -> None:
+    """Runs the tests on a copy of `package` in which nothing is broken; none may fail. Else they would notice any
+    mutant."""
+    _copied(package, scratch)
+    done = _tested(tests, scratch)
+    assert done.returncode == 0, f"fails without a mutant:\n{done.stdout[-2000:]}"
+
+
+def _copied(package: Path, scratch: Path) -> Path:
     copy = scratch / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    broken = copy / folder.relative_to(package) / f"{mutant.module}.py"
-    broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
+    return copy
+
+
+def _tested(tests: Iterable[Path | str], scratch: Path) -> subprocess.CompletedProcess[str]:
     (scratch / "not_shrunk.py").write_text(NOT_SHRUNK)
     options = ("-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "not_shrunk", "-m", "not campaign")
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *map(str, tests)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(scratch), "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")},
@@ -53,4 +70,3 @@ def check_noticed(package: Path, folder: Path, mutant: Mutant, tests: Iterable[P
         text=True,
         check=False,
     )
-    assert done.returncode == 1, f"survived: {mutant}\n{done.stdout[-2000:]}"

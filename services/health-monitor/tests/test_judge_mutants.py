@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mutants_of_records import RECORDS
-from tests.mutation import Mutant, check_noticed, check_stands_once
+from tests.mutation import Mutant, check_noticed, check_stands_once, check_unbroken
 
 import fettle_health_monitor
 
@@ -113,6 +113,13 @@ MUTANTS = [
 @pytest.mark.parametrize("mutant", [mutant for _, mutant in MUTANTS], ids=range(len(MUTANTS)))
 def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
     check_stands_once(PACKAGE, mutant)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("tests", sorted({tests for tests, _ in MUTANTS}), ids=",".join)
+def test_nothing_is_noticed_where_nothing_is_broken(tests: tuple[str, ...], tmp_path: Path) -> None:
+    check_unbroken(PACKAGE, (TESTS / f"test_{name}.py" for name in tests), tmp_path)
 
 
 @pytest.mark.campaign
