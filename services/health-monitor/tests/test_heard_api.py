@@ -107,3 +107,28 @@ async def test_an_hour_is_read_whole_or_its_end(monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as hurried:
         hurried.setattr(hearing, "WITHIN_S", -1.0)
         assert (await hearer.heard(KEY, 0, until)).since == until
+
+
+class Enough:
+    """The time is over when the fourth of its answers is asked for."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    @property
+    def is_over(self) -> bool:
+        self._asked += 1
+        return self._asked > 3
+
+
+@pytest.mark.rule("AC-105")
+async def test_of_a_busy_log_the_last_minutes_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some hundreds of records are all that there is time for: a minute of them, and two more."""
+    log = Log()
+    until = log.first + 2 * HOUR_MS
+    monkeypatch.setattr(hearing, "_Clock", Enough)
+    found = await Hearing(Open(log)).heard(KEY, 0, until)  # type: ignore[arg-type]
+    assert found.since == until - 180_000
+    assert [beat.at for beat in found.beats] == [
+        log.first + offset * 1000 for offset in range(7_020, 7_201, 10) if offset % 100
+    ]

@@ -14,7 +14,7 @@ from fettle_health_monitor.domain.judge.states import Reading
 from fettle_health_monitor.judge.replaying import NotKept, Replays
 
 REACH_MS = 3_600_000
-STEP_MS = 600_000
+FIRST_STEP_MS, STEP_MS = 60_000, 600_000
 WITHIN_S = 3.0
 BEATS_MAX = 1_000
 
@@ -50,15 +50,16 @@ class Hearing:
 
 
 async def _read(log: PastLog, key: bytes, until: int) -> Heard:
-    """Stretch by stretch backwards, so that what is nearest to the instant is read first, and each is whole."""
+    """Stretch by stretch backwards, so that what is nearest to the instant is read first, and each is whole. Each is
+    longer than the one before: of a log that is too busy for more there is a minute all the same."""
     clock = _Clock()
     begin = (await log.bounds()).start
     end = await log.first_at(until + 1)
     if end == begin:
         raise NotKept("the log begins later")
-    since, beats = until, list[Beat]()
+    since, step, beats = until, FIRST_STEP_MS, list[Beat]()
     while since > until - REACH_MS and len(beats) < BEATS_MAX:
-        edge = max(since - STEP_MS, until - REACH_MS)
+        edge = max(since - step, until - REACH_MS)
         start = await log.first_at(edge)
         found = await _stretch(log, key, start, end, clock)
         if found is None:
@@ -68,7 +69,7 @@ async def _read(log: PastLog, key: bytes, until: int) -> Heard:
         if start == begin:
             since = first if first is not None else since
             break
-        since, end = edge, start
+        since, end, step = edge, start, min(2 * step, STEP_MS)
     if len(beats) > BEATS_MAX:
         beats = beats[-BEATS_MAX:]
         since = beats[0].at
