@@ -93,7 +93,8 @@ async def test_silences_tickets_and_blind_stretches_lie_where_they_were() -> Non
         (0, WINDOW_S - 30 * 60, "Silenced by ann: Swap"),
     ]
     assert [(one.kind, one.x, one.width) for one in day.blind] == [("unobserved", WINDOW_S - 9 * 3600, 3600)]
-    assert [f"{hour:%H:%M}" for hour in day.hours] == ["12:00", "16:00", "20:00", "00:00", "04:00", "08:00", "12:00"]
+    hours = [f"{hour:%H:%M}" for hour in day.window.hours]
+    assert hours == ["12:00", "16:00", "20:00", "00:00", "04:00", "08:00", "12:00"]
 
 
 @pytest.mark.rule("AC-86")

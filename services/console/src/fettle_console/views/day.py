@@ -43,6 +43,11 @@ class Window:
     def start(self) -> datetime:
         return self.end - timedelta(seconds=WINDOW_S)
 
+    @property
+    def hours(self) -> Sequence[datetime]:
+        """Every fourth hour of it."""
+        return [self.start + timedelta(hours=4 * step) for step in range(7)]
+
     def stretch(
         self, since: datetime | None, until: datetime | None, kind: str, words: str, number: int | None = None
     ) -> Stretch | None:
@@ -56,7 +61,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The lanes of the picture, from top to bottom, and the hours below it."""
+    """The lanes of the picture, from top to bottom."""
 
     states: Sequence[Stretch]
     gaps: Sequence[Stretch]
@@ -64,11 +69,6 @@ class Day:
     silences: Sequence[Stretch]
     blind: Sequence[Stretch]
     window: Window
-
-    @property
-    def hours(self) -> Sequence[datetime]:
-        """Every fourth hour of the window."""
-        return [self.window.start + timedelta(hours=4 * step) for step in range(7)]
 
 
 def picture(

@@ -5,7 +5,7 @@ Lengths of the picture are seconds from its beginning, as in the picture of a su
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from zlib import crc32
@@ -87,11 +87,6 @@ class Picture:
     blind: Sequence[Stretch]
     lost: Sequence[Stretch]
     storms: Sequence[Storm]
-
-    @property
-    def hours(self) -> Sequence[datetime]:
-        """Every fourth hour of it."""
-        return [self.window.start + timedelta(hours=4 * step) for step in range(7)]
 
     @property
     def height(self) -> int:
