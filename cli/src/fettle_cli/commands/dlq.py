@@ -98,12 +98,12 @@ def _letter(settings: "ServiceSettings", name: str, offset: int) -> "StoredRecor
     """The letter, if it holds all that the record was."""
     from fettle_chassis.stored_records import record_at
     from fettle_cli import kafka
-    from fettle_contracts.dead_letters import DLQ_MESSAGE
+    from fettle_contracts.dead_letters import DLQ_MESSAGE, lacks_its_value
 
     letter = kafka.run(settings, record_at(settings, name, 0, offset, kafka.CLIENT))
     if letter is None:
         raise CliError(f"{name} holds nothing at offset {offset}; nothing was sent")
-    if letter.value is None and (letter.header(DLQ_MESSAGE) or "").endswith("left out)"):
+    if lacks_its_value(letter.value, letter.header(DLQ_MESSAGE) or ""):
         raise CliError(f"{name} {offset} was too large to be kept whole; nothing was sent: the sender must send it")
     return letter
 

@@ -20,6 +20,7 @@ from fettle_contracts.dead_letters import (
     DLQ_REASON,
     DLQ_SERVICE,
     DLQ_TOPIC,
+    without_value,
 )
 from fettle_contracts.times import rfc3339
 from fettle_contracts.topics import dead_letters_of
@@ -63,7 +64,7 @@ class DeadLetters:
             await self._send(record, record.value, [*headers, *reason])
         except MessageSizeTooLargeError:
             size = len(record.value or b"")
-            reason = self._reason(record, code, f"{message[:_MESSAGE_LIMIT]} (value of {size} bytes left out)")
+            reason = self._reason(record, code, without_value(message[:_MESSAGE_LIMIT], size))
             await self._send(record, None, reason)
         except KafkaError as error:
             raise TransientError(f"dead letter not taken: {error!r}") from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fettle_contracts.dead_letters import lacks_its_value
 from fettle_contracts.identity import check_org
 from fettle_contracts.topics import HEARTBEATS, SIGNALS, TOPICS
 
@@ -62,6 +63,6 @@ def not_sent_again_because(topic: str, value: bytes | None, message: str) -> str
     """Why a letter must stay where it is, or None."""
     if topic == HEARTBEATS:
         return "Heartbeats are never sent again: a device that is silent now would look alive."
-    if value is None and message.endswith("left out)"):
+    if lacks_its_value(value, message):
         return "It was too large to be kept whole: whoever sent it must send it again."
     return None
