@@ -29,15 +29,16 @@ from bench.ticket_library import p95
 from bench.tickets.library import fill
 from bench.tickets.traffic import producer
 from fettle_console.entrypoints.pages.app import MODULES
-from fettle_contracts.topics import HEARTBEATS
+from fettle_contracts.topics import COMMANDS, HEARTBEATS
 from fettle_ticket_service.settings import TicketSettings
 
 ORG = "bench-0"
 ENTRIES_EACH = 10
 POLICY = {"enabled": True, "publish_tickets": False, "timeout_s": 3600, "open_debounce_s": 5}
-DOOR = {"host": "127.0.0.1", "from": "fettle@nowhere.invalid", "to": ["door@nowhere.invalid"]}
+SILENCE = {"filter": {"space": "oslo/hq-1"}, "length_s": 86_400}
+CHANNEL = {"kind": "email", "settings": {"host": "127.0.0.1", "from": "a@nowhere.invalid", "to": ["a@nowhere.invalid"]}}
 FAILING = 50
-"""Every so manieth device says that it is offline."""
+"""One of so many devices says that it is offline."""
 
 BY_HAND = """\
 workflow: by-hand
@@ -47,54 +48,56 @@ nodes:
   opened: {after: [pressed], action: ticket.open,
            with: {title: Look at it, kind: check, subject: {type: other, id: lift}}}
 """
+LETTER = f"dead-letters/{COMMANDS}/0"
 PAGES: Mapping[str, tuple[str, ...]] = {
     "/orgs/{org}/tickets": (
         "tickets",
         "tickets?state=all",
         "tickets?state=all&q=thermostat+4711",
-        "tickets?state=resolved&space=oslo/hq-7",
+        "tickets?state=resolved&space=oslo%2Fhq-7",
         "tickets?state=all&sort=-updated",
     ),
     "/orgs/{org}/tickets/new": ("tickets/new",),
     "/orgs/{org}/tickets/{number}": ("tickets/1", "tickets/500"),
     "/orgs/{org}/tickets/{number}/told": ("tickets/1/told",),
     "/orgs/{org}/open-count": ("open-count",),
-    "/orgs/{org}/health": ("health", "health?state=firing", "health?q=sensor+47"),
+    "/orgs/{org}/judging": ("judging",),
+    "/orgs/{org}/health/overview": ("health/overview",),
+    "/orgs/{org}/health": ("health", "health?state=unhealthy&sort=-since", "health?q=sensor+47"),
     "/orgs/{org}/health/{type}/{id:path}": ("health/device/d0", "health/device/d7", "health/integration/cloud-3"),
     "/orgs/{org}/why": ("why?subject=device/d0",),
+    "/orgs/{org}/heard": ("heard?subject=device/d0",),
+    "/orgs/{org}/health/silences": ("health/silences", "health/silences?state=ended"),
+    "/orgs/{org}/new-silence": ("new-silence", "new-silence?space=oslo/hq-7"),
+    "/orgs/{org}/health/policies": ("health/policies", "health/policies?subject=device/d0"),
     "/orgs/{org}/workflows": ("workflows",),
     "/orgs/{org}/workflows/{name}": ("workflows/by-hand",),
     "/orgs/{org}/workflows/{name}/versions/{version}": ("workflows/by-hand/versions/1",),
     "/orgs/{org}/workflows/{name}/edit": ("workflows/by-hand/edit",),
     "/orgs/{org}/workflows/{name}/try": ("workflows/by-hand/try",),
+    "/orgs/{org}/workflows/{name}/start": ("workflows/by-hand/start",),
+    "/orgs/{org}/workflows/{name}/hook": ("workflows/by-hand/hook",),
     "/orgs/{org}/new-workflow": ("new-workflow",),
     "/orgs/{org}/runs": ("runs",),
     "/orgs/{org}/runs/{id}": ("runs/{run}",),
     "/orgs/{org}/channels": ("channels",),
-    "/orgs/{org}/channels/{name}/edit": ("channels/door/edit",),
     "/orgs/{org}/new-channel": ("new-channel",),
-    "/orgs/{org}/workflows/{name}/hook": ("workflows/by-hand/hook",),
-    "/orgs/{org}/workflows/{name}/start": ("workflows/by-hand/start",),
-    "/orgs/{org}/health/overview": ("health/overview",),
-    "/orgs/{org}/health/policies": ("health/policies", "health/policies?subject=device/d7"),
-    "/orgs/{org}/health/silences": ("health/silences",),
-    "/orgs/{org}/new-silence": ("new-silence", "new-silence?whom=selection&space=oslo/hq-7"),
-    "/orgs/{org}/judging": ("judging",),
+    "/orgs/{org}/channels/{name}/edit": ("channels/ops/edit",),
     "/orgs/{org}/settings": ("settings",),
     "/orgs/{org}/members": ("members",),
     "/orgs/{org}/tokens": ("tokens",),
     "/orgs/{org}/audit": ("audit", "audit?thing=workflows"),
     "/orgs/{org}/dead-letters": ("dead-letters",),
+    "/orgs/{org}/dead-letters/{topic}/{offset}": (LETTER,),
 }
 NO_PAGES = {
-    *("/", "/sign-in", "/sign-in/provider", "/sign-in/provider/back"),
+    "/",
+    "/sign-in",
+    "/sign-in/provider",
+    "/sign-in/provider/back",
     "/orgs/{org}/live",
     "/orgs/{org}/export.jsonl",
-    "/orgs/{org}/dead-letters/{topic}/{offset}",
-    "/orgs/{org}/heard",
 }
-"""What is no page, what streams, and what reads single records of the log, for as long as it says."""
-
 EDITORS = ("new-workflow", "workflows/by-hand/edit")
 BOUND_MS, BOUND_KB, BOUND_EDITOR_KB = 300, 150, 300
 
@@ -121,7 +124,7 @@ def installed(environment: Mapping[str, str]) -> Iterator[Installation]:
 
 
 def beat(installation: Installation, devices: int) -> None:
-    """One heartbeat of each device, some of them in trouble. Blocks."""
+    """One heartbeat of each device, some of them in trouble, and a command that nobody can read. Blocks."""
     client = producer(installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"])
     for number in range(devices):
         said = {
@@ -133,6 +136,7 @@ def beat(installation: Installation, devices: int) -> None:
         }
         client.produce(installation.topic(HEARTBEATS), json.dumps(said).encode(), f"{ORG}/device/d{number}")
         client.poll(0)
+    client.produce(installation.topic(COMMANDS), b"{", ORG)
     client.flush(60)
 
 
@@ -174,7 +178,8 @@ def prepared(installation: Installation, api: OrgApi, tickets: int, devices: int
     eventually(lambda: standing(api, devices), "all subjects are known", within_s=300)
     asyncio.run(analyzed(TicketSettings.load(installation.environment).database_dsn("health")))
     api.post_yaml("/workflows", BY_HAND).raise_for_status()
-    api.put("/channels/door", {"kind": "email", "settings": DOOR}).raise_for_status()
+    api.put("/channels/ops", CHANNEL).raise_for_status()
+    api.post("/silences", SILENCE).raise_for_status()
     run: dict[str, Any] = api.post("/workflows/by-hand/runs").raise_for_status().json()
     return str(run["id"])
 
@@ -193,6 +198,7 @@ def main() -> None:
         run = prepared(installation, api, asked.tickets, asked.devices)
         client = installation.http
         client.post("/sign-in", data={"token": api.token}, headers={"origin": installation.url})
+        eventually(lambda: client.get(f"/orgs/{ORG}/{LETTER}").is_success, "the dead letter")
         for path in (each for paths in PAGES.values() for each in paths):
             times[path], weights[path] = measured(client, path.format(run=run), asked.repeats)
     size = {"tickets": asked.tickets, "devices": asked.devices}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench import console_pages
 from tools.bootstrap import ROOT
 
 RUN = """
@@ -20,6 +21,10 @@ report.RESULTS = Path(sys.argv.pop(1))
 name = sys.argv.pop(1)
 import_module(f"bench.{name}").main()
 """
+
+
+def test_every_page_of_the_console_is_measured() -> None:
+    console_pages.check_every_page()
 
 
 @pytest.mark.slow
