@@ -26,6 +26,7 @@ class ShownToken:
     created_at: datetime
     created_by: str
     expires_at: datetime
+    used_at: datetime | None
     ended: bool
     used_at: datetime | None
     people: int
@@ -40,6 +41,7 @@ class ShownToken:
             created_at=token.created_at,
             created_by=token.created_by,
             expires_at=token.expires_at,
+            used_at=token.used_at,
             ended=not token.alive(now),
             used_at=token.used_at,
             people=people,
