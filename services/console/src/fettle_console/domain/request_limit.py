@@ -15,9 +15,10 @@ class _Bucket:
 
 
 class RequestLimit:
-    """`burst` requests at once and `per_s` requests a second for each token.
+    """`burst` requests at once and `per_s` requests a second for each that asks.
 
-    Remembers the `tokens` that asked last; one that was forgotten begins with a full bucket.
+    Remembers the `tokens` that asked last (tokens, sessions, hooks or addresses, by their names); one that was
+    forgotten begins with a full bucket.
     """
 
     def __init__(self, per_s: float, burst: int, *, tokens: int = 10_000) -> None:

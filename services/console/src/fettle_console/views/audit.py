@@ -16,11 +16,13 @@ OUTCOMES: Mapping[AuditOutcome, Stand] = {
     AuditOutcome.ASKED: Stand("in_progress", "unknown", "No answer heard"),
 }
 
+_DOORS = {Door.PAGE: "a page", Door.API: "the API"}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """`deed` is what was asked in words; `thing` what of, with the `page` that shows it, if one does. `asked` is the
-    request as it came."""
+    request as it came, and by which door."""
 
     id: str
     at: datetime
@@ -34,7 +36,6 @@ class Line:
     stand: Stand
     status: int | None
     times: int
-    by_page: bool
     key: str
 
     @classmethod
@@ -51,11 +52,10 @@ class Line:
             deed=deed,
             thing=thing or asked.org,
             page=_page(asked.path),
-            asked=f"{asked.method} {path}",
+            asked=f"{asked.method} {path} by {_DOORS[asked.door]}",
             stand=OUTCOMES[entry.outcome],
             status=entry.status,
             times=entry.times,
-            by_page=asked.door is Door.PAGE,
             key=asked.key or "",
         )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from fettle_console.views.silences import LENGTH_S
 from fettle_contracts.times import rfc3339
 
 UNITS = ((60, "minutes"), (3600, "hours"), (86_400, "days"))
@@ -19,7 +20,6 @@ RULES = (
     ("FREQ=MONTHLY", "Every month"),
     ("custom", "By a rule (RFC 5545)"),
 )
-DEFAULT_LENGTH = "14400"
 
 
 class Unclear(Exception):
@@ -42,7 +42,7 @@ class SilenceForm:
     model: str = ""
     start: str = ""
     zone: str = ""
-    length: str = DEFAULT_LENGTH
+    length: str = str(LENGTH_S)
     number: str = ""
     unit: str = "3600"
     rule: str = ""
