@@ -59,7 +59,7 @@ class ShownSubject(ListedSubject):
     as_of: str | None
 
 
-class Heartbeat(TypedDict):
+class HeardHeartbeat(TypedDict):
     """A heartbeat by the broker's time; `status` is null for one that could not be read."""
 
     at: str
@@ -72,7 +72,7 @@ class Heard(TypedDict):
     subject: str
     since: str
     until: str
-    heartbeats: list[Heartbeat]
+    heartbeats: list[HeardHeartbeat]
     as_of: str | None
 
 

@@ -60,7 +60,7 @@ class AuditEntry(TypedDict):
 
 
 class Member(TypedDict):
-    """A person in the org. `given_by`: whose word the role is; it is null of somebody who was just taken out."""
+    """A person in the org. `given_by`: whose word the role is; `role` is null of somebody who was just taken out."""
 
     person: str
     role: PersonsRole | None

@@ -36,7 +36,7 @@ class NewRole(Message):
 
 
 class MemberView(Message):
-    """A person in the org. `given_by`: whose word the role is, null of somebody who was just taken out."""
+    """A person in the org. `given_by`: whose word the role is; `role` is null of somebody who was just taken out."""
 
     person: str
     role: PersonsRole | None
