@@ -24,6 +24,10 @@ class HealthState(StrEnum):
     UNKNOWN = "unknown"
 
 
+CONFIRMED_UNHEALTHY = (HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING, HealthState.UNKNOWN)
+"""Whom lists and the overview count as unhealthy; who waits for the open debounce is not yet."""
+
+
 class Condition(StrEnum):
     """What is wrong with a subject; also the kind of the ticket about it."""
 

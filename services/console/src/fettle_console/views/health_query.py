@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from fettle_console.views.overview import UNHEALTHY
 from fettle_console.views.words import HEALTH
+from fettle_contracts.transitions import CONFIRMED_UNHEALTHY
 
 STATES = (("unhealthy", "Unhealthy"), *((str(state), words) for state, words in HEALTH.items()))
 TYPES = (("device", "Devices"), ("integration", "Integrations"))
@@ -58,7 +58,7 @@ class HealthQuery:
     def for_service(self, limit: int) -> str:
         """The query string for the health monitor."""
         said = [(name, value) for name, value in self._said() if value and name != "state"]
-        states = UNHEALTHY if self.state == "unhealthy" else (self.state,) if self.state else ()
+        states = CONFIRMED_UNHEALTHY if self.state == "unhealthy" else (self.state,) if self.state else ()
         return "?" + urlencode([*(("state", str(state)) for state in states), *said, ("limit", str(limit))])
 
     def _said(self) -> Iterable[tuple[str, str]]:

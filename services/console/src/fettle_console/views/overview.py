@@ -15,10 +15,7 @@ from fettle_console.views.words import HEALTH, span
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.ticket import Ticket, TicketState
 from fettle_contracts.times import parse_time
-from fettle_contracts.transitions import HealthState
-
-UNHEALTHY = (HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING, HealthState.UNKNOWN)
-"""Those that are confirmed to be; who waits for the open debounce is not yet."""
+from fettle_contracts.transitions import CONFIRMED_UNHEALTHY, HealthState
 
 PLOT = 60
 """How high the picture of how many were unhealthy is; a storm lies in one of the lanes below it."""
@@ -110,7 +107,7 @@ def sentence(found: Mapping[str, Any], now: datetime) -> str:
         f"{_are(states[str(HealthState.UNKNOWN)])} out of sight",
     ]
     wrong = [part for part in parts if not part.startswith("0 ")]
-    well = judged - sum(states[str(state)] for state in UNHEALTHY)
+    well = judged - sum(states[str(state)] for state in CONFIRMED_UNHEALTHY)
     if not wrong:
         return "The one subject is healthy." if judged == 1 else f"All {judged:,} subjects are healthy."
     return f"{well:,} of {_many(judged, 'subject')} {'is' if well == 1 else 'are'} healthy; {_listed(wrong)}."
@@ -118,7 +115,7 @@ def sentence(found: Mapping[str, Any], now: datetime) -> str:
 
 def counts(found: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     """(state, its words, how many) of the states that somebody is in, what is wrong first."""
-    order = (*UNHEALTHY, HealthState.PENDING_OPEN, HealthState.HEALTHY)
+    order = (*CONFIRMED_UNHEALTHY, HealthState.PENDING_OPEN, HealthState.HEALTHY)
     states = found["states"]
     return [(str(state), HEALTH[state], states[str(state)]) for state in order if states[str(state)]]
 
@@ -136,7 +133,7 @@ def tiles(org: str, found: Mapping[str, Any], query: Query, tickets: Iterable[Ti
 def _tile(org: str, one: Mapping[str, Any], query: Query, open_about: Mapping[str, int]) -> Tile:
     devices = one["devices"]
     judged = sum(devices[str(state)] for state in HealthState)
-    healthy = judged - sum(devices[str(state)] for state in UNHEALTHY)
+    healthy = judged - sum(devices[str(state)] for state in CONFIRMED_UNHEALTHY)
     id, state = one["id"], one["state"]
     most = max(one["unhealthy"], default=0)
     return Tile(

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.domain.correlator.overview import UNHEALTHY, Tally
+from fettle_contracts.transitions import CONFIRMED_UNHEALTHY
+from fettle_health_monitor.domain.correlator.overview import Tally
 
 _INTEGRATION = "integration/"
 _CHANGES_MAX = 100
@@ -83,7 +84,7 @@ class Fleet:
 async def counted(connection: AsyncConnection, org: str, *, since: int) -> Fleet:
     """The fleet as it stands now and has changed since an instant. Reads every subject of the org once, and its
     transitions since."""
-    asked = {"org": org, "since": since, "unhealthy": list(UNHEALTHY), **_PREFIX}
+    asked = {"org": org, "since": since, "unhealthy": [str(state) for state in CONFIRMED_UNHEALTHY], **_PREFIX}
     whole = _Sums()
     parts = defaultdict[str | None, _Sums](_Sums)
     own = dict[str, tuple[str | None, str | None]]()

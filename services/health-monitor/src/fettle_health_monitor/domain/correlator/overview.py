@@ -7,11 +7,12 @@ while heartbeats are lost; who only waits for the open debounce is not yet.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fettle_contracts.transitions import CONFIRMED_UNHEALTHY
+
 STEP_S = 900
 STEPS = 96
 """A day in quarters of an hour."""
 MINUTE_MS = 60_000
-UNHEALTHY = ("firing", "pending_resolve", "flapping", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Tally:
 
     @property
     def unhealthy(self) -> int:
-        return sum(self.states.get(state, 0) for state in UNHEALTHY)
+        return sum(self.states.get(state, 0) for state in CONFIRMED_UNHEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
