@@ -28,7 +28,6 @@ class ShownToken:
     expires_at: datetime
     used_at: datetime | None
     ended: bool
-    used_at: datetime | None
     people: int
     own: bool
 
@@ -43,7 +42,6 @@ class ShownToken:
             expires_at=token.expires_at,
             used_at=token.used_at,
             ended=not token.alive(now),
-            used_at=token.used_at,
             people=people,
             own=token.caller().actor_id == reader,
         )
