@@ -91,6 +91,7 @@ def test_writes_of_our_own_pages_count(host: str, origin: str | None, site: str 
         ("127.0.0.1:8080", "http://evil.example", "cross-site"),
         ("127.0.0.1:8080", "http://127.0.0.1:9999", None),
         ("127.0.0.1:8080", "null", None),
+        ("127.0.0.1:8080", "http://[", None),
         ("127.0.0.1:8080", None, "cross-site"),
         ("127.0.0.1:8080", None, "none"),
         ("127.0.0.1:8080", None, None),
@@ -107,3 +108,4 @@ def test_with_a_public_address_only_its_origin_is_ours() -> None:
     public = "https://fettle.example.com"
     assert refused("fettle.example.com", "https://fettle.example.com", public=public) is None
     assert refused("127.0.0.1:8080", "http://127.0.0.1:8080", public=public) is not None
+    assert refused("fettle.example.com", "http://fettle.example.com", public=public) is not None, "not encrypted"

@@ -17,9 +17,10 @@ def refused_because(
     is, and on a loopback address only loopback names are: somebody's page that points its own name at 127.0.0.1 is
     not one of ours.
     """
+    schemes: tuple[str, ...] = ("http", "https")
     if public_url is not None:
-        own = urlsplit(public_url).netloc
-        named = host if host == own else None
+        own = urlsplit(public_url)
+        named, schemes = host if host == own.netloc else None, (own.scheme,)
     else:
         named = host
         if listens_on in LOOPBACK and urlsplit(f"//{host or ''}").hostname not in LOOPBACK:
@@ -27,7 +28,7 @@ def refused_because(
     if named is None:
         return "it was not sent to a name of this console"
     if origin is not None:
-        return None if urlsplit(origin).netloc == named else "it comes from another site"
+        return None if origin in {f"{scheme}://{named}" for scheme in schemes} else "it comes from another site"
     if fetch_site is not None:
         return None if fetch_site == "same-origin" else "it comes from another site"
     return "it does not say where it comes from"
