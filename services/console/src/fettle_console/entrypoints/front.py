@@ -14,7 +14,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.problems import nothing_there, response
 from fettle_console.console import TheConsole
 from fettle_console.domain.routing import ANSWER_HEADERS, OWN, REQUEST_HEADERS, Owner, owner_of, passing
-from fettle_console.entrypoints.guards import Member, check_pace
+from fettle_console.entrypoints.guards import Member, address_of, check_guesses, check_pace, count_guess
 from fettle_contracts.hooks import HOOK_HEADERS, NO_SUCH_HOOK
 from fettle_contracts.imports import IMPORT_PATH
 from fettle_contracts.problems import ProblemCode
@@ -27,13 +27,20 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY",
 @router.post("/api/v1/orgs/{org}/workflows/{name}/hook")
 async def knock(org: str, name: str, request: Request, console: TheConsole) -> Any:
     """Passes a request to a hook on without a token: the engine judges its signature. One caller of one hook is limited
-    as a token is."""
-    check_pace(f"hook/{org}/{name}/{request.client.host if request.client else ''}", console)
+    as a token is, and so are the requests of one address that no hook takes, whichever they name."""
+    address = address_of(request)
+    guessing = f"hook/{address}"
+    check_guesses(guessing, console.guess_limit)
+    check_pace(f"hook/{org}/{name}/{address}", console)
     path = request.scope["raw_path"].decode("ascii")
     if owner_of(path.removeprefix(f"/api/v1/orgs/{org}/")) is None or await console.orgs.get(org) is None:
+        count_guess(guessing, console.guess_limit)
         raise Problem(401, ProblemCode.TOKEN_INVALID, NO_SUCH_HOOK)
     headers, body = passing(request.headers.items(), HOOK_HEADERS), await request.body()
-    return await passed_on(console.services.call(Owner.WORKFLOWS, None, "POST", path, headers=headers, body=body))
+    answer = await passed_on(console.services.call(Owner.WORKFLOWS, None, "POST", path, headers=headers, body=body))
+    if answer.status_code == 401:
+        count_guess(guessing, console.guess_limit)
+    return answer
 
 
 @router.api_route("/api/v1/orgs/{org}/{rest:path}", methods=_METHODS)
