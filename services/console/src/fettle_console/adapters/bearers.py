@@ -14,13 +14,13 @@ class Bearers:
         self._tokens = tokens
         self._bootstrap = hash_of(bootstrap_token) if bootstrap_token else None
 
-    def remembers(self, text: str) -> bool:
-        """Whether the token was found a moment ago, so that looking for it again costs nothing."""
-        return self._tokens.remembers(hash_of(text))
+    def counted(self, text: str, now: datetime) -> bool:
+        """Whether the token is known to have counted, without a look-up: whoever holds it does not guess."""
+        return self._is_installers(text) or self._tokens.counted(hash_of(text), now)
 
     async def holder(self, text: str, now: datetime) -> Bearer | None:
         """Whom the token's text stands for; None when it is unknown, revoked or has ended."""
-        if self._bootstrap and hmac.compare_digest(hash_of(text), self._bootstrap):
+        if self._is_installers(text):
             return Installer()
         token = await self.token(text, now)
         return token.caller() if token else None
@@ -33,3 +33,6 @@ class Bearers:
             return None
         await self._tokens.used(token_hash, token, now)
         return token
+
+    def _is_installers(self, text: str) -> bool:
+        return self._bootstrap is not None and hmac.compare_digest(hash_of(text), self._bootstrap)

@@ -37,24 +37,26 @@ class Tokens:
 
     async def by_hash(self, token_hash: str) -> Token | None:
         """The token whose text has this hash, alive or not."""
-        if self.remembers(token_hash):
-            return self._remembered[token_hash][1]
-        self._remembered.pop(token_hash, None)
+        known = self._remembered.get(token_hash)
+        if known is not None and time.monotonic() - known[0] < REMEMBERED_S:
+            return known[1]
         query = text(f"SELECT {_COLUMNS} FROM token WHERE hash = :hash")  # noqa: S608 - a constant
         async with self._database.reading() as connection:
             row = (await connection.execute(query, {"hash": token_hash})).one_or_none()
         if row is None:
+            self._remembered.pop(token_hash, None)
             return None
         token = _token(row)
         self._remembered[token_hash] = (time.monotonic(), token)
+        self._remembered.move_to_end(token_hash)
         while len(self._remembered) > REMEMBERED_TOKENS:
             self._remembered.popitem(last=False)
         return token
 
-    def remembers(self, token_hash: str) -> bool:
-        """Whether `by_hash` would answer without a look-up."""
+    def counted(self, token_hash: str, now: datetime) -> bool:
+        """Whether the token was there when it was last looked up here, however long ago, and has not ended since."""
         known = self._remembered.get(token_hash)
-        return known is not None and time.monotonic() - known[0] < REMEMBERED_S
+        return known is not None and known[1].alive(now)
 
     async def used(self, token_hash: str, token: Token, now: datetime) -> None:
         """Notes that the token was used, unless that was noted a moment ago, also by another replica."""

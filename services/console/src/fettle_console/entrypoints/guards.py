@@ -29,7 +29,7 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
         raise Problem(
             401, ProblemCode.TOKEN_MISSING, "Send an API token: Authorization: Bearer <token>.", headers=_CHALLENGE
         )
-    if not console.bearers.remembers(text):
+    if not console.bearers.counted(text, console.now()):
         check_guesses(address_of(request), console.guess_limit)
     found = await console.bearers.holder(text, console.now())
     if found is None:
