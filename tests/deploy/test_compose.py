@@ -123,6 +123,13 @@ def test_what_people_are_told_of_tickets_is_told_the_same_by_all(compose: dict[s
     assert {environment_of(compose, process)["FETTLE_PUBLIC_URL"] for process in knowing} == {"http://127.0.0.1:8080"}
 
 
+@pytest.mark.rule("OP-18", "AC-116")
+def test_the_console_can_be_told_which_proxy_to_believe(compose: dict[str, Any]) -> None:
+    told = interpolated(COMPOSE.read_text(), {**GIVEN, "FORWARDED_ALLOW_IPS": "172.16.0.0/12"})
+    assert environment_of(compose, "console")["FORWARDED_ALLOW_IPS"] == "127.0.0.1"
+    assert environment_of(yaml.safe_load(told), "console")["FORWARDED_ALLOW_IPS"] == "172.16.0.0/12"
+
+
 @pytest.mark.rule("OP-18")
 def test_the_servers_are_the_ones_that_the_tests_run_on(compose: dict[str, Any]) -> None:
     services = compose["services"]
