@@ -290,6 +290,8 @@ async def test_whatever_a_path_looks_like_it_stands_there_as_it_is_meant(world: 
     ):
         await world.call("PUT", f"/api/v1/orgs/acme{sent}", admin, json={})
         assert (await entries(world))[0]["path"] == kept
+    await world.call("PUT", "/api%2Fv1/orgs/acme/tokens/y", admin, json={})
+    assert (await entries(world))[0]["path"] == "/tokens/y"
 
 
 @pytest.mark.rule("AC-131")

@@ -12,6 +12,7 @@ from fettle_console.domain.audit import (
     Asked,
     AuditOutcome,
     Door,
+    Entry,
     Who,
     first_id,
     is_change,
@@ -19,8 +20,11 @@ from fettle_console.domain.audit import (
     moment_of,
     named,
     same_again,
+    whose_role,
 )
 from fettle_console.domain.credentials import Installer
+from fettle_console.domain.deeds import Deeds
+from fettle_console.views.audit import Line
 from fettle_contracts.times import to_milliseconds
 
 times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
@@ -142,3 +146,44 @@ def test_an_id_says_when_it_was_drawn() -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     assert before <= moment_of(uuid7()) <= datetime.now(UTC)
     assert first_id(datetime(1, 1, 1, tzinfo=UTC)) == UUID(int=0)
+
+
+@pytest.mark.rule("AC-128", "AC-132")
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"person": " ANN@acme.test", "role": "admin"}', "/members/ann%40acme.test/admin"),
+        (b'{"person": "ann@acme.test", "role": null}', "/members/ann%40acme.test/none"),
+        (b'{"person": "a/b %41", "role": "viewer"}', "/members/a/b%20%2541/viewer"),
+        (b'{"person": "ann@acme.test", "role": "king"}', "/members"),
+        (b'{"person": "ann@acme.test", "role": ["admin"]}', "/members"),
+        (b'{"person": "ann@acme.test"}', "/members"),
+        (b'{"person": 7, "role": "admin"}', "/members"),
+        (b'{"person": "\\u0000", "role": "admin"}', "/members"),
+        (b'{"person": "' + b"x" * 201 + b'", "role": "admin"}', "/members"),
+        (b"[]", "/members"),
+        (b"\xff", "/members"),
+        (b"[" * 100_000, "/members"),
+        (b"", "/members"),
+    ],
+)
+def test_an_entry_says_who_gets_which_role(body: bytes, path: str) -> None:
+    assert whose_role("PUT", "/members", body) == path
+
+
+@pytest.mark.rule("AC-132")
+def test_of_any_other_body_nothing_is_said() -> None:
+    body = b'{"person": "ann@acme.test", "role": "admin", "value": "hunter2"}'
+    for method, path in (("POST", "/members"), ("PUT", "/secrets/slack"), ("PUT", "/members/x")):
+        assert whose_role(method, path, body) == path
+
+
+@pytest.mark.rule("AC-133")
+def test_the_page_says_who_gets_which_role_in_words() -> None:
+    def line(path: str) -> tuple[str, str]:
+        entry = Entry(uuid7(), asked(path=path), 200, 1)
+        shown = Line.of(entry, Deeds([]))
+        return shown.deed, shown.thing
+
+    assert line("/members/ann%40acme.test/admin") == ("Give the role admin", "members/ann@acme.test")
+    assert line("/members/ann%40acme.test/none") == ("Take out of the org", "members/ann@acme.test")

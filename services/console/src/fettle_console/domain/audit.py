@@ -1,6 +1,7 @@
 """The record of what people and programs asked Fettle to change: which requests stand in it, and under which name."""
 
 import hmac
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,8 @@ from uuid import UUID
 
 from fettle_console.domain.credentials import Bearer
 from fettle_console.domain.origins import SAFE_METHODS
-from fettle_contracts.roles import Caller
+from fettle_console.domain.people import known_as
+from fettle_contracts.roles import Caller, Role
 from fettle_contracts.times import from_ms, to_ms
 
 KEPT = timedelta(days=400)
@@ -27,6 +29,9 @@ _CHANGES_NOTHING = re.compile(r"/heartbeats|/tickets/verify|/workflows/[^/]+/(pr
 """Written requests that ask, and reports of devices, which are what Fettle watches and not what somebody does to it."""
 
 _CAN_BE_DRY = frozenset({"/silences", "/subjects/import", "/workflows"})
+NOBODYS = "none"
+"""What stands for the role of a member who is taken out."""
+
 _YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
@@ -123,6 +128,24 @@ def is_change(method: str, path: str, query: str = "") -> bool:
 def named(path: str) -> str:
     """A path in one spelling, whichever characters were written encoded; `/` for the org itself. It can be kept."""
     return quote(unquote(path))[:_PATH_CHARACTERS] or "/"
+
+
+def says_whose_role(method: str, path: str) -> bool:
+    """Whether only the body of the request says whom it is about."""
+    return (method, path) == ("PUT", "/members")
+
+
+def whose_role(method: str, path: str, body: bytes) -> str:
+    """The path; of a request to change a member's role, whose path says neither, with the person and the role behind
+    it. A body that makes no sense adds nothing: the request will be refused."""
+    if not says_whose_role(method, path):
+        return path
+    try:
+        said = json.loads(body)
+        person, role = known_as(said["person"]), said["role"]
+        return named(f"/members/{quote(person)}/{NOBODYS if role is None else Role(role).value}")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return path
 
 
 def kept_key(key: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """How requests to the API come into the audit log: entered once it is known who asks, ended before the answer goes."""
 
 import re
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Request
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fettle_console.adapters.audit import Audit
 from fettle_console.console import Console
-from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named
+from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named, says_whose_role, whose_role
 from fettle_console.domain.credentials import Bearer, Installer
 from fettle_console.domain.origins import SAFE_METHODS
 from fettle_contracts.imports import IMPORT_PATH
@@ -37,21 +38,23 @@ async def enter(request: Request, console: Console, holder: Bearer) -> None:
 
 async def enter_for(org: str, request: Request, console: Console, holder: Bearer) -> None:
     """Enters it for an org that its path does not name."""
-    path = f"/{_AFTER_ORG.sub('', request.scope['raw_path'].decode('ascii'), count=1)}"
+    # As the routes read it: a slash that was written encoded is one there, too.
+    path = f"/{_AFTER_ORG.sub('', quote(request.scope['path']), count=1)}"
     query = request.scope["query_string"].decode("latin-1")
     if not is_change(request.method, path, query):
         return
     streamed = IMPORT_PATH.fullmatch(request.url.path) is not None
-    key = None if streamed else request.headers.get("idempotency-key")
+    key = None if streamed else kept_key(request.headers.get("idempotency-key"))
+    thing = named(path)
+    body = await request.body() if key is not None or says_whose_role(request.method, thing) else b""
     asked = Asked(
         org=org,
         who=Who.of(holder),
         door=Door.API,
         method=request.method,
-        path=named(path),
-        key=kept_key(key),
+        path=whose_role(request.method, thing, body),
+        key=key,
     )
-    body = b"" if asked.key is None else await request.body()
     request.scope["state"][_ENTRY] = await console.audit.asked(asked, console.now(), query, body)
 
 

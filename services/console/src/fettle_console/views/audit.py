@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
-from fettle_console.domain.audit import AuditOutcome, Door, Entry
+from fettle_console.domain.audit import NOBODYS, AuditOutcome, Door, Entry
 from fettle_console.domain.deeds import Deeds
 from fettle_console.views.outcomes import Stand
 
@@ -66,6 +66,9 @@ def _of_no_document(method: str, path: str) -> tuple[str, str]:
     match method, thing.split("/"):
         case "POST", [""]:
             return "Create the org", ""
+        case "PUT", ["members", *person, role] if person:
+            deed = "Take out of the org" if role == NOBODYS else f"Give the role {role}"
+            return deed, f"members/{'/'.join(person)}"
         case "POST", ["dead-letters", *letter, "redrive"]:
             return "Send a dead letter again", "/".join(letter)
     return f"{method} {path}", thing
