@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from fettle_chassis.http import keepable
 from fettle_chassis.tokens import Role
 from fettle_console.console import TheConsole
-from fettle_console.domain.audit import AuditOutcome, Door, Entry, Wanted
+from fettle_console.domain.audit import AuditOutcome, Door, Entry, Wanted, named
 from fettle_console.entrypoints.guards import needs
 from fettle_contracts.message import Message
 from fettle_contracts.times import Instant
@@ -65,7 +65,7 @@ async def list_audit(
 ) -> AuditPage:
     """Who asked to change what of the org, through the API or the pages, newest first: what was refused, too. Kept for
     400 days. Reports of devices are no changes, nor is what only shows or tries."""
-    wanted = Wanted(actor, thing and f"/{thing.strip('/')}", outcome, since, until)
+    wanted = Wanted(actor, thing and named(f"/{thing.strip('/')}"), outcome, since, until)
     entries = await console.audit.page(org, wanted, cursor, limit + 1)
     page = [_shown(entry) for entry in entries[:limit]]
     return AuditPage(items=tuple(page), next_cursor=page[-1].id if len(entries) > limit else None)
