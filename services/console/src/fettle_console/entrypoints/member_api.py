@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator
 
 from fettle_chassis.answers import Answer
-from fettle_chassis.http import IdempotencyKey, Problem
+from fettle_chassis.http import IdempotencyKey, Problem, keepable
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
@@ -59,7 +59,7 @@ async def list_members(
     org: str,
     holder: Holder,
     console: TheConsole,
-    cursor: str = "",
+    cursor: Annotated[str, AfterValidator(keepable)] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> MemberPage:
     """Who is in the org with which role: those who were given one, and those whom the provider let in."""
