@@ -160,6 +160,7 @@ async def test_what_is_typed_into_the_form_is_what_is_asked_for() -> None:
         ("length", {"length": "other", "number": "soon"}),
         ("zone", {"start": "2026-12-01T02:00", "zone": "Mars/One"}),
         ("start", {"start": "tomorrow"}),
+        ("start", {"start": "0001-01-01T00:00", "zone": "Asia/Tokyo"}),
         ("times", {"rule": "FREQ=DAILY", "times": "x"}),
     ):
         with pytest.raises(Unclear, match=f"^{field}: "):

@@ -98,11 +98,11 @@ class SilenceForm:
         try:
             local = datetime.fromisoformat(self.start)
             zone = ZoneInfo(self.zone or "UTC")
+            return rfc3339((local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC))
         except ZoneInfoNotFoundError:
             raise Unclear("zone", f"there is no time zone {self.zone}; one is for instance Europe/Oslo") from None
-        except ValueError:
+        except (ValueError, OverflowError):
             raise Unclear("start", "must be a date and time") from None
-        return rfc3339((local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC))
 
     def _rule(self) -> str:
         rule = self.custom if self.rule == "custom" else self.rule
