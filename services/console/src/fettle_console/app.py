@@ -36,6 +36,7 @@ from fettle_console.entrypoints import (
 from fettle_console.entrypoints.audited import Audited
 from fettle_console.entrypoints.documented import WORDS
 from fettle_console.entrypoints.pages.app import pages_app
+from fettle_console.entrypoints.shield import Headed
 from fettle_console.settings import ConsoleSettings
 from fettle_contracts.hooks import HOOK_MAX_BYTES, HOOK_PATH
 from fettle_contracts.imports import IMPORT_MAX_BYTES, IMPORT_PATH
@@ -87,7 +88,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     ):
         app.include_router(module.router)
     app.router.routes.append(front.NOTHING)
-    app.mount("/", pages_app(console, app.openapi))
+    app.mount("/", Headed(pages_app(console, app.openapi), settings))
     service.add(
         DatabasePart(database, "fettle_console"),
         LateTopics(settings, ORGS, HEARTBEATS, EVENTS, TRANSITIONS),

@@ -55,7 +55,6 @@ from fettle_console.entrypoints.pages import (
 )
 from fettle_console.entrypoints.pages.rendering import STATIC, page
 from fettle_console.entrypoints.pages.visits import NotAllowed, NotSignedIn
-from fettle_console.entrypoints.shield import Headed
 
 _HEADINGS = {
     400: "That address or form does not make sense",
@@ -92,14 +91,14 @@ class _Kept(StaticFiles):
 
 
 def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> FastAPI:
-    """The pages, to be mounted at `/` behind the API, which has the document."""
+    """The pages, to be mounted at `/` behind the API, which has the document, and within `Headed`: what fails as a
+    fault of ours is answered outside of all that could be added here."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console = console
     app.state.api_document = api_document
     for module in MODULES:
         app.include_router(module.router)
     app.mount("/static", _Kept(directory=STATIC))
-    app.add_middleware(Headed, settings=console.settings)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
     app.add_exception_handler(NotAllowed, _not_allowed)
