@@ -13,7 +13,6 @@ from test_console_provider_sign_in import come_in, found, page
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATH = "/api/v1/orgs/acme/members"
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def put(world: World, person: str, role: str | None, org: str = "acme", **more: Any) -> httpx2.Response:
@@ -170,6 +169,28 @@ async def test_what_a_sign_in_writes_meanwhile_is_not_written_over(people: World
         assert (await changing).status_code == 200
         [row] = await connection.fetch("SELECT role, account FROM member")
         assert tuple(row) == ("operator", "hers")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.rule("AC-114")
+async def test_what_an_admin_says_of_a_newcomer_during_their_sign_in_stands(people: World, provider: Provider) -> None:
+    await found(people, "acme")
+    connection = await asyncpg.connect(people.settings.database_dsn("console"))
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT org FROM org WHERE org = 'acme' FOR NO KEY UPDATE")
+            await connection.execute("""
+                INSERT INTO member (org, person, role, given_by, added_at, added_by)
+                VALUES ('acme', 'ann@acme.test', 'viewer', 'org', now(), 'token/1')
+            """)
+            coming = asyncio.create_task(come_in(people))
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not coming.done(), "it did not wait"
+                await asyncio.sleep(0.01)
+        assert (await coming).status_code == 303
+        [row] = await connection.fetch("SELECT role, given_by FROM member")
+        assert tuple(row) == ("viewer", "org")
     finally:
         await connection.close()
 

@@ -15,7 +15,10 @@ from fettle_console.domain.people import Person
 _COLUMNS = "org, person, role, given_by, name, account, added_at, added_by, signed_in_at"
 
 _KNOWN = text(f"SELECT {_COLUMNS} FROM member WHERE person = :person ORDER BY org FOR UPDATE")  # noqa: S608 - a constant
-_ORGS = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[])) AND deleted_at IS NULL")
+# Locked against `_LOCK` before members are read: what an admin says of a newcomer meanwhile must not be written over.
+_ORGS = text("""
+    SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[])) AND deleted_at IS NULL ORDER BY org FOR SHARE
+""")
 _LOCK = text("SELECT org FROM org WHERE org = :org AND deleted_at IS NULL FOR NO KEY UPDATE")
 # Locked, as a sign-in may be writing the same row: what it says of the account must not be written over.
 _CONCERNED = text(
@@ -44,10 +47,9 @@ class Members:
     async def arrive(self, person: Person, now: datetime) -> Arrival:
         """Writes down that the person signed in, with what the provider's claims change, and returns it."""
         async with unit_of_work(self._database) as work:
+            orgs = frozenset(await work.connection.scalars(_ORGS, {"orgs": list(person.roles)}))
             rows = await work.connection.execute(_KNOWN, {"person": person.person})
-            known = [_member(row) for row in rows]
-            orgs = await work.connection.scalars(_ORGS, {"orgs": list(person.roles)})
-            decided = arrival(known, person, frozenset(orgs), now)
+            decided = arrival([_member(row) for row in rows], person, orgs, now)
             if decided.left:
                 await work.connection.execute(_REMOVE, {"orgs": list(decided.left), "person": person.person})
             for member in decided.present:
