@@ -91,9 +91,11 @@ async def test_the_sign_in_page_takes_twenty_wrong_tokens_and_then_one_now_and_t
         assert [answer.status_code for answer in wrong[:20]] == [401] * 20
         assert (wrong[20].status_code, wrong[20].headers["retry-after"]) == (429, "6")
         assert "That was too fast" in wrong[20].text
-        assert (await world.post("/sign-in", token=token)).status_code == 429
+        other = await world.token("acme", "operator")
+        assert (await world.post("/sign-in", token=other)).status_code == 429, "not known to be one that counts"
+        assert (await world.post("/sign-in", token=token)).status_code == 303
         away = {"origin": world.url, "x-forwarded-for": "192.0.2.7"}
-        assert (await world.http.post("/sign-in", data={"token": token}, headers=away)).status_code == 303
+        assert (await world.http.post("/sign-in", data={"token": other}, headers=away)).status_code == 303
 
 
 @pytest.mark.rule("AC-116")
