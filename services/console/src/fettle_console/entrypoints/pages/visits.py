@@ -48,7 +48,8 @@ async def _session(request: Request, console: TheConsole) -> Session | None:
 async def session_of(request: Request, console: Console) -> Session | None:
     """The session behind the request's cookie as it is now, in the path's org where its person is in that."""
     cookie = request.cookies.get(console.settings.cookie_name)
-    return await console.sessions.get(cookie, console.now(), request.path_params.get("org"))
+    org = request.path_params.get("org", "").replace("\x00", "")  # no database can be asked for that one
+    return await console.sessions.get(cookie, console.now(), org or None)
 
 
 CommandId = Annotated[str, Form(max_length=100)]
