@@ -4,7 +4,7 @@ Authlib speaks to it; what of its answers counts is decided here, as Authlib by 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet, import_key
 from joserfc.jws import JWSRegistry
 
 from fettle_chassis.service import Part
-from fettle_console.adapters.provider_documents import ProviderAway, ProviderDocuments
+from fettle_console.adapters.provider_documents import ProviderAway, ProviderDocuments, is_safe
 from fettle_console.domain.flow import Flow
 from fettle_console.settings import ConsoleSettings
 
@@ -78,12 +78,13 @@ class Provider(Part):
 
     async def exit(self, id_token: str | None) -> str | None:
         """Where to send the browser so that the person is signed out there too (OpenID Connect RP-Initiated Logout
-        1.0), and from there back to us; None where the provider has no such place, or does not answer."""
+        1.0), and from there back to us; None where the provider has no such place, or one in the clear, as the ID token
+        goes along, or does not answer."""
         try:
             endpoint = (await self._documents.about()).get("end_session_endpoint")
         except ProviderAway:
             return None
-        if not isinstance(endpoint, str):
+        if not isinstance(endpoint, str) or not is_safe(endpoint):
             return None
         said = {"client_id": self._client_id, "post_logout_redirect_uri": f"{self._home}/sign-in"}
         return str(add_params_to_uri(endpoint, {**said, **({"id_token_hint": id_token} if id_token else {})}))
@@ -146,4 +147,15 @@ class Provider(Part):
         return dict(claims)
 
     async def _keys(self, *, newest: bool = False) -> KeySet:
-        return KeySet([import_key(key) for key in await self._documents.keys(newest=newest)])
+        return understood(await self._documents.keys(newest=newest))
+
+
+def understood(keys: Sequence[Mapping[str, Any]]) -> KeySet:
+    """Those of the keys that we can verify with: one that we do not know must keep nobody out (RFC 7517, 5)."""
+    found = []
+    for key in keys:
+        try:
+            found.append(import_key(dict(key)))
+        except (JoseError, ValueError, TypeError, LookupError) as error:
+            log.warning("sign_in.key_passed_over", kid=str(key.get("kid")), error=repr(error))
+    return KeySet(found)

@@ -32,7 +32,7 @@ class ProviderDocuments:
         if found.get("issuer") != self._issuer:
             raise ProviderAway(f"its document is that of the issuer {found.get('issuer')!r}")
         for name in _ENDPOINTS:
-            if not _is_safe(found.get(name)):
+            if not is_safe(found.get(name)):
                 raise ProviderAway(f"its {name} is {found.get(name)!r}, no https address")
         return found
 
@@ -42,7 +42,11 @@ class ProviderDocuments:
         if newest:
             self._kept.pop(uri, None)
         keys = (await self._read(uri)).get("keys") or []
-        return [key for key in keys if key.get("kty") in ("RSA", "EC", "OKP") and key.get("use") != "enc"]
+        return [
+            key
+            for key in keys
+            if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP") and key.get("use") != "enc"
+        ]
 
     async def _read(self, url: str) -> Mapping[str, Any]:
         kept = self._kept.get(url)
@@ -60,6 +64,7 @@ class ProviderDocuments:
         return found
 
 
-def _is_safe(url: object) -> bool:
+def is_safe(url: object) -> bool:
+    """Whether what goes to the address cannot be read on the way."""
     parts = urlsplit(url) if isinstance(url, str) else None
     return parts is not None and (parts.scheme == "https" or parts.hostname in LOOPBACK)
