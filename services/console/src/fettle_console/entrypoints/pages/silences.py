@@ -39,4 +39,4 @@ async def _behind(visit: Visit, watched: str) -> int:
         answer = await visit.client.send(Owner.HEALTH, "POST", "/silences?dry_run=true", asked)
     except Problem:
         return 0
-    return max(0, int(answer.body["count"]) - 1) if answer.ok else 0
+    return int(answer.body["preview"]["devices"]) if answer.ok else 0
