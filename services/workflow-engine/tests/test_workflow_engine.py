@@ -19,7 +19,7 @@ from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.message import Unreadable
 from fettle_contracts.results import COMMAND_RESULT
 from fettle_contracts.ticket_events import EntryType
-from fettle_workflow_engine import handler
+from fettle_workflow_engine import progress
 from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.domain.advance import run_id_for
 from fettle_workflow_engine.domain.faults import DocumentRefused
@@ -267,10 +267,10 @@ async def test_a_chain_of_runs_ends_after_eight(world: World) -> None:
 
 
 @pytest.mark.rule("WF-15", "WF-146")
-@pytest.mark.parametrize("at_once", [handler.AT_ONCE, 3])
+@pytest.mark.parametrize("at_once", [progress.AT_ONCE, 3])
 async def test_the_budget_is_of_any_hour(world: World, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """However many runs are begun between two statements."""
-    monkeypatch.setattr(handler, "AT_ONCE", at_once)
+    monkeypatch.setattr(progress, "AT_ONCE", at_once)
     await world.save(FOLLOW.replace("enabled: true", "enabled: true\nbudget_per_hour: 3"))
     await world.save(NOTE)
     await world.happen(*(event(number=number) for number in range(1, 6)))

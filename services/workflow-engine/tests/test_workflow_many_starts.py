@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from engine_world import World, event, world_of
 from sqlalchemy import text
 
-from fettle_workflow_engine import handler
+from fettle_workflow_engine import progress
 
 NOTE = "workflow: note-{}\nenabled: true\nnodes:\n  opened: {{trigger: ticket.opened}}\n" + (
     "  noted: {{after: [opened], action: ticket.comment, with: {{ticket: {{ref: event.ticket.id}}, text: Seen.}}}}\n"
@@ -24,7 +24,7 @@ async def world(environment: dict[str, str]) -> AsyncIterator[World]:
 @pytest.mark.rule("WF-146")
 async def test_others_have_their_turn_while_many_runs_are_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the processor's clock of this process, which other processes do not slow down."""
-    monkeypatch.setattr(handler, "AT_ONCE", 50)
+    monkeypatch.setattr(progress, "AT_ONCE", 50)
     for number in range(10):
         await world.save(NOTE.format(number))
     begun, longest = time.process_time(), 0.0
@@ -39,3 +39,20 @@ async def test_others_have_their_turn_while_many_runs_are_begun(world: World, mo
         assert await connection.scalar(text("SELECT count(*) FROM run")) == 1_000
     print(f"{took:.2f} s of processor, {longest:.2f} s of it at once")
     assert longest < took / 4
+
+
+@pytest.mark.rule("WF-146")
+def test_runs_that_take_long_are_put_down_sooner() -> None:
+    """What it takes to put them down does not count."""
+    seconds = [0.0]
+
+    def made() -> Iterator[int]:
+        for number in range(7):
+            seconds[0] += progress.AT_ONCE_S / 1.5
+            yield number
+
+    together = []
+    for some in progress.portions(made(), lambda: seconds[0]):
+        together.append(list(some))
+        seconds[0] += 60.0
+    assert together == [[0, 1], [2, 3], [4, 5], [6]]

@@ -7,7 +7,7 @@ transactions, and it is tried again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,10 +33,6 @@ from fettle_workflow_engine.domain.waits import ELAPSED, Sighting, ended_by, new
 from fettle_workflow_engine.progress import Moved, Progress, version_of
 
 log = structlog.get_logger(__name__)
-
-AT_ONCE = 1_000
-"""Runs that are begun between two statements, which takes a third of a second: the loop has other things to do, and the
-server ends a transaction that says nothing for ten."""
 
 Problems = dict[tuple[str, str], Mapping[str, Any]]
 
@@ -84,13 +80,8 @@ class Engine:
         starts = [start for event in events for start in self._matching(event, audience, problems)]
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
-        runs: list[Run] = []
-        for first in range(0, len(starts), AT_ONCE):
-            some = starts[first : first + AT_ONCE]
-            begun = [
-                Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in some
-            ]
-            runs += await self._progress.put(work, begun, live, now)
+        begun = (Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts)
+        runs = await self._progress.put(work, begun, live, now)
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
         return runs
@@ -135,10 +126,10 @@ class Engine:
         if not runs:
             return 0
         known = await self._definitions.of(work.connection, [version_of(run) for run in runs])
-        moves = [Moved(run, self._rung(known.get(version_of(run)), run, now)) for run in runs]
-        over = [move.before.waiting for move in moves if move.before and move.done.run.state is RunState.FAILED]
+        moves = (Moved(run, self._rung(known.get(version_of(run)), run, now)) for run in runs)
+        after = await self._progress.put(work, moves, known, now)
+        over = [run.waiting for run, ended in zip(runs, after, strict=True) if ended.state is RunState.FAILED]
         await call_rows.drop(work.connection, [step.command_id for step in over if step and step.command_id])
-        await self._progress.put(work, moves, known, now)
         return len(runs)
 
     async def _go_on(
@@ -150,13 +141,14 @@ class Engine:
             return
         now = self._clock()
         known = await self._definitions.of(work.connection, [version_of(run) for run in runs])
-        moves = []
-        for run in runs:
-            result = result_for(run, run.waiting) if run.waiting else None
-            if result and (definition := known.get(version_of(run))) is not None:
-                done = advance(definition, run, result, now=now, languages=self._languages)
-                moves.append(Moved(run, done))
-        await self._progress.put(work, moves, known, now)
+
+        def moves() -> Iterator[Moved]:
+            for run in runs:
+                result = result_for(run, run.waiting) if run.waiting else None
+                if result and (definition := known.get(version_of(run))) is not None:
+                    yield Moved(run, advance(definition, run, result, now=now, languages=self._languages))
+
+        await self._progress.put(work, moves(), known, now)
 
     def _rung(self, definition: Definition | None, run: Run, now: datetime) -> Advance:
         """What follows for a run whose time has come."""

@@ -1,9 +1,11 @@
 """What runs have come to is put down: their rows, what they ask for, and the tickets that they go to sleep for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
+from time import perf_counter
+from typing import TypeVar
 from uuid import UUID
 
 from fettle_chassis.unit_of_work import UnitOfWork
@@ -16,6 +18,12 @@ from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Advance, GiveCommand, Result, Run, RunState, Step, Watch
 from fettle_workflow_engine.domain.waits import Seen, ended_by
+
+T = TypeVar("T")
+
+AT_ONCE, AT_ONCE_S = 1_000, 0.3
+"""So many runs at most, and for little longer than that, are begun or taken further between two statements: the loop
+has other things to do, and the server ends a transaction that says nothing for ten seconds."""
 
 Known = Mapping[VersionKey, Definition]
 
@@ -35,10 +43,17 @@ class Progress:
         self._writer = writer
         self._languages = languages
 
-    async def put(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> list[Run]:
-        """Puts down runs and gives their commands and calls; answers with the runs as they are now. A run that goes to
-        sleep for a ticket which has changed already goes on at once; `known` has the definitions of those that go on.
+    async def put(self, work: UnitOfWork, moves: Iterable[Moved], known: Known, now: datetime) -> list[Run]:
+        """Puts down runs and gives their commands and calls; answers with the runs as they are now, in the same order.
+        A run that goes to sleep for a ticket which has changed already goes on at once; `known` has the definitions of
+        those that go on. Takes of `moves` what is made `AT_ONCE`, and more when that is put down.
         """
+        runs: list[Run] = []
+        for some in portions(moves):
+            runs += await self._put(work, some, known, now)
+        return runs
+
+    async def _put(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> list[Run]:
         settled = await self._settled(work, moves, known, now)
         await run_rows.insert(work.connection, [move.done.run for move in settled if move.before is None])
         await run_rows.update(work.connection, [(move.before, move.done.run) for move in settled if move.before])
@@ -85,6 +100,19 @@ class Progress:
             watch = replace(watch, since=seen.version)
         steps = {**run.steps, step.node: replace(step, watches=watch)}
         return Moved(move.before, Advance(replace(run, steps=steps), effects))
+
+
+def portions(made: Iterable[T], clock: Callable[[], float] = perf_counter) -> Iterator[Sequence[T]]:
+    """All of them in order, at most `AT_ONCE` together, and no more once it took `AT_ONCE_S` to make these."""
+    some: list[T] = []
+    begun = clock()
+    for one in made:
+        some.append(one)
+        if len(some) == AT_ONCE or clock() - begun >= AT_ONCE_S:
+            yield some
+            some, begun = [], clock()
+    if some:
+        yield some
 
 
 def version_of(run: Run) -> VersionKey:
