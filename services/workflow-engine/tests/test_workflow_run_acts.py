@@ -160,6 +160,17 @@ async def test_a_rerun_is_a_new_run_by_the_same_event(api: Api) -> None:
     assert (await act(api, "rerun", run, '{"version": 1}')).status_code == 201
 
 
+@pytest.mark.rule("WF-147")
+async def test_a_rerun_that_a_run_asks_for_is_one_deeper(api: Api) -> None:
+    """So a workflow that has a run of its own run again comes to an end; it spends no budget."""
+    run = await started(api)
+    for said, depth in (("0", 1), ("3", 4), ("7", 8)):
+        assert (await act(api, "rerun", run, fettle_causation_depth=said)).json()["depth"] == depth
+    deep = (await act(api, "rerun", run, fettle_causation_depth="7")).json()["id"]
+    assert (await act(api, "rerun", deep, fettle_causation_depth="1")).json()["depth"] == 8
+    assert "Number 9" in refusal(await act(api, "rerun", run, fettle_causation_depth="8"), 409, "conflict")["detail"]
+
+
 @pytest.mark.rule("WF-77")
 async def test_a_rerun_is_by_the_schedule_that_was_due(api: Api) -> None:
     await api.world.save(ROUNDS)

@@ -1,6 +1,7 @@
 """What people do to runs: end them, have them go on from where they failed, have their event start another one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import call_rows, policies, run_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain import endings
+from fettle_workflow_engine.domain.admission import Refused, admit
 from fettle_workflow_engine.domain.advance import advance, begin
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.languages import Languages
@@ -68,13 +70,19 @@ class Interventions:
         await self._progress.put(work, [Moved(run, done)], {version_of(run): definition}, now)
         log.info("run.retried", org=org, workflow=run.workflow, run=str(run_id), by=by)
 
-    async def rerun(self, work: UnitOfWork, org: str, run_id: UUID, version: int | None, by: str) -> UUID:
+    async def rerun(
+        self, work: UnitOfWork, org: str, run_id: UUID, version: int | None, by: str, depth: int = 0
+    ) -> UUID:
         """Starts another run by the event of this one, by `version` or the newest there is, and returns its id. It does
-        not count for the workflow's budget. Raises NoSuchVersion, and NotPossible when no trigger of the version takes
-        the event or the org's workflows are switched off."""
+        not count for the workflow's budget; asked for by a run, which is so many `depth` deep, it is one deeper. Raises
+        NoSuchVersion, and NotPossible when no trigger of the version takes the event, the org's workflows are switched
+        off, or a chain of runs would grow too long."""
         now, old = self._clock(), await self._find(work, org, run_id)
         if not (await policies.policy_of(work.connection, org)).enabled:
             raise NotPossible("The org's workflows are switched off.")
+        cause = replace(old.cause, depth=max(old.cause.depth, depth + 1))
+        if depth and isinstance(refused := admit(depth=cause.depth, spent=0, budget_per_hour=1), Refused):
+            raise NotPossible(refused.message)
         newest = await workflow_rows.newest_version(work.connection, org, old.workflow)
         if version is not None and version > newest:
             raise NoSuchVersion
@@ -84,9 +92,7 @@ class Interventions:
         matched = [one.trigger.name for one in found if one.fires]
         if not matched:
             raise NotPossible(f"No trigger of version {key.version} takes the event of this run.")
-        run = begin(
-            definition, matched, old.cause, run_id=uuid4(), org=org, version=key.version, now=now, rerun_of=old.id
-        )
+        run = begin(definition, matched, cause, run_id=uuid4(), org=org, version=key.version, now=now, rerun_of=old.id)
         metrics.RUNS_STARTED.labels(old.cause.trigger).inc()
         done = advance(definition, run, now=now, languages=self._languages)
         await self._progress.put(work, [Moved(None, done)], {key: definition}, now)

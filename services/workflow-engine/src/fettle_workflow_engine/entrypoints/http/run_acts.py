@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from fettle_chassis.answers import Answer
-from fettle_chassis.http import IdempotencyKey, Operator, Problem
+from fettle_chassis.http import CausationDepth, IdempotencyKey, Operator, Problem
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.problems import ProblemCode
 from fettle_workflow_engine.adapters import run_lists
@@ -55,14 +55,19 @@ async def retry(run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyKe
 
 @router.post("/rerun", status_code=201)
 async def rerun(
-    run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyKey, body: Rerun | None = None
+    run_id: str,
+    caller: Operator,
+    desk: TheDesk,
+    key: IdempotencyKey,
+    depth: CausationDepth,
+    body: Rerun | None = None,
 ) -> JSONResponse:
-    """201 with a new run by the same event. 409 when no trigger of the version takes the event, or the org is switched
-    off."""
+    """201 with a new run by the same event. 409 when no trigger of the version takes the event, the org is switched
+    off, or a run asks for it that is the last which its chain may have."""
     version = body.version if body else None
 
     async def act(work: UnitOfWork, id: UUID) -> UUID:
-        return await desk.interventions.rerun(work, caller.org, id, version, caller.actor_id)
+        return await desk.interventions.rerun(work, caller.org, id, version, caller.actor_id, depth)
 
     return await _done(desk, caller.org, key, f"rerun {version}", run_id, act, status=201)
 
