@@ -1,10 +1,10 @@
 """When the next call of all orgs is due, found at a glance."""
 
-from alembic import op
+from fettle_chassis.migrations.indexes import build_index
 
 revision = "0006"
 down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.execute("CREATE INDEX call_next ON call (due_at)")
+    build_index("call_next", "call (due_at)")
