@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from engine_world import World, event, world_of
 from sqlalchemy import text
 
-from fettle_workflow_engine import progress
+from fettle_workflow_engine import handler, progress
 
 NOTE = "workflow: note-{}\nenabled: true\nnodes:\n  opened: {{trigger: ticket.opened}}\n" + (
     "  noted: {{after: [opened], action: ticket.comment, with: {{ticket: {{ref: event.ticket.id}}, text: Seen.}}}}\n"
@@ -56,3 +58,23 @@ def test_runs_that_take_long_are_put_down_sooner() -> None:
         together.append(list(some))
         seconds[0] += 60.0
     assert together == [[0, 1], [2, 3], [4, 5], [6]]
+
+
+@pytest.mark.rule("WF-146")
+async def test_the_server_hears_of_conditions_that_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds, said = [0.0], list[float]()
+
+    def judged(*_: Any) -> list[Any]:
+        seconds[0] += progress.AT_ONCE_S / 1.5
+        return []
+
+    async def execute(_: Any) -> None:
+        said.append(seconds[0])
+
+    nobody: Any = None
+    engine = handler.Engine(nobody, nobody, nobody, nobody)
+    work: Any = SimpleNamespace(connection=SimpleNamespace(execute=execute))
+    monkeypatch.setattr(handler, "perf_counter", lambda: seconds[0])
+    monkeypatch.setattr(engine, "_matching", judged)
+    await engine._all_matching(work, [event(number=number) for number in range(1, 8)], nobody, {})
+    assert said == pytest.approx([progress.AT_ONCE_S / 1.5 * events for events in (2, 4, 6)])

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
@@ -30,9 +32,11 @@ from fettle_workflow_engine.domain.endings import give_up, time_out
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Advance, Cause, Result, Run, RunState, Step
 from fettle_workflow_engine.domain.waits import ELAPSED, Sighting, ended_by, newest
-from fettle_workflow_engine.progress import Moved, Progress, version_of
+from fettle_workflow_engine.progress import AT_ONCE_S, Moved, Progress, version_of
 
 log = structlog.get_logger(__name__)
+
+_STILL_HERE = text("SELECT 1")
 
 Problems = dict[tuple[str, str], Mapping[str, Any]]
 
@@ -77,7 +81,7 @@ class Engine:
             return []
         problems: Problems = {}
         audience = Audience((key.org, key.workflow, key, definition) for key, definition in live.items())
-        starts = [start for event in events for start in self._matching(event, audience, problems)]
+        starts = await self._all_matching(work, events, audience, problems)
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
         begun = (Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts)
@@ -159,6 +163,19 @@ class Engine:
             slept = Result(step.command_id, {"ended_by": ELAPSED})
             return advance(definition, run, slept, now=now, languages=self._languages)
         return Advance(time_out(definition, run, now=now) if run.timeout_at <= now else run)
+
+    async def _all_matching(
+        self, work: UnitOfWork, events: Sequence[Event], audience: Audience[VersionKey], problems: Problems
+    ) -> list[tuple[Event, VersionKey, frozenset[str]]]:
+        """The workflows that all of these start. Where judging them takes long, the server hears of it in between, as
+        with runs that are put down."""
+        starts, since = list[tuple[Event, VersionKey, frozenset[str]]](), perf_counter()
+        for event in events:
+            starts += self._matching(event, audience, problems)
+            if perf_counter() - since >= AT_ONCE_S:
+                await work.connection.execute(_STILL_HERE)
+                since = perf_counter()
+        return starts
 
     def _matching(
         self, event: Event, audience: Audience[VersionKey], problems: Problems
