@@ -37,6 +37,10 @@ class NotSignedIn(Exception):
     """The provider's answer lets nobody in. The text says why, for people."""
 
 
+class CodeRefused(NotSignedIn):
+    """The provider did not give out the code, or not for this sign-in."""
+
+
 class Provider(Part):
     """One client of one provider. Its documents are read when the first person signs in, so that Fettle starts without
     it."""
@@ -92,7 +96,7 @@ class Provider(Part):
     async def claims(self, flow: Flow, code: str) -> tuple[Mapping[str, Any], str]:
         """Trades the code for what the provider says of the person, verified, and the token that says it.
 
-        Raises NotSignedIn, ProviderAway.
+        Raises NotSignedIn (CodeRefused too), ProviderAway.
         """
         about = await self._documents.about()
         methods = about.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
@@ -109,7 +113,7 @@ class Provider(Part):
             )
         except OAuthError as error:
             log.warning("sign_in.code_refused", error=error.error, description=error.description)
-            raise NotSignedIn("it does not take the code that you came back with") from None
+            raise CodeRefused("it does not take the code that you came back with") from None
         except (httpx2.HTTPError, ValueError) as error:
             raise ProviderAway(repr(error)) from error
         finally:

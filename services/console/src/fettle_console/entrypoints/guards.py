@@ -64,7 +64,7 @@ def check_guesses(address: str, limit: RequestLimit) -> None:
     """Counts nothing. Raises `Problem` 429 when too many credentials from the address did not count."""
     wait_s = limit.closed_s(address, time.monotonic())
     if wait_s:
-        raise _too_many("Too many tokens from this address did not count.", wait_s)
+        raise _too_many("Too many credentials from this address did not count.", wait_s)
 
 
 def count_guess(address: str, limit: RequestLimit) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller
 from fettle_console import metrics
-from fettle_console.adapters.provider import CALLBACK, NotSignedIn, Provider
+from fettle_console.adapters.provider import CALLBACK, CodeRefused, NotSignedIn, Provider
 from fettle_console.adapters.provider_documents import ProviderAway
 from fettle_console.adapters.sessions import Came
 from fettle_console.console import Console, TheConsole
@@ -20,6 +20,7 @@ from fettle_console.domain.flow import LASTS, Flow
 from fettle_console.domain.members import Arrival, Member
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.people import Person, Unusable, person_of
+from fettle_console.entrypoints.guards import address_of, check_guesses, count_guess
 from fettle_console.entrypoints.pages.sign_in import doors, keep, signed_in
 from fettle_contracts.problems import ProblemCode
 
@@ -49,14 +50,20 @@ async def go_out(console: TheConsole, next: str = "") -> Response:
 async def come_back(
     request: Request, console: TheConsole, state: str = "", code: str = "", error: str = "", iss: str | None = None
 ) -> Response:
-    """A session for whom the provider says it is; anything that does not fit begins anew."""
-    provider = _provider(console)
+    """A session for whom the provider says it is; anything that does not fit begins anew. Whoever makes up codes has to
+    wait: the provider counts each against us."""
+    provider, guessing = _provider(console), f"code/{address_of(request)}"
+    check_guesses(guessing, console.sign_in_limit)
     kept = console.flows.text_of(request.cookies.get(_cookie(console), ""))
     flow = Flow.of(kept) if kept else None
     if flow is None or flow.has_ended(console.now()) or not hmac.compare_digest(flow.state.encode(), state.encode()):
         metrics.SIGN_INS.labels("not_begun_here").inc()
         return doors(console, "", "This sign-in was not begun here, or took too long. Begin again.", 400)
-    answer = await _come_back(request, console, provider, flow, code, error, iss)
+    try:
+        answer = await _come_back(request, console, provider, flow, code, error, iss)
+    except CodeRefused as refused:
+        count_guess(guessing, console.sign_in_limit)
+        answer = _unverified(console, provider, flow, str(refused))
     answer.delete_cookie(_cookie(console), secure=console.settings.secure, httponly=True, samesite="lax")
     return answer
 
@@ -72,6 +79,8 @@ async def _come_back(
         return _unverified(console, provider, flow, "this answer is another provider's")
     try:
         claims, id_token = await provider.claims(flow, code)
+    except CodeRefused:
+        raise
     except NotSignedIn as refused:
         return _unverified(console, provider, flow, str(refused))
     except ProviderAway as away:
