@@ -3,6 +3,7 @@
 import asyncio
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 
 import structlog
 from alembic import command
@@ -17,8 +18,8 @@ _LOCK_KEY = 0x46455454_4D494752
 """The advisory lock under which one process migrates a database while others wait."""
 _ASK_EVERY_S = 0.2
 
-_ONE_AT_A_TIME = asyncio.Lock()
-"""Alembic's `op` is one per process."""
+_ONE_AT_A_TIME = Lock()
+"""Alembic's `op` is one per process, whichever loop asks."""
 
 
 async def upgrade(connection: AsyncConnection, package: str) -> None:
@@ -29,7 +30,9 @@ async def upgrade(connection: AsyncConnection, package: str) -> None:
     holds nothing meanwhile: an index that is built waits for every statement that is under way.
     """
     config = _config(package)
-    async with _ONE_AT_A_TIME:
+    while not _ONE_AT_A_TIME.acquire(blocking=False):  # noqa: ASYNC110 - an asyncio lock is of one loop
+        await asyncio.sleep(_ASK_EVERY_S)
+    try:
         waits = False
         while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY}):
             await connection.commit()
@@ -39,6 +42,8 @@ async def upgrade(connection: AsyncConnection, package: str) -> None:
             await asyncio.sleep(_ASK_EVERY_S)
         await connection.commit()
         await connection.run_sync(_run, config, package)
+    finally:
+        _ONE_AT_A_TIME.release()
 
 
 def _config(package: str) -> Config:
