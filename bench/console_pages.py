@@ -137,6 +137,8 @@ def beat(installation: Installation, devices: int) -> None:
         client.produce(installation.topic(HEARTBEATS), json.dumps(said).encode(), f"{ORG}/device/d{number}")
         client.poll(0)
     client.produce(installation.topic(COMMANDS), b"{", ORG)
+    for number in range(40):
+        client.produce(installation.topic(HEARTBEATS), b"", f"{ORG}/integration/cloud-{number}")
     client.flush(60)
 
 
