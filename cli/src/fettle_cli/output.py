@@ -96,6 +96,11 @@ def ago(time: str | None, now: datetime | None = None) -> str:
     return f"{max(0, seconds)} s"
 
 
+def words(value: str | None) -> str | None:
+    """A state, condition or reason as people say it."""
+    return None if value is None else value.replace("_", " ")
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     cut = [_cut(cell, width) for cell, width in zip(cells, widths, strict=True)]
     padding = [" " * (width - len(text) + _GAP) for text, width in zip(cut[:-1], widths[:-1], strict=True)]

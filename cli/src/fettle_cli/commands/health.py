@@ -14,7 +14,7 @@ from fettle_cli.commands.why import why
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
-from fettle_cli.output import ago, say, show_fields, show_json, show_page, show_table
+from fettle_cli.output import ago, say, show_fields, show_json, show_page, show_table, words
 from fettle_client.shapes.health import FleetIntegration, HealthPolicy, HealthState, ListedSubject, Transition
 from fettle_client.shapes.people import WatchedType
 
@@ -32,7 +32,7 @@ def overview(org: Org = None, as_json: Json = False) -> None:
     if as_json:
         show_json(found)
         return
-    say(", ".join(f"{count} {_words(state)}" for state, count in found["states"].items() if count) or "No subjects.")
+    say(", ".join(f"{count} {words(state)}" for state, count in found["states"].items() if count) or "No subjects.")
     columns = ("INTEGRATION", "STATE", "DEVICES", "UNHEALTHY", "MOST IN A DAY")
     show_table(columns, map(_standing, found["integrations"]), empty="No integrations.")
     if found["more_integrations"]:
@@ -41,7 +41,7 @@ def overview(org: Org = None, as_json: Json = False) -> None:
 
 def _standing(one: FleetIntegration) -> tuple[object, ...]:
     devices, unhealthy = cast("dict[str, int]", one["devices"]), one["unhealthy"]
-    return one["name"] or one["id"] or "-", _words(one["state"]), sum(devices.values()), unhealthy[-1], max(unhealthy)
+    return one["name"] or one["id"] or "-", words(one["state"]), sum(devices.values()), unhealthy[-1], max(unhealthy)
 
 
 @app.command()
@@ -114,8 +114,8 @@ def show(
     show_fields(
         (
             (f"{type_}/{id_}", found.get("name") or id_),
-            ("state", _words(found.get("state"))),
-            ("condition", _words(found.get("condition"))),
+            ("state", words(found.get("state"))),
+            ("condition", words(found.get("condition"))),
             ("since", found.get("since")),
             ("last heard", found.get("last_heard")),
             ("integration", found.get("integration")),
@@ -152,7 +152,7 @@ def policy(file: PolicyFile = None, changes: Changes = None, org: Org = None, as
 
 def _line(transition: Transition) -> str:
     """When, from where to where, and why."""
-    step = f"{transition['at']}  {_words(transition['from']) or 'new'} → {_words(transition['to']) or 'forgotten'}"
+    step = f"{transition['at']}  {words(transition['from']) or 'new'} → {words(transition['to']) or 'forgotten'}"
     evidence = transition.get("evidence") or {}
     reason = evidence.get("reason")
     if reason == "silent":
@@ -160,23 +160,19 @@ def _line(transition: Transition) -> str:
     if reason == "debounce_passed":
         return f"{step}  so for {evidence['debounce_s']:g} s"
     if reason == "reported" and evidence.get("status"):
-        return f"{step}  reported {_words(evidence['status'])}"
-    return f"{step}  {_words(reason)}" if reason else step
+        return f"{step}  reported {words(evidence['status'])}"
+    return f"{step}  {words(reason)}" if reason else step
 
 
 def _row(subject: ListedSubject) -> tuple[object, ...]:
     return (
-        _words(subject.get("state")),
+        words(subject.get("state")),
         f"{subject['type']}/{subject['id']}",
         subject.get("name"),
         subject.get("integration"),
         subject.get("space"),
         ago(subject.get("since")),
     )
-
-
-def _words(value: str | None) -> str | None:
-    return None if value is None else value.replace("_", " ")
 
 
 def _seconds(value: float | None) -> str | None:

@@ -9,7 +9,7 @@ from fettle_cli.commands.verification import instant
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org
-from fettle_cli.output import say, show_fields, show_json
+from fettle_cli.output import say, show_fields, show_json, words
 from fettle_client.shapes.why import Change, Timer, Why
 
 
@@ -55,36 +55,32 @@ def _fields(found: Why) -> list[tuple[str, object]]:
     fields: list[tuple[str, object]] = [
         ("at", found["at"]),
         ("ticket", f"#{ticket['number']}, now {ticket['state'].replace('_', ' ')}" if ticket else None),
-        ("held back", _words(found["suppressed_by"])),
-        ("state", _words(found["state"])),
-        ("condition", _words(found["condition"])),
+        ("held back", words(found["suppressed_by"])),
+        ("state", words(found["state"])),
+        ("condition", words(found["condition"])),
         ("since", found["since"]),
         ("last heard", found["last_heard"]),
-        ("reported", _words(found["reported"])),
+        ("reported", words(found["reported"])),
         ("timer", _timer(timer) if timer else None),
-        ("verdict", f"{_words(verdict['outcome'])} at {verdict['at']}: {verdict['reason']}" if verdict else None),
+        ("verdict", f"{words(verdict['outcome'])} at {verdict['at']}: {verdict['reason']}" if verdict else None),
     ]
     if policy:
         switches = f"enabled {_on(policy['enabled'])}, publish_tickets {_on(policy['publish_tickets'])}"
         fields.append(("policy", f"version {policy['version']}, {switches}"))
         fields += ((rule, f"{number['value']} ({number['set_by']})") for rule, number in policy["numbers"].items())
     fields += (
-        (_words(blind["kind"]) or "blind", f"{blind['since']} to {blind['until'] or 'now'}") for blind in found["blind"]
+        (words(blind["kind"]) or "blind", f"{blind['since']} to {blind['until'] or 'now'}") for blind in found["blind"]
     )
     if replayed:
         fields.append(("judged again", f"from {replayed['since']}, {replayed['heartbeats']} heartbeats of its own"))
         fields += (("refused", f"{count} as {code}") for code, count in replayed["refused"].items())
-        fields += (("not judged", f"{count}, {_words(why)}") for why, count in replayed["ignored"].items())
+        fields += (("not judged", f"{count}, {words(why)}") for why, count in replayed["ignored"].items())
     fields.append(("as of", found["as_of"]))
     return fields
 
 
 def _timer(timer: Timer) -> str:
-    return f"{_words(timer['what'])} {'ran out at' if timer['ran_out'] else 'until'} {timer['at']}"
-
-
-def _words(value: str | None) -> str | None:
-    return None if value is None else value.replace("_", " ")
+    return f"{words(timer['what'])} {'ran out at' if timer['ran_out'] else 'until'} {timer['at']}"
 
 
 def _on(switch: bool) -> str:

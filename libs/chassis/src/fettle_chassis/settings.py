@@ -31,7 +31,8 @@ class SettingsError(Exception):
     """A setting is missing or impossible. The text is one line that names the variable and never holds a secret."""
 
 
-def _read_keys(value: object) -> object:
+def read_keys(value: object) -> object:
+    """Keys from the text that a setting holds; what is no text is left for the field to judge. ValueError."""
     return SigningKey.parse_all(value) if isinstance(value, str) else value
 
 
@@ -97,7 +98,7 @@ class ServiceSettings(BaseModel):
     workflows_database_url: DatabaseUrl | None = Field(default=None, repr=False)
     console_database_url: DatabaseUrl | None = Field(default=None, repr=False)
 
-    signing_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(_read_keys), Field(min_length=1)]
+    signing_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(read_keys), Field(min_length=1)]
     """Newest first: the first signs, all verify. `FETTLE_SIGNING_KEYS=id:base64,id2:base64`, 32 bytes or more each."""
 
     slot: Annotated[int, Field(ge=0)] | None = None

@@ -4,13 +4,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.settings import ServiceSettings, read_keys
 from fettle_chassis.signing import SigningKey
 from fettle_workflow_engine.domain.destinations import Allowed
-
-
-def _read_keys(value: object) -> object:
-    return SigningKey.parse_all(value) if isinstance(value, str) else value
 
 
 def _read_allowed(value: object) -> object:
@@ -27,7 +23,7 @@ class WorkflowSettings(ServiceSettings):
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    secret_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(_read_keys)] = ()
+    secret_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(read_keys)] = ()
     workflow_allow_hosts: Annotated[Allowed, BeforeValidator(_read_allowed)] = Allowed()
 
     @property

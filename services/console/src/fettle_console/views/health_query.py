@@ -1,9 +1,10 @@
-"""The address of the list of subjects: what it filters, how it sorts, where it is. Every view is a URL."""
+"""The address of the list of subjects: what it filters, how it sorts, where it is."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from fettle_console.views.address import Addressed
 from fettle_console.views.words import HEALTH
 from fettle_contracts.transitions import CONFIRMED_UNHEALTHY
 
@@ -16,8 +17,8 @@ _FILTERS = ("state", "type", "integration", "space", "q")
 
 
 @dataclass(frozen=True, slots=True)
-class HealthQuery:
-    """What the list shows. Fields that are empty, or as they are by default, do not stand in the address."""
+class HealthQuery(Addressed):
+    """What the list of subjects shows."""
 
     state: str = ""
     type: str = ""
@@ -46,20 +47,8 @@ class HealthQuery:
         """What of it a silence can be made for: a filter without states and search."""
         return {name: getattr(self, name) for name in ("type", "integration", "space") if getattr(self, name)}
 
-    def but(self, **changes: str) -> str:
-        """The query string of this view with changes; a changed filter starts at the first page."""
-        return replace(self, **{"cursor": "", **changes}).address()
-
-    def address(self) -> str:
-        """The query string, with its `?` unless it is empty."""
-        said = [(name, value) for name, value in self._said() if value and (name, value) != ("sort", DEFAULT_SORT)]
-        return f"?{urlencode(said)}" if said else ""
-
     def for_service(self, limit: int) -> str:
         """The query string for the health monitor."""
-        said = [(name, value) for name, value in self._said() if value and name != "state"]
+        said = [(name, value) for name, value in self.said() if name != "state"]
         states = CONFIRMED_UNHEALTHY if self.state == "unhealthy" else (self.state,) if self.state else ()
         return "?" + urlencode([*(("state", str(state)) for state in states), *said, ("limit", str(limit))])
-
-    def _said(self) -> Iterable[tuple[str, str]]:
-        return ((name, getattr(self, name)) for name in (*_FILTERS, "sort", "cursor"))

@@ -1,8 +1,10 @@
-"""The ticket list's address: what it filters, how it sorts, where it is. Every view is a URL."""
+"""The ticket list's address: what it filters, how it sorts, where it is."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlencode
+
+from fettle_console.views.address import Addressed
 
 TABS = (("open", "Open"), ("in_progress", "In progress"), ("resolved", "Resolved"), ("all", "All"))
 SORTS = (
@@ -21,8 +23,8 @@ DEFAULT_STATE, DEFAULT_SORT = "open", "-opened"
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
-    """What the list shows. Fields that are empty, or as they are by default, do not stand in the address."""
+class ListQuery(Addressed):
+    """What the list of tickets shows."""
 
     state: str = DEFAULT_STATE
     q: str = ""
@@ -62,25 +64,10 @@ class ListQuery:
         """Filters that have no control of their own on the page, as (name, value)."""
         return [(name, getattr(self, name)) for name in ("subject", "integration", "space") if getattr(self, name)]
 
-    def but(self, **changes: str) -> str:
-        """The query string of this view with changes; a changed filter starts at the first page."""
-        return replace(self, **{"cursor": "", **changes}).address()
-
-    def address(self) -> str:
-        """The query string, with its `?` unless it is empty."""
-        encoded = urlencode([(name, value) for name, value in self._said() if value != _DEFAULTS.get(name, "")])
-        return f"?{encoded}" if encoded else ""
-
     def for_service(self, limit: int) -> str:
         """The query string for the ticket service."""
-        said = [(name, value) for name, value in self._said() if value and not (name == "q" and self.too_short)]
+        said = [(name, value) for name, value in self.said() if not (name == "q" and self.too_short)]
         return "?" + urlencode([*said, ("limit", str(limit))])
-
-    def _said(self) -> Iterable[tuple[str, str]]:
-        return ((name, getattr(self, name)) for name in ("state", "q", *FILTERS, "sort", "cursor"))
-
-
-_DEFAULTS = {"state": DEFAULT_STATE, "sort": DEFAULT_SORT}
 
 
 def _one_of(text: str | None, known: Iterable[tuple[str, str]], default: str) -> str:

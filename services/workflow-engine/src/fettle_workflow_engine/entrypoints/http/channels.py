@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +34,7 @@ from fettle_workflow_engine.domain.run import Failure
 from fettle_workflow_engine.entrypoints.http import pages
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 from fettle_workflow_engine.entrypoints.http.shapes import Reason
+from fettle_workflow_engine.entrypoints.http.shown import response
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/channels", tags=["channels"])
 
@@ -106,7 +106,7 @@ async def create(body: NewChannelBody, caller: Admin, desk: TheDesk, key: Idempo
             raise Problem(409, ProblemCode.CONFLICT, message, field="name")
         return await _save(desk, work.connection, caller, body.name, body)
 
-    return _response(await desk.write(caller.org, key, f"POST channel {body.model_dump_json()}", save))
+    return response(await desk.write(caller.org, key, f"POST channel {body.model_dump_json()}", save))
 
 
 @router.get("/{name}")
@@ -128,7 +128,7 @@ async def replace(name: pages.Name, body: ChannelBody, caller: Admin, desk: TheD
     async def save(work: UnitOfWork) -> Answer:
         return await _save(desk, work.connection, caller, name, body)
 
-    return _response(await desk.write(caller.org, key, f"PUT channel {name} {body.model_dump_json()}", save))
+    return response(await desk.write(caller.org, key, f"PUT channel {name} {body.model_dump_json()}", save))
 
 
 @router.delete("/{name}", status_code=204)
@@ -140,7 +140,7 @@ async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: Idempotenc
             raise _no_such_channel()
         return Answer(204, None)
 
-    return _response(await desk.write(caller.org, key, f"DELETE channel {name}", drop))
+    return response(await desk.write(caller.org, key, f"DELETE channel {name}", drop))
 
 
 @router.post(
@@ -212,10 +212,6 @@ def _item(one: Channel, traffic: Traffic) -> dict[str, Any]:
         "held_back": traffic.held,
         "digest_error": traffic.digest_error,
     }
-
-
-def _response(answer: Answer) -> Response:
-    return Response(status_code=answer.status) if answer.body is None else JSONResponse(answer.body, answer.status)
 
 
 def _no_such_channel() -> Problem:

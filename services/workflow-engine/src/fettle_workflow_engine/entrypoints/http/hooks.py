@@ -25,6 +25,7 @@ from fettle_workflow_engine.domain.json_objects import NoObject
 from fettle_workflow_engine.domain.run import Run
 from fettle_workflow_engine.entrypoints.http import pages
 from fettle_workflow_engine.entrypoints.http.desk import TheDesk
+from fettle_workflow_engine.entrypoints.http.shown import no_such_workflow
 from fettle_workflow_engine.entrypoints.signals import hook_event, signal_of
 from fettle_workflow_engine.hooking import Hooks
 from fettle_workflow_engine.starting import Asked, NotStarted, by_hook
@@ -127,7 +128,7 @@ async def hook(name: pages.Name, caller: Admin, desk: TheDesk, hooks: TheHooks) 
     async with unit_of_work(desk.database) as work:
         found = await hooks.secrets(work, caller.org, name)
     if found is None:
-        raise _no_such_workflow()
+        raise no_such_workflow()
     views = tuple(_view(secret, hooks.usable(secret)) for secret in found)
     return HookView(path=f"/api/v1/orgs/{caller.org}/workflows/{name}/hook", secrets=views)
 
@@ -161,7 +162,7 @@ async def make_secret(
             work, caller.org, name, id, salt=secrets.token_bytes(32), by=caller.actor_id, old_holds_s=wanted.old_holds_s
         )
         if made is None:
-            raise _no_such_workflow()
+            raise no_such_workflow()
     secret, text = made
     view = MadeSecret(**_view(secret, usable=True).model_dump(), secret=text)
     return JSONResponse(view.to_dict(), 201, headers={"cache-control": "no-store"})
@@ -200,7 +201,3 @@ def _view(secret: HookSecret, usable: bool) -> SecretView:
     return SecretView(
         id=str(secret.id), made_at=secret.made_at, made_by=secret.made_by, ends_at=secret.ends_at, usable=usable
     )
-
-
-def _no_such_workflow() -> Problem:
-    return Problem(404, ProblemCode.NOT_FOUND, "There is no such workflow.")
