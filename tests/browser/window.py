@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -17,6 +17,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.installation import eventually
 
 T = TypeVar("T")
+# What the driver says of an element whose page was replaced between two of its own steps: stale by another name.
+_REPLACED = "Node with given id does not belong to the document"
 
 
 class Window:
@@ -100,6 +102,10 @@ class Window:
                 return probe()
             except StaleElementReferenceException:
                 return None
+            except WebDriverException as error:
+                if _REPLACED in str(error.msg):
+                    return None
+                raise
 
         return eventually(steady, what, within_s)
 
