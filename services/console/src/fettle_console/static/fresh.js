@@ -26,3 +26,9 @@ window.fettleFresh = (take, restMs = 1000) => {
   };
   return ask;
 };
+
+// One section of the page becomes that of a fresh one, where both have it; what is typed and folded out stays.
+window.fettleSwap = (id, page) => {
+  const [now, then] = [page.getElementById(id), document.getElementById(id)];
+  if (now && then) return htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
+};

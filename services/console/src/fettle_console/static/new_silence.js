@@ -25,9 +25,8 @@
     try {
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body: said, redirect: "manual" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const [now, then] = [page.getElementById("covers"), document.getElementById("covers")];
-      if (turn !== asked || !now) return;
-      await htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
+      if (turn !== asked || !page.getElementById("covers")) return;
+      await window.fettleSwap("covers", page);
       arrange();
       window.fettleTimes.all();
     } catch {

@@ -2,12 +2,7 @@
 // folded out stays so.
 (() => {
   const shown = () => document.querySelector("[data-every]");
-  const ask = window.fettleFresh((page) => {
-    const then = shown();
-    const now = then && page.getElementById(then.id);
-    if (!now) return;
-    htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
-  });
+  const ask = window.fettleFresh((page) => shown() && window.fettleSwap(shown().id, page));
   // A node of the picture leads to what is known of it, without asking anew.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("#run .graph a");

@@ -1,36 +1,47 @@
-// What a page shows stays where it is: things that carry an id within a container change in their place, with a short
-// glow. What would move them waits behind a button while somebody points at them, has moved into them or has scrolled.
-window.fettleSteady = ({ section, container, things }) => {
+// What a list shows stays where it is: things that carry an id within a container change in their place, with a short
+// glow; new ones fade in. What would move them waits behind a button, which says `saying(more)` with the number of those
+// that came, while somebody reads or points at them, has moved into them, has picked some or has scrolled.
+window.fettleSteady = ({ section, container, things, saying = () => "The list has changed: show" }) => {
   const news = document.getElementById("news");
   const shown = () => document.getElementById(section);
   const inside = (within) => [...within.querySelectorAll(`${container} > ${things}`)];
+  const versions = (within) => new Map(inside(within).map((thing) => [thing.id, thing.dataset.version]));
+  const order = (within) => inside(within).map((thing) => thing.id).join(" ");
   let waiting = null;
 
   const swap = (target, html) =>
     htmx.swap({ sourceElement: target, target, text: html, swap: "outerMorph", transition: false });
 
-  const glow = (id) => {
+  const flash = (id, name) => {
     const thing = document.getElementById(id);
     if (!thing) return;
-    thing.classList.remove("changed");
+    thing.classList.remove("arrived", "changed");
     void thing.offsetWidth;
-    thing.classList.add("changed");
+    thing.classList.add(name);
   };
 
-  const versions = (within) => new Map(inside(within).map((thing) => [thing.id, thing.dataset.version]));
+  const picked = () => document.querySelector(`${container} :checked`) !== null;
 
   const calm = () => {
     const here = document.querySelector(container);
     if (!here) return true;
-    return scrollY < 120 && !here.matches(":hover") && !here.contains(document.activeElement);
+    return scrollY < 120 && !here.matches(":hover") && !here.contains(document.activeElement) && getSelection().isCollapsed;
   };
 
   const apply = async (fresh) => {
     const before = versions(shown());
     waiting = null;
     news.hidden = true;
+    const at = inside(shown()).findIndex((thing) => thing.contains(document.activeElement));
     await swap(shown(), fresh.outerHTML);
-    for (const [id, version] of versions(shown())) if (before.get(id) !== version) glow(id);
+    const left = inside(shown());
+    if (at >= 0 && left.length && !left.some((thing) => thing.contains(document.activeElement))) {
+      left[Math.min(at, left.length - 1)].querySelector("th a, h3 a")?.focus(); // the cursor stays where its thing was
+    }
+    for (const [id, version] of versions(shown())) {
+      if (!before.has(id)) flash(id, "arrived");
+      else if (before.get(id) !== version) flash(id, "changed");
+    }
   };
 
   const hold = async (fresh) => {
@@ -38,18 +49,16 @@ window.fettleSteady = ({ section, container, things }) => {
       const now = fresh.querySelector(`#${thing.id}`);
       if (!now) {
         thing.classList.add("left");
-        continue;
+      } else if (now.dataset.version !== thing.dataset.version) {
+        await swap(thing, now.outerHTML);
+        flash(thing.id, "changed");
       }
-      const changed = now.dataset.version !== thing.dataset.version;
-      await swap(thing, now.outerHTML);
-      if (changed) glow(thing.id);
     }
-    waiting = fresh;
-    news.hidden = false;
-    news.textContent = "The list has changed: show";
+    const there = versions(shown());
+    waiting = order(fresh) === order(shown()) ? null : fresh;
+    news.hidden = waiting === null;
+    news.textContent = saying([...versions(fresh).keys()].filter((id) => !there.has(id)).length);
   };
-
-  const order = (within) => inside(within).map((thing) => thing.id).join(" ");
 
   news.addEventListener("click", () => {
     if (waiting) apply(waiting);
@@ -59,7 +68,8 @@ window.fettleSteady = ({ section, container, things }) => {
   return async (page) => {
     const fresh = page.getElementById(section);
     if (!fresh || !shown()) return;
-    await (calm() || order(fresh) === order(shown()) ? apply(fresh) : hold(fresh));
+    const still = calm() || order(fresh) === order(shown());
+    await (still && !picked() ? apply(fresh) : hold(fresh));
     window.fettleTimes.all();
   };
 };

@@ -45,10 +45,9 @@
   });
 
   const fresh = window.fettleFresh((page) => {
-    const [now, then] = [page.getElementById("subject"), document.getElementById("subject")];
-    if (!now) return;
+    if (!page.getElementById("subject")) return;
     document.title = page.title;
-    htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
+    window.fettleSwap("subject", page);
   });
   document.addEventListener("fettle:health", fresh);
   document.addEventListener("fettle:ticket", fresh);
