@@ -13,6 +13,8 @@ import pytest
 from console_world import BOOTSTRAP, World
 from tests.client.api_document import Operation, document, operations
 
+from fettle_console.domain.audit import SIGN_IN_PATH
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AUDIT = "/api/v1/orgs/acme/audit"
@@ -45,8 +47,8 @@ async def entries(world: World, **query: Any) -> list[dict[str, Any]]:
     """The org's entries, newest first, but for those by the test's own preparations."""
     answer = await world.call("GET", AUDIT, await world.token("acme"), params=query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = [one for one in answer.json()["items"] if one["actor"]["id"] != "installation"]
-    return found
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return [one for one in found if one["actor"]["id"] != "installation" and one["path"] != SIGN_IN_PATH]
 
 
 async def in_the_database(world: World, query: str, *arguments: object) -> list[dict[str, Any]]:
@@ -68,7 +70,11 @@ async def test_every_operation_that_is_no_question_leaves_its_entry(world: World
         expected = (operation.method, path, answer.status_code, "api", 1, answer.headers.get("fettle-request-id"))
         entry = found[0] if found else {}
         said = tuple(entry.get(name) for name in ("method", "path", "status", "door", "times", "id"))
-        who = {"id": entry["actor"]["id"], "name": f"{role} of acme", "role": role} if entry else None
+        who = (
+            {"id": entry["actor"]["id"], "name": f"{role} of acme", "role": role, "made_by": "installation"}
+            if entry
+            else None
+        )
         if len(found) != number or said != expected or entry["actor"] != who:
             faults.append((operation.name, expected, said))
     assert faults == []

@@ -49,6 +49,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     database = Database(settings.database_dsn("console"))
     services = Services(settings.service_urls, settings.signing_keys)
     tokens = Tokens(database)
+    audit = Audit(database, settings.signing_keys[0].secret)
     provider = Provider(settings.oidc_issuer, settings) if settings.oidc_issuer else None
     bootstrap = settings.bootstrap_token
     console = Console(
@@ -57,9 +58,9 @@ def build_app(settings: ConsoleSettings) -> Service:
         tokens=tokens,
         orgs=Orgs(database, Signer(settings.signing_keys)),
         answers=Answers(database),
-        audit=Audit(database, settings.signing_keys[0].secret),
+        audit=audit,
         sessions=Sessions(database, Seal(settings.signing_keys, "session")),
-        members=Members(database),
+        members=Members(database, audit),
         provider=provider,
         flows=Seal(settings.signing_keys, "sign-in"),
         services=services,
@@ -74,7 +75,7 @@ def build_app(settings: ConsoleSettings) -> Service:
     larger = {IMPORT_PATH: IMPORT_MAX_BYTES, HOOK_PATH: HOOK_MAX_BYTES}
     app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)
     app.state.console = console
-    app.add_middleware(Audited, audit=console.audit)
+    app.add_middleware(Audited, audit=audit)
     for module in (
         org_api,
         token_api,

@@ -1,5 +1,6 @@
 """Orgs, tokens, members, the audit log, and heartbeats that are posted."""
 
+from collections.abc import Mapping
 from typing import Literal, NotRequired, TypedDict
 
 Role = Literal["viewer", "operator", "admin", "ingest"]
@@ -36,16 +37,18 @@ Outcome = Literal["asked", "done", "refused", "failed"]
 
 
 class AuditActor(TypedDict):
-    """Who asked, as what. The installation's own token has no name and no role in an org."""
+    """Who asked, as what; of a token who made it. The installation's own token has no name and no role in an org."""
 
     id: str
     name: str | None
     role: Role | None
+    made_by: str | None
 
 
 class AuditEntry(TypedDict):
     """One request to change something. `path` comes after the org (`/` is the org itself). `key` is its
-    Idempotency-Key, under which it came `times`. `asked`: no answer was heard."""
+    Idempotency-Key, under which it came `times`. `asked`: no answer was heard. With the method `*` it is the sum of
+    `times` refusals."""
 
     id: str
     at: str
@@ -57,6 +60,7 @@ class AuditEntry(TypedDict):
     times: int
     outcome: Outcome
     status: int | None
+    about: Mapping[str, str]
 
 
 class Member(TypedDict):

@@ -9,8 +9,10 @@ from sqlalchemy import Row, text
 from fettle_chassis.database import Database
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_console.adapters.audit import Audit
 from fettle_console.domain.members import Arrival, GivenBy, Member, arrival, leaves_no_admin
 from fettle_console.domain.people import Person
+from fettle_console.domain.sign_ins import said_of
 
 _COLUMNS = "org, person, role, given_by, name, account, added_at, added_by, signed_in_at"
 
@@ -41,11 +43,12 @@ class LastAdmin(Exception):
 class Members:
     """The members of all orgs."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, audit: Audit) -> None:
+        self._database, self._audit = database, audit
 
-    async def arrive(self, person: Person, now: datetime) -> Arrival:
-        """Writes down that the person signed in, with what the provider's claims change, and returns it."""
+    async def arrive(self, person: Person, provider: str, now: datetime) -> Arrival:
+        """Writes down that the person signed in, with what the provider's claims change, in the audit logs of the orgs
+        too, and returns it."""
         async with unit_of_work(self._database) as work:
             orgs = frozenset(await work.connection.scalars(_ORGS, {"orgs": list(person.roles)}))
             rows = await work.connection.execute(_KNOWN, {"person": person.person})
@@ -54,6 +57,8 @@ class Members:
                 await work.connection.execute(_REMOVE, {"orgs": list(decided.left), "person": person.person})
             for member in decided.present:
                 await work.connection.execute(_WRITE, _values(member))
+            for said in said_of(decided, person, provider):
+                await self._audit.enter(work, said)
         return decided
 
     async def page(self, org: str, after: str, limit: int) -> list[Member]:

@@ -106,16 +106,15 @@ class Tokens:
             rows = await connection.execute(query, {"org": org, "now": now})
             return {str(row.token): row.sessions for row in rows}
 
-    async def revoke(self, org: str, token_id: UUID) -> bool:
-        """Forgets the token and ends the sessions that came with it. False when the org has no such token."""
+    async def revoke(self, org: str, token_id: UUID) -> Token | None:
+        """Forgets the token and ends the sessions that came with it. Which it was; None when the org has none such."""
+        query = text(f"DELETE FROM token WHERE org = :org AND id = :id RETURNING hash, {_COLUMNS}")  # noqa: S608
         async with unit_of_work(self._database) as work:
-            deleted = await work.connection.execute(
-                text("DELETE FROM token WHERE org = :org AND id = :id RETURNING hash"), {"org": org, "id": token_id}
-            )
-            revoked = deleted.scalar_one_or_none()
-        if revoked is not None:
-            self._remembered.pop(revoked, None)
-        return revoked is not None
+            row = (await work.connection.execute(query, {"org": org, "id": token_id})).one_or_none()
+        if row is None:
+            return None
+        self._remembered.pop(row.hash, None)
+        return _token(row)
 
     def forget(self, org: str) -> None:
         """Remembers no token of an org that was deleted."""

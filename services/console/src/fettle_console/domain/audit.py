@@ -3,14 +3,15 @@
 import hmac
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from urllib.parse import parse_qs, quote, unquote
 from uuid import UUID
 
-from fettle_console.domain.credentials import Bearer
+from fettle_console.domain.credentials import TOKEN, Bearer
 from fettle_console.domain.origins import SAFE_METHODS
 from fettle_console.domain.people import known_as
 from fettle_contracts.roles import Caller, Role
@@ -31,6 +32,14 @@ _CHANGES_NOTHING = re.compile(r"/heartbeats|/tickets/verify|/workflows/[^/]+/(pr
 _CAN_BE_DRY = frozenset({"/silences", "/subjects/import", "/workflows"})
 NOBODYS = "none"
 """What stands for the role of a member who is taken out."""
+
+SIGN_IN_PATH = "/sign-in"
+"""What a sign-in is entered under; no operation of an org has this path."""
+
+REFUSALS_EACH_MINUTE = 60
+"""So many refusals of one actor have an entry of their own in each minute; more are counted in one."""
+SUMMED = "*"
+"""The method of such a sum, which no request has."""
 
 _YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -60,11 +69,13 @@ class AuditOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks. The installation's own token has neither a name nor a role in the org."""
+    """Who asks. The installation's own token has neither a name nor a role in the org; nor has a sign-in that changes
+    a role, whose name is the provider's. Of a token the log knows who made it (`made_by`)."""
 
     id: str
     name: str | None
     role: str | None
+    made_by: str | None = None
 
     @classmethod
     def of(cls, bearer: Bearer) -> "Who":
@@ -87,12 +98,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the record. Its id is the request's, and says when it came; `times` it was sent under its key."""
+    """One line of the record. Its id is the request's, and says when it came; `times` it was sent under its key, or so
+    many refusals it is the sum of. `about` is what the outcome says beyond the status."""
 
     id: UUID
     asked: Asked
     status: int | None
     times: int
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def at(self) -> datetime:
@@ -146,6 +159,22 @@ def whose_role(method: str, path: str, body: bytes) -> str:
         return named(f"/members/{quote(person)}/{NOBODYS if role is None else Role(role).value}")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return path
+
+
+def words_of_change(before: Role | None, after: Role | None) -> dict[str, str]:
+    """What an entry says of a member's role that changed."""
+    return {"from": before.value if before else NOBODYS, "to": after.value if after else NOBODYS}
+
+
+def token_of(actor_id: str) -> UUID | None:
+    """The id of the token that an actor is; None for anybody else."""
+    kind, _, id = actor_id.partition("/")
+    return UUID(id) if kind == TOKEN else None
+
+
+def minute_of(id: UUID) -> datetime:
+    """The beginning of the minute in which a time-ordered id was drawn."""
+    return moment_of(id).replace(second=0, microsecond=0)
 
 
 def kept_key(key: str | None) -> str | None:

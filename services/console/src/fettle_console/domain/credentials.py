@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from fettle_contracts.roles import Caller, Role
 
 PREFIX = "ftl_"
+TOKEN = "token"  # noqa: S105 - a word
+"""What the id of an actor who is a token begins with, before a `/`."""
 SECRET_BYTES = 32
 
 DEFAULT_LIFE = timedelta(days=90)
@@ -45,7 +47,7 @@ class Token:
 
     def caller(self) -> Caller:
         """Whom the services are told of: the token's name is the name under which its holder acts."""
-        return Caller(org=self.org, role=self.role, actor_id=f"token/{self.id}", actor_name=self.name)
+        return Caller(org=self.org, role=self.role, actor_id=f"{TOKEN}/{self.id}", actor_name=self.name)
 
 
 @dataclass(frozen=True, slots=True)

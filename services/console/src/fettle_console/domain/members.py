@@ -34,6 +34,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleChange:
+    """A role in an org that is another one now; None is none."""
+
+    org: str
+    before: Role | None
+    after: Role | None
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """What a sign-in changes: members to write down, and orgs that the person is in no more."""
 
@@ -41,12 +50,14 @@ class Arrival:
     left: tuple[str, ...]
     taken: tuple[str, ...]
     """Orgs in which another account was this person before."""
+    changes: tuple[RoleChange, ...] = ()
+    """What the provider gave and took, by org."""
 
 
 def arrival(known: Sequence[Member], person: Person, orgs: Collection[str], now: datetime) -> Arrival:
     """`known` are the person's memberships, `orgs` those orgs of their claims that there are."""
     rows = {member.org: member for member in known}
-    present, left, taken = [], [], []
+    present, left, taken, changes = [], [], [], []
     for org in sorted(rows.keys() | orgs):
         member, granted = rows.get(org), person.roles.get(org) if org in orgs else None
         if member is not None and member.given_by is GivenBy.ORG:
@@ -55,12 +66,15 @@ def arrival(known: Sequence[Member], person: Person, orgs: Collection[str], now:
                 continue
         elif granted is None:
             left.append(org)
+            changes.append(RoleChange(org, rows[org].role, None))
             continue
         else:
+            if member is None or member.role is not granted:
+                changes.append(RoleChange(org, member.role if member else None, granted))
             begun = member or Member(org, person.person, granted, GivenBy.PROVIDER, now, SIGN_IN)
             member = replace(begun, role=granted)
         present.append(replace(member, name=person.name or member.name, account=person.account, signed_in_at=now))
-    return Arrival(tuple(present), tuple(left), tuple(taken))
+    return Arrival(tuple(present), tuple(left), tuple(taken), tuple(changes))
 
 
 def leaves_no_admin(roles: Mapping[str, Role], person: str, role: Role | None) -> bool:

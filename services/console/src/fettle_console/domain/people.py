@@ -13,7 +13,7 @@ NAME_MAX_CHARACTERS = 120
 EMAIL = "email"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_OURS = re.compile(r"demo|installation|token/.*|workflow/.*|fettle/.*")
+_OURS = re.compile(r"demo|installation|sign-in|token/.*|workflow/.*|fettle/.*")
 """Names under which others than people act."""
 _RANKS = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 

@@ -20,17 +20,21 @@ Text = Annotated[str | None, Query(max_length=1_000), AfterValidator(lambda text
 
 
 class AuditActor(Message):
-    """Who asked, as what. The installation's own token has no name and no role in an org."""
+    """Who asked, as what; of a token who made it. The installation's own token has no name and no role in an org. A
+    provider that gives or takes a role as somebody signs in is `sign-in`, under its own name."""
 
     id: str
     name: str | None
     role: Role | None
+    made_by: str | None
 
 
 class AuditEntry(Message):
     """One request to change something. `path` comes after the org (`/` is the org itself). `key` is its
     Idempotency-Key, under which it came `times`. `outcome` and `status` are those of its answer; what was done stays
-    `done`, whatever a repeat is answered; `asked`: no answer was heard."""
+    `done`, whatever a repeat is answered; `asked`: no answer was heard. `about` is what the answer says beyond that:
+    which token was made or revoked, a member's role `from` and `to`. With the method `*` it stands for `times` further
+    refusals of one actor in one minute, which have no entry of their own."""
 
     id: str
     at: Instant
@@ -42,6 +46,7 @@ class AuditEntry(Message):
     times: int
     outcome: AuditOutcome
     status: int | None
+    about: dict[str, str]
 
 
 class AuditPage(Message):
@@ -63,8 +68,8 @@ async def list_audit(
     cursor: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AuditPage:
-    """Who asked to change what of the org, through the API or the pages, newest first: what was refused, too. Kept for
-    400 days. Reports of devices are no changes, nor is what only shows or tries."""
+    """Who asked to change what of the org, through the API or the pages, newest first: what was refused, too; and who
+    signed in. Kept for 400 days. Reports of devices are no changes, nor is what only shows or tries."""
     wanted = Wanted(actor, thing and named(f"/{thing.strip('/')}"), outcome, since, until)
     entries = await console.audit.page(org, wanted, cursor, limit + 1)
     page = [_shown(entry) for entry in entries[:limit]]
@@ -76,7 +81,7 @@ def _shown(entry: Entry) -> AuditEntry:
     return AuditEntry(
         id=str(entry.id),
         at=entry.at,
-        actor=AuditActor(id=who.id, name=who.name, role=Role(who.role) if who.role else None),
+        actor=AuditActor(id=who.id, name=who.name, role=Role(who.role) if who.role else None, made_by=who.made_by),
         door=asked.door,
         method=asked.method,
         path=asked.path,
@@ -84,4 +89,5 @@ def _shown(entry: Entry) -> AuditEntry:
         times=entry.times,
         outcome=entry.outcome,
         status=entry.status,
+        about=dict(entry.about),
     )

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fettle_console.adapters.audit import Audit
+from fettle_console.adapters.audit import Audit, Heard
 from fettle_console.console import Console
 from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named, says_whose_role, whose_role
 from fettle_console.domain.credentials import Bearer, Installer
@@ -17,6 +17,7 @@ from fettle_contracts.imports import IMPORT_PATH
 
 REQUEST_ID = "fettle-request-id"
 _ENTRY = "audit_entry"
+_HEARD = "audit_heard"
 _AFTER_ORG = re.compile(r"/api/v1/orgs(/[^/]*)?/?")
 
 
@@ -58,6 +59,12 @@ async def enter_for(org: str, request: Request, console: Console, holder: Bearer
     request.scope["state"][_ENTRY] = await console.audit.asked(asked, console.now(), query, body)
 
 
+def heard(request: Request) -> Heard:
+    """Where to say what the request's entry shall say beyond the status."""
+    said: Heard = request.scope["state"].setdefault(_HEARD, Heard())
+    return said
+
+
 class Audited:
     """Puts the outcome of what was entered down before the answer goes, and tells the caller the entry's id."""
 
@@ -70,8 +77,9 @@ class Audited:
         async def once_it_is_down(message: Message) -> None:
             entry: UUID | None = state.get(_ENTRY)
             if entry is not None and message["type"] == "http.response.start":
-                await self._audit.ended(entry, message["status"])
-                MutableHeaders(scope=message)[REQUEST_ID] = str(entry)
+                said: Heard | None = state.get(_HEARD)
+                kept = await self._audit.ended(entry, message["status"], said.about if said else None)
+                MutableHeaders(scope=message)[REQUEST_ID] = str(kept)
             await send(message)
 
         await self._app(scope, receive, once_it_is_down)

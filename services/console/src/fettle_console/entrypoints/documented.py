@@ -21,7 +21,12 @@ _TOKEN: dict[str, Any] = {
 _ENTRY = {
     "id": "01980000-0000-7000-8000-000000000042",
     "at": "2025-07-12T07:48:23.168Z",
-    "actor": {"id": "token/01980000-0000-7000-8000-000000000017", "name": "Night shift", "role": "operator"},
+    "actor": {
+        "id": "token/01980000-0000-7000-8000-000000000017",
+        "name": "Night shift",
+        "role": "operator",
+        "made_by": "ann@acme.test",
+    },
     "door": "api",
     "method": "POST",
     "path": "/tickets/42/resolve",
@@ -29,6 +34,7 @@ _ENTRY = {
     "times": 1,
     "outcome": "done",
     "status": 200,
+    "about": {},
 }
 _MEMBER: dict[str, Any] = {
     "person": "ann@acme.test",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator
 
@@ -11,11 +11,14 @@ from fettle_chassis.http import IdempotencyKey, Problem, keepable
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
+from fettle_console.adapters.audit import Heard
 from fettle_console.adapters.members import LastAdmin
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import enter
+from fettle_console.domain.audit import words_of_change
 from fettle_console.domain.members import GivenBy, Member
 from fettle_console.domain.people import known_as
+from fettle_console.entrypoints.audited import heard
 from fettle_console.entrypoints.guards import Holder, admitted
 from fettle_console.entrypoints.writes import first_answer
 from fettle_contracts.message import Message
@@ -70,19 +73,22 @@ async def list_members(
 
 
 @router.put("", response_model=MemberView)
-async def put_member(org: str, new: NewRole, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
+async def put_member(
+    org: str, new: NewRole, request: Request, holder: Holder, console: TheConsole, key: IdempotencyKey
+) -> JSONResponse:
     """Give one person a role in the org, also before they have ever signed in, or take them out of it.
 
     It holds from the person's next request on, and stands against what the provider says. Who is taken out and is
     still let in by the provider's own claims comes back when they next sign in. An org that has an admin keeps one.
     """
-    answer = await given(org, new, admitted(enter(holder, org, Role.ADMIN)), console, key)
+    actor = admitted(enter(holder, org, Role.ADMIN))
+    answer = await given(org, new, actor, console, key, heard(request))
     return JSONResponse(answer.body, answer.status)
 
 
-async def given(org: str, new: NewRole, actor: str, console: Console, key: str | None) -> Answer:
-    """The member as they are then. Raises `Problem` 404 for somebody to be taken out who is not in, 409 for the last
-    admin, 422 for a key that came with something else."""
+async def given(org: str, new: NewRole, actor: str, console: Console, key: str | None, heard: Heard) -> Answer:
+    """The member as they are then; the audit log hears what changed. Raises `Problem` 404 for somebody to be taken out
+    who is not in, 409 for the last admin, 422 for a key that came with something else."""
 
     async def write(work: UnitOfWork) -> Written:
         try:
@@ -93,6 +99,7 @@ async def given(org: str, new: NewRole, actor: str, console: Console, key: str |
         shown = now_is or before
         if shown is None:
             raise Problem(404, ProblemCode.NOT_FOUND, "The org has no such member.", field="person")
+        heard.about = words_of_change(before.role if before else None, new.role)
         answer = Answer(200, _shown(shown, new.role).to_dict())
         return Written(answer, again=answer)
 

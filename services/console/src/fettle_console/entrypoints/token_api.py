@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from uuid_utils.compat import uuid7
@@ -15,6 +15,7 @@ from fettle_chassis.http import IdempotencyKey, Problem
 from fettle_chassis.tokens import Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
+from fettle_console.adapters.audit import Heard
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.credentials import (
     DEFAULT_LIFE,
@@ -24,6 +25,7 @@ from fettle_console.domain.credentials import (
     hash_of,
     token_text,
 )
+from fettle_console.entrypoints.audited import heard
 from fettle_console.entrypoints.guards import Holder, administrator
 from fettle_console.entrypoints.writes import LineOfText, first_answer
 from fettle_contracts.message import Message
@@ -72,20 +74,23 @@ class TokenPage(Message):
     response_model=MintedToken,
     responses={200: {"model": TokenView}},
 )
-async def mint_token(org: str, new: NewToken, holder: Holder, console: TheConsole, key: IdempotencyKey) -> JSONResponse:
+async def mint_token(
+    org: str, new: NewToken, request: Request, holder: Holder, console: TheConsole, key: IdempotencyKey
+) -> JSONResponse:
     """Mint a token for the org. Admins may, and the installation's own token.
 
     A repeat with the same `Idempotency-Key` mints nothing: it is answered 200 with the token that was made then, but
     without its text, which stands in the first answer only, as nothing but its hash is kept. Who has lost that answer
     revokes the token by its `id` and mints another one under another key.
     """
-    answer = await minted(org, new, await administrator(org, holder, console), console, key)
+    actor = await administrator(org, holder, console)
+    answer = await minted(org, new, actor, console, key, heard(request))
     return JSONResponse(answer.body, answer.status, {"cache-control": "no-store"})
 
 
-async def minted(org: str, new: NewToken, actor: str, console: Console, key: str | None) -> Answer:
-    """The new token with its text, or without it for a repeat under the key. Raises `Problem` 422 for a key that came
-    with something else."""
+async def minted(org: str, new: NewToken, actor: str, console: Console, key: str | None, heard: Heard) -> Answer:
+    """The new token with its text, or without it for a repeat under the key; the audit log hears which. Raises
+    `Problem` 422 for a key that came with something else."""
 
     async def write(work: UnitOfWork) -> Written:
         text = token_text(secrets.token_bytes(SECRET_BYTES))
@@ -94,7 +99,10 @@ async def minted(org: str, new: NewToken, actor: str, console: Console, key: str
         view = _shown(token).to_dict()
         return Written(Answer(201, {**view, "token": text}), again=Answer(200, view))
 
-    return await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
+    answer = await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
+    body = answer.body or {}
+    heard.about = {"token": body["id"], "name": body["name"], "role": body["role"]}
+    return answer
 
 
 @router.get("")
@@ -113,11 +121,20 @@ async def list_tokens(
 
 
 @router.delete("/{id}", status_code=204)
-async def revoke_token(org: str, id: UUID, holder: Holder, console: TheConsole) -> None:
+async def revoke_token(org: str, id: UUID, request: Request, holder: Holder, console: TheConsole) -> None:
     """Revoke a token; sessions of people who signed in with it end too."""
     await administrator(org, holder, console)
-    if not await console.tokens.revoke(org, id):
+    if not await revoked(org, id, console, heard(request)):
         raise Problem(404, ProblemCode.NOT_FOUND, "The org has no such token.")
+
+
+async def revoked(org: str, id: UUID, console: Console, heard: Heard) -> bool:
+    """Whether there was such a token; the audit log hears what it was, as nothing else will know."""
+    token = await console.tokens.revoke(org, id)
+    if token is None:
+        return False
+    heard.about = {"name": token.name, "role": token.role.value, "made by": token.created_by}
+    return True
 
 
 def _token(org: str, new: NewToken, actor: str, now: datetime) -> Token:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
-from fettle_console.domain.audit import NOBODYS, AuditOutcome, Door, Entry
+from fettle_console.domain.audit import NOBODYS, SUMMED, AuditOutcome, Door, Entry
 from fettle_console.domain.deeds import Deeds
 from fettle_console.views.outcomes import Stand
 
@@ -21,8 +21,8 @@ _DOORS = {Door.PAGE: "a page", Door.API: "the API"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`deed` is what was asked in words; `thing` what of, with the `page` that shows it, if one does. `asked` is the
-    request as it came, and by which door."""
+    """`deed` is what was asked in words, `about` what its outcome says beyond that; `thing` what of, with the `page`
+    that shows it, if one does. `asked` is the request as it came, and by which door. `summed`: `times` refusals."""
 
     id: str
     at: datetime
@@ -36,7 +36,10 @@ class Line:
     stand: Stand
     status: int | None
     times: int
+    summed: bool
     key: str
+    about: str
+    made_by: str
 
     @classmethod
     def of(cls, entry: Entry, deeds: Deeds) -> "Line":
@@ -56,7 +59,10 @@ class Line:
             stand=OUTCOMES[entry.outcome],
             status=entry.status,
             times=entry.times,
+            summed=asked.method == SUMMED,
             key=asked.key or "",
+            about=", ".join(f"{name} {value}" for name, value in entry.about.items()),
+            made_by=asked.who.made_by or "",
         )
 
 
@@ -66,6 +72,10 @@ def _of_no_document(method: str, path: str) -> tuple[str, str]:
     match method, thing.split("/"):
         case "POST", [""]:
             return "Create the org", ""
+        case "POST", ["sign-in"]:
+            return "Sign in", ""
+        case method, _ if method == SUMMED:
+            return "More that was refused within this minute", ""
         case "PUT", ["members", *person, role] if person:
             deed = "Take out of the org" if role == NOBODYS else f"Give the role {role}"
             return deed, f"members/{'/'.join(person)}"

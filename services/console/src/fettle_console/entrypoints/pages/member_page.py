@@ -41,7 +41,7 @@ async def give(
         return await _shown(visit, refused="; ".join(str(fault) for fault in faults(error)), typed=person, status=400)
     try:
         async with visit.recorded("PUT", "/members", command_id) as heard:
-            answer = await given(visit.org, new, visit.session.caller.actor_id, visit.console, command_id)
+            answer = await given(visit.org, new, visit.session.caller.actor_id, visit.console, command_id, heard)
             heard.status = answer.status
     except Problem as problem:
         if problem.status not in (404, 409):

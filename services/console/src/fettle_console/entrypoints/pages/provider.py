@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Caller
 from fettle_console import metrics
 from fettle_console.adapters.provider import CALLBACK, CodeRefused, NotSignedIn, Provider
 from fettle_console.adapters.provider_documents import ProviderAway
@@ -20,6 +19,7 @@ from fettle_console.domain.flow import LASTS, Flow
 from fettle_console.domain.members import Arrival, Member
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.people import Person, Unusable, person_of
+from fettle_console.domain.sign_ins import caller_of
 from fettle_console.entrypoints.guards import address_of, check_guesses, count_guess
 from fettle_console.entrypoints.pages.sign_in import doors, keep, signed_in
 from fettle_contracts.problems import ProblemCode
@@ -88,12 +88,13 @@ async def _come_back(
     person = person_of(claims, console.settings.claim_rules)
     if isinstance(person, Unusable):
         return _unverified(console, provider, flow, person.message)
-    arrived = await console.members.arrive(person, console.now())
+    arrived = await console.members.arrive(person, provider.host, console.now())
     member = _goes_to(arrived, flow.next)
     if member is None:
         metrics.SIGN_INS.labels("no_member").inc()
+        log.warning("sign_in.no_member", person=person.person, account=person.account, taken=arrived.taken)
         return doors(console, "", _in_no_org(person, arrived), 403)
-    caller = Caller(member.org, member.role, person.person, person.name)
+    caller = caller_of(member, person)
     life = min(LONGEST, timedelta(seconds=console.settings.session_s))
     metrics.SIGN_INS.labels("provider").inc()
     return await signed_in(request, console, caller, Came(account=person.account, id_token=id_token), life, flow.next)

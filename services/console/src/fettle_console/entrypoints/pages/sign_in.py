@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
+import structlog
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -13,12 +14,15 @@ from fettle_console import metrics
 from fettle_console.adapters.sessions import Came
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import local_path
+from fettle_console.domain.sign_ins import KEPT_OUT, LET_IN, sign_in_of
 from fettle_console.entrypoints.guards import address_of, check_guesses, count_guess
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import MaybeSession
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
+
+log = structlog.get_logger(__name__)
 
 
 @router.get("/")
@@ -50,14 +54,20 @@ async def sign_in(
     if found is None:
         count_guess(address, console.sign_in_limit)
         metrics.SIGN_INS.labels("refused").inc()
+        log.warning("sign_in.token_unknown", address=address)
         return doors(console, next, "This token is unknown, has ended, or was revoked.", 401, wrong_token=True)
-    if found.role is Role.INGEST:
-        metrics.SIGN_INS.labels("ingest").inc()
-        message = "This token may send heartbeats only. Ask for one with the role viewer."
-        return doors(console, next, message, 403, wrong_token=True)
-    life = min(found.expires_at - now, timedelta(seconds=console.settings.session_s))
+    caller = found.caller()
+    async with console.audit.recorded(sign_in_of(caller), now) as heard:
+        if found.role is Role.INGEST:
+            heard.status = KEPT_OUT
+            metrics.SIGN_INS.labels("ingest").inc()
+            message = "This token may send heartbeats only. Ask for one with the role viewer."
+            return doors(console, next, message, 403, wrong_token=True)
+        life = min(found.expires_at - now, timedelta(seconds=console.settings.session_s))
+        answer = await signed_in(request, console, caller, Came(token=found.id), life, next)
+        heard.status = LET_IN
     metrics.SIGN_INS.labels("token").inc()
-    return await signed_in(request, console, found.caller(), Came(token=found.id), life, next)
+    return answer
 
 
 @router.post("/sign-in/demo")
@@ -71,8 +81,12 @@ async def continue_as_demo(
     if await console.orgs.get(org) is None:
         return doors(console, next, "The demo org does not exist yet. Try again in a moment.", 503)
     caller = Caller(org=org, role=Role.ADMIN, actor_id="demo", actor_name="Demo admin")
+    life = timedelta(seconds=console.settings.session_s)
+    async with console.audit.recorded(sign_in_of(caller), console.now()) as heard:
+        answer = await signed_in(request, console, caller, Came(), life, next)
+        heard.status = LET_IN
     metrics.SIGN_INS.labels("demo").inc()
-    return await signed_in(request, console, caller, Came(), timedelta(seconds=console.settings.session_s), next)
+    return answer
 
 
 @router.post("/sign-out")

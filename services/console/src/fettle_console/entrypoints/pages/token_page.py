@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
-from fettle_console.entrypoints.token_api import NewToken, minted
+from fettle_console.entrypoints.token_api import NewToken, minted, revoked
 from fettle_console.views.tokens import LIVES, ROLES, ShownToken
 from fettle_contracts.message import faults
 from fettle_contracts.problems import ProblemCode
@@ -45,7 +45,7 @@ async def mint(
         refused = "; ".join(str(fault) for fault in faults(error))
         return await _shown(visit, refused=refused, typed=name, status=400)
     async with visit.recorded("POST", "/tokens", command_id) as heard:
-        answer = await minted(visit.org, new, visit.session.caller.actor_id, visit.console, command_id)
+        answer = await minted(visit.org, new, visit.session.caller.actor_id, visit.console, command_id, heard)
         heard.status = answer.status
     body = answer.body or {}
     return await _shown(visit, text=body.get("token", ""), made=body.get("name", ""))
@@ -57,7 +57,7 @@ async def revoke(id: UUID, visit: TheVisit) -> Response:
     signed out by it."""
     visit.must(Role.ADMIN)
     async with visit.recorded("DELETE", f"/tokens/{id}") as heard:
-        heard.status = 204 if await visit.console.tokens.revoke(visit.org, id) else 404
+        heard.status = 204 if await revoked(visit.org, id, visit.console, heard) else 404
     return RedirectResponse(f"/orgs/{quote(visit.org)}/tokens", 303)
 
 
