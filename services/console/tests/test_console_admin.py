@@ -58,7 +58,7 @@ async def test_the_audit_log_says_who_asked_for_what_and_is_narrowed_by_its_addr
     assert "<script>alert" not in page.text
     assert "Deed tickets/9/start Refused 404" in said
     assert re.search(
-        rf"The installation Mint a token token \S+, name {re.escape(EVIL)}, role operator tokens Done", said
+        rf"The installation Mint a token name {re.escape(EVIL)}, role operator, token \S+ tokens Done", said
     )
     assert "The installation Create the org acme Done" in said
     assert 'href="/orgs/acme/tickets/1"' in page.text

@@ -128,7 +128,7 @@ async def test_a_token_that_is_gone_can_still_be_told_from_the_log(world: World)
     assert by_page["about"]["name"] == "By page"
     assert minted["token"] not in str(await in_the_database(world, "SELECT * FROM audit"))
     shown = (await world.http.get("/orgs/acme/audit")).text
-    assert f"token {minted['id']}, name Night job, role operator" in shown
+    assert f"name Night job, role operator, token {minted['id']}" in shown
     assert f"made by {maker}" in shown
 
 

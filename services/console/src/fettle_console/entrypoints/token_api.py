@@ -101,7 +101,7 @@ async def minted(org: str, new: NewToken, actor: str, console: Console, key: str
 
     answer = await first_answer(console, org, key, f"token {actor} {new.model_dump_json()}", write)
     body = answer.body or {}
-    heard.about = {"token": body["id"], "name": body["name"], "role": body["role"]}
+    heard.about = {"name": body["name"], "role": body["role"], "token": body["id"]}
     return answer
 
 
