@@ -10,11 +10,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from chassis_echo.app import HEARD, build, hear, name, subscription
-from chassis_echo.workbench import database_of, produce, until_heard
+from chassis_echo.workbench import database_of, produce, until, until_heard
 
 from fettle_chassis import membership
 from fettle_chassis.consume import Record
 from fettle_chassis.fence import Fence
+from fettle_chassis.kafka import build_consumer
 from fettle_chassis.membership import Membership
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.unit_of_work import UnitOfWork
@@ -133,12 +134,16 @@ async def test_a_batch_keeps_its_size_and_has_nothing_that_comes_again(
 
 
 class Committing:
-    """A consumer that has nothing, and is told what is done."""
+    """A consumer that has nothing, and is told what is done; the first so many times it fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int = 0) -> None:
         self.told = list[int]()
+        self._failures = failures
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise KafkaError
         self.told += offsets.values()
 
     async def getmany(self, **_: Any) -> dict[TopicPartition, list[Any]]:
@@ -168,7 +173,7 @@ async def test_offsets_are_committed_after_a_rest_now_and_then_and_before_the_ne
 
 
 @pytest.mark.rule("KF-49")
-async def test_what_is_done_is_not_committed_once_partitions_have_changed_hands(
+async def test_what_is_done_is_committed_before_partitions_change_hands_and_not_behind(
     settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 3600.0)
@@ -180,7 +185,80 @@ async def test_what_is_done_is_not_committed_once_partitions_have_changed_hands(
     await member.on_partitions_revoked(set())
     await member.commit({(HEARD, 0): 3}, before)
     await member._next(consumer)
-    assert consumer.told == [1]
+    assert consumer.told == [1, 2]
     await member.commit({(HEARD, 1): 7}, member.generation)
     await member.stop()
-    assert consumer.told == [1, 7]
+    assert consumer.told == [1, 2, 7]
+
+
+@pytest.mark.rule("KF-50")
+async def test_a_commit_that_failed_is_tried_again_without_new_records_and_counted_once(
+    settings: ServiceSettings,
+) -> None:
+    member, consumer = member_of(settings), Committing(failures=2)
+    member._subscriber.consumer = consumer
+    await member.commit({(HEARD, 0): 1, (HEARD, 1): 5}, member.generation)
+    await member._next(consumer)
+    assert (consumer.told, member.errors.in_a_row) == ([], 1)
+    await member.commit({(HEARD, 0): 2}, member.generation)
+    await member._next(consumer)
+    assert (consumer.told, member.errors.in_a_row) == ([2, 5], 0)
+    await member.stop()
+
+
+@pytest.mark.rule("KF-50")
+async def test_a_commit_that_fails_while_partitions_change_hands_is_let_go(settings: ServiceSettings) -> None:
+    member, consumer = member_of(settings), Committing(failures=2)
+    member._subscriber.consumer = consumer
+    await member.commit({(HEARD, 0): 1}, member.generation)
+    await member.on_partitions_revoked(set())
+    await member._next(consumer)
+    await member.stop()
+    assert consumer.told == []
+
+
+@pytest.mark.rule("KF-50")
+async def test_a_quiet_topic_is_committed_although_the_broker_refused_at_first(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, refused = AIOKafkaConsumer.commit, list[object]()
+
+    async def refusing(consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        if 1 in offsets.values() and len(refused) < 2:
+            refused.append(offsets)
+            raise KafkaError
+        await commit(consumer, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", refusing)
+    async with build(settings, subscription(hear)).running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"], partition=0)
+        await until_heard(database, 1)
+        await until(lambda: committed(settings, 1))
+    assert len(refused) == 2
+
+
+@pytest.mark.rule("KF-51")
+async def test_nothing_comes_again_because_another_joins(
+    settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 3600.0)
+    monkeypatch.setattr(membership, "_REST_MS", 3_600_000)
+    async with build(settings, subscription(hear)).running(), database_of(settings) as database:
+        for count, value in enumerate("abc", 1):  # the first is committed at once, the others wait for a rest
+            await produce(settings, HEARD, [value], partition=0)
+            await until_heard(database, count)
+        assert not await committed(settings, 3)
+        async with build(settings.model_copy(update={"tickets_port": 0}), subscription(hear)).running():
+            await until(lambda: committed(settings, 3))
+            await produce(settings, HEARD, ["d"], partition=0)
+            assert await until_heard(database, 4) == [*"abcd"]
+
+
+async def committed(settings: ServiceSettings, offset: int) -> bool:
+    """Whether the group is to go on there in the first partition."""
+    consumer = build_consumer(settings, client_id="looking", group=settings.group("echo.heard"))
+    await consumer.start()
+    try:
+        return bool(await consumer.committed(TopicPartition(settings.topic(HEARD), 0)) == offset)
+    finally:
+        await consumer.stop()

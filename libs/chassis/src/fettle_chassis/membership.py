@@ -59,6 +59,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._ended_at = 0.0
         self._done: dict[Place, int] = {}
         self._done_in = 0
+        self._tried = False
+        """Whether committing what is done has failed before."""
         self._committed_at = -inf
         self._max_records = max_records
         self.name = name
@@ -146,9 +148,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._fence.forget()
 
     async def commit(self, offsets: dict[Place, int], generation: int) -> None:
-        """At once after a rest; where batches come one behind another, a few times a second, and when they rest."""
+        """At once after a rest; where batches come one behind another, a few times a second, and when they rest. What
+        fails is tried again with what comes, or twice a second until something does."""
         if generation != self.generation:
             return
+        self._tried = False
         self._done, self._done_in = {**(self._done if self._done_in == generation else {}), **offsets}, generation
         late = asyncio.get_running_loop().time() - self._committed_at >= _COMMIT_EVERY_S
         if late or self._stopping.is_set():
@@ -156,8 +160,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def _commit(self) -> None:
         """What is done, unless partitions have changed hands since: then it comes again, and is known."""
-        offsets, self._done = self._done, {}
-        if not offsets or self._done_in != self.generation:
+        generation, offsets, self._done = self.generation, self._done, {}
+        if not offsets or self._done_in != generation:
             return
         places = {TopicPartition(self._prefix + topic, number): next_ for (topic, number), next_ in offsets.items()}
         self._committed_at = asyncio.get_running_loop().time()
@@ -166,12 +170,18 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 await self.consumer.commit(places)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             # Their effects are in the database; delivered again, they are known there.
-            log.info("consumer.commit_failed", subscription=self.name, error=repr(error))
-            self.errors.add()
+            if generation == self.generation:
+                self._done = {**offsets, **self._done}
+            if not self._tried:
+                log.info("consumer.commit_failed", subscription=self.name, error=repr(error))
+                self.errors.add()
+            self._tried = True
         else:
             self.errors.clear()
 
     async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
+        """Whoever gets them next begins behind what is done."""
+        await self._commit()
         self.generation += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -194,7 +204,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def _next(self, consumer: Any) -> tuple[Any, ...]:
         """What comes next, at once, or nothing for now. FastStream's own way looks for a while and then sleeps as long
         with its eyes shut: a hundred times a second, or late."""
-        found = await consumer.getmany(timeout_ms=_REST_MS if self._done else _LOOK_MS, max_records=self._max_records)
+        look_ms = _REST_MS if self._done and not self._tried else _LOOK_MS
+        found = await consumer.getmany(timeout_ms=look_ms, max_records=self._max_records)
         if not found:
             await self._commit()
         return tuple(record for records in found.values() for record in records)
