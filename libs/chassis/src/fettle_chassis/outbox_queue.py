@@ -10,11 +10,14 @@ still bring a row below `c` is a transaction that is running at that moment. Whe
 then have ended, one more select shows all that they brought; what it shows is published, then the floor is `c`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import asyncpg
+
+from fettle_chassis.failures import TransientError
 
 _READ = """
     SELECT id, topics, key, partition, headers, value FROM outbox
@@ -30,6 +33,8 @@ SESSION: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "synchron
 nothing waited reads, and puts in order, all that waits for each of the next rows. And a deletion that a crash of the
 server undoes is a message published once more, as after any crash."""
 
+ANSWERS_WITHIN_S = 15.0
+"""A connection that says nothing for so long is taken for dead: nobody may have told its ends."""
 _RAISE_AFTER_ROWS = 2_000
 """So many deleted rows cost a select next to nothing."""
 
@@ -48,9 +53,13 @@ class _Candidate:
     horizon: int
 
 
+class Silent(TransientError):
+    """The connection has not answered in time. It may be dead, and no other statement will tell sooner."""
+
+
 class OutboxQueue:
     """One relay's view of the outbox, over one connection, opened with `SESSION`. A new connection is a new view, whose
-    floor is 0 again."""
+    floor is 0 again. Every call raises `Silent` after `ANSWERS_WITHIN_S`, and what asyncpg raises."""
 
     def __init__(self, session: "asyncpg.Connection[Any]") -> None:
         self._session = session
@@ -62,7 +71,10 @@ class OutboxQueue:
     async def read(self, limit: int, in_flight: Collection[int]) -> Sequence[Row]:
         """The next rows in order, without those in flight."""
         decided = await self._decided() if self._read >= _RAISE_AFTER_ROWS else None
-        rows: Sequence[Row] = await self._session.fetch(_READ, self.floor, list(in_flight), limit)
+        with _in_time():
+            rows: Sequence[Row] = await self._session.fetch(
+                _READ, self.floor, list(in_flight), limit, timeout=ANSWERS_WITHIN_S
+            )
         if rows:
             self._read += len(rows)
             self._highest = max(self._highest, rows[-1]["id"])
@@ -74,11 +86,21 @@ class OutboxQueue:
 
     async def delete(self, ids: Collection[int]) -> None:
         """Deletes published rows in one statement."""
-        await self._session.execute(_DELETE, list(ids))
+        with _in_time():
+            await self._session.execute(_DELETE, list(ids), timeout=ANSWERS_WITHIN_S)
 
     async def _decided(self) -> _Candidate | None:
         """The candidate, if every transaction that could still bring a row below it has ended by now."""
-        oldest, horizon = await self._session.fetchrow(_RUNNING)
+        with _in_time():
+            oldest, horizon = await self._session.fetchrow(_RUNNING, timeout=ANSWERS_WITHIN_S)
         if self._candidate is None:
             self._candidate = _Candidate(self._highest, horizon)
         return self._candidate if oldest >= self._candidate.horizon else None
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise Silent(f"the outbox has not been read or emptied within {ANSWERS_WITHIN_S:g} s") from error
