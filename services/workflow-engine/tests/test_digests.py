@@ -245,7 +245,7 @@ async def test_a_digest_whose_engine_died_is_sent_by_another(sending: ChannelWor
         await sending.tell(2)
         sending.later(hours=1, seconds=1)
         async with unit_of_work(sending.world.database) as work:
-            assert await digest_rows.make(work.connection, sending.world.now) == 1
+            assert await digest_rows.make(work.connection, [("acme", "ops")], sending.world.now) == 1
             assert len(await digest_rows.lease(work.connection, sending.world.now, 10)) == 1
         other = ChannelWorld(sending.world)
         assert await other.digests.look() == 0

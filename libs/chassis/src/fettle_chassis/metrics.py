@@ -37,6 +37,7 @@ DEAD_LETTERS = counter("dead_letters", "Dead letters, by the topic that they cam
 SET_ASIDE = counter(
     "set_aside", "Records dead-lettered because they crashed three starts: a bug, look at it now.", "subscription"
 )
+BUGS = counter("bugs", "Things set aside because handling them raised a bug, by kind: look at it now.", "kind")
 FENCED = counter("consumer_fenced", "Batches stopped because another process owns the partition.", "subscription")
 RESTARTS = counter("consumer_restarts", "Silently dead consumers that the watchdog started again.", "subscription")
 OUTBOX_ROWS = gauge("outbox_rows", "Messages waiting in the outbox.", "database")

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis import bugs
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine import metrics
@@ -28,9 +29,9 @@ from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id
 from fettle_workflow_engine.domain.audience import Audience
 from fettle_workflow_engine.domain.calls import Again, OutsideCall
 from fettle_workflow_engine.domain.definition import Definition
-from fettle_workflow_engine.domain.endings import give_up, time_out
+from fettle_workflow_engine.domain.endings import INTERNAL, give_up, internal, time_out
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.domain.run import Advance, Cause, Result, Run, RunState, Step
+from fettle_workflow_engine.domain.run import Advance, Cause, Failure, Result, Run, RunState, Step
 from fettle_workflow_engine.domain.waits import ELAPSED, Sighting, ended_by, newest
 from fettle_workflow_engine.progress import AT_ONCE_S, Moved, Progress, version_of
 
@@ -90,6 +91,28 @@ class Engine:
         await workflow_rows.note_condition_problems(work.connection, problems)
         return runs
 
+    async def put_failed(self, work: UnitOfWork, event: Event, failure: Failure) -> None:
+        """Puts the run of an event that is for one workflow on record as failed before it began."""
+        now = self._clock()
+        version = await workflow_rows.version_of(work.connection, event.org, event.workflow or "")
+        if version is not None and event.workflow:
+            run_id = run_id_for(event.org, event.workflow, event.source, event.id)
+            cause = Cause(event.trigger, event.data, event.id, event.depth + 1, event.traceparent)
+            run = Run(
+                run_id,
+                event.org,
+                event.workflow,
+                version,
+                cause,
+                now,
+                now,
+                RunState.FAILED,
+                error=failure,
+                ended_at=now,
+            )
+            await run_rows.insert(work.connection, [run])
+            metrics.RUNS_ENDED.labels(run.state, failure.code).inc()
+
     async def read_ahead(self, connection: AsyncConnection, wanted: Sequence[tuple[str, str, str | None]]) -> None:
         """Keeps the definitions at hand that events of these `(org, trigger, workflow)` would start."""
         await self._definitions.started_by(connection, wanted)
@@ -125,8 +148,24 @@ class Engine:
     async def take_due(self, work: UnitOfWork, limit: int = 100) -> int:
         """Wakes runs whose wait is over and ends those that are over their timeout, at most `limit` of each; returns
         how many there were."""
+        return await self._ring(work, await run_rows.due(work.connection, self._clock(), limit))
+
+    async def due_ids(self, work: UnitOfWork, limit: int) -> list[UUID]:
+        """Of the runs that are due, whoever has them in hand."""
+        return await run_rows.due_ids(work.connection, self._clock(), limit)
+
+    async def take_some(self, work: UnitOfWork, ids: Sequence[UUID]) -> int:
+        """As `take_due`, of these runs."""
+        return await self._ring(work, await run_rows.some(work.connection, ids))
+
+    async def set_aside(self, work: UnitOfWork, ids: Sequence[UUID], bug: Exception) -> None:
+        """Ends these runs as failed, for a bug that one of them raises. A person may retry it once that is mended."""
+        for id in await run_rows.set_aside(work.connection, ids, internal(bug), self._clock()):
+            bugs.note("run", bug, run=str(id))
+            metrics.RUNS_ENDED.labels(RunState.FAILED, INTERNAL).inc()
+
+    async def _ring(self, work: UnitOfWork, runs: Sequence[Run]) -> int:
         now = self._clock()
-        runs = await run_rows.due(work.connection, now, limit)
         if not runs:
             return 0
         known = await self._definitions.of(work.connection, [version_of(run) for run in runs])

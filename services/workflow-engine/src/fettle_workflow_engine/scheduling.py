@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis import bugs
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine import metrics
-from fettle_workflow_engine.adapters import run_rows, schedule_rows
-from fettle_workflow_engine.adapters.schedule_rows import Due, Place
+from fettle_workflow_engine.adapters import run_rows, schedule_rows, workflow_rows
+from fettle_workflow_engine.adapters.schedule_rows import Due, Name, Place
 from fettle_workflow_engine.domain.advance import run_id_for
 from fettle_workflow_engine.domain.catalogue import SCHEDULE
+from fettle_workflow_engine.domain.endings import internal
+from fettle_workflow_engine.domain.rhythms import next_after
 from fettle_workflow_engine.domain.schedules import Firing, fire
 from fettle_workflow_engine.handler import Engine, Event
 
@@ -37,7 +40,38 @@ class Scheduler:
         """Fires at most `limit` schedules that are due and that no other engine has in hand; returns how many there
         were. Rows are moved on in the transaction that starts their runs."""
         now = self._clock()
-        taken = await schedule_rows.take_due(work.connection, now, limit)
+        return await self._fire(work, await schedule_rows.take_due(work.connection, now, limit), now)
+
+    async def due_names(self, connection: AsyncConnection, limit: int) -> list[Name]:
+        """Of the schedules that are due, whoever has them in hand."""
+        return await schedule_rows.due_names(connection, self._clock(), limit)
+
+    async def fire_some(self, work: UnitOfWork, names: Sequence[Name]) -> int:
+        """As `fire_due`, of these."""
+        now = self._clock()
+        return await self._fire(work, await schedule_rows.take_some(work.connection, names, now), now)
+
+    async def pass_over(self, work: UnitOfWork, name: Name, bug: Exception) -> None:
+        """Moves a schedule on whose moment raises a bug; the run that it should have started is on record as failed."""
+        now = self._clock()
+        for due in await schedule_rows.take_some(work.connection, [name], now):
+            await schedule_rows.move_on(work.connection, [(due, next_after(due.schedule.rhythm, now))])
+            event = _event(due, Firing(due.at, 0, (), now))
+            if await self._unknown(work, [event]):
+                await self._engine.put_failed(work, event, internal(bug))
+            bugs.note("schedule", bug, org=due.org, workflow=due.workflow, trigger=due.trigger, moment=rfc3339(due.at))
+
+    async def give_up(self, work: UnitOfWork, name: Name, bug: Exception) -> None:
+        """Takes out a schedule of which not even the next moment can be told; its workflow says so. Saving that anew
+        puts it in again."""
+        if await schedule_rows.drop_one(work.connection, name):
+            org, workflow, trigger = name
+            said = f"The schedule is off until the workflow is saved again. {internal(bug).message}"
+            problem = {"at": rfc3339(self._clock()), "trigger": trigger, "event_id": "", "message": said}
+            await workflow_rows.note_condition_problems(work.connection, {(org, workflow): problem})
+            bugs.note("schedule", bug, org=org, workflow=workflow, trigger=trigger)
+
+    async def _fire(self, work: UnitOfWork, taken: Sequence[Due], now: datetime) -> int:
         if not taken:
             return 0
         # Counting what was missed in a long downtime takes up to 20 ms a schedule: not on the loop.
@@ -57,8 +91,8 @@ class Scheduler:
             self._read = (now, "", "")  # the clock was put back
         found = await schedule_rows.between(connection, max(self._read, (now, "", "")), now + AHEAD, limit)
         if found:
-            await self._engine.read_ahead(connection, [(org, SCHEDULE, workflow) for _, org, workflow in found])
             self._read = found[-1]
+            await self._engine.read_ahead(connection, [(org, SCHEDULE, workflow) for _, org, workflow in found])
 
     async def _unknown(self, work: UnitOfWork, events: Sequence[Event]) -> list[Event]:
         """Events that have had no run yet. Rows are only moved on, but one that is deleted with its workflow and made

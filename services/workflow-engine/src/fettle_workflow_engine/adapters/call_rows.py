@@ -132,6 +132,14 @@ async def put_off(connection: AsyncConnection, calls: Sequence[tuple[OutsideCall
     await due_rows.announce(connection, due, now)
 
 
+async def runs_of(connection: AsyncConnection, ids: Sequence[UUID]) -> list[UUID]:
+    """The runs that have asked for these calls."""
+    found = await connection.scalars(
+        text("SELECT run_id FROM call WHERE id = ANY (CAST(:ids AS uuid[]))"), {"ids": list(ids)}
+    )
+    return list(found)
+
+
 async def drop(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Calls that have their outcome, or whose outcome matters to nobody any more."""
     if ids:

@@ -1,12 +1,12 @@
 """Digests in Postgres: made of what a channel held back, sent until it works."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_workflow_engine.adapters import channel_places, channel_rows
@@ -43,20 +43,38 @@ _DUE = text("""
 """)
 
 
+Place = tuple[str, str]
+"""A channel's org and name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A digest to be sent. `attempts` counts this one."""
 
-    channel: Channel
-    message: Message
+    id: UUID
+    org: str
+    channel: str
     attempts: int
 
 
-async def make(connection: AsyncConnection, now: datetime) -> int:
-    """Makes a digest for each channel that holds messages back, has none under way and has a place for one; returns
-    how many."""
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What is sent, and by what."""
+
+    channel: Channel
+    message: Message
+
+
+async def holding(connection: AsyncConnection) -> list[Place]:
+    """The channels that hold messages back and have no digest under way."""
+    return [(row.org, row.channel) for row in await connection.execute(_HOLDING)]
+
+
+async def make(connection: AsyncConnection, channels: Sequence[Place], now: datetime) -> int:
+    """Makes a digest for each of these channels that holds messages back, has none under way and has a place for one;
+    returns how many."""
     made = 0
-    for org, name in list(await connection.execute(_HOLDING)):
+    for org, name in channels:
         channel = await channel_rows.find(connection, org, name, locked=True)
         values = {"org": org, "channel": name, "since": now - HOUR, "most": TOLD_AT_ONCE}
         if channel is None or await connection.scalar(_UNSENT, values):
@@ -82,7 +100,7 @@ async def lease(connection: AsyncConnection, now: datetime, limit: int) -> list[
     )
     # Its place stays its own for as long as it is tried: pauses are shorter than an hour.
     await connection.execute(text("UPDATE channel_sent SET at = :now WHERE id = ANY (CAST(:ids AS uuid[]))"), values)
-    return [due for row in rows if (due := await _due(connection, row)) is not None]
+    return [Due(row.id, row.org, row.channel, row.attempts + 1) for row in rows]
 
 
 async def sent(connection: AsyncConnection, id: UUID, now: datetime) -> None:
@@ -114,24 +132,25 @@ async def _put(connection: AsyncConnection, channel: Channel, held: list[UUID], 
     )
 
 
-async def _due(connection: AsyncConnection, row: Row[Any]) -> Due | None:
-    channel = await channel_rows.find(connection, row.org, row.channel)
+async def read(connection: AsyncConnection, due: Due) -> Digest | None:
+    """None for one whose channel is gone."""
+    channel = await channel_rows.find(connection, due.org, due.channel)
     told = list(
         await connection.execute(
             text("""
                 SELECT id, at, workflow, run, line, recipients FROM held_message WHERE digest = :id ORDER BY at, id
             """),
-            {"id": row.id},
+            {"id": due.id},
         )
     )
     if channel is None or not told:
         return None
     waiting = await connection.scalar(
         text("SELECT count(*) FROM held_message WHERE org = :org AND channel = :channel AND digest IS NULL"),
-        {"org": row.org, "channel": row.channel},
+        {"org": due.org, "channel": due.channel},
     )
     message = digest_of(
-        row.id, row.org, row.channel, [Held(one.id, one.at, one.workflow, one.run, one.line) for one in told],
+        due.id, due.org, due.channel, [Held(one.id, one.at, one.workflow, one.run, one.line) for one in told],
         cap=channel.hourly_cap, waiting=waiting or 0, to=tuple(told[0].recipients),
     )  # fmt: skip
-    return Due(channel, message, row.attempts + 1)
+    return Digest(channel, message)

@@ -1,6 +1,7 @@
 """Runs and their steps in Postgres, many per statement."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -63,15 +64,34 @@ _WAITING_FOR = text(f"""
     ORDER BY id FOR UPDATE
 """)  # noqa: S608 - constant columns
 
-_DUE = text(f"""
-    SELECT {_RUN} FROM run
-    WHERE state = 'running' AND id = ANY (ARRAY(
+_DUE_IDS = """
         (SELECT run_id FROM step WHERE state = 'waiting' AND wake_at <= :now ORDER BY wake_at LIMIT :limit)
         UNION ALL
         (SELECT id FROM run WHERE state = 'running' AND timeout_at <= :now ORDER BY timeout_at LIMIT :limit)
-    ))
+"""
+
+_DUE = text(f"""
+    SELECT {_RUN} FROM run WHERE state = 'running' AND id = ANY (ARRAY({_DUE_IDS}))
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - constant columns
+
+_SOME = text(f"""
+    SELECT {_RUN} FROM run WHERE state = 'running' AND id = ANY (CAST(:ids AS uuid[]))
+    ORDER BY id FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - constant columns
+
+_SET_ASIDE = text("""
+    WITH failed AS (
+        UPDATE run SET state = 'failed', error = CAST(:error AS json), ended_at = :now
+        WHERE state = 'running' AND id = ANY (CAST(:ids AS uuid[])) RETURNING id
+    ), cut_short AS (
+        UPDATE step SET state = 'failed', error = CAST(:unsure AS json), ended_at = :now, watches = NULL, ticket = NULL
+        FROM failed WHERE step.run_id = failed.id AND step.state = 'waiting'
+    ), dropped AS (
+        DELETE FROM call USING failed WHERE call.run_id = failed.id
+    )
+    SELECT id FROM failed
+""")
 
 _WATCHING = text(f"""
     SELECT {_RUN} FROM run
@@ -150,6 +170,24 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Ru
     """Runs whose wait is over and runs over their timeout, at most `limit` of each, locked; those that another process
     has in hand are passed over."""
     return await _with_steps(connection, await connection.execute(_DUE, {"now": now, "limit": limit}))
+
+
+async def due_ids(connection: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
+    """Of the runs that `due` would take if no other process had any in hand."""
+    return list(dict.fromkeys(await connection.scalars(text(_DUE_IDS), {"now": now, "limit": limit})))
+
+
+async def some(connection: AsyncConnection, ids: Sequence[UUID]) -> list[Run]:
+    """Those of these runs that go on, locked; those that another process has in hand are passed over."""
+    return await _with_steps(connection, await connection.execute(_SOME, {"ids": list(ids)}))
+
+
+async def set_aside(connection: AsyncConnection, ids: Sequence[UUID], failure: Failure, now: datetime) -> list[UUID]:
+    """Ends runs as failed without reading them, with what they wait for: whatever it is that nobody can go on with.
+    Answers with those that went on until now."""
+    unsure = replace(failure, unsure=True)
+    values = {"ids": list(ids), "error": _failure(failure), "unsure": _failure(unsure), "now": now}
+    return list(await connection.scalars(_SET_ASIDE, values))
 
 
 async def watching(connection: AsyncConnection, tickets: Iterable[TicketKey]) -> list[Run]:

@@ -1,10 +1,11 @@
 """When schedules are due, in Postgres: a row per schedule trigger of each enabled workflow of an org that is on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_workflow_engine.adapters import due_rows
@@ -34,6 +35,17 @@ _DUE = text("""
     WHERE next_at <= :now ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
+_DUE_NAMES = text("""
+    SELECT org, workflow, trigger FROM schedule WHERE next_at <= :now ORDER BY next_at LIMIT :limit
+""")
+
+_SOME = text("""
+    SELECT org, workflow, trigger, every_s, cron, zone, missed, next_at FROM schedule
+    WHERE next_at <= :now AND (org, workflow, trigger) IN (
+        SELECT * FROM unnest(CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:trigger AS text[])))
+    ORDER BY next_at FOR UPDATE SKIP LOCKED
+""")
+
 _MOVE = text("""
     UPDATE schedule SET next_at = new.next_at
     FROM unnest(CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:trigger AS text[]),
@@ -44,6 +56,9 @@ _MOVE = text("""
 
 Place = tuple[datetime, str, str]
 """Where a schedule stands in the order of what is due: its moment, and then its org and workflow."""
+
+Name = tuple[str, str, str]
+"""A schedule's org, workflow and trigger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,32 @@ async def between(connection: AsyncConnection, after: Place, until: datetime, li
 async def take_due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
     """Schedules that are due, the oldest moments first, locked; those that another process has in hand are passed
     over."""
-    rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    return _due(await connection.execute(_DUE, {"now": now, "limit": limit}))
+
+
+async def due_names(connection: AsyncConnection, now: datetime, limit: int) -> list[Name]:
+    """Of the schedules that are due, whoever has them in hand."""
+    rows = await connection.execute(_DUE_NAMES, {"now": now, "limit": limit})
+    return [(row.org, row.workflow, row.trigger) for row in rows]
+
+
+async def take_some(connection: AsyncConnection, names: Sequence[Name], now: datetime) -> list[Due]:
+    """Those of these schedules that are due, locked; those that another process has in hand are passed over."""
+    columns = zip(*names, strict=True)
+    values = dict(zip(("org", "workflow", "trigger"), map(list, columns), strict=True))
+    return _due(await connection.execute(_SOME, {**values, "now": now}))
+
+
+async def drop_one(connection: AsyncConnection, name: Name) -> bool:
+    """Whether it was there."""
+    gone = await connection.execute(
+        text("DELETE FROM schedule WHERE (org, workflow, trigger) = (:org, :workflow, :trigger)"),
+        dict(zip(("org", "workflow", "trigger"), name, strict=True)),
+    )
+    return bool(gone.rowcount)
+
+
+def _due(rows: Iterable[Row[Any]]) -> list[Due]:
     return [
         Due(
             row.org,

@@ -151,6 +151,14 @@ async def delete(connection: AsyncConnection, org: str, name: str) -> bool:
     return bool(gone.rowcount)
 
 
+async def version_of(connection: AsyncConnection, org: str, name: str) -> int | None:
+    """By which it would start now; None when there is no such workflow."""
+    found: int | None = await connection.scalar(
+        text("SELECT version FROM workflow WHERE org = :org AND name = :name"), {"org": org, "name": name}
+    )
+    return found
+
+
 async def note_condition_problems(
     connection: AsyncConnection, problems: Mapping[tuple[str, str], Mapping[str, Any]]
 ) -> None:

@@ -12,6 +12,7 @@ from fettle_workflow_engine.domain.run import Advance, Failure, Run, RunState, S
 TIMED_OUT = "timeout"
 CANCELLED = "cancelled"
 NOT_UNDERSTOOD = "not_understood"
+INTERNAL = "internal"
 
 
 def time_out(definition: Definition | None, run: Run, *, now: datetime) -> Run:
@@ -35,6 +36,12 @@ def cancel(definition: Definition | None, run: Run, by: str, *, now: datetime) -
 def give_up(run: Run, *, now: datetime) -> Run:
     """The run ended because this engine does not understand its version any more, so that it cannot go on."""
     return _cut_short(None, run, Failure(NOT_UNDERSTOOD, "This engine does not understand the run's version."), now)
+
+
+def internal(bug: Exception) -> Failure:
+    """Why something ended that no code of ours could go on with. Only the exception's name: its message may hold
+    anything."""
+    return Failure(INTERNAL, f"A fault of Fettle itself: {type(bug).__name__}.")
 
 
 def retry(definition: Definition, run: Run, *, now: datetime, languages: Languages) -> Advance:

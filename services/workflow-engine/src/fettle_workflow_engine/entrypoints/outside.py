@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
+from fettle_chassis.bugs import apart, note, unless_bug
 from fettle_chassis.database import Database
 from fettle_chassis.patience import patiently
 from fettle_chassis.service import Part
@@ -16,7 +18,8 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import call_rows
 from fettle_workflow_engine.adapters.due_rows import Kind
-from fettle_workflow_engine.domain.calls import Again, Caller, OutsideCall, Retry, after, worn_out
+from fettle_workflow_engine.domain.calls import Again, Caller, Failed, Outcome, OutsideCall, Retry, after, worn_out
+from fettle_workflow_engine.domain.endings import internal
 from fettle_workflow_engine.domain.run import Failure, Result
 from fettle_workflow_engine.entrypoints.lookout import Lookout
 from fettle_workflow_engine.handler import Engine
@@ -97,13 +100,19 @@ class OutsideCalls(Part):
         self._has_ended.set()
 
     async def _outcome(self, call: OutsideCall) -> Result | Again:
+        outcome: Outcome
         try:
             async with asyncio.timeout(LONGEST_S):
-                outcome = await self._caller.perform(call)
+                outcome = await unless_bug(lambda: self._caller.perform(call), partial(self._failed_by, call))
         except TimeoutError:
             outcome = Retry(Failure("timeout", f"There was no answer within {LONGEST_S:.0f} s."))
         metrics.CALLS_MADE.labels(call.kind, type(outcome).__name__.lower()).inc()
         return after(call, outcome, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
+
+    async def _failed_by(self, call: OutsideCall, bug: Exception) -> Outcome:
+        """It may have been made all the same."""
+        note("call", bug, org=call.org, call=str(call.id), call_kind=call.kind)
+        return Failed(replace(internal(bug), unsure=True))
 
     async def _put_down(self) -> None:
         """What calls came to, as many as there are in one transaction."""
@@ -111,15 +120,19 @@ class OutsideCalls(Part):
             await self._has_ended.wait()
             self._has_ended.clear()
             ended = list(self._ended)
-            await patiently(partial(self._put, ended), within_s=PATIENCE_S)
+            await patiently(partial(apart, ended, self._put, self._set_aside), within_s=PATIENCE_S)
             del self._ended[: len(ended)]
             for call, _ in ended:
                 self._busy[call.org] -= 1
             self._wake.set()
 
-    async def _put(self, ended: list[tuple[OutsideCall, Result | Again]]) -> None:
+    async def _put(self, ended: Sequence[tuple[OutsideCall, Result | Again]]) -> None:
         async with unit_of_work(self._database) as work:
             await self._engine.take_outcomes(work, ended)
+
+    async def _set_aside(self, ended: tuple[OutsideCall, Result | Again], bug: Exception) -> None:
+        async with unit_of_work(self._database) as work:
+            await self._engine.set_aside(work, await call_rows.runs_of(work.connection, [ended[0].id]), bug)
 
     async def _look_out(self) -> None:
         """Wakes when a transaction has asked for calls, and when others are due."""

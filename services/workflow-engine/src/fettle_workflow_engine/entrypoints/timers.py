@@ -1,5 +1,9 @@
 """The passing of time as an entry point: waits that are over, and runs that wait longer than they may."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
+from fettle_chassis.bugs import apart, unless_bug
 from fettle_chassis.database import Database
 from fettle_chassis.patience import patiently
 from fettle_chassis.service import Part
@@ -14,7 +18,7 @@ PATIENCE_S = 3_600.0
 
 class Timers(Part):
     """Takes what the lookout says is due. Any number of engines may do so at once: each takes runs that no other has in
-    hand. A database that is away for an hour stops the service."""
+    hand. One that raises a bug is set aside alone. A database that is away for an hour stops the service."""
 
     name = "timers"
 
@@ -30,5 +34,22 @@ class Timers(Part):
                 pass
 
     async def _take_some(self) -> int:
+        return await unless_bug(self._take_due, self._take_apart)
+
+    async def _take_due(self) -> int:
         async with unit_of_work(self._database) as work:
             return await self._engine.take_due(work, BATCH)
+
+    async def _take_apart(self, _: Exception) -> int:
+        async with unit_of_work(self._database) as work:
+            due = await self._engine.due_ids(work, BATCH)
+        await apart(due, self._take, self._set_aside)
+        return len(due)
+
+    async def _take(self, ids: Sequence[UUID]) -> None:
+        async with unit_of_work(self._database) as work:
+            await self._engine.take_some(work, ids)
+
+    async def _set_aside(self, id: UUID, bug: Exception) -> None:
+        async with unit_of_work(self._database) as work:
+            await self._engine.set_aside(work, [id], bug)

@@ -1,0 +1,228 @@
+"""What raises a bug in the engine is set aside alone, and holds up nobody else, over restarts too."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from channel_world import ChannelWorld, Receiver
+from engine_world import World, event, states, world_of
+from made_calls import Callee
+from sqlalchemy import text
+from web_server import web_server
+
+from fettle_chassis.service import Part
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_workflow_engine import handler
+from fettle_workflow_engine.domain.advance import advance
+from fettle_workflow_engine.domain.calls import Outcome, OutsideCall
+from fettle_workflow_engine.entrypoints.lookout import Lookout
+from fettle_workflow_engine.entrypoints.outside import OutsideCalls
+from fettle_workflow_engine.entrypoints.schedules import Schedules
+from fettle_workflow_engine.entrypoints.timers import Timers
+
+RESTS = """
+workflow: rests
+enabled: true
+nodes:
+  opened: {trigger: ticket.opened}
+  rest: {after: [opened], action: wait, with: {for: 1h}}
+  asked: {after: [rest], action: http.request, with: {url: "https://example.com/"}}
+"""
+HOURLY = "workflow: {name}\nenabled: true\nnodes:\n  due: {{trigger: schedule, every: 1h}}\n"
+FAULT = {"code": "internal", "message": "A fault of Fettle itself: TypeError."}
+
+
+@pytest.fixture
+async def world(environment: dict[str, str]) -> AsyncIterator[World]:
+    async with world_of(environment) as found:
+        yield found
+
+
+@asynccontextmanager
+async def running(world: World, part: Callable[[Lookout], Part]) -> AsyncIterator[None]:
+    """A start of the part and of the lookout that wakes it; what ends it by itself is raised."""
+    lookout = Lookout(world.database, lambda: world.now, 0.05)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one.run()) for one in (lookout, part(lookout))]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+async def until(world: World, found: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    async with asyncio.timeout(30):
+        while True:
+            if found(runs := await world.runs()):
+                return runs
+            await asyncio.sleep(0.05)
+
+
+async def plant(world: World, statement: str, **values: object) -> None:
+    async with unit_of_work(world.database) as work:
+        await work.connection.execute(text(statement), values)
+
+
+def failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [run for run in runs if run["state"] == "failed"]
+
+
+@pytest.mark.rule("WF-149")
+async def test_a_run_that_raises_a_bug_ends_alone(world: World) -> None:
+    """Its row cannot be read by this code, whenever and by whomever it is taken up."""
+    await world.save(RESTS)
+    await world.happen(*(event(number=number) for number in range(1, 8)))
+    bad = (await world.runs())[3]["id"]
+    await plant(world, """UPDATE step SET ticket = run_id, watches = '{"unheard": 1}'
+                          WHERE run_id = CAST(:id AS uuid) AND node = 'rest'""", id=bad)  # fmt: skip
+    world.now += timedelta(hours=1)
+    for _ in range(2):
+        world.restart()
+        async with running(world, lambda lookout: Timers(world.database, world.engine, lookout)):
+            runs = await until(world, lambda runs: all(states(run)["rest"] != "waiting" for run in runs))
+    assert [(run["id"], run["error"]) for run in failed(runs)] == [(bad, FAULT)]
+    assert [states(run)["asked"] for run in runs if run["id"] != bad] == ["waiting"] * 6
+
+
+@pytest.mark.rule("WF-149")
+async def test_a_run_that_was_set_aside_can_be_retried_once_the_bug_is_mended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.save(RESTS)
+    await world.happen(event(number=1), event(number=2))
+
+    def broken(definition: Any, run: Any, *given: Any, **named: Any) -> Any:
+        if run.cause.event["ticket"]["number"] == 2:
+            raise TypeError("a planted bug")
+        return advance(definition, run, *given, **named)
+
+    world.now += timedelta(hours=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(handler, "advance", broken)
+        async with running(world, lambda lookout: Timers(world.database, world.engine, lookout)):
+            runs = await until(world, lambda runs: all(states(run)["rest"] != "waiting" for run in runs))
+    [bad] = failed(runs)
+    async with unit_of_work(world.database) as work:
+        await world.interventions.retry(work, "acme", UUID(bad["id"]), "ann")
+    assert await world.later(hours=1) == 1
+    assert [states(run)["asked"] for run in await world.runs()] == ["waiting"] * 2
+
+
+@pytest.mark.rule("WF-149")
+@pytest.mark.parametrize("raised", ["when a call is made", "when its run goes on"])
+async def test_a_call_that_raises_a_bug_fails_its_run_alone(
+    world: World, raised: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.save(RESTS)
+    await world.happen(*(event(number=number) for number in range(1, 6)))
+    world.now += timedelta(hours=1)
+    assert await world.later() == 5
+    bad = (await world.runs())[2]["id"]
+    callee = Callee()
+
+    class Caller:
+        async def perform(self, call: OutsideCall) -> Outcome:
+            if raised == "when a call is made" and call.request["run"] == bad:
+                raise TypeError("a planted bug")
+            return await callee.perform(call)
+
+    def broken(definition: Any, run: Any, *given: Any, **named: Any) -> Any:
+        if raised == "when its run goes on" and str(run.id) == bad:
+            raise TypeError("a planted bug")
+        return advance(definition, run, *given, **named)
+
+    monkeypatch.setattr(handler, "advance", broken)
+    for _ in range(2):
+        async with running(
+            world,
+            lambda lookout: OutsideCalls(
+                world.database, world.engine, Caller(), lambda: "engine-0", lambda: world.now, lookout
+            ),
+        ):
+            runs = await until(world, lambda runs: all(run["state"] != "running" for run in runs))
+    [one] = failed(runs)
+    assert one["id"] == bad
+    assert one["error"]["code"] == "internal"
+    assert "TypeError" in one["error"]["message"]
+
+
+@pytest.mark.rule("WF-149")
+@pytest.mark.parametrize("planted", ["cron = 'x x'", "zone = 'No/Where'"])
+async def test_a_schedule_whose_moments_cannot_be_told_is_taken_out_alone(world: World, planted: str) -> None:
+    for name in ("one", "two", "bad", "four"):
+        await world.save(HOURLY.format(name=name))
+    every = ", every_s = NULL" if "cron" in planted else ""
+    await plant(world, f"UPDATE schedule SET {planted}{every} WHERE workflow = 'bad'")
+    world.now += timedelta(hours=1)
+    for hour in (1, 2):
+        world.restart()
+        async with running(world, lambda lookout: Schedules(world.database, world.scheduler, lookout)):
+            await until(world, lambda runs, hour=hour: len(runs) == 3 * hour)  # type: ignore[misc]
+        world.now += timedelta(hours=1)
+    problem = (await world.workflow("bad")).condition_problem
+    assert problem is not None
+    assert "off until the workflow is saved again" in problem["message"]
+
+
+@pytest.mark.rule("WF-149")
+async def test_a_moment_that_raises_a_bug_is_on_record_and_the_schedule_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "bad", "three"):
+        await world.save(HOURLY.format(name=name))
+
+    def broken(definition: Any, run: Any, *given: Any, **named: Any) -> Any:
+        if run.workflow == "bad":
+            raise TypeError("a planted bug")
+        return advance(definition, run, *given, **named)
+
+    world.now += timedelta(hours=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(handler, "advance", broken)
+        async with running(world, lambda lookout: Schedules(world.database, world.scheduler, lookout)):
+            runs = await until(world, lambda runs: len(runs) == 3)
+    assert [(run["workflow"], run["error"]) for run in failed(runs)] == [("bad", FAULT)]
+    assert await world.ring(hours=1) == 3
+    assert len(failed(await world.runs())) == 1
+
+
+@pytest.mark.rule("WF-149")
+async def test_a_digest_that_raises_a_bug_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sending, receiver = ChannelWorld(world), Receiver()
+    async with web_server(receiver) as server:
+        for name in ("bad", "ops"):
+            await sending.slack(server.url(), cap=1, name=name)
+            for number in (1, 2):
+                await sending.tell(number + 10 * (name == "bad"), name)
+        sending.later(hours=1, seconds=1)
+        send = sending.senders.send
+
+        async def broken(channel: Any, message: Any) -> Outcome:
+            if channel.name == "bad":
+                raise TypeError("a planted bug")
+            return await send(channel, message)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(sending.senders, "send", broken)
+            assert await sending.digests.look() == 2
+        assert await sending.count("digest", "sent_at IS NULL AND error::text LIKE '%TypeError%'") == 1
+        assert await sending.count("digest", "sent_at IS NOT NULL") == 1
+        sending.later(hours=1)
+        assert await sending.digests.look() == 1
+    assert await sending.count("digest", "sent_at IS NULL") == 0
+
+
+@pytest.mark.rule("WF-149")
+async def test_a_channel_that_cannot_be_read_holds_up_no_other(world: World) -> None:
+    sending, receiver = ChannelWorld(world), Receiver()
+    async with web_server(receiver) as server:
+        for name in ("bad", "ops"):
+            await sending.slack(server.url(), cap=1, name=name)
+            for number in (1, 2):
+                await sending.tell(number + 10 * (name == "bad"), name)
+        await plant(world, "UPDATE channel SET kind = 'pigeon' WHERE name = 'bad'")
+        sending.later(hours=1, seconds=1)
+        assert [await sending.digests.look() for _ in range(2)] == [1, 0]
