@@ -83,7 +83,7 @@ async def asleep(world: World, runs: int, *, orgs: int, due: datetime, later: da
 @pytest.mark.rule("WF-59", "WF-80", "WF-143")
 async def test_an_engine_with_nothing_due_asks_twice_a_second(world: World) -> None:
     """Beside 100,000 runs that wait and 10,000 schedules: everything that the process asks its database, leases and
-    relay included, but for what finds out at a start where it goes on reading; and it reads no table from end to end."""
+    relay included, but for what finds out at a start where it goes on reading. It reads no table from end to end."""
     world.now = datetime.now(UTC)
     later = world.now + timedelta(days=1)
     await asleep(world, 100_000, orgs=50, due=later, later=later)
