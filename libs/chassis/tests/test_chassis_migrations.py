@@ -8,15 +8,18 @@ import pytest
 from chassis_echo.app import PACKAGE
 from chassis_echo.workbench import database_of, until
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from fettle_chassis import database as module
+from fettle_chassis import migrations
 from fettle_chassis.database import Database
+from fettle_chassis.patience import patiently
 from fettle_chassis.settings import ServiceSettings
 
 GROWN = "chassis_echo_grown"
 HEAR = text("INSERT INTO heard (id, partition) VALUES (:id, 0)")
 WAITS = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database() AND lockers_total > 0"
+QUEUED = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('heard_by_id')"
 VERSION = "SELECT version_num FROM alembic_version"
 
@@ -63,6 +66,35 @@ async def test_replicas_build_an_index_once_and_nobody_who_writes_waits(
     assert (await one(database, VALID), await one(database, VERSION)) == (True, "0002")
     assert await one(database, "SELECT string_agg(id, ' ' ORDER BY id) FROM heard") == "a b"
     await asyncio.gather(*(replica.close() for replica in replicas))
+
+
+@pytest.mark.rule("KF-53")
+async def test_a_replica_of_the_version_before_may_start_while_an_index_is_built(
+    settings: ServiceSettings, database: Database
+) -> None:
+    """It waits inside a statement for its turn, and the index for its statement: the server ends one of the two."""
+    before, replica = (Database(settings.database_dsn("tickets"), pool_size=1) for _ in range(2))
+    ended = list[BaseException]()
+
+    async def start_as_before() -> None:
+        try:
+            async with before.engine.begin() as connection:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations._LOCK_KEY})
+        except DBAPIError as error:
+            ended.append(error)
+            raise
+
+    async with database.engine.begin() as open_transaction:
+        await open_transaction.execute(HEAR, {"id": "a"})
+        migrating = asyncio.create_task(patiently(lambda: replica.migrate(GROWN)))
+        await until(lambda: one(database, WAITS))
+        starting = asyncio.create_task(patiently(start_as_before))
+        await until(lambda: one(database, QUEUED))
+    await asyncio.gather(migrating, starting)
+    assert "deadlock detected" in str(ended[0])
+    await before.close()
+    assert (await one(database, VALID), await one(database, VERSION)) == (True, "0002")
+    await replica.close()
 
 
 @pytest.mark.rule("KF-48")

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 _CHUNK_ROWS = 500
 _HANGS_AFTER_S = 2.0
 _GAUGE_S = 5.0
-"""Between two counts of what waits. The outbox is read then too, announced or not: that finds rows that nobody
+"""Between two counts of what waits. So often the outbox is read too, announced or not: that finds rows that nobody
 announced, keeps the connection that listens in use, and tells when it has died."""
 
 
@@ -114,7 +114,7 @@ class Relay(Part):
 
         A chunk is sent only when the one before it has been acknowledged: a failure then leaves no gap that later
         messages of the same key have jumped. Nothing is read unless rows have been announced, more were there than a
-        chunk takes, or what waits has just been counted.
+        chunk takes, or it is time to look.
         """
         flying: Chunk | None = None
         self._wake.set()  # whatever waits was announced to an earlier producer
@@ -147,5 +147,5 @@ class Relay(Part):
                 rows, age_s = await outbox.backlog(connection, queue.floor)
             metrics.OUTBOX_ROWS.labels(self._database.name).set(rows)
             metrics.OUTBOX_AGE.labels(self._database.name).set(age_s)
-            self._wake.set()
             await asyncio.sleep(_GAUGE_S)
+            self._wake.set()
