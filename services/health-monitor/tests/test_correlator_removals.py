@@ -1,5 +1,6 @@
 """Subjects that are removed and heard again, in whichever batches that comes. On a real database."""
 
+import msgspec
 import pytest
 from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
@@ -8,6 +9,7 @@ from fettle_health_monitor.domain.judgements import Change, Judgement, Profile, 
 
 AT = T0 + 10_000
 KNOWN = "SELECT state, integration, name FROM subject WHERE subject = 'device/t17'"
+SAID = "SELECT name, integration, space, model, heard_interval_s FROM subject WHERE subject = 'device/t17'"
 
 
 def removed(at: int) -> Change:
@@ -16,7 +18,7 @@ def removed(at: int) -> Change:
 
 def heard_again(world: CorrelatorWorld, at: int) -> tuple[Profile, Change]:
     """By one record: what it says of itself, and that it is there."""
-    profile = world.profile(integration="hue-2")
+    profile = world.profile(integration="hue-2", newcomer=True)
     comes_up = change(from_state=None, to_state="healthy", at=at, since=at, condition=None, place=(profile.place[0], 1))
     return profile, comes_up
 
@@ -54,6 +56,50 @@ async def test_what_is_said_behind_a_removal_stays_in_whichever_batches_it_comes
             await world.feed(*batch)
         await world.tick(AT + 1_000)
         assert await known(world) == [("healthy", "hue-2")]
+
+
+@pytest.mark.rule("HM-69", "HM-261")
+@pytest.mark.parametrize("together", [0, 1, 2, 3], ids=["apart", "what was said before too", "all but that", "all"])
+async def test_who_is_heard_again_behind_its_removal_is_only_what_it_says_since(
+    environment: dict[str, str], together: int
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        before = world.profile(name="Old", model="T100", space="oslo", interval_s=30)
+        gone, (profile, comes_up) = removed(AT), heard_again(world, AT + 500)
+        later = world.profile(space="bergen")
+        batches: dict[int, list[list[Judgement]]] = {
+            0: [[before], [gone], [profile], [comes_up], [later]],
+            1: [[before, gone, profile], [comes_up], [later]],
+            2: [[before], [gone, profile, comes_up, later]],
+            3: [[before, gone, profile, comes_up, later]],
+        }
+        for batch in batches[together]:
+            await world.feed(*batch)
+        await world.tick(AT + 1_000)
+        assert [tuple(row) for row in await world.rows(SAID)] == [(None, "hue-2", "bergen", None, None)]
+
+
+@pytest.mark.rule("HM-261")
+async def test_what_a_newcomer_does_not_say_was_not_said_either_where_its_removal_waits(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        await world.in_force(3, at=AT - 1)
+        await world.feed(removed(AT))
+        await world.feed(*heard_again(world, AT + 500))
+        await world.tick(AT + 1_000)
+        assert [tuple(row) for row in await world.rows(SAID)] == [(None, "hue-2", None, None, None)]
+
+
+@pytest.mark.rule("HM-261")
+async def test_a_log_that_began_anew_knows_only_what_is_said_in_it(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await watched(world)
+        said = world.profile(name="New", newcomer=True)
+        await world.feed(msgspec.structs.replace(said, generation=2, place=(1, 0)))
+        assert [tuple(row) for row in await world.rows(SAID)] == [("New", None, None, None, None)]
 
 
 @pytest.mark.rule("HM-256")

@@ -88,6 +88,16 @@ def test_what_a_newcomer_said_first_is_no_news_when_it_says_it_again() -> None:
     assert [each.name for each in judged.judgements if isinstance(each, Profile)] == ["A", "B"]
 
 
+@pytest.mark.rule("HM-261")
+def test_a_profile_says_whether_its_subject_is_a_newcomer() -> None:
+    """Also one that was entered before it was heard."""
+    log = Log().policy().beat(name="A").beat(name="B").forget().beat(name="C").beat(name="D")
+    log.forget().register().beat(name="E").beat(name="F")
+    judged = judge(log)
+    said = [(each.name, each.newcomer) for each in judged.judgements if isinstance(each, Profile)]
+    assert said == [("A", True), ("B", False), ("C", True), ("D", False), ("E", True), ("F", False)]
+
+
 @pytest.mark.rule("HM-17")
 @pytest.mark.parametrize(
     ("entered", "said", "silent_after"),

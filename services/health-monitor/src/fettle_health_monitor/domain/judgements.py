@@ -74,7 +74,8 @@ class HeardAgain(Judged, frozen=True, kw_only=True, tag="heard_again"):
 
 class Profile(Judged, frozen=True, kw_only=True, tag="profile"):
     """What a heartbeat says a subject is called and where it belongs; sent when first heard and when any of it changed.
-    A null field was not said and leaves what is known; the registry wins over all of it."""
+    A null field was not said and leaves what is known; of a `newcomer`, whom the shard hears for the first time or
+    again behind its removal, nothing is known. The registry wins over all of it."""
 
     org: str
     subject: str
@@ -84,6 +85,7 @@ class Profile(Judged, frozen=True, kw_only=True, tag="profile"):
     model: str | None
     interval_s: float | None
     at: int
+    newcomer: bool = False
 
 
 class Unwatched(Judged, frozen=True, kw_only=True, tag="unwatched"):

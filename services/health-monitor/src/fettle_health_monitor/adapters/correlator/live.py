@@ -43,6 +43,14 @@ _PROFILES = text("""
         heard_place = excluded.heard_place, unwatched = NULL
 """)
 
+_UNSAY = text("""
+    UPDATE subject SET heard_name = NULL, heard_integration = NULL, heard_space = NULL, heard_model = NULL,
+                       heard_interval_s = NULL
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS newcomer (org, subject)
+    WHERE subject.org = newcomer.org AND subject.subject = newcomer.subject
+      AND num_nonnulls(heard_name, heard_integration, heard_space, heard_model, heard_interval_s) > 0
+""")
+
 _STATES = text("""
     INSERT INTO subject AS known (org, subject, shard, generation, state, condition, since_at, changed_at,
                                   policy_version, evidence, flap_count, heard_place)
@@ -154,12 +162,16 @@ class Known(Named):
 
 
 async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profile]) -> None:
-    """What heartbeats say of subjects; of several about one the fields add up, the later wins."""
+    """What heartbeats say of subjects; of several about one the fields add up, the later wins, back to where it was a
+    newcomer."""
     merged: dict[Key, Profile] = {}
     for profile in profiles:
         key = (profile.org, profile.subject)
         merged[key] = _later(merged[key], profile) if key in merged else profile
     values = list(merged.values())
+    newcomers = [key for key, profile in merged.items() if profile.newcomer]
+    if newcomers:
+        await connection.execute(_UNSAY, columns_of(newcomers))
     await connection.execute(
         _PROFILES,
         {
@@ -275,6 +287,8 @@ def _whose(messages: Sequence[Profile | Change | Unwatched]) -> dict[str, object
 
 
 def _later(before: Profile, after: Profile) -> Profile:
+    if after.newcomer:
+        return after
     return Profile(
         shard=after.shard,
         generation=after.generation,
@@ -287,4 +301,5 @@ def _later(before: Profile, after: Profile) -> Profile:
         model=after.model if after.model is not None else before.model,
         interval_s=after.interval_s if after.interval_s is not None else before.interval_s,
         at=after.at,
+        newcomer=before.newcomer,
     )

@@ -125,7 +125,7 @@ class Scribe:
             )
         )
 
-    def profile(self, key: str, said: Heartbeat, at: int) -> None:
+    def profile(self, key: str, said: Heartbeat, at: int, *, newcomer: bool) -> None:
         org, _, subject = key.partition("/")
         self.judgements.append(
             Profile(
@@ -140,6 +140,7 @@ class Scribe:
                 model=said.model or None,
                 interval_s=said.interval_s,
                 at=at,
+                newcomer=newcomer,
             )
         )
 

@@ -266,7 +266,9 @@ class Watch:
         return self.subjects.keys[row].split(b"/", 1)[1].decode()
 
     def say_profile(self, row: int, said: Heartbeat) -> None:
-        self.scribe.profile(self.subjects.keys[row].decode(), said, self.clock.at(self.clock.now))
+        """Before it counts as heard: whoever was not heard yet is a newcomer."""
+        newcomer = not self.subjects.heard_at[row]
+        self.scribe.profile(self.subjects.keys[row].decode(), said, self.clock.at(self.clock.now), newcomer=newcomer)
 
     def condition_of(self, row: int) -> Condition:
         """What the reading means."""
