@@ -16,6 +16,7 @@ from chassis_echo.workbench import Process, database_of, end_of, read, until
 from sqlalchemy import text
 
 from fettle_chassis import outbox_queue, relay
+from fettle_chassis.copying import MANY
 from fettle_chassis.database import Database
 from fettle_chassis.failures import MessageTooLarge
 from fettle_chassis.outbox import SIZE_LIMIT, Outgoing, write
@@ -112,8 +113,9 @@ async def test_a_relay_on_a_slow_database_begins_like_any_other(
 
 
 @pytest.mark.rule("KF-40")
+@pytest.mark.parametrize("more", [0, MANY])
 async def test_bytes_partitions_and_tombstones_arrive_as_they_were_given(
-    settings: ServiceSettings, database: Database
+    settings: ServiceSettings, database: Database, more: int
 ) -> None:
     headers = [("a", b"\x00\xff"), ("b", b""), ("ä", "ü".encode())]
     async with build_relay(settings).running():
@@ -122,8 +124,10 @@ async def test_bytes_partitions_and_tombstones_arrive_as_they_were_given(
                 Outgoing((SAID,), b"\xff\x00", b"\x00value", headers, partition=1),
                 Outgoing((SAID,), None, b"no key", partition=1),
                 Outgoing((SAID,), b"gone", None, partition=1),
+                *(Outgoing((SAID,), b"k", b"%d" % number, partition=1) for number in range(more)),
             )
-        first, second, third = await read(settings, SAID, 3)
+        first, second, third, *others = await read(settings, SAID, 3 + more)
+    assert values(others) == [str(number) for number in range(more)]
     assert (first.key, first.value, list(first.headers)) == (b"\xff\x00", b"\x00value", headers)
     assert (second.key, second.value) == (None, b"no key")
     assert (third.key, third.value) == (b"gone", None)
@@ -131,20 +135,21 @@ async def test_bytes_partitions_and_tombstones_arrive_as_they_were_given(
 
 
 @pytest.mark.rule("KF-41")
+@pytest.mark.parametrize("early_ones", [1, MANY])
 async def test_a_transaction_that_commits_late_is_not_left_behind(
-    settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
+    settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch, early_ones: int
 ) -> None:
     monkeypatch.setattr(outbox_queue, "_RAISE_AFTER_ROWS", 1)
     async with build_relay(settings).running():
         async with database.engine.begin() as early:
-            await write(early, [Outgoing((SAID,), b"early", b"early")])
+            await write(early, [Outgoing((SAID,), b"early", b"early")] * early_ones)
             for number in range(20):
                 await say(database, f"late {number}")
             await until_empty(database)
             assert await end_of(settings, SAID) == 20
         await until_empty(database)
-        records = await read(settings, SAID, 21)
-    assert sum(record.value == b"early" for record in records) == 1
+        records = await read(settings, SAID, 20 + early_ones)
+    assert sum(record.value == b"early" for record in records) == early_ones
 
 
 @pytest.mark.rule("KF-41")

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from correlator_facts import T0, change, next_place
+from correlator_facts import OFFLINE, T0, change, next_place
 from correlator_world import CorrelatorWorld, Row
 
+from fettle_chassis.copying import MANY
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved, Unwatched
 
@@ -88,6 +89,25 @@ async def test_every_change_is_told_to_the_world_once(environment: dict[str, str
                 "offset": fired[-1].place[0],
             },
         }
+
+
+@pytest.mark.rule("HM-72")
+@pytest.mark.parametrize("size", [100, MANY])
+async def test_the_history_says_the_same_however_many_changes_come_together(
+    environment: dict[str, str], size: int
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        moved = [change(f"device/{number // 2}", at=T0 + number) for number in range(MANY)]
+        for start in range(0, MANY, size):
+            await world.feed(*moved[start : start + size])
+        rows = await world.rows("SELECT * FROM transition ORDER BY position")
+        assert [(str(row.id), row.org, row.subject, row.at) for row in rows] == [
+            (each.id, each.org, each.subject, each.at) for each in moved
+        ]
+        assert {(row.from_state, row.to_state, row.condition, row.calls, row.laid_over) for row in rows} == {
+            ("pending_open", "firing", OFFLINE, True, False)
+        }
+        assert [row.body for row in rows] == [told.body for told in await world.outbox("health.transitions")]
 
 
 @pytest.mark.rule("HM-64")

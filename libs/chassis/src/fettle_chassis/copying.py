@@ -11,6 +11,9 @@ from fettle_chassis.patience import is_transient
 
 Row = tuple[Any, ...]
 
+MANY = 300
+"""So many rows of one table go better by COPY, which takes two round trips, than by one statement."""
+
 
 async def copy_rows(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Adds the rows, values in the order of `columns` (JSON as text), in the connection's transaction, which must have

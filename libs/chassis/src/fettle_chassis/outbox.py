@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.copying import MANY, copy_rows
 from fettle_chassis.failures import MessageTooLarge
 from fettle_contracts.cloudevents import CloudEvent, to_binary
 
@@ -30,6 +31,9 @@ _INSERT = text(f"""
     )
     SELECT pg_notify('{CHANNEL}', '')
 """)  # noqa: S608 - the channel is a constant
+
+_BEGIN_COPY = text(f"SELECT pg_current_xact_id(), pg_notify('{CHANNEL}', '')")
+_COLUMNS = ("topics", "key", "partition", "headers", "value")
 
 
 _BACKLOG = text("""
@@ -81,16 +85,17 @@ async def backlog(connection: AsyncConnection, floor: int) -> tuple[int, float]:
 
 async def write(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
     """Writes outbox rows in this order and notifies the relay when the transaction commits."""
-    await connection.execute(
-        _INSERT,
-        {
-            "topics": [",".join(message.topics) for message in messages],
-            "keys": [message.key for message in messages],
-            "partitions": [message.partition for message in messages],
-            "headers": [headers_to_text(message.headers) for message in messages],
-            "bodies": [message.value for message in messages],
-        },
-    )
+    rows = [
+        (",".join(message.topics), message.key, message.partition, headers_to_text(message.headers), message.value)
+        for message in messages
+    ]
+    if len(rows) >= MANY:
+        await connection.execute(_BEGIN_COPY)
+        await copy_rows(connection, "outbox", _COLUMNS, rows)
+        return
+    topics, keys, partitions, headers, bodies = map(list, zip(*rows, strict=True))
+    parameters = {"topics": topics, "keys": keys, "partitions": partitions, "headers": headers, "bodies": bodies}
+    await connection.execute(_INSERT, parameters)
 
 
 def headers_to_text(headers: Sequence[tuple[str, bytes]]) -> str:

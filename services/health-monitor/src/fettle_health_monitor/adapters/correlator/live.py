@@ -261,8 +261,8 @@ async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[K
     return {(row.org, row.subject): _failing(row) for row in rows}
 
 
-def _called(rows: Iterable[Row[Any]]) -> dict[Key, Known]:
-    return {(row.org, row.subject): Known(row.name, row.integration, row.space, row.model) for row in rows}
+def _called(rows: Iterable[Sequence[Any]]) -> dict[Key, Known]:
+    return {(row[0], row[1]): Known(*row[2:]) for row in rows}
 
 
 def _failing(row: Row[Any]) -> Failing:
