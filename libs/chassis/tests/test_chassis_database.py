@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
+from fettle_chassis.retention import Retention
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 
@@ -131,3 +132,18 @@ async def test_of_two_transactions_with_one_identity_the_second_waits_and_knows(
     async with unit_of_work(database) as work:
         assert await work.first_time("another", [("s", "a"), ("s", "a")]) == [True, False]
         assert await work.first_time("echo", []) == []
+
+
+@pytest.mark.rule("KF-43")
+async def test_the_inbox_forgets_after_thirty_days(database: Database) -> None:
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    async with unit_of_work(database) as work:
+        await work.first_time("echo", [("s", f"n{number}") for number in range(2_500)])
+        await work.connection.execute(text("UPDATE inbox SET at = now() - interval '29 days' WHERE id = 'n7'"))
+        await work.connection.execute(
+            text("UPDATE inbox SET at = now() - interval '31 days' WHERE id NOT IN ('n7', 'n8')")
+        )
+    assert await Retention(database).forget() == 2_498
+    async with unit_of_work(database) as work:
+        assert await work.first_time("echo", [("s", "n6"), ("s", "n7"), ("s", "n8")]) == [True, False, False]

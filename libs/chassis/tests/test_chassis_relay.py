@@ -22,7 +22,6 @@ from fettle_chassis.failures import MessageTooLarge
 from fettle_chassis.outbox import SIZE_LIMIT, Outgoing, write
 from fettle_chassis.outbox_queue import OutboxQueue
 from fettle_chassis.publisher import Chunk, Publisher
-from fettle_chassis.retention import Retention
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.topics import ensure_topics
 from fettle_chassis.unit_of_work import unit_of_work
@@ -387,16 +386,3 @@ async def test_a_broker_that_is_away_is_waited_for(
         await until_empty(database, within_s=60)
         arrived = values(await read(settings, SAID, await end_of(settings, SAID)))
     assert list(dict.fromkeys(arrived)) == names
-
-
-@pytest.mark.rule("KF-43")
-async def test_the_inbox_forgets_after_thirty_days(database: Database) -> None:
-    async with unit_of_work(database) as work:
-        await work.first_time("echo", [("s", f"n{number}") for number in range(2_500)])
-        await work.connection.execute(text("UPDATE inbox SET at = now() - interval '29 days' WHERE id = 'n7'"))
-        await work.connection.execute(
-            text("UPDATE inbox SET at = now() - interval '31 days' WHERE id NOT IN ('n7', 'n8')")
-        )
-    assert await Retention(database).forget() == 2_498
-    async with unit_of_work(database) as work:
-        assert await work.first_time("echo", [("s", "n6"), ("s", "n7"), ("s", "n8")]) == [True, False, False]
