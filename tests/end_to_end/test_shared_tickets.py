@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from fettle_contracts.times import from_ms, parse_time
 from fettle_devstack import Servers
 from tests.installation import BRISK_POLICY, Installation, OrgApi, eventually
-from tests.outside import Beating
+from tests.outside import Beating, read_all
 
 DEVICES = [f"device/d{number}" for number in range(1, 7)]
+FRESH = timedelta(seconds=BRISK_POLICY["timeout_s"] + BRISK_POLICY["open_debounce_s"])
 
 
 def listed(api: OrgApi, number: int) -> dict[str, bool]:
@@ -54,7 +57,7 @@ def test_devices_of_one_integration_share_a_ticket_and_are_ticked_off(
         assert acme.get("/tickets/1")["state"] == "resolved"
 
 
-@pytest.mark.rule("HM-142", "HM-144")
+@pytest.mark.rule("HM-142", "HM-144", "HM-267")
 @pytest.mark.timeout(180)
 def test_trouble_of_the_integration_alone_opens_no_ticket_of_a_device(
     servers: Servers, installation: Installation
@@ -77,3 +80,9 @@ def test_trouble_of_the_integration_alone_opens_no_ticket_of_a_device(
         [dead] = eventually(lambda: unresolved(acme), "a ticket for the device that is truly dead")
         assert dead["subject"]["id"] == "d3"
         assert len(acme.tickets()) == 2
+
+        recovered = acme.get("/transitions", subject="integration/hue-1")["items"][0]
+        assert recovered["to"] == "healthy"
+        told = read_all(servers.kafka.bootstrap, installation.topic("ticket.opened"))
+        [at] = [record.timestamp_ms for record in told if record.json()["ticket"]["id"] == dead["id"]]
+        assert FRESH <= from_ms(at) - parse_time(recovered["at"]) <= FRESH + timedelta(seconds=2)

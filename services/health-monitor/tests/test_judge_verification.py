@@ -64,22 +64,23 @@ def test_states_are_compared_subject_by_subject() -> None:
     assert subjects_that_differ("acme", one, snapshot(judge(other).shard)) == ["device/b", "device/c"]
 
 
+async def judges_by(service: CorrelatorService, version: int) -> bool:
+    """Whether every shard judges by this version of the org's policy."""
+    return all(shard["version"] == version for shard in (await service.get("/health-policy"))["in_force"])
+
+
 @asynccontextmanager
-async def judging(service: CorrelatorService) -> AsyncIterator[None]:
-    """A judge runs, and judges by the org's policy."""
-
-    async def in_force() -> bool:
-        return all(shard["version"] == 2 for shard in (await service.get("/health-policy"))["in_force"])
-
+async def judging(service: CorrelatorService, version: int = 2) -> AsyncIterator[None]:
+    """A judge runs, and judges by this version of the org's policy."""
     async with build_judge(service.settings).running():
-        await service.eventually(in_force)
+        await service.eventually(lambda: judges_by(service, version))
         yield
 
 
 @asynccontextmanager
-async def monitored(environment: dict[str, str]) -> AsyncIterator[CorrelatorService]:
+async def monitored(environment: dict[str, str], **more: str) -> AsyncIterator[CorrelatorService]:
     """A correlator with an org that is judged briskly; judges are the test's to run."""
-    async with CorrelatorService.open(environment, FETTLE_CHECKPOINT_EVERY_S="0.3") as service:
+    async with CorrelatorService.open(environment, FETTLE_CHECKPOINT_EVERY_S="0.3", **more) as service:
         await service.tell_org("acme")
         await service.call("PUT", "/health-policy", json=BRISK)
         yield service
