@@ -32,6 +32,7 @@ def test_every_page_of_the_console_is_measured() -> None:
     ("name", "size", "figure"),
     [
         ("ticket_commands", ("--commands", "400", "--repeats", "1"), "ticket commands"),
+        ("ticket_chains", ("--commands", "400", "--pairs", "1"), "with chains"),
         (
             "judge_throughput",
             ("--kinds", "equal", "--subjects", "2000", "--records", "40000", "--repeats", "1"),
