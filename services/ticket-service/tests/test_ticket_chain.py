@@ -1,5 +1,7 @@
 """What stands on record is what was written: by the keys, and by what others saw."""
 
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +53,17 @@ def test_each_entry_follows_the_one_before_it_and_every_head_all_of_them() -> No
         before = link.head
     assert len({link.hash for link in links}) == 4
     assert (desk.book.chain.place, desk.book.chain.head) == (4, links[-1].head)
+
+
+@pytest.mark.rule("TS-60")
+@pytest.mark.parametrize("content", [b"", b"said", b"\xff" * 300, *(bytes([each]) for each in range(16))])
+def test_a_hash_is_blake2b_of_purpose_hash_before_and_content_in_url_safe_base64(content: bytes) -> None:
+    secret = bytes(range(40))
+    keys = ChainKeys({"k2": secret, "k1": bytes(32)})
+    before = keys.write(chain.ENTRY, chain.NOTHING, b"first")
+    text = b"\n".join((b"entry", before.encode(), content))
+    made = urlsafe_b64encode(blake2b(text, key=secret, digest_size=32).digest())
+    assert keys.write(chain.ENTRY, before, content) == f"k2:{made.decode().rstrip('=')}"
 
 
 @pytest.mark.rule("TS-60")

@@ -8,7 +8,7 @@ published tell.
 """
 
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +31,7 @@ NOTHING = ""
 _SEALED = attrgetter(*(name for name in Ticket.__struct_fields__ if name != "checklist"))
 _encode = Encoder().encode
 _sorted = Encoder(order="sorted").encode
+_URL_SAFE, _PADDING = bytes.maketrans(b"+/", b"-_"), b"=\n"
 _ODD_NUMBER = re.compile(rb"\de|-0\.0")
 
 
@@ -64,6 +65,12 @@ class ChainKeys:
     """Secrets of 16 to 64 bytes by id; the first one writes, all of them verify."""
 
     secrets: Mapping[str, bytes] = field(repr=False)
+    _begun: Mapping[str, blake2b] = field(init=False, repr=False, compare=False)
+    """Hashes that have taken in their key and nothing else: going on from a copy saves a third of the work."""
+
+    def __post_init__(self) -> None:
+        begun = {id: blake2b(key=secret, digest_size=32) for id, secret in self.secrets.items()}
+        object.__setattr__(self, "_begun", begun)
 
     def write(self, purpose: bytes, before: str, content: bytes) -> str:
         return self._made(next(iter(self.secrets)), purpose, before, content)
@@ -77,8 +84,9 @@ class ChainKeys:
         return self.knows(hash) and hash == self._made(hash.partition(":")[0], purpose, before, content)
 
     def _made(self, id: str, purpose: bytes, before: str, content: bytes) -> str:
-        made = blake2b(b"%b\n%b\n%b" % (purpose, before.encode(), content), key=self.secrets[id], digest_size=32)
-        return f"{id}:{urlsafe_b64encode(made.digest()).decode().rstrip('=')}"
+        made = self._begun[id].copy()
+        made.update(b"%b\n%b\n%b" % (purpose, before.encode(), content))
+        return f"{id}:{b2a_base64(made.digest()).translate(_URL_SAFE, _PADDING).decode()}"
 
 
 @dataclass(slots=True)
