@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -223,13 +224,47 @@ def test_conditions_that_are_not_asked_say_what_they_would_have_said(
         (r'event.org == "\x61"', None),
         ("event.org == r'a'", None),
         ("event.org != 'a'", None),
-        ("event.org == 'a' && [1].exists(event, event == 1)", None),
+        ("event.org == 'a' && [1].exists(event, event == 1)", (("event", "org"), "a")),
+        ("[1].exists(event, event.org == 'a')", None),
         ("event['org'] == 'a'", None),
         ("", None),
     ],
 )  # fmt: skip
 def test_what_an_expression_needs(source: str, need: tuple[tuple[str, ...], str] | None) -> None:
     assert need_of(source) == need
+
+
+@pytest.mark.rule("WF-31")
+def test_what_is_exactly_at_the_limits_is_taken() -> None:
+    longest = "1 == 1" + " " * (4_096 - 6)
+    deepest = "(" * 20 + "1 == 1" + ")" * 20
+    for source in (longest, deepest, "'" + "ø" * 2_044 + "' != ''"):
+        assert len(source.encode()) <= 4_096
+        assert CONDITIONS.read(source).complaints == ()
+        assert CONDITIONS.judge([source], EVENT) == [Verdict(True)]
+    assert len(CONDITIONS.read(longest + " ").complaints) == 1
+    assert len(CONDITIONS.read(f"({deepest})").complaints) == 1
+
+
+@pytest.mark.rule("WF-150")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "event.org == 'a' && [1].exists(event, event == 1)",
+        "[1].exists(event, event == 1) && event.org == 'a'",
+        "[{'org': 'b'}].exists(event, (event.org == 'b')) && event.org == 'a'",
+        "event.tags.exists(event, event == 'b') && event.org == 'a'",
+        "[event].all(event, event.org == 'a')",
+        "size(event.tags.filter(org, org == 'b')) == 1 && event.org == 'a'",
+    ],
+)
+@pytest.mark.parametrize("org", ["a", "b"])
+def test_a_loop_hides_a_name_within_its_parentheses_alone(source: str, org: str) -> None:
+    event = {"org": org, "tags": ["b"]}
+    assert {mention.path[0] for mention in CONDITIONS.read(source).mentions} == {"event"}
+    [verdict] = CONDITIONS.judge([source], event)
+    assert verdict == Verdict(cel.compile(source).execute({"event": event}))
+    assert verdict.holds is (org == "a")
 
 
 @pytest.mark.rule("WF-145")

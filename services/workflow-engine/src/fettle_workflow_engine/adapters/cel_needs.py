@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fettle_workflow_engine.adapters.cel_reading import Token, bound_in, tokens
+from fettle_workflow_engine.adapters.cel_reading import Token, tokens
 
 Path = tuple[str, ...]
 
@@ -50,10 +50,7 @@ def needs_of(sources: Iterable[str]) -> Needs:
 def need_of(source: str) -> tuple[Path, str] | None:
     """A path at which there must be a text for the expression to hold, and the text; None where nothing so plain is
     asked for. `source` is an expression that compiles."""
-    every = tokens(source)
-    bound = bound_in(every)
-    needs = filter(None, map(_compared, _conjuncts(every)))
-    return next((need for need in needs if need[0][0] not in bound), None)
+    return next(filter(None, map(_compared, _conjuncts(tokens(source)))), None)
 
 
 def _conjuncts(every: Sequence[Token]) -> Iterator[Sequence[Token]]:

@@ -50,13 +50,13 @@ def mentions_of(source: str) -> Iterator[Mention]:
 
 
 def mentions_in(every: list[Token]) -> Iterator[tuple[int, tuple[str, ...], bool]]:
-    """The same as the index of its first token, with the chains whose first name a loop binds (True)."""
-    bound = bound_in(every)
+    """The same as the index of its first token, with the chains whose first name a loop binds there (True)."""
+    loops = list(_loops_in(every))
     for position, chain in _chains(every):
         following = _text(every, position + 2 * len(chain) - 1)
         path = tuple(token.text for token in (chain[:-1] if following == "(" else chain))
         if path and path[0] not in _WORDS:
-            yield position, path, path[0] in bound
+            yield position, path, any(path[0] == name and position in inside for name, inside in loops)
 
 
 def unknown_functions(source: str) -> Iterator[Complaint]:
@@ -85,13 +85,15 @@ def _chains(every: list[Token]) -> Iterator[tuple[int, list[Token]]]:
             yield index, chain
 
 
-def bound_in(every: list[Token]) -> frozenset[str]:
-    """Names that macros bind: the `x` in `.exists(x, …)`."""
-    return frozenset(
-        every[index + 2].text
-        for index, token in enumerate(every[:-3])
-        if token.text in LOOPS and every[index + 1].text == "(" and every[index + 3].text == ","
-    )
+def _loops_in(every: list[Token]) -> Iterator[tuple[str, range]]:
+    """Names that macros bind, the `x` in `.exists(x, …)`, each with the tokens between the parentheses."""
+    for index, token in enumerate(every[:-3]):
+        if token.text in LOOPS and every[index + 1].text == "(" and every[index + 3].text == ",":
+            end, depth = index + 2, 1
+            while depth and end < len(every):
+                depth += (every[end].text == "(") - (every[end].text == ")")
+                end += 1
+            yield every[index + 2].text, range(index + 2, end)
 
 
 def _text(every: list[Token], index: int) -> str:
