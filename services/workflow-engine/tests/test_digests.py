@@ -1,6 +1,7 @@
 """The cap on a channel's messages, and the digest of what comes on top: held back is told of, once, and exactly."""
 
 import asyncio
+import json
 import random
 import re
 from collections import Counter
@@ -11,10 +12,11 @@ import pytest
 from channel_world import ChannelWorld, Receiver, ids
 from engine_world import world_of
 from mail_server import MailServer, mail_server
+from sqlalchemy import text
 from web_server import answer, web_server
 
 from fettle_chassis.unit_of_work import unit_of_work
-from fettle_workflow_engine.adapters import channel_rows, digest_rows
+from fettle_workflow_engine.adapters import channel_rows, digest_rows, due_rows
 from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.domain.calls import Done, Outcome
 from fettle_workflow_engine.domain.caps import TOLD_AT_ONCE, has_place, pause_s
@@ -252,6 +254,39 @@ async def test_a_digest_whose_engine_died_is_sent_by_another(sending: ChannelWor
         sending.later(seconds=digest_rows.LEASE.total_seconds() + 1)
         assert await other.digests.look() == 1
     assert told(receiver) == [2]
+
+
+@pytest.mark.rule("WF-151")
+@pytest.mark.parametrize("statement", [due_rows._NEXT, due_rows.HOLDING], ids=["look", "holding"])
+async def test_a_look_meets_one_message_of_each_channel(sending: ChannelWorld, statement: str) -> None:
+    """While digests cannot be sent, and however many messages wait behind them."""
+    for name in ("one", "two", "three"):
+        await sending.slack("https://127.0.0.1/", name=name, cap=1)
+    async with unit_of_work(sending.world.database) as work:
+        await work.connection.execute(
+            text("""
+                WITH unsent AS (INSERT INTO digest SELECT gen_random_uuid(), org, name, :at, :at, 0 FROM channel)
+                INSERT INTO held_message (id, org, channel, at, workflow, run, recipients, line)
+                SELECT gen_random_uuid(), org, name, :at, 'flow', 'run', '[]', 'line'
+                FROM channel CROSS JOIN generate_series(1, 1000)
+            """),
+            {"at": sending.world.now},
+        )
+    session = await sending.world.database.session(**due_rows.SESSION)
+    try:
+        plan = json.loads(await session.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"))
+        holding = await session.fetch(due_rows.HOLDING)
+    finally:
+        session.terminate()
+    assert holding == []
+    assert 1 <= _rows_of("held_message", plan[0]["Plan"]) <= 6
+
+
+def _rows_of(table: str, plan: dict[str, Any]) -> float:
+    """How many rows of the table were met, those that were filtered out included."""
+    here = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if plan.get("Relation Name") == table else 0
+    below = sum(_rows_of(table, one) for one in plan.get("Plans", ()))
+    return float(here * plan["Actual Loops"] + below)
 
 
 @pytest.mark.rule("WF-103")

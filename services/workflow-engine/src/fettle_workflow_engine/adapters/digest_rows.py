@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_workflow_engine.adapters import channel_places, channel_rows
+from fettle_workflow_engine.adapters.due_rows import HOLDING
 from fettle_workflow_engine.domain.caps import HOUR, TOLD_AT_ONCE, Held, digest_has_place, digest_id, digest_of
 from fettle_workflow_engine.domain.channels import Channel
 from fettle_workflow_engine.domain.notifications import Message
@@ -18,12 +19,7 @@ from fettle_workflow_engine.domain.run import Failure
 LEASE = timedelta(minutes=3)
 """Longer than any sending may take: nobody else tries meanwhile."""
 
-_HOLDING = text("""
-    SELECT DISTINCT org, channel FROM held_message WHERE digest IS NULL
-    AND NOT EXISTS (SELECT FROM digest WHERE (digest.org, digest.channel) = (held_message.org, held_message.channel)
-                    AND sent_at IS NULL)
-    ORDER BY org, channel
-""")
+_HOLDING = text(f"{HOLDING} ORDER BY org, channel")
 
 _SENT = text("SELECT count(*) FROM channel_sent WHERE org = :org AND channel = :channel AND at > :since")
 
