@@ -75,6 +75,14 @@ async def a_wait_begins(world: World) -> None:
     await world.happen(event())
 
 
+async def a_transaction_is_slow(world: World) -> None:
+    """It takes longer than the wait that it puts down: no look has seen that when it is due."""
+    await world.save(FLOW.replace("for: 1s", "for: 3s"))
+    async with unit_of_work(world.database) as work:
+        await world.engine.take_events(work, [event()])
+        await asyncio.sleep(4)
+
+
 async def a_run_has_little_time(world: World) -> None:
     await world.save(IMPATIENT)
     await world.happen(event(EntryType.STARTED))
@@ -113,11 +121,12 @@ async def nothing(_: World) -> None:
 Happens = Callable[[World], Awaitable[None]]
 
 
-@pytest.mark.rule("WF-144")
+@pytest.mark.rule("WF-144", "WF-152")
 @pytest.mark.parametrize(
     ("kind", "before", "happens", "in_s"),
     [
         (Kind.RUNS, nothing, a_wait_begins, 1),
+        (Kind.RUNS, nothing, a_transaction_is_slow, 4),
         (Kind.RUNS, nothing, a_run_has_little_time, 1),
         (Kind.SCHEDULES, nothing, a_schedule_is_saved, 1),
         (Kind.CALLS, nothing, a_call_is_asked_for, 0),

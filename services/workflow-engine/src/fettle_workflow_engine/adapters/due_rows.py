@@ -22,6 +22,9 @@ class Kind(StrEnum):
 LOOK_EVERY: Final = timedelta(seconds=2)
 """Between two looks. What comes to be due before the next one is announced by whoever writes it."""
 
+SLOWEST: Final = timedelta(seconds=10)
+"""From what a transaction takes for now to its end: what is due meanwhile no look before that can see."""
+
 CHANNEL = "fettle_due"
 """The NOTIFY channel of those announcements, at most one a transaction."""
 
@@ -68,6 +71,6 @@ async def soonest(session: "asyncpg.Connection[Any]") -> Mapping[Kind, datetime 
 
 async def announce(connection: AsyncConnection, moments: Iterable[datetime | None], now: datetime) -> None:
     """Has every engine look again when the transaction commits, if something of what it writes, due at these moments,
-    may be due before they look anyway."""
-    if any(moment is not None and moment <= now + LOOK_EVERY for moment in moments):
+    may be due before they look anyway, however long the transaction takes from `now` on."""
+    if any(moment is not None and moment <= now + SLOWEST + LOOK_EVERY for moment in moments):
         await connection.execute(_ANNOUNCE)
