@@ -162,6 +162,18 @@ async def test_of_large_answers_the_beginning_is_kept() -> None:
 
 
 @pytest.mark.rule("WF-94")
+@pytest.mark.parametrize("packed", [False, True])
+async def test_exactly_1_mib_of_an_answer_is_read_and_not_one_byte_more(packed: bool) -> None:
+    for size, read in ((1_048_576, ({"a": 1}, False)), (1_048_577, (None, True))):
+        content, headers = b'{"a": 1}'.ljust(size), {"content_encoding": "gzip"} if packed else {}
+        made = answer(200, gzip.compress(content) if packed else content, "application/json", **headers)
+        async with web_server(lambda _, made=made: made) as server:  # type: ignore[misc]
+            outcome = await call(url=server.url())
+        assert isinstance(outcome, Done)
+        assert (outcome.output["body"], outcome.output["cut"]) == read
+
+
+@pytest.mark.rule("WF-94")
 async def test_packed_answers_are_unpacked_only_so_far() -> None:
     for pack, encoding in ((gzip.compress, "gzip"), (zlib.compress, "deflate")):
         small = answer(200, pack(b'{"a": 1}'), "application/json", content_encoding=encoding)

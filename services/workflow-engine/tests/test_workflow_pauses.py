@@ -46,8 +46,11 @@ def wait(until: str | None = None, length: str = "1d") -> str:
 @pytest.mark.rule("WF-70")
 @pytest.mark.parametrize(
     ("length", "seconds"),
-    [("90", 90), ('"90"', 90), ("15m", 900), ("2h", 7_200), ("1d", 86_400), ("2w", 1_209_600), ("30d", 2_592_000)],
-)
+    [
+        ("1", 1), ("90", 90), ('"90"', 90), ("15m", 900), ("2h", 7_200), ("1d", 86_400), ("2w", 1_209_600),
+        ("30d", 2_592_000), ("2592000", 2_592_000),
+    ],
+)  # fmt: skip
 def test_a_wait_lasts_as_long_as_it_says(length: str, seconds: int) -> None:
     workflow = definition(chain(wait(length=length), NOTED))
     asleep = go_on(workflow, started(workflow))
@@ -64,6 +67,7 @@ def test_a_wait_lasts_as_long_as_it_says(length: str, seconds: int) -> None:
     ("fields", "said"),
     [
         ("{for: 31d}", "`for` must be from 1 s to 30 d"),
+        ("{for: 2592001}", "`for` must be from 1 s to 30 d"),
         ("{for: 0}", "`for` must be from 1 s to 30 d"),
         ("{for: 1.5h}", "`for` must be a length of time: seconds, or a whole number with s, m, h, d or w"),
         ("{for: true}", "`for` must be a length of time: seconds, or a whole number with s, m, h, d or w"),
@@ -375,5 +379,18 @@ def test_what_is_too_large_fails_its_node() -> None:
     assert over.steps["a"].output == {"cut": True, "bytes": 80_012, "begins": '{"body": "' + "ø" * 990}
     assert over.steps["a"].error == Failure("output_too_large", "The output is longer than 64 KiB.", unsure=True)
     assert states(over) == {"opened": "done", "a": "failed", "b": "skipped"}
+
+
+@pytest.mark.rule("WF-78")
+def test_exactly_64_kib_are_kept_of_input_and_output_and_not_one_byte_more() -> None:
+    workflow = definition(chain("action: http.request, with: {url: {ref: event.ticket.description}}", NOTED))
+    longest = "x" * (LIMIT_BYTES - len('{"url": ""}'))
+    fits = go_on(workflow, started(workflow, description=longest))
+    assert fits.run.steps["a"].input == {"url": longest}
+    assert len(fits.effects) == 1
+    over = go_on(workflow, started(workflow, description=longest + "x")).run.steps["a"]
+    assert (over.input or {})["bytes"] == LIMIT_BYTES + 1
     most = {"body": "x" * (LIMIT_BYTES - len('{"body": ""}'))}
     assert go_on(workflow, fits.run, most).run.steps["a"].output == most
+    more = go_on(workflow, fits.run, {"body": most["body"] + "x"}).run.steps["a"]
+    assert (more.output or {})["bytes"] == LIMIT_BYTES + 1

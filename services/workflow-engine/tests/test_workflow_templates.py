@@ -26,6 +26,16 @@ EVENT: dict[str, Any] = {
 }
 
 
+@pytest.mark.rule("WF-4")
+@pytest.mark.parametrize("sign", ["x", "ø"])
+def test_exactly_64_kib_of_text_are_made_and_not_one_byte_more(sign: str) -> None:
+    text = sign * (OUTPUT_LIMIT // len(sign.encode()) - 10) + "y" * 10 * len(sign.encode())
+    source = "{{ event.a }}{{ event.b }}"
+    assert TEMPLATES.render(source, {"event": {"a": text[:9], "b": text[9:]}}) == text
+    with pytest.raises(RenderFailed, match="longer than 64 KiB"):
+        TEMPLATES.render(source, {"event": {"a": text, "b": "y"}})
+
+
 def render(source: str) -> str:
     assert TEMPLATES.read(source).complaints == ()
     return TEMPLATES.render(source, {"event": EVENT, "tell": {"error": {"message": "no route"}}})
