@@ -16,8 +16,10 @@ from web_server import Asked, answer, here, web_server
 
 from fettle_workflow_engine.adapters.destinations import Destinations
 from fettle_workflow_engine.adapters.http_calls import HttpCalls, retry_after
+from fettle_workflow_engine.adapters.secret_calls import redacted
 from fettle_workflow_engine.domain.calls import Done, Failed, Outcome, OutsideCall, Retry
 from fettle_workflow_engine.domain.destinations import Allowed
+from fettle_workflow_engine.domain.secrets import Redaction
 from fettle_workflow_engine.domain.sizes import beginning_of
 
 NOW = datetime(2026, 11, 23, 10, 15, 30, tzinfo=UTC)
@@ -27,7 +29,7 @@ CALL_ID = UUID("6f7d3c0e-0000-5000-8000-000000000001")
 
 async def call(destinations: Destinations | None = None, **request: Any) -> Outcome:
     calls = HttpCalls(destinations or here(), lambda: NOW, TLS)
-    return await calls.perform(OutsideCall(CALL_ID, "acme", "http.request", request))
+    return redacted(await calls.perform(OutsideCall(CALL_ID, "acme", "http.request", request)), Redaction([]))
 
 
 def failed(outcome: Outcome) -> tuple[str, str]:

@@ -23,7 +23,6 @@ from web_server import Asked, answer, web_server
 
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.tokens import Role
-from fettle_workflow_engine.domain.destinations import Allowed
 from fettle_workflow_engine.domain.run import Result
 from fettle_workflow_engine.domain.secrets import HIDDEN
 from fettle_workflow_engine.outlets import Outlets, build_outlets
@@ -32,6 +31,7 @@ TOKEN = 'tan/ger+ine&"<q>\\ 77%~'
 PATH = "quartz-0123456789"
 HOOK = "services/onyx-0123456789abcdef"
 PASSWORD = "opal-0123456789"
+KEY = "whsec_" + base64.b64encode(b"garnet-0123456789abcdefg").decode()
 
 FLOW = """
 workflow: leaky
@@ -52,8 +52,20 @@ nodes:
           with: {{ticket: 1, text: {{template: "{{{{ asked.error.message }}}}"}}}}}}
   chat: {{after: [opened], action: notify, with: {{channel: chat, text: hello}}}}
   mail: {{after: [chat.error], action: notify, with: {{channel: mail, text: hello}}}}
+  desk: {{after: [opened], action: notify, with: {{channel: desk, text: hello}}}}
+  odd: {{after: [asked], action: ticket.comment,
+        with: {{ticket: 1, text: {{template: "{{{{ asked.body.told[0].nothing.more }}}}"}}}}}}
+  odder: {{after: [odd.error], action: ticket.comment,
+          with: {{ticket: 1, text: {{template: "{{{{ odd.error.message }}}} {{{{ asked.body.told | json }}}}"}}}}}}
   end: {{after: [mail.error], action: ticket.comment,
         with: {{ticket: 1, text: {{template: "{{{{ mail.error.message }}}} {{{{ chat.error.message }}}}"}}}}}}
+"""
+RUNG = """
+workflow: rung
+enabled: true
+nodes:
+  rings: {trigger: signal, type: hook, source: hook}
+  noted: {after: [rings], action: ticket.comment, with: {ticket: 1, text: {ref: event.data.text}}}
 """
 
 
@@ -92,13 +104,13 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 async def api(environment: dict[str, str]) -> AsyncIterator[Api]:
-    async with world_of(environment) as world, engine_api(world) as api:
+    allowing = {**environment, "FETTLE_WORKFLOW_ALLOW_HOSTS": "127.0.0.1"}
+    async with world_of(allowing) as world, engine_api(world) as api:
         yield api
 
 
 def outlets_of(world: World) -> Outlets:
-    settings = world.settings.model_copy(update={"workflow_allow_hosts": Allowed.parse("127.0.0.1")})
-    return build_outlets(settings, world.database, lambda: world.now)
+    return build_outlets(world.settings, world.database, lambda: world.now)
 
 
 async def rows(world: World) -> dict[str, str]:
@@ -112,8 +124,8 @@ async def rows(world: World) -> dict[str, str]:
         return found
 
 
-def leaks(places: Mapping[str, str]) -> list[tuple[str, str]]:
-    wanted = [one for secret in (TOKEN, PATH, HOOK, PASSWORD) for one in spelled(secret)]
+def leaks(places: Mapping[str, str], *more: str) -> list[tuple[str, str]]:
+    wanted = [one for secret in (TOKEN, PATH, HOOK, PASSWORD, KEY, *more) for one in spelled(secret)]
     return [(place, one) for place, held in places.items() for one in wanted if one in held]
 
 
@@ -134,9 +146,17 @@ async def test_no_secret_is_kept_logged_or_shown(
     mails = MailServer(password=PASSWORD, says={"AUTH": said})
     async with web_server(repeating) as server, mail_server(mails, starttls=tls) as mail:
         hook = server.url(f"/{HOOK}", "127.0.0.1")
-        for name, value in (("token", TOKEN), ("path", PATH), ("password", PASSWORD), ("hook", hook)):
+        for name, value in (
+            ("token", TOKEN),
+            ("path", PATH),
+            ("password", PASSWORD),
+            ("hook", hook),
+            ("key", KEY),
+        ):
             await put(api, f"/secrets/{name}", {"value": value})
         await put(api, "/channels/chat", {"kind": "slack", "settings": {"url": {"secret": "hook"}}})
+        signed = {"url": {"secret": "hook"}, "key": {"secret": "key"}}
+        await put(api, "/channels/desk", {"kind": "webhook", "settings": signed})
         login = {"username": "ops", "password": {"secret": "password"}}
         settings = {"host": "127.0.0.1", "port": mail.port, "from": "a@acme.test", "to": ["b@acme.test"], **login}
         await put(api, "/channels/mail", {"kind": "email", "settings": settings})
@@ -145,15 +165,39 @@ async def test_no_secret_is_kept_logged_or_shown(
             for number, kind in enumerate(kinds, 1):
                 await world.happen(event(number=number, kind=kind, title="t"))
             commands = await settle(world, len(kinds))
+        knocked, secrets = await knock(api)
+        tried = [(await api.call("POST", f"/channels/{name}/test")).text for name in ("chat", "desk", "mail")]
+        tested = await api.call("POST", "/workflows/leaky/test-runs", {"trigger": "ticket.opened"})
+        assert tested.status_code == 200, tested.text
+        tried.append(tested.text)
     assert any(TOKEN in one.headers.get("authorization", "") for one in server.asked), "nothing could leak"
     assert any(HOOK in one.target for one in server.asked)
     assert "login_refused" in json.dumps(await world.runs())
     shown = {path: json.dumps(await api.get(path, role=Role.ADMIN), ensure_ascii=False) for path in await paths(api)}
     places = {**await rows(world), **shown, "commands": "\n".join(commands), "log": logged.getvalue()}
-    assert leaks(places) == []
+    places |= {"knocked": "\n".join(knocked), "tried": "\n".join(tried)}
+    assert leaks(places, *secrets) == []
+    assert "rung" in places["run"]
+    assert "odd.error" not in places["commands"]
+    assert places["tried"].count("status_unexpected") == 2
     assert HIDDEN in places["commands"]
     assert "{{ secrets.token }}" in "".join(shown.values())
     assert "workflow.saved" in places["log"]
+
+
+async def knock(api: Api) -> tuple[list[str], list[str]]:
+    """What a hook answers to whoever has a secret of it, or had, or has none; and these secrets."""
+    await api.world.save(RUNG)
+    made = [(await api.call("POST", "/workflows/rung/hook/secrets", {"old_holds_s": 0})).json() for _ in range(2)]
+    secrets, path = [one["secret"] for one in made], "/acme/workflows/rung/hook"
+    answers = [
+        await api.knock("POST", path, body, **{header: secret})
+        for secret in secrets
+        for header in ("fettle-hook-secret", "webhook-signature", "authorization")
+        for body in ({"text": "Rung."}, "no JSON", [secret])
+    ]
+    answers.append(await api.call("GET", "/workflows/rung/hook/secrets"))
+    return [f"{answer.text} {answer.headers}" for answer in answers], secrets
 
 
 async def settle(world: World, runs: int) -> list[str]:
@@ -176,4 +220,57 @@ def _retrying(run: Mapping[str, Any]) -> bool:
 
 async def paths(api: Api) -> list[str]:
     runs = (await api.get("/runs"))["items"]
-    return ["/runs", *(f"/runs/{run['id']}" for run in runs), "/secrets", "/channels", "/channels/chat", "/workflows"]
+    channels = [f"/channels/{one['name']}" for one in (await api.get("/channels"))["items"]]
+    return ["/runs", *(f"/runs/{run['id']}" for run in runs), "/secrets", "/channels", *channels, "/workflows"]
+
+
+LONG = "jade-" + "".join(f"{number:x}.{number * 7919 % 9973}" for number in range(80))
+"""Longer than an error or a header of an answer is kept."""
+CUT_FLOW = """
+workflow: cut
+enabled: true
+nodes:
+  opened: {{trigger: ticket.opened}}
+  asked:
+    after: [opened]
+    action: http.request
+    with: {{url: "http://127.0.0.1:{port}/", query: {{as: {{ref: event.ticket.kind}}}}, headers: {{x-key: {{ref: secrets.long}}}}}}
+  mail: {{after: [asked, asked.error], action: notify, with: {{channel: mail, text: hello}}}}
+"""  # noqa: E501
+
+
+def repeating_at_the_cut(asked: Asked) -> bytes:
+    """The secret where an error, a header and a body end, sooner or later."""
+    way, said = asked.target.partition("=")[2], asked.headers["x-key"]
+    if way == "header":
+        return answer(200, b"ok", etag=f"{'e' * 480} {said}")
+    if way == "body":
+        return answer(200, f"{'b' * (48 * 1024 - 30)} {said}".encode())
+    return answer(404, {"key": said} if way == "json" else f"{'t' * 150} {said}".encode())
+
+
+@pytest.mark.rule("WF-158")
+@pytest.mark.timeout(180)
+async def test_of_a_secret_that_was_cut_the_beginning_is_not_kept(
+    api: Api, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world, ways = api.world, ("header", "body", "json", "text")
+    tls, trusting = contexts(tmp_path)
+    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda: trusting)
+    mails = MailServer(password=LONG, says={"AUTH": f"535 5.7.8 No such password as {LONG[:450]}"})
+    async with web_server(repeating_at_the_cut) as server, mail_server(mails, starttls=tls) as mail:
+        await put(api, "/secrets/long", {"value": LONG})
+        login = {"username": "ops", "password": {"secret": "long"}}
+        settings = {"host": "127.0.0.1", "port": mail.port, "from": "a@acme.test", "to": ["b@acme.test"], **login}
+        await put(api, "/channels/mail", {"kind": "email", "settings": settings})
+        await world.save(CUT_FLOW.format(port=server.port))
+        async with calling(world, outlets_of(world).callers):
+            for number, way in enumerate(ways, 1):
+                await world.happen(event(number=number, kind=way))
+            await settle(world, len(ways))
+    shown = {path: json.dumps(await api.get(path, role=Role.ADMIN)) for path in await paths(api)}
+    places = {**await rows(world), **shown, "log": logged.getvalue()}
+    assert {place for place, held in places.items() if LONG[:5] in held} == set()
+    steps = [node for run in await world.runs() for node in run["nodes"] if node["node"] != "opened"]
+    assert len(steps) == 8
+    assert all(HIDDEN in json.dumps([node["output"], node["error"]]) for node in steps), steps

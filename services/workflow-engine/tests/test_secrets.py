@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -24,7 +25,7 @@ from fettle_workflow_engine.domain.definition import Reference, Template
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.resolve import InputFailed, resolve
-from fettle_workflow_engine.domain.secrets import HIDDEN, Redaction, SecretNames, filled, legible, named
+from fettle_workflow_engine.domain.secrets import HIDDEN, Redaction, SecretNames, cut, filled, legible, named, shortened
 from fettle_workflow_engine.domain.validate import load
 
 OLD, NEW = SigningKey("k1", b"o" * 32), SigningKey("k2", b"n" * 40)
@@ -166,6 +167,42 @@ async def test_a_call_that_names_what_is_not_there_fails(world: World) -> None:
 
 
 SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=8, max_size=40)
+
+
+@pytest.mark.rule("WF-158")
+@given(SECRETS, st.text(max_size=5), st.integers(4, 40), st.sampled_from([str, quote, json.dumps, html.escape]))
+def test_the_beginning_of_a_secret_before_a_cut_does_not_come_back(
+    secret: str, before: str, kept: int, spelled: Callable[[str], str]
+) -> None:
+    redaction, begun = Redaction([secret]), spelled(secret).strip('"')[:kept]
+    said = redaction({"error": f"{cut(before + begun)}."})["error"]
+    assert said.endswith(f"{HIDDEN}.") or len(begun) < 4
+    assert redaction(cut(before)) == redaction(before) or HIDDEN in redaction(cut(before))
+    assert Redaction([])(cut(before)) == Redaction([])(before)
+
+
+def test_what_is_short_enough_is_not_cut() -> None:
+    plain = Redaction(["s3cret-s3cret"])
+    assert plain(shortened("a s3c", 5)) == "a s3c"
+    assert plain(shortened("a s3cr", 6)) == "a s3cr"
+    assert plain(shortened("a s3cre", 6)) == "a [secret]"
+    assert plain(shortened("a S3CRet-", 8)) == "a [secret]"
+    assert plain(shortened("a s3cx", 5)) == "a s3c"
+
+
+@pytest.mark.rule("WF-97")
+def test_secrets_are_known_in_the_spellings_of_other_languages() -> None:
+    secret = """a/b&c+d"e'f<g>h  i"""
+    redaction = Redaction([secret])
+    for spelled in (
+        r"""a\/b&c+d\"e'f<g>h  i""",  # PHP
+        r"""a/b\u0026c+d\"e'f\u003cg\u003eh  i""",  # Go
+        r"""a/b\u0026c\u002Bd\u0022e\u0027f\u003Cg\u003Eh  i""",  # .NET
+        """a/b&amp;c+d&#34;e&#39;f&lt;g&gt;h  i""",
+        """a/b&amp;c+d&quot;e&#x27;f&lt;g&gt;h  i""",
+        """a/b&c+d"e'f<g>h i""",
+    ):
+        assert redaction(f"({spelled})") == f"({HIDDEN})", spelled
 
 
 @pytest.mark.rule("WF-97")

@@ -28,7 +28,10 @@ from fettle_workflow_engine.domain.http_requests import (
 )
 from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Failure
+from fettle_workflow_engine.domain.secrets import cut, shortened
 
+SAID_LIMIT = 200
+"""Characters of an answer in what is said of a failure."""
 _SEE_OTHER = frozenset({301, 302, 303})
 _SAME_AGAIN = frozenset({307, 308})
 _HARMLESS = frozenset({"accept", "accept-language", "user-agent", DEPTH_HEADER})
@@ -115,11 +118,16 @@ class HttpCalls:
 
     def outcome(self, request: HttpRequest, answer: Answer) -> Outcome:
         """What an answer means for a request that expects what it expects."""
-        body, cut = read_body(answer.content, answer.headers.get("content-type", ""), whole=answer.whole)
+        body, is_cut = read_body(answer.content, answer.headers.get("content-type", ""), whole=answer.whole)
         if meets(answer.status, request.expects):
-            kept = {name: answer.headers[name][:HEADER_KEPT_LIMIT] for name in HEADERS_KEPT if name in answer.headers}
-            return Done({"status": answer.status, "headers": kept, "body": body, "cut": cut})
-        said = body[:200] if isinstance(body, str) else answer.content[:200].decode(errors="replace")
+            kept = {
+                name: shortened(answer.headers[name], HEADER_KEPT_LIMIT)
+                for name in HEADERS_KEPT
+                if name in answer.headers
+            }
+            whole = cut(body) if is_cut and isinstance(body, str) else body
+            return Done({"status": answer.status, "headers": kept, "body": whole, "cut": is_cut})
+        said = shortened(body if isinstance(body, str) else answer.content.decode(errors="replace"), SAID_LIMIT)
         failure = Failure("status_unexpected", f"The answer was {answer.status}: {said}".removesuffix(": ") + ".")
         if may_pass(answer.status):
             return Retry(failure, retry_after(answer.headers.get("retry-after"), self._clock()))

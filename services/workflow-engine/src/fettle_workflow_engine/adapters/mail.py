@@ -17,6 +17,7 @@ from fettle_workflow_engine.domain.destinations import MAIL_PORTS, Barred
 from fettle_workflow_engine.domain.notifications import Message, recipients, title_of
 from fettle_workflow_engine.domain.resolve import InputFailed
 from fettle_workflow_engine.domain.run import Failure
+from fettle_workflow_engine.domain.secrets import shortened
 
 WITHIN_S = 50.0
 
@@ -100,7 +101,7 @@ def _mail(message: Message, settings: EmailSettings, to: Sequence[str], now: dat
 
 def _answered(code: str, answers: Sequence[tuple[int, str]]) -> Outcome:
     """By what the server said: for now if any of it was, else for good."""
-    said = "; ".join(dict.fromkeys(f"{number} {' '.join(text.split())[:200]}" for number, text in answers))
+    said = "; ".join(dict.fromkeys(f"{number} {shortened(' '.join(text.split()), 200)}" for number, text in answers))
     failure = Failure(code, f"The mail server said {said}.")
     if any(400 <= number < 500 for number, _ in answers):
         return Retry(failure)

@@ -5,6 +5,7 @@ marks are characters that Unicode keeps free for such use; data from outside los
 """
 
 import base64
+import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,9 +23,13 @@ SCOPE = "secrets"
 """How templates name them all."""
 HIDDEN = "[secret]"
 
-_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+_OPEN, _CLOSE, _CUT = "\ufdd0", "\ufdd1", "\ufdd2"
 _MARKED = re.compile(f"{_OPEN}([A-Za-z0-9_]+){_CLOSE}")
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}]")
+
+
+_BEGINNING = 4
+"""Characters of a secret that stand before a cut and are taken for it; fewer say nothing."""
 
 
 class SecretText(str):
@@ -68,13 +73,28 @@ def filled(value: Any, secrets: Mapping[str, str]) -> Any:
     return _texts(value, lambda text: _MARKED.sub(lambda found: secrets[found[1]], text))
 
 
+def shortened(text: str, limit: int) -> str:
+    """At most so many characters of what comes back, and a mark where it was cut, which goes when secrets are taken out
+    of it."""
+    return text if len(text) <= limit else cut(text[:limit])
+
+
+def cut(text: str) -> str:
+    """What comes back, with the mark that it was cut at its end."""
+    return text + _CUT
+
+
 class Redaction:
-    """Takes secrets out of what comes back: as they are, and in the spellings in which others repeat them."""
+    """Takes secrets out of what comes back: as they are, in the spellings in which others repeat them, and of one that
+    was cut its beginning."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {spelling for secret in secrets for part in _parts(secret) for spelling in _spellings(part)}
         longest_first = sorted(spellings, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if spellings else None
+        self._lowered = [spelling.lower() for spelling in longest_first]
+        heads = {re.escape(spelling[:_BEGINNING]) for spelling in spellings}
+        self._heads = re.compile(f"(?=(?:{'|'.join(sorted(heads))}))", re.IGNORECASE)
 
     def __call__(self, value: Any) -> Any:
         """The value without them, keys of objects and numbers included; also without what no database of ours can
@@ -83,7 +103,19 @@ class Redaction:
 
     def _text(self, text: str) -> str:
         text = text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+        if self._pattern is None:
+            return text.replace(_CUT, "")
+        *pieces, last = text.split(_CUT)
+        return self._pattern.sub(HIDDEN, "".join([*map(self._without_beginning, pieces), last]))
+
+    def _without_beginning(self, text: str) -> str:
+        """The text without a secret that begins in it and does not end."""
+        longest = len(self._lowered[0])
+        for found in self._heads.finditer(text, max(0, len(text) - longest)):
+            rest = text[found.start() :].lower()
+            if any(spelling.startswith(rest) for spelling in self._lowered):
+                return text[: found.start()] + HIDDEN
+        return text
 
     def _number(self, number: float) -> Any:
         return HIDDEN if self._pattern and self._pattern.search(str(number)) else number
@@ -102,9 +134,14 @@ def _parts(secret: str) -> Iterator[str]:
 def _spellings(secret: str) -> Iterator[str]:
     data = secret.encode()
     yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), data.hex())
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    written = json.dumps(secret)[1:-1]
+    yield from (written, json.dumps(secret, ensure_ascii=False)[1:-1], written.replace("/", r"\/"))
+    yield re.sub("[&<>]", _by_number, written)
+    yield re.sub("[&<>'+`]", _by_number, written.replace(r"\"", r"\u0022"))
+    yield from (html.escape(secret, quote=False), html.escape(secret))
+    yield html.escape(secret).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+    if len(run_together := " ".join(secret.split())) >= SHORTEST:
+        yield run_together
     yield repr(secret)[1:-1]
     for before in range(3):
         # Inside a longer text, base64 differs by where the secret begins, and its first and last signs mix with the
@@ -113,6 +150,11 @@ def _spellings(secret: str) -> Iterator[str]:
         surely = encoded[(0, 2, 3)[before] : (len(data) + before) * 8 // 6]
         yield surely
         yield surely.replace("+", "-").replace("/", "_")
+
+
+def _by_number(sign: re.Match[str]) -> str:
+    r"""As some write what is no letter in JSON: `\u0026`."""
+    return f"\\u{ord(sign[0]):04x}"
 
 
 def _texts(value: Any, change: Callable[[str], str], number: Callable[[float], Any] | None = None) -> Any:
