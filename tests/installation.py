@@ -209,6 +209,10 @@ class OrgApi:
         """All tickets that match, over all pages."""
         return list(self._pages("/tickets", {"state": "all", "limit": 200, **query}))
 
+    def runs(self, workflow: str, **query: Any) -> list[dict[str, Any]]:
+        """All runs of a workflow that match, over all pages."""
+        return list(self._pages(f"/workflows/{workflow}/runs", {"limit": 200, **query}))
+
     def timeline(self, number: int) -> list[dict[str, Any]]:
         return list(self._pages(f"/tickets/{number}/timeline", {"limit": 200}))
 

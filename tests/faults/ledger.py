@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.faults.automation import check_flows, missing_runs
 from tests.faults.desk import Desk
 from tests.faults.keys import check_keys
 from tests.faults.traffic import TRIGGERS, Commands, Fleet, Said
@@ -44,7 +45,10 @@ def settle(
             newest[body["ticket"]["id"]] = max(newest[body["ticket"]["id"]], body["entry"]["version"])
         return {ticket["id"] for ticket in api.tickets() if newest[ticket["id"]] != ticket["version"]}
 
-    for missing in (unanswered, without_ticket, not_back, unpublished):
+    def not_run() -> set[str]:
+        return missing_runs(api, api.tickets())
+
+    for missing in (unanswered, without_ticket, not_back, not_run, unpublished):
         nothing_left(missing, within_s)
 
 
@@ -76,6 +80,7 @@ def check(installation: Installation, api: OrgApi, commands: Commands, desk: Des
     check_moves(events)
     check_verdicts(tickets, fleet)
     check_events(installation, api, tickets, events)
+    check_flows(api, tickets, events, results)
     check_chains(api, events)
 
 

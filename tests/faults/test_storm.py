@@ -15,6 +15,7 @@ import pytest
 
 from fettle_devstack import Servers
 from tests.faults import ledger
+from tests.faults.automation import save_flows
 from tests.faults.desk import Desk
 from tests.faults.keys import WINDOW
 from tests.faults.past import Past
@@ -46,8 +47,8 @@ def seed() -> int:
 def storm(
     installation: Installation, seed: int, count: int, seconds: float, break_things: Callable[[], None], away_s: float
 ) -> None:
-    """Streams commands by both doors and heartbeats for `seconds`, beside an org whose tickets retention removes, runs
-    `break_things` meanwhile, then checks the books.
+    """Streams commands by both doors and heartbeats for `seconds`, with workflows for what opens, beside an org whose
+    tickets retention removes, runs `break_things` meanwhile, then checks the books.
 
     Devices fall silent in the first four tenths of that time; those that come back do so after `away_s`.
     """
@@ -56,6 +57,7 @@ def storm(
     old = installation.create_org("old", {**POLICY, "enabled": False})
     acme.put("/ticket-policy", {"reopen_window_s": round(WINDOW.total_seconds())}).raise_for_status()
     topic = installation.topic("ticket.commands")
+    save_flows(acme)
     commands = Commands(bootstrap, topic, "acme", count, seconds, seed)
     desk = Desk(acme, seconds, seed + 2)
     past = Past(installation.environment, topic, "old", seconds, seed)
@@ -84,7 +86,7 @@ def kill_at_random(installation: Installation, seed: int, kills: int, seconds: f
     return counted
 
 
-@pytest.mark.rule("OP-91")
+@pytest.mark.rule("OP-91", "WF-157")
 def test_nothing_is_lost_doubled_or_invented_while_processes_are_killed(installation: Installation, seed: int) -> None:
     kills = int(os.environ.get("FETTLE_TEST_KILLS") or 50)
     seconds = kills * 2.4
@@ -97,7 +99,7 @@ def test_nothing_is_lost_doubled_or_invented_while_processes_are_killed(installa
     storm(installation, seed, 5_000, seconds, killing, away_s=FULL_SILENCE_S)
 
 
-@pytest.mark.rule("OP-92")
+@pytest.mark.rule("OP-92", "WF-157")
 def test_servers_that_are_away_delay_and_invent_nothing(
     own_servers: Servers, own_installation: Installation, seed: int
 ) -> None:
