@@ -19,7 +19,7 @@ from fettle_contracts.topics import COMMANDS
 from tests.outside import wait_for
 from tests.workflows.both_services import Both, both_services
 from tests.workflows.chains import Record, record_of
-from tests.workflows.random_sets import Doing, Flow, allowing, check_named, comes_back, random_set
+from tests.workflows.random_sets import Doing, Flow, allowing, check_named, comes_back, planted_ring, random_set
 
 DEPTH_LIMIT = 8
 ENDLESS = Flow("endless", ("ticket.opened",), (Doing("ticket.open", more=True),), allow_cycle=True, budget=1000)
@@ -51,9 +51,10 @@ async def try_sets(both: Both, *, orgs: int, tickets: int) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     sets = {f"org-{number}": random_set(chance) for number in range(orgs)}
-    sets |= {"deep": [ENDLESS], "costly": [replace(ENDLESS, budget=5)]}
+    sets |= {"ring": planted_ring(chance), "deep": [ENDLESS], "costly": [replace(ENDLESS, budget=5)]}
     await both.add_orgs(sets)
     live = {org: await save_all(both, org, flows) for org, flows in sets.items()}
+    assert any(flow.allow_cycle for flow in live["ring"].values()), "nobody closed the ring that was planted"
     for org in sets:
         for number in range(tickets):
             await open_ticket(both, org, f"{number}")

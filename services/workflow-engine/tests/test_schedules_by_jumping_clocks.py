@@ -47,6 +47,15 @@ class Replica:
         new.replace(self._wrong_by)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.rule("WF-56")
+async def test_no_moment_is_lost_or_doubled_by_a_few_kills_a_new_replica_and_jumping_clocks(
+    environment: dict[str, str], world: World, outside: Outside, tmp_path: Path
+) -> None:
+    await storm(environment, world, outside, tmp_path, kills=4)
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(2400)
 @pytest.mark.rule("WF-56")
@@ -58,12 +67,13 @@ async def test_no_moment_is_lost_or_doubled_by_kills_new_replicas_and_jumping_cl
 
 async def storm(environment: dict[str, str], world: World, outside: Outside, folder: Path, *, kills: int) -> None:
     """Between two kills clocks jump; one of three engines is there for half of the time only."""
+    spread_s = min(60, 2 * kills)
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     triggers = await every_minute(world, flows=2, triggers=20)
     start = datetime.now(UTC) + timedelta(seconds=5)
-    first = {name: (start + timedelta(seconds=chance.uniform(0, 60))).replace(microsecond=0) for name in triggers}
+    first = {name: (start + timedelta(seconds=chance.uniform(0, spread_s))).replace(microsecond=0) for name in triggers}
     await put_due(world, first)
     replicas = [Replica(environment, folder / f"clock-{number}") for number in range(3)]
     async with AsyncExitStack() as stack:
