@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.mutation import Mutant, check_noticed, check_stands_once
+from tests.mutation import Mutant, check_noticed, check_stands_once, check_unbroken
 
 import fettle_workflow_engine
 
@@ -133,6 +133,13 @@ def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
 @pytest.mark.parametrize("mutant", ENGINE_MUTANTS, ids=range(len(ENGINE_MUTANTS)))
 def test_every_mutant_of_the_engine_breaks_something_that_is_there(mutant: Mutant) -> None:
     check_stands_once(PACKAGE, mutant)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("suite", [SUITE, ENGINE_SUITE], ids=["runs", "engine"])
+def test_nothing_is_noticed_where_nothing_is_broken(suite: tuple[str, ...], tmp_path: Path) -> None:
+    check_unbroken(PACKAGE, _tests(suite), tmp_path)
 
 
 @pytest.mark.campaign
