@@ -55,6 +55,7 @@ class Health:
     silences: list[dict[str, Any]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     subjects: list[dict[str, Any]] = field(default_factory=list)
+    more_subjects: bool = False
     whys: list[str] = field(default_factory=list)
     transitions: list[dict[str, Any]] = field(default_factory=list)
     judging: bool = False
@@ -149,8 +150,11 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
         return body
 
     @app.get("/api/v1/orgs/{org}/overview")
-    async def shown_overview(org: str, caller: Viewer) -> dict[str, Any]:
-        return health.overview
+    async def shown_overview(org: str, caller: Viewer, day: bool = True) -> dict[str, Any]:
+        if day:
+            return health.overview
+        integrations = [{**one, "unhealthy": []} for one in health.overview["integrations"]]
+        return {**health.overview, "unhealthy": [], "integrations": integrations, "changes": []}
 
     @app.get("/api/v1/orgs/{org}/subjects/{type}/{id:path}")
     async def subject(org: str, type: str, id: str, caller: Viewer) -> dict[str, Any]:
@@ -166,7 +170,8 @@ def health_service(settings: ServiceSettings, health: Health) -> Service:
     @app.get("/api/v1/orgs/{org}/subjects")
     async def subjects(org: str, caller: Viewer, request: Request) -> dict[str, Any]:
         health.queries.append(request.url.query)
-        return {"items": health.subjects, "next_cursor": None, "as_of": health.as_of}
+        more = "there is more" if health.more_subjects else None
+        return {"items": health.subjects, "next_cursor": more, "as_of": health.as_of}
 
     service.add(HttpServer(app, "127.0.0.1", settings.health_port))
     return service

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from console_health_fake import Health, overview, watched
+from console_health_fake import Health, watched
 from console_world import World
 
 from fettle_console.views.policy import holding
@@ -146,13 +146,17 @@ async def test_an_admin_changes_policies_and_others_read_them(world: World, heal
 async def test_switches_say_what_follows(world: World, health: Health) -> None:
     health.judging = False
     health.policy |= {"enabled": True, "publish_tickets": False}
-    health.overview = overview(states={**overview()["states"], "firing": 3})
+    health.subjects = [watched(f"t{number}", datetime.now(UTC)) for number in range(3)]
     await world.sign_in("acme", "admin")
     page = words_of((await world.http.get(PAGE)).text)
     assert "Judging is on Switched off, heartbeats are not judged" in page
     assert "Publishing tickets is off The picture is live and no ticket opens." in page
     assert "what is down already (3) does not" in page
-    assert "Open tickets for the 3 that are down already, too" in page
+    assert "Open tickets for what is down already (3), too" in page
+    assert "state=firing&state=pending_resolve&state=flapping&limit=100" in health.queries
+    health.more_subjects = True
+    page = words_of((await world.http.get(PAGE)).text)
+    assert "Open tickets for what is down already (more than 100), too" in page
     said = {"form": "switch", "switch": "publish_tickets", "on": "true", "existing": "true", "version": "1"}
     await world.post(PAGE, **said, command_id="1")
     assert (health.asked[-1]["publish_tickets"], health.asked[-1]["publish_existing"]) == (True, True)

@@ -24,7 +24,10 @@ class HealthState(StrEnum):
     UNKNOWN = "unknown"
 
 
-CONFIRMED_UNHEALTHY = (HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING, HealthState.UNKNOWN)
+FAILING = (HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING)
+"""Who is known to be down, or not yet confirmed to be well again; of who is unknown nobody can tell."""
+
+CONFIRMED_UNHEALTHY = (*FAILING, HealthState.UNKNOWN)
 """Whom lists and the overview count as unhealthy; who waits for the open debounce is not yet."""
 
 

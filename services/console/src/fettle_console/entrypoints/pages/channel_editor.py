@@ -14,7 +14,7 @@ from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.channel_forms import FIELDS, KINDS, filled, settings_of
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.channel_page import secrets_of, shown_channels
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit, texts_of
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
@@ -39,7 +39,7 @@ async def make(
 ) -> Response:
     """Makes the channel; what is refused is said above the form, which stays as it was filled."""
     visit.must(Role.ADMIN)
-    said = await _said(request)
+    said = await texts_of(request)
     body = {"name": name.strip(), **_body(_kind(kind), said)}
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/channels", body, {"idempotency-key": command_id})
     return _back(visit) if answer.ok else await _form(visit, None, kind, said, answer)
@@ -61,7 +61,7 @@ async def change(
 ) -> Response:
     """Replaces the channel's settings."""
     visit.must(Role.ADMIN)
-    said = await _said(request)
+    said = await texts_of(request)
     key = {"idempotency-key": command_id}
     answer = await visit.client.send(Owner.WORKFLOWS, "PUT", _path(name), _body(_kind(kind), said), key)
     return _back(visit) if answer.ok else await _form(visit, name, kind, said, answer)
@@ -110,10 +110,6 @@ def _path(name: str) -> str:
 
 def _back(visit: Visit) -> Response:
     return RedirectResponse(f"/orgs/{visit.org}/channels", 303)
-
-
-async def _said(request: Request) -> dict[str, str]:
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 def _body(kind: str, said: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -16,7 +16,7 @@ from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.judging import late_since
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit, texts_of
 from fettle_console.views.policy import KINDS, RULE_GROUPS, Holds, holding, overrides
 from fettle_console.views.policy_forms import (
     Mistyped,
@@ -27,6 +27,7 @@ from fettle_console.views.policy_forms import (
     without_override,
 )
 from fettle_contracts.health_policy import RULES, HealthPolicy
+from fettle_contracts.transitions import FAILING
 
 router = APIRouter()
 
@@ -38,6 +39,9 @@ _SECTIONS = {
     "tickets": "tickets-title",
 }
 """Where on the page it says what became of a form."""
+
+_COUNTED = 100
+"""So many of those that are down are counted; beyond that it is said that there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ async def save_policies(request: Request, visit: TheVisit) -> Response:
     """Saves one form of the page. What is refused, also because somebody else has saved meanwhile, is said there and
     stays as typed; `try` saves nothing and shows what would hold."""
     visit.must(Role.ADMIN)
-    said = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    said = await texts_of(request)
     form = said.get("form", "")
     try:
         if form == "tickets":
@@ -116,7 +120,7 @@ async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
 async def _page(visit: Visit, request: Request, typed: Typed) -> Response:
     asked = request.query_params
     policy, tickets = await asyncio.gather(visit.client.get(Owner.HEALTH, "/health-policy"), _ticket_policy(visit))
-    down = 0 if policy["publish_tickets"] else await _down(visit)
+    down = "" if policy["publish_tickets"] else await _down(visit)
     subject = typed.fields.get("subject", asked.get("subject", "")).strip()
     holds, unheld = await _holding(visit, policy, subject, typed.wanted) if subject else ([], None)
     chosen = typed.fields.get("place", "new") if typed.form == "override" else asked.get("override", "")
@@ -187,7 +191,10 @@ def _said_of(tickets: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {**(tickets or {}), "link_patterns": "\n".join(f"{one['pattern']} {one['url']}" for one in patterns)}
 
 
-async def _down(visit: Visit) -> int:
-    """How many would have a ticket if tickets had been published."""
-    states = (await visit.client.get(Owner.HEALTH, "/overview"))["states"]
-    return int(states["firing"] + states["pending_resolve"] + states["flapping"])
+async def _down(visit: Visit) -> str:
+    """How many would have a ticket if tickets had been published, as far as one page of them tells; empty for none."""
+    said = urlencode([*(("state", str(state)) for state in FAILING), ("limit", str(_COUNTED))])
+    found = await visit.client.get(Owner.HEALTH, f"/subjects?{said}")
+    if found["next_cursor"]:
+        return f"more than {_COUNTED}"
+    return str(len(found["items"]) or "")

@@ -55,6 +55,12 @@ async def session_of(request: Request, console: Console) -> Session | None:
 CommandId = Annotated[str, Form(max_length=100)]
 """Drawn with the page that a form stands on, so that a form sent twice is one command."""
 
+
+async def texts_of(request: Request) -> dict[str, str]:
+    """What a form says, its files left out; of fields with one name the last."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
 MaybeSession = Annotated[Session | None, Depends(_session)]
 """The session, if anybody is signed in; a write from a foreign page is refused here."""
 

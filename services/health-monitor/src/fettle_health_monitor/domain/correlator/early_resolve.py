@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_contracts.times import to_ms
-from fettle_contracts.transitions import Condition, HealthState
+from fettle_contracts.transitions import FAILING, Condition, HealthState
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.commands import Sent, comment
 from fettle_health_monitor.domain.correlator.decide import Switches
@@ -20,8 +20,6 @@ from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
-
-UNHEALTHY = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
 
 STILL: dict[str, str] = {
     Condition.DEVICE_OFFLINE: "Still offline.",
@@ -73,7 +71,7 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
         return LetBe("not_by_somebody")
     if incident.ticket is None or incident.ticket.id != event.ticket.id or incident.ticket.unresolved:
         return LetBe("overtaken")
-    if standing is None or standing.state not in UNHEALTHY or standing.condition != condition:
+    if standing is None or standing.state not in FAILING or standing.condition != condition:
         return LetBe("healthy")
     if not (standing.switches.enabled and standing.switches.publish_tickets):
         return LetBe("not_published")

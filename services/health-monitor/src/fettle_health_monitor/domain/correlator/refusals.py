@@ -9,7 +9,8 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from fettle_contracts.codes import RejectionCode
-from fettle_health_monitor.domain.correlator.early_resolve import UNHEALTHY, Standing
+from fettle_contracts.transitions import FAILING
+from fettle_health_monitor.domain.correlator.early_resolve import Standing
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 LASTING: Final = frozenset(
@@ -42,7 +43,7 @@ def after_refusal(
     is not known, `waited_s` how long was waited after the refusal before, 0 if there was none."""
     if code in LASTING:
         return "lasts"
-    if standing is None or standing.state not in UNHEALTHY or standing.condition != condition:
+    if standing is None or standing.state not in FAILING or standing.condition != condition:
         return "healthy"
     if not (standing.switches.enabled and standing.switches.publish_tickets):
         return "not_published"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from fettle_contracts.transitions import FAILING
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
 from fettle_health_monitor.domain.correlator.evidence import of_change
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
@@ -23,8 +24,6 @@ from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, a
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for
 from fettle_health_monitor.domain.judgements import Change
-
-_FAILING = frozenset({"firing", "pending_resolve", "flapping"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def tell(changes: Sequence[Change], known: Circumstances, at: int) -> Told:
     due = [change for change in changes if change.at <= at]
     verdicts = [verdict for change in due if (verdict := called_for(change, known.named)) is not None]
     verdicts += _after_silences(due, known, at)
-    verdicts += (each for each in known.called if _state_before(due, known, each.at) in _FAILING)
+    verdicts += (each for each in known.called if _state_before(due, known, each.at) in FAILING)
     verdicts.sort(key=lambda verdict: verdict.at)
     incidents: dict[str, Incident] = {}
     decided = []
