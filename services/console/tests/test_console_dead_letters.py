@@ -12,6 +12,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.stored_records import newest_records
 from fettle_chassis.topics import ensure_topics
 from fettle_console.adapters.dead_letter_box import DeadLetterBox
+from fettle_console.domain.dead_letters import TOPICS_WITH_LETTERS, owner
 from fettle_console.settings import ConsoleSettings
 from fettle_contracts.dead_letters import DLQ_AT, DLQ_MESSAGE, DLQ_OFFSET, DLQ_PARTITION, DLQ_REASON, DLQ_SERVICE
 from fettle_contracts.topics import COMMANDS, HEARTBEATS, ORGS, SIGNALS, dead_letters_of
@@ -126,6 +127,39 @@ async def test_a_topics_letters_are_followed_back_to_its_begin(
         path, looks = html.unescape(further[1]) if further else "", looks + 1
     assert found == [str(number) for number in (99, *reversed(range(25)))]
     assert looks == 4
+
+
+@pytest.mark.rule("AC-107")
+async def test_large_letters_of_others_are_read_in_portions(new_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound, large = 2_000_000, 100_000
+    monkeypatch.setattr("fettle_console.adapters.dead_letter_box.BYTES", bound)
+    world = new_world
+    await ensure_topics(world.settings, [COMMANDS])
+    own = await put(world, COMMANDS, b"acme", b"{", why("unreadable", "mine"))
+    for _ in range(60):
+        await put(world, COMMANDS, b"zoo", b"x" * large, why("unreadable", "theirs"))
+    box, read = DeadLetterBox(world.settings), []
+
+    def seen(topic: str, key: bytes | None, value: bytes | None) -> str | None:
+        read.append(len(value or b""))
+        return owner(topic, key, value)
+
+    monkeypatch.setattr("fettle_console.adapters.dead_letter_box.owner", seen)
+    before, looks = None, 0
+    while True:
+        read.clear()
+        found = await box.newest("acme", COMMANDS, before, 10)
+        assert sum(read) <= bound + large
+        looks += 1
+        if found.letters or found.further is None:
+            break
+        before = found.further
+    assert [letter.offset for letter in found.letters] == [own]
+    assert (looks, found.further) == (4, None)
+    read.clear()
+    everything = await box.newest("acme", None, None, 10)
+    assert (everything.letters, everything.further) == ([], None)
+    assert sum(read) <= bound // len(TOPICS_WITH_LETTERS) + 4 * large
 
 
 @pytest.mark.rule("AC-134")

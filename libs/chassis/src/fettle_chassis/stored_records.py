@@ -5,7 +5,7 @@ TimeoutError when Kafka does not answer within `PATIENCE_S`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,6 +35,12 @@ class StoredRecord:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its key, value and headers."""
+        named = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + named
+
     def header(self, name: str) -> str | None:
         """The first header of that name as text."""
         found = next((value for header, value in self.headers if header == name), None)
@@ -63,8 +69,9 @@ async def producing(settings: ServiceSettings, client_id: str) -> AsyncIterator[
 
 @asynccontextmanager
 async def reading(settings: ServiceSettings, client_id: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of no group."""
-    made = build_consumer(settings, client_id=client_id)
+    """A consumer of no group. What it asks for stands there: a broker that waited for more would keep the next place
+    waiting, too."""
+    made = build_consumer(settings, client_id=client_id, fetch_max_wait_ms=10)
     try:
         async with asyncio.timeout(PATIENCE_S):
             await made.start()
@@ -77,28 +84,46 @@ async def newest_records(
     settings: ServiceSettings, topics: Sequence[str], count: int, client_id: str
 ) -> list[StoredRecord]:
     """The last `count` records of some topics together, newest first."""
-    found = [record async for record in last_records(settings, topics, count, client_id)]
+    async with stored_logs(settings, topics, client_id) as logs:
+        found = [record for log in logs async for record in log.between(max(log.begin, log.end - count), log.end)]
     found.sort(key=lambda record: (record.timestamp_ms, record.offset), reverse=True)
     return found[:count]
 
 
-async def last_records(
-    settings: ServiceSettings, topics: Sequence[str], count: int, client_id: str, before: int | None = None
-) -> AsyncGenerator[StoredRecord, None]:
-    """The last `count` records of each partition of the topics, or the last ones before an offset; each partition's in
-    order. One after the other, so that nobody has to hold them all."""
-    places = [place for found in (await _places(settings, topics)).values() for place in found]
-    if not places:
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """A partition as it stands: records from offset `begin` to before `end`. `topic` is its name without prefix."""
+
+    topic: str
+    place: TopicPartition
+    begin: int
+    end: int
+    consumer: AIOKafkaConsumer
+
+    async def between(self, start: int, stop: int) -> AsyncIterator[StoredRecord]:
+        """Its records from `start` to before `stop`, in order. One log is read at a time."""
+        if start >= stop:
+            return
+        self.consumer.assign([self.place])
+        self.consumer.seek(self.place, start)
+        async for record in _until(self.consumer, {self.place: stop}):
+            yield record
+
+
+@asynccontextmanager
+async def stored_logs(
+    settings: ServiceSettings, topics: Sequence[str], client_id: str
+) -> AsyncIterator[list[StoredLog]]:
+    """All partitions of those of the topics that exist."""
+    found = [(topic, place) for topic, places in (await _places(settings, topics)).items() for place in places]
+    if not found:
+        yield []
         return
+    places = [place for _, place in found]
     async with reading(settings, client_id) as consumer:
         consumer.assign(places)
-        ends, begins = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
-        if before is not None:
-            ends = {place: min(end, before) for place, end in ends.items()}
-        for place in places:
-            consumer.seek(place, max(begins[place], ends[place] - count))
-        async for record in _until(consumer, ends):
-            yield record
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        yield [StoredLog(topic, place, begins[place], ends[place], consumer) for topic, place in found]
 
 
 async def record_at(

@@ -1,9 +1,8 @@
 """An org's dead letters, read from their topics when somebody looks; nothing is kept of them."""
 
 import asyncio
-from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -12,7 +11,15 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from fettle_chassis.http import Problem
 from fettle_chassis.settings import ServiceSettings
-from fettle_chassis.stored_records import NoSource, SentTo, StoredRecord, last_records, record_at, send_again
+from fettle_chassis.stored_records import (
+    NoSource,
+    SentTo,
+    StoredLog,
+    StoredRecord,
+    record_at,
+    send_again,
+    stored_logs,
+)
 from fettle_console.domain.dead_letters import TOPICS_WITH_LETTERS, Letter, not_sent_again_because, owner
 from fettle_contracts.dead_letters import (
     DLQ_AT,
@@ -32,6 +39,10 @@ CLIENT = "console-dead-letters"
 LOOKED_AT = 1_000
 LOOKED_AT_OF_EACH = 200
 """How many letters of all orgs are looked through for one page: of one topic, or of each."""
+BYTES = 16_777_216
+"""And how many bytes of them, over all topics; the last stretch that is read may exceed it."""
+FIRST_STRETCH, GROWTH = 4, 4
+"""So many letters are read at first, and after that so many times as many: nobody knows how large they are."""
 
 PATIENCE_S = 6.0
 
@@ -54,22 +65,36 @@ class DeadLetterBox:
 
     async def newest(self, org: str, topic: str | None, before: int | None, count: int) -> Found:
         """Up to `count` letters, the newest first: of all topics, or of one before an offset of its dead letters."""
-        of = [topic] if topic else TOPICS_WITH_LETTERS
-        most = LOOKED_AT if topic else LOOKED_AT_OF_EACH
-        newest: defaultdict[str, deque[Letter]] = defaultdict(lambda: deque(maxlen=count + 1))
-        first: int | None = None
-        async with self._turn():
-            names = [dead_letters_of(name) for name in of]
-            async with aclosing(last_records(self._settings, names, most, CLIENT, before)) as records:
-                async for record in records:
-                    first = record.offset if first is None else first
-                    if self._owner(record) == org:
-                        newest[record.topic].append(replace(self._letter(record), value=None, headers=()))
-        if topic is None:
-            return Found(sorted(chain(*newest.values()), key=_age, reverse=True)[:count], None)
-        found = sorted(chain(*newest.values()), key=_offset, reverse=True)
-        further = found[count - 1].offset if len(found) > count else first
-        return Found(found[:count], further or None)
+        names = [dead_letters_of(name) for name in ([topic] if topic else TOPICS_WITH_LETTERS)]
+        most, bytes_most = (LOOKED_AT, BYTES) if topic else (LOOKED_AT_OF_EACH, BYTES // len(names))
+        async with self._turn(), stored_logs(self._settings, names, CLIENT) as logs:
+            found = [await self._newest_of(log, org, before, count, most, bytes_most) for log in logs]
+        if topic is not None:
+            return found[0] if found else Found([], None)
+        letters = chain.from_iterable(each.letters for each in found)
+        return Found(sorted(letters, key=_age, reverse=True)[:count], None)
+
+    async def _newest_of(
+        self, log: StoredLog, org: str, before: int | None, count: int, most: int, bytes_most: int
+    ) -> Found:
+        """Read from the end backwards in stretches, until there are enough, or enough was looked through."""
+        end = stop = log.end if before is None else min(before, log.end)
+        letters: list[Letter] = []
+        stretch, size = FIRST_STRETCH, 0
+        while stop > log.begin and stop > end - most and size < bytes_most and len(letters) <= count:
+            start = max(log.begin, end - most, stop - stretch)
+            some = []
+            async for record in log.between(start, stop):
+                size += record.size
+                if self._owner(record) == org:
+                    some.append(replace(self._letter(record), value=None, headers=()))
+            letters += reversed(some)
+            stop = start
+            fits = (bytes_most - size) * (end - stop) // max(size, 1)
+            stretch = max(1, min(stretch * GROWTH, fits))
+        if len(letters) > count:
+            return Found(letters[:count], letters[count - 1].offset)
+        return Found(letters, stop if stop > log.begin else None)
 
     async def one(self, org: str, topic: str, offset: int) -> Letter:
         """Raises `Problem` 404 for one that is not there, or not the org's."""
@@ -130,10 +155,6 @@ class DeadLetterBox:
             headers=[pair for pair in record.headers if pair[0] not in DLQ_HEADERS],
             stays=not_sent_again_because(topic, record.value, message),
         )
-
-
-def _offset(letter: Letter) -> int:
-    return letter.offset
 
 
 def _age(letter: Letter) -> tuple[datetime, int]:
