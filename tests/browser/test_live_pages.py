@@ -86,6 +86,45 @@ def test_the_health_page_follows_a_subject_by_itself(window: Window, org: OrgApi
     assert not window.reloaded()
 
 
+HIDDEN = """
+window.asked = 0;
+const real = window.fetch;
+window.fetch = (where, how) => { window.asked += where === location.href; return real(where, how); };
+Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+SEEN = "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'));"
+LOOKED = """
+document.dispatchEvent(new CustomEvent("fettle:refresh"));
+setTimeout(() => arguments[0](window.asked), 1500);
+"""
+"""What was asked for by the time that the list may ask again."""
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-106")
+def test_a_page_that_nobody_sees_asks_for_nothing_and_is_fresh_when_it_is_seen(window: Window, org: OrgApi) -> None:
+    report(org, "First")
+    window.until(lambda: window.rows() == ["First"], "the ticket")
+    window.script(HIDDEN)
+    report(org, "Second")
+    assert (window.chrome.execute_async_script(LOOKED), window.rows()) == (0, ["First"])
+    window.script(SEEN)
+    window.until(lambda: window.rows() == ["Second", "First"], "both tickets")
+
+
+TWO = "for (const number of [1, 2]) document.dispatchEvent(new CustomEvent('fettle:ticket', {detail: {number}}));"
+COUNTED = "return performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/open-count')).length"
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-32")
+def test_what_comes_while_open_tickets_are_counted_is_counted_too(window: Window, org: OrgApi) -> None:
+    before = window.script(COUNTED)
+    window.script(TWO)
+    window.until(lambda: window.script(COUNTED) == before + 2, "a second count")
+
+
 @pytest.mark.slow
 @pytest.mark.rule("AC-32")
 def test_nothing_moves_under_the_pointer_or_the_cursor(window: Window, org: OrgApi) -> None:

@@ -1,16 +1,18 @@
-// The same address asked again, at most once a second (or `restMs`), and never twice at a time.
-window.fettleFresh = (take, restMs = 1000) => {
+// The same address asked again (or `where`), at most once a second (or `restMs`), and never twice at a time. While nobody sees the page
+// nothing is asked: when it is seen again, fettle:refresh comes.
+window.fettleFresh = (take, restMs = 1000, where = null) => {
   let running = false;
   let again = false;
 
   const ask = async () => {
+    if (document.hidden) return;
     if (running) {
       again = true;
       return;
     }
     running = true;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+      const answer = await fetch(where ?? location.href, { headers: { accept: "text/html" }, redirect: "manual" });
       if (answer.type === "opaqueredirect") document.dispatchEvent(new CustomEvent("fettle:signed-out"));
       if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {

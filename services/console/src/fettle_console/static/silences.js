@@ -3,5 +3,5 @@
   const ask = window.fettleFresh((page) => window.fettleSwap("silences", page), 5000);
   document.addEventListener("fettle:health", ask);
   document.addEventListener("fettle:refresh", ask);
-  setInterval(() => document.hidden || ask(), 30000);
+  setInterval(ask, 30000);
 })();
