@@ -27,12 +27,19 @@ _SUBJECT = """
 Sort: TypeAlias = Literal["subject", "since", "-since"]
 """By type and id, or by how long they have been as they are; those that are in no state come last."""
 
-_PLACES: Mapping[Sort, str] = {
-    "subject": "subject.subject",
-    "since": "coalesce(since_at, 9007199254740991), subject.subject",
-    "-since": "-coalesce(since_at, 0), subject.subject",
+_ORDERS: Mapping[Sort, tuple[str, str]] = {
+    "since": (
+        "since_at, subject.subject",
+        "(since_at, subject.subject) > (CAST(:after_0 AS bigint), :after_1)",
+    ),
+    "-since": (
+        "since_at DESC, subject.subject DESC",
+        "(since_at, subject.subject) < (-CAST(:after_0 AS bigint), :after_1)",
+    ),
 }
-"""By what they are in order, smallest first; a page ends at such a place."""
+"""Of those that are in a state: in order, and behind a place; an index leads there. The others come by type and id."""
+_LAST: Mapping[Sort, int] = {"since": 9_007_199_254_740_991, "-since": 0}
+"""What stands in a place instead of an instant for those that are in no state."""
 
 _FILTERS: Mapping[str, str] = {
     "states": "AND state = ANY(CAST(:states AS text[]))",
@@ -78,9 +85,9 @@ def place_of(row: Row[Any], sort: Sort) -> Place:
     """The place of a subject in an order."""
     if sort == "subject":
         return (row.subject,)
-    if sort == "since":
-        return (9_007_199_254_740_991 if row.since_at is None else row.since_at, row.subject)
-    return (-(row.since_at or 0), row.subject)
+    if row.since_at is None:
+        return (_LAST[sort], row.subject)
+    return (row.since_at if sort == "since" else -row.since_at, row.subject)
 
 
 async def subjects(
@@ -102,13 +109,25 @@ async def subjects(
         values["under_space"] = escaped(wanted.space) + "/%"
     if wanted.q is not None:
         values["like"] = f"%{escaped(values.pop('q') or '')}%"
-    if after is not None:
-        places = {f"after_{number}": value for number, value in enumerate(after)}
-        conditions += f" AND ({_PLACES[sort]}) > ({', '.join(f':{name}' for name in places)})"
-        values |= places
-    chosen = f"SELECT * FROM subject WHERE org = :org {conditions} ORDER BY {_PLACES[sort]} LIMIT :limit"  # noqa: S608
-    query = text(f"{_SUBJECT.format(subjects=chosen)} ORDER BY {_PLACES[sort]}")
-    return (await connection.execute(query, {"org": org, "limit": limit, **values})).all()
+    values |= {"org": org, **{f"after_{number}": value for number, value in enumerate(after or ())}}
+
+    async def page(order: str, behind: str, count: int) -> Sequence[Row[Any]]:
+        chosen = f"SELECT * FROM subject WHERE org = :org {conditions} {behind} ORDER BY {order} LIMIT :limit"  # noqa: S608
+        query = text(f"{_SUBJECT.format(subjects=chosen)} ORDER BY {order}")
+        return (await connection.execute(query, {**values, "limit": count})).all()
+
+    if sort == "subject":
+        return await page("subject.subject", "AND subject.subject > :after_0" if after else "", limit)
+    found: list[Row[Any]] = []
+    if after is None or after[0] != _LAST[sort]:
+        order, behind = _ORDERS[sort]
+        found += await page(order, f"AND since_at IS NOT NULL {f'AND {behind}' if after else ''}", limit)
+        behind = "AND since_at IS NULL"
+    else:
+        behind = "AND since_at IS NULL AND subject.subject > :after_1"
+    if len(found) < limit:
+        found += await page("subject.subject", behind, limit - len(found))
+    return found
 
 
 async def subject(connection: AsyncConnection, org: str, subject: str) -> Row[Any] | None:
