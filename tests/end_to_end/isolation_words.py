@@ -144,6 +144,7 @@ HARMLESS = {
     "limit": 200,
     "dry_run": None,
     "together": True,
+    "day": True,
     "format": None,
     "timeline": True,
     "type": None,

@@ -133,6 +133,7 @@ def _health(ask: Checked) -> None:
     assert ask("list_transitions", subject="device/t17")
     assert "device/t17" in ask("explain", "device/t17")["subject"]
     assert sum(ask("show_overview")["states"].values()) == 2
+    assert (len(ask("show_overview")["unhealthy"]), ask("show_overview", day=False)["unhealthy"]) == (96, [])
     assert ask("list_heartbeats", "device/t17")["subject"] == "device/t17"
     try:
         assert "verified" in ask("verify_partition", 0)[-1]

@@ -229,3 +229,24 @@ async def test_pages_say_that_judging_is_late(world: World, health: Health) -> N
     for path in ("tickets", "tickets/1"):
         page = await world.http.get(f"/orgs/acme/{path}")
         assert 'data-from="/orgs/acme/judging"' in page.text, path
+
+
+@pytest.mark.rule("AC-109")
+async def test_the_day_of_a_large_fleet_comes_after_the_page(world: World, health: Health) -> None:
+    devices = {**overview()["states"], "healthy": 10_001}
+    hue = {"id": "hue-1", "name": "Hue", "state": "healthy", "devices": devices, "unhealthy": [0] * 95 + [1]}
+    change = {"integration": "hue-1", "became": "firing", "subjects": 1, "latest": rfc3339(datetime.now(UTC))}
+    example = {"type": "device", "id": "x", "name": "Lamp 7"}
+    health.overview = overview(
+        states=devices, unhealthy=[0] * 95 + [1], integrations=[hue], changes=[{**change, "example": example}]
+    )
+    await world.sign_in("acme", "viewer")
+    first, whole = [(await world.http.get(f"/orgs/acme/health/overview{query}")).text for query in ("", "?day=true")]
+    for page in (first, whole):
+        assert "All 10,001 subjects are healthy." in page
+        assert "10,001 of 10,001 healthy" in page
+    said = ("at most 1 unhealthy at once", "Lamp 7")
+    assert [word in first for word in (*said, "being counted")] == [False, False, True]
+    assert [word in whole for word in (*said, "being counted")] == [True, True, False]
+    health.overview["states"] = {**devices, "healthy": 10_000}
+    assert "Lamp 7" in (await world.http.get("/orgs/acme/health/overview")).text

@@ -84,6 +84,9 @@ async def test_the_overview_counts_the_fleet_and_its_day(environment: dict[str, 
             "latest": rfc3339(from_ms(ago(30))),
             "example": {"type": "device", "id": "2", "name": "Lamp 2"},
         }
+        now = await service.get("/overview?day=false")
+        integrations = [{**one, "unhealthy": []} for one in found["integrations"]]
+        assert now == {**found, "unhealthy": [], "changes": [], "integrations": integrations}
         theirs: dict[str, Any] = await service.get("/overview", org="other")
         assert (theirs["states"], theirs["integrations"], theirs["blind"]) == (NOBODY, [], [])
         assert (await service.call("GET", "/overview", org="nowhere")).status_code == 404

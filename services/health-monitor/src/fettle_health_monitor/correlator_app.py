@@ -27,6 +27,7 @@ from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.overlooked_answers import OverlookedAnswers
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
+from fettle_health_monitor.correlator.rounds import Rounds
 from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.tickets import Tickets
 from fettle_health_monitor.correlator.verifying import Verifying
@@ -94,6 +95,7 @@ def build_app(settings: HealthSettings) -> Service:
         verifying=Verifying(settings, database, replays, partitions.of_org),
         why=Why(database, replays),
         hearing=Hearing(replays),
+        overviews=Rounds(),
         acknowledged_within_s=settings.acknowledged_within_s,
     )
     app = http_app(service, settings, title="Fettle health API", larger={IMPORT_PATH: IMPORT_MAX_BYTES}, words=WORDS)

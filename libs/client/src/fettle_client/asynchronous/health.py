@@ -29,9 +29,9 @@ _KINDS = {"csv": CSV, "ndjson": NDJSON}
 class AsyncHealth(AsyncConnection):
     """Subjects, the registry, the policy, and why things are as they are."""
 
-    async def show_overview(self) -> Overview:
-        """The whole fleet now and over the last day."""
-        found: Overview = await self._call(read(self._path("overview")))
+    async def show_overview(self, *, day: bool | None = None) -> Overview:
+        """The whole fleet now and over the last day, which is left out where `day` is false."""
+        found: Overview = await self._call(read(self._path("overview"), day=day))
         return found
 
     def list_subjects(

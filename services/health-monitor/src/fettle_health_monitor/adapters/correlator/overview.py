@@ -15,14 +15,17 @@ _INTEGRATION = "integration/"
 _CHANGES_MAX = 100
 _LOSSES_MAX = 20
 
-# One statement, so that both halves see the same moment. Who is gone is counted in neither.
-_COUNTED = text("""
+_STANDING = """
     SELECT false AS own, integration AS behind, state, CAST(NULL AS text) AS name, count(*) AS subjects,
            CAST(NULL AS bigint[]) AS minutes, CAST(NULL AS bigint[]) AS changes
     FROM subject WHERE org = :org AND NOT starts_with(subject, :prefix) GROUP BY integration, state
     UNION ALL
     SELECT true, substr(subject, :behind_prefix), state, name, 1, NULL, NULL
     FROM subject WHERE org = :org AND starts_with(subject, :prefix)
+"""
+# One statement, so that both halves see the same moment. Who is gone is counted in neither.
+_COUNTED = text(f"""
+    {_STANDING}
     UNION ALL
     SELECT own, behind, NULL, NULL, 0, array_agg(minute), array_agg(change)
     FROM (
@@ -38,7 +41,8 @@ _COUNTED = text("""
         GROUP BY 1, 2, 3
     ) AS told
     WHERE change <> 0 GROUP BY own, behind
-""")
+""")  # noqa: S608 - all parts are constants
+_COUNTED_NOW = text(_STANDING)
 
 _CHANGED = text("""
     SELECT own, behind, became, count(DISTINCT subject) AS subjects, max(at) AS latest,
@@ -61,7 +65,7 @@ _CHANGED = text("""
 _GAPS = text("""
     SELECT from_at, to_at FROM shard_gap
     WHERE coalesce(to_at, :until) >= :since
-      AND shard IN (SELECT DISTINCT shard FROM subject WHERE org = :org)
+      AND EXISTS (SELECT FROM subject WHERE org = :org AND subject.shard = shard_gap.shard)
     ORDER BY from_at
 """)
 
@@ -81,14 +85,16 @@ class Fleet:
     own: Mapping[str, tuple[str | None, str | None]]
 
 
-async def counted(connection: AsyncConnection, org: str, *, since: int) -> Fleet:
-    """The fleet as it stands now and has changed since an instant. Reads every subject of the org once, and its
-    transitions since."""
-    asked = {"org": org, "since": since, "unhealthy": [str(state) for state in CONFIRMED_UNHEALTHY], **_PREFIX}
+async def counted(connection: AsyncConnection, org: str, *, since: int | None) -> Fleet:
+    """The fleet as it stands now and has changed since an instant, if one is given. Reads every subject of the org,
+    and its transitions since."""
+    asked: dict[str, Any] = {"org": org, **_PREFIX}
+    if since is not None:
+        asked |= {"since": since, "unhealthy": [str(state) for state in CONFIRMED_UNHEALTHY]}
     whole = _Sums()
     parts = defaultdict[str | None, _Sums](_Sums)
     own = dict[str, tuple[str | None, str | None]]()
-    for row in await connection.execute(_COUNTED, asked):
+    for row in await connection.execute(_COUNTED_NOW if since is None else _COUNTED, asked):
         whole.take(row)
         part = parts[row.behind]
         if not row.own:

@@ -19,10 +19,12 @@ from fettle_health_monitor.adapters.correlator.partitions import Partitions
 from fettle_health_monitor.correlator.hearing import Hearing
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
+from fettle_health_monitor.correlator.rounds import Rounds
 from fettle_health_monitor.correlator.silences import Silences
 from fettle_health_monitor.correlator.verifying import Verifying
 from fettle_health_monitor.correlator.why import Why
 from fettle_health_monitor.domain.correlator.clocks import judged_until
+from fettle_health_monitor.entrypoints.correlator.overview_shapes import Overview
 
 Filter = Annotated[str | None, AfterValidator(lambda text: text and keepable(text))]
 """What narrows a list; one that is empty narrows nothing."""
@@ -42,6 +44,7 @@ class HealthApi:
     verifying: Verifying
     why: Why
     hearing: Hearing
+    overviews: Rounds[tuple[str, bool], Overview]
     acknowledged_within_s: float
 
     async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:

@@ -17,7 +17,7 @@ INTEGRATIONS_MAX = 100
 
 _STEPS = (
     "How many were unhealthy at most in each step since `since`: firing, recovering, flapping or unknown. Who only "
-    "waits for the open debounce is not yet."
+    "waits for the open debounce is not yet. Empty without `day`."
 )
 
 
@@ -122,12 +122,12 @@ class Overview(Message):
     more_integrations: int = Field(description="How many integrations are not shown.")
     blind: tuple[FleetBlind, ...]
     lost: tuple[FleetLoss, ...] = Field(description="The latest first.")
-    changes: tuple[FleetChange, ...] = Field(description="Of the last hour, the latest first.")
+    changes: tuple[FleetChange, ...] = Field(description="Of the last hour, the latest first; none without `day`.")
     as_of: Instant | None
 
 
-def integrations_of(fleet: Fleet, until: int) -> tuple[tuple[FleetIntegration, ...], int]:
-    """The first of them, and how many more there are."""
+def integrations_of(fleet: Fleet, until: int, *, day: bool) -> tuple[tuple[FleetIntegration, ...], int]:
+    """The first of them, and how many more there are; how their day was if `day` was counted."""
     troubled = [id for id, (state, _) in fleet.own.items() if state not in (None, "healthy")]
     order = worst_first(fleet.behind, troubled)
     shown = tuple(
@@ -136,7 +136,7 @@ def integrations_of(fleet: Fleet, until: int) -> tuple[tuple[FleetIntegration, .
             name=fleet.own.get(behind or "", (None, None))[1],
             state=fleet.own.get(behind or "", (None, None))[0],
             devices=StateCounts.of(fleet.behind[behind]),
-            unhealthy=over_the_day(fleet.behind[behind], until),
+            unhealthy=over_the_day(fleet.behind[behind], until) if day else (),
         )
         for behind in order[:INTEGRATIONS_MAX]
     )
@@ -147,14 +147,15 @@ def overview(
     fleet: Fleet,
     *,
     until: int,
+    day: bool,
     switches: tuple[bool, bool],
     blind: Sequence[Blind],
     lost: Sequence[Row[Any]],
     changes: Sequence[Row[Any]],
     as_of: Instant | None,
 ) -> Overview:
-    """The answer. `switches` are those of the policy: judged, and tickets."""
-    shown, more = integrations_of(fleet, until)
+    """The answer. `switches` are those of the policy: judged, and tickets; without `day` no changes were counted."""
+    shown, more = integrations_of(fleet, until, day=day)
     enabled, publish_tickets = switches
     return Overview(
         since=from_ms(begins(until)),
@@ -162,7 +163,7 @@ def overview(
         enabled=enabled,
         publish_tickets=publish_tickets,
         states=StateCounts.of(fleet.all),
-        unhealthy=over_the_day(fleet.all, until),
+        unhealthy=over_the_day(fleet.all, until) if day else (),
         integrations=shown,
         more_integrations=more,
         blind=tuple(FleetBlind.of(each) for each in blind),
