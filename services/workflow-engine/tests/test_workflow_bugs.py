@@ -19,6 +19,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import handler
 from fettle_workflow_engine.domain.advance import advance
 from fettle_workflow_engine.domain.calls import Outcome, OutsideCall
+from fettle_workflow_engine.domain.run import Run
 from fettle_workflow_engine.entrypoints.lookout import Lookout
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 from fettle_workflow_engine.entrypoints.schedules import Schedules
@@ -66,6 +67,17 @@ async def plant(world: World, statement: str, **values: object) -> None:
         await work.connection.execute(text(statement), values)
 
 
+def break_runs(patched: pytest.MonkeyPatch, at_fault: Callable[[Run], bool]) -> None:
+    """Has each step of these runs raise a bug."""
+
+    def broken(definition: Any, run: Run, *given: Any, **named: Any) -> Any:
+        if at_fault(run):
+            raise TypeError("a planted bug")
+        return advance(definition, run, *given, **named)
+
+    patched.setattr(handler, "advance", broken)
+
+
 def failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [run for run in runs if run["state"] == "failed"]
 
@@ -93,15 +105,9 @@ async def test_a_run_that_was_set_aside_can_be_retried_once_the_bug_is_mended(
 ) -> None:
     await world.save(RESTS)
     await world.happen(event(number=1), event(number=2))
-
-    def broken(definition: Any, run: Any, *given: Any, **named: Any) -> Any:
-        if run.cause.event["ticket"]["number"] == 2:
-            raise TypeError("a planted bug")
-        return advance(definition, run, *given, **named)
-
     world.now += timedelta(hours=1)
     with monkeypatch.context() as patched:
-        patched.setattr(handler, "advance", broken)
+        break_runs(patched, lambda run: run.cause.event["ticket"]["number"] == 2)
         async with running(world, lambda lookout: Timers(world.database, world.engine, lookout)):
             runs = await until(world, lambda runs: all(states(run)["rest"] != "waiting" for run in runs))
     [bad] = failed(runs)
@@ -129,12 +135,7 @@ async def test_a_call_that_raises_a_bug_fails_its_run_alone(
                 raise TypeError("a planted bug")
             return await callee.perform(call)
 
-    def broken(definition: Any, run: Any, *given: Any, **named: Any) -> Any:
-        if raised == "when its run goes on" and str(run.id) == bad:
-            raise TypeError("a planted bug")
-        return advance(definition, run, *given, **named)
-
-    monkeypatch.setattr(handler, "advance", broken)
+    break_runs(monkeypatch, lambda run: raised == "when its run goes on" and str(run.id) == bad)
     for _ in range(2):
         async with running(
             world,
@@ -173,15 +174,9 @@ async def test_a_moment_that_raises_a_bug_is_on_record_and_the_schedule_goes_on(
 ) -> None:
     for name in ("one", "bad", "three"):
         await world.save(HOURLY.format(name=name))
-
-    def broken(definition: Any, run: Any, *given: Any, **named: Any) -> Any:
-        if run.workflow == "bad":
-            raise TypeError("a planted bug")
-        return advance(definition, run, *given, **named)
-
     world.now += timedelta(hours=1)
     with monkeypatch.context() as patched:
-        patched.setattr(handler, "advance", broken)
+        break_runs(patched, lambda run: run.workflow == "bad")
         async with running(world, lambda lookout: Schedules(world.database, world.scheduler, lookout)):
             runs = await until(world, lambda runs: len(runs) == 3)
     assert [(run["workflow"], run["error"]) for run in failed(runs)] == [("bad", FAULT)]

@@ -59,8 +59,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._ended_at = 0.0
         self._done: dict[Place, int] = {}
         self._done_in = 0
-        self._tried = False
-        """Whether committing what is done has failed before."""
+        self._commit_failed = False
+        """Whether what is done was to be committed before, and was not."""
         self._committed_at = -inf
         self._max_records = max_records
         self.name = name
@@ -152,7 +152,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         fails is tried again with what comes, or twice a second until something does."""
         if generation != self.generation:
             return
-        self._tried = False
+        self._commit_failed = False
         self._done, self._done_in = {**(self._done if self._done_in == generation else {}), **offsets}, generation
         late = asyncio.get_running_loop().time() - self._committed_at >= _COMMIT_EVERY_S
         if late or self._stopping.is_set():
@@ -172,10 +172,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             # Their effects are in the database; delivered again, they are known there.
             if generation == self.generation:
                 self._done = {**offsets, **self._done}
-            if not self._tried:
+            if not self._commit_failed:
                 log.info("consumer.commit_failed", subscription=self.name, error=repr(error))
                 self.errors.add()
-            self._tried = True
+            self._commit_failed = True
         else:
             self.errors.clear()
 
@@ -204,7 +204,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def _next(self, consumer: Any) -> tuple[Any, ...]:
         """What comes next, at once, or nothing for now. FastStream's own way looks for a while and then sleeps as long
         with its eyes shut: a hundred times a second, or late."""
-        look_ms = _REST_MS if self._done and not self._tried else _LOOK_MS
+        look_ms = _REST_MS if self._done and not self._commit_failed else _LOOK_MS
         found = await consumer.getmany(timeout_ms=look_ms, max_records=self._max_records)
         if not found:
             await self._commit()

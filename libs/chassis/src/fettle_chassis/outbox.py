@@ -84,7 +84,7 @@ async def backlog(connection: AsyncConnection, floor: int) -> tuple[int, float]:
 
 
 async def write(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
-    """Writes outbox rows in this order and notifies the relay when the transaction commits."""
+    """Writes outbox rows, one at least, in this order and notifies the relay when the transaction commits."""
     rows = [
         (",".join(message.topics), message.key, message.partition, headers_to_text(message.headers), message.value)
         for message in messages
