@@ -84,6 +84,22 @@ def test_the_health_page_follows_a_subject_by_itself(window: Window, org: OrgApi
     window.until(lambda: window.texts(".subjects .state") == ["Firing"], "its silence")
     window.until(lambda: window.texts(".subjects td a") == ["#1"], "its ticket")
     assert not window.reloaded()
+    window.script(WITHOUT_TICKET)
+    window.script("document.dispatchEvent(new CustomEvent('fettle:ticket', {detail: {number: 1}}))")
+    window.until(lambda: window.texts(".subjects td a") == [], "what was known before the ticket was heard of")
+    window.until(lambda: window.texts(".subjects td a") == ["#1"], "the ticket, which is heard of later")
+
+
+WITHOUT_TICKET = """
+const real = window.fetch;
+window.fetch = async (where, how) => {
+  if (where !== location.href) return real(where, how);
+  window.fetch = real;
+  const text = await (await real(where, how)).text();
+  return new Response(text.replace(/<a [^>]*>#1<\\/a>/, ""));
+};
+"""
+"""The next answer is one from before the health monitor has heard of the ticket."""
 
 
 HIDDEN = """

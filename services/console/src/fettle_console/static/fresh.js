@@ -1,5 +1,5 @@
-// The same address asked again (or `where`), at most once a second (or `restMs`), and never twice at a time. While nobody sees the page
-// nothing is asked: when it is seen again, fettle:refresh comes.
+// The same address asked again (or `where`), at most once a second (or `restMs`), and never twice at a time. While nobody
+// sees the page nothing is asked: when it is seen again, fettle:refresh comes.
 window.fettleFresh = (take, restMs = 1000, where = null) => {
   let running = false;
   let again = false;
@@ -34,3 +34,10 @@ window.fettleSwap = (id, page) => {
   const [now, then] = [page.getElementById(id), document.getElementById(id)];
   if (now && then) return htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
 };
+
+// The health monitor hears of tickets by its own way, maybe after this page does: its pages look again a little later.
+window.fettleOnTicket = (ask) =>
+  document.addEventListener("fettle:ticket", () => {
+    ask();
+    for (const laterMs of [3000, 10000]) setTimeout(ask, laterMs);
+  });

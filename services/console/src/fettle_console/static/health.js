@@ -2,6 +2,6 @@
 (() => {
   const ask = window.fettleFresh(window.fettleSteady({ section: "subjects", container: "#rows", things: "tr" }));
   document.addEventListener("fettle:health", ask);
-  document.addEventListener("fettle:ticket", ask);
+  window.fettleOnTicket(ask);
   document.addEventListener("fettle:refresh", ask);
 })();

@@ -10,7 +10,7 @@
   );
   if (document.getElementById("overview").ariaBusy) ask();
   document.addEventListener("fettle:health", ask);
-  document.addEventListener("fettle:ticket", ask);
+  window.fettleOnTicket(ask);
   document.addEventListener("fettle:refresh", ask);
   setInterval(ask, EVERY_MS);
 })();

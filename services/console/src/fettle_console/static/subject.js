@@ -50,7 +50,7 @@
     window.fettleSwap("subject", page);
   });
   document.addEventListener("fettle:health", fresh);
-  document.addEventListener("fettle:ticket", fresh);
+  window.fettleOnTicket(fresh);
   document.addEventListener("fettle:refresh", fresh);
 
   field.value = local(new Date(shown().picture.dataset.end));
