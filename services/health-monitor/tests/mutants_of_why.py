@@ -59,7 +59,7 @@ WHY = (
         (
             # tickets.py: what the correlator would decide
             Mutant(TICKETS, "if change.at >= at:", "if change.at > at:"),
-            Mutant(TICKETS, "if _state_before(due, known, each.at) in _FAILING)", ")"),
+            Mutant(TICKETS, "if _state_before(due, known, each.at) in FAILING)", ")"),
             Mutant(TICKETS, "max(found, key=lambda", "min(found, key=lambda"),
             Mutant(TICKETS, "found.setdefault(verdict.id, verdict)", "found[silence.id] = verdict"),
             Mutant(TICKETS, "occurrence.end <= until:", "occurrence.end < until:"),

@@ -108,7 +108,7 @@ ENGINE_MUTANTS = (
     Mutant("adapters/call_rows", "WHERE leased_by = :by", "WHERE false AND leased_by = :by"),
     Mutant("entrypoints/outside", "await self._lookout.due(Kind.CALLS)", "await self._lookout.due(Kind.RUNS)"),
     # due_rows.py, lookout.py: what is due when
-    Mutant("adapters/due_rows", "moment <= now + LOOK_EVERY", "moment <= now"),
+    Mutant("adapters/due_rows", "moment <= now + SLOWEST + LOOK_EVERY", "moment <= now"),
     Mutant("adapters/due_rows", "SELECT least(", "SELECT greatest("),
     Mutant("adapters/due_rows", "THEN to_timestamp(0)", "THEN NULL"),
     Mutant("entrypoints/lookout", "moment - waiter.ahead", "moment"),

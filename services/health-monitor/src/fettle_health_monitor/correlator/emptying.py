@@ -61,7 +61,7 @@ class Emptying(Part):
 
     async def _subjects(self, work: UnitOfWork, org: str) -> int:
         """Takes subjects out of the picture, and tells their shards to forget them."""
-        taken = await leftovers.take_subjects(work.connection, org, AT_MOST)
+        taken = sorted(await leftovers.take_subjects(work.connection, org, AT_MOST))
         if taken:
             number = await control_log.next_number(work.connection, len(taken))
             keys = [HeartbeatKey(org, SubjectRef.parse(subject)) for subject in taken]

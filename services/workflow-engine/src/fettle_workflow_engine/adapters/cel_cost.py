@@ -22,7 +22,7 @@ VALUES_LIMIT = 6_000
 """Of values in what an expression names, keys counted too; to count further would take as long as the budget."""
 
 _TOKEN_NS, _CALL_NS, _TURN_NS = 250.0, 3_000.0, 500.0
-_COPY_VALUE_NS, _COPY_BYTE_NS = 120.0, 0.2
+_COPY_VALUE_NS, _COPY_BYTE_NS = 120.0, 0.5
 _HAND_OVER_VALUE_NS, _HAND_OVER_BYTE_NS = 1_500.0, 1.0
 
 

@@ -1,8 +1,8 @@
 """How much a template may do: so many turns of its loops, and so many steps, counted and not timed, so that a run which
 is resumed elsewhere comes to the same.
 
-A step takes a quarter of a microsecond at most. What a turn takes is counted in the document, what goes through texts
-and lists by their sizes, before it is done.
+A step takes a quarter of a microsecond, and half of one where a machine is slow. What a turn takes is counted in the
+document, what goes through texts and lists by their sizes, before it is done.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Undefined, nodes, pass_context
 from jinja2.runtime import Context
 
-TURNS_LIMIT, STEPS_LIMIT = 10_000, 80_000
+TURNS_LIMIT, STEPS_LIMIT = 10_000, 40_000
 CHARACTERS = 50
 """Of a text that are a step."""
 WORK, TURNS, WEIGHED = " work", " turns", " weighed"
