@@ -92,7 +92,7 @@ class Redaction:
         spellings = {spelling for secret in secrets for part in _parts(secret) for spelling in _spellings(part)}
         longest_first = sorted(spellings, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if spellings else None
-        self._lowered = [spelling.lower() for spelling in longest_first]
+        self._folded = [spelling.casefold() for spelling in longest_first]
         heads = {re.escape(spelling[:_BEGINNING]) for spelling in spellings}
         self._heads = re.compile(f"(?=(?:{'|'.join(sorted(heads))}))", re.IGNORECASE)
 
@@ -110,10 +110,10 @@ class Redaction:
 
     def _without_beginning(self, text: str) -> str:
         """The text without a secret that begins in it and does not end."""
-        longest = len(self._lowered[0])
+        longest = len(self._folded[0])
         for found in self._heads.finditer(text, max(0, len(text) - longest)):
-            rest = text[found.start() :].lower()
-            if any(spelling.startswith(rest) for spelling in self._lowered):
+            rest = text[found.start() :].casefold()
+            if any(spelling.startswith(rest) for spelling in self._folded):
                 return text[: found.start()] + HIDDEN
         return text
 
