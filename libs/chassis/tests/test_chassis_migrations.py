@@ -1,7 +1,7 @@
 """An index comes to a table that others go on writing to, however many replicas start and whatever stopped halfway."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import pytest
@@ -19,7 +19,10 @@ from fettle_chassis.settings import ServiceSettings
 GROWN = "chassis_echo_grown"
 HEAR = text("INSERT INTO heard (id, partition) VALUES (:id, 0)")
 WAITS = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database() AND lockers_total > 0"
-QUEUED = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+QUEUED = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
+"""
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('heard_by_id')"
 VERSION = "SELECT version_num FROM alembic_version"
 
@@ -44,7 +47,7 @@ async def one(database: Database, question: str) -> Any:
 
 
 async def hear(database: Database, id: str) -> None:
-    async with asyncio.timeout(10), database.engine.begin() as connection:
+    async with asyncio.timeout(30), database.engine.begin() as connection:
         await connection.execute(HEAR, {"id": id})
 
 
@@ -52,15 +55,15 @@ async def hear(database: Database, id: str) -> None:
 async def test_replicas_build_an_index_once_and_nobody_who_writes_waits(
     settings: ServiceSettings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_COMMAND_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(module, "_SESSION", {"statement_timeout": "500ms", "lock_timeout": "500ms"})
+    monkeypatch.setattr(module, "_COMMAND_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(module, "_SESSION", {"statement_timeout": "3s", "lock_timeout": "3s"})
     replicas = [Database(settings.database_dsn("tickets"), pool_size=1) for _ in range(4)]
     async with database.engine.begin() as open_transaction:
         await open_transaction.execute(HEAR, {"id": "a"})
         migrating = asyncio.gather(*(replica.migrate(GROWN) for replica in replicas))
         await until(lambda: one(database, WAITS))
         await hear(database, "b")
-        await asyncio.sleep(1.0)  # longer than any other statement of theirs may take
+        await asyncio.sleep(4.0)  # longer than any other statement of theirs may take
         assert not migrating.done()
     await migrating
     assert (await one(database, VALID), await one(database, VERSION)) == (True, "0002")
@@ -74,24 +77,27 @@ async def test_a_replica_of_the_version_before_may_start_while_an_index_is_built
 ) -> None:
     """It waits inside a statement for its turn, and the index for its statement: the server ends one of the two."""
     before, replica = (Database(settings.database_dsn("tickets"), pool_size=1) for _ in range(2))
-    ended = list[BaseException]()
+    ended = list[str]()
+
+    async def noted(made: Awaitable[None]) -> None:
+        try:
+            await made
+        except DBAPIError as error:
+            ended.append(str(error))
+            raise
 
     async def start_as_before() -> None:
-        try:
-            async with before.engine.begin() as connection:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations._LOCK_KEY})
-        except DBAPIError as error:
-            ended.append(error)
-            raise
+        async with before.engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations._LOCK_KEY})
 
     async with database.engine.begin() as open_transaction:
         await open_transaction.execute(HEAR, {"id": "a"})
-        migrating = asyncio.create_task(patiently(lambda: replica.migrate(GROWN)))
+        migrating = asyncio.create_task(patiently(lambda: noted(replica.migrate(GROWN))))
         await until(lambda: one(database, WAITS))
-        starting = asyncio.create_task(patiently(start_as_before))
+        starting = asyncio.create_task(patiently(lambda: noted(start_as_before())))
         await until(lambda: one(database, QUEUED))
     await asyncio.gather(migrating, starting)
-    assert "deadlock detected" in str(ended[0])
+    assert "deadlock detected" in ended[0]
     await before.close()
     assert (await one(database, VALID), await one(database, VERSION)) == (True, "0002")
     await replica.close()

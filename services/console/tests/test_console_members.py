@@ -13,6 +13,8 @@ from test_console_provider_sign_in import come_in, found, page
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATH = "/api/v1/orgs/acme/members"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+"""Of this database: the server has those of other tests as well."""
 
 
 async def put(world: World, person: str, role: str | None, org: str = "acme", **more: Any) -> httpx2.Response:
@@ -163,7 +165,7 @@ async def test_what_a_sign_in_writes_meanwhile_is_not_written_over(people: World
         async with connection.transaction():
             await connection.execute("UPDATE member SET account = 'hers'")
             changing = asyncio.create_task(put(people, "ann@acme.test", "operator"))
-            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            while not await connection.fetchval(WAITING):
                 assert not changing.done(), "it did not wait"
                 await asyncio.sleep(0.01)
         assert (await changing).status_code == 200
@@ -185,7 +187,7 @@ async def test_what_an_admin_says_of_a_newcomer_during_their_sign_in_stands(peop
                 VALUES ('acme', 'ann@acme.test', 'viewer', 'org', now(), 'token/1')
             """)
             coming = asyncio.create_task(come_in(people))
-            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            while not await connection.fetchval(WAITING):
                 assert not coming.done(), "it did not wait"
                 await asyncio.sleep(0.01)
         assert (await coming).status_code == 303
