@@ -3,13 +3,16 @@
 import errno
 import random
 import socket
+from collections import deque
 
 from fettle_devstack.failures import PortTaken
 
 _RANGE = range(20_000, 32_000)
 """Below the ports that Linux and macOS lend to outgoing connections, so that a server that stops can come back."""
 _dice = random.SystemRandom()
-_given: set[int] = set()
+_marks: deque[socket.socket] = deque(maxlen=240)
+"""The same ports of UDP, by which all processes of this machine see which were given lately. Who was given an earlier
+one is gone, or listens on it."""
 _ours = _RANGE
 
 
@@ -43,9 +46,22 @@ def require_free(port: int, server: str, setting: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on and that this process has not been given before."""
+    """A port that nobody listens on and that no process of this machine has been given lately."""
     while True:
         port = _dice.choice(_ours)
-        if port not in _given and is_free(port):
-            _given.add(port)
+        if is_free(port) and _is_marked(port):
             return port
+
+
+def _is_marked(port: int) -> bool:
+    """Marks it as given, if nobody has."""
+    mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        mark.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        return False
+    if len(_marks) == _marks.maxlen:
+        _marks.popleft().close()
+    _marks.append(mark)
+    return True
