@@ -42,7 +42,7 @@ BRISK_POLICY: Mapping[str, Any] = {
 """A health policy that turns silence into a ticket after five seconds."""
 
 
-def eventually(probe: Callable[[], T | None], what: str, within_s: float = 30.0) -> T:
+def eventually(probe: Callable[[], T | None], what: str, within_s: float = 60.0) -> T:
     """The first value of `probe` that is neither None, False nor empty.
 
     Raises AssertionError naming `what`, with the last value seen, when none comes in time.
@@ -69,7 +69,7 @@ class Installation:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.replicas: dict[str, tuple[str, str]] = {}
         self.url = f"http://127.0.0.1:{environment['FETTLE_HTTP_PORT']}"
-        self.http = httpx2.Client(base_url=self.url, timeout=15.0)
+        self.http = httpx2.Client(base_url=self.url, timeout=30.0)
 
     def replicate(self, service: str, name: str) -> None:
         """`name` is one more process of the service from now on, with a port of its own; starts nothing."""

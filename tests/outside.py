@@ -68,8 +68,8 @@ def read_all(bootstrap: str, *topics: str) -> list[Received]:
         ends: dict[tuple[str, int], int] = {}
         starts: list[TopicPartition] = []
         for topic in topics:
-            for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-                low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+            for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
+                low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
                 if high > low:
                     ends[topic, partition] = high
                     starts.append(TopicPartition(topic, partition, low))
@@ -89,7 +89,7 @@ def read_all(bootstrap: str, *topics: str) -> list[Received]:
     return received
 
 
-def wait_for(bootstrap: str, topic: str, wanted: Callable[[Received], bool], within_s: float = 30.0) -> Received:
+def wait_for(bootstrap: str, topic: str, wanted: Callable[[Received], bool], within_s: float = 60.0) -> Received:
     """The first record of the topic, from its beginning, that is wanted. AssertionError when none comes in time."""
     consumer = Consumer(
         {
@@ -100,7 +100,7 @@ def wait_for(bootstrap: str, topic: str, wanted: Callable[[Received], bool], wit
         }
     )
     try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
@@ -134,7 +134,7 @@ def kcat(bootstrap: str, topic: str, lines: str) -> None:
             pytest.fail("kcat is missing: apt-get install kcat")
         pytest.skip("kcat is missing: apt-get install kcat")
     command = [program, "-P", "-K|", "-X", "partitioner=murmur2_random", "-b", bootstrap, "-t", topic]
-    subprocess.run(command, input=lines.encode(), check=True, timeout=30)
+    subprocess.run(command, input=lines.encode(), check=True, timeout=60)
 
 
 class Beating:

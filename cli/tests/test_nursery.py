@@ -47,13 +47,13 @@ async def _start(nursery: NurseryClient, tmp_path: Path, name: str, *argv: str) 
 
 
 async def _begun(log: Path) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (log.exists() and log.read_text()):  # noqa: ASYNC110 - a line in a file is no event either
             await asyncio.sleep(0.02)
 
 
 async def _gone(pid: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110 - the end of a stranger's child is nobody's event
             await asyncio.sleep(0.02)
 

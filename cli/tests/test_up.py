@@ -58,7 +58,7 @@ class Small:
         return (self.home / "logs" / f"{kind}.log").read_text().splitlines()
 
 
-def _eventually(probe: Callable[[], object], what: str, within_s: float = 30) -> None:
+def _eventually(probe: Callable[[], object], what: str, within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not probe():
         assert time.monotonic() < deadline, f"{what} did not happen"
@@ -101,7 +101,7 @@ def test_up_brings_everything_up_in_order_and_down_again(small: Small) -> None:
     assert status.returncode == 0
     assert {item["state"] for item in json.loads(status.stdout)["items"]} == {"ready"}
     assert small.run("down").returncode == 0
-    assert up.wait(30) == 0
+    assert up.wait(60) == 0
     assert up.stderr is not None
     said = up.stderr.read()
     assert "Fettle is up after" in said
@@ -120,7 +120,7 @@ def test_a_signal_ends_everything(small: Small, number: signal.Signals) -> None:
     state = small.ready()
     assert [process["name"] for process in state["processes"]] == ["console", "quiet"]
     up.send_signal(number)
-    assert up.wait(30) == 0
+    assert up.wait(60) == 0
     assert [process["pid"] for process in state["processes"] if _alive(process["pid"])] == []
     assert not (small.home / "up.json").exists()
 
@@ -160,7 +160,7 @@ def test_a_process_that_dies_is_started_again_and_status_says_so(small: Small) -
 def test_a_service_that_refuses_its_settings_ends_everything_with_its_one_line(small: Small) -> None:
     small.kinds = "console,misset"
     up = small.begin()
-    assert up.wait(30) == 2
+    assert up.wait(60) == 2
     assert up.stderr is not None
     assert up.stderr.read().splitlines()[-1] == "fettle: quiet: FETTLE_SOMETHING must be a number"
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
@@ -219,7 +219,7 @@ def test_what_is_secret_is_readable_by_its_owner_alone_and_kept_between_runs(sma
         text = (small.home / "up.json").read_text()
         assert not any(secret.strip() in text for secret in kept.values())
         up.terminate()
-        assert up.wait(30) == 0
+        assert up.wait(60) == 0
 
 
 @pytest.mark.rule("OP-33")

@@ -153,7 +153,6 @@ def start(image: Path, *words: str, **settings: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("OP-19")
 @pytest.mark.parametrize("process", SERVICES)
 def test_every_process_starts_in_the_image(image: Path, process: str) -> None:

@@ -66,7 +66,6 @@ class Checked:
 
 
 @pytest.mark.rule("CL-1", "CL-2")
-@pytest.mark.timeout(240)
 def test_every_method_is_answered_as_it_promises(installation: Installation) -> None:
     with Fettle(installation.url, installation.environment["FETTLE_BOOTSTRAP_TOKEN"], "acme") as installer:
         founder = Checked(installer)

@@ -18,7 +18,8 @@ WATCHED = re.compile(r"^\w*judge_subjects\{.*\} ([\d.]+)$", re.MULTILINE)
 def watched(installation: Installation) -> int:
     """How many subjects the judge has in memory."""
     port = installation.environment["FETTLE_JUDGE_PORT"]
-    return sum(int(float(count)) for count in WATCHED.findall(httpx2.get(f"http://127.0.0.1:{port}/metrics").text))
+    shown = httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=30.0).text
+    return sum(int(float(count)) for count in WATCHED.findall(shown))
 
 
 def kept(installation: Installation, table: str) -> set[str]:
@@ -26,7 +27,6 @@ def kept(installation: Installation, table: str) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("HM-245", "AC-9")
 def test_a_deleted_org_is_forgotten_by_the_judge_too(installation: Installation) -> None:
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]

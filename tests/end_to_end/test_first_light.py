@@ -50,7 +50,6 @@ def ticket_of(api: OrgApi, subject: str) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize("send", [send_with_confluent, send_with_kcat, send_with_console_producer])
 @pytest.mark.rule("OP-90")
-@pytest.mark.timeout(180)
 def test_silence_opens_one_ticket_and_life_resolves_it(
     servers: Servers, installation: Installation, send: Callable[[Servers, str, str], None]
 ) -> None:

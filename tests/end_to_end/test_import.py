@@ -23,13 +23,12 @@ def imported(installation: Installation, api: OrgApi, file: Path) -> list[dict[s
         "FETTLE_ORG": api.org,
     }
     command = [sys.executable, "-m", "fettle_cli", "health", "import", str(file), "--json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.rule("HM-190", "HM-191", "HM-194", "AC-4")
-@pytest.mark.timeout(240)
 def test_a_fleet_from_a_file_is_watched(installation: Installation, tmp_path: Path) -> None:
     acme = installation.create_org("acme", {"enabled": True, "publish_tickets": True, "open_debounce_s": 2})
     file = tmp_path / "fleet.csv"

@@ -132,7 +132,6 @@ class Answer:
 
 
 @pytest.mark.rule("TS-24", "AC-1")
-@pytest.mark.timeout(300)
 def test_no_operation_of_the_document_tells_of_another_org(shared: Installation) -> None:
     document = shared.http.get("/api/openapi.json").json()
     every = [operation for operation in operations(document) if str(operation) not in STREAMS]
@@ -322,7 +321,6 @@ def probes(globex: Asking, operation: Operation, theirs: Known) -> Iterator[str]
 
 
 @pytest.mark.rule("AC-120", "AC-3")
-@pytest.mark.timeout(300)
 def test_each_role_may_what_the_page_of_roles_says(shared: Installation) -> None:
     api = shared.create_org(ORG, {"enabled": True, "timeout_s": 86_400})
     tokens = {name: api.new_token(name, name) for name in COLUMNS if name != INSTALLATION}
@@ -337,7 +335,6 @@ def test_each_role_may_what_the_page_of_roles_says(shared: Installation) -> None
 
 
 @pytest.mark.rule("AC-121", "AC-2", "AC-22", "AC-23")
-@pytest.mark.timeout(300)
 def test_no_page_of_the_console_tells_of_another_org(shared: Installation) -> None:
     policy = {"enabled": True, "timeout_s": 86_400}
     acme = Asking(shared.create_org("initech", policy), SECRET)

@@ -21,7 +21,6 @@ def states(api: OrgApi) -> Counter[str]:
 
 
 @pytest.mark.rule("HM-150", "HM-152", "HM-154", "HM-155", "HM-157")
-@pytest.mark.timeout(180)
 def test_lost_heartbeats_are_one_ticket_and_real_faults_in_them_are_found(
     servers: Servers, installation: Installation
 ) -> None:

@@ -14,7 +14,7 @@ from tests.faults.observed import HOLE_MS, check_gaps, rows_of
 from tests.installation import Installation, eventually
 from tests.outside import read_all
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 SHARDS = 2
 Told = tuple[int, int, int]

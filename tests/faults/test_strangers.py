@@ -31,7 +31,6 @@ def send_again(servers: Servers, records: list[Received], partition: bool) -> No
 
 
 @pytest.mark.rule("OP-93")
-@pytest.mark.timeout(180)
 def test_an_old_policy_sent_again_by_a_stranger_changes_nothing(servers: Servers, installation: Installation) -> None:
     """The first policy of a new org is `off`: were a copy of it obeyed, the org would not be judged any more."""
     acme = installation.create_org("acme")
@@ -49,7 +48,6 @@ def test_an_old_policy_sent_again_by_a_stranger_changes_nothing(servers: Servers
 
 
 @pytest.mark.rule("OP-93")
-@pytest.mark.timeout(180)
 def test_a_signed_command_sent_again_by_a_stranger_has_no_second_effect(
     servers: Servers, installation: Installation
 ) -> None:
@@ -116,7 +114,6 @@ def no_tickets(api: OrgApi, *subjects: str) -> bool:
 
 
 @pytest.mark.rule("OP-94")
-@pytest.mark.timeout(300)
 def test_a_heartbeats_topic_deleted_and_created_again_invents_nothing_and_goes_on(
     servers: Servers, installation: Installation
 ) -> None:

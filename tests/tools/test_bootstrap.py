@@ -35,7 +35,6 @@ def make(clone: Path, *words: str, **settings: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("OP-16")
 def test_a_bare_clone_gets_an_environment_that_runs(clone: Path) -> None:
     first = make(clone, ".venv/.ready")

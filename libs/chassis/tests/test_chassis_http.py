@@ -72,7 +72,10 @@ async def client(moody: Moody) -> AsyncIterator[httpx2.AsyncClient]:
 
     server = HttpServer(app, "127.0.0.1", 0)
     service.add(moody, server)
-    async with service.running(), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+    async with (
+        service.running(),
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60.0) as client,
+    ):
         yield client
 
 

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
 from chassis_echo.app import PACKAGE, SAID, build_relay
 from chassis_echo.wire import Wire
-from chassis_echo.workbench import Process, database_of, end_of, read, until
+from chassis_echo.workbench import WITHIN_S, Process, database_of, end_of, read, until
 from sqlalchemy import text
 
 from fettle_chassis import outbox_queue, relay
@@ -56,7 +56,7 @@ async def say(database: Database, *values: str, key: str = "k", topics: tuple[st
         work.publish(*(Outgoing(topics, key.encode(), value.encode()) for value in values))
 
 
-async def until_empty(database: Database, *, within_s: float = 30.0) -> None:
+async def until_empty(database: Database, *, within_s: float = WITHIN_S) -> None:
     async with database.reading() as connection:
         await until(lambda: connection.scalar(text("SELECT count(*) = 0 FROM outbox")), within_s=within_s)
 
@@ -228,7 +228,7 @@ async def test_the_relay_wakes_when_a_transaction_commits(
     async with build_relay(settings).running():
         for number in range(5):
             await say(database, f"n{number}")
-            assert values(await read(settings, SAID, number + 1, within_s=10.0))[-1] == f"n{number}"
+            assert values(await read(settings, SAID, number + 1, within_s=40.0))[-1] == f"n{number}"
 
 
 @pytest.mark.rule("OP-22")
@@ -244,7 +244,7 @@ async def test_rows_that_nobody_announced_are_published_when_they_are_counted(
                 text("INSERT INTO outbox (topics, key, headers, value) VALUES (:topic, 'k', '[]', 'second')"),
                 {"topic": SAID},
             )
-        assert values(await read(settings, SAID, 2, within_s=30.0)) == ["first", "second"]
+        assert values(await read(settings, SAID, 2)) == ["first", "second"]
 
 
 @pytest.mark.rule("OP-22")
@@ -274,7 +274,7 @@ async def test_another_relay_takes_over_when_the_active_one_dies_or_hangs(
 ) -> None:
     active = await Process.start(environment, "relay")
     try:
-        await active.said("relay.active", within_s=60)
+        await active.said("relay.active")
         async with build_relay(settings).running():
             await say(database, "first")
             await until_empty(database)
@@ -282,7 +282,7 @@ async def test_another_relay_takes_over_when_the_active_one_dies_or_hangs(
             await say(database, "second")
             begun = asyncio.get_running_loop().time()
             assert values(await read(settings, SAID, 2)) == ["first", "second"]
-            assert asyncio.get_running_loop().time() - begun < 6.0
+            assert asyncio.get_running_loop().time() - begun < 20.0
             if blow is signal.SIGSTOP:
                 active.send(signal.SIGCONT)
                 await active.said("relay.lease_lost")
@@ -383,6 +383,6 @@ async def test_a_broker_that_is_away_is_waited_for(
             await say(database, *names[number : number + 10])
         await asyncio.sleep(17.0)  # longer than the relay waits for an acknowledgement
         await asyncio.to_thread(own_servers.kafka.start if fault == "stop" else own_servers.kafka.resume)
-        await until_empty(database, within_s=60)
+        await until_empty(database)
         arrived = values(await read(settings, SAID, await end_of(settings, SAID)))
     assert list(dict.fromkeys(arrived)) == names

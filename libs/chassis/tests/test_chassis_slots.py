@@ -133,7 +133,7 @@ async def test_a_lease_whose_holder_hangs_is_given_to_the_next(
 
     monkeypatch.setattr(hanging, "_ping", hang)
     await hanging.acquire()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await next_.acquire()
     asleep.set()
     await hanging.release()
@@ -142,11 +142,11 @@ async def test_a_lease_whose_holder_hangs_is_given_to_the_next(
 
 @pytest.mark.rule("OP-27")
 async def test_a_lease_in_use_outlasts_its_timeout(database: Database) -> None:
-    holder, other = (Lease(database, lock_key("x"), hangs_after_s=1.5) for _ in range(2))
+    holder, other = (Lease(database, lock_key("x"), hangs_after_s=5.0) for _ in range(2))
     await holder.acquire()
-    for _ in range(10):
+    for _ in range(14):
         assert not await other.try_acquire()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.5)
     await holder.release()
     assert await other.try_acquire()
     await other.release()

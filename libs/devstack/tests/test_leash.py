@@ -132,9 +132,10 @@ def test_stop_asks_first_and_then_insists(tmp_path: Path) -> None:
     polite.mkdir()
     deaf.mkdir()
     assert start(polite, SLEEPER).stop() == 128 + signal.SIGTERM
+    leashed = start(deaf, DEAF, grace_s=0.3)
     began = time.monotonic()
-    assert start(deaf, DEAF, grace_s=0.3).stop() == 128 + signal.SIGKILL
-    assert 0.3 <= time.monotonic() - began < 5.0
+    assert leashed.stop() == 128 + signal.SIGKILL
+    assert 0.3 <= time.monotonic() - began < 20.0
 
 
 def test_a_process_that_hangs_is_woken_to_stop(tmp_path: Path) -> None:

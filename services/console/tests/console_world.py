@@ -99,7 +99,7 @@ class World:
     @asynccontextmanager
     async def events(self, path: str, **headers: str) -> AsyncIterator["Events"]:
         """A server-sent stream, once it has begun."""
-        timeout = httpx2.Timeout(20.0)
+        timeout = httpx2.Timeout(60.0)
         async with self.http.stream("GET", path, headers=headers, timeout=timeout) as answer:
             assert answer.status_code == 200, await answer.aread()
             stream = Events(answer)
@@ -170,7 +170,7 @@ async def console_world(
         for service in (ticket_service(settings, tickets), echo_service(settings, workflows), build_app(settings)):
             await services.enter_async_context(service.running())
         http = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20.0, trust_env=False)
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=60.0, trust_env=False)
         )
         producer = build_producer(settings, client_id="test")
         stack.push_async_callback(producer.stop)

@@ -113,7 +113,7 @@ async def last_told(world: World, org: str) -> Org:
     consumer = build_consumer(world.settings, world.settings.topic(ORGS), client_id="test")
     await consumer.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 record = await consumer.getone()
                 told = Org.from_json(from_record(record.headers, record.key, record.value).data)

@@ -67,7 +67,8 @@ async def test_what_was_done_is_on_record_once_whenever_the_console_is_killed(
     tickets.open("acme", "Lift")
     numbers, answered, over = count(1), asyncio.Semaphore(0), asyncio.Event()
 
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", trust_env=False) as http:
+    url = f"http://127.0.0.1:{settings.http_port}"
+    async with httpx2.AsyncClient(base_url=url, timeout=30.0, trust_env=False) as http:
         await console.start(http)
         installer = {"authorization": f"Bearer {BOOTSTRAP}"}
         (await http.post("/api/v1/orgs", json={"org": "acme"}, headers=installer)).raise_for_status()

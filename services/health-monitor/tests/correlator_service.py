@@ -27,7 +27,7 @@ from fettle_health_monitor.domain.judgements import Judgement
 from fettle_health_monitor.settings import HealthSettings
 
 PARTITIONS = 3
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CorrelatorService:
         """The service is running; topics have `PARTITIONS` partitions."""
         settings = HealthSettings.load({**environment, "FETTLE_TOPIC_PARTITIONS": str(PARTITIONS), **more})
         address = f"http://127.0.0.1:{settings.health_port}"
-        async with build_app(settings).running(), httpx2.AsyncClient(base_url=address, timeout=20.0) as client:
+        async with build_app(settings).running(), httpx2.AsyncClient(base_url=address, timeout=60.0) as client:
             producer = build_producer(settings, client_id="test")
             await producer.start()
             try:

@@ -269,7 +269,7 @@ class CorrelatorWorld:
     async def somebody_waits_for_a_lock(self) -> None:
         """Returns once another transaction of this database is held up by a lock."""
         query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await self.rows(query):  # noqa: ASYNC110 - Postgres tells nobody
                 await asyncio.sleep(0.02)
 

@@ -343,7 +343,7 @@ async def test_nobody_waits_for_rows_that_another_has_in_hand(environment: dict[
         world.later(31 * 86_400)
         async with unit_of_work(world.database) as work:
             await work.connection.execute(text("SELECT FROM transition ORDER BY at LIMIT 20 FOR UPDATE"))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert await Retention(world.database, world.now).forget() == {"transition": 30}
         assert await Retention(world.database, world.now).forget() == {"transition": 20}
 

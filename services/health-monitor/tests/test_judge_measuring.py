@@ -112,7 +112,7 @@ async def test_a_judge_at_work_shows_its_shards(environment: dict[str, str]) -> 
         for number in range(20):
             await world.beat(f"acme/device/{number}", interval_s=1)
         await world.until(lambda _: len({change.subject for change in world.changes()}) == 20)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while sum(shown("subjects", shard) or 0 for shard in shards.owned) != 20:  # noqa: ASYNC110 - each second
                 await asyncio.sleep(0.1)
         assert shards.owned

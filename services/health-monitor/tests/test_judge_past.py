@@ -149,7 +149,7 @@ async def test_what_a_consumer_that_asks_gets_from_the_broker_has_no_wrapper(env
             await consumer.start()
             try:
                 consumer.assign([TopicPartition(world.settings.topic(HEARTBEATS), partition_for(KEY.encode(), 2))])
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while not (found := await consumer.getmany(timeout_ms=500)):
                         pass
             finally:

@@ -111,7 +111,6 @@ def passed(judgements: list[Judgement], shard: int, offset: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.rule("HM-27", "HM-48")
 async def test_killed_judges_say_what_one_would_have_said(environment: dict[str, str]) -> None:
     await compare(environment, random.SystemRandom().randrange(2**32), kills=4)

@@ -126,7 +126,7 @@ async def test_a_reader_that_stalls_is_given_up_and_told(door: Door, monkeypatch
 
 async def no_copy_goes_on(door: Door) -> None:
     left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'"
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60.0):
         while True:
             [[open_ones]] = await door.rows(left)
             if not open_ones:

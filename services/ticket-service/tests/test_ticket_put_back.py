@@ -152,7 +152,7 @@ async def test_what_was_said_of_orgs_after_the_backup_holds_though_no_ticket_was
     deleted = "SELECT org, deleted FROM org WHERE org IN ('initech', 'umbrella') ORDER BY org"
 
     async def until_told(*wanted: tuple[str, bool]) -> None:
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(60.0):
             while True:
                 if await door.rows(deleted) == list(wanted):
                     return

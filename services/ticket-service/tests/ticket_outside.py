@@ -15,7 +15,7 @@ from fettle_contracts.cloudevents import CloudEvent, to_binary
 from fettle_contracts.orgs import ORG, Org
 from fettle_ticket_service.settings import TicketSettings
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Callee:
 
     async def called(self, url: str, times: int = 1) -> None:
         """Waits until so many attempts have come there."""
-        async with asyncio.timeout(30), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: len(self.attempts[url]) >= times)
 
 

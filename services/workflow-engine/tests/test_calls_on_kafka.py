@@ -54,7 +54,6 @@ def said(asked: Asked) -> bytes:
 
 @pytest.mark.rule("WF-90", "WF-103", "WF-104")
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_every_ticket_is_told_of_whatever_is_killed_when(
     environment: dict[str, str], world: World, outside: Outside
 ) -> None:

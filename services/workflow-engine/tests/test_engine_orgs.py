@@ -235,7 +235,7 @@ async def test_orgs_come_and_go_by_kafka(world: World) -> None:
     assert await kept_of(world, "globex") == {}
 
 
-async def until(world: World, org: str, holds: Callable[[dict[str, int]], bool], within_s: float = 30) -> None:
+async def until(world: World, org: str, holds: Callable[[dict[str, int]], bool], within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while True:
             if holds(await kept_of(world, org)):

@@ -63,7 +63,6 @@ SAVED = "SELECT count(*) FROM workflow WHERE saved_by = 'fettle'"
 
 
 @pytest.mark.rule("WF-120", "WF-122")
-@pytest.mark.timeout(240)
 async def test_orgs_come_and_go_under_engines_that_are_killed(world: World, environment: dict[str, str]) -> None:
     seed = int(os.environ.get("SEED", random.randrange(10_000)))
     print(f"SEED={seed}")

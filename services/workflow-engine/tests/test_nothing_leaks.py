@@ -135,7 +135,6 @@ async def put(api: Api, path: str, body: Any) -> None:
 
 
 @pytest.mark.rule("WF-96", "WF-97")
-@pytest.mark.timeout(180)
 async def test_no_secret_is_kept_logged_or_shown(
     api: Api, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -250,7 +249,6 @@ def repeating_at_the_cut(asked: Asked) -> bytes:
 
 
 @pytest.mark.rule("WF-158")
-@pytest.mark.timeout(180)
 async def test_of_a_secret_that_was_cut_the_beginning_is_not_kept(
     api: Api, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

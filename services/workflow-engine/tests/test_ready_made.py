@@ -41,7 +41,7 @@ def signal(kind: str, data: str) -> Event:
 
 async def told(world: World) -> list[Mapping[str, Any]]:
     """The commands that follow once the messages of all runs have gone out, or have not."""
-    async with calling(world, ChannelWorld(world).notify), asyncio.timeout(20):
+    async with calling(world, ChannelWorld(world).notify), asyncio.timeout(60):
         while True:
             if commands := await world.commands():
                 return [body(command) for command in commands]

@@ -48,7 +48,6 @@ class Replica:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("WF-56")
 async def test_no_moment_is_lost_or_doubled_by_a_few_kills_a_new_replica_and_jumping_clocks(
     environment: dict[str, str], world: World, outside: Outside, tmp_path: Path

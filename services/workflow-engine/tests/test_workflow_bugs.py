@@ -55,7 +55,7 @@ async def running(world: World, part: Callable[[Lookout], Part]) -> AsyncIterato
 
 
 async def until(world: World, found: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if found(runs := await world.runs()):
                 return runs

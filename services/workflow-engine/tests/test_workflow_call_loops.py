@@ -58,7 +58,7 @@ async def test_a_chain_by_way_of_a_hook_ends(api: Api, action: str) -> None:
 
 
 async def asked_at(server: WebServer, place: int) -> Asked:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(server.asked) <= place:  # noqa: ASYNC110 - another task's
             await asyncio.sleep(0.01)
     return server.asked[place]

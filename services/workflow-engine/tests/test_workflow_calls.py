@@ -44,7 +44,7 @@ def callee() -> Callee:
 
 async def until(found: Callable[[dict[str, Any]], bool], world: World, **which: Any) -> dict[str, Any]:
     """The newest run, once it is as it should be."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             run = (await world.runs(**which))[0]
             if found(run):

@@ -216,7 +216,7 @@ async def test_two_saves_at_once_cannot_make_a_loop_together(world: World) -> No
 
 async def waits_for_a_lock(world: World) -> None:
     """Returns once somebody waits for an advisory lock of this database."""
-    async with asyncio.timeout(10), world.database.reading() as connection:
+    async with asyncio.timeout(60), world.database.reading() as connection:
         while True:
             waiting = await connection.scalar(
                 text("""

@@ -75,10 +75,11 @@ def commands_of(number: int, steps: tuple[str, ...] = STEPS) -> set[str]:
 
 @pytest.mark.rule("WF-9", "WF-12", "WF-16")
 async def test_a_ticket_event_is_answered_over_kafka_and_shown_by_http(world: World, outside: Outside) -> None:
-    token = issue(world.settings.signing_keys, Caller("acme", Role.ADMIN, "ann"), datetime.now(UTC))
+    token = issue(world.settings.signing_keys, Caller("acme", Role.ADMIN, "ann"), datetime.now(UTC), ttl_s=600)
     client = httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{world.settings.workflows_port}/api/v1/orgs/acme",
         headers={"authorization": f"Bearer {token}", "content-type": "application/yaml"},
+        timeout=60.0,
     )
     async with build_app(world.settings).running(), client:
         assert (await client.post("/workflows", content=demo_document())).status_code == 201
@@ -121,7 +122,7 @@ async def test_what_is_no_event_is_set_aside_and_holds_up_nothing(world: World, 
         for topic in ("ticket.opened", "ticket.command-results"):
             consumer = build_consumer(world.settings, world.settings.topic(f"{topic}.dlq"), client_id="looking")
             await consumer.start()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 letter = await anext(consumer)
             await consumer.stop()
             assert (letter.key, letter.value) == (b"acme/x", b"nonsense")
@@ -170,7 +171,6 @@ async def test_a_wait_ends_by_a_change_of_its_ticket_and_by_the_clock(world: Wor
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.rule("WF-9", "WF-12")
 async def test_a_killed_engine_loses_and_doubles_nothing(
     environment: dict[str, str], world: World, outside: Outside

@@ -230,7 +230,6 @@ async def weather(world: World, second: World, seed: int) -> None:
         assert len({call.attempt for call in attempts}) == len(attempts)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.rule("WF-9", "WF-12", "WF-73", "WF-71")
 async def test_runs_end_as_they_would_have_ended_alone(world: World, environment: dict[str, str]) -> None:
     await weathers(world, environment, 6)

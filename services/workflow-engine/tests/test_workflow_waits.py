@@ -192,7 +192,7 @@ async def test_falling_asleep_and_the_change_at_once(world: World) -> None:
 
 async def waits_for_a_row(world: World) -> None:
     """Returns once some transaction of this database waits for another."""
-    async with asyncio.timeout(10), world.database.reading() as connection:
+    async with asyncio.timeout(60), world.database.reading() as connection:
         while True:
             waiting = await connection.scalar(
                 text("""

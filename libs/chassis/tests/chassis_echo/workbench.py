@@ -20,6 +20,8 @@ Header = tuple[str, bytes | None]
 
 _TESTS = str(Path(__file__).parents[1])
 _LOOK_EVERY_S = 0.05
+WITHIN_S = 60.0
+"""Long enough on a machine that does other things, too."""
 
 
 async def produce(
@@ -45,7 +47,7 @@ async def produce(
         await producer.stop()
 
 
-async def read(settings: ServiceSettings, topic: str, count: int, *, within_s: float = 20.0) -> list[Any]:
+async def read(settings: ServiceSettings, topic: str, count: int, *, within_s: float = WITHIN_S) -> list[Any]:
     """The first `count` records of a topic; fails when they do not come."""
     consumer = build_consumer(settings, settings.topic(topic), client_id="workbench")
     await consumer.start()
@@ -67,7 +69,7 @@ async def end_of(settings: ServiceSettings, topic: str) -> int:
         await consumer.stop()
 
 
-async def until(holds: Callable[[], Awaitable[object]], *, within_s: float = 20.0) -> None:
+async def until(holds: Callable[[], Awaitable[object]], *, within_s: float = WITHIN_S) -> None:
     """Waits until a condition that nobody tells of holds, looking every now and then."""
     async with asyncio.timeout(within_s):
         while True:
@@ -91,7 +93,7 @@ async def heard(database: Database) -> list[str]:
         return list(await connection.scalars(text("SELECT id FROM heard ORDER BY place")))
 
 
-async def until_heard(database: Database, count: int, *, within_s: float = 20.0) -> list[str]:
+async def until_heard(database: Database, count: int, *, within_s: float = WITHIN_S) -> list[str]:
     """Waits until that many were heard. Fails, saying what was heard, when they do not come."""
     found: list[str] = []
     try:
@@ -106,7 +108,7 @@ async def until_heard(database: Database, count: int, *, within_s: float = 20.0)
 
 async def run_until_failure(service: Service, meanwhile: Awaitable[None] | None = None) -> None:
     """Runs a service until it fails by itself, and raises that."""
-    async with asyncio.timeout(30), service.running():
+    async with asyncio.timeout(WITHIN_S), service.running():
         if meanwhile is not None:
             await meanwhile
         await asyncio.get_running_loop().create_future()
@@ -137,7 +139,7 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    async def said(self, event: str, *, within_s: float = 20.0) -> str:
+    async def said(self, event: str, *, within_s: float = WITHIN_S) -> str:
         """Waits for a log line with this text."""
         try:
             async with asyncio.timeout(within_s):
@@ -149,7 +151,7 @@ class Process:
         except TimeoutError:
             raise AssertionError(f"never said {event}: {self.lines}") from None
 
-    async def ended(self, *, within_s: float = 20.0) -> int:
+    async def ended(self, *, within_s: float = WITHIN_S) -> int:
         """Its exit status."""
         async with asyncio.timeout(within_s):
             status = await self._process.wait()
