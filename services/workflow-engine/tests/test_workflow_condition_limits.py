@@ -1,7 +1,7 @@
 """No condition takes longer than 10 ms, whatever it is and whatever it is judged over."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from fettle_workflow_engine.adapters.conditions import SOURCE_LIMIT, TOO_MUCH, C
 from fettle_workflow_engine.domain.languages import Verdict
 
 LIMIT_S = 0.010
-pytestmark = pytest.mark.timeout(300)
 
 LARGE: dict[str, Mapping[str, Any]] = {
     "texts": {"text": "ab" * 32_000, "other": "x" * 700_000},
@@ -80,11 +79,15 @@ WORST = (
 
 
 def spent_s(conditions: CelConditions, source: str, event: Mapping[str, Any]) -> float:
+    return least_s(lambda: conditions.judge([source], event))
+
+
+def least_s(judge: Callable[[], object]) -> float:
     """The least of thirty: what the machine does besides is not the condition's."""
     least = float("inf")
     for _ in range(30):
         before = time.thread_time()
-        conditions.judge([source], event)
+        judge()
         least = min(least, time.thread_time() - before)
         if least < LIMIT_S / 2:
             break
@@ -159,12 +162,7 @@ LISTED = st.recursive(
 @given(pattern=LISTED, text=st.sampled_from(["ab1é " * 10_000, "a" * 64_000, "😀" * 16_000, "ab" * 400_000]))
 def test_no_pattern_takes_longer_than_its_time(pattern: str, text: str) -> None:
     conditions = CelConditions()
-    taken = [float("inf")]
-    while len(taken) < 6 and min(taken) > LIMIT_S / 2:
-        before = time.thread_time()
-        conditions.matches(pattern, text)
-        taken.append(time.thread_time() - before)
-    assert min(taken) < LIMIT_S, pattern
+    assert least_s(lambda: conditions.matches(pattern, text)) < LIMIT_S, pattern
 
 
 @pytest.mark.rule("WF-31")

@@ -155,7 +155,7 @@ async def test_what_is_due_before_the_next_look_is_announced(
 
 async def listening(world: World, count: int) -> bool:
     """Once so many connections listen to what is announced. The server shows the first 1,023 bytes of a statement."""
-    async with asyncio.timeout(30), world.database.reading() as connection:
+    async with asyncio.timeout(60), world.database.reading() as connection:
         while True:
             found = await connection.scalar(
                 text("""
@@ -178,9 +178,9 @@ async def test_who_has_done_what_was_due_is_not_called_again(world: World) -> No
             text("UPDATE schedule SET next_at = :at"), {"at": world.now + AHEAD + timedelta(seconds=1)}
         )
     loop = asyncio.get_running_loop()
+    begun = loop.time()
     async with looking(world, Clock(world.now)) as lookout:
-        begun = loop.time()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await lookout.due(Kind.SCHEDULES, AHEAD)
         assert loop.time() - begun >= 0.9
         due = asyncio.create_task(lookout.due(Kind.SCHEDULES))
@@ -199,9 +199,12 @@ async def test_a_lookout_whose_connection_is_lost_hears_again(world: World) -> N
         waiting = asyncio.create_task(lookout.due(Kind.CALLS))
         assert await listening(world, 1)
         async with world.database.reading() as connection:
-            lost = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE left(query, 1000) = :look")
+            lost = text("""
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND left(query, 1000) = :look
+            """)
             await connection.execute(lost, {"look": due_rows._NEXT[:1_000]})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await waiting  # what was asked for while nobody listened may be there
             waiting = asyncio.create_task(lookout.due(Kind.CALLS))
             assert await listening(world, 1)

@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,6 @@ async def asleep(world: World, runs: int, *, orgs: int, due: datetime, later: da
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("WF-59", "WF-80", "WF-143")
 async def test_an_engine_with_nothing_due_asks_twice_a_second(world: World) -> None:
     """Beside 100,000 runs that wait and 10,000 schedules: everything that the process asks its database, leases and
@@ -96,12 +95,14 @@ async def test_an_engine_with_nothing_due_asks_twice_a_second(world: World) -> N
                 await asyncio.sleep(0.1)
             await asyncio.sleep(1)
             asked.clear()
+            begun = time.monotonic()
             await asyncio.sleep(SECONDS)
+            took = time.monotonic() - begun
             found = Counter(one for one in asked if "partition_owner" not in one)
             plan = await plan_of_a_look(world)
-    print(f"{found.total() / SECONDS} statements/s: {found}")
-    assert found[due_rows._NEXT] <= SECONDS / 2 + 1
-    assert found.total() <= SECONDS * 2 + 4, "one more may fall into the window of each of the four that look"
+    print(f"{found.total() / took} statements/s: {found}")
+    assert found[due_rows._NEXT] <= took / 2 + 1
+    assert found.total() <= took * 2 + 4, "one more may fall into the window of each of the four that look"
     assert "Seq Scan" not in plan, plan
 
 
@@ -150,12 +151,16 @@ async def server_seconds(world: World) -> float:
         rows = await connection.execute(
             text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND client_addr IS NOT NULL")
         )
-        stats = [Path(f"/proc/{row.pid}/stat").read_text().rsplit(")", 1)[1].split() for row in rows]
-    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / 100
+        pids = [row.pid for row in rows]
+    ticks = 0
+    for pid in pids:
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(stat[11]) + int(stat[12])
+    return ticks / 100
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.rule("WF-81")
 async def test_waiting_runs_go_on_within_ten_seconds_of_a_start(
     environment: dict[str, str], world: World, tmp_path: Path
@@ -164,7 +169,6 @@ async def test_waiting_runs_go_on_within_ten_seconds_of_a_start(
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(300)
 @pytest.mark.rule("WF-81")
 async def test_ten_thousand_runs_go_on_within_ten_seconds_of_a_start(
     environment: dict[str, str], world: World, tmp_path: Path
@@ -218,7 +222,6 @@ def result(number: int) -> CloudEvent:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.rule("WF-73", "WF-70")
 async def test_a_killed_engine_makes_every_call_and_ends_every_wait(
     environment: dict[str, str], world: World, tmp_path: Path

@@ -57,10 +57,10 @@ WORST = (
 @pytest.mark.rule("WF-148")
 @pytest.mark.parametrize("source", WORST, ids=range(len(WORST)))
 def test_no_template_takes_longer_than_fifty_milliseconds(source: str) -> None:
-    """By this thread's own processor time, and the shortest of a few: a machine that does other things is no slower."""
+    """By this thread's own processor time, and the least of thirty: a machine that does other things is no slower."""
     assert TEMPLATES.read(source).complaints == ()
     taken: list[float] = []
-    while len(taken) < 6 and min(taken, default=1) > LIMIT_S / 2:
+    while len(taken) < 30 and min(taken, default=1) > LIMIT_S / 2:
         begun = time.thread_time()
         with suppress(RenderFailed):
             TEMPLATES.render(source, {"event": DATA})
