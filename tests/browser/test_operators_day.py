@@ -74,7 +74,7 @@ def _(day: Day) -> None:
     beat(day.org, "t17")
     day.window.until(lambda: day.window.rows() == ["Device offline: Thermostat t17"], "the ticket in the list")
     day.window.until(lambda: day.window.text("#open-count") == "1", "the count beside it")
-    assert day.window.chrome.title.startswith("(1) ")
+    day.window.until(lambda: day.window.chrome.title.startswith("(1) "), "the count in the tab")
     assert not day.window.reloaded()
     assert [ticket["state"] for ticket in day.org.tickets()] == ["open"]
 
@@ -118,7 +118,7 @@ def _(day: Day) -> None:
     day.window.one("#update [data-mode='preview']").click()
     day.window.until(lambda: day.window.text("#update .preview strong") == "look", "the preview")
     day.window.one("#update [data-mode='write']").click()
-    day.window.chrome.switch_to.active_element.send_keys(CONTROL + ENTER)
+    day.window.one(":focus").send_keys(CONTROL + ENTER)
     day.window.until(lambda: day.window.texts(".entry .bubble") == ["I look at it."], "the comment")
     assert day.org.timeline(day.ticket)[-1]["body"] == "I **look** at it."
 
@@ -237,7 +237,7 @@ def _(day: Day) -> None:
 def _(day: Day) -> None:
     day.go("/tickets/new")
     day.window.one("#title").send_keys("Lift 3 makes a noise")
-    Select(day.window.one("[name=subject_type]")).select_by_value("other")
+    day.window.one("[name=subject_type]").use(lambda found: Select(found).select_by_value("other"))
     day.window.one("[name=subject_id]").send_keys("lift-3")
     day.window.one("form.report .main").click()
     day.window.until(lambda: day.window.text("#ticket h1") == "Lift 3 makes a noise", "its ticket")

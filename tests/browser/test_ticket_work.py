@@ -134,7 +134,7 @@ def test_two_people_see_what_each_other_does(window: Window, other_window: Windo
     assert other_window.texts(".difference ins") == ["Since this morning and louder"]
     assert other_window.one("#comment").get_attribute("value") == "Who is on it"
     assert other_window.focused() == "comment"
-    other_window.chrome.switch_to.active_element.send_keys("?", "\ue009\ue007")
+    other_window.one(":focus").send_keys("?", "\ue009\ue007")
     window.until(lambda: window.texts(".entry .bubble") == ["Who is on it?"], "Bob's comment on Ann's page")
     assert "Bob" in window.texts(".entry .deed b")
     assert not other_window.reloaded()

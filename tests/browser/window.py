@@ -21,6 +21,40 @@ T = TypeVar("T")
 _REPLACED = "Node with given id does not belong to the document"
 
 
+class Element:
+    """What stands at a selector: looked up at each use, and again when it is not there yet or the page has replaced it
+    meanwhile."""
+
+    def __init__(self, window: Window, selector: str) -> None:
+        self._window, self._selector = window, selector
+
+    @property
+    def text(self) -> str:
+        return self.use(lambda found: found.text)
+
+    def click(self) -> None:
+        self.use(lambda found: found.click())
+
+    def clear(self) -> None:
+        self.use(lambda found: found.clear())
+
+    def send_keys(self, *keys: str) -> None:
+        self.use(lambda found: found.send_keys(*keys))
+
+    def get_attribute(self, name: str) -> str | None:
+        return self.use(lambda found: found.get_attribute(name))
+
+    def is_displayed(self) -> bool:
+        return self.use(lambda found: found.is_displayed())
+
+    def use(self, act: Callable[[WebElement], T]) -> T:
+        """What `act` makes of it. The driver finds out before it does anything that an element was replaced."""
+        [made] = self._window.until(
+            lambda: [act(found) for found in self._window.all(self._selector)[:1]], f"{self._selector} on the page"
+        )
+        return made
+
+
 class Window:
     """One window of the console. Waiting polls what is shown, as a person looks until it is there."""
 
@@ -52,16 +86,19 @@ class Window:
     def all(self, selector: str) -> list[WebElement]:
         return self.chrome.find_elements(By.CSS_SELECTOR, selector)
 
-    def one(self, selector: str) -> WebElement:
-        return self.chrome.find_element(By.CSS_SELECTOR, selector)
+    def one(self, selector: str) -> Element:
+        return Element(self, selector)
 
     def text(self, selector: str) -> str:
         """What is visible of the first such element; nothing when there is none."""
-        found = self.all(selector)
-        return found[0].text if found else ""
+        return next(iter(self.texts(selector, 1)), "")
 
-    def texts(self, selector: str) -> list[str]:
-        return [element.text for element in self.all(selector)]
+    def texts(self, selector: str, most: int | None = None) -> list[str]:
+        """What is visible of the elements, all of them as they are at one time."""
+        [found] = self.until(
+            lambda: [[element.text for element in self.all(selector)[:most]]], f"{selector} standing still"
+        )
+        return found
 
     def rows(self) -> list[str]:
         """The titles of the list from top to bottom."""
@@ -79,7 +116,7 @@ class Window:
         return self.chrome.execute_script(code)
 
     def point_at(self, selector: str) -> None:
-        ActionChains(self.chrome).move_to_element(self.one(selector)).perform()
+        self.one(selector).use(lambda found: ActionChains(self.chrome).move_to_element(found).perform())
 
     def click(self) -> None:
         """Where the pointer is."""
@@ -94,7 +131,7 @@ class Window:
         found: str = self.script("return document.activeElement.id || document.activeElement.tagName")
         return found
 
-    def until(self, probe: Callable[[], T | None], what: str, within_s: float = 30.0) -> T:
+    def until(self, probe: Callable[[], T | None], what: str, within_s: float = 60.0) -> T:
         """The first value of `probe` that counts; an element that is replaced meanwhile is looked up again."""
 
         def steady() -> T | None:

@@ -57,6 +57,13 @@
   });
   status.addEventListener("reset", () => tell("refresh"));
 
+  // htmx begins by a timer, which on a slow way is over before its extension has come: a stream that it met then would
+  // never be followed. By another timer, which comes behind that one, it is told of the stream when both are there.
+  setTimeout(() => {
+    status.setAttribute("hx-sse:connect", status.dataset.stream);
+    htmx.process(status);
+  });
+
   // The extension connects again by itself once it has been connected; the very first time is ours to repeat.
   status.addEventListener("htmx:error", () => {
     show(false);
