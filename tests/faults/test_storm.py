@@ -33,8 +33,9 @@ POLICY = {
     "resolve_debounce_s": 3,
 }
 FIRST_SILENCE_S = 5.0
-FULL_SILENCE_S = 14.0
-"""Longer than timeout and debounce together: whoever is away so long has fired."""
+FULL_SILENCE_S = 24.0
+"""Longer than timeout and debounce together, and than what nobody observes where the machine stands still: whoever is
+away so long has fired."""
 
 
 @pytest.fixture

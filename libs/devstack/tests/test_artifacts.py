@@ -24,12 +24,13 @@ from fettle_devstack.postgres import PLATFORMS
 from fettle_devstack.postgres import VERSION as POSTGRES
 from fettle_devstack.progress import Arriving
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """jgo leaves the sockets of answers that it does not read to the collector; they must not bother later tests."""
+    """jgo leaves the sockets of answers that it does not read to the collector; they must not bother later tests, nor
+    what those before have left this one."""
     yield
     gc.collect()
 

@@ -49,7 +49,7 @@ def test_a_given_server_is_never_hurt(tmp_path: Path, deed: str) -> None:
 
 
 @pytest.mark.rule("OP-1")
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the Docker client leaves its own behind
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the Docker client leaves its own behind
 def test_containers_need_an_engine_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
     with pytest.raises(DevstackError, match="no Docker engine answers"):

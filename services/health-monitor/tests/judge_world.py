@@ -32,7 +32,7 @@ from fettle_health_monitor.judge_app import judge_parts
 from fettle_health_monitor.settings import HealthSettings
 
 BRISK: dict[str, Any] = {"timeout_s": 2, "open_debounce_s": 1, "resolve_debounce_s": 1}
-WITHIN_S = 40.0
+WITHIN_S = 60.0
 
 
 class World:
@@ -42,6 +42,7 @@ class World:
         self.settings = HealthSettings.load(environment)
         self.policies = policies or (policy("acme", **BRISK),)
         self.judgements: list[Judgement] = []
+        self._reached: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
         self._arrived = asyncio.Condition()
         self._signer = Signer(self.settings.signing_keys)
@@ -116,7 +117,18 @@ class World:
         return [change.to_state for change in self.changes(subject)]
 
     async def reaches(self, subject: str, state: str | None) -> None:
-        await self.until(lambda _: self.states(subject)[-1:] == [state])
+        """Returns when the subject is in this state, or has been in it since the change that was last waited for: what
+        comes at once is not passed over."""
+
+        def found() -> Change | None:
+            changes = self.changes(subject)
+            since = next((n for n, one in enumerate(changes, 1) if one.id == self._reached.get(subject)), 0)
+            return next((one for one in [*changes[since:], *changes[-1:]] if one.to_state == state), None)
+
+        await self.until(lambda _: found() is not None)
+        change = found()
+        assert change is not None
+        self._reached[subject] = change.id
 
     async def _listen(self) -> None:
         topic = self.settings.topic(JUDGEMENTS)

@@ -27,7 +27,7 @@ async def test_heartbeats_are_read_from_the_log(environment: dict[str, str]) -> 
         await beat(service, "device/x1", status="offline")
         await beat(service, "device/x1", status="lost")
         await beat(service, "device/x1")
-        await in_state(service, "device/x1", "healthy")
+        await in_state(service, "device/x1", "healthy", "pending_open", "firing")
 
         async def read() -> bool:
             return len((await heard(service))["heartbeats"]) == 4

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from judge_bugs import bury_what_was_cut_off, judging, leave_one_out
 from judge_log import policy
-from judge_world import World
+from judge_world import BRISK, World
 
 from fettle_chassis.failures import StartRefused
 from fettle_chassis.kafka import build_admin, build_consumer
@@ -24,6 +24,9 @@ from fettle_health_monitor.domain.control import CONTROL_HEADER, Skip, decode
 from fettle_health_monitor.domain.judgements import Clock, Hello, InForce, Judgement, Unobserved
 from fettle_health_monitor.entrypoints.judge import seen
 
+UNHURRIED = policy("acme", **{**BRISK, "open_debounce_s": 5})
+"""For who is pending when its judge is told to stop, and still is when it has stopped."""
+
 
 @pytest.mark.rule("HM-40", "HM-41")
 async def test_a_silent_device_fires_and_resolves_when_heard(environment: dict[str, str]) -> None:
@@ -34,7 +37,7 @@ async def test_a_silent_device_fires_and_resolves_when_heard(environment: dict[s
         await world.beat("acme/device/x1", interval_s=1)
         await world.reaches("device/x1", "healthy")
 
-    first, pending, firing, resolving, _ = world.changes("device/x1")
+    first, pending, firing, resolving, *_ = world.changes("device/x1")
     assert pending.at == first.at + 2_000
     assert firing.at == first.at + 3_000
     assert resolving.evidence.last_heard == resolving.at
@@ -93,7 +96,7 @@ async def test_a_judge_that_ends_in_the_middle_of_a_batch_saves_nothing_of_it_an
 
 @pytest.mark.rule("HM-42")
 async def test_a_judge_that_starts_again_goes_on_where_it_was(environment: dict[str, str]) -> None:
-    async with World(environment).open() as world:
+    async with World(environment, UNHURRIED).open() as world:
         async with world.judge():
             await world.until(judging)
             await world.beat("acme/device/x1", interval_s=1)
@@ -141,7 +144,7 @@ async def skips_of(world: World, partition: int) -> list[Skip]:
     consumer.assign([where])
     end = (await consumer.end_offsets([where]))[where]
     found = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await consumer.position(where) < end:
             record = await consumer.getone()
             if dict(record.headers).get(CONTROL_HEADER) == b"skip":
@@ -156,7 +159,7 @@ async def dead_letters(world: World, count: int) -> dict[str, Any]:
     await consumer.start()
     consumer.assign([TopicPartition(world.settings.topic(dead_letters_of(HEARTBEATS)), 0)])
     found: dict[str, Any] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found) < count:
             record = await consumer.getone()
             found[dict(record.headers)["dlq-reason"].decode()] = record
@@ -172,21 +175,21 @@ async def test_a_topic_created_again_while_the_judge_runs_starts_anew_and_invent
         await world.until(judging)
         for _ in range(30):
             await world.beat("acme/device/x1", interval_s=1)
-        await world.until(lambda _: world.states("device/x1") == ["healthy"])
+        await world.reaches("device/x1", "healthy")
         await recreate_heartbeats(world)
         await world.until(lambda seen: generations(seen) == {1, 2})
         await world.until(lambda seen: {one.shard for one in seen if is_clock_of(one, 2)} == {0, 1})
         await world.beat("acme/device/x1", interval_s=1)
-        await world.until(lambda _: len(world.changes("device/x1")) >= 3)
+        await world.until(lambda _: world.changes("device/x1")[-1].generation == 2)
 
-    old, new, *_ = world.changes("device/x1")
-    assert (old.generation, new.generation) == (1, 2)
-    assert (new.from_state, new.to_state) == (None, "healthy")
+    old, *_ = changes = world.changes("device/x1")
+    new = next(one for one in changes if one.generation == 2)
+    assert (old.generation, new.from_state, new.to_state) == (1, None, "healthy")
 
 
 @pytest.mark.rule("HM-43")
 async def test_a_topic_created_again_while_the_judge_was_down_starts_anew(environment: dict[str, str]) -> None:
-    async with World(environment).open() as world:
+    async with World(environment, UNHURRIED).open() as world:
         async with world.judge():
             await world.until(judging)
             await world.beat("acme/device/x1", interval_s=1)
@@ -218,7 +221,7 @@ async def test_a_shard_whose_unread_log_is_gone_asks_again_and_keeps_its_states(
             await world.beat("acme/device/x1", interval_s=1)
             await world.reaches("device/x1", "healthy")
 
-    assert [one.from_state for one in world.changes("device/x1")] == ["firing", "pending_resolve"]
+    assert [one.from_state for one in world.changes("device/x1")][:2] == ["firing", "pending_resolve"]
     assert {one.generation for one in world.judgements} == {1}
 
 
@@ -278,7 +281,7 @@ async def test_two_judges_share_the_shards_and_hand_them_over(environment: dict[
 
 async def shared(one: Mapping[int, object], other: Mapping[int, object]) -> None:
     """One shard each, or both with one where there is no other. Nobody tells when a rebalance is over."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(one) + len(other) < 2 or (other and len(one) != len(other)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -318,7 +321,7 @@ async def recreate_heartbeats(world: World) -> None:
 
 async def created(world: World) -> None:
     """Deleting a topic takes the broker a moment; until then it cannot be created again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             admin = build_admin(world.settings)
             await admin.start()

@@ -10,7 +10,7 @@ from correlator_facts import T0
 from correlator_service import PARTITIONS, CorrelatorService
 from judge_log import Log, judge
 from sqlalchemy import text
-from test_monitor_path import BRISK, beat, in_state
+from test_monitor_path import BRISK, beat, beating, in_state
 
 from fettle_chassis.database import Database
 from fettle_chassis.tokens import Role
@@ -118,8 +118,7 @@ async def test_an_untouched_log_verifies_across_a_restart_of_its_judge(environme
         async with judging(service):
             await beat(service, SUBJECT)
             await in_state(service, SUBJECT, "firing")
-        async with judging(service):
-            await beat(service, SUBJECT)
+        async with judging(service), beating(service, SUBJECT):
             await in_state(service, SUBJECT, "healthy")
             found = await all_is_saved(service, 5)
         assert found["same"]

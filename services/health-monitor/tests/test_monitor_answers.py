@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from correlator_service import CorrelatorService
 from test_judge_verification import judges_by, judging, monitored
-from test_monitor_path import BRISK, beat, in_state
+from test_monitor_path import BRISK, beat, beating, in_state
 
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import parse_time
@@ -29,8 +29,8 @@ async def test_every_question_is_answered_with_up_to_when_heartbeats_have_been_j
     environment: dict[str, str],
 ) -> None:
     async with monitored(environment) as service, judging(service):
-        await beat(service, SUBJECT)
-        await in_state(service, SUBJECT, "healthy")
+        async with beating(service, SUBJECT):
+            await in_state(service, SUBJECT, "healthy")
         document = (await service.client.get("/openapi.json")).json()
         questions = {path: operations["get"] for path, operations in document["paths"].items() if "get" in operations}
         asked = 0

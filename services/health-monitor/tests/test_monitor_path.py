@@ -38,10 +38,12 @@ async def beating(service: CorrelatorService, *subjects: str) -> AsyncIterator[N
         await asyncio.wait([task])
 
 
-async def in_state(service: CorrelatorService, subject: str, state: str) -> None:
+async def in_state(service: CorrelatorService, subject: str, *states: str) -> None:
+    """Returns when the subject is in one of these."""
+
     async def reached() -> bool:
         answer = await service.call("GET", f"/subjects/{subject}")
-        return bool(answer.status_code == 200 and answer.json()["state"] == state)
+        return bool(answer.status_code == 200 and answer.json()["state"] in states)
 
     await service.eventually(reached)
 
@@ -51,7 +53,9 @@ async def test_silence_and_life_become_an_open_and_a_resolve(environment: dict[s
     async with CorrelatorService.open(environment) as service:
         async with build_judge(service.settings).running():
             await service.tell_org("acme")
-            assert (await service.call("PUT", "/health-policy", json=BRISK)).status_code == 200
+            # Together no shorter than a hole: nobody is in trouble because this machine stood still.
+            put = await service.call("PUT", "/health-policy", json={**BRISK, "timeout_s": 4})
+            assert put.status_code == 200
 
             async def in_force() -> bool:
                 shards = (await service.get("/health-policy"))["in_force"]

@@ -1,5 +1,6 @@
 """TCP ports of this machine."""
 
+import atexit
 import errno
 import random
 import socket
@@ -65,3 +66,10 @@ def _is_marked(port: int) -> bool:
         _marks.popleft().close()
     _marks.append(mark)
     return True
+
+
+@atexit.register
+def _give_back() -> None:
+    """All marks of this process, which would complain of them."""
+    for mark in _marks:
+        mark.close()
