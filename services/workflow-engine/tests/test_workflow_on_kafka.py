@@ -131,7 +131,7 @@ async def test_what_is_no_event_is_set_aside_and_holds_up_nothing(world: World, 
 
 @pytest.mark.rule("WF-13")
 async def test_a_run_that_gets_no_result_holds_up_no_other(world: World, outside: Outside) -> None:
-    await world.save(THREE_STEPS.replace("enabled: true", "enabled: true\ntimeout_s: 2"))
+    await world.save(THREE_STEPS.replace("enabled: true", "enabled: true\ntimeout_s: 10"))
     outside.ignores = lambda asked: asked["ticket"]["number"] == 1
     async with build_app(world.settings).running():
         await outside.publish(range(1, 6))
