@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from fettle_contracts.topics import COMMANDS
+from tests.installation import Installation, eventually
+
 
 @dataclass(frozen=True)
 class Received:
@@ -135,6 +138,20 @@ def kcat(bootstrap: str, topic: str, lines: str) -> None:
         pytest.skip("kcat is missing: apt-get install kcat")
     command = [program, "-P", "-K|", "-X", "partitioner=murmur2_random", "-b", bootstrap, "-t", topic]
     subprocess.run(command, input=lines.encode(), check=True, timeout=60)
+
+
+def dead_letter(installation: Installation, org: str, value: str) -> dict[str, Any]:
+    """Sends a command of the org that no service can read: where it is put aside, by what names it in a path."""
+    topic, bootstrap = installation.topic(COMMANDS), installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    client = producer(bootstrap)
+    client.produce(topic, value.encode(), org)
+    client.flush(30)
+
+    def put_aside() -> list[Received]:
+        return [one for one in read_all(bootstrap, f"{topic}.dlq") if one.key == org]
+
+    [record] = eventually(put_aside, "the record is put aside")
+    return {"topic": COMMANDS, "offset": record.offset}
 
 
 class Beating:

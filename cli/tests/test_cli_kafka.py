@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from cli.tests.fettle_api import serving
+from cli.tests.fettle_api import FettleApi, serving
 from cli.tests.ran import Fettle
 
 from fettle_chassis.stored_records import StoredRecord, newest_records
@@ -179,6 +179,29 @@ def test_dead_letters_are_sent_again_as_they_came(fettle: Fettle, servers: Any, 
     (record,) = _held(COMMANDS)
     assert (record.key, record.value, record.partition) == (b"acme", b'{"org":"acme"}', 1)
     assert list(record.headers) == [pair for pair in headers if not pair[0].startswith("dlq-")]
+
+
+@pytest.mark.rule("AC-153")
+def test_where_the_api_is_known_letters_are_sent_again_by_it(fettle: Fettle, api: FettleApi) -> None:
+    to = {"topic": "t.ticket.commands", "partition": 1, "offset": 0}
+    redriven = f"orgs/acme/dead-letters/{COMMANDS}"
+    for offset in (3, 5):
+        api.on("POST", f"{redriven}/{offset}/redrive", {"topic": COMMANDS, "offset": offset, "to": to})
+    api.refuse("POST", f"{redriven}/4/redrive", 404, "not_found", "There is no such dead letter.")
+    ran = fettle("dlq", "redrive", f"{COMMANDS}.dlq", "3")
+    assert (ran.status, ran.out) == (0, f"{COMMANDS} 3 was sent again: t.ticket.commands partition 1 offset 0\n")
+    assert api.last.headers["idempotency-key"]
+    some = fettle("dlq", "redrive", COMMANDS, "3", "4", "5", "--json")
+    assert (some.status, [item["offset"] for item in json.loads(some.out)["items"]]) == (1, [3, 5])
+    assert f"{COMMANDS} 4: There is no such dead letter. [not_found]; --direct" in some.err
+    api.refuse("POST", f"{redriven}/3/redrive", 403, "forbidden", "This needs the role admin.")
+    refused = fettle("dlq", "redrive", COMMANDS, "3", "5")
+    assert (refused.status, refused.out, refused.err) == (1, "", "fettle: This needs the role admin. [forbidden]\n")
+    asked = len(api.requests)
+    direct = fettle("dlq", "redrive", COMMANDS, "3", "--direct")
+    assert (direct.status, len(api.requests)) == (1, asked)
+    assert "nothing says where Kafka is" in direct.err
+    assert "no audit log" in " ".join(fettle("dlq", "redrive", "--help").out.split())
 
 
 @pytest.mark.rule("AC-67")

@@ -14,6 +14,7 @@ from fettle_client import Fettle, Refused
 from fettle_client.synchronous.pages import Pages
 from tests.client.conforming import differences
 from tests.installation import Installation, eventually
+from tests.outside import dead_letter
 
 DOCUMENT = """
 workflow: note-what-opens
@@ -82,6 +83,7 @@ def test_every_method_is_answered_as_it_promises(installation: Installation) -> 
         _run(ask)
         _acts(ask)
         _outlets(ask)
+        _letters(ask, installation)
         _events(ask, fettle)
         _story(installation.url, minted["token"])
         _end(ask)
@@ -235,6 +237,12 @@ def _outlets(ask: Checked) -> None:
     assert [one["name"] for one in ask("list_channels")] == ["ops"]
     assert ask("test_channel", "ops")["outcome"] != "sent"
     ask("remove_channel", "ops")
+
+
+def _letters(ask: Checked, installation: Installation) -> None:
+    letter = dead_letter(installation, "acme", "{")
+    sent = ask("redrive_dead_letter", letter["topic"], letter["offset"])
+    assert (sent["offset"], sent["to"]["topic"]) == (letter["offset"], installation.topic(letter["topic"]))
 
 
 def _events(ask: Checked, fettle: Fettle) -> None:

@@ -18,7 +18,6 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from fettle_contracts.topics import COMMANDS
 from fettle_devstack.isolation import discard, isolated
 from fettle_devstack.servers import Servers
 from tests.conftest import running
@@ -42,7 +41,7 @@ from tests.end_to_end.isolation_words import (
 from tests.end_to_end.page_probes import Looking, forgeries, hear_both, page_probes, stories, unlike_a_page
 from tests.end_to_end.role_table import COLUMNS, INSTALLATION, ORG, Trying, every, page_of
 from tests.installation import Installation, OrgApi, eventually
-from tests.outside import Received, producer, read_all
+from tests.outside import dead_letter
 from tests.verdict_books import check
 
 ROLES = Path(__file__).parents[2] / "docs" / "roles.md"
@@ -146,6 +145,7 @@ def test_no_operation_of_the_document_tells_of_another_org(shared: Installation)
     assert {str(each.status) for each in lived.values() if each.status >= 500} == set()
     theirs = private_things(acme, reading)
     assert len(theirs.cursors) >= 6, theirs.cursors
+    theirs.names |= dead_letter(shared, "acme", SECRET)
     before = acme.all(reading, theirs)
     assert sum(SECRET in each.text for each in before.values()) >= 12, "acme has little to hide"
 
@@ -275,20 +275,6 @@ def private_things(acme: Asking, reading: list[Operation]) -> Known:
     return known
 
 
-def dead_letter(shared: Installation, org: str) -> dict[str, Any]:
-    """A record of the org that no service could read: where it is put aside, by what a page's path names."""
-    topic, bootstrap = shared.topic(COMMANDS), shared.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
-    client = producer(bootstrap)
-    client.produce(topic, SECRET.encode(), org)
-    client.flush(30)
-
-    def put_aside() -> list[Received]:
-        return [one for one in read_all(bootstrap, f"{topic}.dlq") if one.key == org]
-
-    [record] = eventually(put_aside, "the record is put aside")
-    return {"topic": COMMANDS, "offset": record.offset}
-
-
 def ended(api: OrgApi) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = api.get("/runs")["items"]
     return runs if len(runs) == 3 and all(run["state"] in ("done", "failed") for run in runs) else []
@@ -340,7 +326,7 @@ def test_no_page_of_the_console_tells_of_another_org(shared: Installation) -> No
     acme = Asking(shared.create_org("initech", policy), SECRET)
     api = shared.create_org("hooli", policy)
     theirs = private_things(acme, [])
-    theirs.names |= dead_letter(shared, "initech")
+    theirs.names |= dead_letter(shared, "initech", SECRET)
     own = Known({**NOBODYS.names, "name": api.get("/workflows")["items"][0]["workflow"]})
     with Looking(acme.api, shared.url) as ann, Looking(api, shared.url) as eve:
         before = stories(acme.api)

@@ -43,6 +43,11 @@ class Installation:
         return (self.environ.get("FETTLE_URL") or self.state().get("url") or DEFAULT_URL).rstrip("/")
 
     @property
+    def names_a_gateway(self) -> bool:
+        """Whether anything says where the API is."""
+        return bool(self.environ.get("FETTLE_URL") or self.state().get("url"))
+
+    @property
     def org(self) -> str:
         return self.environ.get("FETTLE_ORG") or DEMO_ORG
 

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Sequence
 
+import httpx2
 import pytest
 from console_world import World
 from tests.client.api_document import NOWHERE
@@ -104,6 +105,63 @@ async def test_an_org_reads_its_own_letters_and_sends_them_again(new_world: Worl
     for path in ("", f"/{COMMANDS}/{own}"):
         assert (await world.http.get(f"/orgs/acme/dead-letters{path}")).status_code == 403
     assert (await world.post(f"/orgs/acme/dead-letters/{COMMANDS}/{own}/redrive", command_id="3")).status_code == 403
+
+
+@pytest.mark.rule("AC-153")
+async def test_the_api_sends_a_letter_again_once_and_on_record(new_world: World) -> None:
+    world = new_world
+    await ensure_topics(world.settings, [COMMANDS])
+    admin, operator, other = await world.token("acme"), await world.token("acme", "operator"), await world.token("zoo")
+    own = await put(world, COMMANDS, b"acme", b"{", why("unreadable", "It is no JSON."))
+    beat = await put(world, HEARTBEATS, b"acme/device/t17", b"{", why("not_json", "It is no JSON."))
+
+    async def redriven(
+        token: str, topic: str, offset: int, org: str = "acme", key: str | None = None
+    ) -> httpx2.Response:
+        headers = {"idempotency-key": key} if key else {}
+        return await world.call(
+            "POST", f"/api/v1/orgs/{org}/dead-letters/{topic}/{offset}/redrive", token, headers=headers
+        )
+
+    sent = [await redriven(admin, COMMANDS, own, key="k1") for _ in range(2)]
+    to = {"topic": world.settings.topic(COMMANDS), "partition": 1, "offset": 0}
+    said = {"topic": COMMANDS, "offset": own, "to": to}
+    assert [(one.status_code, one.json()) for one in sent] == [(200, said)] * 2
+    assert (await redriven(admin, COMMANDS, own + 1, key="k1")).json()["code"] == "idempotency_key_reused"
+    assert len(await newest_records(world.settings, [COMMANDS], 10, "test")) == 1
+    refusals = [
+        (await redriven(token, topic, offset, org)).status_code
+        for token, topic, offset, org in (
+            (admin, HEARTBEATS, beat, "acme"),
+            (admin, COMMANDS, own + 7, "acme"),
+            (admin, "nothing", 0, "acme"),
+            (admin, COMMANDS, -1, "acme"),
+            (operator, COMMANDS, own, "acme"),
+            (other, COMMANDS, own, "zoo"),
+            (other, COMMANDS, own, "acme"),
+        )
+    ]
+    assert refusals == [409, 404, 404, 400, 403, 404, 404]
+    assert len(await newest_records(world.settings, [COMMANDS], 10, "test")) == 1
+    kept = (await world.call("GET", "/api/v1/orgs/acme/audit?thing=dead-letters", admin)).json()["items"]
+    assert [(one["status"], one["times"], one["door"]) for one in kept] == [
+        *((status, 1, "api") for status in (403, 400, 404, 404, 409, 422)),
+        (200, 2, "api"),
+    ]
+    assert kept[-1]["id"] == sent[0].headers["fettle-request-id"]
+
+
+@pytest.mark.rule("AC-153")
+async def test_while_kafka_hangs_one_of_many_waits_with_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fettle_console.adapters.dead_letter_box.PATIENCE_S", 0.05)
+    box = DeadLetterBox(ConsoleSettings.load(NOWHERE))
+    async with box.sending():
+        with pytest.raises(Problem, match="Try again in a moment") as refused:
+            async with box.sending():
+                raise AssertionError("two send at once")
+    assert refused.value.status == 503
+    async with box.sending():
+        pass
 
 
 @pytest.mark.rule("AC-134")

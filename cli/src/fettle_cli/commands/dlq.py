@@ -1,17 +1,20 @@
 """`fettle dlq`: records that could not be handled, with the reason."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from fettle_cli.api import calling, in_words
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
-from fettle_cli.options import Json, Limit, group
+from fettle_cli.options import Json, Limit, Org, group
 from fettle_cli.output import say, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
     from fettle_chassis.settings import ServiceSettings
     from fettle_chassis.stored_records import StoredRecord
+    from fettle_client.shapes.orgs import SentTo
 
 app = group("dlq", "Look at dead letters, and send them again.")
 
@@ -71,27 +74,69 @@ def show(
 def redrive(
     topic: Annotated[str, typer.Argument(help="For instance ticket.commands.")],
     offsets: Annotated[list[int], typer.Argument(min=0, help="As `fettle dlq list` shows them.")],
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Over Kafka itself, as the operator: also what is no org's. Not on record.")
+    ] = False,
+    org: Org = None,
     as_json: Json = False,
 ) -> None:
     """Send dead letters to where they came from, as they came, once what was wrong has been mended.
 
     The letters stay. A record that has had its effect meanwhile has no second one.
+
+    Where FETTLE_URL, or a `fettle up` that ran here, says where the API is, it is asked for letters of the org, and the
+    audit log has it. Else, or with --direct, they go over Kafka itself, and no audit log hears of it.
     """
-    from fettle_chassis.stored_records import send_again
-    from fettle_cli import kafka
     from fettle_contracts.topics import HEARTBEATS
 
     (name,) = _names(topic)
-    if topic.removesuffix(".dlq") == HEARTBEATS:
+    topic = name.removesuffix(".dlq")
+    if topic == HEARTBEATS:
         raise UsageError("heartbeats are never sent again: a device that is silent now would look alive")
-    settings = kafka.kafka_settings(Installation.here())
-    letters = [_letter(settings, name, offset) for offset in offsets]
-    sent = zip(offsets, kafka.run(settings, send_again(settings, letters, kafka.CLIENT)), strict=True)
+    here = Installation.here()
+    refused: list[str] = []
+    if direct or not here.names_a_gateway:
+        sent = _over_kafka(here, name, offsets)
+    else:
+        sent, refused = _by_the_api(here, org, topic, offsets)
     if as_json:
-        show_json({"items": [{"offset": offset, "to": place._asdict()} for offset, place in sent]})
-        return
-    for offset, place in sent:
-        say(f"{topic} {offset} was sent again: {place.topic} partition {place.partition} offset {place.offset}")
+        show_json({"items": [{"offset": offset, "to": place} for offset, place in sent.items()]})
+    else:
+        for offset, to in sent.items():
+            say(f"{topic} {offset} was sent again: {to['topic']} partition {to['partition']} offset {to['offset']}")
+    if refused:
+        raise CliError("; ".join(refused))
+
+
+def _by_the_api(
+    here: Installation, org: str | None, topic: str, offsets: Sequence[int]
+) -> tuple[dict[int, "SentTo"], list[str]]:
+    """Where each was put, and what became of those that were refused; one that is refused stops no other."""
+    from fettle_client import Refused
+
+    sent: dict[int, SentTo] = {}
+    refused: list[str] = []
+    with calling(here, org) as fettle:
+        for offset in offsets:
+            try:
+                sent[offset] = fettle.redrive_dead_letter(topic, offset)["to"]
+            except Refused as error:
+                if error.status not in (404, 409):
+                    raise
+                hint = "; --direct sends what is no org's" if error.status == 404 else ""
+                refused.append(f"{topic} {offset}: {in_words(error)}{hint}")
+    return sent, refused
+
+
+def _over_kafka(here: Installation, name: str, offsets: Sequence[int]) -> dict[int, "SentTo"]:
+    """Where each was put: all of them, or none."""
+    from fettle_chassis.stored_records import send_again
+    from fettle_cli import kafka
+
+    settings = kafka.kafka_settings(here)
+    letters = [_letter(settings, name, offset) for offset in offsets]
+    places = kafka.run(settings, send_again(settings, letters, kafka.CLIENT))
+    return {offset: cast("SentTo", place._asdict()) for offset, place in zip(offsets, places, strict=True)}
 
 
 def _letter(settings: "ServiceSettings", name: str, offset: int) -> "StoredRecord":

@@ -24,6 +24,7 @@ from fettle_console.console import Console
 from fettle_console.domain.request_limit import SIGN_INS_AT_ONCE, SIGN_INS_PER_S, RequestLimit
 from fettle_console.entrypoints import (
     audit_api,
+    dead_letter_api,
     event_api,
     front,
     heartbeat_api,
@@ -81,6 +82,7 @@ def build_app(settings: ConsoleSettings) -> Service:
         token_api,
         member_api,
         audit_api,
+        dead_letter_api,
         heartbeat_api,
         event_api,
         openapi,

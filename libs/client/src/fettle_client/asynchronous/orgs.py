@@ -15,6 +15,7 @@ from fettle_client.shapes.orgs import (
     Outcome,
     PersonsRole,
     Role,
+    SentAgain,
     Taken,
     Token,
 )
@@ -82,6 +83,12 @@ class AsyncOrgs(AsyncConnection):
         body = {"person": person, "role": role}
         put: Member = await self._call(write("PUT", self._path("members"), body, key=key))
         return put
+
+    async def redrive_dead_letter(self, topic: str, offset: int, *, key: str | None = None) -> SentAgain:
+        """Sends a dead letter of the org to where it came from, as it came; 409 for one that must stay where it is."""
+        request = write("POST", self._path("dead-letters", topic, offset, "redrive"), key=key)
+        sent: SentAgain = await self._call(request)
+        return sent
 
     async def send_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> Taken:
         """Reports heartbeats; when this returns Kafka has every one that was not refused. Sending them again is safe,

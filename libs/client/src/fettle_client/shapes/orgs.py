@@ -1,4 +1,4 @@
-"""Orgs, tokens, members, the audit log, and heartbeats that are posted."""
+"""Orgs, tokens, members, the audit log, dead letters, and heartbeats that are posted."""
 
 from collections.abc import Mapping
 from typing import Literal, NotRequired, TypedDict
@@ -73,6 +73,22 @@ class Member(TypedDict):
     added_at: str
     added_by: str
     signed_in_at: str | None
+
+
+class SentTo(TypedDict):
+    """Where a record was put, its topic as Kafka calls it."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class SentAgain(TypedDict):
+    """A dead letter that was sent again."""
+
+    topic: str
+    offset: int
+    to: SentTo
 
 
 class Heartbeat(TypedDict):

@@ -45,6 +45,8 @@ FIRST_STRETCH, GROWTH = 4, 4
 """So many letters are read at first, and after that so many times as many: nobody knows how large they are."""
 
 PATIENCE_S = 6.0
+FARTHEST = 2**63 - 1
+"""No offset lies beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class DeadLetterBox:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._turns = asyncio.Semaphore(2)
+        self._sending = asyncio.Lock()
 
     async def newest(self, org: str, topic: str | None, before: int | None, count: int) -> Found:
         """Up to `count` letters, the newest first: of all topics, or of one before an offset of its dead letters."""
@@ -113,6 +116,21 @@ class DeadLetterBox:
             message = "It does not say where it came from, or that partition is not there any more."
             raise Problem(409, ProblemCode.CONFLICT, message) from None
         return place
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """For whoever holds something else while they send again, such as a transaction: one at a time, so that a Kafka
+        that hangs does not take all of it. Raises `Problem` 503 when others take too long."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._sending.acquire()
+        except TimeoutError:
+            message = "Others are sent again just now. Try again in a moment."
+            raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": "5"}) from None
+        try:
+            yield
+        finally:
+            self._sending.release()
 
     async def _record(self, org: str, topic: str, offset: int) -> StoredRecord:
         if topic in TOPICS_WITH_LETTERS:

@@ -33,7 +33,7 @@ _OWNERS = {
     "channels": Owner.WORKFLOWS,
 }
 
-OWN = frozenset({"tokens", "members", "audit", "heartbeats", "events"})
+OWN = frozenset({"tokens", "members", "audit", "dead-letters", "heartbeats", "events"})
 """Paths that the front answers itself; what is passed on of them is nobody's, or has a method that they do not know."""
 
 REQUEST_HEADERS = frozenset(

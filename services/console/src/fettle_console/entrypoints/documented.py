@@ -45,6 +45,11 @@ _MEMBER: dict[str, Any] = {
     "added_by": "bob@acme.test",
     "signed_in_at": None,
 }
+_SENT_AGAIN = {
+    "topic": "ticket.commands",
+    "offset": 17,
+    "to": {"topic": "ticket.commands", "partition": 3, "offset": 118300},
+}
 _REFUSED = {"line": 2, "code": "status_invalid", "message": "a device is ok or offline", "field": "status"}
 _EVENT = {
     "org": "acme",
@@ -87,6 +92,9 @@ _OPERATIONS: Mapping[str, About] = {
         {"person": "ann@acme.test", "role": "operator"},
         {409: "conflict"},
     ),
+    "post /dead-letters/{topic}/{offset}/redrive": About(
+        "Send a dead letter again", _SENT_AGAIN, refusals={409: "conflict"}
+    ),
     "post /heartbeats": About(
         "Report heartbeats",
         {"accepted": 1, "refused": [_REFUSED]},
@@ -103,6 +111,8 @@ _OPERATIONS: Mapping[str, About] = {
 _PARAMETERS: Mapping[str, str] = {
     "id": "The token's id.",
     "confirm": "The org's name once more; without it nothing happens.",
+    "topic": "The topic that the letter came from, such as `ticket.commands`.",
+    "offset": "The letter's place among the dead letters of its topic.",
     "actor": "The id of who asked.",
     "thing": "A path after the org, such as `tickets/42`: what was asked of it and of all below it.",
     "outcome": "What became of it.",

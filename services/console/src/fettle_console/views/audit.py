@@ -79,8 +79,6 @@ def _of_no_document(method: str, path: str) -> tuple[str, str]:
         case "PUT", ["members", *person, role] if person:
             deed = "Take out of the org" if role == NOBODYS else f"Give the role {role}"
             return deed, f"members/{'/'.join(person)}"
-        case "POST", ["dead-letters", *letter, "redrive"]:
-            return "Send a dead letter again", "/".join(letter)
     return f"{method} {path}", thing
 
 

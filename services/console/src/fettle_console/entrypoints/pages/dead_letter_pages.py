@@ -8,16 +8,17 @@ from fastapi.responses import Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
+from fettle_console.adapters.dead_letter_box import FARTHEST
 from fettle_console.domain.dead_letters import TOPICS_WITH_LETTERS
+from fettle_console.entrypoints.dead_letter_api import redriven
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.views.dead_letters import ShownLetter
 
 router = APIRouter()
 
 _PAGE = 50
-_FARTHEST = 2**63 - 1
 
-Offset = Annotated[int | None, Query(ge=0, le=_FARTHEST)]
+Offset = Annotated[int | None, Query(ge=0, le=FARTHEST)]
 
 
 @router.get("/orgs/{org}/dead-letters")
@@ -49,19 +50,21 @@ async def redrive(topic: str, offset: int, visit: TheVisit, command_id: CommandI
     visit.must(Role.ADMIN)
     try:
         async with visit.recorded("POST", f"/dead-letters/{topic}/{offset}/redrive", command_id) as heard:
-            place = await visit.console.dead_letters.send_again(visit.org, topic, offset)
-            heard.status = 200
+            actor = visit.session.caller.actor_id
+            answer = await redriven(visit.org, topic, offset, actor, visit.console, command_id)
+            heard.status = answer.status
     except Problem as problem:
         if problem.status != 409:
             raise
         return await _shown(visit, topic, offset, refused=problem.message, status=409)
-    return await _shown(visit, topic, offset, sent=f"partition {place.partition}, offset {place.offset}")
+    to = (answer.body or {})["to"]
+    return await _shown(visit, topic, offset, sent=f"partition {to['partition']}, offset {to['offset']}")
 
 
 async def _shown(
     visit: Visit, topic: str, offset: int, *, sent: str = "", refused: str = "", status: int = 200
 ) -> Response:
-    letter = await visit.console.dead_letters.one(visit.org, topic, min(offset, _FARTHEST))
+    letter = await visit.console.dead_letters.one(visit.org, topic, min(offset, FARTHEST))
     return await visit.page(
         "dead_letter.html",
         status=status,
