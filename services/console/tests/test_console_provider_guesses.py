@@ -12,7 +12,7 @@ from fettle_console.adapters.provider import CALLBACK, CodeRefused
 from fettle_console.adapters.seal import Seal
 from fettle_console.console import Console
 from fettle_console.domain.flow import Flow
-from fettle_console.domain.request_limit import SIGN_INS_AT_ONCE, SIGN_INS_PER_S, RequestLimit
+from fettle_console.domain.request_limit import ARRIVALS_AT_ONCE, SIGN_INS_AT_ONCE, SIGN_INS_PER_S, RequestLimit
 from fettle_console.entrypoints.pages.app import pages_app
 
 NOW = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
@@ -31,6 +31,22 @@ class Strict:
 
 @pytest.mark.rule("AC-116", "AC-110")
 async def test_whoever_makes_up_codes_has_to_wait() -> None:
+    provider, answers = await made_up(SIGN_INS_AT_ONCE + 5, ARRIVALS_AT_ONCE)
+    assert [answer.status_code for answer in answers] == [403] * SIGN_INS_AT_ONCE + [429] * 5
+    assert provider.shown == SIGN_INS_AT_ONCE
+    assert answers[-1].headers["retry-after"]
+
+
+@pytest.mark.rule("AC-154")
+async def test_who_comes_back_from_the_provider_is_limited_by_address_as_who_has_a_token() -> None:
+    provider, answers = await made_up(5, 3)
+    assert [answer.status_code for answer in answers] == [403] * 3 + [429] * 2
+    assert provider.shown == 3
+    assert "from your address within a short time" in answers[-1].text
+
+
+async def made_up(count: int, at_once: int) -> tuple[Strict, list[httpx2.Response]]:
+    """So many answers of a provider, each with a code that it will not take, where `at_once` may come back."""
     flows, provider = Seal(SigningKey.parse_all("k1:" + "A" * 43 + "="), "sign-in"), Strict()
     settings = SimpleNamespace(
         cookie_name="session", secure=True, demo_org=None, oidc_issuer="https://login.example.com"
@@ -40,16 +56,14 @@ async def test_whoever_makes_up_codes_has_to_wait() -> None:
         flows=flows,
         provider=provider,
         sign_in_limit=RequestLimit(SIGN_INS_PER_S, SIGN_INS_AT_ONCE),
+        arrival_limit=RequestLimit(0.1, at_once),
         now=lambda: NOW,
     )
     kept = flows.sign(Flow("state", "nonce", "verifier", "", int(NOW.timestamp())).text())
     transport = httpx2.ASGITransport(pages_app(cast(Console, console), dict))
     async with httpx2.AsyncClient(transport=transport, base_url="https://console.test") as browser:
-        statuses = []
-        for number in range(SIGN_INS_AT_ONCE + 5):
+        answers = []
+        for number in range(count):
             back = {"state": "state", "code": f"made-up-{number}"}
-            answer = await browser.get(CALLBACK, params=back, headers={"cookie": f"session_flow={kept}"})
-            statuses.append(answer.status_code)
-    assert statuses == [403] * SIGN_INS_AT_ONCE + [429] * 5
-    assert provider.shown == SIGN_INS_AT_ONCE
-    assert answer.headers["retry-after"]
+            answers.append(await browser.get(CALLBACK, params=back, headers={"cookie": f"session_flow={kept}"}))
+    return provider, answers

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fettle_console.domain.addresses import holder_of
-from fettle_console.domain.request_limit import RequestLimit
+from fettle_console.domain.request_limit import ARRIVALS_AT_ONCE, RequestLimit
 
 
 @pytest.mark.rule("AC-72")
@@ -96,6 +96,32 @@ async def test_the_sign_in_page_takes_twenty_wrong_tokens_and_then_one_now_and_t
         assert (await world.post("/sign-in", token=token)).status_code == 303
         away = {"origin": world.url, "x-forwarded-for": "192.0.2.7"}
         assert (await world.http.post("/sign-in", data={"token": other}, headers=away)).status_code == 303
+
+
+@pytest.mark.rule("AC-154")
+async def test_people_who_sign_in_are_limited_by_address_and_fifty_at_once_are_not(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ARRIVALS_AT_ONCE >= 20 * 50
+    monkeypatch.setattr("fettle_console.app.ARRIVALS_AT_ONCE", 6)
+    monkeypatch.setattr("fettle_console.app.ARRIVALS_PER_S", 0.01)
+    async with console_world(environment, with_kafka=False, DEMO_ORG="acme") as world:
+        token, ingest = await world.token("acme", "viewer"), await world.token("acme", "ingest")
+        for fields in ({"token": token}, {"token": ingest}):
+            assert (await world.post("/sign-in", **fields)).status_code in (303, 403)
+        assert (await world.post("/sign-in", token="ftl_made_up")).status_code == 401, "counts elsewhere"
+        for way, fields in (("", {"token": token}), ("/demo", {})) * 2:
+            assert (await world.post(f"/sign-in{way}", **fields)).status_code == 303
+        for way, fields in (("", {"token": token}), ("/demo", {})):
+            late = await world.post(f"/sign-in{way}", **fields)
+            wait_s = int(late.headers["retry-after"])
+            assert (late.status_code, 90 < wait_s <= 100) == (429, True)
+            assert f"signed in from your address within a short time. Try again in {wait_s} s." in late.text
+        asked = await world.call("GET", "/api/v1/orgs/acme/audit?thing=sign-in", await world.token("acme"))
+        assert len(asked.json()["items"]) == 6, "what is too much leaves no line"
+        away = {"origin": world.url, "x-forwarded-for": "192.0.2.7"}
+        assert (await world.http.post("/sign-in/demo", headers=away)).status_code == 303
+        assert (await world.call("GET", "/api/v1/orgs/acme/tickets", token)).status_code == 200
 
 
 @pytest.mark.rule("AC-116")

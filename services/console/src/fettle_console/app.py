@@ -21,7 +21,13 @@ from fettle_console.adapters.services import Services
 from fettle_console.adapters.sessions import Sessions
 from fettle_console.adapters.tokens import Tokens
 from fettle_console.console import Console
-from fettle_console.domain.request_limit import SIGN_INS_AT_ONCE, SIGN_INS_PER_S, RequestLimit
+from fettle_console.domain.request_limit import (
+    ARRIVALS_AT_ONCE,
+    ARRIVALS_PER_S,
+    SIGN_INS_AT_ONCE,
+    SIGN_INS_PER_S,
+    RequestLimit,
+)
 from fettle_console.entrypoints import (
     audit_api,
     dead_letter_api,
@@ -72,6 +78,7 @@ def build_app(settings: ConsoleSettings) -> Service:
         request_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),
         guess_limit=RequestLimit(settings.requests_per_s, settings.requests_burst),
         sign_in_limit=RequestLimit(SIGN_INS_PER_S, SIGN_INS_AT_ONCE),
+        arrival_limit=RequestLimit(ARRIVALS_PER_S, ARRIVALS_AT_ONCE),
     )
     larger = {IMPORT_PATH: IMPORT_MAX_BYTES, HOOK_PATH: HOOK_MAX_BYTES}
     app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)

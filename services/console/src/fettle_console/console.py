@@ -49,6 +49,8 @@ class Console:
     """Of each address, for API requests whose token does not count."""
     sign_in_limit: RequestLimit
     """Of each address, for tokens that do not sign in."""
+    arrival_limit: RequestLimit
+    """Of each address, for sign-ins that count, whichever way they come."""
 
     @staticmethod
     def now() -> datetime:

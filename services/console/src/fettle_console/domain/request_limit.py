@@ -7,6 +7,10 @@ SIGN_INS_PER_S = 1 / 6
 SIGN_INS_AT_ONCE = 20
 """How many tokens that do not count one address may try on the sign-in page: people mistype, and share addresses."""
 
+ARRIVALS_PER_S = 1.0
+ARRIVALS_AT_ONCE = 1_000
+"""How many sign-ins that count one address may have: a large office on a Monday morning, and 86,400 more a day."""
+
 
 @dataclass(slots=True)
 class _Bucket:

@@ -72,6 +72,14 @@ def count_guess(address: str, limit: RequestLimit) -> None:
     limit.wait_s(address, time.monotonic())
 
 
+def count_arrival(request: Request, console: Console) -> None:
+    """Counts a sign-in against its address. Raises `Problem` 429 when too many come from there."""
+    wait_s = console.arrival_limit.wait_s(address_of(request), time.monotonic())
+    if wait_s:
+        metrics.SIGN_INS.labels("limited").inc()
+        raise _too_many("Very many people have signed in from your address within a short time.", wait_s)
+
+
 def check_pace(who: str, console: Console) -> None:
     """Counts a request of `who`. Raises `Problem` 429 when they come too fast."""
     wait_s = console.request_limit.wait_s(who, time.monotonic())
@@ -81,8 +89,9 @@ def check_pace(who: str, console: Console) -> None:
 
 def _too_many(why: str, wait_s: float) -> Problem:
     metrics.LIMITED.inc()
-    headers = {"Retry-After": str(math.ceil(wait_s))}
-    return Problem(429, ProblemCode.TOO_MANY, f"{why} Wait as Retry-After says.", headers=headers)
+    seconds = math.ceil(wait_s)
+    headers = {"Retry-After": str(seconds)}
+    return Problem(429, ProblemCode.TOO_MANY, f"{why} Try again in {seconds} s.", headers=headers)
 
 
 Holder = Annotated[Bearer, Depends(_holder)]

@@ -20,7 +20,7 @@ from fettle_console.domain.members import Arrival, Member
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.people import Person, Unusable, person_of
 from fettle_console.domain.sign_ins import caller_of
-from fettle_console.entrypoints.guards import address_of, check_guesses, count_guess
+from fettle_console.entrypoints.guards import address_of, check_guesses, count_arrival, count_guess
 from fettle_console.entrypoints.pages.sign_in import doors, keep, signed_in
 from fettle_contracts.problems import ProblemCode
 
@@ -59,6 +59,7 @@ async def come_back(
     if flow is None or flow.has_ended(console.now()) or not hmac.compare_digest(flow.state.encode(), state.encode()):
         metrics.SIGN_INS.labels("not_begun_here").inc()
         return doors(console, "", "This sign-in was not begun here, or took too long. Begin again.", 400)
+    count_arrival(request, console)
     try:
         answer = await _come_back(request, console, provider, flow, code, error, iss)
     except CodeRefused as refused:

@@ -15,7 +15,7 @@ from fettle_console.adapters.sessions import Came
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.sign_ins import KEPT_OUT, LET_IN, sign_in_of
-from fettle_console.entrypoints.guards import address_of, check_guesses, count_guess
+from fettle_console.entrypoints.guards import address_of, check_guesses, count_arrival, count_guess
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import MaybeSession
 from fettle_contracts.problems import ProblemCode
@@ -56,6 +56,7 @@ async def sign_in(
         metrics.SIGN_INS.labels("refused").inc()
         log.warning("sign_in.token_unknown", address=address)
         return doors(console, next, "This token is unknown, has ended, or was revoked.", 401, wrong_token=True)
+    count_arrival(request, console)
     caller = found.caller()
     async with console.audit.recorded(sign_in_of(caller), now) as heard:
         if found.role is Role.INGEST:
@@ -80,6 +81,7 @@ async def continue_as_demo(
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
     if await console.orgs.get(org) is None:
         return doors(console, next, "The demo org does not exist yet. Try again in a moment.", 503)
+    count_arrival(request, console)
     caller = Caller(org=org, role=Role.ADMIN, actor_id="demo", actor_name="Demo admin")
     life = timedelta(seconds=console.settings.session_s)
     async with console.audit.recorded(sign_in_of(caller), console.now()) as heard:
