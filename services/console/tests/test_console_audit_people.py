@@ -133,6 +133,30 @@ async def test_a_token_that_is_gone_can_still_be_told_from_the_log(world: World)
     assert f"made by {maker}" in shown
 
 
+@pytest.mark.rule("AC-155")
+async def test_what_a_token_asks_that_has_ended_is_on_record_and_a_flood_of_it_a_sum(world: World) -> None:
+    operator, path = await world.token("acme", "operator"), "/api/v1/orgs/acme/tickets"
+    other = await world.token("zoo", "operator")
+    await in_the_database(world, "UPDATE token SET expires_at = created_at WHERE name LIKE 'operator of%'")
+    asked = REFUSALS_EACH_MINUTE + 20
+    answers = [await world.call("POST", path, operator, json={"title": "x"}) for _ in range(asked)]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(401, "token_invalid")}
+    assert (await world.post("/sign-in", token=operator)).status_code == 401
+    for method, to, token in (("GET", path, operator), ("POST", path, other), ("POST", path, "ftl_nobodys")):
+        assert (await world.call(method, to, token)).status_code == 401
+    entries = await log_of(world, "acme")
+    lines = [one for one in entries if one["method"] != "*"]
+    sums = [one for one in entries if one["method"] == "*"]
+    assert {(one["status"], one["outcome"], one["actor"]["name"]) for one in entries} == {
+        (401, "refused", "operator of acme")
+    }
+    assert answers[0].headers["fettle-request-id"] == lines[-1]["id"]
+    # By a sign-in and by requests together, whichever minutes they fall into.
+    assert len(lines) + sum(one["times"] for one in sums) == asked + 1
+    assert (len(sums) >= 1, {one["path"] for one in lines} <= {"/tickets", "/sign-in"}) == (True, True)
+    assert await log_of(world, "zoo") == []
+
+
 @pytest.mark.rule("AC-152")
 async def test_of_who_is_refused_all_the_time_most_becomes_a_sum_and_what_was_done_stays(world: World) -> None:
     viewer, operator = await world.token("acme", "viewer"), await world.token("acme", "operator")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fettle_console.adapters.tokens import Tokens
 from fettle_console.domain.credentials import Bearer, Installer, Token, hash_of
+from fettle_contracts.roles import Caller
 
 
 class Bearers:
@@ -23,6 +24,11 @@ class Bearers:
         if self._is_installers(text):
             return Installer()
         token = await self.token(text, now)
+        return token.caller() if token else None
+
+    def ended(self, text: str) -> Caller | None:
+        """Whom a token stood for that was looked up just now and did not count, if there is one: its time is over."""
+        token = self._tokens.remembered(hash_of(text))
         return token.caller() if token else None
 
     async def token(self, text: str, now: datetime) -> Token | None:

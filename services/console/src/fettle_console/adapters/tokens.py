@@ -53,10 +53,15 @@ class Tokens:
             self._remembered.popitem(last=False)
         return token
 
+    def remembered(self, token_hash: str) -> Token | None:
+        """The token as it was when it was last looked up here, however long ago, alive or not."""
+        known = self._remembered.get(token_hash)
+        return known[1] if known else None
+
     def counted(self, token_hash: str, now: datetime) -> bool:
         """Whether the token was there when it was last looked up here, however long ago, and has not ended since."""
-        known = self._remembered.get(token_hash)
-        return known is not None and known[1].alive(now)
+        known = self.remembered(token_hash)
+        return known is not None and known.alive(now)
 
     async def used(self, token_hash: str, token: Token, now: datetime) -> None:
         """Notes that the token was used, unless that was noted a moment ago, also by another replica."""

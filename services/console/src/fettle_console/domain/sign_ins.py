@@ -10,6 +10,7 @@ from fettle_console.domain.people import Person
 from fettle_contracts.roles import Caller
 
 LET_IN = 303
+ENDED = 401
 KEPT_OUT = 403
 
 

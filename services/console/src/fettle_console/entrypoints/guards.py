@@ -35,6 +35,8 @@ async def _holder(request: Request, console: TheConsole, _: Annotated[Any, Depen
     if found is None:
         count_guess(address_of(request), console.guess_limit)
         metrics.REFUSED_BEARERS.labels("invalid").inc()
+        if ended := console.bearers.ended(text):
+            await audited.enter(request, console, ended)
         raise Problem(
             401, ProblemCode.TOKEN_INVALID, "The token is unknown, has ended, or was revoked.", headers=_CHALLENGE
         )
@@ -96,7 +98,7 @@ def _too_many(why: str, wait_s: float) -> Problem:
 
 Holder = Annotated[Bearer, Depends(_holder)]
 """Whoever holds the request's token. 401 without one that counts, 429 when its requests come too fast. What it asks to
-change is in the audit log from here on."""
+change is in the audit log from here on, also what a token asks that has ended."""
 
 
 def admitted(answer: Answer) -> str:

@@ -14,7 +14,7 @@ from fettle_console import metrics
 from fettle_console.adapters.sessions import Came
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import local_path
-from fettle_console.domain.sign_ins import KEPT_OUT, LET_IN, sign_in_of
+from fettle_console.domain.sign_ins import ENDED, KEPT_OUT, LET_IN, sign_in_of
 from fettle_console.entrypoints.guards import address_of, check_guesses, count_arrival, count_guess
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import MaybeSession
@@ -55,6 +55,9 @@ async def sign_in(
         count_guess(address, console.sign_in_limit)
         metrics.SIGN_INS.labels("refused").inc()
         log.warning("sign_in.token_unknown", address=address)
+        if ended := console.bearers.ended(token.strip()):
+            async with console.audit.recorded(sign_in_of(ended), now) as heard:
+                heard.status = ENDED
         return doors(console, next, "This token is unknown, has ended, or was revoked.", 401, wrong_token=True)
     count_arrival(request, console)
     caller = found.caller()
