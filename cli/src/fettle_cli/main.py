@@ -14,6 +14,7 @@ from fettle_cli.commands import (
     health,
     heartbeat,
     kafka_topics,
+    members,
     simulate,
     tickets,
     up,
@@ -34,6 +35,7 @@ app = typer.Typer(
 for group in (
     access.orgs,
     access.tokens,
+    members.app,
     heartbeat.app,
     tickets.app,
     health.app,
