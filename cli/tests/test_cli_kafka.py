@@ -194,9 +194,12 @@ def test_where_the_api_is_known_letters_are_sent_again_by_it(fettle: Fettle, api
     some = fettle("dlq", "redrive", COMMANDS, "3", "4", "5", "--json")
     assert (some.status, [item["offset"] for item in json.loads(some.out)["items"]]) == (1, [3, 5])
     assert f"{COMMANDS} 4: There is no such dead letter. [not_found]; --direct" in some.err
-    api.refuse("POST", f"{redriven}/3/redrive", 403, "forbidden", "This needs the role admin.")
-    refused = fettle("dlq", "redrive", COMMANDS, "3", "5")
-    assert (refused.status, refused.out, refused.err) == (1, "", "fettle: This needs the role admin. [forbidden]\n")
+    api.refuse("POST", f"{redriven}/4/redrive", 503, "unavailable", "Kafka does not answer.")
+    asked = len(api.requests)
+    away = fettle("dlq", "redrive", COMMANDS, "3", "4", "5")
+    assert (away.status, len(api.requests)) == (1, asked + 2)
+    assert away.out.startswith(f"{COMMANDS} 3 was sent again")
+    assert away.err == f"fettle: {COMMANDS} 4: Kafka does not answer. [unavailable]\n"
     asked = len(api.requests)
     direct = fettle("dlq", "redrive", COMMANDS, "3", "--direct")
     assert (direct.status, len(api.requests)) == (1, asked)

@@ -111,8 +111,9 @@ def redrive(
 def _by_the_api(
     here: Installation, org: str | None, topic: str, offsets: Sequence[int]
 ) -> tuple[dict[int, "SentTo"], list[str]]:
-    """Where each was put, and what became of those that were refused; one that is refused stops no other."""
-    from fettle_client import Refused
+    """Where each was put, and what went wrong with others. A letter that is refused stops no other; what none would
+    pass by ends it there."""
+    from fettle_client import FettleError, Refused
 
     sent: dict[int, SentTo] = {}
     refused: list[str] = []
@@ -120,11 +121,12 @@ def _by_the_api(
         for offset in offsets:
             try:
                 sent[offset] = fettle.redrive_dead_letter(topic, offset)["to"]
-            except Refused as error:
-                if error.status not in (404, 409):
-                    raise
-                hint = "; --direct sends what is no org's" if error.status == 404 else ""
+            except FettleError as error:
+                status = error.status if isinstance(error, Refused) else None
+                hint = "; --direct sends what is no org's" if status == 404 else ""
                 refused.append(f"{topic} {offset}: {in_words(error)}{hint}")
+                if status not in (404, 409):
+                    break
     return sent, refused
 
 
