@@ -173,7 +173,11 @@ def _tickets(ask: Checked) -> None:
     link = {"label": "WO-7", "url": "https://x.test/7"}
     ask("set_links", number, [link], description_version=edited["description_version"])
     assert ask("get_ticket", number)["links"] == [link]
-    assert len(ask("list_timeline", number, limit=2)) > 10
+    timeline = ask("list_timeline", number, limit=2)
+    assert len(timeline) > 10
+    assert ask("list_timeline", number, sort="-version", limit=2) == timeline[::-1]
+    edits = [entry for entry in timeline if entry["type"] == "description-edited"]
+    assert ask("list_timeline", number, type="description-edited") == edits != []
     assert ask("list_checklist", number) == []
     assert [one["number"] for one in ask("list_tickets", state="all", q="lift")] == [number]
     assert ask("count_tickets", state="open") == {"open": 1}

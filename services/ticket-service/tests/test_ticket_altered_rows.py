@@ -205,6 +205,21 @@ async def test_json_of_another_shape_stops_nobody(door: Door, api: Api, statemen
     assert found or not any(table in statement for table in ("entry", "actor", "links", "_by"))
 
 
+@pytest.mark.rule("TS-105")
+async def test_a_timeline_is_read_on_behind_rows_that_somebody_removed(door: Door, api: Api) -> None:
+    await door.ask_one(asked())
+    for _ in range(11):
+        await door.ask_one(asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(1)))
+    await tamper(door, "DELETE FROM entry WHERE version BETWEEN 4 AND 9")
+    for sort, found in (("version", [1, 2, 3, 10, 11, 12]), ("-version", [12, 11, 10, 3, 2, 1])):
+        came, query = [], {"sort": sort, "limit": 2}
+        while query:
+            page = await api.get("/tickets/1/timeline", **query)
+            came += [item["version"] for item in page["items"]]
+            query = {**query, "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+        assert came == found
+
+
 @pytest.mark.rule("TS-103", "TS-64")
 async def test_a_count_that_nothing_can_follow_keeps_retention_from_that_org_alone(door: Door) -> None:
     for org in ("acme", "globex"):

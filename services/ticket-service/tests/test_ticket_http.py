@@ -1,5 +1,6 @@
 """The HTTP door: statuses, answers, repeats, conflicts, lists, counts, policy, and who may do what."""
 
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 from datetime import timedelta
@@ -209,6 +210,47 @@ async def test_the_timeline_comes_in_pages_oldest_first(api: Api) -> None:
     entries = [Entry.model_validate(item) for item in first["items"] + rest["items"]]
     assert [entry.version for entry in entries] == [1, 2, 3, 4, 5]
     assert (entries[4].body, entries[4].actor.name, rest["next_cursor"]) == ("Number 3.", "Ann", None)
+
+
+@pytest.mark.rule("TS-105")
+async def test_a_timeline_comes_from_its_newest_entry_back_while_others_write(api: Api) -> None:
+    await api.post("/tickets", REPORT)
+
+    async def comment(number: int) -> None:
+        assert (await api.post("/tickets/1/comments", {"comment": f"Number {number}."})).status_code == 200
+
+    for number in range(11):
+        await comment(number)
+    found: list[int] = []
+    query: dict[str, Any] = {"sort": "-version", "limit": 5}
+    while True:
+        page, *_ = await asyncio.gather(api.get("/tickets/1/timeline", **query), *map(comment, range(4)))
+        found += [item["version"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert found == list(range(found[0], 0, -1))
+    assert 12 <= found[0] <= 16
+    newest = await api.get("/tickets/1/timeline", sort="-version", limit=1)
+    assert newest["items"][0]["version"] == 12 + 4 * len(range(0, len(found), 5))
+
+
+@pytest.mark.rule("TS-106")
+async def test_a_timeline_can_be_asked_for_what_is_seldom_in_it(api: Api) -> None:
+    await api.post("/tickets", REPORT)
+    for deed in ("resolve", "reopen", "resolve", "reopen", "comments"):
+        assert (await api.post(f"/tickets/1/{deed}", {"comment": "So it is."})).status_code == 200
+    assert (await api.put("/tickets/1/description", {"description": "Louder"}, '"1"')).status_code == 200
+
+    async def versions(**query: Any) -> list[tuple[str, int]]:
+        page = await api.get("/tickets/1/timeline", **query)
+        return [(item["type"], item["version"]) for item in page["items"]]
+
+    whole = await versions()
+    twice = [entry for entry in whole if entry[0] == "reopened"]
+    assert (len(twice), await versions(type="reopened")) == (2, twice)
+    assert await versions(type="reopened", sort="-version", limit=1) == twice[1:]
+    assert await versions(type="description-edited") == whole[-1:]
 
 
 async def fill(door: Door) -> None:

@@ -17,7 +17,7 @@ from fettle_contracts.identity import SubjectRef, SubjectType
 from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import books, checklists, command_memory, retention
 from fettle_ticket_service.adapters.ticket_lists import Place, Sort, Wanted, list_tickets
-from fettle_ticket_service.adapters.timelines import children_of, ticket_numbered, timeline
+from fettle_ticket_service.adapters.timelines import Seldom, children_of, seldom_entries, ticket_numbered, timeline
 from fettle_ticket_service.app import PACKAGE
 from fettle_ticket_service.domain.values import TicketRef
 from fettle_ticket_service.settings import TicketSettings
@@ -139,12 +139,15 @@ async def filled(settings: TicketSettings, tickets: int) -> Door:
                 null, null, null, now() FROM generate_series(1, 50000) AS n""",
             """INSERT INTO checklist_member SELECT id, 'device', 'd-' || n, null, n, now(), null
                 FROM ticket CROSS JOIN generate_series(1, 200) AS n WHERE org = 'acme' AND number <= 200""",
+            """INSERT INTO entry (ticket_id, version, id, org, type, at, actor)
+                SELECT id, 3 + n, gen_random_uuid(), org, 'comment-added', now(), '{}'
+                FROM ticket CROSS JOIN generate_series(1, 5000) AS n WHERE org = 'acme' AND number = 7""",
             "UPDATE ticket SET checklist_total = 200 WHERE org = 'acme' AND number <= 200",
             """UPDATE ticket SET kind = 'old kind', integration = 'gone-1' WHERE number > (
                 SELECT max(number) - 3000 FROM ticket WHERE org = 'acme')""",
             """UPDATE ticket_search SET words = 'ancient ' || words FROM ticket
                 WHERE ticket_id = ticket.id AND kind = 'old kind'""",
-            "ANALYZE command, checklist_member, ticket, ticket_search",
+            "ANALYZE command, checklist_member, entry, ticket, ticket_search",
         ):
             await work.connection.execute(text(statement))
     return door
@@ -189,7 +192,12 @@ async def check_single(door: Door) -> None:
 
     reads = {
         "ticket": lambda on: ticket_numbered(on, ORG, 7),
-        "timeline": lambda on: timeline(on, id, 0, 200),
+        "timeline": lambda on: timeline(on, id, 50, 200),
+        "timeline from its end": lambda on: timeline(on, id, None, 200, newest_first=True),
+        "timeline from its midst back": lambda on: timeline(on, id, 2_500, 200, newest_first=True),
+        "timeline to its start": lambda on: timeline(on, id, 150, 200, newest_first=True),
+        "reopened": lambda on: seldom_entries(on, id, Seldom.REOPENED, None, 200, newest_first=True),
+        "edited": lambda on: seldom_entries(on, id, Seldom.DESCRIPTION_EDITED, None, 1),
         "children": lambda on: children_of(on, id, 100),
         "checklist": lambda on: checklists.members_after(on, id, 50, 50),
         "load": load,

@@ -94,6 +94,9 @@ REQUESTS: tuple[Refused, ...] = (
         "state=closed", "state=", "source=root", "sort=title", "sort=--opened", "q=ab", "q=%20a", "kind=%00",
         "subject=lift", "subject=lift/3", "subject=other/", "subject=device/%00", f"q={'x' * 501}",
         f"integration={'x' * 501}", "space=%00", "q=abc%00")),
+    *(Refused("GET", f"/tickets/1/timeline?{query}", 400, "malformed") for query in (
+        "type=comment-added", "type=", "sort=at", "sort=-", "cursor=Wy0zXQ", "sort=-version&cursor=WzNd",
+        "sort=-version&cursor=Wy0yMTQ3NDgzNjQ4XQ")),
     Refused("GET", "/tickets/count?state=closed", 400, "malformed"),
     Refused("GET", "/tickets/export?format=xml", 400, "malformed"),
     Refused("GET", "/tickets/export?timeline=perhaps", 400, "malformed"),

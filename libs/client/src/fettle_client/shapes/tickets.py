@@ -8,7 +8,9 @@ TicketState = Literal["open", "in_progress", "resolved"]
 AnyState = Literal["open", "in_progress", "resolved", "all"]
 TicketSource = Literal["health_monitor", "user", "workflow", "platform_outage"]
 TicketOrder = Literal["opened", "-opened", "updated", "-updated", "number", "-number"]
+EntryOrder = Literal["version", "-version"]
 """`-` is newest or highest first."""
+SeldomEntry = Literal["reopened", "description-edited"]
 
 
 class TicketLink(TypedDict):

@@ -8,8 +8,10 @@ from fettle_client.shapes.people import Link, Subject
 from fettle_client.shapes.tickets import (
     AnyState,
     Entry,
+    EntryOrder,
     ListedTicket,
     Member,
+    SeldomEntry,
     Ticket,
     TicketOrder,
     TicketPolicy,
@@ -64,9 +66,18 @@ class Tickets(Connection):
         """One ticket, with its children and the first members of its checklist."""
         return self._ticket(read(self._path("tickets", number)))
 
-    def list_timeline(self, number: int, *, cursor: str | None = None, limit: int = 200) -> Pages[Entry]:
-        """A ticket's entries, oldest first."""
-        request = read(self._path("tickets", number, "timeline"), cursor=cursor, limit=limit)
+    def list_timeline(
+        self,
+        number: int,
+        *,
+        type: SeldomEntry | None = None,
+        sort: EntryOrder | None = None,
+        cursor: str | None = None,
+        limit: int = 200,
+    ) -> Pages[Entry]:
+        """A ticket's entries, oldest first unless `sort` says otherwise."""
+        path = self._path("tickets", number, "timeline")
+        request = read(path, type=type, sort=sort, cursor=cursor, limit=limit)
         return Pages(self._call, request)
 
     def list_checklist(self, number: int, *, cursor: str | None = None, limit: int = 200) -> Pages[Member]:

@@ -1,18 +1,29 @@
 """Single tickets and their timelines, as they stand in the database."""
 
+from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.ticket import TicketState
+from fettle_contracts.ticket_events import EntryType
 from fettle_ticket_service.adapters.books import BIGGEST_NUMBER
 from fettle_ticket_service.adapters.checklists import first_members
 from fettle_ticket_service.adapters.tables import ENTRY, TICKET
 from fettle_ticket_service.adapters.ticket_rows import line_of, ticket_of
 from fettle_ticket_service.adapters.wire import Line
 from fettle_ticket_service.domain.ticket import Ticket
+
+BIGGEST_VERSION = 2**31 - 1
+
+
+class Seldom(StrEnum):
+    """Types of entries that few tickets have many of, and that are found by an index of their own."""
+
+    REOPENED = EntryType.REOPENED
+    DESCRIPTION_EDITED = EntryType.DESCRIPTION_EDITED
 
 
 class Child(Struct, frozen=True):
@@ -41,12 +52,39 @@ async def children_of(connection: AsyncConnection, ticket: UUID, limit: int) -> 
     return [Child(row.number, row.title, TicketState(row.state)) for row in await connection.execute(statement)]
 
 
-async def timeline(connection: AsyncConnection, ticket: UUID, after_version: int, limit: int) -> list[Line]:
-    """Up to `limit` entries after that version, oldest first."""
-    statement = (
-        select(ENTRY)
-        .where(ENTRY.c.ticket_id == ticket, ENTRY.c.version > after_version)
-        .order_by(ENTRY.c.version)
-        .limit(limit)
-    )
-    return [line_of(row) for row in await connection.execute(statement)]
+async def timeline(
+    connection: AsyncConnection, ticket: UUID, behind: int | None, limit: int, *, newest_first: bool = False
+) -> list[Line]:
+    """Up to `limit` entries that come behind that version in the order asked for.
+
+    Versions follow one another, so a page is a range of them, and no plan reads more: left to itself the planner, which
+    takes timelines to be short, puts the whole of a long one in order for each page. Only where the range is not full,
+    as at the end or where somebody removed rows, it is looked for further.
+    """
+    version = ENTRY.c.version
+    if newest_first:
+        last = await connection.scalar(select(func.max(version)).where(ENTRY.c.ticket_id == ticket))
+        below = min(BIGGEST_VERSION if behind is None else behind, (last or 0) + 1)
+        beyond, near, order = version < below, version >= below - limit, version.desc()
+    else:
+        above = behind or 0
+        beyond, near, order = version > above, version <= min(above + limit, BIGGEST_VERSION), version.asc()
+    statement = select(ENTRY).where(ENTRY.c.ticket_id == ticket, beyond).order_by(order).limit(limit)
+    found = (await connection.execute(statement.where(near))).all()
+    if len(found) < limit:
+        found = (await connection.execute(statement)).all()
+    return [line_of(row) for row in found]
+
+
+async def seldom_entries(
+    connection: AsyncConnection, ticket: UUID, of: Seldom, behind: int | None, limit: int, *, newest_first: bool = False
+) -> list[Line]:
+    """Up to `limit` entries of that type that come behind that version in the order asked for."""
+    version = ENTRY.c.version
+    # Written out: the planner takes a partial index only for what it can read.
+    of_type = ENTRY.c.type == literal(of.value, literal_execute=True)
+    statement = select(ENTRY).where(ENTRY.c.ticket_id == ticket, of_type).limit(limit)
+    if behind is not None:
+        statement = statement.where(version < behind if newest_first else version > behind)
+    rows = await connection.execute(statement.order_by(version.desc() if newest_first else version))
+    return [line_of(row) for row in rows]

@@ -94,6 +94,7 @@ _PARAMETERS: Mapping[str, str] = {
     "space": "Only tickets in this space or under it: `oslo/hq`.",
     "q": "Part of the title, or of the subject's name or id; at least three characters, in any case.",
     "sort": "The order; with `-` the newest or highest first.",
+    "type": "Only entries of this type.",
     "format": "`jsonl` for a JSON object a line, `csv` for a table.",
     "timeline": "Whether each ticket comes with its timeline; in `jsonl` only.",
     "if-match": '`"<description_version>"` that the editor saw, or `*` to replace any.',

@@ -13,6 +13,7 @@ from fettle_chassis.http import Problem, keepable
 from fettle_contracts.problems import ProblemCode
 from fettle_ticket_service.adapters.books import BIGGEST_NUMBER
 from fettle_ticket_service.adapters.ticket_lists import Place, Sort
+from fettle_ticket_service.adapters.timelines import BIGGEST_VERSION
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 LIMIT_DEFAULT = 50
@@ -35,16 +36,16 @@ def place_of(cursor: str, sort: Sort) -> Place:
     raise _not_a_cursor()
 
 
-def number_cursor_of(number: int) -> str:
-    """For lists in the order of one number: an entry's version, a member's place."""
-    return _encoded([number])
+def number_cursor_of(number: int, *, backwards: bool = False) -> str:
+    """For lists in the order of one number, which is above 0: an entry's version, a member's place."""
+    return _encoded([-number if backwards else number])
 
 
-def number_of(cursor: str) -> int:
-    """The number of the last one on the page before. Raises Problem 400."""
+def number_of(cursor: str, *, backwards: bool = False) -> int:
+    """The number of the last one on the page before. Raises Problem 400, also for a cursor of the other direction."""
     match _decoded(cursor):
-        case [int(number)] if _is_up_to(2**31 - 1, number):
-            return number
+        case [int(number)] if _is_up_to(BIGGEST_VERSION, -number if backwards else number):
+            return abs(number)
     raise _not_a_cursor()
 
 

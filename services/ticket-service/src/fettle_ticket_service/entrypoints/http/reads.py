@@ -14,7 +14,7 @@ from fettle_ticket_service.adapters import orgs
 from fettle_ticket_service.adapters.checklists import members_after
 from fettle_ticket_service.adapters.exports import Format, export
 from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, Listed, Sort, Wanted, list_tickets
-from fettle_ticket_service.adapters.timelines import children_of, ticket_numbered, timeline
+from fettle_ticket_service.adapters.timelines import Seldom, children_of, seldom_entries, ticket_numbered, timeline
 from fettle_ticket_service.adapters.wire import Wire, line_json, member_json
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.entrypoints.http.desk import Exporting, InOrg, TheDesk
@@ -35,6 +35,7 @@ router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], depend
 States = Literal["open", "in_progress", "resolved", "all"]
 Order = Literal["opened", "-opened", "updated", "-updated", "number", "-number"]
 """`-` is newest or highest first."""
+EntryOrder = Literal["version", "-version"]
 
 
 @router.get("")
@@ -128,17 +129,27 @@ async def ticket_checklist(
 
 @router.get("/{number}/timeline")
 async def ticket_timeline(
-    number: int, caller: Viewer, desk: TheDesk, cursor: Filter = None, limit: Limit = LIMIT_DEFAULT
+    number: int,
+    caller: Viewer,
+    desk: TheDesk,
+    type: Seldom | None = None,
+    sort: EntryOrder = "version",
+    cursor: Filter = None,
+    limit: Limit = LIMIT_DEFAULT,
 ) -> dict[str, Any]:
-    """Entries, oldest first."""
-    after = 0 if cursor is None else number_of(cursor)
+    """Entries, oldest first unless `sort` says otherwise."""
+    back = sort.startswith("-")
+    behind = None if cursor is None else number_of(cursor, backwards=back)
     async with desk.database.reading() as connection:
         found = _found(await ticket_numbered(connection, caller.org, number))
-        lines = await timeline(connection, found.id, after, limit + 1)
+        if type is None:
+            lines = await timeline(connection, found.id, behind, limit + 1, newest_first=back)
+        else:
+            lines = await seldom_entries(connection, found.id, type, behind, limit + 1, newest_first=back)
     items, more = lines[:limit], len(lines) > limit
     return {
         "items": [line_json(line) for line in items],
-        "next_cursor": number_cursor_of(items[-1].version) if more else None,
+        "next_cursor": number_cursor_of(items[-1].version, backwards=back) if more else None,
     }
 
 
