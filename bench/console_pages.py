@@ -60,6 +60,8 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/orgs/{org}/tickets/new": ("tickets/new",),
     "/orgs/{org}/tickets/{number}": ("tickets/1", "tickets/500"),
     "/orgs/{org}/tickets/{number}/told": ("tickets/1/told",),
+    "/orgs/{org}/tickets/{number}/timeline": ("tickets/1/timeline",),
+    "/orgs/{org}/tickets/{number}/checklist": ("tickets/1/checklist",),
     "/orgs/{org}/open-count": ("open-count",),
     "/orgs/{org}/judging": ("judging",),
     "/orgs/{org}/health/overview": ("health/overview", "health/overview?day=true"),

@@ -97,6 +97,8 @@ def test_pages_fit_their_window_and_can_be_read_by_everybody(window: Window, org
         "links": f"{base}/tickets/{number}?edit=links",
         "silence": f"{base}/tickets/{silent}?edit=silence",
         "told": f"{base}/tickets/{number}/told",
+        "timeline": f"{base}/tickets/{number}/timeline",
+        "checklist": f"{base}/tickets/{number}/checklist",
         "why": f"{base}/why?subject=device/a",
         "subject": f"{base}/health/device/{quote(WORD[:150])}",
         "report": f"{base}/tickets/new",

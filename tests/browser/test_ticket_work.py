@@ -139,3 +139,57 @@ def test_two_people_see_what_each_other_does(window: Window, other_window: Windo
     assert "Bob" in window.texts(".entry .deed b")
     assert not other_window.reloaded()
     assert [*window.complaints(), *other_window.complaints()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-122")
+def test_a_long_story_is_read_from_its_end_while_it_goes_on(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise")
+    for many in (200, 200, 120):
+        org.post("/tickets/bulk", {"action": "comment", "numbers": [number] * many, "comment": "."}).raise_for_status()
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.mark()
+    assert versions(window) == list(range(472, 522))
+    window.one("#show-earlier").click()
+    window.until(lambda: versions(window)[0] == 422, "earlier entries")
+    assert window.focused() == "show-earlier"
+    window.press("\n")
+    window.until(lambda: versions(window) == list(range(372, 522)), "still earlier ones")
+    assert window.script(ASKED) == ["timeline", "timeline"]
+    assert window.all(".arrived") == []
+
+    org.post(f"/tickets/{number}/comments", {"comment": "One more."}).raise_for_status()
+    window.until(lambda: versions(window) == list(range(372, 523)), "what came, behind what was fetched")
+    assert [entry.get_attribute("id") for entry in window.all(".arrived")] == ["e522"]
+    window.press("c", *"And mine")
+    window.chrome.switch_to.active_element.send_keys("\ue009\ue007")
+    window.until(lambda: versions(window) == list(range(372, 524)), "an own comment, too")
+    window.script("scrollTo(0, 0)")
+    window.one("#show-earlier").click()
+    window.until(lambda: versions(window) == list(range(322, 524)), "and on from there")
+    assert window.script(ASKED) == ["timeline"] * 3
+
+    window.script(UNSEEN)
+    org.post("/tickets/bulk", {"action": "comment", "numbers": [number] * 60, "comment": "."}).raise_for_status()
+    window.script(SEEN)
+    window.until(lambda: versions(window) == list(range(534, 584)), "no gap where more came than a page shows")
+    assert not window.reloaded()
+    assert window.complaints() == []
+
+
+ASKED = """
+return performance.getEntriesByType("resource").map((one) => new URL(one.name).pathname.split("/").at(-1))
+  .filter((name) => name === "timeline");
+"""
+"""What was fetched of the timeline since the page is there."""
+
+UNSEEN = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
+SEEN = "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
+
+
+def versions(window: Window) -> list[int]:
+    """The entries that the page has, from top to bottom."""
+    found: list[int] = window.script(
+        "return [...document.querySelectorAll('.entry')].map((one) => +one.dataset.version)"
+    )
+    return found

@@ -26,6 +26,8 @@ class Tickets:
         self.timelines: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self.policy: dict[str, Any] = {"report_issue_enabled": True}
         self.answered: dict[str, dict[str, Any]] = {}
+        self.read: list[tuple[str, str, int]] = []
+        """What of timelines was asked for: type, order and limit of each page."""
 
     def open(
         self, org: str, title: str, *, actor: dict[str, Any] = MONITOR, ago_s: float = 0, **more: Any
@@ -77,6 +79,7 @@ class Tickets:
         self.tickets.clear()
         self.timelines.clear()
         self.answered.clear()
+        self.read.clear()
         self.policy = {"report_issue_enabled": True}
 
     def counts(self, org: str) -> dict[str, int]:
@@ -158,9 +161,22 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
         return _found(tickets, org, number)
 
     @app.get("/api/v1/orgs/{org}/tickets/{number}/timeline")
-    async def timeline(org: str, number: int, caller: Viewer) -> dict[str, Any]:
+    async def timeline(
+        org: str, number: int, caller: Viewer, type: str = "", sort: str = "version", cursor: int = 0, limit: int = 50
+    ) -> dict[str, Any]:
         _found(tickets, org, number)
-        return {"items": tickets.timelines[org, number], "next_cursor": None}
+        tickets.read.append((type, sort, limit))
+        entries = [entry for entry in tickets.timelines[org, number] if type in ("", entry["type"])]
+        entries = entries[::-1] if sort == "-version" else entries
+        more = len(entries) > cursor + limit
+        return {"items": entries[cursor : cursor + limit], "next_cursor": str(cursor + limit) if more else None}
+
+    @app.get("/api/v1/orgs/{org}/tickets/{number}/checklist")
+    async def checklist(org: str, number: int, caller: Viewer, cursor: int = 0, limit: int = 50) -> dict[str, Any]:
+        found = _found(tickets, org, number).get("checklist", {"total": 0, "recovered": 0, "items": []})
+        more = len(found["items"]) > cursor + limit
+        members = found["items"][cursor : cursor + limit]
+        return {**found, "items": members, "next_cursor": str(cursor + limit) if more else None}
 
     @app.post("/api/v1/orgs/{org}/tickets", status_code=201)
     async def opened(org: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:

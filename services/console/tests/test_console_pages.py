@@ -209,6 +209,7 @@ async def test_a_rollup_shows_who_is_down_and_who_is_back(world: World) -> None:
         "#7 and more",
     ):
         assert words in said
+    assert '<a href="/orgs/acme/tickets/1/checklist">and 20 more</a>' in page.text
     assert page.text.count('<li data-state="open">') == 99
     assert 'title="device/lamp">lamp<' in page.text
     single = await world.http.get("/orgs/acme/tickets/2")

@@ -229,6 +229,61 @@ async def test_a_page_says_who_was_told(world: World) -> None:
     assert (await world.http.get("/orgs/acme/tickets/2/told")).status_code == 404
 
 
+@pytest.mark.rule("AC-122")
+async def test_a_long_tickets_page_reads_its_newest_entries_and_what_it_says_of_the_earlier(world: World) -> None:
+    tickets = world.tickets
+    tickets.open("acme", "Device offline: Hall", ago_s=300)
+    tickets.entry("acme", 1, "description-edited", ANN, body="")
+    for number in range(600):
+        tickets.entry("acme", 1, "comment-added", ANN, body=f"Number {number}.")
+    await world.sign_in("acme", "operator")
+    page = await world.http.get("/orgs/acme/tickets/1")
+    assert re.findall(r'<li id="e(\d+)"', page.text) == [str(version) for version in range(553, 603)]
+    assert sorted(tickets.read) == [
+        *[("", "-version", 50), ("", "version", 1)],
+        *[("description-edited", "-version", 1), ("reopened", "-version", 50)],
+    ]
+    said = words_of(page)
+    assert "d1 went silent" in said
+    assert "Why did this open?" in said
+    assert re.search(r"edited [^.]{1,40} by Ann", said)
+    found = re.findall(r'<li id="e(\d+)"', page.text)
+    while earlier := re.findall(r'id="show-earlier" href="([^"]*)"', page.text):
+        page = await world.http.get(html.unescape(earlier[0]))
+        found = re.findall(r'<li id="e(\d+)"', page.text) + found
+    assert found == [str(version) for version in range(1, 603)]
+    assert (await world.http.get("/orgs/acme/tickets/2/timeline")).status_code == 404
+
+
+@pytest.mark.rule("AC-122")
+async def test_who_was_told_is_found_by_the_latest_entries(world: World) -> None:
+    world.tickets.open("acme", "Lift", actor=ANN)
+    for number in range(600):
+        world.tickets.entry("acme", 1, "comment-added" if number < 430 else "checklist-changed", ANN)
+    await world.sign_in("acme", "viewer")
+    told = words_of(await world.http.get("/orgs/acme/tickets/1/told"))
+    assert "channel ops : sent" in told
+    assert world.tickets.read == [("", "-version", 100)] * 3
+
+
+@pytest.mark.rule("AC-123")
+async def test_all_members_of_a_checklist_can_be_seen(world: World) -> None:
+    members = [{"type": "device", "id": f"t{number}", "recovered": number % 2 == 0} for number in range(450)]
+    checklist = {"total": 450, "recovered": 225, "items": members}
+    world.tickets.open("acme", "Many", kind="multiple_devices_offline", checklist=checklist)
+    world.tickets.open("acme", "Lift", actor=ANN)
+    await world.sign_in("acme", "viewer")
+    path, found = "/orgs/acme/tickets/1/checklist", []
+    for pages in (1, 2, 3):
+        page = await world.http.get(path)
+        assert ("225 of 450 devices recovered" in words_of(page), "First page" in page.text) == (True, pages > 1)
+        found += re.findall(r'title="device/(t\d+)"', page.text)
+        path = html.unescape("".join(re.findall(r'rel="next" href="([^"]*)"', page.text)))
+    assert (found, path) == ([f"t{number}" for number in range(450)], "")
+    assert "no checklist" in (await world.http.get("/orgs/acme/tickets/2/checklist")).text
+    assert (await world.http.get("/orgs/acme/tickets/3/checklist")).status_code == 404
+
+
 @pytest.mark.rule("AC-82")
 async def test_a_preview_shows_what_the_page_would(world: World) -> None:
     await world.sign_in("acme", "viewer")

@@ -17,11 +17,26 @@
     });
   };
 
+  const version = (entry) => Number(entry?.dataset.version ?? 0);
+  const last = (page) => version([...page.querySelectorAll(".entry")].at(-1));
+
+  // Entries never change: earlier ones that were fetched stay in front of those of a fresh page, unless some between the
+  // two were never seen.
+  const keepEarlier = (fresh) => {
+    const [now, then] = [fresh.querySelector("#timeline"), document.getElementById("timeline")];
+    const first = version(now?.querySelector(".entry"));
+    const held = [...then.querySelectorAll(".entry")].filter((entry) => version(entry) < first);
+    if (!held.length || version(held.at(-1)) !== first - 1) return;
+    now.querySelector("#earlier")?.remove();
+    const kept = [then.querySelector("#earlier"), ...held].filter(Boolean);
+    now.prepend(...kept.map((one) => one.cloneNode(true)));
+  };
+
   const ask = window.fettleFresh((page) => {
     const [now, then] = [page.getElementById("ticket"), ticket()];
     if (!now || !then) return;
     document.title = page.title;
-    if (now.querySelectorAll(".entry").length !== then.querySelectorAll(".entry").length) {
+    if (last(now) !== last(then)) {
       setTimeout(() => htmx.trigger("#told", "fettle:told"), TOLD_MS);
     }
     htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
@@ -33,12 +48,12 @@
   });
   document.addEventListener("fettle:refresh", ask);
 
-  const known = new Set();
-  const welcome = (first) => {
+  let known = last(document);
+  const welcome = () => {
     for (const entry of document.querySelectorAll(".entry")) {
-      if (!first && !known.has(entry.id)) entry.classList.add("arrived");
-      known.add(entry.id);
+      if (version(entry) > known) entry.classList.add("arrived");
     }
+    known = last(document);
   };
 
   const lead = () => {
@@ -50,12 +65,16 @@
   document.addEventListener("input", (event) => event.target.id === "comment" && relabel());
   document.addEventListener("htmx:after:swap", () => {
     relabel();
-    welcome(false);
+    welcome();
     lead();
   });
   document.addEventListener("htmx:before:swap", (event) => {
     // An answer without the ticket (signed out, service away) must not wipe what is there, or what was typed.
-    const { ctx } = event.detail;
+    const { ctx, tasks } = event.detail;
+    for (const { fragment } of tasks) {
+      if (fragment?.querySelector("#ticket")) keepEarlier(fragment);
+      if (ctx.sourceElement?.id === "show-earlier" && !fragment?.querySelector(".entry")) event.preventDefault();
+    }
     if (ctx.select !== "#ticket" || ctx.text.includes('id="ticket"')) return;
     event.preventDefault();
     const page = new DOMParser().parseFromString(ctx.text, "text/html");
@@ -85,6 +104,5 @@
   });
 
   relabel();
-  welcome(true);
   lead();
 })();

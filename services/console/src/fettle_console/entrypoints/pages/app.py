@@ -22,6 +22,7 @@ from fettle_console.entrypoints.pages import (
     bulk,
     channel_editor,
     channel_page,
+    checklist_page,
     dead_letter_pages,
     health_page,
     heard_page,
@@ -44,6 +45,7 @@ from fettle_console.entrypoints.pages import (
     ticket_list,
     ticket_page,
     ticket_writes,
+    timeline_page,
     token_page,
     told_page,
     why_page,
@@ -69,6 +71,7 @@ _HEADINGS = {
 
 MODULES = (
     *(sign_in, provider, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
+    *(timeline_page, checklist_page),
     *(overview_page, health_page, silence_list, new_silence, policy_page, judging, subject_page),
     *(why_page, heard_page, preview, live_stream),
     *(org_page, member_page, token_page, audit_page, dead_letter_pages),

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -13,6 +12,7 @@ from fastapi.responses import Response
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.silences import silencing_of
+from fettle_console.entrypoints.pages.timeline_page import SHOWN, newest, turns_before
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.rollups import progress
 from fettle_console.views.sentences import answer_first
@@ -22,8 +22,6 @@ from fettle_contracts.ticket import LINKS_LIMIT, Ticket
 
 router = APIRouter()
 
-_PAGE = 200
-_LONGEST = 1000
 _PANELS = ("description", "links", "silence")
 
 
@@ -46,11 +44,12 @@ async def ticket_page(number: int, request: Request, visit: TheVisit) -> Respons
 
 async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 200) -> Response:
     """The page as it now is; what the health monitor would add is left out while it is away."""
-    found, items = await asyncio.gather(
-        visit.client.get(Owner.TICKETS, f"/tickets/{number}"), timeline_of(visit, number)
+    found, stretch = await asyncio.gather(
+        visit.client.get(Owner.TICKETS, f"/tickets/{number}"), newest(visit, number, SHOWN)
     )
     ticket = Ticket.model_validate(found)
-    entries = [line(item, ticket) for item in items]
+    entries = [line(item, ticket) for item in stretch.entries]
+    known = [*(line(item, ticket) for item in await turns_before(visit, number, stretch)), *entries]
     watched = watched_subject(ticket)
     silencing = await silencing_of(visit, watched)
     may_work = visit.may(Role.OPERATOR)
@@ -62,15 +61,16 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         children=found.get("children", []),
         more_children=found.get("more_children", False),
         entries=entries,
-        edited=last_edit(entries),
-        sentence=answer_first(ticket, entries, visit.console.now()),
+        earlier=stretch.earlier,
+        edited=last_edit(known),
+        sentence=answer_first(ticket, known, visit.console.now()),
         actions=ACTIONS[ticket.state],
         command_id=str(uuid4()),
         panel=shown.panel if may_work else "",
         shown=shown,
         links=_rows_of_links(ticket, shown),
         watched=watched,
-        why_at=monitor_opened_at(ticket, entries),
+        why_at=monitor_opened_at(ticket, known),
         silencing=silencing,
         link_patterns=await _link_patterns(visit),
     )
@@ -80,18 +80,6 @@ async def _link_patterns(visit: Visit) -> str:
     """The org's, as JSON for the page's script; none when the ticket service does not say."""
     answer = await visit.client.send(Owner.TICKETS, "GET", "/ticket-policy")
     return json.dumps(answer.body.get("link_patterns", []) if answer.ok else [])
-
-
-async def timeline_of(visit: Visit, number: int) -> list[dict[str, Any]]:
-    """All entries in order; of a very long story the last ones."""
-    items: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page = await visit.client.get(Owner.TICKETS, f"/tickets/{number}/timeline?limit={_PAGE}{cursor}")
-        items.extend(page["items"])
-        if not page.get("next_cursor"):
-            return items[-_LONGEST:]
-        cursor = f"&cursor={page['next_cursor']}"
 
 
 def _rows_of_links(ticket: Ticket, shown: Shown) -> list[Mapping[str, str]]:

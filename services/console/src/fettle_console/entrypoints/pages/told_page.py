@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.ticket_page import timeline_of
+from fettle_console.entrypoints.pages.timeline_page import newest
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.runs import RunOfTicket
 from fettle_contracts.ticket_events import TRIGGERS
@@ -18,6 +18,8 @@ router = APIRouter()
 _EVENTS = 50
 """The latest of a ticket's events whose runs are looked for: as many as one request may ask about."""
 
+_PAGE, _PAGES = 100, 10
+
 _SHOWN = 10
 """Runs that are shown with their messages."""
 
@@ -25,10 +27,9 @@ _SHOWN = 10
 @router.get("/orgs/{org}/tickets/{number}/told")
 async def told_page(number: int, visit: TheVisit) -> Response:
     """The latest runs, the newest first, with every message that they sent or tried to send."""
-    entries = await timeline_of(visit, number)
-    events = [entry["id"] for entry in entries if entry["type"] in TRIGGERS][-_EVENTS:]
+    events = await _events(visit, number)
     query = urlencode([*(("event", event) for event in events), ("limit", str(_SHOWN))])
-    found = await visit.client.get(Owner.WORKFLOWS, f"/runs?{query}")
+    found = await visit.client.get(Owner.WORKFLOWS, f"/runs?{query}") if events else {"items": []}
     runs = await asyncio.gather(*(_whole(visit, run["id"]) for run in found["items"]))
     return await visit.page(
         "told.html",
@@ -36,6 +37,19 @@ async def told_page(number: int, visit: TheVisit) -> Response:
         runs=[RunOfTicket.of(run) for run in runs if run],
         more=bool(found.get("next_cursor")),
     )
+
+
+async def _events(visit: Visit, number: int) -> list[str]:
+    """Among a ticket's latest thousand entries those that can have started a run, the newest first."""
+    events: list[str] = []
+    cursor = ""
+    for _ in range(_PAGES):
+        stretch = await newest(visit, number, _PAGE, cursor)
+        events += [entry["id"] for entry in reversed(stretch.entries) if entry["type"] in TRIGGERS]
+        cursor = stretch.earlier
+        if len(events) >= _EVENTS or not cursor:
+            break
+    return events[:_EVENTS]
 
 
 async def _whole(visit: Visit, id: str) -> dict[str, Any]:
