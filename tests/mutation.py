@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+
+ALL_PASSED = 0
+ONE_FAILED = 1
 
 NOT_SHRUNK = """
 from hypothesis import Phase, settings
@@ -38,11 +42,12 @@ def check_stands_once(folder: Path, mutant: Mutant) -> None:
 
 
 def check_noticed(package: Path, folder: Path, mutant: Mutant, tests: Iterable[Path | str], scratch: Path) -> None:
-    """Runs the tests on a copy of `package` in `scratch` in which the module in `folder` is broken; one must fail."""
+    """Runs the tests on a copy of `package` in `scratch` in which the module in `folder` is broken; one must fail. A
+    run that was killed, or that ran no test, tells nothing of the mutant and fails for what it is."""
     broken = _copied(package, scratch) / folder.relative_to(package) / f"{mutant.module}.py"
     broken.write_text(broken.read_text().replace(mutant.old, mutant.new))
     done = _tested(tests, scratch)
-    assert done.returncode == 1, f"survived: {mutant}\n{done.stdout[-2000:]}"
+    assert done.returncode == ONE_FAILED, f"{_outcome(done.returncode)}: {mutant}\n{_last_words(done)}"
 
 
 def check_unbroken(package: Path, tests: Iterable[Path | str], scratch: Path) -> None:
@@ -50,7 +55,20 @@ def check_unbroken(package: Path, tests: Iterable[Path | str], scratch: Path) ->
     mutant."""
     _copied(package, scratch)
     done = _tested(tests, scratch)
-    assert done.returncode == 0, f"fails without a mutant:\n{done.stdout[-2000:]}"
+    assert done.returncode == ALL_PASSED, f"{_outcome(done.returncode)}, without a mutant:\n{_last_words(done)}"
+
+
+def _outcome(returncode: int) -> str:
+    """What became of a run of tests, by how pytest ended: below 0 by a signal, as `subprocess` has it."""
+    if returncode < 0:
+        return f"the run was killed by {signal.Signals(-returncode).name}"
+    if returncode == ALL_PASSED:
+        return "survived"
+    return "a test failed" if returncode == ONE_FAILED else f"no run of tests (pytest ended with {returncode})"
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    return f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
 def _copied(package: Path, scratch: Path) -> Path:

@@ -31,9 +31,7 @@ async def test_others_have_their_turn_while_many_runs_are_begun(world: World, mo
     monkeypatch.setattr(progress, "AT_ONCE", 50)
     for number in range(10):
         await world.save(NOTE.format(number))
-    with (
-        warnings.catch_warnings()
-    ):  # what the other tests have left is not looked through later, nor blamed on this one
+    with warnings.catch_warnings():  # what other tests have left is not looked through later, nor blamed on this one
         warnings.simplefilter("ignore", ResourceWarning)
         collect_rarely()
     begun, longest = time.thread_time(), 0.0
