@@ -71,6 +71,7 @@ RECORDS = (
                    "Profile(key.org, said.integration or None, said.model or None, None)"),
             Mutant(SHARD, "        watch.say_profile(row, said)\n        watch.subjects.heard_at",
                    "        watch.subjects.heard_at"),
+            Mutant(SHARD, " or not self.watch.subjects.heard_at[row]:", ":"),
             Mutant(SHARD, "= checksum(said.name), checksum(said.space)", "= 0, checksum(said.space)"),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_INTEGRATION", ""),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_MODEL", ""),

@@ -98,6 +98,15 @@ def test_a_profile_says_whether_its_subject_is_a_newcomer() -> None:
     assert said == [("A", True), ("B", False), ("C", True), ("D", False), ("E", True), ("F", False)]
 
 
+@pytest.mark.rule("HM-262")
+def test_a_newcomer_that_says_nothing_of_itself_is_told_as_one() -> None:
+    """Once, whether it was entered before it was heard or not, and also where it says only what was entered."""
+    log = Log().policy().register().beat().beat().beat(name="A")
+    log.forget().beat().beat(name="B").forget().register(model="T1").beat(model="T1").beat(model="T1")
+    said = [(each.name, each.newcomer) for each in judge(log).judgements if isinstance(each, Profile)]
+    assert said == [(None, True), ("A", False), (None, True), ("B", False), (None, True)]
+
+
 @pytest.mark.rule("HM-17")
 @pytest.mark.parametrize(
     ("entered", "said", "silent_after"),

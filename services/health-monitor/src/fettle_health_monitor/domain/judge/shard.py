@@ -192,7 +192,7 @@ class Shard:
             self._folded.ignored[Ignored.SWITCHED_OFF] += 1
             return
         said, reading = read(record.value, self.watch.subjects.keys[row])
-        if learn(self.watch, row, said):
+        if learn(self.watch, row, said) or not self.watch.subjects.heard_at[row]:
             self.watch.say_profile(row, said)
         self.watch.heard(row, reading, hash(record.value), hash(said))
 
