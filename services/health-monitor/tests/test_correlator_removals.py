@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
+from judge_log import Log, judge
 
 from fettle_health_monitor.domain.judgements import Change, Judgement, Profile, Unwatched
 
@@ -91,6 +92,18 @@ async def test_what_a_newcomer_does_not_say_was_not_said_either_where_its_remova
         await world.feed(*heard_again(world, AT + 500))
         await world.tick(AT + 1_000)
         assert [tuple(row) for row in await world.rows(SAID)] == [(None, "hue-2", None, None, None)]
+
+
+@pytest.mark.rule("HM-262")
+async def test_what_was_said_before_a_removal_goes_where_a_newcomer_says_something_only_later(
+    environment: dict[str, str],
+) -> None:
+    """All in one batch, as its shard says it: entered again behind its removal, and heard twice."""
+    log = Log().policy().beat(name="Old", space="oslo", model="T100").forget().register().beat().beat(name="New")
+    async with CorrelatorWorld.open(environment) as world:
+        said = (each for each in judge(log).judgements if isinstance(each, Profile | Change))
+        await world.feed(*(msgspec.structs.replace(each, place=next_place()) for each in said))
+        assert [tuple(row) for row in await world.rows(SAID)] == [("New", None, None, None, None)]
 
 
 @pytest.mark.rule("HM-261")
