@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from fettle_chassis.garbage import collect_rarely
-
 pytest_plugins = ["fettle_devstack.pytest_plugin"]
 
 for number in (signal.SIGINT, signal.SIGHUP):
@@ -17,11 +15,6 @@ for number in (signal.SIGINT, signal.SIGHUP):
 # How long an example takes, or the making of one, tells of the machine and not of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
-
-
-def pytest_collection_finish() -> None:
-    """As in a service: else what thousands of tests hold is looked through while one of them measures."""
-    collect_rarely()
 
 
 @pytest.fixture(autouse=True)
