@@ -64,6 +64,18 @@ def test_what_had_run_out_before_has_run_out() -> None:
     assert run_out.begun_anew(shard(80_000), 30_000) == watch()
 
 
+@pytest.mark.rule("HM-157")
+@pytest.mark.parametrize(
+    ("passed_ms", "ended_ms", "out_ms"),
+    [(90_000, 60_001, 60_000), (60_000, 90_000, 60_000), (90_000, 60_000, None), (59_999, 90_000, None)],
+    ids=["just before", "just now", "at that instant", "not yet"],
+)
+def test_what_had_run_out_before_it_was_ended_counts(passed_ms: int, ended_ms: int, out_ms: int | None) -> None:
+    out = None if out_ms is None else T0 + out_ms
+    assert watch().out_before(T0 + ended_ms, shard(passed_ms)) == out
+    assert watch().out_before(T0 + ended_ms, replace(shard(passed_ms), generation=2)) is None
+
+
 HOLE = Hole(T0 + 10_000, T0 + 50_000)
 
 

@@ -24,7 +24,9 @@ from fettle_health_monitor.adapters.correlator import (
 )
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.losses import Held
+from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator.holding_back import may_lose_some, rules_of, window_of
+from fettle_health_monitor.correlator.policy_effects import verdicts_of
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
@@ -231,8 +233,9 @@ class _Org:
             await losses.save(connection, loss)
             if resumes:
                 await self._resume(loss)
-            await self._watch(loss, before)
-        called = await self._called(seeing)
+        called = [*await self._called(seeing), *await self._few_lasted(seeing.few_ended, before)]
+        if loss is not None and loss.few_since is not None and (before is None or loss.few_since != before.few_since):
+            await self._watch(loss)
         if begins and loss is not None:
             called.append(heartbeats_lost(loss, self._partition))
             LOSSES.inc()
@@ -259,19 +262,33 @@ class _Org:
         if timers:
             await losses.give_timers(self._connection, self._org, timers)
 
-    async def _watch(self, loss: Loss, before: Loss | None) -> None:
-        """The ticket is looked at when few have been unknown for the resolve debounce; more of them end that, and so do
-        heartbeats that are lost again."""
-        few_before = None if before is None else before.few_since
-        if loss.few_since == few_before:
-            return
-        if loss.few_since is None:
-            await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
-            return
+    async def _few_lasted(self, ended: Sequence[tuple[Loss, int]], before: Loss | None) -> list[Verdict]:
+        """More are unknown again, or heartbeats are lost again: the ticket is no longer looked at. Where few had been
+        unknown for the resolve debounce by then, it is, as of that."""
+        out = list[RunOut]()
+        for loss, ended_at in ended:
+            if before is not None and (loss.id, loss.few_since) == (before.id, before.few_since):
+                running = await watches.of_subject(self._connection, WatchKind.FEW_UNKNOWN, self._org, ALL_HEARTBEATS)
+                await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
+            else:
+                running = self._few_unknown(loss)
+            if running is not None and running.shard in self._clocks:
+                at = running.out_before(ended_at, self._clocks[running.shard])
+                out += [] if at is None else [RunOut(self._partition, running, at)]
+        return await verdicts_of(self._connection, out)
+
+    async def _watch(self, loss: Loss) -> None:
+        """The ticket is looked at when few have been unknown for the resolve debounce."""
+        watch = self._few_unknown(loss)
+        if watch is not None:
+            await watches.begin(self._connection, [watch], {self._org: self._partition})
+
+    def _few_unknown(self, loss: Loss) -> Watch | None:
+        """None while no shard has shown a clock."""
         first = min(self._clocks, default=None)
-        if first is None:
-            return
-        watch = Watch.begin(
+        if first is None or loss.few_since is None:
+            return None
+        return Watch.begin(
             WatchKind.FEW_UNKNOWN,
             cause=uuid5(loss.id, str(loss.few_since)),
             org=self._org,
@@ -281,7 +298,6 @@ class _Org:
             since_at=loss.few_since,
             lasting_ms=self._version_of(first).rules_for(ALL_HEARTBEATS, None, None).resolve_debounce_s * 1000,
         )
-        await watches.begin(self._connection, [watch], {self._org: self._partition})
 
     def _profile(self, subject: str) -> Profiled:
         row = self._known.get(subject)

@@ -105,6 +105,10 @@ _STOOD = text("""
     ) AS after ON true
 """)
 
+_OF_SUBJECT = text(f"""
+    SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = :subject AND kind = :kind
+""")  # noqa: S608
+
 _TAKE = text("""
     DELETE FROM watch USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]),
                                    CAST(:kinds AS text[])) AS taken (org, subject, condition, kind)
@@ -242,6 +246,13 @@ async def of_shard(connection: AsyncConnection, partition: int, shard: int, org:
     """The watches of one org in one shard."""
     rows = await connection.execute(_OF_SHARD, {"partition": partition, "shard": shard, "org": org})
     return [_watch(row) for row in rows]
+
+
+async def of_subject(connection: AsyncConnection, kind: WatchKind, org: str, subject: str) -> Watch | None:
+    """The watch of this kind on an org-wide incident, if one runs."""
+    asked = {"org": org, "subject": subject, "kind": kind.value}
+    row = (await connection.execute(_OF_SUBJECT, asked)).one_or_none()
+    return None if row is None else _watch(row)
 
 
 def _now(clocks: Collection[Shown]) -> dict[str, object]:

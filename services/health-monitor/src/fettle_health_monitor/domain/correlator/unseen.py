@@ -45,7 +45,8 @@ class Seeing:
 
     Filled in: `shown` is for the world, and `laid_over` are the ids of what no shard has said; `hidden` is what shards
     have said and is not shown, `called` what of it calls for verdicts; `heard_again` is who has not changed since;
-    `touched` and `gone` are of the unseen; `loss` is as it then is.
+    `touched` and `gone` are of the unseen; `loss` is as it then is, `few_ended` are those as they were while few were
+    unknown, and the instants at which that ended.
     """
 
     before: int
@@ -62,6 +63,7 @@ class Seeing:
     heard_again: dict[str, HeardAgain] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    few_ended: list[tuple[Loss, int]] = field(default_factory=list)
     _last: dict[str, Change] = field(default_factory=dict)
     _events: list[tuple[int, bool, int, Event]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
@@ -73,10 +75,14 @@ class Seeing:
         for event in events:
             self._queue(event)
         while self._events:
-            was_lost = self.loss is not None and self.loss.resumed_at is None
+            before = self.loss
             *_, event = heappop(self._events)
             self._take(event)
-            if was_lost and self.loss is not None and self.loss.resumed_at is not None:
+            if before is None or self.loss is None:
+                continue
+            if before.few_since is not None and before.few_since != self.loss.few_since:
+                self.few_ended.append((before, event.at))
+            if before.resumed_at is None and self.loss.resumed_at is not None:
                 break
         return [event for *_, event in sorted(self._events)]
 

@@ -122,6 +122,13 @@ class Watch:
         """Whether it is about a whole list, and not about one subject's state."""
         return self.condition in (MANY, LOST)
 
+    def out_before(self, at: int, now: ShardClock) -> int | None:
+        """When it had run out, if that was before this instant."""
+        if self.generation != now.generation or now.clock < self.due_clock:
+            return None
+        due_at = now.instant_of(self.due_clock)
+        return due_at if due_at < at else None
+
     def lasting(self, lasting_ms: int, now: ShardClock) -> Self:
         """The same watch under another policy: re-timed from the same start (the end of a hole behind which it begins
         anew), and due now where it is overdue by that. What had run out has run out."""
