@@ -17,7 +17,34 @@ FORGOTTEN = (
             Mutant(RETENTION, "AND (next.at, next.position) > (old.at, old.position) AND next.at < {before})",
                    "AND (next.at, next.position) > (old.at, old.position))"),
             Mutant(RETENTION, "coalesce(old.to_state, 'healthy') = 'healthy' AND NOT EXISTS", "NOT EXISTS"),
+            Mutant(RETENTION, "(next.at, next.position) > (old.at, old.position)", "next.at > old.at"),
+            # what is still needed
             Mutant(RETENTION, "(incident.asked_verb IS NOT NULL OR ", "("),
+            Mutant(RETENTION, " AND asked_command = old.id", ""),
+            Mutant(RETENTION, " AND watch.cause = old.id", ""),
+            Mutant(RETENTION, "'resolved' AND old.asked_verb IS NULL AND NOT", "'resolved' AND NOT"),
+            Mutant(RETENTION, "AND until_at IS NULL AND ends_at", "AND ends_at"),
+            Mutant(RETENTION, "\"until_at IS NULL AND NOT EXISTS", "\"NOT EXISTS"),
+            Mutant(RETENTION, "later.begun_at > old.begun_at", "later.begun_at <> old.begun_at"),
         ),
+    ),
+    Part(
+        ("correlator_retention_edges::test_how_a_subject_stood_last_goes_behind_what_was_before_it_at_its_instant",),
+        (Mutant(RETENTION, "AND (past.at, past.position) < (old.at, old.position)", "AND past.at < old.at"),),
+    ),
+    Part(
+        ("correlator_retention_edges::test_the_end_of_a_silence_has_to_know_of_nothing_before_it",),
+        (
+            Mutant(RETENTION, "until_at <= old.at", "until_at < old.at"),
+            Mutant(RETENTION, "until_at <= old.at", "until_at IS NOT NULL"),
+        ),
+    ),
+    Part(
+        ("correlator_retention_edges::test_what_was_refused_keeps_nothing_of_others",),
+        (Mutant(RETENTION, " AND command.verdict = old.verdict", ""),),
+    ),
+    Part(
+        ("correlator_retention::test_times_without_heartbeats_are_kept_for_thirty_days_and_the_last_one_for_ever",),
+        (Mutant(RETENTION, "later.org = old.org AND ", ""),),
     ),
 )  # fmt: skip

@@ -118,6 +118,41 @@ async def test_a_shard_that_starts_anew_is_told_whom_it_judged_without_a_registr
 
 
 @pytest.mark.rule("HM-73", "HM-77")
+async def test_no_number_is_given_twice(environment: dict[str, str]) -> None:
+    """Not for what is entered at once, nor behind the answer to a hello: the shard would skip it."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(change("device/heard", None, "healthy"))
+        entries = {SubjectRef.parse(f"device/{number}"): Registration() for number in range(8)}
+        async with unit_of_work(world.database) as work:
+            await world.registry.enter(work, "acme", entries, by="ann@acme.test")
+        await world.feed(hello(0))
+        await world.put(QUIET)
+        numbers = [number for _, number, _ in await world.controls_written()]
+        assert numbers[-SHARDS:] == [numbers[-1]] * SHARDS
+        once = numbers[: 1 - SHARDS]
+        assert once == sorted(set(once))
+
+
+@pytest.mark.rule("HM-75", "HM-77")
+async def test_a_shard_that_starts_anew_is_told_nobody_of_another_shard_or_of_an_org_that_is_gone(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.tell("gone")
+        async with unit_of_work(world.database) as work:
+            said = {SubjectRef.parse(f"device/{number}"): Registration() for number in range(8)}
+            await world.registry.enter(work, "gone", said, by="ann@acme.test")
+        await world.feed(change("device/heard", None, "healthy", org="gone"))
+        await world.feed(change("device/elsewhere", None, "healthy", shard=1))
+        world.later(10)
+        await world.tell("gone", deleted=True)
+        await world.clear()
+        await world.feed(hello(0))
+        kinds = [control.kind(statement) for _, _, statement in await world.controls_written()]
+        assert set(kinds) == {"policy", "announced"}
+
+
+@pytest.mark.rule("HM-73", "HM-77")
 async def test_a_hello_during_a_change_is_answered_with_the_change(environment: dict[str, str]) -> None:
     """Whoever numbers first is read by whoever numbers next: the shard never ends with the older policy."""
     async with CorrelatorWorld.open(environment) as world:

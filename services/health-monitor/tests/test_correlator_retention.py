@@ -231,12 +231,13 @@ async def test_times_without_heartbeats_are_kept_for_thirty_days_and_the_last_on
     environment: dict[str, str],
 ) -> None:
     async with CorrelatorWorld.open(environment) as world:
-        for number in range(3):
+        for number, org in enumerate(("acme", "acme", "acme", "other")):
             at = T0 + number * SECOND
             counts = {"counted": 12, "lost": 12, "unknown": 0, "policy_version": 3}
             ended = {"resumed_at": at, "holds_until": at, "heard": [], "heard_behind": []}
-            await put(world, "loss", id=uuid4(), org="acme", since_at=at, begun_at=at, **counts, **ended)
+            await put(world, "loss", id=uuid4(), org=org, since_at=at, begun_at=at, **counts, **ended)
         assert await forget(world, 31) == {"loss": 2}
+        assert [row.org for row in await world.rows("SELECT org FROM loss ORDER BY org")] == ["acme", "other"]
 
 
 @pytest.mark.rule("HM-200")
