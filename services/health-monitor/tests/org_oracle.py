@@ -49,13 +49,15 @@ class Rules(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A transition that the world is shown."""
+    """A transition that the world is shown. `since` is when the reading turned that it shows."""
 
     at: int
     subject: str
     from_state: str | None
     to_state: str | None
     condition: str | None
+    since: int = 0
+    policy_version: int = 0
 
 
 class Ended(NamedTuple):
@@ -68,8 +70,7 @@ class Ended(NamedTuple):
 
 @dataclass
 class Known:
-    """A subject: all that was heard of it, and all that was shown of it. `judged` is what it is by its own silence
-    alone."""
+    """A subject: all that was heard and shown of it. `judged` is what it is by its own silence alone."""
 
     name: str
     integration: str

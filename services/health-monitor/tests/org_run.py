@@ -14,6 +14,7 @@ from tests.verdict_books import add_up
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.results import CommandResult, Outcome, ResultTicket
 from fettle_contracts.ticket import TicketState
+from fettle_contracts.times import to_ms
 from fettle_health_monitor.adapters.correlator import books
 from fettle_health_monitor.domain.correlator.silences import Schedule
 
@@ -98,10 +99,17 @@ async def silence(world: CorrelatorWorld, quiet: Quiet) -> None:
 
 async def moved(world: CorrelatorWorld, until: int) -> list[Moved]:
     rows = await world.rows(
-        "SELECT at, subject, from_state, to_state, condition FROM transition WHERE at < :until ORDER BY position",
+        """
+            SELECT at, subject, from_state, to_state, condition, CAST(body->>'since' AS timestamptz) AS since,
+                   CAST(body->>'policy_version' AS integer) AS policy_version
+            FROM transition WHERE at < :until ORDER BY position
+        """,
         until=until,
     )
-    return [Moved(row.at, row.subject, row.from_state, row.to_state, row.condition) for row in rows]
+    return [
+        Moved(row.at, row.subject, row.from_state, row.to_state, row.condition, to_ms(row.since), row.policy_version)
+        for row in rows
+    ]
 
 
 async def ended(world: CorrelatorWorld) -> list[Ended]:

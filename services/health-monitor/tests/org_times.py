@@ -206,7 +206,7 @@ class Oracle:
             known.condition = known.means(says)
         else:
             if known.state != HEALTHY:
-                self._move(known, HEALTHY, known.condition)
+                self._move(known, HEALTHY, known.condition, known.judged.since)
             known.apart = known.judged.to_state != HEALTHY
 
     def _apart(self, known: Known, told: Told) -> None:
@@ -223,7 +223,7 @@ class Oracle:
             self._agree(known)
         elif to in (HEALTHY, RESOLVING):
             if known.state != HEALTHY:
-                self._move(known, HEALTHY, known.condition)
+                self._move(known, HEALTHY, known.condition, told.since)
             known.apart = to != HEALTHY
         elif known.state == HEALTHY:
             self._pend(known, told.condition)
@@ -249,11 +249,11 @@ class Oracle:
     def _show(self, known: Known, told: Told) -> None:
         """As its shard says."""
         known.since = told.since
-        self._move(known, told.to_state, told.condition)
+        self._move(known, told.to_state, told.condition, known.since)
 
-    def _move(self, known: Known, to: str | None, condition: str | None) -> None:
+    def _move(self, known: Known, to: str | None, condition: str | None, since: int) -> None:
         before = known.state
-        move = Moved(self.now, known.name, before, to, condition)
+        move = Moved(self.now, known.name, before, to, condition, since, self.judging[known.shard])
         known.moves.append(move)
         self.moved.append(move)
         known.condition = condition if to not in (HEALTHY, UNKNOWN, None) else None
@@ -277,19 +277,19 @@ class Oracle:
         if known.state == PENDING:
             if told.to_state != FIRING:
                 known.since = told.since
-            self._move(known, told.to_state, known.condition)
+            self._move(known, told.to_state, known.condition, known.since)
         elif (known.state, known.condition) != (told.to_state, told.condition):
             self._show(known, told)
         return True
 
     def _pend(self, known: Known, condition: str | None) -> bool:
         known.since = self.now
-        self._move(known, PENDING, condition)
+        self._move(known, PENDING, condition, known.since)
         return True
 
     def _lose(self, known: Known) -> None:
         self.outages[-1].lost.add(known.name)
-        self._move(known, UNKNOWN, None)
+        self._move(known, UNKNOWN, None, self.now)
         known.apart = True
 
     # Lost heartbeats

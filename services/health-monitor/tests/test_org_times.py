@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
+from judge_log import T0
 from org_histories import AWAY, BAD, OK
+from org_oracle import Moved
 from org_times import Oracle
 from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
 from org_times_run import Seen, run
@@ -36,6 +38,7 @@ def expected(history: Times) -> Oracle:
 def compare(history: Times, seen: Seen, oracle: Oracle) -> None:
     until, books = oracle.until, oracle.books
     assert moves(seen.moved) == moves(oracle.moved)
+    assert judged(seen.moved) == judged(oracle.moved)
     assert seen.outages == [(one.begun, one.since, one.counted, one.resumed) for one in oracle.outages]
     assert entries(seen.desk.entries, until) == entries(books.entries, until)
     assert outcomes(seen.ended, history.integrations, books.ended) == outcomes(books.ended, history.integrations)
@@ -44,6 +47,11 @@ def compare(history: Times, seen: Seen, oracle: Oracle) -> None:
     assert {key: held.members for key, held in seen.desk.tickets.items() if held.members} == {
         key: named for key, named in books.boards.items() if named
     }
+
+
+def judged(moved: list[Moved]) -> list[tuple[int, str, str, int, int]]:
+    """Since when each reading was what was shown, and by which policy."""
+    return sorted((one.at - T0, one.subject, str(one.to_state), one.since - T0, one.policy_version) for one in moved)
 
 
 def all_alike(environment: Mapping[str, str], examples: int, *, always_new: bool = False) -> None:
