@@ -42,10 +42,15 @@ class DeadLetters:
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
+        """Raises KafkaError when the broker does not answer; it may be called again then."""
         self._producer = build_producer(
             self._settings, client_id=f"{self._service}-dead-letters", idempotent=False, max_request_size=MAX_BYTES
         )
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         if self._producer is not None:

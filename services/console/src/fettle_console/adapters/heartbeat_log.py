@@ -65,7 +65,9 @@ class HeartbeatLog(Part):
         if self._producer is None:
             return
         await asyncio.wait({self._producer}, timeout=WITHIN_S)
-        if self._producer.done() and not self._producer.exception():
+        self._producer.cancel()  # the client may connect all the same
+        await asyncio.wait({self._producer})
+        if not self._producer.cancelled() and not self._producer.exception():
             await self._producer.result().stop()
 
     async def append(self, heartbeats: Sequence[Record]) -> None:
@@ -144,7 +146,7 @@ class HeartbeatLog(Part):
         producer = build_producer(self._settings, client_id="console-heartbeats", idempotent=False)
         try:
             await producer.start()
-        except KafkaError:
+        except BaseException:
             await producer.stop()
             raise
         return producer
