@@ -282,7 +282,7 @@ async def test_another_relay_takes_over_when_the_active_one_dies_or_hangs(
             await say(database, "second")
             begun = asyncio.get_running_loop().time()
             assert values(await read(settings, SAID, 2)) == ["first", "second"]
-            assert asyncio.get_running_loop().time() - begun < 20.0
+            assert asyncio.get_running_loop().time() - begun < 6.0
             if blow is signal.SIGSTOP:
                 active.send(signal.SIGCONT)
                 await active.said("relay.lease_lost")
