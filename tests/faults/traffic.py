@@ -152,7 +152,9 @@ def _headers(identity: str, verb: str) -> dict[str, str | bytes | None]:
 
 @dataclass
 class Fleet:
-    """Three kinds of devices: steady ones, ones that die, and ones that die and come back after `away_s`."""
+    """Three kinds of devices: steady ones, ones that die, and ones that die and come back after `away_s`, but nobody
+    before `may_return` is set; where that is not from the beginning, all have fallen silent before the first is due
+    back."""
 
     beating: Beating
     each: int
@@ -160,12 +162,12 @@ class Fleet:
     first_s: float
     last_s: float
     away_s: float
+    may_return: threading.Event
 
     def __post_init__(self) -> None:
         self.steady = [f"device/steady-{n}" for n in range(self.each)]
         self.dying = [f"device/dying-{n}" for n in range(self.each)]
         self.returning = [f"device/returning-{n}" for n in range(self.each)]
-        self._ended = threading.Event()
 
     def start(self) -> threading.Thread:
         self.beating.alive(*self.steady, *self.dying, *self.returning, status="ok")
@@ -182,8 +184,9 @@ class Fleet:
             silent_at = dice.uniform(self.first_s, self.last_s)
             plan += [(silent_at, subject, False), (silent_at + self.away_s, subject, True)]
         for due, subject, alive in sorted(plan):
-            self._ended.wait(max(0.0, begun + due - time.monotonic()))
+            time.sleep(max(0.0, begun + due - time.monotonic()))
             if alive:
+                self.may_return.wait()
                 self.beating.alive(subject, status="ok")
             else:
                 self.beating.silent(subject)

@@ -9,6 +9,8 @@ from correlator_world import CorrelatorWorld
 from loss_facts import GONE, LONG_AGO, everything_is_on_record, evidence, fires, silent, states
 from rollup_facts import devices
 
+from fettle_contracts.health_policy import HealthPolicy
+
 LATE = 1
 SILENT_AT = GONE - 2_000
 
@@ -68,6 +70,18 @@ async def test_it_is_the_same_when_all_comes_in_one_batch(world: CorrelatorWorld
     await fail(world, theirs, LATE)
     await world.tick(GONE + 11_000)
     assert await kinds(world) == ["heartbeats_lost"]
+
+
+@pytest.mark.rule("HM-238", "HM-150")
+@pytest.mark.parametrize(("behind_ms", "waits"), [(5_000, True), (4_999, False)], ids=["a quarter", "less"])
+async def test_a_late_shard_may_hide_many_if_it_is_behind_by_a_quarter_of_the_debounce(
+    world: CorrelatorWorld, behind_ms: int, waits: bool
+) -> None:
+    await world.put(HealthPolicy(enabled=True, publish_tickets=True, timeout_s=3, open_debounce_s=20))
+    mine, _ = await fleet(world, 6)
+    await world.feed(*(silent(each, GONE - 20_000) for each in mine), world.clock(LATE, GONE - behind_ms))
+    await world.feed(*(fires(each, GONE) for each in mine), world.clock(0, GONE + 9_000))
+    assert await kinds(world) == ([] if waits else ["device_offline"] * 6)
 
 
 @pytest.mark.rule("HM-238", "HM-60")

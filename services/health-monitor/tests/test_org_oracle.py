@@ -142,6 +142,17 @@ def test_devices_that_are_dead_when_heartbeats_come_back(
         compare(history, runner.run(run(world, history, steps)), expected(history))
 
 
+@pytest.mark.rule("HM-150")
+def test_all_fall_silent_at_once_while_a_shard_tells_some_seconds_later(environment: Mapping[str, str]) -> None:
+    first = Phase(8, OK, ((11, AWAY), (9, OK), (4, BAD)))
+    phases = (first, Phase(15, OK, ()), Phase(4, OK, ((6, AWAY),)), Phase(7, AWAY, ()))
+    silences = ((5, 30, 27), (12, 30, 14), (11, 34, 19))
+    behind = (1, 1, 1, 1, 1, 1, 3, 1, 3, 3, 2, 2, 2)
+    history = History(behind, 3, (), 7, 2, 11, phases, silences)
+    with correlator(environment) as (runner, world):
+        compare(history, runner.run(run(world, history, [(1, 1)])), expected(history))
+
+
 @pytest.mark.campaign
 @pytest.mark.timeout(7200)
 @pytest.mark.rule(*RULES)

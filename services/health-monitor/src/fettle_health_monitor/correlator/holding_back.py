@@ -20,6 +20,7 @@ from fettle_health_monitor.domain.correlator.losses import (
     ALL_TOLD,
     BEHIND_AT_LEAST,
     COUNTED_AT_LEAST,
+    HIDES_LITTLE,
     NEARLY_TOLD,
     by_silence,
     integration_behind,
@@ -34,8 +35,8 @@ from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 
 
 async def in_doubt(connection: AsyncConnection, news: News, reach: Reach) -> set[int]:
-    """The partitions in which somebody fires while a shard is behind by more than an open debounce, and all of the org
-    may be silent, for all that is known of that shard. To open tickets then would be to take lost heartbeats for
+    """The partitions in which somebody fires while a shard is behind by too much of an open debounce, and all of the
+    org may be silent, for all that is known of that shard. To open tickets then would be to take lost heartbeats for
     devices that fail: they wait for it."""
     doubted = set()
     for partition, horizon in reach.horizons.items():
@@ -54,8 +55,7 @@ async def _is_doubted(connection: AsyncConnection, news: News, partition: int, h
     versions = await policies.newest(connection, set(about)) if about else {}
     for org, version in sorted(versions.items()):
         last, moving = about[org]
-        open_debounce_ms = 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
-        if last - open_debounce_ms >= horizon.slowest and await everybody.may_all_be_silent(
+        if last - _open_debounce_ms(version) // HIDES_LITTLE >= horizon.slowest and await everybody.may_all_be_silent(
             connection, org, horizon.late, moving, many=COUNTED_AT_LEAST
         ):
             return True
@@ -96,19 +96,20 @@ async def hold_back(
 async def _must_wait(
     connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], before: int
 ) -> bool:
-    """Whether heartbeats may be lost by the time that this happened. Where a shard is behind by an open debounce (all
-    have judged up to `before`), nobody knows who has fallen silent there, and they are lost at the earliest when
-    somebody fires who has been pending for so long. One that is behind by less has little to tell."""
+    """Whether heartbeats may be lost by the time that this happened: at the earliest when somebody fires who has been
+    pending for an open debounce. All shards have judged up to `before`. Where that is a good part of the debounce ago,
+    many may have fallen silent of whom a shard has not told; one that is behind by less hides little."""
     changes = [each for each in said if isinstance(each, Change)]
     fires = any(would_fire_by_silence(change) for change in changes)
     last = max(each.at for each in said)
     if last < before:
         return fires and await may_lose_some(connection, version, said, ALL_TOLD)
-    would_fire = last - 1000 * min(rules.open_debounce_s for rules in _all_rules(version))
+    open_debounce_ms = _open_debounce_ms(version)
+    would_fire = last - open_debounce_ms
     pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
     if not (fires or pending or await everybody.are_pending(connection, version.org, would_fire)):
         return False
-    if would_fire < before:
+    if last - open_debounce_ms // HIDES_LITTLE < before:
         return await may_lose_some(connection, version, said, NEARLY_TOLD)
     return await everybody.are_so_many(connection, version.org, COUNTED_AT_LEAST)
 
@@ -134,10 +135,11 @@ async def may_lose_some(
     return await everybody.behind(connection, org, {each.subject for each in said}) >= BEHIND_AT_LEAST
 
 
-def _all_rules(version: PolicyVersion) -> Sequence[HealthPolicy | Override]:
-    """The org's own, and what overrides them."""
+def _open_debounce_ms(version: PolicyVersion) -> int:
+    """The shortest that somebody of the org may have."""
     overrides = [override for override in version.policy.overrides if "open_debounce_s" in override.fields]
-    return [version.policy, *overrides]
+    all_rules: list[HealthPolicy | Override] = [version.policy, *overrides]
+    return 1000 * min(rules.open_debounce_s for rules in all_rules)
 
 
 def rules_of(version: PolicyVersion, one: Profiled) -> Rules:

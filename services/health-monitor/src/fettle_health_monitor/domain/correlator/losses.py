@@ -24,6 +24,10 @@ ALL_HEARTBEATS: Final = "other/heartbeats"
 COUNTED_AT_LEAST: Final = 10
 BEHIND_AT_LEAST: Final = 2
 
+HIDES_LITTLE: Final = 4
+"""A shard that is behind by no more than this part of an open debounce has told of nearly all who are pending by the
+time that the first of them fires."""
+
 ALL_TOLD: Final = 4
 NEARLY_TOLD: Final = 1
 
