@@ -58,6 +58,24 @@ async def test_a_start_that_fails_stops_what_was_started() -> None:
 
 
 @pytest.mark.rule("OP-44")
+async def test_a_part_that_ends_by_a_cancellation_of_a_client_has_failed() -> None:
+    class LetsOneOut(Part):
+        name = "lets one out"
+
+        async def run(self) -> None:
+            fetch = asyncio.ensure_future(asyncio.sleep(60))
+            fetch.cancel()
+            await fetch
+
+    async def body() -> None:
+        async with service(LetsOneOut()).running():
+            await asyncio.sleep(60)
+
+    with pytest.raises(RuntimeError, match="not by its service"):
+        await body()
+
+
+@pytest.mark.rule("OP-44")
 async def test_a_part_that_fails_later_stops_the_service() -> None:
     said: list[str] = []
     go = asyncio.Event()

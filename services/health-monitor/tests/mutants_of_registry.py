@@ -3,7 +3,10 @@
 from tests.mutation import Mutant, Part
 
 LINES = "domain/correlator/import_lines"
+REGISTRATION = "domain/correlator/registration"
+REGISTRY = "correlator/registry"
 ROWS = "adapters/correlator/registry"
+ROUTE = "entrypoints/correlator/import_routes"
 GREETING = "correlator/greeting"
 CONTROLS = "adapters/correlator/control_log"
 
@@ -23,6 +26,35 @@ REGISTERED = (
             Mutant(LINES, "value if isinstance(value, dict) else", "value if True else"),
             Mutant(LINES, "kind not in HEARTBEAT_TYPES:", "False:"),
         ),
+    ),
+    Part(
+        ("registration",),
+        (
+            Mutant(REGISTRATION, "said.integration or present.heard_integration", "said.integration"),
+            Mutant(REGISTRATION, "said.model or present.heard_model", "said.model"),
+            Mutant(REGISTRATION, "said.interval_s > rules.timeout_s", "said.interval_s >= rules.timeout_s"),
+            Mutant(REGISTRATION, "if len(text.encode()) > limit:", "if len(text) > limit:"),
+            Mutant(REGISTRATION, "if not text.isprintable():", "if False:"),
+        ),
+    ),
+    Part(
+        ("correlator_import",),
+        (
+            Mutant(ROUTE, ".strip().lower()", ".strip()"),
+            Mutant(ROUTE, "if lines > IMPORT_MAX_LINES:", "if lines >= IMPORT_MAX_LINES:"),
+            Mutant(ROUTE, "entries, by=by, dry_run=dry_run)", "entries, by=by)"),
+            Mutant(ROUTE, "Entering.CHANGED}.isdisjoint(became.values())", "Entering.CHANGED}.isdisjoint({})"),
+            Mutant(ROUTE, "not {Entering.ADDED, Entering.CHANGED}.isdisjoint(became.values())", "True"),
+            Mutant(ROUTE, "    if not dry_run:\n        for", "    if True:\n        for"),
+            Mutant(ROUTE, "counts.total()", "sum(counts[each] for each in Entering)"),
+            Mutant(REGISTRY, "if news and not dry_run:", "if news:"),
+            Mutant(REGISTRY, "said.statement(), number + place)", "said.statement(), number)"),
+            Mutant(ROWS, "_registration(row) if row.registered else None", "_registration(row)"),
+        ),
+    ),
+    Part(
+        ("correlator_silence_api::test_a_deleted_org_has_nothing_to_silence",),
+        (Mutant(REGISTRY, "or known.deleted or", "or"),),
     ),
     # greeting.py, control_log.py: what a shard is told
     Part(

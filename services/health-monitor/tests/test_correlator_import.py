@@ -6,13 +6,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from correlator_facts import T0, next_place
 from correlator_service import CorrelatorService, Told
+from prometheus_client import REGISTRY
 
 from fettle_chassis.database import Database
 from fettle_chassis.lease import lock_key
 from fettle_chassis.tokens import Role
 from fettle_contracts.imports import IMPORT_MAX_LINES
 from fettle_contracts.topics import HEARTBEATS
+from fettle_health_monitor.domain.judgements import Profile
 from fettle_health_monitor.settings import HealthSettings
 
 CSV = {"content-type": "text/csv; charset=utf-8"}
@@ -36,6 +39,13 @@ async def imported(service: CorrelatorService, text: str, **more: Any) -> tuple[
     return lines_of(await service.call("POST", PATH, content=text.encode(), headers=headers, **more))
 
 
+def told_of_results() -> list[float]:
+    """How many lines the metric has counted by now, in the order of `counts`."""
+    results = ("added", "changed", "unchanged", "refused")
+    name = "fettle_correlator_imported_lines_total"
+    return [REGISTRY.get_sample_value(name, {"result": result}) or 0.0 for result in results]
+
+
 async def registers(service: CorrelatorService, enough: int) -> list[tuple[str, int, int, Any]]:
     """Key, partition, number and name of each registration in the shards' logs."""
 
@@ -50,6 +60,7 @@ async def registers(service: CorrelatorService, enough: int) -> list[tuple[str, 
 async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:
         await service.tell_org("acme")
+        before = told_of_results()
         await service.call("PUT", "/health-policy", json={"timeout_s": 60})
         await service.call("PUT", "/subjects/device/b", json={"name": "was B"})
         await service.call("PUT", "/subjects/device/c", json={"name": "C"})
@@ -59,6 +70,8 @@ async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, st
         lines, summary = await imported(service, text, params={"dry_run": "true"})
         assert [line["result"] for line in lines] == expected
         assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 3), True, None)
+        assert summary["lines"] == 6
+        assert told_of_results() == before
         assert (await service.get("/subjects/device/b"))["name"] == "was B"
 
         lines, summary = await imported(service, text, role=Role.OPERATOR)
@@ -78,6 +91,7 @@ async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, st
         ]
         assert "above timeout_s 60" in lines[3]["rule"]
         assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 3), False, True)
+        assert [now - then for now, then in zip(told_of_results(), before, strict=True)] == [1, 1, 1, 3]
         shown = await service.get("/subjects/device/a")
         assert (shown["name"], shown["integration"], shown["interval_s"], shown["registered"]) == (
             "A",
@@ -141,8 +155,27 @@ async def test_what_is_no_file_for_the_registry_enters_nothing(environment: dict
 
         assert (await refused(413, endless()))["code"] == "too_large"
         assert (await service.get("/subjects"))["items"] == []
-        _, summary = await imported(service, good.decode())
+        just = good + b"\n" * (IMPORT_MAX_LINES - good.count(b"\n"))
+        _, summary = await imported(service, just.decode(), headers={"content-type": "TEXT/CSV ;charset=utf-8"})
         assert counts(summary) == (1, 0, 0, 0)
+
+
+@pytest.mark.rule("HM-190")
+async def test_who_was_only_heard_is_added_though_nothing_is_said_of_it(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        said = dict.fromkeys(("name", "integration", "space", "model", "interval_s"))
+        await service.say(
+            Profile(shard=0, generation=1, place=next_place(), org="acme", subject="device/a", at=T0, **said)
+        )
+
+        async def is_known() -> bool:
+            return (await service.call("GET", "/subjects/device/a")).status_code == 200
+
+        await service.eventually(is_known)
+        for expected in ((1, 0, 0, 0), (0, 0, 1, 0)):
+            _, summary = await imported(service, "type,id\ndevice,a\n")
+            assert counts(summary) == expected
 
 
 @pytest.mark.rule("HM-194")

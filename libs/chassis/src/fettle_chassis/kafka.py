@@ -1,5 +1,6 @@
 """The only place where Kafka clients are made, with the values that are safe."""
 
+import asyncio
 import logging
 import ssl
 from typing import Any
@@ -97,6 +98,29 @@ def build_producer(
     return AIOKafkaProducer(**{**safe, **options})
 
 
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's consumer, whose stop ends as it should whatever the broker does.
+
+    A stop cancels the client's own fetches and awaits them. One that waits until it may be tried again, since the
+    broker is away, then raises `CancelledError` at whoever stops the client, as if that was cancelled, and leaves the
+    client half open (aiokafka issues 647 and 974; `Fetcher.close` of 0.14).
+    """
+
+    async def stop(self) -> None:
+        """Leaves the group, and closes all connections. Blocks for as long as the broker takes to answer."""
+        stopping = asyncio.ensure_future(super().stop())
+        try:
+            await asyncio.wait([stopping])
+        except asyncio.CancelledError:
+            stopping.cancel()
+            await asyncio.wait([stopping])
+            raise
+        if stopping.cancelled():
+            await self._client.close()
+        else:
+            stopping.result()
+
+
 def build_consumer(
     settings: ServiceSettings,
     *topics: str,
@@ -104,7 +128,7 @@ def build_consumer(
     group: str | None = None,
     instance_id: str | None = None,
     **options: Any,
-) -> AIOKafkaConsumer:
+) -> Consumer:
     """A bare consumer without auto-commit. `topics` and `group` are full names on the broker. Not started.
 
     `options` go to aiokafka as they are and win over the safe values. Call inside a running loop.
@@ -116,7 +140,7 @@ def build_consumer(
         "metadata_max_age_ms": METADATA_MAX_AGE_MS,
         "enable_auto_commit": False,
     }
-    return AIOKafkaConsumer(
+    return Consumer(
         *topics, **{**safe, "client_id": client_id, "group_id": group, "group_instance_id": instance_id, **options}
     )
 

@@ -6,6 +6,7 @@ nothing (a header that is not UTF-8 would fail there, before any code of ours), 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -19,7 +20,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from fettle_chassis.batch import Stopping
 from fettle_chassis.failures import TransientError
 from fettle_chassis.fence import Fence, Place
-from fettle_chassis.kafka import GROUP_MEMBER, build_broker
+from fettle_chassis.kafka import GROUP_MEMBER, Consumer, build_broker
 from fettle_chassis.log_identity import LogIdentity
 from fettle_chassis.records import Record, read
 from fettle_chassis.settings import ServiceSettings
@@ -98,6 +99,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def start(self) -> None:
         await self._broker.connect()
+        config: Any = self._broker.config.broker_config
+        config.builder = partial(Consumer, **config.builder.keywords)  # else FastStream makes aiokafka's own
         await self._subscriber.start()
 
     async def stop(self) -> None:

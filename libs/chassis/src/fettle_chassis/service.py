@@ -21,7 +21,8 @@ class Part:
         """Returns when the part works. Raising ends the start: this part and those before it are stopped."""
 
     async def run(self) -> None:
-        """Runs beside the others until cancelled; a raise here stops the whole service with exit status 1.
+        """Runs beside the others until cancelled; a raise here, also of a `CancelledError` that the service did not
+        send, stops the whole service with exit status 1.
 
         Returning early is fine and means that nothing is left to do. The default returns at once.
         """
@@ -106,12 +107,20 @@ class Service:
         task.add_done_callback(lambda ended: self._ended(part, ended, body))
 
     def _ended(self, part: Part, task: "asyncio.Task[None]", body: "asyncio.Task[object] | None") -> None:
-        if task.cancelled() or (failure := task.exception()) is None:
+        failure = self._failure_of(task)
+        if failure is None:
             return
         log.error("service.part_failed", part=part.name, error=repr(failure), exc_info=failure)
         if self._failure is None and not self._stopping:
             self._failure = failure
             self._interrupt(body)
+
+    def _failure_of(self, task: "asyncio.Task[None]") -> BaseException | None:
+        """A part that was cancelled though the service goes on has failed: client libraries are known to let their own
+        cancellations out."""
+        if task.cancelled():
+            return None if self._stopping else RuntimeError("cancelled, and not by its service")
+        return task.exception()
 
     def _interrupt(self, body: "asyncio.Task[object] | None") -> None:
         """Cancels the body until it gives in: client libraries are known to swallow a cancellation."""

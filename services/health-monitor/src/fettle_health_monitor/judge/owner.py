@@ -288,6 +288,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
 
     async def _let_go_of_all(self) -> None:
         """What is owned and what is being opened: without its consumer neither can go on."""
+        self._assigned_at = None
         await self._let_go([*self._shards.owned, *self._opening_now])
         await self._drop_consumer()
 

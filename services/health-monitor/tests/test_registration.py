@@ -1,0 +1,45 @@
+"""What entering a subject comes to, and what may be said of it."""
+
+import pytest
+from pydantic import ValidationError
+
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectRef
+from fettle_health_monitor.domain.correlator.registration import Entering, Present, Refused, Registration, entering
+
+DEVICE = SubjectRef.parse("device/a")
+BEHIND_HUE = {"match": {"integration": "hue-1"}, "timeout_s": 60}
+OF_MODEL = {"match": {"model": "bulb"}, "timeout_s": 60}
+
+
+@pytest.mark.rule("HM-74")
+@pytest.mark.parametrize(
+    ("override", "heard", "said"),
+    [
+        (BEHIND_HUE, {"heard_integration": "hue-1"}, {"integration": "other"}),
+        (OF_MODEL, {"heard_model": "bulb"}, {"model": "other"}),
+    ],
+    ids=["integration", "model"],
+)
+def test_an_interval_fits_the_timeout_of_where_the_subject_belongs(
+    override: dict[str, object], heard: dict[str, str], said: dict[str, str]
+) -> None:
+    """As said now, else as heard."""
+    policy = HealthPolicy.model_validate({"overrides": [override]})
+    present = Present(**heard)
+    assert entering(DEVICE, Registration(interval_s=60), present, policy) is Entering.ADDED
+    assert isinstance(entering(DEVICE, Registration(interval_s=61), present, policy), Refused)
+    elsewhere = Registration.model_validate({"interval_s": 61, **said})
+    assert entering(DEVICE, elsewhere, present, policy) is Entering.ADDED
+
+
+@pytest.mark.rule("HM-74")
+@pytest.mark.parametrize(
+    ("field", "limit"), [("name", SUBJECT_ID_MAX_BYTES), ("model", SUBJECT_ID_MAX_BYTES), ("space", SPACE_MAX_BYTES)]
+)
+def test_what_is_said_is_measured_in_bytes_and_can_be_printed(field: str, limit: int) -> None:
+    most = "é" * (limit // 2) + "x" * (limit % 2)
+    assert getattr(Registration.model_validate({field: most}), field) == most
+    for wrong in (most + "x", "two\nlines", "a\x00b"):
+        with pytest.raises(ValidationError):
+            Registration.model_validate({field: wrong})

@@ -1,0 +1,51 @@
+"""A broker that is away for longer than its clients are patient."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fettle_devstack import Servers
+from tests.faults.automation import missing_runs, save_flows
+from tests.faults.test_storm import POLICY
+from tests.installation import Installation, OrgApi, eventually
+from tests.outside import Beating
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+AWAY_S = 60.0
+"""Judges throw away a client that has read nothing for 45 s, the other services earlier; while the broker is away."""
+FLEET = [f"device/d{number}" for number in range(12)]
+
+
+@pytest.mark.rule("OP-95")
+def test_a_long_outage_of_the_broker_is_over_when_the_broker_is_back(
+    own_servers: Servers, own_installation: Installation
+) -> None:
+    bootstrap = own_installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    acme = own_installation.create_org("acme", POLICY)
+    save_flows(acme)
+    with Beating(bootstrap, own_installation.topic("device.heartbeats"), "acme") as beating:
+        beating.alive(*FLEET, status="ok")
+        eventually(lambda: known(acme) == {*FLEET}, "all known")
+        processes = dict(own_installation.processes)
+        own_servers.kafka.stop()
+        time.sleep(AWAY_S)
+        own_servers.kafka.start()
+        beating.silent(FLEET[0])
+        eventually(lambda: silent(acme) == {FLEET[0]}, "its ticket", within_s=120.0)
+        eventually(lambda: not missing_runs(acme, acme.tickets()), "its runs")
+        beating.alive(FLEET[0], status="ok")
+        eventually(lambda: [ticket["resolution"] for ticket in acme.tickets()] == ["recovered"], "its end")
+        assert own_installation.processes == processes
+        assert {name: process.poll() for name, process in processes.items()} == dict.fromkeys(processes)
+
+
+def known(api: OrgApi) -> set[str]:
+    page = api.try_get("/subjects", limit=200) or {"items": []}
+    return {f"{item['type']}/{item['id']}" for item in page["items"]}
+
+
+def silent(api: OrgApi) -> set[str]:
+    return {f"{ticket['subject']['type']}/{ticket['subject']['id']}" for ticket in api.tickets()}
