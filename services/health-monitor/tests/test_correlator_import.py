@@ -164,7 +164,7 @@ async def test_what_is_no_file_for_the_registry_enters_nothing(environment: dict
 async def test_who_was_only_heard_is_added_though_nothing_is_said_of_it(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:
         await service.tell_org("acme")
-        said = dict.fromkeys(("name", "integration", "space", "model", "interval_s"))
+        said: Any = dict.fromkeys(("name", "integration", "space", "model", "interval_s"))
         await service.say(
             Profile(shard=0, generation=1, place=next_place(), org="acme", subject="device/a", at=T0, **said)
         )

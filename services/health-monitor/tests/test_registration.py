@@ -16,21 +16,20 @@ OF_MODEL = {"match": {"model": "bulb"}, "timeout_s": 60}
 @pytest.mark.parametrize(
     ("override", "heard", "said"),
     [
-        (BEHIND_HUE, {"heard_integration": "hue-1"}, {"integration": "other"}),
-        (OF_MODEL, {"heard_model": "bulb"}, {"model": "other"}),
+        (BEHIND_HUE, Present(heard_integration="hue-1"), {"integration": "other"}),
+        (OF_MODEL, Present(heard_model="bulb"), {"model": "other"}),
     ],
     ids=["integration", "model"],
 )
 def test_an_interval_fits_the_timeout_of_where_the_subject_belongs(
-    override: dict[str, object], heard: dict[str, str], said: dict[str, str]
+    override: dict[str, object], heard: Present, said: dict[str, str]
 ) -> None:
     """As said now, else as heard."""
     policy = HealthPolicy.model_validate({"overrides": [override]})
-    present = Present(**heard)
-    assert entering(DEVICE, Registration(interval_s=60), present, policy) is Entering.ADDED
-    assert isinstance(entering(DEVICE, Registration(interval_s=61), present, policy), Refused)
+    assert entering(DEVICE, Registration(interval_s=60), heard, policy) is Entering.ADDED
+    assert isinstance(entering(DEVICE, Registration(interval_s=61), heard, policy), Refused)
     elsewhere = Registration.model_validate({"interval_s": 61, **said})
-    assert entering(DEVICE, elsewhere, present, policy) is Entering.ADDED
+    assert entering(DEVICE, elsewhere, heard, policy) is Entering.ADDED
 
 
 @pytest.mark.rule("HM-74")
