@@ -7,6 +7,7 @@ import time
 import pytest
 
 from fettle_devstack import Servers
+from tests.end_to_end.page_probes import Looking
 from tests.faults.automation import missing_runs, save_flows
 from tests.faults.test_storm import POLICY
 from tests.installation import Installation, OrgApi, eventually
@@ -20,7 +21,7 @@ FLEET = [f"device/d{number}" for number in range(12)]
 
 
 @pytest.mark.rule("OP-95")
-def test_a_long_outage_of_the_broker_is_over_when_the_broker_is_back(
+def test_a_long_outage_of_the_broker_is_said_and_is_over_when_the_broker_is_back(
     own_servers: Servers, own_installation: Installation
 ) -> None:
     bootstrap = own_installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
@@ -30,9 +31,13 @@ def test_a_long_outage_of_the_broker_is_over_when_the_broker_is_back(
         beating.alive(*FLEET, status="ok")
         eventually(lambda: known(acme) == {*FLEET}, "all known")
         processes = dict(own_installation.processes)
-        own_servers.kafka.stop()
-        time.sleep(AWAY_S)
-        own_servers.kafka.start()
+        with Looking(acme, own_installation.url) as ann:
+            assert says_that_it_is_late(ann) is False
+            own_servers.kafka.stop()
+            time.sleep(AWAY_S)
+            assert says_that_it_is_late(ann) is True
+            own_servers.kafka.start()
+            eventually(lambda: says_that_it_is_late(ann) is False, "judged up to now")
         beating.silent(FLEET[0])
         eventually(lambda: silent(acme) == {FLEET[0]}, "its ticket", within_s=120.0)
         eventually(lambda: not missing_runs(acme, acme.tickets()), "its runs")
@@ -49,3 +54,8 @@ def known(api: OrgApi) -> set[str]:
 
 def silent(api: OrgApi) -> set[str]:
     return {f"{ticket['subject']['type']}/{ticket['subject']['id']}" for ticket in api.tickets()}
+
+
+def says_that_it_is_late(person: Looking) -> bool:
+    """What stands at the foot of every page."""
+    return "Heartbeats are judged up to" in person.http.get(f"/orgs/{person.org}/judging").raise_for_status().text
