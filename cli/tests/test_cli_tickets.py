@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.tests.fettle_api import AT, FettleApi, ticket
@@ -53,11 +54,12 @@ def test_json_is_the_answer_itself(fettle: Fettle, api: FettleApi) -> None:
 @pytest.mark.rule("AC-60")
 def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
     api.on("GET", "orgs/acme/tickets/42", ticket(42, started_at=AT, started_by={"type": "user", "name": "Ann"}))
+    hint = {"type": "workflow", "id": "hint"}
     entries = [
-        {"at": AT, "type": "opened", "actor": {"type": "health_monitor"}, "body": None},
-        {"at": AT, "type": "comment-added", "actor": {"type": "workflow", "id": "hint"}, "body": "Look\nthere."},
+        {"version": 1, "at": AT, "type": "opened", "actor": {"type": "health_monitor"}, "body": None},
+        {"version": 2, "at": AT, "type": "comment-added", "actor": hint, "body": "Look\nthere."},
     ]
-    api.on("GET", "orgs/acme/tickets/42/timeline", {"items": entries, "next_cursor": None})
+    api.on("GET", "orgs/acme/tickets/42/timeline", {"items": entries[::-1], "next_cursor": None})
     shown = fettle("tickets", "show", "42")
     assert shown.status == 0
     for line in (
@@ -68,7 +70,31 @@ def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
         "    there.",
     ):
         assert line in shown.out
-    assert json.loads(fettle("tickets", "show", "42", "--json").out)["timeline"] == entries
+    assert shown.out.index("opened  health monitor") < shown.out.index("comment-added")
+    assert "earlier" not in shown.out
+
+
+@pytest.mark.rule("TS-107")
+def test_show_reads_the_newest_entries_and_the_whole_timeline_where_asked_for(fettle: Fettle, api: FettleApi) -> None:
+    def entries(*versions: int) -> list[dict[str, Any]]:
+        return [{"version": n, "at": AT, "type": "comment-added", "actor": {"type": "user", "id": "a"}} for n in versions]
+
+    def asked() -> list[dict[str, str]]:
+        return [request.query for request in api.requests if request.path.endswith("/timeline")]
+
+    api.on("GET", "orgs/acme/tickets/42", ticket(42))
+    api.on("GET", "orgs/acme/tickets/42/timeline", {"items": entries(*range(70, 20, -1)), "next_cursor": "n"})
+    shown = fettle("tickets", "show", "42").out
+    assert shown.count("comment-added") == 50
+    assert "\n20 earlier entries; --all shows the whole timeline\n" in shown
+    assert asked() == [{"sort": "-version", "limit": "50"}]
+
+    whole = entries(*range(1, 71))
+    api.on("GET", "orgs/acme/tickets/42/timeline", {"items": whole, "next_cursor": None})
+    shown = fettle("tickets", "show", "42", "--all").out
+    assert (shown.count("comment-added"), "earlier" in shown) == (70, False)
+    assert json.loads(fettle("tickets", "show", "42", "--json").out)["timeline"] == whole
+    assert asked()[1:] == [{"limit": "200"}] * 2
 
 
 @pytest.mark.rule("TS-59")

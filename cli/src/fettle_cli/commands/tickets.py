@@ -26,6 +26,8 @@ from fettle_client.shapes.tickets import (
     TicketSource,
 )
 
+ENTRIES_SHOWN = 50
+
 app = group("tickets", "See and work tickets.")
 
 
@@ -71,12 +73,20 @@ def list_tickets(
 
 
 @app.command()
-def show(number: Number, org: Org = None, as_json: Json = False) -> None:
-    """Show one ticket with its timeline."""
+def show(
+    number: Number,
+    whole: Annotated[bool, typer.Option("--all", help="With its whole timeline, which --json has always.")] = False,
+    org: Org = None,
+    as_json: Json = False,
+) -> None:
+    """Show one ticket with the newest entries of its timeline, oldest of them first."""
     here = Installation.here()
     with calling(here, org) as fettle:
         ticket = fettle.get_ticket(number)
-        timeline = list(fettle.list_timeline(number))
+        if whole or as_json:
+            timeline = list(fettle.list_timeline(number))
+        else:
+            timeline = fettle.list_timeline(number, sort="-version", limit=ENTRIES_SHOWN).page()["items"][::-1]
         checklist = ticket.get("checklist", Checklist(total=0, recovered=0, items=[]))
         if as_json and checklist["total"] > len(checklist["items"]):
             checklist["items"] = list(fettle.list_checklist(number))
@@ -109,6 +119,8 @@ def show(number: Number, org: Org = None, as_json: Json = False) -> None:
     if checklist["total"]:
         _show_members(checklist)
     say()
+    if timeline and (earlier := timeline[0]["version"] - 1):
+        say(f"{earlier} earlier {'entry' if earlier == 1 else 'entries'}; --all shows the whole timeline")
     for entry in timeline:
         say(f"{entry['at']}  {entry['type']}  {_actor(entry['actor'])}")
         for line in (entry.get("body") or "").splitlines():
