@@ -2,18 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import event
 from ticket_desk import ANN, BRIDGE, KEYS, MONITOR, NOON, OFFLINE, STORM, THERMOSTAT, devices, opening
-from ticket_door import URL, Door, asked, numbered
+from ticket_door import URL, Door, asked, numbered, statements
 
-from fettle_chassis.database import Database
 from fettle_contracts.registry import MESSAGES
 from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import CHECKLIST_ITEMS_IN_EVENTS, Resolution
@@ -35,21 +31,6 @@ def update(*add: int, recovered: tuple[int, ...] = (), ticket: TicketRef = BY_KE
 
 def notes(door: Door) -> ChecklistNotes:
     return ChecklistNotes(door.database, Wire(URL), KEYS, lambda: door.now)
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """Every statement that is sent meanwhile; COPY is none."""
-    sent: list[str] = []
-
-    def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", heard)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", heard)
 
 
 async def members(door: Door) -> list[tuple[str, bool]]:

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from ticket_api import REPORT, Api, refused
 from ticket_desk import MONITOR, THERMOSTAT, opening
-from ticket_door import Door, asked, numbered
+from ticket_door import Door, asked, numbered, statements
 
 from fettle_chassis.tokens import Role
 from fettle_contracts.ticket import Ticket
@@ -233,6 +233,21 @@ async def test_a_timeline_comes_from_its_newest_entry_back_while_others_write(ap
     assert 12 <= found[0] <= 16
     newest = await api.get("/tickets/1/timeline", sort="-version", limit=1)
     assert newest["items"][0]["version"] == 12 + 4 * len(range(0, len(found), 5))
+
+
+@pytest.mark.rule("TS-105")
+@pytest.mark.parametrize("sort", ["version", "-version"])
+async def test_a_page_of_a_timeline_is_asked_for_once_also_at_its_end(api: Api, door: Door, sort: str) -> None:
+    await api.post("/tickets", REPORT)
+    for number in range(6):
+        await api.post("/tickets/1/comments", {"comment": f"Number {number}."})
+    query: dict[str, Any] = {"sort": sort, "limit": 3}
+    for full in (True, True, False):
+        with statements(door.database) as sent:
+            page = await api.get("/tickets/1/timeline", **query)
+        assert len([statement for statement in sent if "FROM entry" in statement]) == 1
+        assert (len(page["items"]) == 3, page["next_cursor"] is not None) == (full, full)
+        query["cursor"] = page["next_cursor"]
 
 
 @pytest.mark.rule("TS-106")

@@ -96,7 +96,7 @@ REQUESTS: tuple[Refused, ...] = (
         f"integration={'x' * 501}", "space=%00", "q=abc%00")),
     *(Refused("GET", f"/tickets/1/timeline?{query}", 400, "malformed") for query in (
         "type=comment-added", "type=", "sort=at", "sort=-", "cursor=Wy0zXQ", "sort=-version&cursor=WzNd",
-        "sort=-version&cursor=Wy0yMTQ3NDgzNjQ4XQ")),
+        "sort=-version&cursor=Wy0yMTQ3NDgzNjQ4XQ", "sort=-version&cursor=W2ZhbHNlXQ", "sort=-version&cursor=WzBd")),
     Refused("GET", "/tickets/count?state=closed", 400, "malformed"),
     Refused("GET", "/tickets/export?format=xml", 400, "malformed"),
     Refused("GET", "/tickets/export?timeline=perhaps", 400, "malformed"),

@@ -58,20 +58,22 @@ async def timeline(
     """Up to `limit` entries that come behind that version in the order asked for.
 
     Versions follow one another, so a page is a range of them, and no plan reads more: left to itself the planner, which
-    takes timelines to be short, puts the whole of a long one in order for each page. Only where the range is not full,
-    as at the end or where somebody removed rows, it is looked for further.
+    takes timelines to be short, puts the whole of a long one in order for each page. Only where the range neither is
+    full nor reaches the end, as where somebody removed rows, it is looked for further.
     """
     version = ENTRY.c.version
+    of_ticket = ENTRY.c.ticket_id == ticket
+    newest = select(func.max(version)).where(of_ticket).scalar_subquery()
     if newest_first:
-        last = await connection.scalar(select(func.max(version)).where(ENTRY.c.ticket_id == ticket))
-        below = min(BIGGEST_VERSION if behind is None else behind, (last or 0) + 1)
-        beyond, near, order = version < below, version >= below - limit, version.desc()
+        last = newest if behind is None else literal(behind - 1)
+        beyond, near, order = version <= last, version > last - limit, version.desc()
     else:
         above = behind or 0
         beyond, near, order = version > above, version <= min(above + limit, BIGGEST_VERSION), version.asc()
-    statement = select(ENTRY).where(ENTRY.c.ticket_id == ticket, beyond).order_by(order).limit(limit)
+    statement = select(ENTRY, newest.label("newest")).where(of_ticket, beyond).order_by(order).limit(limit)
     found = (await connection.execute(statement.where(near))).all()
-    if len(found) < limit:
+    at_its_end = found and found[-1].version == (1 if newest_first else found[-1].newest)
+    if len(found) < limit and not at_its_end:
         found = (await connection.execute(statement)).all()
     return [line_of(row) for row in found]
 

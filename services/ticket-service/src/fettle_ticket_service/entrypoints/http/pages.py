@@ -44,7 +44,7 @@ def number_cursor_of(number: int, *, backwards: bool = False) -> str:
 def number_of(cursor: str, *, backwards: bool = False) -> int:
     """The number of the last one on the page before. Raises Problem 400, also for a cursor of the other direction."""
     match _decoded(cursor):
-        case [int(number)] if _is_up_to(BIGGEST_VERSION, -number if backwards else number):
+        case [int(number)] if _is_up_to(BIGGEST_VERSION, number, backwards=backwards):
             return abs(number)
     raise _not_a_cursor()
 
@@ -61,9 +61,10 @@ def _decoded(cursor: str) -> object:
     return decoded
 
 
-def _is_up_to(most: int, number: int) -> bool:
-    """JSON's `true` is a number to Python and none to the database."""
-    return not isinstance(number, bool) and 0 <= number <= most
+def _is_up_to(most: int, number: int, *, backwards: bool = False) -> bool:
+    """Whether a ticket, entry or member may have the number. JSON's `true` is one to Python and none to the
+    database."""
+    return not isinstance(number, bool) and 0 < (-number if backwards else number) <= most
 
 
 def _time(text: str) -> datetime:
