@@ -77,7 +77,8 @@ def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
 @pytest.mark.rule("TS-107")
 def test_show_reads_the_newest_entries_and_the_whole_timeline_where_asked_for(fettle: Fettle, api: FettleApi) -> None:
     def entries(*versions: int) -> list[dict[str, Any]]:
-        return [{"version": n, "at": AT, "type": "comment-added", "actor": {"type": "user", "id": "a"}} for n in versions]
+        entry = {"at": AT, "type": "comment-added", "actor": {"type": "user", "id": "a"}}
+        return [{**entry, "version": version} for version in versions]
 
     def asked() -> list[dict[str, str]]:
         return [request.query for request in api.requests if request.path.endswith("/timeline")]
@@ -178,17 +179,18 @@ def test_of_many_tickets_each_refusal_is_said(fettle: Fettle, api: FettleApi) ->
 @pytest.mark.rule("AC-60")
 def test_the_ticket_policy_is_shown_and_changed(fettle: Fettle, api: FettleApi, tmp_path: Path) -> None:
     pattern = {"pattern": "WO-([0-9]+)", "url": "https://x.test/$1"}
-    policy = {"reopen_window_s": 3600, "report_issue_enabled": True, "link_patterns": [pattern]}
+    policy = {"reopen_window_s": 3600, "report_issue_enabled": True, "link_patterns": [pattern], "version": 4}
     api.on("GET", "orgs/acme/ticket-policy", policy)
     api.on("PUT", "orgs/acme/ticket-policy", {**policy, "reopen_window_s": 60})
     shown = fettle("tickets", "policy")
     assert shown.out.splitlines()[-1] == f"link pattern  {json.dumps(pattern)}"
     changed = fettle("tickets", "policy", "--set", "reopen_window_s=60")
     assert (changed.status, "60" in changed.out) == (0, True)
-    assert api.last.json == {**policy, "reopen_window_s": 60}
+    assert (api.last.json, api.last.headers["if-match"]) == ({**policy, "reopen_window_s": 60}, '"4"')
     (tmp_path / "policy.json").write_text('{"retention_days": 30}')
     assert fettle("tickets", "policy", "--file", "policy.json", "--json").status == 0
     assert (api.last.method, api.last.json) == ("PUT", {"retention_days": 30})
+    assert "if-match" not in api.last.headers
 
 
 @pytest.mark.rule("AC-60")

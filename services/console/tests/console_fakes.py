@@ -24,7 +24,7 @@ class Tickets:
     def __init__(self) -> None:
         self.tickets: dict[tuple[str, int], dict[str, Any]] = {}
         self.timelines: dict[tuple[str, int], list[dict[str, Any]]] = {}
-        self.policy: dict[str, Any] = {"report_issue_enabled": True}
+        self.policy: dict[str, Any] = {"report_issue_enabled": True, "version": 0}
         self.answered: dict[str, dict[str, Any]] = {}
         self.read: list[tuple[str, str, int]] = []
         """What of timelines was asked for: type, order and limit of each page."""
@@ -80,7 +80,7 @@ class Tickets:
         self.timelines.clear()
         self.answered.clear()
         self.read.clear()
-        self.policy = {"report_issue_enabled": True}
+        self.policy = {"report_issue_enabled": True, "version": 0}
 
     def counts(self, org: str) -> dict[str, int]:
         states = [ticket["state"] for (of, _), ticket in self.tickets.items() if of == org]
@@ -150,11 +150,16 @@ def ticket_service(settings: ServiceSettings, tickets: Tickets) -> Service:
         return tickets.policy
 
     @app.put("/api/v1/orgs/{org}/ticket-policy")
-    async def set_policy(org: str, caller: Admin, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    async def set_policy(
+        org: str, caller: Admin, body: Annotated[dict[str, Any], Body()], if_match: Annotated[str, Header()]
+    ) -> dict[str, Any]:
+        version = tickets.policy["version"]
+        if if_match != f'"{version}"':
+            raise Problem(412, "stale", f"The policy is at version {version}.")
         if body["retention_days"] > 365:
             raise Problem(400, "malformed", "must be at most 365", field="retention_days")
-        tickets.policy = body
-        return body
+        tickets.policy = {**body, "version": version + 1}
+        return tickets.policy
 
     @app.get("/api/v1/orgs/{org}/tickets/{number}")
     async def one(org: str, number: int, caller: Viewer) -> dict[str, Any]:

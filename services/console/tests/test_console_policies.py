@@ -136,10 +136,17 @@ async def test_an_admin_changes_policies_and_others_read_them(world: World, heal
     await world.post(PAGE, form="remove", version="3", command_id="4", place="0")
     assert [one["match"] for one in health.policy["overrides"]] == [{"model": "T200"}]
 
-    tickets = {"form": "tickets", "command_id": "5", "reopen_window_s": "60", "retention_days": "400"}
+    world.tickets.policy["version"] = 7
+    assert re.search(
+        r'value="tickets-[^>]*><input type="hidden" name="version" value="7">', (await world.http.get(PAGE)).text
+    )
+    tickets = {"form": "tickets", "version": "7", "command_id": "5", "reopen_window_s": "60", "retention_days": "400"}
     assert "must be at most 365" in (await world.post(PAGE, **tickets)).text
     await world.post(PAGE, **{**tickets, "retention_days": "30"})
     assert (world.tickets.policy["retention_days"], world.tickets.policy["report_issue_enabled"]) == (30, False)
+    stale = await world.post(PAGE, **{**tickets, "retention_days": "31"})
+    assert (stale.status_code, 'value="31"' in stale.text) == (412, True)
+    assert "Somebody else has saved meanwhile. The policy is at version 8." in words_of(stale.text)
 
 
 @pytest.mark.rule("AC-101")

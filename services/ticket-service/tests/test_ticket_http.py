@@ -152,6 +152,7 @@ async def test_the_policy_is_the_admins_and_holds_from_the_next_command_on(api: 
         "retention_days": 365,
         "report_issue_enabled": True,
         "link_patterns": [],
+        "version": 0,
     }
     refused(await api.put("/ticket-policy", {}), 403, "forbidden")
     off = {"report_issue_enabled": False, "reopen_window_s": 60}
@@ -175,16 +176,40 @@ async def test_a_field_that_no_ticket_policy_has_is_refused(api: Api) -> None:
     assert (await api.put("/ticket-policy", await api.get("/ticket-policy"), role=Role.ADMIN)).status_code == 200
 
 
-@pytest.mark.rule("TS-36")
+@pytest.mark.rule("TS-108")
+async def test_a_policy_is_put_over_the_version_that_was_seen_and_no_other(api: Api) -> None:
+    async def put(body: dict[str, Any], seen: str | None) -> httpx2.Response:
+        return await api.put("/ticket-policy", body, seen, role=Role.ADMIN)
+
+    first = await put({"retention_days": 30}, '"0"')
+    assert (first.status_code, first.json()["version"], first.headers["etag"]) == (200, 1, '"1"')
+    stale = refused(await put({"reopen_window_s": 60}, '"0"'), 412, "stale")
+    assert (stale["detail"], stale["version"]) == ("The policy is at version 1.", 1)
+    assert await api.get("/ticket-policy") == first.json()
+
+    same = await put(first.json(), '"1"')
+    assert same.json() == first.json()
+    answers = await asyncio.gather(*(put({"retention_days": days}, '"1"') for days in (40, 50, 60)))
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412]
+    for seen in ("*", None):
+        present = (await api.get("/ticket-policy"))["version"]
+        other = await put(patterns(f"WO-{present}"), seen)
+        assert (other.status_code, other.json()["version"]) == (200, present + 1)
+        assert (await put(patterns(f"WO-{present}"), seen)).json() == other.json()
+    for malformed in ("4", "W", '"-1"'):
+        refused(await put({}, malformed), 400, "malformed", "If-Match")
+
+
+@pytest.mark.rule("TS-36", "TS-108")
 async def test_a_policy_under_a_key_that_came_before_changes_nothing(api: Api) -> None:
     async def put(days: int, key: str) -> httpx2.Response:
         body, header = {"retention_days": days}, {"idempotency-key": key}
         return await api.call("PUT", "/ticket-policy", body, role=Role.ADMIN, headers=header)
 
-    first = await put(30, "k-1")
-    assert (await put(60, "k-2")).status_code == 200
+    assert (await put(30, "k-1")).status_code == 200
+    other = await put(60, "k-2")
     again = await put(30, "k-1")
-    assert (again.status_code, again.json()) == (200, first.json())
+    assert (again.status_code, again.json()) == (200, other.json())
     refused(await put(90, "k-1"), 422, "idempotency_key_reused")
     assert (await api.get("/ticket-policy"))["retention_days"] == 60
     assert (await api.post("/tickets", REPORT, headers={"idempotency-key": "k-1"})).status_code == 201

@@ -12,13 +12,14 @@ from fettle_client.shapes.tickets import TicketPolicy
 
 
 def policy(file: PolicyFile = None, changes: Changes = None, org: Org = None, as_json: Json = False) -> None:
-    """Show the org's ticket policy, or change it."""
+    """Show the org's ticket policy, or change it. `--set` is refused if somebody else changed it meanwhile."""
     fields = wanted(changes, "reopen_window_s=3600")
     here = Installation.here()
     with calling(here, org) as fettle:
         shown = fettle.get_ticket_policy() if file is None else cast("TicketPolicy", read_policy(file))
         if file is not None or fields:
-            shown = fettle.put_ticket_policy(cast("TicketPolicy", {**shown, **fields}))
+            seen = None if file else shown.get("version")
+            shown = fettle.put_ticket_policy(cast("TicketPolicy", {**shown, **fields}), version=seen)
     if as_json:
         show_json(shown)
         return

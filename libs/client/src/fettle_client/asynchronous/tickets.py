@@ -148,9 +148,12 @@ class AsyncTickets(AsyncConnection):
         policy: TicketPolicy = await self._call(read(self._path("ticket-policy")))
         return policy
 
-    async def put_ticket_policy(self, policy: TicketPolicy, *, key: str | None = None) -> TicketPolicy:
-        """Replaces the policy; it holds from the next command on."""
-        kept: TicketPolicy = await self._call(write("PUT", self._path("ticket-policy"), policy, key=key))
+    async def put_ticket_policy(
+        self, policy: TicketPolicy, *, version: int | None = None, key: str | None = None
+    ) -> TicketPolicy:
+        """Replaces the policy, from the next command on; refused with 412 when it is not at `version` any more."""
+        request = write("PUT", self._path("ticket-policy"), policy, key=key, seen=version)
+        kept: TicketPolicy = await self._call(request)
         return kept
 
     async def _act(self, number: int, deed: str, comment: str | None, key: str | None) -> Ticket:

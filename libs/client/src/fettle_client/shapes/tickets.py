@@ -121,8 +121,10 @@ class LinkPattern(TypedDict):
 
 
 class TicketPolicy(TypedDict, total=False):
-    """What an org decides about its tickets; what is left out when it is put gets the platform's default."""
+    """What an org decides about its tickets; what is left out when it is put gets the platform's default. `version`
+    counts its changes; what stands there when it is put is passed over."""
 
+    version: int
     reopen_window_s: int
     retention_days: int
     report_issue_enabled: bool

@@ -149,9 +149,12 @@ class Tickets(Connection):
         policy: TicketPolicy = self._call(read(self._path("ticket-policy")))
         return policy
 
-    def put_ticket_policy(self, policy: TicketPolicy, *, key: str | None = None) -> TicketPolicy:
-        """Replaces the policy; it holds from the next command on."""
-        kept: TicketPolicy = self._call(write("PUT", self._path("ticket-policy"), policy, key=key))
+    def put_ticket_policy(
+        self, policy: TicketPolicy, *, version: int | None = None, key: str | None = None
+    ) -> TicketPolicy:
+        """Replaces the policy, from the next command on; refused with 412 when it is not at `version` any more."""
+        request = write("PUT", self._path("ticket-policy"), policy, key=key, seen=version)
+        kept: TicketPolicy = self._call(request)
         return kept
 
     def _act(self, number: int, deed: str, comment: str | None, key: str | None) -> Ticket:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,12 @@ _TAKE_IN = text("""
 _KNOWN = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[])) AND told_at > to_timestamp(0)")
 
 
+class NumberedPolicy(TicketPolicy):
+    """A ticket policy as it is kept and shown. `version`: how often the org's policy was changed."""
+
+    version: int = Field(default=0, ge=0, lt=2**31)
+
+
 async def take_in(connection: AsyncConnection, told: Iterable[tuple[str, str, bool, datetime]]) -> None:
     """Enters or renews orgs `(org, name, deleted, told at)`, each named once; older statements change nothing."""
     columns = zip(*sorted(told), strict=True)
@@ -44,26 +50,26 @@ async def living(connection: AsyncConnection) -> list[str]:
     return list(await connection.scalars(select(ORG.c.org).where(~ORG.c.deleted).order_by(ORG.c.org)))
 
 
-async def policy_of(connection: AsyncConnection, org: str) -> TicketPolicy | None:
-    """The org's ticket policy, or None when there is no such org."""
-    row = (await connection.execute(select(ORG.c.policy).where(ORG.c.org == org, ~ORG.c.deleted))).one_or_none()
-    return None if row is None else readable(org, row.policy) or TicketPolicy()
+async def policy_of(connection: AsyncConnection, org: str, *, locked: bool = False) -> NumberedPolicy | None:
+    """The org's ticket policy, or None when there is no such org. `locked`: nobody else changes it until the commit."""
+    wanted = select(ORG.c.policy).where(ORG.c.org == org, ~ORG.c.deleted)
+    row = (await connection.execute(wanted.with_for_update(key_share=True) if locked else wanted)).one_or_none()
+    return None if row is None else readable(org, row.policy) or NumberedPolicy()
 
 
-def readable(org: str, stored: object) -> TicketPolicy | None:
+def readable(org: str, stored: object) -> NumberedPolicy | None:
     """The policy in an org's row. None: it is none, so somebody else has written it, and the log says so."""
     try:
-        return TicketPolicy.model_validate(stored)
+        return NumberedPolicy.model_validate(stored)
     except ValidationError:
         log.critical("org.policy_unreadable", org=org)
         return None
 
 
-async def set_policy(connection: AsyncConnection, org: str, policy: TicketPolicy) -> bool:
-    """Replaces the org's ticket policy; False when there is no such org."""
+async def set_policy(connection: AsyncConnection, org: str, policy: TicketPolicy) -> None:
+    """Replaces the org's ticket policy as it stands."""
     stored: dict[str, Any] = policy.to_dict()
-    changed = await connection.execute(update(ORG).where(ORG.c.org == org, ~ORG.c.deleted).values(policy=stored))
-    return changed.rowcount == 1
+    await connection.execute(update(ORG).where(ORG.c.org == org, ~ORG.c.deleted).values(policy=stored))
 
 
 async def counts_of(connection: AsyncConnection, org: str) -> dict[TicketState, int] | None:

@@ -105,16 +105,19 @@ def _place(said: Mapping[str, str]) -> int | None:
 
 
 async def _save(visit: Visit, wanted: Mapping[str, Any], said: Mapping[str, str]) -> Answer:
-    headers = {
-        "idempotency-key": said.get("command_id", str(uuid4()))[:100],
-        "if-match": f'"{said.get("version", "0")}"',
-    }
-    return await visit.client.send(Owner.HEALTH, "PUT", "/health-policy", wanted, headers)
+    return await visit.client.send(Owner.HEALTH, "PUT", "/health-policy", wanted, _as_seen(said))
 
 
 async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
-    key = {"idempotency-key": said.get("command_id", str(uuid4()))[:100]}
-    return await visit.client.send(Owner.TICKETS, "PUT", "/ticket-policy", ticket_policy(said), key)
+    return await visit.client.send(Owner.TICKETS, "PUT", "/ticket-policy", ticket_policy(said), _as_seen(said))
+
+
+def _as_seen(said: Mapping[str, str]) -> dict[str, str]:
+    """Headers by which a form is saved once, and only over the version that it showed."""
+    return {
+        "idempotency-key": said.get("command_id", str(uuid4()))[:100],
+        "if-match": f'"{said.get("version", "0")}"',
+    }
 
 
 async def _page(visit: Visit, request: Request, typed: Typed) -> Response:

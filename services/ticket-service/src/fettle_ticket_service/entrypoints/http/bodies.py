@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictInt
 
@@ -10,6 +10,7 @@ from fettle_chassis.http import keepable
 from fettle_contracts.message import Message
 from fettle_contracts.people import Link, Subject
 from fettle_contracts.ticket_policy import LINK_PATTERNS_LIMIT, LinkPattern, Pattern, TicketPolicy, Url
+from fettle_ticket_service.adapters.orgs import NumberedPolicy
 
 BULK_MAX = 200
 """Tickets in one request."""
@@ -85,6 +86,12 @@ class WantedLinkPattern(LinkPattern, extra="forbid"):
 
 
 class WantedPolicy(TicketPolicy, extra="forbid"):
-    """A policy to put in the place of the present one; a field that no policy has is refused."""
+    """A policy to put in the place of the present one; a field that no policy has is refused. The version that an
+    answer shows besides may stand in it and is passed over."""
 
+    version: Any = None
     link_patterns: tuple[WantedLinkPattern, ...] = Field(default=(), max_length=LINK_PATTERNS_LIMIT)
+
+    def numbered(self, version: int) -> NumberedPolicy:
+        said = {name: getattr(self, name) for name in TicketPolicy.model_fields}
+        return NumberedPolicy.model_construct(**said, version=version)

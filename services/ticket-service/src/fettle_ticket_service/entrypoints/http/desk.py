@@ -1,5 +1,6 @@
 """Where requests are dealt with: the handler that Kafka uses too, and the database to read from."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -29,6 +30,7 @@ SOURCE = "fettle/api"
 BULK_SOURCE = "fettle/api/bulk"
 """Of the commands of a bulk behind its first, so that what their ids are made of is no key of another request."""
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
+_VERSION = re.compile(r'"(\d{1,9})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,16 @@ def actor_of(caller: Caller) -> Actor:
     return Actor(ActorType.USER, cut_line(caller.actor_id) or None, name)
 
 
+def version_in(if_match: str, named: str) -> int | None:
+    """The version in `If-Match`, None for any. Raises Problem."""
+    if if_match.strip() == "*":
+        return None
+    version = _VERSION.fullmatch(if_match.strip())
+    if version is None:
+        raise Problem(400, ProblemCode.MALFORMED, f'If-Match is "<{named}>" or *.', field="If-Match")
+    return int(version[1])
+
+
 def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
@@ -165,6 +177,7 @@ async def _export(caller: Viewer, desk: TheDesk) -> AsyncIterator[None]:
         yield
 
 
+IfMatch = Annotated[str | None, Header()]
 Identity = Annotated[RequestIdentity, Depends(_identity)]
 InOrg = Depends(_org)
 Verifying, Exporting = Depends(_verification), Depends(_export)

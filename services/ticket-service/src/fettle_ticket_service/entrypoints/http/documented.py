@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from fettle_chassis.documented import About, Words
 from fettle_contracts.ticket import Ticket
-from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters.orgs import NumberedPolicy
 from fettle_ticket_service.entrypoints.http import examples as eg
 from fettle_ticket_service.entrypoints.http import shapes
 
@@ -80,8 +80,10 @@ _OPERATIONS: Mapping[str, About] = {
         },
         Ticket,
     ),
-    "get /ticket-policy": About("Show the ticket policy", eg.POLICY, model=TicketPolicy),
-    "put /ticket-policy": About("Replace the ticket policy", eg.POLICY, eg.POLICY, model=TicketPolicy),
+    "get /ticket-policy": About("Show the ticket policy", eg.POLICY, model=NumberedPolicy),
+    "put /ticket-policy": About(
+        "Replace the ticket policy", eg.POLICY, eg.POLICY, {412: "stale"}, model=NumberedPolicy
+    ),
 }
 
 _PARAMETERS: Mapping[str, str] = {
@@ -97,7 +99,7 @@ _PARAMETERS: Mapping[str, str] = {
     "type": "Only entries of this type.",
     "format": "`jsonl` for a JSON object a line, `csv` for a table.",
     "timeline": "Whether each ticket comes with its timeline; in `jsonl` only.",
-    "if-match": '`"<description_version>"` that the editor saw, or `*` to replace any.',
+    "if-match": "The version that the editor saw, in quotation marks, or `*` to replace any.",
 }
 
 WORDS = Words(_OPERATIONS, _PARAMETERS)

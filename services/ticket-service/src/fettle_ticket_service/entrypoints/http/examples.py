@@ -107,4 +107,5 @@ POLICY = {
     "retention_days": 365,
     "report_issue_enabled": True,
     "link_patterns": [{"pattern": "WO-([0-9]+)", "url": "https://orders.test/$0"}],
+    "version": 4,
 }

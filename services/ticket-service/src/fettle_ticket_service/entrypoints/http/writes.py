@@ -1,10 +1,9 @@
 """Opening, moving and editing tickets by HTTP."""
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from fettle_chassis.http import Operator, Problem
 from fettle_chassis.tokens import Caller
@@ -24,24 +23,24 @@ from fettle_ticket_service.entrypoints.http.bodies import (
 from fettle_ticket_service.entrypoints.http.desk import (
     Desk,
     Identity,
+    IfMatch,
     InOrg,
     Number,
     RequestIdentity,
     TheDesk,
     actor_of,
+    version_in,
 )
 from fettle_ticket_service.entrypoints.translation import links_of, space_of, subject_of
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
 
-IfMatch = Annotated[str | None, Header()]
 _MOVES: Mapping[BulkAction, type[commands.Move]] = {
     BulkAction.START: commands.Start,
     BulkAction.MOVE_TO_OPEN: commands.MoveToOpen,
     BulkAction.RESOLVE: commands.Resolve,
     BulkAction.REOPEN: commands.Reopen,
 }
-_VERSION = re.compile(r'"(\d{1,9})"')
 
 
 @router.post("")
@@ -157,9 +156,4 @@ def _seen(if_match: str | None) -> int | None:
     if if_match is None:
         rule = 'The request needs If-Match: "<description_version>", so that nobody\'s edit is lost.'
         raise Problem(428, ProblemCode.PRECONDITION_MISSING, rule, field="If-Match")
-    if if_match.strip() == "*":
-        return None
-    version = _VERSION.fullmatch(if_match.strip())
-    if version is None:
-        raise Problem(400, ProblemCode.MALFORMED, 'If-Match is "<description_version>" or *.', field="If-Match")
-    return int(version[1])
+    return version_in(if_match, "description_version")
