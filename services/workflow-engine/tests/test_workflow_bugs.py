@@ -9,21 +9,26 @@ from uuid import UUID
 
 import pytest
 from channel_world import ChannelWorld, Receiver
-from engine_world import World, event, states, world_of
+from engine_world import APPLIED, World, event, states, world_of
 from made_calls import Callee
 from sqlalchemy import text
 from web_server import web_server
 
+from fettle_chassis import metrics
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import handler
+from fettle_workflow_engine.adapters import definitions
 from fettle_workflow_engine.domain.advance import advance
 from fettle_workflow_engine.domain.calls import Outcome, OutsideCall
-from fettle_workflow_engine.domain.run import Run
+from fettle_workflow_engine.domain.run import Result, Run
+from fettle_workflow_engine.domain.validate import load
+from fettle_workflow_engine.domain.waits import Sighting
 from fettle_workflow_engine.entrypoints.lookout import Lookout
 from fettle_workflow_engine.entrypoints.outside import OutsideCalls
 from fettle_workflow_engine.entrypoints.schedules import Schedules
 from fettle_workflow_engine.entrypoints.timers import Timers
+from fettle_workflow_engine.interventions import NotPossible
 
 RESTS = """
 workflow: rests
@@ -34,6 +39,18 @@ nodes:
   asked: {after: [rest], action: http.request, with: {url: "https://example.com/"}}
 """
 HOURLY = "workflow: {name}\nenabled: true\nnodes:\n  due: {{trigger: schedule, every: 1h}}\n"
+WAITS = """
+workflow: {name}
+enabled: true
+nodes:
+  opened: {{trigger: ticket.opened}}
+  rest: {{after: [opened], {node}}}
+"""
+WAITING = {
+    "time": "action: wait, with: {for: 1h}",
+    "answer": "action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: Hello}",
+    "change": "action: wait, with: {for: 1d, until_ticket: {ticket: {ref: event.ticket.id}, change: resolved}}",
+}
 FAULT = {"code": "internal", "message": "A fault of Fettle itself: TypeError."}
 
 
@@ -78,6 +95,11 @@ def break_runs(patched: pytest.MonkeyPatch, at_fault: Callable[[Run], bool]) -> 
     patched.setattr(handler, "advance", broken)
 
 
+async def retry(world: World, run: dict[str, Any]) -> None:
+    async with unit_of_work(world.database) as work:
+        await world.interventions.retry(work, "acme", UUID(run["id"]), "ann")
+
+
 def failed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [run for run in runs if run["state"] == "failed"]
 
@@ -111,8 +133,7 @@ async def test_a_run_that_was_set_aside_can_be_retried_once_the_bug_is_mended(
         async with running(world, lambda lookout: Timers(world.database, world.engine, lookout)):
             runs = await until(world, lambda runs: all(states(run)["rest"] != "waiting" for run in runs))
     [bad] = failed(runs)
-    async with unit_of_work(world.database) as work:
-        await world.interventions.retry(work, "acme", UUID(bad["id"]), "ann")
+    await retry(world, bad)
     assert await world.later(hours=1) == 1
     assert [states(run)["asked"] for run in await world.runs()] == ["waiting"] * 2
 
@@ -221,3 +242,78 @@ async def test_a_channel_that_cannot_be_read_holds_up_no_other(world: World) -> 
         await plant(world, "UPDATE channel SET kind = 'pigeon' WHERE name = 'bad'")
         sending.later(hours=1, seconds=1)
         assert [await sending.digests.look() for _ in range(2)] == [1, 0]
+
+
+def break_documents(patched: pytest.MonkeyPatch, world: World) -> None:
+    """An engine that has read nothing, and for which documents of workflows called `bad…` raise a bug."""
+
+    def broken(document: str, languages: Any) -> Any:
+        if "workflow: bad" in document:
+            raise TypeError("a planted bug")
+        return load(document, languages)
+
+    patched.setattr(definitions, "load", broken)
+    world.restart()
+
+
+@pytest.mark.rule("WF-153")
+async def test_a_document_that_raises_a_bug_when_it_is_read_is_set_aside_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bad", "good"):
+        await world.save(RESTS.replace("workflow: rests", f"workflow: {name}"))
+        await world.save(HOURLY.format(name=f"{name}-hourly"))
+    await world.save(RESTS.replace("workflow: rests", "workflow: good"), org="globex")
+    break_documents(monkeypatch, world)
+    before = metrics.BUGS.labels("workflow")._value.get()
+    for number in (1, 2):
+        await world.happen(event(number=number), event(number=number, org="globex"))
+    assert await world.ring(hours=1) == 2
+    assert [(run["workflow"], run["error"]) for run in failed(await world.runs())] == [("bad-hourly", FAULT)]
+    assert sorted(run["workflow"] for run in await world.runs()) == ["bad-hourly", "good", "good", "good-hourly"]
+    assert len(await world.runs(org="globex")) == 2
+    assert metrics.BUGS.labels("workflow")._value.get() == before + 2
+    for name in ("bad", "bad-hourly"):
+        problem = (await world.workflow(name)).condition_problem
+        assert problem is not None
+        assert problem["message"] == FAULT["message"]
+    assert (await world.workflow("good")).condition_problem is None
+
+
+@pytest.mark.rule("WF-153")
+async def test_runs_whose_version_raises_a_bug_when_it_is_read_go_on_by_a_retry_once_it_is_mended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they wait for: the time, an answer, a change of a ticket."""
+    for name in ("bad", "good"):
+        for what, node in WAITING.items():
+            await world.save(WAITS.format(name=f"{name}-{what}", node=node))
+    await world.happen(event())
+    commands = {command.id for command in await world.commands()}
+    with monkeypatch.context() as patched:
+        break_documents(patched, world)
+        await world.answer(*(Result(UUID(id), APPLIED) for id in commands))
+        ticket = UUID(event().data["ticket"]["id"])
+        await world.see(Sighting("acme", ticket, 2, "resolved", "resolved"))
+        assert await world.later(hours=1) == 2
+        bad = failed(await world.runs())
+        assert sorted(run["workflow"] for run in bad) == ["bad-answer", "bad-change", "bad-time"]
+        assert [run["error"] for run in bad] == [FAULT] * 3
+        with pytest.raises(NotPossible, match="TypeError"):
+            await retry(world, bad[0])
+    world.restart()
+    for run in bad:
+        await retry(world, run)
+    assert failed(await world.runs()) == []
+    assert {command.id for command in await world.commands()} < commands
+
+
+@pytest.mark.rule("WF-153")
+async def test_a_run_over_its_timeout_ends_by_it_though_its_version_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.save(WAITS.format(name="bad", node=WAITING["answer"]) + "timeout_s: 7200\n")
+    await world.happen(event())
+    break_documents(monkeypatch, world)
+    assert await world.later(hours=2) == 1
+    assert [run["error"]["code"] for run in await world.runs()] == ["timeout"]

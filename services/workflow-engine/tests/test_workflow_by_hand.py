@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
-from engine_api import Api, api_of, refusal
+from engine_api import Api, api_of, engine_api, refusal
 from engine_world import body, event
 
 from fettle_chassis.tokens import Role
+from fettle_workflow_engine.adapters import definitions
 
 CALL = """\
 workflow: call
@@ -139,3 +141,22 @@ async def test_the_switch_stops_all_workflows_of_the_org_alone(api: Api) -> None
     assert len(await api.world.runs()) == 2
     refusal(await api.call("PUT", "/workflow-policy", {"enabled": "no"}), 400, "malformed")
     refusal(await api.call("PUT", "/workflow-policy", {"enabled": False}, role=Role.OPERATOR), 403, "forbidden")
+
+
+@pytest.mark.rule("WF-153")
+async def test_a_start_of_a_workflow_that_a_bug_keeps_from_being_read_is_a_failed_run(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.world.save(CALL)
+    await api.world.save(NOTE)
+
+    def broken(document: str, languages: object) -> NoReturn:
+        raise TypeError("a planted bug")
+
+    monkeypatch.setattr(definitions, "load", broken)
+    api.world.restart()
+    async with engine_api(api.world) as started_anew:
+        answer = await started_anew.call("POST", "/workflows/call/runs", {"data": {"ticket": 7}})
+        assert answer.status_code == 201, answer.text
+        assert (answer.json()["state"], answer.json()["error"]["code"]) == ("failed", "internal")
+        refusal(await started_anew.call("POST", "/workflows/note/runs", {"data": {}}), 409, "conflict")

@@ -46,6 +46,16 @@ async def unless_bug(take: Callable[[], Awaitable[T]], otherwise: Callable[[Exce
         return await otherwise(error)
 
 
+def or_bug(take: Callable[[], T]) -> T | Exception:
+    """What `take` gives, or the bug that it raises. Raises what passes by itself."""
+    try:
+        return take()
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return error
+
+
 def note(kind: str, error: Exception, **what: object) -> None:
     """Says and counts that something of this kind (`run`, `schedule`, ...) was set aside for a bug: by the exception's
     name and place, since its message may hold anything."""

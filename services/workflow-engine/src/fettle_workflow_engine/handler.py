@@ -75,11 +75,12 @@ class Engine:
     async def start_runs(self, work: UnitOfWork, events: Sequence[Event]) -> list[Run]:
         """As `take_events`; answers with the runs, those that were refused too."""
         now = self._clock()
-        live = await self._definitions.started_by(
+        live, broken = await self._definitions.started_by(
             work.connection, ((event.org, event.trigger, event.workflow) for event in events)
         )
+        failed = await self._say_broken(work, events, broken, now)
         if not live:
-            return []
+            return failed
         problems: Problems = {}
         audience = Audience((key.org, key.workflow, key, definition) for key, definition in live.items())
         starts = await self._all_matching(work, events, audience, problems)
@@ -89,29 +90,39 @@ class Engine:
         runs = await self._progress.put(work, begun, live, now)
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
-        return runs
+        return failed + runs
 
-    async def put_failed(self, work: UnitOfWork, event: Event, failure: Failure) -> None:
-        """Puts the run of an event that is for one workflow on record as failed before it began."""
+    async def _say_broken(
+        self, work: UnitOfWork, events: Sequence[Event], broken: Mapping[VersionKey, Exception], now: datetime
+    ) -> list[Run]:
+        """Has workflows say so whose document raises a bug. What was for one of them alone has a failed run on record;
+        answers with these."""
+        failed = list[Run]()
+        for key, bug in broken.items():
+            failure = internal(bug)
+            problem = {"at": rfc3339(now), "trigger": "", "event_id": "", "message": failure.message}
+            await workflow_rows.note_condition_problems(work.connection, {(key.org, key.workflow): problem})
+            for event in events:
+                if (event.org, event.workflow) == (key.org, key.workflow):
+                    failed += await self.put_failed(work, event, failure)
+        return failed
+
+    async def put_failed(self, work: UnitOfWork, event: Event, failure: Failure) -> list[Run]:
+        """Puts the run of an event that is for one workflow on record as failed before it began; answers with it, or
+        with none where the workflow was deleted."""
         now = self._clock()
         version = await workflow_rows.version_of(work.connection, event.org, event.workflow or "")
-        if version is not None and event.workflow:
-            run_id = run_id_for(event.org, event.workflow, event.source, event.id)
-            cause = Cause(event.trigger, event.data, event.id, event.depth + 1, event.traceparent)
-            run = Run(
-                run_id,
-                event.org,
-                event.workflow,
-                version,
-                cause,
-                now,
-                now,
-                RunState.FAILED,
-                error=failure,
-                ended_at=now,
-            )
-            await run_rows.insert(work.connection, [run])
-            metrics.RUNS_ENDED.labels(run.state, failure.code).inc()
+        if version is None or not event.workflow:
+            return []
+        run_id = run_id_for(event.org, event.workflow, event.source, event.id)
+        cause = Cause(event.trigger, event.data, event.id, event.depth + 1, event.traceparent)
+        state = RunState.FAILED
+        run = Run(
+            run_id, event.org, event.workflow, version, cause, now, now, state, error=failure, ended_at=now
+        )  # fmt: skip
+        await run_rows.insert(work.connection, [run])
+        metrics.RUNS_ENDED.labels(state, failure.code).inc()
+        return [run]
 
     async def read_ahead(self, connection: AsyncConnection, wanted: Sequence[tuple[str, str, str | None]]) -> None:
         """Keeps the definitions at hand that events of these `(org, trigger, workflow)` would start."""
@@ -168,10 +179,12 @@ class Engine:
         now = self._clock()
         if not runs:
             return 0
-        known = await self._definitions.of(work.connection, [version_of(run) for run in runs])
-        moves = (Moved(run, self._rung(known.get(version_of(run)), run, now)) for run in runs)
+        known, broken = await self._definitions.read(work.connection, [version_of(run) for run in runs])
+        aside = await self._set_aside_broken(work, [run for run in runs if _wakes(run, now)], broken)
+        rung = [run for run in runs if run.id not in aside]
+        moves = (Moved(run, self._rung(known.get(version_of(run)), run, now)) for run in rung)
         after = await self._progress.put(work, moves, known, now)
-        over = [run.waiting for run, ended in zip(runs, after, strict=True) if ended.state is RunState.FAILED]
+        over = [run.waiting for run, ended in zip(rung, after, strict=True) if ended.state is RunState.FAILED]
         await call_rows.drop(work.connection, [step.command_id for step in over if step and step.command_id])
         return len(runs)
 
@@ -179,24 +192,36 @@ class Engine:
         self, work: UnitOfWork, runs: Sequence[Run], result_for: Callable[[Run, Step], Result | None]
     ) -> None:
         """Takes further those runs for whose waiting step there is a result. One whose version this engine does not
-        understand stays where it is."""
+        understand stays where it is; one whose version raises a bug when it is read is set aside."""
         if not runs:
             return
         now = self._clock()
-        known = await self._definitions.of(work.connection, [version_of(run) for run in runs])
+        known, broken = await self._definitions.read(work.connection, [version_of(run) for run in runs])
+        answered = [(run, result) for run in runs if run.waiting and (result := result_for(run, run.waiting))]
+        await self._set_aside_broken(work, [run for run, _ in answered], broken)
 
         def moves() -> Iterator[Moved]:
-            for run in runs:
-                result = result_for(run, run.waiting) if run.waiting else None
-                if result and (definition := known.get(version_of(run))) is not None:
+            for run, result in answered:
+                if (definition := known.get(version_of(run))) is not None:
                     yield Moved(run, advance(definition, run, result, now=now, languages=self._languages))
 
         await self._progress.put(work, moves(), known, now)
 
+    async def _set_aside_broken(
+        self, work: UnitOfWork, runs: Sequence[Run], broken: Mapping[VersionKey, Exception]
+    ) -> set[UUID]:
+        """Sets those of these runs aside whose version raises a bug when it is read; answers with them."""
+        aside = set[UUID]()
+        for key, bug in broken.items():
+            if ids := [run.id for run in runs if version_of(run) == key]:
+                await self.set_aside(work, ids, bug)
+                aside.update(ids)
+        return aside
+
     def _rung(self, definition: Definition | None, run: Run, now: datetime) -> Advance:
         """What follows for a run whose time has come."""
         step = run.waiting
-        if step and step.command_id and step.wake_at and step.wake_at <= now:
+        if step and step.command_id and _wakes(run, now):
             if definition is None:
                 return Advance(give_up(run, now=now))
             slept = Result(step.command_id, {"ended_by": ELAPSED})
@@ -262,3 +287,9 @@ class Engine:
             event_id=event.id,
         )  # fmt: skip
         return {"at": rfc3339(self._clock()), "trigger": trigger, "event_id": event.id, "message": problem}
+
+
+def _wakes(run: Run, now: datetime) -> bool:
+    """Whether the run has waited as long as it should."""
+    step = run.waiting
+    return step is not None and step.wake_at is not None and step.wake_at <= now

@@ -106,7 +106,11 @@ class Interventions:
         return run
 
     async def _understood(self, work: UnitOfWork, key: VersionKey) -> Definition:
-        definition = (await self._definitions.of(work.connection, [key])).get(key)
-        if definition is None:
+        known, broken = await self._definitions.read(work.connection, [key])
+        if key in broken:
+            raise NotPossible(
+                f"Version {key.version} of the workflow cannot be read: {endings.internal(broken[key]).message}"
+            )
+        if key not in known:
             raise NotPossible(f"This engine does not understand version {key.version} of the workflow any more.")
-        return definition
+        return known[key]

@@ -4,11 +4,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis import bugs
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.languages import Languages
@@ -30,8 +32,10 @@ _LIVE = text(f"""
     WHERE {_ON}
     UNION
     SELECT workflow.org, workflow.name, workflow.version
-    FROM unnest(CAST(:named_orgs AS text[]), CAST(:names AS text[])) AS wanted (org, name)
+    FROM unnest(CAST(:named_orgs AS text[]), CAST(:named_triggers AS text[]), CAST(:names AS text[]))
+         AS wanted (org, trigger, name)
     JOIN workflow ON workflow.org = wanted.org AND workflow.name = wanted.name AND workflow.enabled
+         AND wanted.trigger = ANY (workflow.triggers)
     WHERE {_ON}
     ORDER BY org, name
 """)  # noqa: S608 - a constant condition
@@ -53,31 +57,38 @@ class VersionKey:
     version: int
 
 
+class Read(NamedTuple):
+    """Versions as they were read: `broken` are those whose document raises a bug. One that this version of the engine
+    does not understand is in neither."""
+
+    definitions: Mapping[VersionKey, Definition]
+    broken: Mapping[VersionKey, Exception]
+
+
 class Definitions:
     """Finds the definitions that a batch of events or results needs, with one query for what memory does not have."""
 
     def __init__(self, languages: Languages) -> None:
         self._languages = languages
-        self._kept: OrderedDict[VersionKey, Definition | None] = OrderedDict()
+        self._kept: OrderedDict[VersionKey, Definition | Exception | None] = OrderedDict()
 
-    async def started_by(
-        self, connection: AsyncConnection, wanted: Iterable[tuple[str, str, str | None]]
-    ) -> Mapping[VersionKey, Definition]:
+    async def started_by(self, connection: AsyncConnection, wanted: Iterable[tuple[str, str, str | None]]) -> Read:
         """The enabled workflows that any of these `(org, trigger, workflow)` may start, as they are saved now; without
         a workflow all of the org's. Those of an org that is switched off or deleted are not among them."""
         every = set(wanted)
         pairs = sorted({(org, trigger) for org, trigger, workflow in every if workflow is None})
-        named = sorted({(org, workflow) for org, _, workflow in every if workflow is not None})
+        named = sorted((org, trigger, workflow) for org, trigger, workflow in every if workflow is not None)
         rows = await connection.execute(
             _LIVE,
             {
                 "orgs": [org for org, _ in pairs],
                 "triggers": [trigger for _, trigger in pairs],
-                "named_orgs": [org for org, _ in named],
-                "names": [workflow for _, workflow in named],
+                "named_orgs": [org for org, _, _ in named],
+                "named_triggers": [trigger for _, trigger, _ in named],
+                "names": [workflow for _, _, workflow in named],
             },
         )
-        return await self.of(connection, [VersionKey(*row) for row in rows])
+        return await self.read(connection, [VersionKey(*row) for row in rows])
 
     async def enabled(self, connection: AsyncConnection, org: str) -> Mapping[VersionKey, Definition]:
         """All enabled workflows of an org, as they are saved now."""
@@ -87,8 +98,12 @@ class Definitions:
         return await self.of(connection, [VersionKey(*row) for row in rows])
 
     async def of(self, connection: AsyncConnection, keys: Sequence[VersionKey]) -> Mapping[VersionKey, Definition]:
-        """The definitions of these versions. One whose document this version of the engine does not understand is
-        left out, and said in the log."""
+        """The definitions of these versions. One whose document this version of the engine does not understand, or
+        that raises a bug when it is read, is left out, and said in the log."""
+        return (await self.read(connection, keys)).definitions
+
+    async def read(self, connection: AsyncConnection, keys: Sequence[VersionKey]) -> Read:
+        """As `of`, with those that raise a bug."""
         # Held here from now on: whoever asks while this waits may push them out of what is kept.
         found = {key: self._kept[key] for key in keys if key in self._kept}
         missing = [key for key in dict.fromkeys(keys) if key not in found]
@@ -99,11 +114,14 @@ class Definitions:
             self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return {key: definition for key in keys if (definition := found.get(key)) is not None}
+        return Read(
+            {key: one for key in keys if isinstance(one := found.get(key), Definition)},
+            {key: one for key in keys if isinstance(one := found.get(key), Exception)},
+        )
 
     async def _fetch(
         self, connection: AsyncConnection, keys: Sequence[VersionKey]
-    ) -> dict[VersionKey, Definition | None]:
+    ) -> dict[VersionKey, Definition | Exception | None]:
         rows = await connection.execute(
             _DOCUMENTS,
             {
@@ -116,7 +134,14 @@ class Definitions:
         # A millisecond or two each, and there may be thousands: not on the loop.
         return await asyncio.to_thread(lambda: {key: self._read(key, text) for key, text in documents.items()})
 
-    def _read(self, key: VersionKey, document: str) -> Definition | None:
+    def _read(self, key: VersionKey, document: str) -> Definition | Exception | None:
+        found = bugs.or_bug(lambda: self._understood(key, document))
+        if isinstance(found, Exception):
+            bugs.note("workflow", found, org=key.org, workflow=key.workflow, version=key.version)
+            return found.with_traceback(None)  # which would keep all that stood in variables
+        return found
+
+    def _understood(self, key: VersionKey, document: str) -> Definition | None:
         try:
             return load(document, self._languages)
         except DocumentRefused as refusal:
