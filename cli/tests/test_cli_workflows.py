@@ -63,6 +63,30 @@ def test_runs_are_cancelled_retried_and_rerun(fettle: Fettle, api: FettleApi) ->
     assert (ran.status, ran.err) == (1, "fettle: The run has ended already. [conflict]\n")
 
 
+@pytest.mark.rule("WF-154")
+def test_all_runs_that_failed_for_one_reason_are_retried(fettle: Fettle, api: FettleApi) -> None:
+    def failed(number: int, code: str = "internal") -> dict[str, Any]:
+        return {**RUN, "id": f"run-{number}", "state": "failed", "error": {"code": code, "message": "No."}}
+
+    api.on("GET", "orgs/acme/runs", {"items": [failed(1), failed(2, "timeout"), failed(3)], "next_cursor": None})
+    api.on("GET", f"orgs/acme/workflows/{NAME}/runs", {"items": [failed(3)], "next_cursor": None})
+    api.refuse("POST", "orgs/acme/runs/run-1/retry", 409, "conflict", "No node has failed it.")
+    api.on("POST", "orgs/acme/runs/run-3/retry", {**RUN, "state": "running"})
+    ran = fettle("workflows", "retry", "--code", "internal")
+    assert ran.out.splitlines() == [
+        f"run-1 of {NAME} version 1 is failed: No node has failed it. [conflict]",
+        f"run-3 of {NAME} version 1 is running",
+    ]
+    assert (ran.status, ran.err) == (1, "fettle: 1 of 2 runs cannot be retried\n")
+    assert {one.query["state"] for one in api.requests if one.method == "GET"} == {"failed"}
+    ran = fettle("workflows", "retry", "--code", "internal", "--workflow", NAME, "--json")
+    assert ran.status == 0
+    assert json.loads(ran.out) == {"items": [{"id": "run-3", "workflow": NAME, "state": "running", "refused": None}]}
+    assert fettle("workflows", "retry", "--code", "other").out == "No run failed so.\n"
+    for wrong in ((), ("run-1", "--code", "internal"), ("run-1", "--workflow", NAME), ("--workflow", NAME)):
+        assert fettle("workflows", "retry", *wrong).status == 2
+
+
 @pytest.mark.rule("WF-50")
 def test_run_starts_a_workflow_with_data(fettle: Fettle, api: FettleApi) -> None:
     api.on("POST", f"orgs/acme/workflows/{NAME}/runs", {**RUN, "state": "running"}, 201)

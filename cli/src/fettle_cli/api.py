@@ -11,17 +11,18 @@ UNAUTHORIZED = 401
 
 
 @contextmanager
-def calling(installation: Installation, org: str | None = None) -> Iterator[Fettle]:
+def calling(installation: Installation, org: str | None = None, *, patience_s: float = 0) -> Iterator[Fettle]:
     """The API as the caller of this installation, for `org` or else its own. Nothing is tried again: who types sees at
-    once what is wrong. Raises CliError for whatever does not end well."""
-    with calling_as(installation, installation.token, org or installation.org) as fettle:
+    once what is wrong; a command of many calls has patience with each for so long. Raises CliError for whatever does
+    not end well."""
+    with calling_as(installation, installation.token, org or installation.org, patience_s=patience_s) as fettle:
         yield fettle
 
 
 @contextmanager
-def calling_as(installation: Installation, token: str, org: str) -> Iterator[Fettle]:
+def calling_as(installation: Installation, token: str, org: str, *, patience_s: float = 0) -> Iterator[Fettle]:
     """The same with a token of another's."""
-    with Fettle(installation.url, token, org, patience_s=0) as fettle:
+    with Fettle(installation.url, token, org, patience_s=patience_s) as fettle:
         try:
             yield fettle
         except FettleError as error:

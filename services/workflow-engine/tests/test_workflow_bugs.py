@@ -138,6 +138,23 @@ async def test_a_run_that_was_set_aside_can_be_retried_once_the_bug_is_mended(
     assert [states(run)["asked"] for run in await world.runs()] == ["waiting"] * 2
 
 
+@pytest.mark.rule("WF-149", "WF-154")
+async def test_runs_that_a_bug_of_all_has_failed_go_on_once_it_is_mended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.save(RESTS)
+    await world.happen(*(event(number=number) for number in range(1, 8)))
+    world.now += timedelta(hours=1)
+    with monkeypatch.context() as patched:
+        break_runs(patched, lambda run: True)
+        async with running(world, lambda lookout: Timers(world.database, world.engine, lookout)):
+            runs = await until(world, lambda runs: len(failed(runs)) == 7)
+    for run in runs:
+        await retry(world, run)
+    assert await world.later(hours=1) == 7
+    assert [states(run)["asked"] for run in await world.runs()] == ["waiting"] * 7
+
+
 @pytest.mark.rule("WF-149")
 @pytest.mark.parametrize("raised", ["when a call is made", "when its run goes on"])
 async def test_a_call_that_raises_a_bug_fails_its_run_alone(
