@@ -116,8 +116,7 @@ ENGINE_MUTANTS = (
     Mutant("entrypoints/lookout", "if waiter.at is not None and waiter.at <= now:", "if False:"),
     # handler.py, interventions.py
     Mutant("handler", "await call_rows.drop(work.connection, [step.", "_ = ([step."),
-    Mutant("handler", "if step and step.command_id and step.wake_at and step.wake_at <= now:",
-           "if step and step.command_id and step.wake_at:"),
+    Mutant("handler", "step.wake_at is not None and step.wake_at <= now", "step.wake_at is not None"),
     Mutant("handler", "            if definition is None:\n                return Advance(give_up(run, now=now))\n",
            "            if definition is None:\n                return Advance(run)\n"),
     Mutant("interventions", "version or newest", "newest"),
