@@ -198,3 +198,36 @@ async def test_one_who_is_refused_does_not_hide_another(world: World) -> None:
     assert (await world.call("POST", f"{path}/7/start", admin, json={})).status_code == 404
     assert (await world.call("POST", f"{path}/7/start", BOOTSTRAP, json={})).status_code in (403, 404)
     assert (await log_of(world, "acme"))[0]["path"] == "/tickets/7/start"
+
+
+@pytest.mark.rule("AC-164")
+async def test_what_is_sent_from_a_page_whose_session_is_over_is_on_record(world: World) -> None:
+    await world.sign_in("acme", "operator")
+    [cookie] = world.http.cookies.values()
+    await in_the_database(world, "UPDATE session SET expires_at = now() - interval '6 days'")
+    world.http.cookies.clear()
+    await world.sign_in("zoo", "operator")
+    world.http.cookies.clear()
+    world.http.cookies.set(world.settings.cookie_name, cookie)
+    form = {"action": "comment", "comment": "Late", "command_id": "1"}
+    assert (await world.post("/orgs/acme/tickets/1/update", **form)).status_code == 401
+    assert (await world.post("/orgs/acme/preview", text="x")).status_code == 401
+    assert (await world.post("/orgs/zoo/tickets/1/update", **form)).status_code == 401
+    assert (await world.http.get("/orgs/acme/tickets")).status_code == 303
+    late, came = await log_of(world, "acme")
+    assert (late["method"], late["path"], late["status"], late["outcome"]) == (
+        "POST",
+        "/tickets/1/update",
+        401,
+        "refused",
+    )
+    assert late["actor"] == came["actor"]
+    assert len(await log_of(world, "zoo")) == 1  # the sign-in
+
+    await in_the_database(world, "UPDATE session SET expires_at = now() - interval '8 days' WHERE org = 'acme'")
+    world.http.cookies.clear()
+    await world.sign_in("zoo", "operator")
+    world.http.cookies.clear()
+    world.http.cookies.set(world.settings.cookie_name, cookie)
+    assert (await world.post("/orgs/acme/tickets/1/update", **form)).status_code == 401
+    assert len(await log_of(world, "acme")) == 2

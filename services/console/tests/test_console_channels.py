@@ -81,3 +81,34 @@ async def test_an_org_without_channels_sees_how_to_make_one(world: World, workfl
     await world.sign_in("acme", "admin")
     page = await world.http.get("/orgs/acme/channels")
     assert "fettle workflows channels put ops --kind slack --secret url=slack_url --org acme" in page.text
+
+
+@pytest.mark.rule("AC-163")
+async def test_people_and_tokens_are_shown_by_name_also_when_they_are_gone(world: World, workflows: Workflows) -> None:
+    admin = await world.token("acme", "admin")
+    await world.sign_in("acme", "admin")
+    made = await world.post("/orgs/acme/tokens", role="viewer", days="1", name="Night", command_id="1")
+    tokens = {
+        one["name"]: one["id"] for one in (await world.call("GET", "/api/v1/orgs/acme/tokens", admin)).json()["items"]
+    }
+    names = {
+        f"token/{tokens['admin of acme']}": "admin of acme",
+        "installation": "the installation",
+        "fettle": "fettle",
+        "token/1": "token/1",
+    }
+    for id, name in names.items():
+        world.workflows.secrets = [{"name": "slack_url", "key_id": "k1", **SAVED, "saved_by": id}]
+        assert re.search(
+            f"slack_url saved .* by {name} ", words_of((await world.http.get("/orgs/acme/channels")).text)
+        ), id
+    assert re.search(r'\(token/[^)]*\), made [0-9-]* by admin of acme"', made.text)
+    assert re.search(r'\(token/[^)]*\), made [0-9-]* by the installation"', made.text)
+
+    gone = (await world.call("POST", "/api/v1/orgs/acme/tokens", admin, json={"role": "admin", "name": "Gone"})).json()
+    await world.call("PUT", "/api/v1/orgs/acme", gone["token"], json={"name": "Acme"})
+    await world.call("DELETE", f"/api/v1/orgs/acme/tokens/{gone['id']}", admin)
+    world.workflows.secrets = [{"name": "slack_url", "key_id": "k1", **SAVED, "saved_by": f"token/{gone['id']}"}]
+    assert "by Gone " in words_of((await world.http.get("/orgs/acme/channels")).text)
+    await world.sign_in("zoo", "admin")
+    assert f"by token/{gone['id']} " in words_of((await world.http.get("/orgs/zoo/channels")).text)

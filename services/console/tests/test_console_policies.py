@@ -123,6 +123,8 @@ async def test_an_admin_changes_policies_and_others_read_them(world: World, heal
     stale = await world.post(PAGE, **{**form, "timeout_s": "77"})
     assert (stale.status_code, 'value="77"' in stale.text) == (412, True)
     assert "Somebody else has saved meanwhile. The policy is at version 2." in words_of(stale.text)
+    for odd in ("", "é", "1\r\nx-forged: 1", "9" * 5000):
+        assert (await world.post(PAGE, **{**form, "version": odd})).status_code == 412, odd
     wrong = await world.post(PAGE, **{**form, "version": "2", "timeout_s": "1"})
     assert (wrong.status_code, "is under default_interval_s 60" in wrong.text) == (400, True)
 

@@ -127,3 +127,18 @@ async def test_an_org_that_cannot_be_is_not_found(world: World, org: str) -> Non
     for method, path in (("GET", "tokens"), ("POST", "tokens"), ("DELETE", f"tokens/{id}")):
         answer = await world.call(method, f"/api/v1/orgs/{org}/{path}", BOOTSTRAP, json={"role": "viewer"})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
+@pytest.mark.rule("AC-165")
+@pytest.mark.parametrize("id", ["", "x" * 101, "é", "a\r\nx-forged: 1", "a b", "\x00", "\u2028"])
+@SHARED
+async def test_a_form_under_an_id_that_no_page_has_is_answered_in_words(world: World, id: str) -> None:
+    await world.sign_in("acme", "admin")
+    for path, fields in (
+        ("/orgs/acme/tickets/1/update", {"comment": "x"}),
+        ("/orgs/acme/tokens", {"role": "viewer", "days": "1", "name": "x"}),
+        ("/orgs/acme/channels/ops/test", {}),
+    ):
+        answer = await world.post(path, **fields, command_id=id)
+        assert answer.status_code == 400, path
+        assert "This form is not as our page has it, and was not carried out." in answer.text, path

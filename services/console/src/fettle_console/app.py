@@ -14,6 +14,7 @@ from fettle_console.adapters.heartbeat_log import HeartbeatLog
 from fettle_console.adapters.late_topics import LateTopics
 from fettle_console.adapters.live import EndStreams, Live
 from fettle_console.adapters.members import Members
+from fettle_console.adapters.names import Names
 from fettle_console.adapters.orgs import Orgs
 from fettle_console.adapters.provider import Provider
 from fettle_console.adapters.seal import Seal
@@ -68,6 +69,7 @@ def build_app(settings: ConsoleSettings) -> Service:
         audit=audit,
         sessions=Sessions(database, Seal(settings.signing_keys, "session")),
         members=Members(database, audit),
+        names=Names(database),
         provider=provider,
         flows=Seal(settings.signing_keys, "sign-in"),
         services=services,

@@ -14,6 +14,7 @@ from fettle_console.adapters.documents import Documents
 from fettle_console.adapters.heartbeat_log import HeartbeatLog
 from fettle_console.adapters.live import Live
 from fettle_console.adapters.members import Members
+from fettle_console.adapters.names import Names
 from fettle_console.adapters.orgs import Orgs
 from fettle_console.adapters.provider import Provider
 from fettle_console.adapters.seal import Seal
@@ -34,6 +35,7 @@ class Console:
     audit: Audit
     sessions: Sessions
     members: Members
+    names: Names
     provider: Provider | None
     """None: people sign in with tokens only."""
     flows: Seal

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -14,6 +14,9 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_console.adapters.seal import Seal
 from fettle_console.domain.credentials import hash_of
 
+REMEMBERED = timedelta(days=7)
+"""For so long it is known whose a session was whose time is over: a page of it may still be open after a weekend."""
+
 # Whom the provider let in is in every org that says so now; anybody else is in the one org that they came to.
 _GET = text("""
     SELECT s.actor_id, s.actor_name, o.org, o.name AS org_name, place.role,
@@ -22,7 +25,7 @@ _GET = text("""
         SELECT s.org, s.role WHERE s.account IS NULL
         UNION ALL SELECT org, role FROM member WHERE account = s.account AND person = s.actor_id
     ) place JOIN org o ON o.org = place.org AND o.deleted_at IS NULL
-    WHERE s.hash = :hash AND s.expires_at > :now
+    WHERE s.hash = :hash AND (s.expires_at > :now) = :lasts
     ORDER BY (o.org = CAST(:org AS text)) DESC NULLS LAST, (o.org = s.org) DESC, o.org LIMIT 1
 """)
 _END = text("DELETE FROM session WHERE hash = :hash RETURNING token, account, id_token")
@@ -64,10 +67,12 @@ class Sessions:
         self, caller: Caller, came: Came, now: datetime, expires_at: datetime, instead_of: str | None
     ) -> str:
         """What the cookie is to hold: always a new secret, and the session `instead_of`, the browser's present cookie,
-        ends. Sessions that have ended are swept out on the way."""
+        ends. Sessions that have been over for long are swept out on the way."""
         secret = secrets.token_urlsafe(32)
         async with unit_of_work(self._database) as work:
-            await work.connection.execute(text("DELETE FROM session WHERE expires_at < :now"), {"now": now})
+            await work.connection.execute(
+                text("DELETE FROM session WHERE expires_at < :over"), {"over": now - REMEMBERED}
+            )
             await work.connection.execute(_END, {"hash": self._hash(instead_of)})
             await work.connection.execute(
                 _BEGIN,
@@ -89,11 +94,19 @@ class Sessions:
     async def get(self, cookie: str | None, now: datetime, org: str | None = None) -> Session | None:
         """Whom the cookie stands for, in `org` if they are in it, else in an org of theirs. A cookie that we have not
         signed is not looked up."""
+        return await self._found(cookie, now, org, lasts=True)
+
+    async def ended(self, cookie: str | None, now: datetime, org: str) -> Session | None:
+        """Whom the cookie stood for until its session's time was over, as long as that is remembered."""
+        return await self._found(cookie, now, org, lasts=False)
+
+    async def _found(self, cookie: str | None, now: datetime, org: str | None, *, lasts: bool) -> Session | None:
         hash = self._hash(cookie)
         if hash is None:
             return None
+        asked = {"hash": hash, "now": now, "org": org, "lasts": lasts}
         async with self._database.reading() as connection:
-            row = (await connection.execute(_GET, {"hash": hash, "now": now, "org": org})).one_or_none()
+            row = (await connection.execute(_GET, asked)).one_or_none()
         if row is None:
             return None
         caller = Caller(org=row.org, role=Role(row.role), actor_id=row.actor_id, actor_name=row.actor_name)

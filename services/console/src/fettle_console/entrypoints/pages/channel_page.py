@@ -53,6 +53,7 @@ async def shown_channels(
         status=status,
         channels=[ShownChannel.of(item) for item in channels["items"]],
         secrets=[NamedSecret.of(item) for item in secrets],
+        names=await visit.names(*(item["saved_by"] for item in secrets)),
         more=bool(channels.get("next_cursor")),
         sent=sent,
         refused=refused,

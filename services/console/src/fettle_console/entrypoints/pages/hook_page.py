@@ -61,6 +61,7 @@ async def _page(visit: Visit, name: str, request: Request, made: Mapping[str, An
         takes_signals="signal" in present["triggers"],
         address=f"{origin.rstrip('/')}{hook['path']}",
         secrets=[HookSecret.of(one) for one in hook["secrets"]],
+        names=await visit.names(*(one["made_by"] for one in hook["secrets"])),
         made=made,
         command_id=str(uuid4()),
     )

@@ -57,6 +57,7 @@ async def _shown(visit: Visit, *, cursor: str = "", refused: str = "", typed: st
         "members.html",
         status=status,
         members=[(member, member.given_by is GivenBy.PROVIDER) for member in members],
+        names=await visit.names(*(member.added_by for member in members)),
         roles=[(role.value, *words) for role, words in ROLES.items() if role is not Role.INGEST],
         words=ROLES,
         out=_OUT,

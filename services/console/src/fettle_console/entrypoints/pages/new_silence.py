@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit, texts_of
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit, command_of, texts_of
 from fettle_console.views.health_query import TYPES
 from fettle_console.views.silence_form import RULES, UNITS, SilenceForm, Unclear
 from fettle_console.views.silence_list import Cover
@@ -46,7 +46,7 @@ async def make_silence(request: Request, visit: TheVisit) -> Response:
         body = form.body()
     except Unclear as unclear:
         return await _page(visit, form, Tried(refused=str(unclear), status=400))
-    key = {"idempotency-key": said.get("command_id", "")[:100] or str(uuid4())}
+    key = {"idempotency-key": command_of(said.get("command_id", ""))}
     answer = await visit.client.send(Owner.HEALTH, "POST", "/silences", body, key)
     if not answer.ok:
         return await _page(visit, form, Tried(refused=answer.refusal, status=answer.status))

@@ -16,7 +16,7 @@ from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.judging import late_since
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit, texts_of
+from fettle_console.entrypoints.pages.visits import TheVisit, Visit, command_of, texts_of
 from fettle_console.views.policy import KINDS, RULE_GROUPS, Holds, holding, overrides
 from fettle_console.views.policy_forms import (
     Mistyped,
@@ -40,6 +40,7 @@ _SECTIONS = {
 }
 """Where on the page it says what became of a form."""
 
+_DIGITS = 18
 _COUNTED = 100
 """So many of those that are down are counted; beyond that it is said that there are more."""
 
@@ -114,10 +115,13 @@ async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
 
 def _as_seen(said: Mapping[str, str]) -> dict[str, str]:
     """Headers by which a form is saved once, and only over the version that it showed."""
-    return {
-        "idempotency-key": said.get("command_id", str(uuid4()))[:100],
-        "if-match": f'"{said.get("version", "0")}"',
-    }
+    return {"idempotency-key": command_of(said.get("command_id", "")), "if-match": f'"{_version(said)}"'}
+
+
+def _version(said: Mapping[str, str]) -> int:
+    """The version that the form was shown with; that of a policy which nobody has saved when it does not say so."""
+    text = said.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
 
 
 async def _page(visit: Visit, request: Request, typed: Typed) -> Response:

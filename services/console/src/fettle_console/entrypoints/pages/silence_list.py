@@ -30,6 +30,7 @@ async def silence_list(request: Request, visit: TheVisit) -> Response:
         "silences.html",
         late_since=late_since(found, visit.console.now()),
         silences=[ListedSilence.of(visit.org, item, alone=bool(selection)) for item in found["items"]],
+        names=await visit.names(*(item["made_by"] for item in found["items"])),
         next_cursor=found.get("next_cursor"),
         tabs=TABS,
         state=state,

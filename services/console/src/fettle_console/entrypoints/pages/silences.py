@@ -20,6 +20,11 @@ async def silencing_of(visit: Visit, watched: str | None) -> Silencing | None:
     return Silencing(watched, lasting(silences), behind)
 
 
+def makers(silencing: Silencing | None) -> Sequence[str]:
+    """Who has made the silence that holds, if one does."""
+    return (silencing.present.made_by,) if silencing and silencing.present else ()
+
+
 async def _active(visit: Visit, watched: str) -> Sequence[Mapping[str, Any]]:
     query = visit.client.query(subject=watched, state="active")
     try:

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from fettle_chassis.http import Problem
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.judging import late_since
-from fettle_console.entrypoints.pages.silences import silencing_of
+from fettle_console.entrypoints.pages.silences import makers, silencing_of
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.day import Window, picture
 from fettle_console.views.subjects import Changed, Watched, subject_sentence
@@ -43,6 +43,7 @@ async def subject_page(type: str, id: str, request: Request, visit: TheVisit) ->
         _tickets(visit, subject),
         silencing_of(visit, subject),
     )
+    names = await visit.names(*makers(silencing), *(silence["made_by"] for silence in silences))
     return await visit.page(
         "subject.html",
         subject=Watched.of(detail),
@@ -51,11 +52,12 @@ async def subject_page(type: str, id: str, request: Request, visit: TheVisit) ->
         sentence=subject_sentence(detail, now),
         last_heard=parse_time(detail["last_heard"]) if detail.get("last_heard") else None,
         late_since=late_since(detail, now),
-        day=picture(window, detail, transitions, silences, tickets),
+        day=picture(window, detail, transitions, [_by_name(one, names) for one in silences], tickets),
         changes=[Changed.of(transition) for transition in transitions[:_LISTED]],
         more=len(transitions) > _LISTED,
         tickets=tickets,
         silencing=silencing,
+        names=names,
         panel=request.query_params.get("edit", ""),
         command_id=str(uuid4()),
     )
@@ -82,6 +84,10 @@ async def _silences(visit: Visit, subject: str) -> Sequence[Mapping[str, Any]]:
     query = visit.client.query(subject=subject, limit="50")
     found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.HEALTH, f"/silences{query}"))["items"]
     return found
+
+
+def _by_name(silence: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    return {**silence, "made_by": names[silence["made_by"]]}
 
 
 async def _tickets(visit: Visit, subject: str) -> list[Ticket]:

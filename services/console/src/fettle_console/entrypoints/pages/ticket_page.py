@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.silences import silencing_of
+from fettle_console.entrypoints.pages.silences import makers, silencing_of
 from fettle_console.entrypoints.pages.timeline_page import SHOWN, newest, turns_before
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.rollups import progress
@@ -72,6 +72,7 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         watched=watched,
         why_at=monitor_opened_at(ticket, known),
         silencing=silencing,
+        names=await visit.names(*makers(silencing)),
         link_patterns=await _link_patterns(visit),
     )
 

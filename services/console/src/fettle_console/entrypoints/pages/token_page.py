@@ -83,6 +83,7 @@ async def _shown(
         "tokens.html",
         status=status,
         tokens=tokens,
+        names=await visit.names(*(token.created_by for token in tokens)),
         asked=asked,
         roles=[(role.value, *words) for role, words in ROLES.items()],
         lives=LIVES,

@@ -1,5 +1,7 @@
 """Who looks at a page: the session behind the cookie, in the org that the address names."""
 
+import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -52,8 +54,28 @@ async def session_of(request: Request, console: Console) -> Session | None:
     return await console.sessions.get(cookie, console.now(), org or None)
 
 
-CommandId = Annotated[str, Form(max_length=100)]
-"""Drawn with the page that a form stands on, so that a form sent twice is one command."""
+_SHOWS = frozenset({"/preview", "/workflow-check"})
+"""Where a form only asks what something would look like."""
+
+_COMMAND_ID = re.compile(r"[!-~]{1,100}")
+
+
+def command_of(text: str) -> str:
+    """The text, if it can go on as an `Idempotency-Key`, as those that stand on our pages can. Raises `Problem` 400."""
+    if _COMMAND_ID.fullmatch(text) is None:
+        message = (
+            "This form is not as our page has it, and was not carried out. Load the page again, and send it from there."
+        )
+        raise Problem(400, ProblemCode.MALFORMED, message, field="command_id")
+    return text
+
+
+def _command_id(command_id: Annotated[str, Form()] = "") -> str:
+    return command_of(command_id)
+
+
+CommandId = Annotated[str, Depends(_command_id)]
+"""Drawn with the page that a form stands on, so that a form sent twice is one command. 400 for what no page has."""
 
 
 async def texts_of(request: Request) -> dict[str, str]:
@@ -89,13 +111,17 @@ class Visit:
         """Around what the console itself changes for this person: puts it into the audit log."""
         return self.console.audit.recorded(self.client.asked(method, path, key), self.console.now())
 
-    async def note_refused(self, request: Request) -> None:
+    async def note_refused(self, request: Request, status: int = 403) -> None:
         """Puts a form that the person was not allowed to send into the audit log."""
-        if request.method in SAFE_METHODS:
-            return
         path = request.url.path.removeprefix(f"/orgs/{self.org}")
+        if request.method in SAFE_METHODS or path in _SHOWS:
+            return
         async with self.recorded(request.method, path) as heard:
-            heard.status = 403
+            heard.status = status
+
+    async def names(self, *ids: str) -> Mapping[str, str]:
+        """Under which name each of them is shown."""
+        return await self.console.names.of(self.org, ids)
 
     async def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """A page inside the frame that all pages of an org have."""
@@ -126,10 +152,27 @@ class Visit:
 
 async def _visit(org: str, request: Request, console: TheConsole, session: MaybeSession) -> Visit:
     if session is None:
+        await _note_ended(org, request, console)
         query = f"?{request.url.query}" if request.url.query else ""
         raise NotSignedIn(request.url.path + query)
     if session.caller.org != org:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page, or it is not yours.")
+    return _visit_of(session, console)
+
+
+async def _note_ended(org: str, request: Request, console: Console) -> None:
+    """Puts a form into the audit log that somebody sends from a page whose session is over."""
+    if request.method in SAFE_METHODS:
+        return
+    cookie = request.cookies.get(console.settings.cookie_name)
+    ended = await console.sessions.ended(cookie, console.now(), org.replace("\x00", ""))
+    if ended is None or ended.caller.org != org:
+        return
+    check_pace(f"session/{ended.id}", console)
+    await _visit_of(ended, console).note_refused(request, 401)
+
+
+def _visit_of(session: Session, console: Console) -> Visit:
     return Visit(console, session, OrgClient(console.services, console.audit, session.caller))
 
 

@@ -102,7 +102,8 @@ async def replace(
         return await _editor(visit, name, text, base, said, status)
     present = await present_document(visit, name)
     if present["saved_at"] != base and present["document"] != text:
-        refused = f"{present['saved_by']} has saved it meanwhile. It stands below, saving again replaces it."
+        who = (await visit.names(present["saved_by"]))[present["saved_by"]]
+        refused = f"{who} has saved it meanwhile. It stands below, saving again replaces it."
         said = _Said(refused=refused, present=present["document"])
         return await _editor(visit, name, text, present["saved_at"], said, 409)
     key = {"idempotency-key": command_id}
