@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 
 from tests.browser.test_live_pages import NOTE, beat, report
 from tests.browser.window import Window
-from tests.installation import OrgApi
+from tests.installation import OrgApi, eventually
 
 ESCAPE = "\ue00c"
+ENTER = "\n"
+SHIFT = "\ue008"
 
 
 @pytest.mark.slow
@@ -142,6 +147,129 @@ def test_two_people_see_what_each_other_does(window: Window, other_window: Windo
 
 
 @pytest.mark.slow
+@pytest.mark.rule("AC-123", "AC-161")
+def test_a_checklist_is_read_to_its_end_by_keyboard_while_its_members_recover(window: Window, org: OrgApi) -> None:
+    many = 205
+    said = [{"type": "device", "id": f"d{n}", "name": f"Lamp {n}", "integration": "hue-1"} for n in range(many)]
+    heartbeats = [{**one, "interval_s": 600} for one in said]
+    _post(org, heartbeats)
+    eventually(lambda: len(org.get("/subjects", limit="200")["items"]) == 200, "the fleet")
+    _post(org, [{**one, "status": "offline"} for one in heartbeats])
+    window.until(lambda: f"0/{many}" in window.text("#rows .rollup"), "the ticket of all of them")
+    window.press("j", ENTER)
+    window.until(lambda: len(window.all(".checklist li")) == 100, "the first hundred")
+
+    tab_to(window, "and 105 more")
+    window.press(ENTER)
+    window.until(lambda: len(window.all("#checklist li")) == 200, "the first page")
+    assert window.text("#checklist .hint") == f"0 of {many} devices recovered"
+    tab_to(window, "Next page")
+    window.press(ENTER)
+    window.until(lambda: len(window.all("#checklist li")) == 5, "the second page")
+    window.mark()
+    tab_to(window, "First page")
+    last = window.texts("#checklist li span")[-1]
+    back = next(one for one in heartbeats if one["name"] == last)
+
+    def recovered() -> bool:
+        _post(org, [back])
+        return window.text("#checklist li[data-state='resolved'] span") == last
+
+    window.until(recovered, "who has recovered, ticked")
+    window.until(lambda: window.text("#checklist .hint") == f"1 of {many} devices recovered", "how many have")
+    assert (focus(window), window.reloaded()) == ("First page", False)
+    window.press(ENTER)
+    window.until(lambda: len(window.all("#checklist li")) == 200, "the first page again")
+    tab_to(window, f"#{window.one('#checklist').get_attribute('data-number')}")
+    window.press(ENTER)
+    window.until(lambda: window.text("#ticket h1"), "the ticket again")
+    assert window.complaints() == []
+
+
+def _post(org: OrgApi, heartbeats: list[dict[str, object]]) -> None:
+    body = "\n".join(json.dumps(one) for one in heartbeats).encode()
+    path, token = f"/api/v1/orgs/{org.org}/heartbeats", {"authorization": f"Bearer {org.token}"}
+    assert org.http.post(path, content=body, headers=token).status_code == 202
+
+
+def focus(window: Window) -> str:
+    """The first words of what has the focus."""
+    found: str = window.script("return document.activeElement.innerText.trim().split('\\n')[0]")
+    return found
+
+
+def tab_to(window: Window, words: str) -> None:
+    """Goes on by the Tab key until what has these words has the focus."""
+    for _ in range(300):
+        window.press("\t")
+        if focus(window) == words:
+            return
+    raise AssertionError(f"no {words!r} is reached by Tab")
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-162")
+def test_the_focus_stays_where_somebody_works_when_what_had_it_goes(window: Window, org: OrgApi) -> None:
+    for title in ("Third", "Second", "First"):
+        report(org, title)
+    window.until(lambda: window.rows() == ["First", "Second", "Third"], "three tickets")
+    window.mark()
+    window.press("j", "j", "x")
+    tab_to(window, "Resolve")
+    window.press(ENTER)
+    window.until(lambda: "1 ticket resolved" in window.text("#outcome"), "the outcome")
+    assert focus(window) == "Second"
+    window.until(lambda: window.text("#news"), "what waits")
+    back_to(window, "The list has changed: show")
+    window.press(ENTER)
+    window.until(lambda: window.rows() == ["First", "Third"], "the list without it")
+    window.until(lambda: focus(window) == "First", "the top of the list")
+
+    back_to(window, "Undo")
+    window.press(ENTER)
+    window.until(lambda: "1 ticket reopened" in window.text("#outcome"), "it taken back")
+    assert focus(window) == "Back to the list"
+    window.press(ENTER)
+    window.until(lambda: not window.text("#outcome"), "the outcome gone")
+    assert window.focused() not in ("BODY", "HTML")
+
+    tab_to(window, "First")
+    window.press("x")
+    back_to(window, "unpick")
+    window.press(ENTER)
+    assert focus(window) == "First"
+
+    for ticket in org.tickets():
+        org.post(f"/tickets/{ticket['number']}/resolve").raise_for_status()
+
+    def emptied() -> bool:
+        window.press("n")
+        return focus(window) == "Show what was resolved"
+
+    window.until(emptied, "the way on from an empty list")
+    assert not window.reloaded()
+
+    token = org.get("/tokens")["items"][0]["id"]
+    window.go(f"/orgs/{org.org}/tokens")
+    tab_to(window, "Revoke")
+    window.press(ENTER)
+    window.until(lambda: focus(window) == "Revoke it", "the question")
+    window.press(ESCAPE)
+    window.until(lambda: focus(window).startswith("Revoke"), "the button that asked it")
+    assert (window.script("return document.activeElement.href") or "").endswith(f"revoke={token}")
+    assert window.complaints() == []
+
+
+def back_to(window: Window, words: str) -> None:
+    """Goes back by Shift and Tab until what has these words, or this id, has the focus."""
+    for _ in range(300):
+        ActionChains(window.chrome).key_down(SHIFT).send_keys("\t").key_up(SHIFT).perform()
+        if words in (focus(window), window.focused()):
+            return
+    raise AssertionError(f"no {words!r} is reached by Shift and Tab")
+
+
+@pytest.mark.slow
 @pytest.mark.rule("AC-122")
 def test_a_long_story_is_read_from_its_end_while_it_goes_on(window: Window, org: OrgApi) -> None:
     number = report(org, "Lift 3 makes a noise")
@@ -173,6 +301,12 @@ def test_a_long_story_is_read_from_its_end_while_it_goes_on(window: Window, org:
     org.post("/tickets/bulk", {"action": "comment", "numbers": [number] * 60, "comment": "."}).raise_for_status()
     window.script(SEEN)
     window.until(lambda: versions(window) == list(range(534, 584)), "no gap where more came than a page shows")
+    window.script("scrollTo(0, 0)")
+    back_to(window, "Show earlier entries")
+    for first in range(484, -49, -50):
+        window.press(ENTER)
+        window.until(partial(lambda first: versions(window)[0] == max(1, first), first), "earlier ones")
+    window.until(lambda: window.focused() == "e1", "the first of them with the focus, as the button is gone")
     assert not window.reloaded()
     assert window.complaints() == []
 

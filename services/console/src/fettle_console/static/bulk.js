@@ -24,12 +24,20 @@
     bulk.querySelector("[data-needs-comment]").disabled = !some;
   };
 
+  // The bar goes with the selection: from there the cursor goes to what was picked last.
+  const leave = () => {
+    if (!bulk.contains(document.activeElement)) return;
+    (document.getElementById(`open${last}`) ?? document.querySelector("#rows th a, #main")).focus();
+  };
+
   const pick = (box, wanted) => picked[wanted ? "add" : "delete"](box.value);
 
   document.addEventListener("click", (event) => {
     const box = event.target.closest(".c-pick input");
-    if (event.target.closest("#unpick")) picked.clear();
-    else if (event.target.id === "pick-all") boxes().forEach((each) => pick(each, event.target.checked));
+    if (event.target.closest("#unpick")) {
+      picked.clear();
+      leave();
+    } else if (event.target.id === "pick-all") boxes().forEach((each) => pick(each, event.target.checked));
     else if (box) {
       const all = boxes();
       const [from, to] = [all.findIndex((each) => each.value === last), all.indexOf(box)].sort((a, b) => a - b);
@@ -38,6 +46,7 @@
       last = box.value;
     } else if (event.target.closest("[data-dismiss]")) {
       event.preventDefault();
+      window.fettleFocus();
       document.getElementById("outcome").replaceChildren();
       return;
     } else return;
@@ -51,7 +60,7 @@
     if (ctx.sourceElement === bulk && ctx.response?.status < 400) {
       picked.clear();
       document.getElementById("bulk-comment").value = "";
-      document.activeElement.closest?.("#bulk") && document.querySelector("#rows th a")?.focus();
+      leave();
     }
     show();
     document.dispatchEvent(new CustomEvent("fettle:refresh"));

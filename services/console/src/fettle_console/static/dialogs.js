@@ -41,6 +41,8 @@
   if (shown) {
     shown.close();
     shown.showModal();
+    const opener = [...document.links].find((link) => link.href === location.href);
+    shown.addEventListener("close", () => opener?.focus());
   }
 
   const silence = document.getElementById("silence");

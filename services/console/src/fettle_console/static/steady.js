@@ -28,11 +28,11 @@ window.fettleSteady = ({ section, container, things, saying = () => "The list ha
     return scrollY < 120 && !here.matches(":hover") && !here.contains(document.activeElement) && getSelection().isCollapsed;
   };
 
-  const apply = async (fresh) => {
+  const apply = async (fresh, byKey = false) => {
     const before = versions(shown());
     waiting = null;
     news.hidden = true;
-    const at = inside(shown()).findIndex((thing) => thing.contains(document.activeElement));
+    const at = byKey ? 0 : inside(shown()).findIndex((thing) => thing.contains(document.activeElement));
     await swap(shown(), fresh.outerHTML);
     const left = inside(shown());
     if (at >= 0 && left.length && !left.some((thing) => thing.contains(document.activeElement))) {
@@ -60,8 +60,8 @@ window.fettleSteady = ({ section, container, things, saying = () => "The list ha
     news.textContent = saying([...versions(fresh).keys()].filter((id) => !there.has(id)).length);
   };
 
-  news.addEventListener("click", () => {
-    if (waiting) apply(waiting);
+  news.addEventListener("click", (event) => {
+    if (waiting) apply(waiting, document.activeElement === news && event.detail === 0);
     scrollTo({ top: 0 });
   });
 
