@@ -74,6 +74,20 @@ async def test_an_org_that_is_locked_for_long_keeps_no_other_waiting(door: Door,
 
 
 @pytest.mark.rule("TS-91")
+async def test_after_one_has_been_tried_alone_the_others_go_together_again(door: Door, together: Together) -> None:
+    async with locked(door, "acme"):
+        stuck = [asyncio.create_task(together.carry_out(asked())) for _ in range(20)]
+        async with asyncio.timeout(60.0):
+            while not together._tried:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        newcomer = asyncio.create_task(together.carry_out(asked()))
+        await asyncio.sleep(0)
+    assert {(await one).outcome for one in (*stuck, newcomer)} == {Outcome.APPLIED}
+    assert await transactions(door) == [1, 20]
+    assert not together._tried
+
+
+@pytest.mark.rule("TS-91")
 async def test_many_requests_for_an_org_that_is_locked_leave_connections_for_others(
     door: Door, together: Together
 ) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from fettle_chassis.http import Problem
@@ -25,16 +25,14 @@ class Places:
         """Whether the org has all the places that it may have."""
         return self._taken[org] >= self._of_one_org
 
+    async def _room_for(self, org: str) -> None:
+        while self.taken_by(org) or self._taken.total() >= self._overall:
+            await self._left.wait()
+
     @asynccontextmanager
     async def one(self, org: str) -> AsyncIterator[None]:
         """A place for the org until the block ends. Waits for one up to the patience, then raises Problem 503."""
-        try:
-            async with asyncio.timeout(self._patience_s):
-                while self.taken_by(org) or self._taken.total() >= self._overall:
-                    await self._left.wait()
-        except TimeoutError:
-            message = "As many requests like this are under way as may be at once. Try again soon."
-            raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": _RETRY_AFTER_S}) from None
+        await in_time(self._room_for(org), self._patience_s)
         self._taken[org] += 1
         try:
             yield
@@ -42,3 +40,13 @@ class Places:
             self._taken -= Counter({org: 1})
             self._left.set()
             self._left = asyncio.Event()
+
+
+async def in_time(turn: Awaitable[object], patience_s: float) -> None:
+    """Waits for a turn up to the patience, then raises Problem 503."""
+    try:
+        async with asyncio.timeout(patience_s):
+            await turn
+    except TimeoutError:
+        message = "As many requests like this are under way as may be at once. Try again soon."
+        raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": _RETRY_AFTER_S}) from None

@@ -17,7 +17,7 @@ from fettle_chassis.failures import TransientError
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service.adapters.org_ends import RowThere
 from fettle_ticket_service.asked import Answer, Asked
-from fettle_ticket_service.entrypoints.http.places import Places
+from fettle_ticket_service.entrypoints.http.places import Places, in_time
 from fettle_ticket_service.handler import CommandHandler
 
 Carried = TypeVar("Carried")
@@ -56,23 +56,46 @@ class Together:
         self._batches = asyncio.Event()
         """Set when one begins or ends."""
         self._alone = Places(ALONE_AT_ONCE, ALONE_OF_ONE_ORG, patience_s=ALONE_PATIENCE_S)
+        self._tried: dict[str, asyncio.Event] = {}
+        """By org, of which one request is tried alone after some failed together; set when that is over."""
 
     async def carry_out(self, command: Asked) -> Answer:
         """The answer when it is committed. Waits for the transaction under way, then for its own.
 
         What keeps requests from being carried out together (an org that is locked for long, a command that cannot be
-        carried out) is met by one of them alone: each is then tried again by itself, and while an org has as many under
-        way as it may have, its requests stay out of what others share; so do those for an org that is not known, for
-        which the broker is asked. Raises what `by_itself` raises.
+        carried out) is met by one of an org alone, and the others go together once more when that one has come to its
+        end; who fails twice is tried alone. While an org has as many under way by themselves as it may have, its
+        requests stay out of what others share; so do those for an org that is not known, for which the broker is asked.
+        Raises what `by_itself` raises.
         """
-        if self._alone.taken_by(command.org) or not await self.handler.knows(self._database, command.org):
-            return await self._carry_out_alone(command)
+        for _ in range(2):
+            await self._until_tried(command.org)
+            if self._alone.taken_by(command.org) or not await self.handler.knows(self._database, command.org):
+                break
+            if (answer := await self._carry_out_together(command)) is not None:
+                return answer
+            if command.org not in self._tried:
+                return await self._try(command)
+        return await self._carry_out_alone(command)
+
+    async def _until_tried(self, org: str) -> None:
+        if (tried := self._tried.get(org)) is not None:
+            await in_time(tried.wait(), ALONE_PATIENCE_S)
+
+    async def _carry_out_together(self, command: Asked) -> Answer | None:
         request = _Request(command, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
-        answer = await request.answer
-        return await self._carry_out_alone(command) if answer is None else answer
+        return await request.answer
+
+    async def _try(self, command: Asked) -> Answer:
+        tried = self._tried[command.org] = asyncio.Event()
+        try:
+            return await self._carry_out_alone(command)
+        finally:
+            del self._tried[command.org]
+            tried.set()
 
     @asynccontextmanager
     async def by_itself(self, org: str) -> AsyncIterator[UnitOfWork]:
