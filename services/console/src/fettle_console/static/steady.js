@@ -25,7 +25,8 @@ window.fettleSteady = ({ section, container, things, saying = () => "The list ha
   const calm = () => {
     const here = document.querySelector(container);
     if (!here) return true;
-    return scrollY < 120 && !here.matches(":hover") && !here.contains(document.activeElement) && getSelection().isCollapsed;
+    const busy = here.contains(document.activeElement) || document.activeElement === news;
+    return scrollY < 120 && !here.matches(":hover") && !busy && getSelection().isCollapsed;
   };
 
   const apply = async (fresh, byKey = false) => {
