@@ -122,14 +122,16 @@ def test_the_policy_is_shown_and_single_fields_are_changed(fettle: Fettle, api: 
     changed = fettle("health", "policy", "--set", "enabled=true", "--set", "timeout_s=30", "--set", "discover=judge")
     assert changed.status == 0
     assert api.last.json == {**policy, "enabled": True, "timeout_s": 30, "discover": "judge"}
+    assert api.last.headers["if-match"] == f'"{policy["version"]}"'
 
 
 @pytest.mark.rule("AC-60")
 def test_a_policy_comes_whole_from_a_file(fettle: Fettle, api: FettleApi, tmp_path: Path) -> None:
-    api.on("GET", "orgs/acme/health-policy", {"enabled": False})
+    api.on("GET", "orgs/acme/health-policy", {"enabled": False, "version": 2})
     api.on("PUT", "orgs/acme/health-policy", {"enabled": True})
     (tmp_path / "policy.json").write_text('{"enabled": true}')
     assert fettle("health", "policy", "--file", "policy.json").status == 0
+    assert "if-match" not in api.last.headers
     assert api.last.json == {"enabled": True}
     for text in ("{", "[]"):
         (tmp_path / "policy.json").write_text(text)

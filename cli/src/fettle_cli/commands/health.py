@@ -134,14 +134,15 @@ def show(
 
 @app.command()
 def policy(file: PolicyFile = None, changes: Changes = None, org: Org = None, as_json: Json = False) -> None:
-    """Show the org's health policy, or change it."""
+    """Show the org's health policy, or change it. `--set` is refused if somebody else changed it meanwhile."""
     fields = wanted(changes, "timeout_s=30")
     here = Installation.here()
     with calling(here, org) as fettle:
         shown = fettle.get_health_policy()
         if file is not None or fields:
             changed = {**(shown if file is None else read_policy(file)), **fields}
-            shown = fettle.put_health_policy(cast("HealthPolicy", changed))
+            seen = shown["version"] if file is None else None
+            shown = fettle.put_health_policy(cast("HealthPolicy", changed), version=seen)
     if as_json:
         show_json(shown)
         return
