@@ -1,4 +1,4 @@
-"""Whoever stops a consumer is not cancelled by it, also while the broker is away."""
+"""Whoever stops a client is not cancelled by it, also while the broker is away, and closes it."""
 
 import asyncio
 from typing import Any
@@ -14,6 +14,7 @@ from chassis_echo.workbench import until
 from fettle_chassis.fence import Fence
 from fettle_chassis.kafka import build_consumer
 from fettle_chassis.membership import Membership
+from fettle_chassis.publisher import Publisher
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.topics import Topics
 
@@ -86,3 +87,16 @@ async def test_who_is_cancelled_while_it_stops_a_consumer_is_cancelled(settings:
     with pytest.raises(asyncio.CancelledError):
         await stopping
     await consumer._client.close()
+
+
+@pytest.mark.rule("KF-54")
+async def test_a_producer_is_closed_also_when_its_relay_is_stopped_meanwhile(settings: ServiceSettings) -> None:
+    publisher = Publisher(settings, "stopped")
+    await publisher.start()
+    discarding = asyncio.create_task(publisher.discard())
+    await asyncio.sleep(0)
+    discarding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await discarding
+    assert publisher._producer._closed
+    assert not any(each.connected() for each in publisher._producer.client._conns.values())

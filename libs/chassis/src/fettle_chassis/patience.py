@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import NoReturn, TypeVar
 
 import asyncpg
@@ -99,3 +99,19 @@ async def regularly(action: Callable[[], Awaitable[object]], *, every_s: float, 
                 raise
             log.warning(f"{name}.put_off", error=repr(error))
         await asyncio.sleep(every_s)
+
+
+async def to_its_end(action: Coroutine[None, None, None]) -> None:
+    """Awaits what must not be left half-way; a cancellation meanwhile is raised afterwards. One that a client library
+    lets out within `action` ends that alone."""
+    task = asyncio.create_task(action)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    if not task.cancelled():
+        task.result()

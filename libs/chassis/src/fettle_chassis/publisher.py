@@ -14,6 +14,7 @@ from fettle_chassis import metrics
 from fettle_chassis.kafka import build_producer
 from fettle_chassis.outbox import headers_from_text
 from fettle_chassis.outbox_queue import Row
+from fettle_chassis.patience import to_its_end
 from fettle_chassis.settings import ServiceSettings
 from fettle_contracts.partitions import partition_for
 
@@ -99,20 +100,25 @@ class Publisher:
         chunk.messages.clear()
 
     async def discard(self) -> None:
-        """Ends the producer at once. What it still holds is dropped, so that it cannot arrive behind newer messages
-        that its successor sends; the rows are still there."""
+        """Ends the producer at once, also if cancelled meanwhile. What it still holds is dropped, so that it cannot
+        arrive behind newer messages that its successor sends; the rows are still there."""
+        await to_its_end(self._discard())
+
+    async def _discard(self) -> None:
         for future in list(self._flying):
             future.cancel()
-        if self._starting is not None:
-            await _ended(self._starting)
-        if (sending := self._producer._sender.sender_task) is not None:
-            sending.cancel()
-            await self._producer.client.close()
-            await _ended(sending)
-        self._producer._message_accumulator.fail_all(ProducerClosed())
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(_GONE_WITHIN_S):
-                await self._producer.stop()
+        try:
+            if self._starting is not None:
+                await _ended(self._starting)
+            if (sending := self._producer._sender.sender_task) is not None:
+                sending.cancel()
+                await self._producer.client.close()
+                await _ended(sending)
+        finally:
+            self._producer._message_accumulator.fail_all(ProducerClosed())
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_GONE_WITHIN_S):
+                    await self._producer.stop()
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

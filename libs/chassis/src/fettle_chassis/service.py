@@ -1,10 +1,12 @@
 """A service is named parts, started in order and stopped in reverse; the process is a library."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+
+from fettle_chassis.patience import to_its_end
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +79,7 @@ class Service:
                     body.uncancel()
         finally:
             self._stopping = True
-            await _to_its_end(self._stop_all())
+            await to_its_end(self._stop_all())
         if self._failure is not None:
             raise self._failure
 
@@ -142,22 +144,10 @@ class Service:
 
 
 async def _bounded(part: Part) -> None:
-    """Stops a part; whatever goes wrong is logged, for the parts before it must be stopped too."""
+    """Stops a part; whatever goes wrong is logged, for the parts before it must be stopped too. A cancellation is one
+    that a client library lets out: nobody cancels a stop."""
     try:
         async with asyncio.timeout(STOP_WITHIN_S):
             await part.stop()
-    except Exception as error:  # noqa: BLE001 - see above
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see above
         log.warning("service.stop_failed", part=part.name, error=repr(error))
-
-
-async def _to_its_end(action: Coroutine[None, None, None]) -> None:
-    """Awaits what must not be left half-way; a cancellation meanwhile is raised afterwards."""
-    task = asyncio.create_task(action)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError
