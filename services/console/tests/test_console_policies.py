@@ -135,6 +135,9 @@ async def test_an_admin_changes_policies_and_others_read_them(world: World, heal
     assert health.policy["overrides"][1] == {"match": {"model": "T200"}, "timeout_s": 9}
     opened = await world.http.get(f"{PAGE}?override=1")
     assert re.search(r'name="value" value="T200"', opened.text)
+    for odd in ("", "x", "9" * 5000):
+        kept = await world.post(PAGE, form="remove", version="3", command_id=f"odd-{len(odd)}", place=odd)
+        assert (kept.status_code, len(health.policy["overrides"])) == (400, 2), odd
     await world.post(PAGE, form="remove", version="3", command_id="4", place="0")
     assert [one["match"] for one in health.policy["overrides"]] == [{"model": "T200"}]
 

@@ -38,9 +38,11 @@ def with_override(policy: Mapping[str, Any], place: int | None, typed: Mapping[s
     return {**policy, "overrides": present}
 
 
-def without_override(policy: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """The policy without one of its overrides."""
+def without_override(policy: Mapping[str, Any], place: int | None) -> dict[str, Any]:
+    """The policy without the override there. Raises Mistyped."""
     present = list(policy.get("overrides", ()))
+    if place is None or place >= len(present):
+        raise Mistyped("There is no such override. Load the page again")
     return {**policy, "overrides": present[:place] + present[place + 1 :]}
 
 

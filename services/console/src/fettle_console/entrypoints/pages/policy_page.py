@@ -1,6 +1,7 @@
 """The policies of an org: how health is judged and for whom otherwise, and what holds for its tickets."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +41,7 @@ _SECTIONS = {
 }
 """Where on the page it says what became of a form."""
 
-_DIGITS = 18
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _COUNTED = 100
 """So many of those that are down are counted; beyond that it is said that there are more."""
 
@@ -93,16 +94,17 @@ def _wanted(form: str, present: Mapping[str, Any], said: Mapping[str, str]) -> d
         case "rules":
             return with_rules(present, said)
         case "override":
-            return with_override(present, _place(said), said)
+            return with_override(present, _number(said, "place"), said)
         case "remove":
-            place = _place(said)
-            return without_override(present, -1 if place is None else place)
+            return without_override(present, _number(said, "place"))
         case _:
             return with_switch(present, said)
 
 
-def _place(said: Mapping[str, str]) -> int | None:
-    return int(said["place"]) if said.get("place", "").isdecimal() else None
+def _number(said: Mapping[str, str], name: str) -> int | None:
+    """A number that stands in the form as our page wrote it; None for anything else."""
+    text = said.get(name, "")
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 async def _save(visit: Visit, wanted: Mapping[str, Any], said: Mapping[str, str]) -> Answer:
@@ -115,13 +117,8 @@ async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
 
 def _as_seen(said: Mapping[str, str]) -> dict[str, str]:
     """Headers by which a form is saved once, and only over the version that it showed."""
-    return {"idempotency-key": command_of(said.get("command_id", "")), "if-match": f'"{_version(said)}"'}
-
-
-def _version(said: Mapping[str, str]) -> int:
-    """The version that the form was shown with; that of a policy which nobody has saved when it does not say so."""
-    text = said.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else 0
+    version = _number(said, "version") or 0
+    return {"idempotency-key": command_of(said.get("command_id", "")), "if-match": f'"{version}"'}
 
 
 async def _page(visit: Visit, request: Request, typed: Typed) -> Response:
