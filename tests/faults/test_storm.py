@@ -34,6 +34,8 @@ POLICY = {
     "resolve_debounce_s": 3,
 }
 FIRST_SILENCE_S = 5.0
+SILENT_BY = 0.4
+"""The part of the time by which the last device has fallen silent."""
 FULL_SILENCE_S = 24.0
 """Longer than timeout and debounce together, and than what nobody observes where the machine stands still: whoever is
 away so long has fired."""
@@ -58,7 +60,7 @@ def storm(
     """Streams commands by both doors and heartbeats for `seconds`, with workflows for what opens, beside an org whose
     tickets retention removes, runs `break_things` meanwhile, then checks the books.
 
-    Devices fall silent in the first four tenths of that time; those that come back do so after `away_s`, and nobody
+    Devices fall silent in the first part of that time; those that come back do so after `away_s`, and nobody
     before `may_return` is set.
     """
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
@@ -71,7 +73,7 @@ def storm(
     desk = Desk(acme, seconds, seed + 2)
     past = Past(installation.environment, topic, "old", seconds, seed)
     with Beating(bootstrap, installation.topic("device.heartbeats"), "acme", interval_s=1.0) as beating:
-        fleet = Fleet(beating, 20, seed, FIRST_SILENCE_S, seconds * 0.4, away_s, may_return)
+        fleet = Fleet(beating, 20, seed, FIRST_SILENCE_S, seconds * SILENT_BY, away_s, may_return)
         sending = [commands.start(), desk.start(), past.start(), fleet.start()]
         break_things()
         for thread in sending:
@@ -134,4 +136,5 @@ def test_servers_that_are_away_delay_and_invent_nothing(
                 threading.Timer(FULL_SILENCE_S, long_observed.set).start()
         time.sleep(10)
 
-    storm(own_installation, seed, 5_000, 100, away, FULL_SILENCE_S + 40, long_observed)
+    seconds = 100.0
+    storm(own_installation, seed, 5_000, seconds, away, FULL_SILENCE_S + seconds * SILENT_BY, long_observed)

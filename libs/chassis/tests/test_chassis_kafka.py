@@ -1,6 +1,7 @@
 """Whoever stops a client is not cancelled by it, also while the broker is away, and closes it."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -77,15 +78,20 @@ async def test_so_does_the_consumer_of_a_subscription(settings: ServiceSettings)
     await member.stop()
 
 
+async def cancelled(action: Coroutine[Any, Any, None]) -> None:
+    """Begins it and cancels it; it must end so."""
+    task = asyncio.create_task(action)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 @pytest.mark.rule("KF-54")
 async def test_who_is_cancelled_while_it_stops_a_consumer_is_cancelled(settings: ServiceSettings) -> None:
     consumer = build_consumer(settings, settings.topic(HEARD), client_id="waiting")
     await consumer.start()
-    stopping = asyncio.create_task(consumer.stop())
-    await asyncio.sleep(0)
-    stopping.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await stopping
+    await cancelled(consumer.stop())
     await consumer._client.close()
 
 
@@ -93,10 +99,6 @@ async def test_who_is_cancelled_while_it_stops_a_consumer_is_cancelled(settings:
 async def test_a_producer_is_closed_also_when_its_relay_is_stopped_meanwhile(settings: ServiceSettings) -> None:
     publisher = Publisher(settings, "stopped")
     await publisher.start()
-    discarding = asyncio.create_task(publisher.discard())
-    await asyncio.sleep(0)
-    discarding.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await discarding
+    await cancelled(publisher.discard())
     assert publisher._producer._closed
     assert not any(each.connected() for each in publisher._producer.client._conns.values())

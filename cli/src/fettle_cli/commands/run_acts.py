@@ -17,7 +17,8 @@ PATIENCE_S = 60.0
 """With one call of many, which may come too fast."""
 CONFLICT = 409
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `fettle workflows runs` lists it.")]
+_RUN = typer.Argument(metavar="RUN", help="The run's id, as `fettle workflows runs` lists it.")
+RunId = Annotated[str, _RUN]
 
 
 def cancel(run: RunId, org: Org = None, as_json: Json = False) -> None:
@@ -28,9 +29,7 @@ def cancel(run: RunId, org: Org = None, as_json: Json = False) -> None:
 
 
 def retry(
-    run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="The run's id, as `fettle workflows runs` lists it.")
-    ] = None,
+    run: Annotated[str | None, _RUN] = None,
     code: Annotated[
         str | None, typer.Option("--code", help="Instead of one run every failed one whose error has it: internal.")
     ] = None,

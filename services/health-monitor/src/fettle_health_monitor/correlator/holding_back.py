@@ -20,11 +20,11 @@ from fettle_health_monitor.domain.correlator.losses import (
     ALL_TOLD,
     BEHIND_AT_LEAST,
     COUNTED_AT_LEAST,
-    HIDES_LITTLE,
     NEARLY_TOLD,
     by_silence,
     integration_behind,
     may_lose,
+    nearly_told_from,
     silent_from,
     would_fire_by_silence,
 )
@@ -35,7 +35,7 @@ from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 
 
 async def in_doubt(connection: AsyncConnection, news: News, reach: Reach) -> set[int]:
-    """The partitions in which somebody fires while a shard is behind by too much of an open debounce, and all of the
+    """The partitions in which somebody fires while a shard is behind by a quarter of an open debounce, and all of the
     org may be silent, for all that is known of that shard. To open tickets then would be to take lost heartbeats for
     devices that fail: they wait for it."""
     doubted = set()
@@ -55,7 +55,7 @@ async def _is_doubted(connection: AsyncConnection, news: News, partition: int, h
     versions = await policies.newest(connection, set(about)) if about else {}
     for org, version in sorted(versions.items()):
         last, moving = about[org]
-        if last - _open_debounce_ms(version) // HIDES_LITTLE >= horizon.slowest and await everybody.may_all_be_silent(
+        if nearly_told_from(last, _open_debounce_ms(version)) >= horizon.slowest and await everybody.may_all_be_silent(
             connection, org, horizon.late, moving, many=COUNTED_AT_LEAST
         ):
             return True
@@ -109,7 +109,7 @@ async def _must_wait(
     pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
     if not (fires or pending or await everybody.are_pending(connection, version.org, would_fire)):
         return False
-    if last - open_debounce_ms // HIDES_LITTLE < before:
+    if nearly_told_from(last, open_debounce_ms) < before:
         return await may_lose_some(connection, version, said, NEARLY_TOLD)
     return await everybody.are_so_many(connection, version.org, COUNTED_AT_LEAST)
 

@@ -54,7 +54,7 @@ async def session_of(request: Request, console: Console) -> Session | None:
     return await console.sessions.get(cookie, console.now(), org or None)
 
 
-_SHOWS = frozenset({"/preview", "/workflow-check"})
+_ONLY_ASKS = frozenset({"/preview", "/workflow-check"})
 """Where a form only asks what something would look like."""
 
 _COMMAND_ID = re.compile(r"[!-~]{1,100}")
@@ -114,7 +114,7 @@ class Visit:
     async def note_refused(self, request: Request, status: int = 403) -> None:
         """Puts a form that the person was not allowed to send into the audit log."""
         path = request.url.path.removeprefix(f"/orgs/{self.org}")
-        if request.method in SAFE_METHODS or path in _SHOWS:
+        if request.method in SAFE_METHODS or path in _ONLY_ASKS:
             return
         async with self.recorded(request.method, path) as heard:
             heard.status = status

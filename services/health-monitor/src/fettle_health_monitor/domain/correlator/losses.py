@@ -24,10 +24,6 @@ ALL_HEARTBEATS: Final = "other/heartbeats"
 COUNTED_AT_LEAST: Final = 10
 BEHIND_AT_LEAST: Final = 2
 
-HIDES_LITTLE: Final = 4
-"""A shard that is behind by no more than this part of an open debounce has told of nearly all who are pending by the
-time that the first of them fires."""
-
 ALL_TOLD: Final = 4
 NEARLY_TOLD: Final = 1
 
@@ -257,6 +253,12 @@ def may_lose(down: int, well: int, times: int) -> bool:
     `ALL_TOLD` if that is all that there is to be known, `NEARLY_TOLD` if a shard has still to tell of the last
     moments."""
     return down >= COUNTED_AT_LEAST and down >= well * times
+
+
+def nearly_told_from(fires_at: int, open_debounce_ms: int) -> int:
+    """A shard that has judged past this instant has told of nearly all who are pending when somebody fires then: it is
+    behind by less than a quarter of the open debounce."""
+    return fires_at - open_debounce_ms // 4
 
 
 def would_fire_by_silence(change: Change) -> bool:

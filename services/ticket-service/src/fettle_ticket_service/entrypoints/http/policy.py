@@ -28,9 +28,8 @@ async def set_policy(
     when `If-Match` names an older version. A repeat under the same Idempotency-Key changes nothing and shows the policy
     as it is."""
     seen = None if if_match is None else version_in(if_match, "version")
-    asked = [wanted.numbered(0).to_dict(), *([] if seen is None else [seen])]
     async with desk.together.by_itself(caller.org) as work:
-        first = await comes_first(work, caller, identity.key, "PUT ticket-policy", *asked)
+        first = await comes_first(work, caller, identity.key, "PUT ticket-policy", wanted.numbered(0).to_dict(), seen)
         present = await orgs.policy_of(work.connection, caller.org, locked=True)
         if present is None or not first:
             return _shown(present, response)
