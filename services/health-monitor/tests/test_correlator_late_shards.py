@@ -102,6 +102,18 @@ async def test_a_few_that_fail_do_not_wait_for_longer(world: CorrelatorWorld) ->
     assert await kinds(world) == ["device_offline"] * 3, "three of six are well, whatever the others are"
 
 
+@pytest.mark.rule("HM-238")
+@pytest.mark.parametrize(("down", "shown"), [(3, {"firing": 3, "healthy": 21}), (8, {"pending_open": 8, "healthy": 16})])
+async def test_what_is_told_is_shown_at_once_if_all_of_a_late_shard_could_not_make_it_a_loss(
+    world: CorrelatorWorld, down: int, shown: dict[str, int]
+) -> None:
+    """Eight down and all twelve of the late shard are five times the four of whom it is known that they are well."""
+    mine, _ = await fleet(world, 12)
+    await world.tick(GONE - 100, 0)
+    await fail(world, mine[:down], 0)
+    assert await states(world) == shown
+
+
 @pytest.mark.rule("HM-238", "HM-61")
 async def test_a_shard_that_stands_still_is_not_waited_for(world: CorrelatorWorld) -> None:
     mine, _ = await fleet(world, 6)

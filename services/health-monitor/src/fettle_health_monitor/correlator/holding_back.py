@@ -82,7 +82,7 @@ async def hold_back(
     versions = await policies.foremost(connection, said.keys() - waiting)
     for org, version in sorted(versions.items()):
         events = [each for each in said[org] if not isinstance(each, InForce)]
-        if await _must_wait(connection, version, events, reach.before.get(news.partition_of[org], 0)):
+        if await _must_wait(connection, version, events, reach.horizons.get(news.partition_of[org])):
             waiting.add(org)
     held = [each for org in waiting for each in said[org]]
     if held:
@@ -94,32 +94,39 @@ async def hold_back(
 
 
 async def _must_wait(
-    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], before: int
+    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], horizon: Horizon | None
 ) -> bool:
     """Whether heartbeats may be lost by the time that this happened: at the earliest when somebody fires who has been
-    pending for an open debounce. All shards have judged up to `before`. Where that is a good part of the debounce ago,
-    many may have fallen silent of whom a shard has not told; one that is behind by less hides little."""
+    pending for an open debounce. All of a shard that is behind by a good part of the debounce may have fallen silent
+    without its having told of it; one that is behind by less hides little. Before any clock there is no `horizon`, and
+    nothing is known of anybody."""
     changes = [each for each in said if isinstance(each, Change)]
     fires = any(would_fire_by_silence(change) for change in changes)
     last = max(each.at for each in said)
-    if last < before:
+    if horizon is not None and last < horizon.before:
         return fires and await may_lose_some(connection, version, said, ALL_TOLD)
     open_debounce_ms = _open_debounce_ms(version)
     would_fire = last - open_debounce_ms
     pending = any(change.to_state == HealthState.PENDING_OPEN and change.at <= would_fire for change in changes)
     if not (fires or pending or await everybody.are_pending(connection, version.org, would_fire)):
         return False
-    if nearly_told_from(last, open_debounce_ms) < before:
-        return await may_lose_some(connection, version, said, NEARLY_TOLD)
-    return await everybody.are_so_many(connection, version.org, COUNTED_AT_LEAST)
+    if horizon is None:
+        return True
+    late = horizon.behind(nearly_told_from(last, open_debounce_ms)).slower
+    return await may_lose_some(connection, version, said, ALL_TOLD if late else NEARLY_TOLD, late)
 
 
 async def may_lose_some(
-    connection: AsyncConnection, version: PolicyVersion, said: Sequence[Change | HeardAgain], times: int
+    connection: AsyncConnection,
+    version: PolicyVersion,
+    said: Sequence[Change | HeardAgain],
+    times: int,
+    late: Sequence[int] = (),
 ) -> bool:
-    """A cheap look at whether heartbeats of the org can be lost while this is taken in."""
+    """A cheap look at whether heartbeats of the org can be lost while this is taken in, when all on `late` shards may
+    be down."""
     org = version.org
-    down = await everybody.down(connection, org) + len(said)
+    down = await everybody.down(connection, org, late) + len(said)
     if down < COUNTED_AT_LEAST:
         return False
     window_ms = window_of(version)
@@ -128,11 +135,11 @@ async def may_lose_some(
     not_counted = (silenced or 0) + len(version.policy.overrides) + len(said)
     enough = down // times + 1 + not_counted
     matches = [override.match for override in version.policy.overrides]
-    found = await everybody.well(connection, org, matches, before=first - window_ms, enough=enough)
+    found = await everybody.well(connection, org, matches, before=first - window_ms, enough=enough, but=late)
     well = sum(number for one, number in found if rules_of(version, one).timeout_ms <= window_ms)
     if not may_lose(down, well - not_counted, times):
         return False
-    return await everybody.behind(connection, org, {each.subject for each in said}) >= BEHIND_AT_LEAST
+    return await everybody.behind(connection, org, {each.subject for each in said}, late) >= BEHIND_AT_LEAST
 
 
 def _open_debounce_ms(version: PolicyVersion) -> int:

@@ -32,10 +32,17 @@ _PAST = text("""
 
 _DOWN = text("SELECT count(*) FROM subject WHERE org = :org AND state IN ('pending_open', 'firing')")
 
+_DOWN_OR_THERE = text("""
+    SELECT count(*) FROM subject
+    WHERE org = :org AND (state IN ('pending_open', 'firing')
+                          OR state IS NOT NULL AND shard = ANY(CAST(:shards AS integer[])))
+""")
+
 _BEHIND = text("""
     SELECT count(DISTINCT CASE WHEN starts_with(subject, 'integration/') THEN substr(subject, 13) ELSE integration END)
     FROM subject
-    WHERE org = :org AND (state IN ('pending_open', 'firing') OR subject = ANY(CAST(:changing AS text[])))
+    WHERE org = :org AND (state IN ('pending_open', 'firing') OR subject = ANY(CAST(:changing AS text[]))
+                          OR state IS NOT NULL AND shard = ANY(CAST(:shards AS integer[])))
 """)
 
 _WELL = text("""
@@ -43,11 +50,10 @@ _WELL = text("""
         SELECT CASE WHEN integration = ANY(CAST(:integrations AS text[])) THEN integration END AS integration,
                CASE WHEN model = ANY(CAST(:models AS text[])) THEN model END AS model, interval_s
         FROM subject
-        WHERE org = :org AND state = 'healthy' AND changed_at <= :before ORDER BY changed_at LIMIT :enough
+        WHERE org = :org AND state = 'healthy' AND changed_at <= :before AND NOT shard = ANY(CAST(:but AS integer[]))
+        ORDER BY changed_at LIMIT :enough
     ) AS well GROUP BY integration, model, interval_s
 """)
-
-_SO_MANY = text("SELECT count(*) >= :many FROM (SELECT FROM subject WHERE org = :org LIMIT :many) AS found")
 
 _MAY_ALL_BE_SILENT = text("""
     SELECT count(*) >= :many AND bool_or(is_late)
@@ -104,11 +110,6 @@ async def everybody(connection: AsyncConnection, org: str, after: int, besides: 
     return Everybody(rows, past, at_beginning)
 
 
-async def are_so_many(connection: AsyncConnection, org: str, many: int) -> bool:
-    """Whether the org has so many subjects."""
-    return bool(await connection.scalar(_SO_MANY, {"org": org, "many": many}))
-
-
 async def may_all_be_silent(
     connection: AsyncConnection, org: str, late: Collection[int], moving: Collection[str], *, many: int
 ) -> bool:
@@ -123,26 +124,31 @@ async def are_pending(connection: AsyncConnection, org: str, since: int) -> bool
     return bool(await connection.scalar(_ARE_PENDING, {"org": org, "since": since}))
 
 
-async def down(connection: AsyncConnection, org: str) -> int:
-    """How many subjects of the org are pending or firing."""
-    return int(await connection.scalar(_DOWN, {"org": org}) or 0)
+async def down(connection: AsyncConnection, org: str, or_on: Collection[int]) -> int:
+    """How many subjects of the org are pending or firing, or on these shards."""
+    if or_on:
+        return int(await connection.scalar(_DOWN_OR_THERE, {"org": org, "shards": list(or_on)}) or 0)
+    return int(await connection.scalar(_DOWN, {"org": org}) or 0)  # an index has them, where no shard is asked for
 
 
-async def behind(connection: AsyncConnection, org: str, changing: Collection[str]) -> int:
+async def behind(connection: AsyncConnection, org: str, changing: Collection[str], or_on: Collection[int]) -> int:
     """Behind how many integrations those are, and these."""
-    return int(await connection.scalar(_BEHIND, {"org": org, "changing": list(changing)}) or 0)
+    values = {"org": org, "changing": list(changing), "shards": list(or_on)}
+    return int(await connection.scalar(_BEHIND, values) or 0)
 
 
 async def well(
-    connection: AsyncConnection, org: str, matches: Sequence[Match], *, before: int, enough: int
+    connection: AsyncConnection, org: str, matches: Sequence[Match], *, before: int, enough: int, but: Collection[int]
 ) -> list[tuple[Profiled, int]]:
     """Healthy subjects that have not changed since `before`, counted by what their rules follow from; not all of them
-    where there are more than `enough`. Of integrations and models only those in `matches` are told apart."""
+    where there are more than `enough`, and none of the shards in `but`. Of integrations and models only those in
+    `matches` are told apart."""
     told_apart = {
         "integrations": [match.integration for match in matches if match.integration is not None],
         "models": [match.model for match in matches if match.model is not None],
     }
-    rows = await connection.execute(_WELL, {"org": org, "before": before, "enough": enough, **told_apart})
+    values = {"org": org, "before": before, "enough": enough, "but": list(but), **told_apart}
+    rows = await connection.execute(_WELL, values)
     return [(Profiled("", 0, row.integration, row.model, _interval(row)), row.number) for row in rows]
 
 
