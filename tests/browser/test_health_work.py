@@ -25,6 +25,13 @@ def patient(org: OrgApi) -> None:
     assert org.put("/health-policy", {**org.get("/health-policy"), "timeout_s": 3600}).status_code in (200, 202)
 
 
+TYPED = """
+    const why = document.getElementById("reason");
+    why.value += "!";
+    why.dispatchEvent(new Event("input", {bubbles: true}));
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.rule("AC-95", "AC-97", "AC-99", "AC-100", "AC-104")
 def test_the_fleet_is_seen_at_a_glance_and_a_part_of_it_silenced(window: Window, org: OrgApi, pictures: Path) -> None:
@@ -60,11 +67,15 @@ def test_the_fleet_is_seen_at_a_glance_and_a_part_of_it_silenced(window: Window,
     window.one("#model").clear()
     window.one("#space").send_keys("oslo")
     window.one("#reason").send_keys("Rewiring")
-    window.until(lambda: window.text("#covers .main") == "Silence 3 devices", "the button that says what it does")
+    window.until(
+        lambda: window.text("#covers .main:enabled") == "Silence 3 devices", "the button that says what it does"
+    )
     window.picture(pictures / "new-silence.webp")
+    assert window.script(TYPED + "return document.querySelector('#covers .main').disabled")
+    window.until(lambda: window.all("#covers .main:enabled"), "what was typed last shown")
     window.one("#covers .main").click()
     window.until(lambda: window.texts("#silences th a") == ["3 subjects"], "the silence in the list")
-    assert "Rewiring" in window.text("#silences tbody")
+    assert "Rewiring!" in window.text("#silences tbody")
     assert [one["subject"] for one in org.get("/silences")["items"]] == ["device/c", "device/b", "device/a"]
     window.one("#silences td button").click()
     window.until(lambda: "Nobody is silenced" in window.text("#silences"), "its end")

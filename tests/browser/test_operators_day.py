@@ -200,7 +200,7 @@ def _(day: Day) -> None:
     day.window.one("#space").send_keys("oslo/hq")
     day.window.one("[name=length][value='3600'] + span").click()
     day.window.until(lambda: "will open no tickets" in day.window.text("#covers"), "what it would cover")
-    day.window.one("#covers .main").click()
+    day.window.one("#covers .main:enabled").click()
     day.window.until(lambda: day.window.all("#silences"), "the list of silences")
     assert len(day.org.get("/silences", state="active")["items"]) == 2
 

@@ -1,5 +1,5 @@
 // A new silence: only the fields that count are shown, the clock is the reader's own, and what it would cover follows
-// what is typed.
+// what is typed. What is not shown yet cannot be made.
 (() => {
   const REST_MS = 400;
   const form = document.getElementById("new-silence");
@@ -25,7 +25,8 @@
     try {
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body: said, redirect: "manual" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (turn !== asked || !page.getElementById("covers")) return;
+      if (turn !== asked) return;
+      if (!page.getElementById("covers")) throw new Error("another page");
       await window.fettleSwap("covers", page);
       arrange();
       window.fettleTimes.all();
@@ -35,7 +36,9 @@
   };
 
   form.addEventListener("input", () => {
+    asked++;
     arrange();
+    for (const button of form.querySelectorAll("[value='make']")) button.disabled = true;
     clearTimeout(timer);
     timer = setTimeout(show, REST_MS);
   });
