@@ -103,7 +103,9 @@ async def test_a_few_that_fail_do_not_wait_for_longer(world: CorrelatorWorld) ->
 
 
 @pytest.mark.rule("HM-238")
-@pytest.mark.parametrize(("down", "shown"), [(3, {"firing": 3, "healthy": 21}), (8, {"pending_open": 8, "healthy": 16})])
+@pytest.mark.parametrize(
+    ("down", "shown"), [(3, {"firing": 3, "healthy": 21}), (8, {"pending_open": 8, "healthy": 16})]
+)
 async def test_what_is_told_is_shown_at_once_if_all_of_a_late_shard_could_not_make_it_a_loss(
     world: CorrelatorWorld, down: int, shown: dict[str, int]
 ) -> None:
