@@ -106,11 +106,13 @@ async def list_tickets(
     filtered = await _fitting(connection, org, wanted)
     if (few := await _few(connection, org, wanted, filtered)) is not None:
         return await _listed(connection, wanted, _put_in_order(few, wanted, after, limit), limit)
-    page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
-    if len(page) == limit:
-        return page
+    held_against = wanted.search is not None and filtered is not None and filtered <= MANY
+    if not held_against or len(page) * PASSED_OVER >= limit * GLANCE:  # at this rate there is a page among those
+        page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
+        if len(page) == limit:
+            return page
     says = TICKET.c.id.in_(select(SEARCH.c.ticket_id).where(*_said(org, wanted)))
-    if filtered is not None and wanted.search is not None and filtered <= MANY:
+    if held_against:
         # "Is true" keeps the planner from looking up, in the other table, each one that says the words.
         fits = [*_in(org, wanted), *_filters(wanted), says.is_(True)]
         return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
