@@ -1,6 +1,7 @@
 """An org's event stream: only its own, in order, resumable, and alive after the broker was away."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -144,6 +145,27 @@ async def test_a_pages_stream_ends_with_its_session(world: World, monkeypatch: p
         assert await stream.next("beat")
         assert (await world.call("DELETE", path, await world.token("acme", "admin"))).status_code == 204
         await ended(stream)
+
+
+@pytest.mark.rule("AC-34")
+@SHARED
+async def test_a_page_hears_what_happens_before_its_stream_begins(world: World) -> None:
+    """It is lost to a page whose scripts come late, if the stream begins with what happens from then on."""
+    await world.sign_in("acme")
+    world.tickets.open("acme", "Lift")
+    headers = await bearer(world)
+    page = (await world.http.get("/orgs/acme/tickets")).text
+    async with world.events(PATH, **headers) as elsewhere:
+        await world.ticket_event(world.tickets.entry("acme", 1, "comment-added", {"type": "user"}, body="early"))
+        await elsewhere.next()
+    [address] = re.findall(r'data-stream="([^"]+)"', page)
+    async with world.events(address) as stream:
+        heard = await stream.next()
+        assert (heard.name, heard.data["number"]) == ("ticket", 1)
+        await world.transition("acme")
+        assert (await stream.next()).name == "health"
+    async with world.events(address, **{"last-event-id": heard.id}) as again:
+        assert (await again.next()).name == "health"
 
 
 @pytest.mark.rule("AC-1")

@@ -89,6 +89,10 @@ class Live(Part):
         """Ready once the tail has first stood at the end of its topics: what happens from then on is seen."""
         return None if self._caught_up else "has not caught up with Kafka"
 
+    def place(self, org: str) -> str:
+        """The id by which a stream hears whatever happens in the org from now on."""
+        return self._ring.id_of(self._ring.end(org))
+
     async def run(self) -> None:
         """Reads for ever; connects anew after whatever the client could not overcome by itself."""
         while True:

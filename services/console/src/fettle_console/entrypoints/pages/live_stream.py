@@ -15,15 +15,19 @@ router = APIRouter()
 
 
 @router.get("/orgs/{org}/live", response_class=EventStream)
-async def live(visit: TheVisit, request: Request, last_event_id: Annotated[str | None, Header()] = None) -> EventStream:
+async def live(
+    visit: TheVisit, request: Request, last_event_id: Annotated[str | None, Header()] = None, after: str | None = None
+) -> EventStream:
     """`ticket` and `health` events, `reset` when some were missed, `beat` every five seconds at least. Of a ticket that
-    changes several times within a moment only the last is told. Ends with the session."""
+    changes several times within a moment only the last is told. Ends with the session.
+
+    Begins behind `after`, the place at which a page was made, and when it connects again, behind what it heard last."""
 
     async def allowed() -> bool:
         session = await session_of(request, visit.console)
         return session is not None and session.caller.org == visit.org
 
-    return EventStream.of(visit.console.live.follow(visit.org, last_event_id), allowed, _told)
+    return EventStream.of(visit.console.live.follow(visit.org, last_event_id or after), allowed, _told)
 
 
 def _told(item: list[Happened] | StartOver | Beat) -> bytes:

@@ -89,11 +89,12 @@ MaybeSession = Annotated[Session | None, Depends(_session)]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A person in their org."""
+    """A person in their org. `place` is where the org's events stood before anything was read for the page."""
 
     console: Console
     session: Session
     client: OrgClient
+    place: str
 
     @property
     def org(self) -> str:
@@ -137,6 +138,7 @@ class Visit:
             "counts": counts,
             "as_of": live.as_of,
             "is_live": live.live,
+            "place": self.place,
             "late_since": None,
         }
         return page(template, {**frame, **context}, status)
@@ -173,7 +175,8 @@ async def _note_ended(org: str, request: Request, console: Console) -> None:
 
 
 def _visit_of(session: Session, console: Console) -> Visit:
-    return Visit(console, session, OrgClient(console.services, console.audit, session.caller))
+    client = OrgClient(console.services, console.audit, session.caller)
+    return Visit(console, session, client, console.live.place(session.caller.org))
 
 
 TheVisit = Annotated[Visit, Depends(_visit)]
