@@ -29,11 +29,13 @@ async def test_heartbeats_are_read_from_the_log(environment: dict[str, str]) -> 
         await beat(service, "device/x1")
         await in_state(service, "device/x1", "healthy", "pending_open", "firing")
 
+        found: dict[str, Any] = {}
+
         async def read() -> bool:
-            return len((await heard(service))["heartbeats"]) == 4
+            found.update(await heard(service))
+            return len(found["heartbeats"]) == 4
 
         await service.eventually(read)
-        found = await heard(service)
         assert [one["status"] for one in found["heartbeats"]] == ["ok", "offline", None, "ok"]
         at = [parse_time(one["at"]) for one in found["heartbeats"]]
         assert at == sorted(at)
