@@ -233,6 +233,20 @@ async def test_no_body_query_or_secret_is_kept(world: World) -> None:
         assert secret not in kept
 
 
+@pytest.mark.rule("AC-124")
+async def test_an_entry_about_many_tickets_says_what_was_asked_for_how_many(world: World) -> None:
+    for title in ("Lift", "Door"):
+        world.tickets.open("acme", title)
+    admin, bulk = await world.token("acme"), {"action": "resolve", "numbers": [1, 2], "comment": "hunter2"}
+    await world.call("POST", "/api/v1/orgs/acme/tickets/bulk", admin, json=bulk)
+    await world.sign_in("acme", "admin")
+    form = {"action": "start", "number": ["1", "2"], "command_id": "c1"}
+    await world.http.post("/orgs/acme/tickets/bulk", data=form, headers={"origin": world.url})
+    by_page, by_api = [one["about"] for one in await entries(world) if one["path"] == "/tickets/bulk"]
+    assert (by_api, by_page) == ({"action": "resolve", "tickets": "2"}, {"action": "start", "tickets": "2"})
+    assert "action resolve, tickets 2" in (await world.http.get("/orgs/acme/audit")).text
+
+
 @pytest.mark.rule("AC-132", "AC-3")
 async def test_only_the_orgs_admins_read_it_and_nobody_changes_it(world: World) -> None:
     for role, status in (("viewer", 403), ("operator", 403), ("ingest", 403), ("admin", 200)):

@@ -21,6 +21,7 @@ from fettle_console.domain.audit import (
     named,
     same_again,
     whose_role,
+    words_of_bulk,
 )
 from fettle_console.domain.credentials import Installer
 from fettle_console.domain.deeds import Deeds
@@ -178,11 +179,49 @@ def test_of_any_other_body_nothing_is_said() -> None:
         assert whose_role(method, path, body) == path
 
 
+@pytest.mark.rule("AC-124", "AC-132")
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"action": "start", "numbers": [1, 2, 2]}', {"action": "start", "tickets": "2"}),
+        (b'{"action": "comment", "numbers": [1], "comment": "hunter2"}', {"action": "comment", "tickets": "1"}),
+        (b'{"action": "hunter2", "numbers": [1]}', {}),
+        (b'{"action": ["start"], "numbers": [1]}', {}),
+        (b'{"action": "start", "numbers": 1}', {}),
+        (b'{"action": "start", "numbers": "hunter2"}', {}),
+        (b'{"action": "start", "numbers": [{}]}', {}),
+        (b'{"action": "start"}', {}),
+        (b"[" * 100_000, {}),
+        (b"[]", {}),
+        (b"", {}),
+    ],
+)
+def test_of_the_same_done_to_many_tickets_an_entry_says_what_and_to_how_many(body: bytes, said: dict[str, str]) -> None:
+    assert words_of_bulk("POST", "/tickets/bulk", body) == said
+    assert words_of_bulk("POST", "/tickets", body) == {}
+
+
+@pytest.mark.rule("AC-133")
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        (Who("ann@acme.test", "Ann", "admin"), "Ann (ann@acme.test) with the role admin"),
+        (Who("installation", None, None), "The installation"),
+        (Who("sign-in", "idp.acme.test", None), "idp.acme.test"),
+        (Who("token/7", "Night", "viewer", "token/1"), "Night, an API token with the role viewer, made by Ann, id 7"),
+        (Who("token/7", "Night", "viewer"), "Night, an API token with the role viewer, id 7"),
+    ],
+)
+def test_the_page_says_in_words_who_that_is(who: Who, words: str) -> None:
+    entry = Entry(uuid7(), Asked("acme", who, Door.API, "PUT", "/secrets/slack", None), 200, 1)
+    assert Line.of(entry, Deeds([]), {"token/1": "Ann"}).whole == words
+
+
 @pytest.mark.rule("AC-133")
 def test_the_page_says_who_gets_which_role_in_words() -> None:
     def line(path: str) -> tuple[str, str]:
         entry = Entry(uuid7(), asked(path=path), 200, 1)
-        shown = Line.of(entry, Deeds([]))
+        shown = Line.of(entry, Deeds([]), {})
         return shown.deed, shown.thing
 
     assert line("/members/ann%40acme.test/admin") == ("Give the role admin", "members/ann@acme.test")

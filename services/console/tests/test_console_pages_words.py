@@ -13,7 +13,7 @@ from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import ANSWER_HEADERS, REQUEST_HEADERS, Owner, owner_of, passing
 from fettle_console.views.list_query import ListQuery
 from fettle_console.views.markdown import first_words, render
-from fettle_console.views.words import relative
+from fettle_console.views.words import exactly, relative
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -184,3 +184,10 @@ def test_a_sign_in_leads_nowhere_else(path: str) -> None:
 @pytest.mark.rule("AC-20")
 def test_a_sign_in_leads_to_the_page_that_was_wanted() -> None:
     assert local_path("/orgs/acme/tickets?q=x") == "/orgs/acme/tickets?q=x"
+
+
+@pytest.mark.rule("AC-163")
+def test_people_are_told_apart_by_their_address_and_tokens_are_known_by_their_name() -> None:
+    assert exactly("Ann", "ann@acme.test") == "Ann (ann@acme.test)"
+    assert exactly("Night job", "token/01a21cb3") == "Night job"
+    assert exactly("ann@acme.test", "ann@acme.test") == "ann@acme.test"

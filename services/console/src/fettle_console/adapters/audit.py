@@ -34,6 +34,7 @@ from fettle_console.domain.audit import (
     minute_of,
     same_again,
     token_of,
+    words_of_bulk,
 )
 from fettle_console.domain.sign_ins import Said
 
@@ -105,12 +106,13 @@ class Audit:
     async def asked(self, asked: Asked, now: datetime, query: str = "", body: bytes = b"") -> UUID:
         """The id of the request's entry, which is kept when this returns. A repeat under the same key has the entry of
         the first one. What fails here must keep the request from being carried out."""
-        again = same_again(asked, query, body, self._secret)
+        again, about = same_again(asked, query, body, self._secret), words_of_bulk(asked.method, asked.path, body)
         async with unit_of_work(self._database) as work:
             await work.connection.execute(_SWEEP, {"before": first_id(now - KEPT)})
             if again is not None:
                 await work.connection.execute(_LET_GO, {"again": again, "before": first_id(now - REPEATS)})
-            entered = await work.connection.execute(_ASKED, {**_columns(asked), "again": again})
+            said = {"again": again, "about": json.dumps(about) if about else None}
+            entered = await work.connection.execute(_ASKED, {**_columns(asked), **said})
             id: UUID = entered.scalar_one()
         return id
 

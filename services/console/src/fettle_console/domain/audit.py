@@ -29,6 +29,10 @@ _KEY_CHARACTERS = 256
 _CHANGES_NOTHING = re.compile(r"/heartbeats|/tickets/verify|/workflows/[^/]+/(preview|test-runs)")
 """Written requests that ask, and reports of devices, which are what Fettle watches and not what somebody does to it."""
 
+_ROLE, _BULK = ("PUT", "/members"), ("POST", "/tickets/bulk")
+BULK_ACTIONS = ("start", "move-to-open", "resolve", "reopen", "comment")
+"""What can be done to many tickets at once."""
+
 _CAN_BE_DRY = frozenset({"/silences", "/subjects/import", "/workflows"})
 NOBODYS = "none"
 """What stands for the role of a member who is taken out."""
@@ -99,7 +103,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the record. Its id is the request's, and says when it came; `times` it was sent under its key, or so
-    many refusals it is the sum of. `about` is what the outcome says beyond the status."""
+    many refusals it is the sum of. `about` is what is known beyond the path and the status."""
 
     id: UUID
     asked: Asked
@@ -143,15 +147,15 @@ def named(path: str) -> str:
     return quote(unquote(path))[:_PATH_CHARACTERS] or "/"
 
 
-def says_whose_role(method: str, path: str) -> bool:
-    """Whether only the body of the request says whom it is about."""
-    return (method, path) == ("PUT", "/members")
+def is_said_in_body(method: str, path: str) -> bool:
+    """Whether only the body of the request says whom, or how many, it is about."""
+    return (method, path) in (_ROLE, _BULK)
 
 
 def whose_role(method: str, path: str, body: bytes) -> str:
     """The path; of a request to change a member's role, whose path says neither, with the person and the role behind
     it. A body that makes no sense adds nothing: the request will be refused."""
-    if not says_whose_role(method, path):
+    if (method, path) != _ROLE:
         return path
     try:
         said = json.loads(body)
@@ -159,6 +163,20 @@ def whose_role(method: str, path: str, body: bytes) -> str:
         return named(f"/members/{quote(person)}/{NOBODYS if role is None else Role(role).value}")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return path
+
+
+def words_of_bulk(method: str, path: str, body: bytes) -> dict[str, str]:
+    """What is to be done to how many tickets; nothing of any other request, or of a body that makes no sense."""
+    if (method, path) != _BULK:
+        return {}
+    try:
+        said = json.loads(body)
+        action, numbers = said["action"], said["numbers"]
+        if action not in BULK_ACTIONS or not isinstance(numbers, list):
+            return {}
+        return {"action": action, "tickets": str(len(set(numbers)))}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {}
 
 
 def words_of_change(before: Role | None, after: Role | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fettle_console.adapters.audit import Audit, Heard
 from fettle_console.console import Console
-from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named, says_whose_role, whose_role
+from fettle_console.domain.audit import Asked, Door, Who, is_change, is_said_in_body, kept_key, named, whose_role
 from fettle_console.domain.credentials import Bearer, Installer
 from fettle_console.domain.origins import SAFE_METHODS
 from fettle_contracts.imports import IMPORT_PATH
@@ -47,7 +47,7 @@ async def enter_for(org: str, request: Request, console: Console, holder: Bearer
     streamed = IMPORT_PATH.fullmatch(request.url.path) is not None
     key = None if streamed else kept_key(request.headers.get("idempotency-key"))
     thing = named(path)
-    body = await request.body() if key is not None or says_whose_role(request.method, thing) else b""
+    body = await request.body() if key is not None or is_said_in_body(request.method, thing) else b""
     asked = Asked(
         org=org,
         who=Who.of(holder),

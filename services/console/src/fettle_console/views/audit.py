@@ -1,12 +1,14 @@
 """The audit log as its page shows it: each line as somebody would say it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
-from fettle_console.domain.audit import NOBODYS, SUMMED, AuditOutcome, Door, Entry
+from fettle_console.domain.audit import NOBODYS, SUMMED, AuditOutcome, Door, Entry, Who
+from fettle_console.domain.credentials import TOKEN, Installer
 from fettle_console.domain.deeds import Deeds
+from fettle_console.domain.members import SIGN_IN
 from fettle_console.views.outcomes import Stand
 
 OUTCOMES: Mapping[AuditOutcome, Stand] = {
@@ -16,19 +18,22 @@ OUTCOMES: Mapping[AuditOutcome, Stand] = {
     AuditOutcome.ASKED: Stand("in_progress", "unknown", "No answer heard"),
 }
 
+_MADE_BY = "made by"
+"""What of an entry's `about` is an id."""
 _DOORS = {Door.PAGE: "a page", Door.API: "the API"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`deed` is what was asked in words, `about` what its outcome says beyond that; `thing` what of, with the `page`
-    that shows it, if one does. `asked` is the request as it came, and by which door. `summed`: `times` refusals."""
+    """`whole` is who asked in full words. `deed` is what was asked, `about` what is known beyond that; `thing` what of,
+    with the `page` that shows it, if one does. `asked` is the request as it came, and by which door. `summed`: `times`
+    refusals."""
 
     id: str
     at: datetime
     actor: str
     who: str
-    role: str
+    whole: str
     deed: str
     thing: str
     page: str
@@ -39,10 +44,10 @@ class Line:
     summed: bool
     key: str
     about: str
-    made_by: str
 
     @classmethod
-    def of(cls, entry: Entry, deeds: Deeds) -> "Line":
+    def of(cls, entry: Entry, deeds: Deeds, names: Mapping[str, str]) -> "Line":
+        """`names` are those of the makers of tokens (`makers_of`)."""
         asked = entry.asked
         path = unquote(asked.path)
         deed, thing = deeds.of(asked.method, path) or _of_no_document(asked.method, path)
@@ -50,8 +55,8 @@ class Line:
             id=str(entry.id),
             at=entry.at,
             actor=asked.who.id,
-            who=asked.who.name or ("The installation" if asked.who.role is None else asked.who.id),
-            role=asked.who.role or "",
+            who=_short(asked.who),
+            whole=_whole(asked.who, names),
             deed=deed,
             thing=thing or asked.org,
             page=_page(asked.path),
@@ -61,9 +66,30 @@ class Line:
             times=entry.times,
             summed=asked.method == SUMMED,
             key=asked.key or "",
-            about=", ".join(f"{name} {value}" for name, value in entry.about.items()),
-            made_by=asked.who.made_by or "",
+            about=", ".join(f"{name} {names.get(value, value)}" for name, value in entry.about.items()),
         )
+
+
+def makers_of(entries: Iterable[Entry]) -> set[str]:
+    """The ids of whoever made a token that an entry speaks of."""
+    entries = list(entries)
+    makers = [*(entry.asked.who.made_by for entry in entries), *(entry.about.get(_MADE_BY) for entry in entries)]
+    return {maker for maker in makers if maker}
+
+
+def _short(who: Who) -> str:
+    return who.name or ("The installation" if who.role is None else who.id)
+
+
+def _whole(who: Who, names: Mapping[str, str]) -> str:
+    """Who that is, for somebody who has to know exactly."""
+    role = f" with the role {who.role}" if who.role else ""
+    kind, _, id = who.id.partition("/")
+    if kind != TOKEN:
+        same = who.id in (who.name, Installer().actor_id, SIGN_IN)
+        return f"{_short(who)}{'' if same else f' ({who.id})'}{role}"
+    by = f", made by {names.get(who.made_by, who.made_by)}" if who.made_by else ""
+    return f"{_short(who)}, an API token{role}{by}, id {id}"
 
 
 def _of_no_document(method: str, path: str) -> tuple[str, str]:

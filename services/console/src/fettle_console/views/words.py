@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from fettle_console.domain.credentials import TOKEN
 from fettle_contracts.people import Actor, ActorType
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
 from fettle_contracts.ticket_events import Entry, EntryType
@@ -73,6 +74,11 @@ def actor(who: Actor) -> str:
             return who.name or who.id or "A workflow"
         case _:
             return who.name or who.id or "Somebody"
+
+
+def exactly(name: str, id: str) -> str:
+    """Somebody's name, with the address behind it of a person; a token is known by its name."""
+    return name if id == name or id.startswith(f"{TOKEN}/") else f"{name} ({id})"
 
 
 def deed(entry: Entry) -> str:

@@ -17,7 +17,7 @@ from fettle_console.domain.audit import AuditOutcome, Wanted, named
 from fettle_console.domain.deeds import Deeds
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import TheVisit
-from fettle_console.views.audit import OUTCOMES, Line
+from fettle_console.views.audit import OUTCOMES, Line, makers_of
 
 router = APIRouter()
 
@@ -43,7 +43,8 @@ async def audit_page(request: Request, visit: TheVisit, cursor: UUID | None = No
         visit.console.audit.page(visit.org, wanted, cursor, _PAGE + 1),
         _deeds(visit.console, request.app.state.api_document()),
     )
-    lines = [Line.of(entry, deeds) for entry in entries[:_PAGE]]
+    names = await visit.names(*makers_of(entries))
+    lines = [Line.of(entry, deeds, names) for entry in entries[:_PAGE]]
     kept = {name: value for name, value in said.items() if value}
     return await visit.page(
         "audit.html",

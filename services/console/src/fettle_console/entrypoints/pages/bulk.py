@@ -8,14 +8,13 @@ from fastapi.responses import Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
+from fettle_console.domain.audit import BULK_ACTIONS
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit
 from fettle_console.views.bulk import Outcomes
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
-
-_ACTIONS = ("start", "move-to-open", "resolve", "reopen", "comment")
 
 
 @router.post("/orgs/{org}/tickets/bulk")
@@ -28,7 +27,7 @@ async def bulk(
 ) -> Response:
     """Carries it out on the selected tickets and shows what became of each; a comment that stands there goes along."""
     visit.must(Role.OPERATOR)
-    if action not in _ACTIONS:
+    if action not in BULK_ACTIONS:
         raise Problem(400, ProblemCode.MALFORMED, "There is no such action.", field="action")
     if not number:
         raise Problem(400, ProblemCode.MALFORMED, "Select the tickets first: no ticket was.", field="number")
