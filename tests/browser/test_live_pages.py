@@ -257,13 +257,14 @@ def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: Org
     window.press("c", *"I have a ladder")
     installed.kill("tickets")
     window.one("#update button[value='comment']").click()
-    window.until(lambda: "does not answer" in window.text("#update .refused"), "the reason")
+    window.until(lambda: "does not answer" in window.text("#unanswered p"), "the reason")
     assert window.one("#comment").get_attribute("value") == "I have a ladder"
     assert window.text("#ticket h1") == "Lift"
     installed.start("tickets")
     installed.wait_ready("tickets")
     window.one("#update button[value='comment']").click()
     window.until(lambda: window.texts(".entry .bubble") == ["I have a ladder"], "the comment")
+    window.until(lambda: window.text("#unanswered p") == "", "nothing unanswered any more")
 
 
 @pytest.mark.slow

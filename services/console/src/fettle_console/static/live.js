@@ -89,7 +89,7 @@
 
   document.addEventListener("fettle:signed-out", () => {
     status.dataset.live = "no";
-    said.textContent = "signed out: reload to sign in";
+    said.textContent = "signed out: sign in again in another tab";
     since ??= new Date(asOf.dateTime);
   });
 

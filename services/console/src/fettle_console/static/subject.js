@@ -14,6 +14,15 @@
     return { picture, start, length: end - start };
   };
 
+  // What takes a moment says so at once; neither question waits for the other.
+  const bring = (path, query, id, words) => {
+    const place = document.getElementById(id);
+    place.ariaBusy = "true";
+    place.replaceChildren(Object.assign(document.createElement("p"), { className: "hint", textContent: words }));
+    const asked = { source: `#${id}-then`, target: `#${id}`, select: `#${id}`, swap: "outerHTML" };
+    return htmx.ajax("GET", `${path}?${query}`, asked);
+  };
+
   const ask = (at) => {
     const { start, length } = shown();
     const mark = document.getElementById("instant");
@@ -21,7 +30,7 @@
     mark.removeAttribute("hidden");
     field.value = local(at);
     const query = new URLSearchParams({ subject: form.elements.subject.value, at: at.toISOString() });
-    htmx.ajax("GET", `${form.getAttribute("action")}?${query}`, { target: "#why", select: "#why", swap: "outerHTML" });
+    bring(form.getAttribute("action"), query, "why", "Judging it again from the log …");
   };
 
   document.addEventListener("click", (event) => {
@@ -41,7 +50,7 @@
     const from = event.submitter?.getAttribute("formaction");
     if (!from) return ask(new Date(field.value));
     const query = new URLSearchParams({ subject: form.elements.subject.value, at: new Date(field.value).toISOString() });
-    return htmx.ajax("GET", `${from}?${query}`, { target: "#heard", select: "#heard", swap: "outerHTML" });
+    return bring(from, query, "heard", "Reading them from the log …");
   });
 
   const fresh = window.fettleFresh((page) => {

@@ -69,25 +69,7 @@
     lead();
   });
   document.addEventListener("htmx:before:swap", (event) => {
-    // An answer without the ticket (signed out, service away) must not wipe what is there, or what was typed.
-    const { ctx, tasks } = event.detail;
-    for (const { fragment } of tasks) {
-      if (fragment?.querySelector("#ticket")) keepEarlier(fragment);
-      if (ctx.sourceElement?.id === "show-earlier" && !fragment?.querySelector(".entry")) event.preventDefault();
-    }
-    if (ctx.select !== "#ticket" || ctx.text.includes('id="ticket"')) return;
-    event.preventDefault();
-    const page = new DOMParser().parseFromString(ctx.text, "text/html");
-    const message = page.getElementById("problem-message")?.textContent ?? "Fettle did not answer. Try again.";
-    const form = document.getElementById("update");
-    if (ctx.sourceElement !== form || !form) return;
-    let refused = form.querySelector(".refused");
-    if (!refused) {
-      refused = Object.assign(document.createElement("p"), { className: "refused" });
-      refused.setAttribute("role", "alert");
-      form.prepend(refused);
-    }
-    refused.textContent = message;
+    for (const { fragment } of event.detail.tasks) if (fragment?.querySelector("#ticket")) keepEarlier(fragment);
   });
   let sent = "";
   document.addEventListener("htmx:before:request", (event) => {

@@ -1,6 +1,6 @@
 """All pages as one app of their own: its errors are pages, the API's are problem details."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -57,6 +57,11 @@ from fettle_console.entrypoints.pages import (
 )
 from fettle_console.entrypoints.pages.rendering import STATIC, page
 from fettle_console.entrypoints.pages.visits import NotAllowed, NotSignedIn
+
+Fields = Sequence[tuple[str, str]]
+
+_PASSES = (401, 429, 502, 503)
+"""Of what is answered so, the same may go well later."""
 
 _HEADINGS = {
     400: "That address or form does not make sense",
@@ -115,13 +120,18 @@ def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> F
 
 
 async def _to_sign_in(request: Request, error: Any) -> Response:
-    if request.headers.get("hx-request") or request.method != "GET":
-        return _error_page(401, "Your session has ended. Sign in again; what you typed is still on this page.")
+    if request.headers.get("hx-request"):
+        return _error_page(
+            401, "Your session has ended. Sign in again in another tab; what you typed is still on this page."
+        )
+    if request.method != "GET":
+        message = "Your session has ended, and this was not carried out. Sign in again in another tab, then come back."
+        return _error_page(401, message, await _sent(request))
     return RedirectResponse(sign_in.sign_in_path(error.path), 303)
 
 
-async def _problem(_: Request, error: Any) -> Response:
-    answer = _error_page(error.status, error.message)
+async def _problem(request: Request, error: Any) -> Response:
+    answer = _error_page(error.status, error.message, await _sent(request) if error.status in _PASSES else ())
     answer.headers.update(error.headers or {})
     return answer
 
@@ -143,11 +153,20 @@ async def _malformed(_: Request, error: Any) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     if is_transient(error):
         log.warning("page.unavailable", path=request.url.path, error=repr(error))
-        return _error_page(503, "The database does not answer. Try again in a moment.")
+        return _error_page(503, "The database does not answer. Try again in a moment.", await _sent(request))
     log.error("page.failed", path=request.url.path, error=repr(error), exc_info=error)
     return _error_page(500, "This is our fault. It has been logged; try again, or go back to the tickets.")
 
 
-def _error_page(status: int, message: str) -> Response:
+async def _sent(request: Request) -> Fields:
+    """What a form of an org's page said, so that it can be sent again from the page that answers it. Secrets are in no
+    page."""
+    path = request.url.path
+    if request.method != "POST" or not path.startswith("/orgs/") or path.endswith("/secrets"):
+        return ()
+    return [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
+
+
+def _error_page(status: int, message: str, sent: Fields = ()) -> Response:
     heading = _HEADINGS.get(status, "Something went wrong")
-    return page("problem.html", {"status": status, "heading": heading, "message": message}, status)
+    return page("problem.html", {"status": status, "heading": heading, "message": message, "sent": sent}, status)
