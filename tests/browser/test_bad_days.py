@@ -1,14 +1,14 @@
-"""What a page keeps while a part of Fettle is away, the session is over."""
+"""What a page keeps while a part of Fettle is away, the session is over, or several things are under way at once."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_live_pages import beat, report
+from tests.browser.test_live_pages import HOLD_ANSWERS, beat, report
 from tests.browser.window import Window
 from tests.installation import Installation, OrgApi, eventually
 
-ESCAPE = "\ue00c"
+ENTER, ESCAPE = "\n", "\ue00c"
 
 HOLD = """
     const plain = window.fetch;
@@ -63,6 +63,27 @@ def test_nothing_goes_from_a_page_whose_session_is_over(window: Window, org: Org
     assert not window.all("#problem")
 
 
+@pytest.mark.rule("AC-166")
+def test_what_was_asked_under_other_filters_does_not_come_into_the_list(window: Window, org: OrgApi) -> None:
+    report(org, "Lift")
+    window.until(lambda: window.rows() == ["Lift"], "the ticket")
+    window.press("j")
+    report(org, "Door")
+    window.until(lambda: window.text("#news") == "1 new", "what waits")
+    window.press("/", *"lift")
+    window.until(lambda: "q=lift" in window.chrome.current_url, "the search")
+    assert not window.one("#news").is_displayed()
+
+    window.script(HOLD)
+    report(org, "Lift 2")
+    window.until(lambda: window.script("return window.asked"), "what the page asks by itself")
+    window.press(*" 2")
+    window.until(lambda: window.rows() == ["Lift 2"], "what was found")
+    window.script("window.letGo()")
+    window.until(lambda: window.script("return window.asked") == 2, "that it asks anew")
+    assert window.rows() == ["Lift 2"]
+
+
 @pytest.mark.rule("AC-167", "AC-125")
 def test_what_takes_a_moment_says_so_and_that_it_did_not_come(
     window: Window, org: OrgApi, installed: Installation
@@ -76,3 +97,50 @@ def test_what_takes_a_moment_says_so_and_that_it_did_not_come(
     window.chrome.delete_all_cookies()
     window.one("#ask-why button").click()
     window.until(lambda: "session has ended" in window.text("#why"), "what did not come")
+
+
+@pytest.mark.rule("AC-169")
+def test_a_silence_is_said_to_end_as_from_now_on_a_page_that_has_stood_there(window: Window, org: OrgApi) -> None:
+    beat(org, "a")
+    eventually(lambda: org.get("/subjects")["items"], "it is known")
+    window.go(f"/orgs/{org.org}/health/device/a")
+    until = window.script("return document.querySelector('#silence [data-until]').textContent")
+    window.script("const now = Date.now; Date.now = () => now() + 3_600_000")
+    window.one(".crumbs .silence").click()
+    window.until(lambda: window.text("#silence [data-until]") not in ("", until), "an hour later")
+
+
+@pytest.mark.rule("AC-168")
+def test_what_was_typed_on_a_ticket_stays_while_one_does_something_else_there(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.press("c", *"Oiled it.")
+    window.one(".description .edit").click()
+    window.until(lambda: window.all("#describe"), "the form of the description")
+    window.one("#description").send_keys("It squeaks.")
+    assert window.one("#comment").get_attribute("value") == "Oiled it."
+    window.one("#update button[value='comment']").click()
+    window.until(lambda: window.texts(".entry .bubble") == ["Oiled it."], "the comment")
+    assert window.one("#description").get_attribute("value") == "It squeaks."
+    window.one("#comment").send_keys("And now?")
+    window.one("#describe .main").click()
+    window.until(lambda: not window.all("#describe"), "the description saved")
+    assert org.get(f"/tickets/{number}")["description"] == "It squeaks."
+    assert window.one("#comment").get_attribute("value") == "And now?"
+
+
+@pytest.mark.rule("AC-127")
+def test_what_is_selected_while_many_are_being_worked_stays_for_the_next_time(window: Window, org: OrgApi) -> None:
+    for title in ("Tap", "Door", "Lift"):
+        report(org, title)
+    window.until(lambda: window.rows() == ["Lift", "Door", "Tap"], "three tickets")
+    window.script(HOLD_ANSWERS.replace("update", "bulk"))
+    window.press("j", "x", "c", *"On it", ENTER)
+    window.until(lambda: len(org.timeline(3)) == 2, "the comment")
+    window.press(*" now", ESCAPE, "k", "x")
+    window.until(lambda: window.text("#picked") == "2 selected", "another one")
+    assert window.all("#bulk.htmx-request")
+    window.script("window.letGo()")
+    window.until(lambda: window.text("#picked") == "1 selected", "what is left")
+    assert window.one("#bulk-comment").get_attribute("value") == "On it now"
+    assert window.script("return [...document.querySelectorAll('#rows :checked')].map((one) => one.value)") == ["1"]

@@ -171,6 +171,19 @@ async def test_a_viewer_silences_nothing(world: World, health: Health) -> None:
     assert health.asked == []
 
 
+@pytest.mark.rule("AC-168")
+async def test_what_is_being_edited_stays_open_beside_a_comment(world: World) -> None:
+    world.tickets.open("acme", "Lift")
+    await world.sign_in("acme", "operator")
+    path = "/orgs/acme/tickets/1/update"
+    for edit, back in (("links", "?edit=links"), ("//evil", ""), ("", "")):
+        done = await world.post(path, action="comment", comment="x", edit=edit, command_id=f"c{edit}")
+        assert (done.status_code, done.headers["location"]) == (303, f"/orgs/acme/tickets/1{back}")
+    refused = await world.post(path, action="reopen", comment="y", edit="links", command_id="r")
+    assert ('id="link"' in refused.text, refused.text.count('class="refused"')) == (True, 1)
+    assert 'class="refused"' in refused.text.partition('id="update"')[2].partition("</form>")[0]
+
+
 @pytest.mark.rule("AC-79", "AC-5")
 async def test_a_ticket_is_worked_while_the_health_monitor_is_away(world: World) -> None:
     world.tickets.open("acme", "Device offline: Hall")

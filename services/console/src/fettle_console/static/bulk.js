@@ -4,6 +4,7 @@
   if (!bulk) return;
   const picked = new Set();
   let last = null;
+  let sent = { numbers: [], comment: "" };
   const boxes = () => [...document.querySelectorAll("#rows .c-pick input")];
 
   const show = () => {
@@ -54,13 +55,18 @@
   });
   document.addEventListener("input", (event) => event.target.id === "bulk-comment" && show());
   document.addEventListener("htmx:after:swap", show);
+  document.addEventListener("htmx:before:request", (event) => {
+    if (event.detail.ctx.sourceElement !== bulk) return;
+    sent = { numbers: [...picked], comment: document.getElementById("bulk-comment").value };
+  });
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
     if (!ctx.sourceElement?.getAttribute("action")?.endsWith("/tickets/bulk") || !ctx.text?.includes('id="outcome"')) return;
     if (ctx.sourceElement === bulk && ctx.response?.status < 400) {
-      picked.clear();
-      document.getElementById("bulk-comment").value = "";
-      leave();
+      for (const number of sent.numbers) picked.delete(number); // what was picked and typed meanwhile is for the next time
+      const comment = document.getElementById("bulk-comment");
+      if (comment.value === sent.comment) comment.value = "";
+      if (!picked.size) leave();
     }
     show();
     document.dispatchEvent(new CustomEvent("fettle:refresh"));

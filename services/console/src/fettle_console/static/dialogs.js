@@ -55,6 +55,6 @@
     silence.querySelector("[data-until]").textContent = until.format(new Date(Date.now() + chosen.value * 1000));
     if (scope) silence.querySelector("b[data-whom]").textContent = scope.dataset.whom;
   };
-  silence.addEventListener("change", say);
+  for (const moment of ["change", "focusin"]) silence.addEventListener(moment, say); // a page may stand there for hours
   say();
 })();

@@ -1,6 +1,8 @@
 // The same address asked again (or `where`), at most once a second (or `restMs`), and never twice at a time. While nobody
-// sees the page nothing is asked: when it is seen again, fettle:refresh comes.
+// sees the page nothing is asked: when it is seen again, fettle:refresh comes. What comes for an address that the page
+// has left meanwhile (other filters) is not taken.
 window.fettleFresh = (take, restMs = 1000, where = null) => {
+  const address = () => where ?? location.href.split("#")[0];
   let running = false;
   let again = false;
 
@@ -11,10 +13,13 @@ window.fettleFresh = (take, restMs = 1000, where = null) => {
       return;
     }
     running = true;
+    const from = address();
     try {
-      const answer = await fetch(where ?? location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+      const answer = await fetch(from, { headers: { accept: "text/html" }, redirect: "manual" });
       if (answer.type === "opaqueredirect") document.dispatchEvent(new CustomEvent("fettle:signed-out"));
-      if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const page = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (from !== address()) again = true;
+      else if (page) take(page);
     } catch {
       // The live mark says that the server is away; the next event or poll asks again.
     }

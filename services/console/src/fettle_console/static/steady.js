@@ -66,6 +66,13 @@ window.fettleSteady = ({ section, container, things, saying = () => "The list ha
     scrollTo({ top: 0 });
   });
 
+  // Under other filters what waits is no news any more.
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.select !== `#${section}`) return;
+    waiting = null;
+    news.hidden = true;
+  });
+
   return async (page) => {
     const fresh = page.getElementById(section);
     if (!fresh || !shown()) return;

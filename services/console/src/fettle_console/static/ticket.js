@@ -1,5 +1,5 @@
-// The ticket page: fresh when something happens to its ticket, buttons that say what they do, the way back to the list
-// as it was left.
+// The ticket page: fresh when something happens to its ticket, buttons that say what they do, a begun comment kept for
+// whoever comes back in this tab, the way back to the list as it was left.
 (() => {
   const TOLD_MS = 2000; // what an entry starts takes a moment to begin
 
@@ -62,7 +62,20 @@
     if (back && list?.startsWith(`${back.pathname}`)) back.setAttribute("href", list);
   };
 
-  document.addEventListener("input", (event) => event.target.id === "comment" && relabel());
+  const draft = `fettle-comment ${document.querySelector(".person summary").title} ${location.pathname}`;
+  const keep = () => {
+    const begun = document.getElementById("comment")?.value;
+    if (begun) sessionStorage.setItem(draft, begun);
+    else if (begun === "") sessionStorage.removeItem(draft);
+  };
+  const comment = document.getElementById("comment");
+  if (comment && !comment.value) comment.value = sessionStorage.getItem(draft) ?? "";
+
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "comment") return;
+    keep();
+    relabel();
+  });
   document.addEventListener("htmx:after:swap", () => {
     relabel();
     welcome();
@@ -82,6 +95,7 @@
     const comment = document.getElementById("comment");
     if (comment.value !== sent) return; // it is the next one, begun before this answer came
     comment.value = "";
+    keep();
     document.dispatchEvent(new CustomEvent("fettle:sent"));
   });
 

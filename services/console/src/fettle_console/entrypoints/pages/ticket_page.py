@@ -22,14 +22,18 @@ from fettle_contracts.ticket import LINKS_LIMIT, Ticket
 
 router = APIRouter()
 
-_PANELS = ("description", "links", "silence")
+BESIDE = ("description", "links")
+"""What can be edited on the page beside the update box."""
+_PANELS = (*BESIDE, "silence")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What of the page is open, and what was refused there with what was typed. `panel` is in the address, too."""
+    """What of the page is open, and what was refused there with what was typed. `panel` is in the address, too;
+    `beside` stays open while something else was done."""
 
     panel: str = ""
+    beside: str = ""
     refused: str | None = None
     typed: str = ""
     draft: str | None = None
@@ -66,7 +70,7 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         sentence=answer_first(ticket, known, visit.console.now()),
         actions=ACTIONS[ticket.state],
         command_id=str(uuid4()),
-        panel=shown.panel if may_work else "",
+        panel=(shown.panel or shown.beside) if may_work else "",
         shown=shown,
         links=_rows_of_links(ticket, shown),
         watched=watched,

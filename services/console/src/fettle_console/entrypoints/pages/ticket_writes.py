@@ -9,7 +9,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.ticket_page import Shown, shown_ticket
+from fettle_console.entrypoints.pages.ticket_page import BESIDE, Shown, shown_ticket
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_contracts.problems import ProblemCode
 
@@ -31,8 +31,9 @@ async def update(
     command_id: CommandId,
     action: Annotated[str, Form()] = "comment",
     comment: Annotated[str, Form()] = "",
+    edit: Annotated[str, Form()] = "",
 ) -> Response:
-    """The update box: a comment, a change of state, or both at once."""
+    """The update box: a comment, a change of state, or both at once. What is being edited (`edit`) stays open."""
     visit.must(Role.OPERATOR)
     if action not in _DEEDS:
         raise Problem(400, ProblemCode.MALFORMED, "There is no such action.", field="action")
@@ -44,9 +45,11 @@ async def update(
         {"comment": text} if text else {},
         {"idempotency-key": command_id},
     )
+    beside = edit if edit in BESIDE else ""
     if answer.ok:
-        return _back(visit, number)
-    return await shown_ticket(visit, number, Shown(refused=answer.refusal, typed=comment), answer.status)
+        return _back(visit, number, beside)
+    again = Shown(refused=answer.refusal, typed=comment, beside=beside)
+    return await shown_ticket(visit, number, again, answer.status)
 
 
 @router.post("/orgs/{org}/tickets/{number}/description")
@@ -87,8 +90,8 @@ async def edit_links(
     return await shown_ticket(visit, number, again, answer.status)
 
 
-def _back(visit: Visit, number: int) -> Response:
-    return RedirectResponse(f"/orgs/{visit.org}/tickets/{number}", 303)
+def _back(visit: Visit, number: int, edit: str = "") -> Response:
+    return RedirectResponse(f"/orgs/{visit.org}/tickets/{number}{visit.client.query(edit=edit)}", 303)
 
 
 async def _replace(visit: Visit, number: int, part: str, wanted: Any, command_id: str, version: int) -> Answer:
