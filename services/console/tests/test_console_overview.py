@@ -62,7 +62,13 @@ def storm(number: int, opened: datetime, resolved: datetime | None = None, **mor
     [
         ({"healthy": 40}, {}, "All 40 subjects are healthy."),
         ({"healthy": 1}, {}, "The one subject is healthy."),
-        ({"healthy": 39, "pending_open": 1}, {}, "All 40 subjects are healthy."),
+        ({"healthy": 39, "pending_open": 1}, {}, "All 40 subjects are healthy; 1 is in doubt."),
+        ({"pending_open": 1}, {}, "The one subject is healthy, but in doubt."),
+        (
+            {"healthy": 37, "firing": 2, "pending_open": 1},
+            {},
+            "38 of 40 subjects are healthy; 2 are down and 1 is in doubt.",
+        ),
         ({"healthy": 37, "firing": 2, "pending_resolve": 1}, {}, "37 of 40 subjects are healthy; 3 are down."),
         ({"healthy": 1, "firing": 1}, {}, "1 of 2 subjects is healthy; 1 is down."),
         (

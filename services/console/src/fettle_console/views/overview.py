@@ -105,11 +105,14 @@ def sentence(found: Mapping[str, Any], now: datetime) -> str:
         f"{_are(sum(states[str(state)] for state in _DOWN))} down",
         f"{_are(states[str(HealthState.FLAPPING)])} coming and going",
         f"{_are(states[str(HealthState.UNKNOWN)])} out of sight",
+        f"{_are(states[str(HealthState.PENDING_OPEN)])} in doubt",
     ]
     wrong = [part for part in parts if not part.startswith("0 ")]
     well = judged - sum(states[str(state)] for state in CONFIRMED_UNHEALTHY)
-    if not wrong:
-        return "The one subject is healthy." if judged == 1 else f"All {judged:,} subjects are healthy."
+    if well == judged == 1:
+        return f"The one subject is healthy{', but in doubt' if wrong else ''}."
+    if well == judged:
+        return f"All {judged:,} subjects are healthy{''.join(f'; {part}' for part in wrong)}."
     return f"{well:,} of {_many(judged, 'subject')} {'is' if well == 1 else 'are'} healthy; {_listed(wrong)}."
 
 
