@@ -249,6 +249,31 @@ def test_a_comment_that_is_begun_before_the_last_answer_came_stays(window: Windo
     assert window.one("#comment").get_attribute("value") == "Oiled it."
 
 
+@pytest.mark.rule("AC-35")
+def test_c_leads_back_to_a_comment_and_does_not_send_it(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.press("c", *"Oiled", "\ue00c", "c", *" it.")
+    window.one("#update button[value='comment']").click()
+    window.until(lambda: window.texts(".entry .bubble") == ["Oiled it."], "the comment, whole")
+
+
+@pytest.mark.rule("AC-31")
+def test_what_is_sent_before_the_last_answer_came_is_sent_behind_it(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.script(HOLD_ANSWERS)
+    window.press("s")
+    window.until(lambda: window.text(".crumbs .state") == "In progress", "started")
+    window.press("c", *"Oiled it.")
+    window.one("#update button[value='comment']").click()
+    window.press("c", *" Twice.")
+    window.script("window.letGo()")
+    window.until(lambda: window.texts(".entry .bubble") == ["Oiled it."], "the comment, as it was when it was sent")
+    window.until(lambda: not window.all("#update.htmx-request"), "the answer")
+    assert window.one("#comment").get_attribute("value") == "Oiled it. Twice."
+
+
 @pytest.mark.slow
 @pytest.mark.rule("AC-31")
 def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: OrgApi, installed: Installation) -> None:

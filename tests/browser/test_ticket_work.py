@@ -120,6 +120,44 @@ def beat_until_heard(window: Window, org: OrgApi) -> bool:
     return window.text(".crumbs .state") in ("Recovering", "Healthy")
 
 
+STARTED = """
+workflow: note-what-starts
+enabled: true
+nodes:
+  started: {trigger: ticket.started}
+  nobody: {after: [started], action: fail, with: {message: There is nobody to tell.}}
+"""
+
+
+@pytest.mark.rule("AC-81")
+def test_who_was_told_follows_while_the_page_is_open(window: Window, org: OrgApi) -> None:
+    assert org.post_yaml("/workflows", STARTED).status_code == 201
+    number = report(org, "Lift 3 makes a noise")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.until(lambda: "no workflow has started" in window.text("#told"), "that nobody was told")
+    window.mark()
+    window.press("s")
+    window.until(lambda: "There is nobody to tell." in window.text("#told"), "the run that this started")
+    assert not window.reloaded()
+
+
+@pytest.mark.rule("AC-33")
+def test_a_preview_and_what_is_folded_out_stay_while_the_page_goes_on(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.press("c", *"It is **down**.")
+    window.one("#update [data-mode='preview']").click()
+    window.until(lambda: window.text("#update .preview strong") == "down", "the preview")
+    window.one("#update .others summary").click()
+    org.post(f"/tickets/{number}/comments", {"comment": "I hear it, too."}).raise_for_status()
+    window.until(lambda: window.texts(".entry .bubble") == ["I hear it, too."], "what somebody else says")
+    assert window.text("#update .preview strong") == "down"
+    window.one("#update button[value='resolve']").click()
+    window.until(lambda: window.text(".crumbs .state") == "Resolved", "resolved")
+    assert window.all("#update .others[open]") == []
+    assert window.texts(".entry .bubble") == ["I hear it, too.", "It is down."]
+
+
 @pytest.mark.slow
 @pytest.mark.rule("AC-85", "AC-82")
 def test_two_people_see_what_each_other_does(window: Window, other_window: Window, org: OrgApi) -> None:

@@ -36,7 +36,11 @@
     x: () => tick()?.click(),
     "/": () => document.getElementById("q")?.focus(),
     n: () => document.getElementById("news")?.click(),
-    c: () => document.getElementById("comment")?.focus() ?? many("comment"),
+    c: () => {
+      const field = document.getElementById("comment");
+      if (field) field.focus();
+      else many("comment");
+    },
     s: () => many("start"),
     r: () => many("resolve"),
     "?": () => dialog.showModal(),

@@ -1,7 +1,7 @@
 // The ticket page: fresh when something happens to its ticket, buttons that say what they do, a begun comment kept for
 // whoever comes back in this tab, the way back to the list as it was left.
 (() => {
-  const TOLD_MS = 2000; // what an entry starts takes a moment to begin
+  const TOLD_MS = [2000, 10000]; // what an entry starts takes a moment to begin
 
   const ticket = () => document.getElementById("ticket");
 
@@ -36,9 +36,6 @@
     const [now, then] = [page.getElementById("ticket"), ticket()];
     if (!now || !then) return;
     document.title = page.title;
-    if (last(now) !== last(then)) {
-      setTimeout(() => htmx.trigger("#told", "fettle:told"), TOLD_MS);
-    }
     htmx.swap({ sourceElement: then, target: then, text: now.outerHTML, swap: "outerMorph" });
   });
 
@@ -48,11 +45,13 @@
   });
   document.addEventListener("fettle:refresh", ask);
 
+  const tellLater = () => TOLD_MS.forEach((ms) => setTimeout(() => htmx.trigger("#told", "fettle:told"), ms));
   let known = last(document);
   const welcome = () => {
     for (const entry of document.querySelectorAll(".entry")) {
       if (version(entry) > known) entry.classList.add("arrived");
     }
+    if (last(document) > known) tellLater();
     known = last(document);
   };
 
@@ -84,16 +83,13 @@
   document.addEventListener("htmx:before:swap", (event) => {
     for (const { fragment } of event.detail.tasks) if (fragment?.querySelector("#ticket")) keepEarlier(fragment);
   });
-  let sent = "";
-  document.addEventListener("htmx:before:request", (event) => {
-    if (event.detail.ctx.sourceElement?.id === "update") sent = document.getElementById("comment").value;
-  });
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
     if (ctx.sourceElement?.id !== "update" || ctx.response?.status >= 400) return;
     if (!ctx.text?.includes('id="ticket"')) return;
+    ctx.sourceElement.querySelector(".others[open]")?.removeAttribute("open");
     const comment = document.getElementById("comment");
-    if (comment.value !== sent) return; // it is the next one, begun before this answer came
+    if (comment.value !== ctx.request.body.get("comment")) return; // it is the next one, begun before this answer came
     comment.value = "";
     keep();
     document.dispatchEvent(new CustomEvent("fettle:sent"));
