@@ -52,7 +52,7 @@ def test_an_admin_makes_and_revokes_a_token_reads_the_record_and_sends_a_letter_
     number = report(org, "Lift 3 makes a noise")
     org.post(f"/tickets/{number}/start")
     unreadable(installed, org.org, "Lift 4 makes a noise")
-    window.press("g", "a")
+    window.travel("a")
     window.until(lambda: window.all("#org"), "the org's page")
     window.one("#name").clear()
     window.one("#name").send_keys("Acme Ltd\n")

@@ -13,7 +13,8 @@ from selenium.webdriver.support.ui import Select
 from tests.browser.test_live_pages import beat, report
 from tests.browser.test_workflow_work import write
 from tests.browser.window import Window
-from tests.installation import OrgApi
+from tests.installation import Installation, OrgApi
+from tests.outside import Beating
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "operators-day.md"
 ESCAPE, CONTROL, ENTER = "\ue00c", "\ue009", "\ue007"
@@ -32,11 +33,12 @@ nodes:
 
 @dataclass
 class Day:
-    """Ann's window, the API of her org, and how Bob comes in from elsewhere."""
+    """Ann's window, the API of her org, how Bob comes in from elsewhere, and devices that are well."""
 
     window: Window
     org: OrgApi
     bob: str
+    beating: Beating
     ticket: int = 0
     lift: int = 0
     done: list[str] = field(default_factory=list)
@@ -178,8 +180,7 @@ def _(day: Day) -> None:
 
 @step("See what is down")
 def _(day: Day) -> None:
-    day.window.press("g", "h")
-    day.window.until(lambda: "/health" in day.window.chrome.current_url, "the health pages")
+    day.window.travel("h")
     day.go("/health?state=firing")
     day.window.until(lambda: len(day.window.texts(".subjects tbody th")) == 1, "who is down")
     assert "Thermostat t17" in day.window.text(".subjects tbody th")
@@ -223,12 +224,8 @@ def _(day: Day) -> None:
 def _(day: Day) -> None:
     day.go(f"/tickets/{day.ticket}")
     day.window.mark()
-
-    def resolved() -> bool:
-        beat(day.org, "t17")
-        return day.window.text(".crumbs .state") == "Resolved"
-
-    day.window.until(resolved, "the ticket resolved on its page")
+    day.beating.alive("device/t17", name="Thermostat t17", interval_s=1, space="oslo/hq")
+    day.window.until(lambda: day.window.text(".crumbs .state") == "Resolved", "the ticket resolved on its page")
     assert not day.window.reloaded()
     assert (day.state(day.ticket), day.types(day.ticket)[-1]) == ("resolved", "resolved")
 
@@ -293,7 +290,8 @@ def _(day: Day) -> None:
 
 @step("Begin a workflow")
 def _(day: Day) -> None:
-    day.window.press(ESCAPE, "g", "w")
+    day.window.press(ESCAPE)
+    day.window.travel("w")
     day.window.until(lambda: day.window.all("#workflows"), "the workflows")
     day.window.one(".bar .button").click()
 
@@ -341,8 +339,7 @@ def _(day: Day) -> None:
 def _(day: Day) -> None:
     day.window.one("#told a").click()
     day.window.until(lambda: "Done" in day.window.text("#node-helped"), "the run, node by node")
-    day.window.press("g", "a")
-    day.window.until(lambda: "/settings" in day.window.chrome.current_url, "the org's page")
+    day.window.travel("a")
     day.go("/audit")
     day.window.until(lambda: len(day.window.texts("#audit tbody tr")) > 10, "what was asked today")
     assert len(day.org.get("/audit")["items"]) == len(day.window.texts("#audit tbody tr"))
@@ -361,12 +358,14 @@ def test_the_script_and_its_steps_are_the_same_thirty() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.rule("AC-158")
-def test_an_operators_day(window: Window, org: OrgApi) -> None:
-    day = Day(window, org, org.new_token("operator", "Bob"))
-    for number, (title, take) in enumerate(STEPS, 1):
-        try:
-            take(day)
-        except Exception as error:
-            error.add_note(f"step {number}: {title}")
-            raise
+def test_an_operators_day(window: Window, org: OrgApi, installed: Installation) -> None:
+    bootstrap = installed.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    with Beating(bootstrap, installed.topic("device.heartbeats"), org.org) as beating:
+        day = Day(window, org, org.new_token("operator", "Bob"), beating)
+        for number, (title, take) in enumerate(STEPS, 1):
+            try:
+                take(day)
+            except Exception as error:
+                error.add_note(f"step {number}: {title}")
+                raise
     assert window.complaints() == []

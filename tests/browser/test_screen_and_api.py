@@ -68,7 +68,7 @@ def test_what_is_on_screen_is_what_the_api_answers(window: Window, org: OrgApi) 
             return bool(seen[1]) and seen[0] == seen[1]
 
         try:
-            window.until(same, f"{path} agrees with the API", within_s=10)
+            window.until(same, f"{path} agrees with the API")
         except AssertionError as error:
             error.add_note(f"on screen {seen[0]}\nby the API {seen[1]}")
             raise

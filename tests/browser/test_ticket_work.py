@@ -256,7 +256,7 @@ def test_the_focus_stays_where_somebody_works_when_what_had_it_goes(window: Wind
     tab_to(window, "Resolve")
     window.press(ENTER)
     window.until(lambda: "1 ticket resolved" in window.text("#outcome"), "the outcome")
-    assert focus(window) == "Second"
+    window.until(lambda: focus(window) == "Second", "the focus on what was picked")
     window.point_at("#rows tr:nth-child(3) .c-title")  # so that the list does not change by itself on the way there
     window.until(lambda: window.text("#news"), "what waits")
     back_to(window, "The list has changed: show")
@@ -267,10 +267,10 @@ def test_the_focus_stays_where_somebody_works_when_what_had_it_goes(window: Wind
     back_to(window, "Undo")
     window.press(ENTER)
     window.until(lambda: "1 ticket reopened" in window.text("#outcome"), "it taken back")
-    assert focus(window) == "Back to the list"
+    window.until(lambda: focus(window) == "Back to the list", "the way on from where Undo was")
     window.press(ENTER)
     window.until(lambda: not window.text("#outcome"), "the outcome gone")
-    assert window.focused() not in ("BODY", "HTML")
+    window.until(lambda: window.focused() not in ("BODY", "HTML"), "the focus on something else")
 
     tab_to(window, "First")
     window.press("x")

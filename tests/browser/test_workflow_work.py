@@ -48,7 +48,7 @@ def previewed(window: Window) -> bool:
 @pytest.mark.rule("AC-87", "AC-88", "AC-89", "AC-90", "AC-91", "AC-92")
 def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org: OrgApi) -> None:
     report(org, "Lift 3 makes a noise")
-    window.press("g", "w")
+    window.travel("w")
     window.until(lambda: "None of them is enabled" in window.text("#workflows"), "the ready-made ones, disabled")
     window.one(".bar .button").click()
 

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
@@ -17,6 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from tests.installation import eventually
 
 T = TypeVar("T")
+PLACES = {"t": "/tickets", "h": "/health/overview", "w": "/workflows", "a": "/settings"}
 # What the driver says of an element whose page was replaced between two of its own steps: stale by another name.
 _REPLACED = "Node with given id does not belong to the document"
 
@@ -126,6 +128,17 @@ class Window:
         """Keys for whatever has the focus."""
         for key in keys:
             ActionChains(self.chrome).send_keys(key).perform()
+
+    def travel(self, key: str) -> None:
+        """By `g` and a key, which count together within a second: again, where a slow machine took longer."""
+
+        def there() -> bool:
+            if urlsplit(self.chrome.current_url).path.endswith(PLACES[key]):
+                return True
+            self.press("g", key)
+            return False
+
+        self.until(there, PLACES[key])
 
     def focused(self) -> str:
         found: str = self.script("return document.activeElement.id || document.activeElement.tagName")
