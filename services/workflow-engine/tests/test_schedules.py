@@ -37,9 +37,11 @@ async def world(environment: dict[str, str]) -> AsyncIterator[World]:
         yield found
 
 
-async def rows(world: World) -> dict[tuple[str, str], datetime]:
+async def rows(world: World, org: str = "%") -> dict[tuple[str, str], datetime]:
     async with world.database.reading() as connection:
-        found = await connection.execute(text("SELECT workflow, trigger, next_at FROM schedule"))
+        found = await connection.execute(
+            text("SELECT workflow, trigger, next_at FROM schedule WHERE org LIKE :org"), {"org": org}
+        )
         return {(row.workflow, row.trigger): row.next_at for row in found}
 
 
@@ -118,22 +120,35 @@ async def test_what_a_save_does_to_the_next_moment(world: World) -> None:
 
 
 @pytest.mark.rule("WF-58", "WF-63")
-async def test_an_org_that_is_off_has_no_due_moments(world: World) -> None:
+async def test_in_an_org_that_is_off_due_moments_start_nothing(world: World) -> None:
     await world.save(ROUND)
     await world.save(ROUND.replace("round", "resting").replace("enabled: true", "enabled: false"))
     await world.save(ROUND, org="globex")
     await switch(world, False)
     await world.save(ROUND.replace("round", "later"))
-    assert await world.ring(hours=2) == 1
+    assert await world.ring(hours=2) == 3
     assert await world.runs() == []
     assert len(await world.runs(org="globex")) == 1
+    world.now += timedelta(hours=1)  # nobody was there at 12:30, 12:45, 13:00, 13:15
     await switch(world, True)
-    later = {("later", "quarter"): at("12:30"), ("round", "quarter"): at("12:30")}
-    assert await world.ring() == 0
-    assert await rows(world) == later
+    later = {("later", "quarter"): at("13:30"), ("round", "quarter"): at("13:30")}
+    assert await rows(world, "acme") == later
+    assert await world.ring() == 1
     await switch(world, True)
+    assert await rows(world, "acme") == later
     assert await world.ring(minutes=20) == 3
     assert [run["event"]["missed"] for run in await world.runs()] == [0, 0]
+
+
+@pytest.mark.rule("WF-155")
+async def test_an_org_whose_schedules_were_taken_out_while_it_was_off_has_them_again(world: World) -> None:
+    """As engines did before rows stayed."""
+    await world.save(ROUND)
+    await switch(world, False)
+    async with world.database.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM schedule"))
+    await switch(world, True)
+    assert await rows(world) == {("round", "quarter"): at("10:30")}
 
 
 @pytest.mark.rule("WF-56")

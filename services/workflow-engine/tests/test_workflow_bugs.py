@@ -95,6 +95,11 @@ def break_runs(patched: pytest.MonkeyPatch, at_fault: Callable[[Run], bool]) -> 
     patched.setattr(handler, "advance", broken)
 
 
+async def switch(world: World, *, enabled: bool) -> None:
+    async with unit_of_work(world.database) as work:
+        await world.library.switch(work.connection, "acme", enabled, "ann")
+
+
 async def retry(world: World, run: dict[str, Any]) -> None:
     async with unit_of_work(world.database) as work:
         await world.interventions.retry(work, "acme", UUID(run["id"]), "ann")
@@ -334,3 +339,39 @@ async def test_a_run_over_its_timeout_ends_by_it_though_its_version_cannot_be_re
     break_documents(monkeypatch, world)
     assert await world.later(hours=2) == 1
     assert [run["error"]["code"] for run in await world.runs()] == ["timeout"]
+
+
+@pytest.mark.rule("WF-155")
+@pytest.mark.parametrize("saved", ["before", "meanwhile"])
+async def test_a_schedule_whose_document_cannot_be_read_outlasts_that_its_org_is_off(
+    world: World, saved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the document can be read again, nobody has to save it anew."""
+    if saved == "before":
+        await world.save(HOURLY.format(name="bad"))
+    await switch(world, enabled=False)
+    if saved == "meanwhile":
+        await world.save(HOURLY.format(name="bad"))
+    with monkeypatch.context() as patched:
+        break_documents(patched, world)
+        world.now += timedelta(hours=1)
+        await switch(world, enabled=True)
+        assert await world.ring() == 0
+    world.restart()
+    assert await world.ring(hours=1) == 1
+    assert [(run["state"], run["event"]["missed"]) for run in await world.runs()] == [("done", 0)]
+
+
+@pytest.mark.rule("WF-155")
+async def test_a_schedule_whose_next_moment_cannot_be_told_keeps_no_org_off(world: World) -> None:
+    for name in ("bad", "good"):
+        await world.save(HOURLY.format(name=name))
+    await switch(world, enabled=False)
+    await plant(world, "UPDATE schedule SET zone = 'No/Where' WHERE workflow = 'bad'")
+    await plant(world, "UPDATE workflow_version SET document = 'workflow: [' WHERE name = 'bad'")
+    world.restart()
+    await switch(world, enabled=True)
+    async with running(world, lambda lookout: Schedules(world.database, world.scheduler, lookout)):
+        world.now += timedelta(hours=1)
+        runs = await until(world, bool)
+    assert [run["workflow"] for run in runs] == ["good"]

@@ -128,17 +128,19 @@ class Library:
 
     async def switch(self, connection: AsyncConnection, org: str, enabled: bool, by: str) -> Policy:
         """Lets the org's workflows start runs, or none of them. What happens while they are off is not caught up:
-        schedules are due next after they are on again. Raises OrgGone."""
+        schedules go from moment to moment without starting anything, and are due next after they are on again, those
+        included whose documents this version of the engine cannot read. Raises OrgGone."""
         await self._lock(connection, org)
         before = await policies.policy_of(connection, org)
         if before.enabled == enabled:
             return before
-        after = Policy(enabled, self._clock(), by)
+        now = self._clock()
+        after = Policy(enabled, now, by)
         if enabled:
+            await schedule_rows.put_off(connection, org, now)
+            # An engine of before had taken the schedules of an org that was off out.
             live = await self._definitions.enabled(connection, org)
-            await schedule_rows.arrange(connection, org, list(live.values()), self._clock())
-        else:
-            await schedule_rows.drop(connection, org)
+            await schedule_rows.arrange(connection, org, list(live.values()), now)
         await policies.put(connection, org, after)
         log.info("workflows.switched", org=org, enabled=enabled, by=by)
         return after
@@ -150,7 +152,7 @@ class Library:
             raise OrgGone(org)
 
     async def _schedule(self, connection: AsyncConnection, org: str, definition: Definition) -> None:
-        if definition.enabled and (await policies.policy_of(connection, org)).enabled:
+        if definition.enabled:
             await schedule_rows.arrange(connection, org, [definition], self._clock())
         else:
             await schedule_rows.drop(connection, org, definition.workflow)

@@ -1,13 +1,15 @@
-"""When schedules are due, in Postgres: a row per schedule trigger of each enabled workflow of an org that is on."""
+"""When schedules are due, in Postgres: a row per schedule trigger of each enabled workflow."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis import bugs
 from fettle_workflow_engine.adapters import due_rows
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.rhythms import Cron, Every, next_after
@@ -44,6 +46,11 @@ _SOME = text("""
     WHERE next_at <= :now AND (org, workflow, trigger) IN (
         SELECT * FROM unnest(CAST(:org AS text[]), CAST(:workflow AS text[]), CAST(:trigger AS text[])))
     ORDER BY next_at FOR UPDATE SKIP LOCKED
+""")
+
+_OF_ORG = text("""
+    SELECT org, workflow, trigger, every_s, cron, zone, missed, next_at FROM schedule
+    WHERE org = :org ORDER BY workflow, trigger FOR UPDATE
 """)
 
 _MOVE = text("""
@@ -107,6 +114,18 @@ async def arrange(connection: AsyncConnection, org: str, definitions: Sequence[D
         }
         await connection.execute(_PUT, {**values, **columns})
         await due_rows.announce(connection, next_at, now)
+
+
+async def put_off(connection: AsyncConnection, org: str, now: datetime) -> None:
+    """All of the org's schedules are due next after `now`, by what their rows say. One whose next moment cannot be told
+    is left to whoever fires it."""
+    moved = []
+    for due in _due(await connection.execute(_OF_ORG, {"org": org})):
+        next_at = bugs.or_bug(partial(next_after, due.schedule.rhythm, now))
+        if isinstance(next_at, datetime):
+            moved.append((due, next_at))
+    await move_on(connection, moved)
+    await due_rows.announce(connection, [next_at for _, next_at in moved], now)
 
 
 async def drop(connection: AsyncConnection, org: str, workflow: str | None = None) -> None:
