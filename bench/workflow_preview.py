@@ -19,6 +19,7 @@ from aiokafka.admin import NewTopic
 
 from bench.report import Figure, report
 from bench.servers import own_servers
+from fettle_chassis.garbage import collect_rarely
 from fettle_chassis.kafka import build_admin, build_producer
 from fettle_chassis.logs import configure_logging
 from fettle_chassis.records import Record
@@ -98,6 +99,7 @@ async def measure(environment: Mapping[str, str], plan: argparse.Namespace) -> l
     settings = WorkflowSettings.load(environment)
     until = datetime.now(UTC)
     own = await fill(settings, plan, until)
+    collect_rarely()  # as the engine does, which does not hold a hundred thousand records besides
     trying = Trying(PastEvents(settings), DECODERS, LANGUAGES, lambda: until, "http://console")
     subject = Subject(load(DOCUMENT, LANGUAGES), Around("acme", 1, frozenset(), frozenset(), ""))
     took, seen, floor = [], [], []
