@@ -278,6 +278,22 @@ def test_what_is_sent_before_the_last_answer_came_is_sent_behind_it(window: Wind
     assert window.one("#comment").get_attribute("value") == "Oiled it. Twice."
 
 
+@pytest.mark.rule("AC-31")
+def test_what_is_pressed_twice_before_its_answer_came_is_sent_once(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise")
+    window.go(f"/orgs/{org.org}/tickets/{number}")
+    window.script(HOLD_ANSWERS)
+    window.press("c", *"Oiled it.")
+    window.one("#update button[value='comment']").click()
+    window.until(lambda: window.texts(".entry .bubble") == ["Oiled it."], "the comment, by the stream")
+    window.one("#update button[value='comment']").click()
+    window.script("window.letGo()")
+    window.until(lambda: window.one("#comment").get_attribute("value") == "", "the answer")
+    org.post(f"/tickets/{number}/comments", {"comment": "It is quiet."}).raise_for_status()
+    window.until(lambda: window.texts(".entry .bubble")[-1] == "It is quiet.", "what somebody says then")
+    assert window.texts(".entry .bubble") == ["Oiled it.", "It is quiet."]
+
+
 @pytest.mark.slow
 @pytest.mark.rule("AC-31")
 def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: OrgApi, installed: Installation) -> None:

@@ -79,7 +79,8 @@ def test_a_run_is_started_by_hand_followed_in_its_graph_and_run_again(
     here = f"/orgs/{org.org}/workflows/by-hand"
     window.go(here)
     window.one(".graph a[aria-label^='untold:']").click()
-    assert window.script("return document.querySelector(':target').textContent").strip().startswith("action:")
+    target = "return document.querySelector(':target')?.textContent ?? ''"
+    window.until(lambda: window.script(target).strip().startswith("action:"), "its line of the document")
     window.go(here)
     window.one(f".deeds a[href='{here}/start']").click()
     window.one("#of-ticket").send_keys(f"#{number}", Keys.ENTER)
@@ -124,6 +125,7 @@ def test_a_document_is_written_with_completion_and_its_graph_beside_it(
     window.go(here)
     write(window, BY_HAND)
     window.until(lambda: "known" in window.script(STATES), "the graph of what is written")
+    window.until(lambda: window.script("return ace.edit('code').completers.length") == 1, "its words alone to offer")
     window.script("const code = ace.edit('code'); code.navigateFileEnd(); code.insert('  late: {after: [')")
     window.press("t")
     window.until(lambda: "tell.error" in offered(window), "what can stand there, by itself")

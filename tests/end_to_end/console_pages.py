@@ -132,6 +132,7 @@ def forms(known: Known, word: str) -> dict[str, str]:
         "action": "comment",
         "number": str(known.names["number"]),
         "comment": word,
+        "edit": "links",
         "version": "1",
         "label": word,
         "url": "https://orders.test/7",

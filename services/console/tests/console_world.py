@@ -89,7 +89,7 @@ class World:
         self.tickets.forget()
         self.workflows.forget()
         connection = await asyncpg.connect(self.settings.database_dsn("console"))
-        await connection.execute("TRUNCATE org, audit CASCADE")
+        await connection.execute("TRUNCATE org, audit, answer CASCADE")
         await connection.close()
 
     async def stop(self) -> None:

@@ -45,7 +45,8 @@
   });
   document.addEventListener("fettle:refresh", ask);
 
-  const tellLater = () => TOLD_MS.forEach((ms) => setTimeout(() => htmx.trigger("#told", "fettle:told"), ms));
+  const tell = () => document.hidden || htmx.trigger("#told", "fettle:told");
+  const tellLater = () => TOLD_MS.forEach((ms) => setTimeout(tell, ms));
   let known = last(document);
   const welcome = () => {
     for (const entry of document.querySelectorAll(".entry")) {
@@ -83,9 +84,23 @@
   document.addEventListener("htmx:before:swap", (event) => {
     for (const { fragment } of event.detail.tasks) if (fragment?.querySelector("#ticket")) keepEarlier(fragment);
   });
+  // What is pressed twice before its answer came is sent once, although the page, and with it the id of its next
+  // command, may have changed between the two.
+  const said = ({ request }) => String(new URLSearchParams([...request.body].filter(([name]) => name !== "command_id")));
+  let underWay = null;
+  const isUpdate = (ctx) => ctx.sourceElement?.id === "update";
+  document.addEventListener("htmx:config:request", (event) => {
+    if (isUpdate(event.detail.ctx) && said(event.detail.ctx) === underWay) event.preventDefault();
+  });
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (isUpdate(ctx)) underWay = said(ctx);
+  });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (isUpdate(ctx)) underWay = null;
+  });
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
-    if (ctx.sourceElement?.id !== "update" || ctx.response?.status >= 400) return;
+    if (!isUpdate(ctx) || ctx.response?.status >= 400) return;
     if (!ctx.text?.includes('id="ticket"')) return;
     ctx.sourceElement.querySelector(".others[open]")?.removeAttribute("open");
     const comment = document.getElementById("comment");

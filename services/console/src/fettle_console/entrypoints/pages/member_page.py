@@ -59,7 +59,7 @@ async def _shown(visit: Visit, *, cursor: str = "", refused: str = "", typed: st
         members=[(member, member.given_by is GivenBy.PROVIDER) for member in members],
         names=await visit.names(*(member.added_by for member in members)),
         roles=[(role.value, *words) for role, words in ROLES.items() if role is not Role.INGEST],
-        words=ROLES,
+        role_words=ROLES,
         out=_OUT,
         provider=visit.console.provider is not None,
         refused=refused,
