@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from judge_log import Log, LogRecord
 
-from fettle_health_monitor.domain.control import Match, Override
+from fettle_health_monitor.domain.control import Heard, Match, Override
 
 KEYS = ["acme/device/a", "acme/device/b", "acme/integration/g", "acme/integration/h"]
 STATUSES = {"device": ["ok", "offline"], "integration": ["ok", "unreachable", "credentials_invalid"]}
@@ -36,6 +36,7 @@ OVERRIDES = st.lists(
     max_size=2,
     unique_by=lambda override: override.match,
 ).map(tuple)
+HEARD = st.builds(Heard, integration=st.sampled_from([None, "g", "h"]), model=st.sampled_from([None, "m", "n"]))
 MOMENTS = st.integers(0, 8) | st.integers(0, 30) | st.sampled_from([0, 1, 1999, 2000, 2001, 4999, 5000, 7000, -1, -40])
 """Pauses (in ms) as short as the rules, so that these meet at their edges."""
 SAID = st.sampled_from(["ok", "ok", "bad", "bad", "bad", "integration", "model"])
@@ -58,7 +59,10 @@ def fleets(draw: st.DrawFn) -> Log:
         if what == 0:
             log.policy(**draw(st.fixed_dictionaries(RULES)), overrides=draw(OVERRIDES), enabled=number > 0)
         elif what == 1:
-            log.register(key, integration=[None, "g", "h", "g"][number], model=[None, "m", None, "n"][number])
+            heard = draw(st.none() | HEARD)
+            log.register(
+                key, integration=[None, "g", "h", "g"][number], model=[None, "m", None, "n"][number], heard=heard
+            )
         elif what == 2 and number == 0:
             log.forget(key)
         elif what < 5:

@@ -354,12 +354,13 @@ class Oracle:
         if subject is None:
             subject = self._appear(key, "ok")
             subject.registry = fields
+            subject.heard_fields = {name: getattr(said.heard, name, None) or "" for name in fields}
             self._tell(subject, "healthy", 0)
             return
         self._close_window(subject)
         for name, before in subject.registry.items():
-            subject.heard_fields.setdefault(name, before or "")
-            subject.heard_fields[name] = before or subject.heard_fields[name]
+            if before:
+                subject.heard_fields[name] = (getattr(said.heard, name) or "") if said.heard else before
         subject.registry = fields
 
     def _put(self, policy: Policy) -> None:

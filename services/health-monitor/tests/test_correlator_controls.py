@@ -117,6 +117,29 @@ async def test_a_shard_that_starts_anew_is_told_whom_it_judged_without_a_registr
         assert told == [control.Register(model="T100", interval_s=600.0), control.Register()]
 
 
+@pytest.mark.rule("HM-77")
+async def test_a_shard_that_starts_anew_is_told_what_entered_subjects_have_said(environment: dict[str, str]) -> None:
+    """Who was entered with a name only keeps the timeout of the interval that it gave."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(world.profile("device/t1", interval_s=600.0), change("device/t1", None, "healthy"))
+        await register(world, "device/t1", Registration(name="Thermostat 17"))
+        await world.clear()
+        await world.feed(hello(0))
+        told = [said for _, _, said in await world.controls_written() if isinstance(said, control.Register)]
+        assert told == [control.Register(name="Thermostat 17", heard=control.Heard(interval_s=600.0))]
+
+
+@pytest.mark.rule("HM-263")
+async def test_a_shard_is_told_what_counts_where_the_registry_says_less(environment: dict[str, str]) -> None:
+    """Not of one that was not entered yet: that its shard knows better, or has forgotten."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(world.profile("device/t1", model="T100"), change("device/t1", None, "healthy"))
+        for said in (Registration(model="T1"), Registration()):
+            await register(world, "device/t1", said)
+        told = [said for _, _, said in await world.controls_written()]
+        assert told == [control.Register(model="T1"), control.Register(heard=control.Heard(model="T100"))]
+
+
 @pytest.mark.rule("HM-73", "HM-77")
 async def test_no_number_is_given_twice(environment: dict[str, str]) -> None:
     """Not for what is entered at once, nor behind the answer to a hello: the shard would skip it."""

@@ -6,7 +6,7 @@ import pytest
 from judge_log import Judged, Log, judge
 
 from fettle_contracts.partitions import partition_for
-from fettle_health_monitor.domain.control import Match, Override
+from fettle_health_monitor.domain.control import Heard, Match, Override
 from fettle_health_monitor.domain.judge import newcomers
 from fettle_health_monitor.domain.judge.checkpoint import restore, snapshot
 from fettle_health_monitor.domain.judge.folded import Ignored
@@ -147,3 +147,35 @@ def test_a_heartbeat_like_the_last_counts_anew_where_the_registry_falls_silent()
 def test_entries_of_an_unknown_org_are_counted_and_nothing_else() -> None:
     judged = judge(Log().register("ghost/device/a").forget("ghost/device/a"))
     assert (judged.judgements, judged.folded.ignored) == ([], {Ignored.UNKNOWN_ORG: 1})
+
+
+@pytest.mark.rule("HM-263")
+@pytest.mark.parametrize(
+    ("entered", "heard", "silent_after"),
+    [
+        ({"interval_s": 300}, {}, 180),
+        ({"interval_s": 300}, {"interval_s": 20}, 60),
+        ({"integration": "slow"}, {}, 180),
+        ({"integration": "hue"}, {"integration": "slow"}, 100),
+        ({"model": "large"}, {"integration": "slow"}, 180),
+    ],
+)
+def test_what_the_registry_takes_back_is_left_to_what_heartbeats_have_said(
+    entered: dict[str, Any], heard: dict[str, Any], silent_after: int
+) -> None:
+    log = Log().policy(timeout_s=None, overrides=SLOW).register(**entered).register(heard=Heard(**heard))
+    assert judge(log.pulsed(200)).steps()[1] == (silent_after, "healthy", "pending_open", "silent")
+
+
+@pytest.mark.rule("HM-263")
+def test_what_the_registry_never_said_stays_as_heartbeats_say_it_now() -> None:
+    """What is told of them may be older."""
+    log = Log().policy().beat(interval_s=20).register(model="T1").beat(interval_s=30)
+    assert judge(log.register(heard=Heard(interval_s=20)).pulsed(200)).steps()[1][0] == 90
+
+
+@pytest.mark.rule("HM-77")
+def test_a_shard_that_starts_anew_knows_what_heartbeats_said_where_the_registry_is_silent() -> None:
+    log = Log().policy().register(model="T1", heard=Heard(interval_s=20, model="T2"))
+    judged = judge(log.register(heard=Heard()).pulsed(200))
+    assert judged.steps()[1][0] == 60

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectRef
+from fettle_health_monitor.domain.control import Heard
 from fettle_health_monitor.domain.correlator.registration import Entering, Present, Refused, Registration, entering
 
 DEVICE = SubjectRef.parse("device/a")
@@ -16,8 +17,8 @@ OF_MODEL = {"match": {"model": "bulb"}, "timeout_s": 60}
 @pytest.mark.parametrize(
     ("override", "heard", "said"),
     [
-        (BEHIND_HUE, Present(heard_integration="hue-1"), {"integration": "other"}),
-        (OF_MODEL, Present(heard_model="bulb"), {"model": "other"}),
+        (BEHIND_HUE, Present(heard=Heard(integration="hue-1")), {"integration": "other"}),
+        (OF_MODEL, Present(heard=Heard(model="bulb")), {"model": "other"}),
     ],
     ids=["integration", "model"],
 )

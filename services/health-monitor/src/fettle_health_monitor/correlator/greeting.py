@@ -24,8 +24,9 @@ class Greeting:
 
     async def answer(self, work: UnitOfWork, hello: Hello) -> None:
         """Writes the policy of every org, every registration of the shard, who else was judged there, then `announced`,
-        into its partition. Who was only discovered may have died with the old log: it is told as if registered, and
-        then, without any field, left to its own heartbeats again, so that its timeout is the one that it had.
+        into its partition. Who was judged may have died with the old log: what its heartbeats said where the registry
+        says nothing comes along, so that its timeout is the one that it had. Who was only discovered is told as if
+        registered, and then, without any field, left to its own heartbeats again.
 
         The counter's lock is taken before anything is read: what changes afterwards has a higher number and is
         written behind.
@@ -43,7 +44,7 @@ class Greeting:
             number += 1
         for entry in entries:
             key = HeartbeatKey.parse(f"{entry.org}/{entry.subject}")
-            work.publish(self._controls.subject(key, entry.registration.statement(), number))
+            work.publish(self._controls.subject(key, entry.registration.statement(entry.heard), number))
             number += 1
         for known, said in discovered:
             for statement in (said, Register()):

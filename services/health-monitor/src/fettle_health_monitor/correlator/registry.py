@@ -47,14 +47,15 @@ class Registry:
             subject: entries[subject] for subject, one in became.items() if one in (Entering.ADDED, Entering.CHANGED)
         }
         if news and not dry_run:
-            await self._write(work, org, news, by)
+            await self._write(work, org, news, present, by)
         return became
 
-    async def _write(self, work: UnitOfWork, org: str, news: Entries, by: str) -> None:
+    async def _write(self, work: UnitOfWork, org: str, news: Entries, present: Mapping[str, Present], by: str) -> None:
         number = await control_log.next_number(work.connection, len(news))
         records = []
         for place, (subject, said) in enumerate(news.items()):
-            records.append(self._controls.subject(HeartbeatKey(org, subject), said.statement(), number + place))
+            statement = said.statement(present.get(str(subject), Present()).left_open)
+            records.append(self._controls.subject(HeartbeatKey(org, subject), statement, number + place))
         await registry.enter(
             work.connection,
             org,

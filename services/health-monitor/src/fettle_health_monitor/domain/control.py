@@ -69,15 +69,28 @@ class Policy(Stated, frozen=True, kw_only=True, tag="policy"):
     overrides: tuple[Override, ...] = ()
 
 
+class Heard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a subject's heartbeats have said of it, as far as it decides about its timing; null: nothing."""
+
+    integration: str | None = None
+    model: str | None = None
+    interval_s: float | None = None
+
+
+NOTHING_HEARD: Final = Heard()
+
+
 class Register(Stated, frozen=True, kw_only=True, tag="register"):
     """What the registry says of a subject; its fields win over heartbeats, a null one leaves the field to them.
-    Key: `org/type/id`."""
+    `heard`, if it is given, counts where the registry said something before and says nothing now, and for a subject
+    that the shard does not know. Key: `org/type/id`."""
 
     name: str | None = None
     integration: str | None = None
     space: str | None = None
     model: str | None = None
     interval_s: float | None = None
+    heard: Heard | None = None
 
 
 class Forget(Stated, frozen=True, kw_only=True, tag="forget"):

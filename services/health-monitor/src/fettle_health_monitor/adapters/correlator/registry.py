@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.health_policy import Scope
-from fettle_health_monitor.domain.control import Register
+from fettle_health_monitor.domain.control import Heard, Register
 from fettle_health_monitor.domain.correlator.registration import Present, Registration
 
 _ENTER = text("""
@@ -39,7 +39,8 @@ _REMOVE = text("""
 _DROP = text("DELETE FROM subject WHERE org = :org AND subject = :subject")
 
 _OF_SHARD = text("""
-    SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s
+    SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s,
+           heard_integration, heard_model, heard_interval_s
     FROM subject JOIN org USING (org)
     WHERE shard = :shard AND registered AND NOT deleted ORDER BY org, subject
 """)
@@ -51,8 +52,8 @@ _DISCOVERED = text("""
 """)
 
 _PRESENT = text("""
-    SELECT subject.subject, registered, heard_integration, heard_model, entered_name, entered_integration,
-           entered_space, entered_model, entered_interval_s
+    SELECT subject.subject, registered, heard_integration, heard_model, heard_interval_s, entered_name,
+           entered_integration, entered_space, entered_model, entered_interval_s
     FROM subject JOIN unnest(CAST(:subjects AS text[])) AS asked (subject) USING (subject) WHERE org = :org
 """)
 
@@ -87,11 +88,12 @@ class Outlasting:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """One entry of the registry."""
+    """One entry of the registry, and what heartbeats have said."""
 
     org: str
     subject: str
     registration: Registration
+    heard: Heard
 
 
 class Removed(Enum):
@@ -108,11 +110,7 @@ async def present(connection: AsyncConnection, org: str, subjects: Collection[st
     """What is known of these subjects; unknown ones are left out."""
     rows = await connection.execute(_PRESENT, {"org": org, "subjects": list(subjects)})
     return {
-        row.subject: Present(
-            registration=_registration(row) if row.registered else None,
-            heard_integration=row.heard_integration,
-            heard_model=row.heard_model,
-        )
+        row.subject: Present(registration=_registration(row) if row.registered else None, heard=_heard(row))
         for row in rows
     }
 
@@ -182,7 +180,7 @@ async def remove(connection: AsyncConnection, org: str, subject: str) -> Removed
 async def of_shard(connection: AsyncConnection, shard: int) -> list[Entered]:
     """Every entry whose subject belongs to this shard."""
     rows = await connection.execute(_OF_SHARD, {"shard": shard})
-    return [Entered(row.org, row.subject, _registration(row)) for row in rows]
+    return [Entered(row.org, row.subject, _registration(row), _heard(row)) for row in rows]
 
 
 async def discovered(connection: AsyncConnection, shard: int) -> list[tuple[str, Register]]:
@@ -205,4 +203,12 @@ def _registration(row: object) -> Registration:
         space=row.entered_space,  # type: ignore[attr-defined]
         model=row.entered_model,  # type: ignore[attr-defined]
         interval_s=None if row.entered_interval_s is None else int(row.entered_interval_s),  # type: ignore[attr-defined]
+    )
+
+
+def _heard(row: object) -> Heard:
+    return Heard(
+        integration=row.heard_integration,  # type: ignore[attr-defined]
+        model=row.heard_model,  # type: ignore[attr-defined]
+        interval_s=row.heard_interval_s,  # type: ignore[attr-defined]
     )

@@ -37,25 +37,30 @@ class Registration(Message):
     model: Text | None = None
     interval_s: int | None = Field(default=None, ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)
 
-    def statement(self) -> control.Register:
-        """What the subject's shard is told."""
+    def statement(self, heard: control.Heard | None = None) -> control.Register:
+        """What the subject's shard is told, with what it should know of the subject's heartbeats."""
         return control.Register(
             name=self.name,
             integration=self.integration,
             space=self.space,
             model=self.model,
             interval_s=self.interval_s,
+            heard=heard,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What is known of a subject before it is entered: what the registry says of it, if it does, and where it belongs
-    as its heartbeats name it."""
+    """What is known of a subject before it is entered: what the registry says of it, if it does, and its heartbeats."""
 
     registration: Registration | None = None
-    heard_integration: str | None = None
-    heard_model: str | None = None
+    heard: control.Heard = control.NOTHING_HEARD
+
+    @property
+    def left_open(self) -> control.Heard | None:
+        """What counts where the registry says less of it from now on. Of one that is not entered its shard knows better
+        what it has said, if it has not just been removed."""
+        return None if self.registration is None else self.heard
 
 
 class Entering(StrEnum):
@@ -81,7 +86,7 @@ def entering(subject: SubjectRef, said: Registration, present: Present, policy: 
     heartbeats. Integration and model are what is said now, else what was heard.
     """
     if said.interval_s is not None and any(timeout_s is not None for timeout_s in policy.timeouts.values()):
-        integration, model = said.integration or present.heard_integration, said.model or present.heard_model
+        integration, model = said.integration or present.heard.integration, said.model or present.heard.model
         rules = effective(policy, integration, model, subject)
         if rules.timeout_s is not None and said.interval_s > rules.timeout_s:
             source = rules.sources["timeout_s"]

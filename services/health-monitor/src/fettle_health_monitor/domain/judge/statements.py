@@ -1,6 +1,6 @@
 """What control records change: policies and registrations (a removal: `shard.py`). For heartbeats: `profiles.py`."""
 
-from fettle_health_monitor.domain.control import Policy, Register
+from fettle_health_monitor.domain.control import Heard, Policy, Register
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.profiles import assign
@@ -12,6 +12,8 @@ from fettle_health_monitor.domain.judge.subjects import (
     REGISTERED,
 )
 from fettle_health_monitor.domain.judge.watch import Watch
+
+_FROM_REGISTRY = FROM_REGISTRY_INTEGRATION | FROM_REGISTRY_MODEL | FROM_REGISTRY_INTERVAL
 
 
 def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
@@ -62,6 +64,8 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
         newcomers.watched[org] += 1
         newcomers.unlist(org, key)
     known = subjects.profiles.values[subjects.profile[row]]
+    if said.heard is not None:
+        known = _left_to_heartbeats(said.heard, known, _FROM_REGISTRY if newcomer else subjects.registry[row])
     subjects.registry[row] = (
         REGISTERED
         | (FROM_REGISTRY_INTEGRATION if said.integration else 0)
@@ -75,3 +79,13 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
     assign(watch, policy, row, profile)
     if newcomer:
         watch.appear(row, Reading.OK, Reason.REGISTERED)
+
+
+def _left_to_heartbeats(heard: Heard, known: Profile, registry: int) -> Profile:
+    """What is known of a subject without the fields that the registry gave."""
+    return Profile(
+        known.org,
+        heard.integration if registry & FROM_REGISTRY_INTEGRATION else known.integration,
+        heard.model if registry & FROM_REGISTRY_MODEL else known.model,
+        heard.interval_s if registry & FROM_REGISTRY_INTERVAL else known.interval_s,
+    )
