@@ -231,6 +231,24 @@ async def test_a_page_says_why_the_monitor_opened_a_ticket(world: World, health:
     assert EVIL not in (await world.http.get("/orgs/acme/why?subject=device/d1")).text
 
 
+@pytest.mark.rule("HM-264")
+async def test_a_page_says_that_nobody_looks_whether_its_subject_recovers(world: World, health: Health) -> None:
+    world.tickets.open("acme", "Device offline: Hall")
+    world.tickets.open("acme", "Lift", actor=ANN)
+    await world.sign_in("acme", "viewer")
+
+    async def says_so() -> list[bool]:
+        pages = [await world.http.get(f"/orgs/acme/tickets/{number}") for number in (1, 2)]
+        return ["nobody looks whether" in words_of(page) for page in pages]
+
+    assert await says_so() == [True, False]
+    health.policy |= {"enabled": True}
+    assert await says_so() == [False, False]
+    health.policy |= {"enabled": False}
+    world.tickets.move("acme", 1, "resolved", "resolved", ANN)
+    assert await says_so() == [False, False]
+
+
 @pytest.mark.rule("AC-81")
 async def test_a_page_says_who_was_told(world: World) -> None:
     world.tickets.open("acme", "Lift", actor=ANN)

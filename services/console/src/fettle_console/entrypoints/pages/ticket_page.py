@@ -9,6 +9,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.silences import makers, silencing_of
@@ -18,7 +19,7 @@ from fettle_console.views.rollups import progress
 from fettle_console.views.sentences import answer_first
 from fettle_console.views.subjects import watched_subject
 from fettle_console.views.tickets import ACTIONS, last_edit, line, monitor_opened_at
-from fettle_contracts.ticket import LINKS_LIMIT, Ticket
+from fettle_contracts.ticket import LINKS_LIMIT, Ticket, TicketSource, TicketState
 
 router = APIRouter()
 
@@ -55,7 +56,7 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
     entries = [line(item, ticket) for item in stretch.entries]
     known = [*(line(item, ticket) for item in await turns_before(visit, number, stretch)), *entries]
     watched = watched_subject(ticket)
-    silencing = await silencing_of(visit, watched)
+    silencing, is_judged = await asyncio.gather(silencing_of(visit, watched), _is_judged(visit, ticket))
     may_work = visit.may(Role.OPERATOR)
     return await visit.page(
         "ticket.html",
@@ -76,9 +77,21 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         watched=watched,
         why_at=monitor_opened_at(ticket, known),
         silencing=silencing,
+        is_judged=is_judged,
         names=await visit.names(*makers(silencing)),
         link_patterns=await _link_patterns(visit),
     )
+
+
+async def _is_judged(visit: Visit, ticket: Ticket) -> bool:
+    """Whether the monitor will resolve it when its subject has recovered, as far as is known; true of what it never
+    resolves."""
+    if ticket.source is not TicketSource.HEALTH_MONITOR or ticket.state is TicketState.RESOLVED:
+        return True
+    try:
+        return bool((await visit.client.get(Owner.HEALTH, "/health-policy"))["enabled"])
+    except Problem:
+        return True
 
 
 async def _link_patterns(visit: Visit) -> str:
