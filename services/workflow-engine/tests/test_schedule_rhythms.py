@@ -152,6 +152,8 @@ def watched(expression: str, zone: str, start: datetime, end: datetime) -> Itera
         (Cron("0 * * * * *"), "five fields"),
         (Cron("@daily"), "five fields"),
         (Cron("0 0 1-31 * 1" + ",1" * 60), "five fields"),
+        (Every(60), None),
+        (Every(366 * 86_400), None),
         (Cron("61 * * * *"), "bad minute"),
         (Cron("0 24 * * *"), "bad hour"),
         (Cron("0 0 30 2 *"), "bad day-of-month"),
