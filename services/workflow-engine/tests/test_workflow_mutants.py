@@ -83,7 +83,7 @@ MUTANTS = (
 )  # fmt: skip
 
 
-ENGINE_SUITE = ("waits", "calls", "run_acts", "lookout")
+ENGINE_SUITE = ("waits", "calls", "run_acts", "lookout", "bugs")
 ENGINE_MUTANTS = (
     # progress.py, ticket_sightings.py: a run that falls asleep for a ticket
     Mutant("progress", "        if by is not None and step.command_id is not None:", "        if False:"),
@@ -121,6 +121,9 @@ ENGINE_MUTANTS = (
            "            if definition is None:\n                return Advance(run)\n"),
     Mutant("interventions", "version or newest", "newest"),
     Mutant("interventions", "for one in found if one.fires]", "for one in found]"),
+    # library.py, schedule_rows.py: an org that is on again
+    Mutant("library", "await schedule_rows.put_off(connection, org, now)", "pass"),
+    Mutant("adapters/schedule_rows", "        if isinstance(next_at, datetime):", "        if True:"),
 )  # fmt: skip
 
 
