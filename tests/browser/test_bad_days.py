@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_live_pages import HOLD_ANSWERS, beat, report
+from tests.browser.test_live_pages import beat, report
+from tests.browser.test_ticket_presses import HOLD_ANSWERS
 from tests.browser.window import Window
 from tests.installation import Installation, OrgApi, eventually
 
