@@ -11,6 +11,9 @@ from tests.installation import Installation, OrgApi, eventually
 
 ENTER, ESCAPE = "\n", "\ue00c"
 
+CHANGES = "document.dispatchEvent(new CustomEvent('htmx:before:swap', {detail: {ctx: {}, tasks: []}}))"
+ESCAPES = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}))"
+RESTS = "return new Promise((rested) => setTimeout(() => rested(document.activeElement.tagName), 50))"
 HOLD = """
     const plain = window.fetch;
     const held = new Promise((letGo) => { window.letGo = letGo; });
@@ -145,3 +148,15 @@ def test_what_is_selected_while_many_are_being_worked_stays_for_the_next_time(wi
     window.until(lambda: window.text("#picked") == "1 selected", "what is left")
     assert window.one("#bulk-comment").get_attribute("value") == "On it now"
     assert window.script("return [...document.querySelectorAll('#rows :checked')].map((one) => one.value)") == ["1"]
+
+
+@pytest.mark.rule("AC-162")
+def test_who_leaves_a_field_while_the_list_changes_is_not_put_back_into_it(window: Window, org: OrgApi) -> None:
+    report(org, "Lift")
+    window.until(lambda: window.rows() == ["Lift"], "the ticket")
+    window.press("/")
+    window.script(f"{CHANGES}; {ESCAPES}")
+    assert window.script(RESTS) == "BODY"
+    window.press("j", "x")
+    window.until(lambda: window.text("#picked") == "1 selected", "it selected")
+    assert window.one("#q").get_attribute("value") == ""

@@ -12,7 +12,9 @@
     for (let within = had.parentElement; within; within = within.parentElement) {
       places.push([within, Math.max(0, able(within).indexOf(had))]);
     }
+    const before = pressed;
     setTimeout(() => {
+      if (pressed !== before) return;
       if (document.activeElement !== document.body && document.activeElement.checkVisibility()) return;
       for (const [within, at] of places) {
         const there = within.isConnected ? able(within) : [];
