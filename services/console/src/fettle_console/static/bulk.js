@@ -4,7 +4,6 @@
   if (!bulk) return;
   const picked = new Set();
   let last = null;
-  let sent = { numbers: [], comment: "" };
   const boxes = () => [...document.querySelectorAll("#rows .c-pick input")];
 
   const show = () => {
@@ -55,17 +54,14 @@
   });
   document.addEventListener("input", (event) => event.target.id === "bulk-comment" && show());
   document.addEventListener("htmx:after:swap", show);
-  document.addEventListener("htmx:before:request", (event) => {
-    if (event.detail.ctx.sourceElement !== bulk) return;
-    sent = { numbers: [...picked], comment: document.getElementById("bulk-comment").value };
-  });
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
     if (!ctx.sourceElement?.getAttribute("action")?.endsWith("/tickets/bulk") || !ctx.text?.includes('id="outcome"')) return;
     if (ctx.sourceElement === bulk && ctx.response?.status < 400) {
-      for (const number of sent.numbers) picked.delete(number); // what was picked and typed meanwhile is for the next time
+      const sent = ctx.request.body; // what was picked and typed meanwhile is for the next time
+      for (const number of sent.getAll("number")) picked.delete(number);
       const comment = document.getElementById("bulk-comment");
-      if (comment.value === sent.comment) comment.value = "";
+      if (comment.value === sent.get("comment")) comment.value = "";
       if (!picked.size) leave();
     }
     show();
