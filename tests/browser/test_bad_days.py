@@ -160,3 +160,4 @@ def test_who_leaves_a_field_while_the_list_changes_is_not_put_back_into_it(windo
     window.press("j", "x")
     window.until(lambda: window.text("#picked") == "1 selected", "it selected")
     assert window.one("#q").get_attribute("value") == ""
+    assert window.complaints() == []

@@ -1,6 +1,10 @@
 // When what has the focus goes from the page, the focus goes to what then stands in its place: within the nearest part
-// that is still there, else within the whole content.
+// that is still there, else within the whole content. Who has pressed something meanwhile has gone elsewhere by
+// themselves.
 (() => {
+  let pressed = 0;
+  for (const press of ["keydown", "pointerdown"]) document.addEventListener(press, () => pressed++, true);
+
   const CAN = "a[href], button:enabled, input:enabled, select:enabled, textarea:enabled, summary, [tabindex]";
   const able = (within) => [...within.querySelectorAll(CAN)].filter((one) => one.checkVisibility());
 
