@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -278,12 +279,21 @@ async def test_the_budget_is_of_any_hour(world: World, monkeypatch: pytest.Monke
     assert sorted(states_of) == ["refused", "refused", "running", "running", "running"]
     assert {run["error"]["code"] for run in await world.runs() if run["error"]} == {"over_budget"}
     assert {run["state"] for run in await world.runs(workflow="note")} == {"running"}
-    world.now += timedelta(minutes=59)
+    world.now = world.now.replace(second=59) + timedelta(minutes=59, seconds=1)
     await world.happen(event(number=10))
     assert len([run for run in await world.runs(workflow="follow") if run["state"] == "running"]) == 3
     world.now += timedelta(minutes=1)
     await world.happen(event(number=11))
     assert len([run for run in await world.runs(workflow="follow") if run["state"] == "running"]) == 4
+
+
+@pytest.mark.rule("WF-15")
+async def test_who_starts_runs_at_the_same_moment_shares_the_budget(world: World) -> None:
+    await world.save(FOLLOW.replace("enabled: true", "enabled: true\nbudget_per_hour: 30"))
+    batches = [[event(number=10 * batch + number) for number in range(10)] for batch in range(1, 9)]
+    await asyncio.gather(*(world.happen(*batch) for batch in batches))
+    found = Counter(run["state"] for run in await world.runs(workflow="follow"))
+    assert found == {"running": 30, "refused": 50}
 
 
 @pytest.mark.rule("WF-6")

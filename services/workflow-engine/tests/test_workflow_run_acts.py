@@ -1,6 +1,7 @@
 """What people do to runs, by HTTP: cancel, retry, rerun."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -162,7 +163,7 @@ async def test_a_rerun_is_a_new_run_by_the_same_event(api: Api) -> None:
 
 @pytest.mark.rule("WF-147")
 async def test_a_rerun_that_a_run_asks_for_is_one_deeper(api: Api) -> None:
-    """So a workflow that has a run of its own run again comes to an end; it spends no budget."""
+    """So a workflow that has a run of its own run again comes to an end."""
     run = await started(api)
     for said, depth in (("0", 1), ("3", 4), ("7", 8)):
         assert (await act(api, "rerun", run, fettle_causation_depth=said)).json()["depth"] == depth
@@ -184,11 +185,24 @@ async def test_a_rerun_is_by_the_schedule_that_was_due(api: Api) -> None:
 
 
 @pytest.mark.rule("WF-63")
-async def test_nothing_is_rerun_while_the_org_is_switched_off(api: Api) -> None:
+@pytest.mark.parametrize(("name", "status"), [("rerun", 201), ("retry", 200)])
+async def test_nothing_is_rerun_or_retried_while_the_org_is_switched_off(api: Api, name: str, status: int) -> None:
     run = await started(api)
+    await api.world.answer_all(REJECTED)
     await api.call("PUT", "/workflow-policy", {"enabled": False})
-    assert "switched off" in refusal(await act(api, "rerun", run), 409, "conflict")["detail"]
+    assert "switched off" in refusal(await act(api, name, run), 409, "conflict")["detail"]
     await api.call("PUT", "/workflow-policy", {"enabled": True})
+    assert (await act(api, name, run)).status_code == status
+
+
+@pytest.mark.rule("WF-15")
+async def test_reruns_are_of_the_budget(api: Api) -> None:
+    run = await started(api, TWO.replace("enabled: true", "enabled: true\nbudget_per_hour: 3"))
+    assert [(await act(api, "rerun", run)).status_code for _ in range(3)] == [201, 201, 409]
+    await api.world.happen(event(number=2))
+    (late,) = [run for run in await api.world.runs() if run["event"]["ticket"]["number"] == 2]
+    assert late["error"]["code"] == "over_budget"
+    api.world.now += timedelta(minutes=61)
     assert (await act(api, "rerun", run)).status_code == 201
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_workflow_engine import metrics
-from fettle_workflow_engine.adapters import call_rows, policies, run_rows, workflow_rows
+from fettle_workflow_engine.adapters import budgets, call_rows, policies, run_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain import endings
 from fettle_workflow_engine.domain.admission import Refused, admit
@@ -61,8 +61,10 @@ class Interventions:
         log.info("run.cancelled", org=org, workflow=run.workflow, run=str(run_id), by=by)
 
     async def retry(self, work: UnitOfWork, org: str, run_id: UUID, by: str) -> None:
-        """Has a failed run go on from the node that failed it. Raises NotPossible for one that has not failed so."""
+        """Has a failed run go on from the node that failed it. Raises NotPossible for one that has not failed so, and
+        while the org's workflows are switched off."""
         now, run = self._clock(), await self._find(work, org, run_id)
+        await self._see_that_on(work, org)
         if endings.failed_node(run) is None:
             raise NotPossible(f"Only a run that a node has failed can be retried; this one is {run.state.value}.")
         definition = await self._understood(work, version_of(run))
@@ -73,16 +75,12 @@ class Interventions:
     async def rerun(
         self, work: UnitOfWork, org: str, run_id: UUID, version: int | None, by: str, depth: int = 0
     ) -> UUID:
-        """Starts another run by the event of this one, by `version` or the newest there is, and returns its id. It does
-        not count for the workflow's budget; asked for by a run, which is so many `depth` deep, it is one deeper. Raises
-        NoSuchVersion, and NotPossible when no trigger of the version takes the event, the org's workflows are switched
-        off, or a chain of runs would grow too long."""
+        """Starts another run by the event of this one, by `version` or the newest there is, and returns its id. Asked
+        for by a run, which is so many `depth` deep, it is one deeper. Raises NoSuchVersion, and NotPossible when no
+        trigger of the version takes the event, the org's workflows are switched off, a chain of runs would grow too
+        long, or the workflow has spent its budget."""
         now, old = self._clock(), await self._find(work, org, run_id)
-        if not (await policies.policy_of(work.connection, org)).enabled:
-            raise NotPossible("The org's workflows are switched off.")
-        cause = replace(old.cause, depth=max(old.cause.depth, depth + 1))
-        if depth and isinstance(refused := admit(depth=cause.depth, spent=0, budget_per_hour=1), Refused):
-            raise NotPossible(refused.message)
+        await self._see_that_on(work, org)
         newest = await workflow_rows.newest_version(work.connection, org, old.workflow)
         if version is not None and version > newest:
             raise NoSuchVersion
@@ -92,6 +90,17 @@ class Interventions:
         matched = [one.trigger.name for one in found if one.fires]
         if not matched:
             raise NotPossible(f"No trigger of version {key.version} takes the event of this run.")
+        cause = replace(old.cause, depth=max(old.cause.depth, depth + 1))
+        workflow = (org, old.workflow)
+        spent = await budgets.spent(work.connection, [workflow], now)
+        decision = admit(
+            depth=cause.depth if depth else 1,
+            spent=spent.get(workflow, 0),
+            budget_per_hour=definition.budget_per_hour,
+        )
+        if isinstance(decision, Refused):
+            raise NotPossible(decision.message)
+        await budgets.spend(work.connection, {workflow: 1}, now)
         run = begin(definition, matched, cause, run_id=uuid4(), org=org, version=key.version, now=now, rerun_of=old.id)
         metrics.RUNS_STARTED.labels(old.cause.trigger).inc()
         done = advance(definition, run, now=now, languages=self._languages)
@@ -104,6 +113,10 @@ class Interventions:
         if run is None:
             raise NoSuchRun
         return run
+
+    async def _see_that_on(self, work: UnitOfWork, org: str) -> None:
+        if not (await policies.policy_of(work.connection, org)).enabled:
+            raise NotPossible("The org's workflows are switched off.")
 
     async def _understood(self, work: UnitOfWork, key: VersionKey) -> Definition:
         known, broken = await self._definitions.read(work.connection, [key])

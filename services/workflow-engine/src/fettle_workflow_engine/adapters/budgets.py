@@ -1,11 +1,7 @@
-"""How many runs each workflow has started, minute by minute, for its budget of runs an hour.
-
-Two engines that start runs of one workflow at the same moment may each not see what the other starts; the budget is
-exceeded by what one batch holds at most.
-"""
+"""How many runs each workflow has started, minute by minute, for its budget of runs an hour."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,19 +12,37 @@ Workflow = tuple[str, str]
 """Org and name."""
 
 
+_HOLD = text("""
+    INSERT INTO workflow_minute AS known (org, workflow, minute, runs)
+    SELECT org, workflow, :starting, 0
+    FROM unnest(CAST(:orgs AS text[]), CAST(:names AS text[])) AS wanted (org, workflow)
+    ON CONFLICT (org, workflow, minute) DO UPDATE SET runs = 0
+""")
+
+_SPENT = text("""
+    SELECT org, workflow, sum(runs) AS runs
+    FROM unnest(CAST(:orgs AS text[]), CAST(:names AS text[])) AS wanted (org, workflow)
+    JOIN workflow_minute USING (org, workflow)
+    WHERE minute >= :since
+    GROUP BY org, workflow
+""")
+
+_STARTING = datetime(1, 1, 1, tzinfo=UTC)
+"""Minute of the row that whoever starts runs of a workflow holds until they are counted."""
+
+
 async def spent(connection: AsyncConnection, workflows: Iterable[Workflow], now: datetime) -> Mapping[Workflow, int]:
-    """Runs that each of them has started in the last sixty minutes of the clock, the present one included."""
+    """Runs that each of them has started in the last hour and, as whole minutes are counted, up to a minute before it.
+
+    Waits while anybody else, in this engine or another, is about to start runs of one of them; has others wait until
+    the transaction ends.
+    """
     wanted = sorted(set(workflows))
-    rows = await connection.execute(
-        text("""
-            SELECT org, workflow, sum(runs) AS runs
-            FROM unnest(CAST(:orgs AS text[]), CAST(:names AS text[])) AS wanted (org, workflow)
-            JOIN workflow_minute USING (org, workflow)
-            WHERE minute > :since
-            GROUP BY org, workflow
-        """),
-        {"orgs": [org for org, _ in wanted], "names": [name for _, name in wanted], "since": _minute(now) - HOUR},
-    )
+    if not wanted:
+        return {}
+    those = {"orgs": [org for org, _ in wanted], "names": [name for _, name in wanted]}
+    await connection.execute(_HOLD, those | {"starting": _STARTING})
+    rows = await connection.execute(_SPENT, those | {"since": _minute(now) - HOUR})
     return {(row.org, row.workflow): int(row.runs) for row in rows}
 
 

@@ -23,7 +23,7 @@ CRON_LIMIT = 100
 
 _BEGINNING = datetime(2000, 1, 3)  # noqa: DTZ001 - by the clock of whichever zone
 _LONGEST_CHANGE = timedelta(hours=3)
-"""No zone's clock is put forward or back by more."""
+"""No zone's clock is put forward or back by more, but where one crosses the date line."""
 _SEEN_AHEAD = timedelta(days=1)
 
 

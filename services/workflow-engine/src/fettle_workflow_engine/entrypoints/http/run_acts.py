@@ -44,7 +44,8 @@ async def cancel(run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyK
 
 @router.post("/retry")
 async def retry(run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyKey) -> JSONResponse:
-    """Has a failed run go on from the node that failed it. 409 for one that no node has failed."""
+    """Has a failed run go on from the node that failed it. 409 for one that no node has failed, and while the org
+    is switched off."""
 
     async def act(work: UnitOfWork, id: UUID) -> UUID:
         await desk.interventions.retry(work, caller.org, id, caller.actor_id)
@@ -63,7 +64,7 @@ async def rerun(
     body: Rerun | None = None,
 ) -> JSONResponse:
     """201 with a new run by the same event. 409 when no trigger of the version takes the event, the org is switched
-    off, or a run asks for it that is the last which its chain may have."""
+    off, the workflow's budget is spent, or a run asks for it that is the last which its chain may have."""
     version = body.version if body else None
 
     async def act(work: UnitOfWork, id: UUID) -> UUID:
