@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import statistics
 import time
 from datetime import UTC, datetime
@@ -117,12 +118,14 @@ def resident(pid: int) -> float:
     return pages * 4096 / 2**20
 
 
-def _asked(command: commands.Command, ticket: TicketRef | None) -> Asked:
-    return Asked(org=SMALL, source="bench", id=str(uuid7()), command=command, ticket=ticket, fingerprint=b"")
+async def commands_per_second(
+    database: Database, settings: TicketSettings, batches: int, org: str, tickets: int
+) -> float:
+    """Opens of an org that has so many `tickets`, and comments on any of these, a hundred of each in a batch, in the
+    handler alone."""
 
-
-async def commands_per_second(database: Database, settings: TicketSettings, batches: int) -> float:
-    """Opens and comments of another org, a hundred of each in a batch, in the handler alone."""
+    def asked(command: commands.Command, ticket: TicketRef | None) -> Asked:
+        return Asked(org=org, source="bench", id=str(uuid7()), command=command, ticket=ticket, fingerprint=b"")
 
     async def all_heard() -> bool:
         return True
@@ -131,10 +134,12 @@ async def commands_per_second(database: Database, settings: TicketSettings, batc
     began = time.perf_counter()
     for _ in range(batches):
         async with unit_of_work(database) as work:
-            opens = [_asked(commands.Open(actor=ANN, title="Noise", subject=LIFT), None) for _ in range(100)]
-            met = [answer.ticket.id for answer in await handler(work, opens) if answer.ticket is not None]
+            await handler(
+                work, [asked(commands.Open(actor=ANN, title="Noise", subject=LIFT), None) for _ in range(100)]
+            )
             said = commands.Comment(actor=ANN, text="Called the vendor.")
-            await handler(work, [_asked(said, TicketRef(id=ticket)) for ticket in met])
+            met = random.sample(range(1, tickets + 1), 100)
+            await handler(work, [asked(said, TicketRef(number=number)) for number in met])
     return batches * 200 / (time.perf_counter() - began)
 
 
@@ -194,11 +199,11 @@ async def measure(environment: dict[str, str], tickets: int, repeats: int) -> li
     dsn = settings.database_dsn("tickets")
     database = Database(dsn)
     entries, due = tickets * ENTRIES_EACH, tickets // 10
-    await commands_per_second(database, settings, 5)
-    young = [await commands_per_second(database, settings, 10) for _ in range(repeats)]
+    await commands_per_second(database, settings, 10, SMALL, 100)
+    young = [await commands_per_second(database, settings, 10, SMALL, 1_000) for _ in range(repeats)]
     await fill(dsn, BIG, tickets, ENTRIES_EACH)
-    await commands_per_second(database, settings, 5)
-    old = [await commands_per_second(database, settings, 10) for _ in range(repeats)]
+    await commands_per_second(database, settings, 5, BIG, tickets)
+    old = [await commands_per_second(database, settings, 10, BIG, tickets) for _ in range(repeats)]
     await write_chained(dsn, CHAINED, due, ENTRIES_EACH, settings.chain_keys)
     verified = [await entries_verified_per_second(database, settings, CHAINED, entries // 10)]
     with running(environment) as pids:
