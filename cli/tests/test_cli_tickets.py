@@ -1,6 +1,7 @@
 """`fettle tickets` against a small real API: what is asked, what is shown, how it ends."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,13 @@ def test_json_is_the_answer_itself(fettle: Fettle, api: FettleApi) -> None:
 
 @pytest.mark.rule("AC-60")
 def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
-    api.on("GET", "orgs/acme/tickets/42", ticket(42, started_at=AT, started_by={"type": "user", "name": "Ann"}))
+    more = {"previous": {"id": "a", "number": 9}, "links": [{"label": "Order", "url": "https://orders.test/7"}]}
+    api.on("GET", "orgs/acme/tickets/42", ticket(42, started_at=AT, started_by={"type": "user", "name": "Ann"}, **more))
     hint = {"type": "workflow", "id": "hint"}
+    evidence = {"timeout_s": 180, "last_heard": AT}
+    opened = {"type": "opened", "actor": {"type": "health_monitor"}, "body": None, "evidence": evidence}
     entries = [
-        {"version": 1, "at": AT, "type": "opened", "actor": {"type": "health_monitor"}, "body": None},
+        {"version": 1, "at": AT, **opened},
         {"version": 2, "at": AT, "type": "comment-added", "actor": hint, "body": "Look\nthere."},
     ]
     api.on("GET", "orgs/acme/tickets/42/timeline", {"items": entries[::-1], "next_cursor": None})
@@ -68,8 +72,12 @@ def test_show_tells_the_tickets_story(fettle: Fettle, api: FettleApi) -> None:
         "Look **here**.",
         f"{AT}  comment-added  hint",
         "    there.",
+        "Order: https://orders.test/7",
+        "    timeout_s: 180",
+        f"    last_heard: {AT}",
     ):
         assert line in shown.out
+    assert re.search("before +#9\n", shown.out)
     assert shown.out.index("opened  health monitor") < shown.out.index("comment-added")
     assert "earlier" not in shown.out
 

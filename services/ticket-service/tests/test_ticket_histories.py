@@ -33,10 +33,12 @@ OPENS = st.tuples(
     _said("open", title=st.sampled_from(["Noise"] * 6 + [""]), subject=st.just({"type": "other", "id": "x"})),
     st.fixed_dictionaries({"key": st.sampled_from(["a", "a", "b", None])}),
 )
+LINKS = st.integers(0, 11).map(lambda n: [{"label": "W", "url": "https://orders.test"}] * n)
 EDITS = st.one_of(
     _said("edit-description", description=st.sampled_from(["One.", "Two.", ""]), description_version=st.integers(1, 3)),
     _said("edit-description", description=st.sampled_from(["One.", "Two.", ""])),
-    _said("set-links", links=st.integers(0, 11).map(lambda n: [{"label": "W", "url": "https://orders.test"}] * n)),
+    _said("set-links", links=LINKS, description_version=st.integers(1, 3)),
+    _said("set-links", links=LINKS),
 )
 MOVED = st.tuples(st.sampled_from([*MOVES, "comment"]), COMMENTS).map(
     lambda said: {"verb": said[0], "comment": said[1]}

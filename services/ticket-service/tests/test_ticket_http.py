@@ -145,7 +145,7 @@ def patterns(pattern: str, url: str = "https://x.test", **more: str) -> dict[str
     return {"link_patterns": [{"pattern": pattern, "url": url, **more}]}
 
 
-@pytest.mark.rule("TS-18", "TS-38")
+@pytest.mark.rule("TS-18", "TS-38", "TS-120")
 async def test_the_policy_is_the_admins_and_holds_from_the_next_command_on(api: Api) -> None:
     assert await api.get("/ticket-policy", role=Role.VIEWER) == {
         "reopen_window_s": 3600,
@@ -155,6 +155,9 @@ async def test_the_policy_is_the_admins_and_holds_from_the_next_command_on(api: 
         "version": 0,
     }
     refused(await api.put("/ticket-policy", {}), 403, "forbidden")
+    for window, status in ((432_001, 400), (432_000, 200)):
+        kept = {"retention_days": 5, "reopen_window_s": window}
+        assert (await api.put("/ticket-policy", kept, role=Role.ADMIN)).status_code == status
     off = {"report_issue_enabled": False, "reopen_window_s": 60}
     saved = await api.put("/ticket-policy", off, role=Role.ADMIN)
     assert (saved.status_code, saved.json()) == (200, await api.get("/ticket-policy"))
@@ -313,11 +316,12 @@ async def fill(door: Door) -> None:
         door.now += timedelta(minutes=1)
 
 
-@pytest.mark.rule("TS-41")
+@pytest.mark.rule("TS-41", "TS-121")
 async def test_lists_are_filtered(api: Api, door: Door) -> None:
     await fill(door)
     monitors = [8, 4, 2]
-    assert await api.numbers() == [8, 7, 5, 4, 2, 1]
+    for query in ({}, *({name: ""} for name in ("kind", "subject", "integration", "space", "q"))):
+        assert await api.numbers(**query) == [8, 7, 5, 4, 2, 1], query
     assert await api.numbers(state="resolved") == [9, 6, 3]
     assert await api.numbers(state="in_progress") == []
     assert await api.numbers(state="all") == [9, 8, 7, 6, 5, 4, 3, 2, 1]

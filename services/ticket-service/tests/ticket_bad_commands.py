@@ -127,7 +127,11 @@ COMMANDS: tuple[Bad, ...] = (
     *_dead("open", "unreadable", {"title": 7}, {"title": None}, {"kind": 7}, {"description": []}, {"dedup_key": 7}),
     *_dead("comment", "unreadable", {"comment": LEFT_OUT}, {"comment": None}, {"comment": 7}, {"comment": ["a"]}),
     *_dead("edit-description", "unreadable", {"description": LEFT_OUT}, {"description": 7}),
-    *_dead("edit-description", "unreadable", {"description_version": 0}, {"description_version": "one"}),
+    *(
+        bad
+        for verb in ("edit-description", "set-links")
+        for bad in _dead(verb, "unreadable", {"description_version": 0}, {"description_version": "one"})
+    ),
     *_dead("open", "unreadable", {"flap_count": -1}, {"at": "yesterday"}, {"evidence": []}, {"parent": {}}),
     *_dead("resolve", "unreadable", {"resolution": "exploded"}, {"parent": {"number": 0}}),
     # They speak for others
@@ -170,6 +174,7 @@ COMMANDS: tuple[Bad, ...] = (
     *(bad for verb in ("comment", "start", "resolve") for bad in _rejected(verb, "text_too_long", {"comment": LONG})),
     *_rejected("edit-description", "text_too_long", {"description": LONG}),
     *_rejected("edit-description", "description_changed", {"description_version": 7}),
+    *_rejected("set-links", "description_changed", {"description_version": 7}),
     *_rejected("start", "wrong_state", RESOLVED_ON, {**RESOLVED_ON, "comment": "Now."}),
     *_rejected("move-to-open", "wrong_state", RESOLVED_ON),
     *_rejected("reopen", "wrong_state", STARTED_ON),

@@ -190,7 +190,10 @@ class Model:
             same, seen = said.more["description"] == ticket.description, said.more.get("description_version")
             return "description_changed" if not same and seen not in (None, ticket.description_version) else None
         if said.verb == "set-links":
-            return "too_many_links" if len(said.more["links"]) > 10 else None
+            if len(said.more["links"]) > 10:
+                return "too_many_links"
+            same, seen = len(said.more["links"]) == ticket.links, said.more.get("description_version")
+            return "description_changed" if not same and seen not in (None, ticket.description_version) else None
         if (said.verb, ticket.state) in FORBIDDEN or (said.actor, ticket.source) in NOT_THE_MONITORS:
             return "wrong_state"
         if said.verb == "resolve" and ticket.state != "resolved" and said.more.get("parent"):

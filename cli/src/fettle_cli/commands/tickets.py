@@ -1,5 +1,6 @@
 """`fettle tickets`: see and work tickets."""
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, cast
 
@@ -107,9 +108,11 @@ def show(
             ("resolved", _when(ticket.get("resolved_at"), ticket.get("resolved_by"))),
             ("resolution", ticket.get("resolution")),
             ("flaps", ticket.get("flap_count") or None),
+            ("before", _numbers([previous] if (previous := ticket.get("previous")) else [])),
             ("parent", _numbers([parent] if (parent := ticket.get("parent")) else [])),
             ("parts", _numbers(ticket.get("children", []), more=ticket.get("more_children", False))),
             ("checklist", _progress(checklist)),
+            *(("link", f"{link['label']}: {link['url']}") for link in ticket.get("links", [])),
             ("page", ticket.get("url")),
         )
     )
@@ -125,6 +128,8 @@ def show(
         say(f"{entry['at']}  {entry['type']}  {_actor(entry['actor'])}")
         for line in (entry.get("body") or "").splitlines():
             say(f"    {line}")
+        for name, value in (entry.get("evidence") or {}).items():
+            say(f"    {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
 
 
 @app.command("open")

@@ -119,10 +119,12 @@ class EditDescription(Command):
 
 
 class SetLinks(Command):
-    """Replace all links of a ticket."""
+    """Replace all links of a ticket if they and the description still have the version that the editor saw; without
+    one, replace them anyway."""
 
     ticket: TicketRef
     links: tuple[Link, ...]
+    description_version: int | None = Field(default=None, ge=1)
 
 
 class UpdateChecklist(Command):

@@ -49,8 +49,11 @@ def translated(asked: contract.Command) -> commands.Command:
             return commands.EditDescription(
                 actor=actor, at=asked.at, evidence=asked.evidence, description=description, description_version=version
             )
-        case contract.SetLinks(links=links):
-            return commands.SetLinks(actor=actor, at=asked.at, evidence=asked.evidence, links=links_of(links))
+        case contract.SetLinks(links=links, description_version=version):
+            said = links_of(links)
+            return commands.SetLinks(
+                actor=actor, at=asked.at, evidence=asked.evidence, links=said, description_version=version
+            )
         case contract.UpdateChecklist(add=add, recovered=recovered):
             return commands.UpdateChecklist(
                 actor=actor,

@@ -2,9 +2,9 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StrictInt
+from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from fettle_chassis.http import keepable
 from fettle_contracts.message import Message
@@ -91,6 +91,13 @@ class WantedPolicy(TicketPolicy, extra="forbid"):
 
     version: Any = None
     link_patterns: tuple[WantedLinkPattern, ...] = Field(default=(), max_length=LINK_PATTERNS_LIMIT)
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.reopen_window_s > self.retention_days * 86_400:
+            rule = f"a ticket is gone {self.retention_days} days (retention_days) behind its end, so reopen_window_s"
+            raise ValueError(f"{rule} is {self.retention_days * 86_400} at most")
+        return self
 
     def numbered(self, version: int) -> NumberedPolicy:
         said = {name: getattr(self, name) for name in TicketPolicy.model_fields}

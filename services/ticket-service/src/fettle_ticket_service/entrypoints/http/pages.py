@@ -19,7 +19,8 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 LIMIT_DEFAULT = 50
 
 
-Filter = Annotated[str | None, Query(max_length=500), AfterValidator(lambda text: text and keepable(text))]
+Filter = Annotated[str | None, Query(max_length=500), AfterValidator(lambda text: keepable(text) if text else None)]
+"""What is empty is no filter."""
 
 
 def cursor_of(sort: Sort, place: Place) -> str:

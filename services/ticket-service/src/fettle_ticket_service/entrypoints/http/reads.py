@@ -60,7 +60,7 @@ async def tickets(
         kind=kind,
         subject=None if subject is None else _subject(subject),
         integration=integration,
-        space=None if space is None else space.rstrip("/"),
+        space=(space or "").rstrip("/") or None,
         search=None if q is None or not q.strip() else _search(q.strip()),
         sort=Sort(sort.removeprefix("-")),
         ascending=not sort.startswith("-"),
