@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_USUAL_LENGTH = 32
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
@@ -25,6 +27,10 @@ def parse_time(text: str) -> datetime:
 
     Raises ValueError for anything else, a time without an offset included.
     """
+    return _remembered(text) if len(text) <= _USUAL_LENGTH else _parsed(text)
+
+
+def _parsed(text: str) -> datetime:
     upper = text.upper()
     if not _RFC3339.fullmatch(upper):
         raise ValueError("must be a time such as 2026-11-23T10:15:30.250Z")
@@ -32,6 +38,10 @@ def parse_time(text: str) -> datetime:
         return to_milliseconds(datetime.fromisoformat(upper))
     except OverflowError:
         raise ValueError("must be a time of the years 1 to 9999 in UTC") from None
+
+
+_remembered = lru_cache(maxsize=1_000)(_parsed)
+"""A message and its headers say the same moment three or four times."""
 
 
 def to_milliseconds(moment: datetime) -> datetime:
