@@ -112,10 +112,11 @@ def completed(shape: Shape, value: Any) -> Any:
 
 
 def completing(shape: Shape) -> Callable[[Any], Any]:
-    """`completed` for many values of one shape: what a shape asks for is found out once."""
+    """`completed` for many values of one shape: what a shape asks for is found out once. Nothing is copied where
+    nothing was left out."""
     if isinstance(shape, Items):
         of_each = completing(shape.of)
-        return lambda value: [of_each(item) for item in value] if isinstance(value, list) else value
+        return lambda value: [of_each(item) for item in value] if value and isinstance(value, list) else value
     if not isinstance(shape, Fields):
         return lambda value: value
     nothing: Mapping[str, Any] = dict.fromkeys(shape.fields)
@@ -124,10 +125,12 @@ def completing(shape: Shape) -> Callable[[Any], Any]:
     def whole(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        found = {**nothing, **value}
+        found = value if value.keys() >= nothing.keys() else {**nothing, **value}
         for name, complete in deeper:
-            if found[name] is not None:
-                found[name] = complete(found[name])
+            part = found[name]
+            if part is not None and (whole_part := complete(part)) is not part:
+                found = dict(found) if found is value else found
+                found[name] = whole_part
         return found
 
     return whole
