@@ -205,7 +205,8 @@ def test_conditions_that_are_not_asked_say_what_they_would_have_said(
 ) -> None:
     """Together or alone, looked up or asked: the same verdicts with the same problems, as the library gives them."""
     event = {"org": org, "ticket": ticket}
-    asked = [verdict for source in sources for verdict in CONDITIONS._asked((source,), {"event": event})]
+    alone = (CONDITIONS._grouped((source,)) for source in sources)
+    asked = [verdict for one in alone for verdict in CONDITIONS._asked(one, {"event": event})]
     assert CONDITIONS.judge(sources, event) == asked
     assert [verdict for source in sources for verdict in CONDITIONS.judge([source], event)] == asked
 

@@ -67,6 +67,9 @@ class Structure:
     lists: bool
 
 
+_ONE = Size(values=1, item_ns=_COPY_VALUE_NS)
+
+
 class TooLarge(Exception):
     """What an expression names holds more than VALUES_LIMIT values."""
 
@@ -215,14 +218,18 @@ def within_budget(those: Together, sizes: Sizes) -> bool:
 def value_at(scope: Any, path: Sequence[str]) -> Any:
     """What `path` leads to, or the nearest above it that is there."""
     for part in path:
-        if not isinstance(scope, Mapping) or part not in scope:
-            return scope if not isinstance(scope, Mapping) else None
+        if not isinstance(scope, dict | Mapping):  # the usual one first: asking for the other takes long
+            return scope
+        if part not in scope:
+            return None
         scope = scope[part]
     return scope
 
 
 def size_of(value: Any, limit: int = VALUES_LIMIT) -> Size:
     """Raises TooLarge as soon as there are more than `limit` values."""
+    if isinstance(value, int | float):
+        return _ONE
     if not isinstance(value, dict | list):
         return _walked(value, limit)
     values, size, longest, text, item_ns = 1, 0, len(value), 0, _COPY_VALUE_NS

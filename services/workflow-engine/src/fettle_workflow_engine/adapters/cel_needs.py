@@ -22,9 +22,11 @@ class Needs:
     texts: Mapping[Path, Mapping[str, Sequence[int]]]
     others: Sequence[int]
 
-    def met(self, scope: Mapping[str, Any]) -> list[int]:
+    def met(self, scope: Mapping[str, Any]) -> Sequence[int]:
         """The places, in order, of the expressions that can hold over this scope. Where something else than a text is
         at a path, or nothing, all that need one there: what that means is for the language to say."""
+        if not self.texts:
+            return self.others
         places = list(self.others)
         for path, by_text in self.texts.items():
             value = _at(scope, path)

@@ -104,16 +104,18 @@ class CelConditions:
     def _judge(self, sources: Sequence[str], scope: Mapping[str, Any]) -> list[Verdict]:
         group = self._grouped(tuple(sources))
         able = group.needs.met(scope)
+        if len(able) == len(group.sources):
+            return self._asked(group, scope)
         verdicts = [_DOES_NOT] * len(group.sources)
         if able:
-            asked = tuple(group.sources[place] for place in able)
+            asked = self._grouped(tuple(group.sources[place] for place in able))
             for place, verdict in zip(able, self._asked(asked, scope), strict=True):
                 verdicts[place] = verdict
         return verdicts
 
-    def _asked(self, sources: tuple[str, ...], scope: Mapping[str, Any]) -> list[Verdict]:
+    def _asked(self, asked: _Judged, scope: Mapping[str, Any]) -> list[Verdict]:
         """Of those that have what they need."""
-        group, sizes, refused = self._grouped(sources), Sizes(scope), dict[str, Verdict]()
+        group, sources, sizes, refused = asked, asked.sources, Sizes(scope), dict[str, Verdict]()
         if group.together is None or not within_budget(group.together, sizes):
             refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, sizes))}
             if refused:
@@ -123,7 +125,7 @@ class CelConditions:
         except _FAILURES as error:
             if len(sources) == 1:
                 return [Verdict(False, f"the event cannot be read: {error}")]
-            return [verdict for source in sources for verdict in self._asked((source,), scope)]
+            return [verdict for source in sources for verdict in self._asked(self._grouped((source,)), scope)]
         verdicts = [self._one(source, context) for source in group.sources]
         if not refused:
             return verdicts

@@ -35,12 +35,11 @@ def matches(definition: Definition, on: str, event: Mapping[str, Any], condition
     """One for each trigger, in document order, of an event of the kind `on`. All conditions are judged over one reading
     of the event."""
     triggers = definition.triggers
-    taken = [trigger for trigger in triggers if trigger.on == on and trigger.takes(event)]
-    sources = list(dict.fromkeys(trigger.where.source for trigger in taken if trigger.where))
+    taken = {trigger.name: trigger for trigger in triggers if trigger.on == on and trigger.takes(event)}
+    sources = list(dict.fromkeys(trigger.where.source for trigger in taken.values() if trigger.where))
     verdicts = dict(zip(sources, conditions.judge(sources, event), strict=True)) if sources else {}
-    names = {trigger.name for trigger in taken}
     return tuple(
-        _judged(trigger, verdicts) if trigger.name in names else _passed_over(trigger, on, event)
+        _judged(trigger, verdicts) if trigger.name in taken else _passed_over(trigger, on, event)
         for trigger in triggers
     )
 

@@ -72,9 +72,10 @@ class Tally:
     def take(self, events: Iterable[PastEvent]) -> None:
         """Counts these in. Takes up to 10 ms for each condition of each event."""
         for event in events:
-            known = self.first.get((event.source, event.id))
+            identity = event.source, event.id
+            known = self.first.get(identity)
             if known is None or event.at < known:
-                self.first[event.source, event.id] = event.at
+                self.first[identity] = event.at
             if known is None:
                 self._take(event)
 
