@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fettle_chassis.settings import SettingsError
-from fettle_workflow_engine.adapters.destinations import Destinations, look_up
+from fettle_workflow_engine.adapters.destinations import Destinations, GuardedNetwork, look_up
 from fettle_workflow_engine.domain.destinations import (
     MAIL_PORTS,
     WEB_PORTS,
@@ -122,6 +122,15 @@ def test_ports_below_1024_are_for_what_they_are_for() -> None:
             checked("a.example", port, good, Allowed(), MAIL_PORTS)
     assert checked("a.example", 8443, good, Allowed(), WEB_PORTS)
     assert checked("a.example", 587, good, Allowed(), MAIL_PORTS)
+
+
+@pytest.mark.rule("WF-91")
+async def test_a_request_goes_to_no_port_of_another_trade() -> None:
+    async def lookup(host: str, port: int) -> Sequence[Address]:
+        return [ip_address("93.184.216.34")]
+
+    with pytest.raises(Barred, match="port 25 "):
+        await GuardedNetwork(Destinations(Allowed(), lookup)).connect_tcp("a.example", 25)
 
 
 @pytest.mark.rule("WF-92")

@@ -320,7 +320,7 @@ async def test_requests_that_cannot_be_sent_are_not(request_: dict[str, Any], to
     [
         ("0", 0.0), ("120", 120.0), (" 7 ", 7.0), ("Mon, 23 Nov 2026 10:16:00 GMT", 30.0), ("soon", None), ("-5", None),
         ("Mon, 23 Nov 2026 10:00:00 GMT", 0.0), (None, None), ("", None), ("1.5", None), ("9" * 400, 999_999_999.0),
-        ("Mon, 23 Nov 2026 10:16:00 -0000", 30.0),
+        ("Mon, 23 Nov 2026 10:16:00 -0000", 30.0), ("Mon, 23 Nov 2026 12:16:00 +0200", 30.0),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(value: str | None, after_s: float | None) -> None:

@@ -57,6 +57,19 @@ def test_a_long_downtime_is_counted_to_a_thousand_and_named_to_a_hundred() -> No
     }  # fmt: skip
 
 
+@pytest.mark.rule("WF-57")
+def test_no_more_than_a_thousand_are_counted_where_none_of_them_starts_a_run() -> None:
+    firing = fire(Schedule(Every(120), Missed.SKIP), AT, at(3_001.5))
+    assert (firing.starts, firing.missed, len(firing.missed_at)) == (None, 1_000, 100)
+
+
+@pytest.mark.rule("WF-57")
+def test_a_moment_is_not_fired_ahead_of_its_time() -> None:
+    midnight, day = datetime(2026, 11, 26, tzinfo=UTC), timedelta(days=1)
+    firing = fire(Schedule(Every(86_400)), midnight, midnight + 1.25 * day)
+    assert firing == Firing(midnight + day, 1, (midnight,), midnight + 2 * day)
+
+
 rhythms = st.sampled_from(
     [
         Every(60),

@@ -157,6 +157,7 @@ def watched(expression: str, zone: str, start: datetime, end: datetime) -> Itera
         (Cron("61 * * * *"), "bad minute"),
         (Cron("0 24 * * *"), "bad hour"),
         (Cron("0 0 30 2 *"), "bad day-of-month"),
+        (Cron("0 0 */30 4 MON#5"), "names no day that exists"),
         (Cron("0 0 * * 1L/2"), "bad day-of-week"),
         (Cron("0 0 31 */2 1#5"), None),
         (Cron("0 0 * * *", "Europe/Olso"), "no time zone 'Europe/Olso'"),

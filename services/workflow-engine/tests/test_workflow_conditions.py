@@ -89,6 +89,10 @@ def test_what_cannot_be_decided_does_not_hold(source: str, problem: str) -> None
             Complaint("the pattern of `matches` is a text that stands in the expression", Place(1, 9)),
         ),
         (
+            "event.a.exists(x, 'a'.matches(x))",
+            Complaint("the pattern of `matches` is a text that stands in the expression", Place(1, 23)),
+        ),
+        (
             "event.a.matches('a' + 'b')",
             Complaint("the pattern of `matches` is a text that stands in the expression", Place(1, 9)),
         ),
@@ -103,6 +107,12 @@ def test_what_cannot_be_decided_does_not_hold(source: str, problem: str) -> None
 )  # fmt: skip
 def test_what_a_condition_cannot_be(source: str, complaint: Complaint) -> None:
     assert complaint in CONDITIONS.read(source).complaints
+
+
+@pytest.mark.rule("WF-31")
+def test_a_pattern_has_500_characters() -> None:
+    assert CONDITIONS.read_pattern("a" * 500) is None
+    assert CONDITIONS.read_pattern("a" * 501) == "a pattern has at most 500 characters"
 
 
 def test_names_are_found_with_their_places() -> None:

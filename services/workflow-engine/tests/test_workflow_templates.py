@@ -144,6 +144,44 @@ def test_a_value_that_is_not_there_is_named(source: str, named: str) -> None:
     assert named in str(failure.value)
 
 
+def test_names_in_what_an_empty_loop_says_are_found() -> None:
+    read = TEMPLATES.read("{% for x in event.all %}{{ x }}{% else %}{{ event.none }}{% endfor %}")
+    assert [mention.path for mention in read.mentions] == [("event", "all"), ("event", "none")]
+
+
+@pytest.mark.rule("WF-148")
+def test_a_loop_takes_ten_thousand_turns_and_not_one_more() -> None:
+    loop = "{% for x in event.all %}{% endfor %}"
+    assert TEMPLATES.render(loop, {"event": {"all": [1] * 10_000}}) == ""
+    with pytest.raises(RenderFailed, match="loops take at most 10000 turns"):
+        TEMPLATES.render(loop, {"event": {"all": [1] * 10_001}})
+
+
+@pytest.mark.rule("WF-148")
+def test_what_is_compared_counts_by_its_size() -> None:
+    loop = "{% for x in event.all %}{{ x == event.long }}{% endfor %}"
+    assert TEMPLATES.render(loop, {"event": {"all": ["a"] * 100, "long": "b"}}) == "false" * 100
+    with pytest.raises(RenderFailed, match="longer than 50 ms"):
+        TEMPLATES.render(loop, {"event": {"all": ["a"] * 100, "long": "b" * 60_000}})
+
+
+def test_separators_are_64_kib_at_most() -> None:
+    joined = "{{ event.all | join(event.between) }}"
+    assert TEMPLATES.render(joined, {"event": {"all": ["a", "b"], "between": "-" * 32_768}}).endswith("-b")
+    with pytest.raises(RenderFailed, match="the joined text is too long"):
+        TEMPLATES.render(joined, {"event": {"all": ["a", "b"], "between": "-" * 32_769}})
+
+
+def test_json_has_letters_as_they_are() -> None:
+    assert TEMPLATES.render("{{ event.a | json }}", {"event": {"a": ["Ærø"]}}) == '["Ærø"]'
+
+
+@pytest.mark.parametrize("value", ["text", {"a": 1}])
+def test_a_loop_goes_over_a_list(value: object) -> None:
+    with pytest.raises(RenderFailed, match="a loop goes over a list"):
+        TEMPLATES.render("{% for x in event.all %}{% endfor %}", {"event": {"all": value}})
+
+
 def test_names_are_found_with_their_lines() -> None:
     reading = TEMPLATES.read(
         "{{ event.a }}\n{% for x in event.b.c if x.y %}{{ x.z }}{{ event[x.k].d }}{{ tell['e'] }}{% endfor %}"
