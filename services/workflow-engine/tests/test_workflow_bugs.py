@@ -17,12 +17,10 @@ from web_server import web_server
 from fettle_chassis import metrics
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
-from fettle_contracts.ticket_events import EntryType
 from fettle_workflow_engine import handler
 from fettle_workflow_engine.adapters import definitions
 from fettle_workflow_engine.domain.advance import advance
 from fettle_workflow_engine.domain.calls import Outcome, OutsideCall
-from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.run import Result, Run
 from fettle_workflow_engine.domain.validate import load
 from fettle_workflow_engine.domain.waits import Sighting
@@ -47,13 +45,6 @@ enabled: true
 nodes:
   opened: {{trigger: ticket.opened}}
   rest: {{after: [opened], {node}}}
-"""
-TURN = """
-workflow: {name}
-enabled: true
-nodes:
-  on: {{trigger: {on}}}
-  do: {{after: [on], action: {does}}}
 """
 WAITING = {
     "time": "action: wait, with: {for: 1h}",
@@ -309,26 +300,6 @@ async def test_a_document_that_raises_a_bug_when_it_is_read_is_set_aside_alone(
         assert problem is not None
         assert problem["message"] == FAULT["message"]
     assert (await world.workflow("good")).condition_problem is None
-
-
-@pytest.mark.rule("WF-159")
-async def test_a_loop_by_way_of_what_cannot_be_read_is_refused_once_it_can(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opens = "ticket.open, with: {title: a, kind: b, subject: {ref: event.ticket.subject}}"
-    resolves = TURN.format(
-        name="good", on="ticket.opened", does="ticket.resolve, with: {ticket: {ref: event.ticket.id}}"
-    )
-    await world.save(TURN.format(name="bad", on="ticket.resolved", does=opens))
-    with monkeypatch.context() as patched:
-        break_documents(patched, world)
-        await world.save(resolves)
-        await world.happen(event(EntryType.RESOLVED))
-        assert await world.runs() == [], "what cannot be read starts nothing, so nothing goes round"
-    world.restart()
-    with pytest.raises(DocumentRefused) as refusal:
-        await world.save(resolves)
-    assert "ticket.resolve -> ticket.resolved -> bad -> ticket.opened -> good" in refusal.value.faults[0].message
 
 
 @pytest.mark.rule("WF-153")
