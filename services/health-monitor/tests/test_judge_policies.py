@@ -75,6 +75,21 @@ def test_a_shorter_timeout_that_has_passed_takes_effect_at_the_policys_moment() 
     assert {change.policy_version for change in late} == {2}
 
 
+@pytest.mark.rule("HM-270")
+def test_an_override_for_an_integration_is_for_the_devices_behind_it() -> None:
+    over = (
+        Override(match=Match(integration="hue-1"), timeout_s=20),
+        Override(match=Match(subject="integration/hue-2"), timeout_s=30),
+    )
+    log = Log().policy(timeout_s=50, overrides=over).beat(integration="hue-1")
+    log.beat("acme/integration/hue-1", type="integration").beat("acme/integration/hue-2", type="integration")
+
+    judged = judge(log.pulsed(60))
+
+    silent_at = {change.subject: change.at - T0 for change in judged.changes if change.reason == "silent"}
+    assert silent_at == {"device/t17": 20_000, "integration/hue-2": 30_000, "integration/hue-1": 50_000}
+
+
 @pytest.mark.rule("HM-14")
 def test_a_running_debounce_is_timed_anew_from_where_it_began() -> None:
     log = Log().policy(timeout_s=10, open_debounce_s=60).beat().pulsed(15)

@@ -1,7 +1,8 @@
 """Which times hold for a subject: an org's policy resolved field by field.
 
 Platform default, org, integration, model, subject: the later in this list wins, each field on its own. The first two
-come as one, since a policy record is a whole statement.
+come as one, since a policy record is a whole statement. An integration's overrides are for the devices behind it; for
+the integration itself there is its override as a subject.
 """
 
 from typing import Final, NamedTuple
