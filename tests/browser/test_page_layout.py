@@ -26,6 +26,22 @@ return [...document.querySelectorAll("main, header, nav, #ticket, #list, h1, for
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
   .map((element) => element.tagName + "#" + element.id)
 """
+_CUT = """
+const pen = document.createElement("canvas").getContext("2d");
+const cut = [...document.querySelectorAll("main select")].filter((select) => {
+  if (!select.offsetWidth || select.selectedIndex !== 0) return false;
+  const { fontSize, fontFamily, paddingLeft, paddingRight } = getComputedStyle(select);
+  pen.font = `${fontSize} ${fontFamily}`;
+  const room = select.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  return pen.measureText(select.selectedOptions[0].text).width > room;
+});
+const out = [...document.querySelectorAll("main :is(h1, p, code, dd, dt)")].filter((element) => {
+  if (!element.offsetWidth || element.closest("pre, table, svg, dialog, .sheet, .sr, .graph-room")) return false;
+  const [{ left, right }, within] = [element, element.parentElement].map((one) => one.getBoundingClientRect());
+  return left < within.left - 1 || right > within.right + 1;
+});
+return [...cut, ...out].map((element) => `${element.tagName} ${element.textContent.trim().slice(0, 40)}`);
+"""
 AXE = Path(str(find_spec("axe_playwright_python").submodule_search_locations[0])) / "axe.min.js"  # type: ignore[index, union-attr]
 _VIOLATIONS = """
 const done = arguments[0];
@@ -71,6 +87,7 @@ def faults_of(window: Window, name: str, path: str, folder: Path, looks: Iterabl
         if window.script("return document.documentElement.scrollWidth") > width:
             faults.append(f"{where} too wide: the page")
         faults += [f"{where} too wide: {what}" for what in window.script(_OVERFLOWING)]
+        faults += [f"{where} cut or out of its box: {what}" for what in window.script(_CUT)]
         if (width, dark) in ASKS_AXE:
             faults += [f"{where} {what}" for what in window.chrome.execute_async_script(_VIOLATIONS)]
     return faults
@@ -100,10 +117,12 @@ def test_pages_fit_their_window_and_can_be_read_by_everybody(window: Window, org
         "timeline": f"{base}/tickets/{number}/timeline",
         "checklist": f"{base}/tickets/{number}/checklist",
         "why": f"{base}/why?subject=device/a",
+        "why-long": f"{base}/why?subject=device/{quote(WORD[:150])}",
         "subject": f"{base}/health/device/{quote(WORD[:150])}",
         "report": f"{base}/tickets/new",
         "health": f"{base}/health",
         "problem": f"{base}/tickets/999",
+        "problem-long": f"{base}/health/device/{'W' * 150}",
     }
     for name, path in pages.items():
         faults += faults_of(window, name, path, pictures, LOOKS)

@@ -243,8 +243,24 @@ async def test_an_entry_about_many_tickets_says_what_was_asked_for_how_many(worl
     form = {"action": "start", "number": ["1", "2"], "command_id": "c1"}
     await world.http.post("/orgs/acme/tickets/bulk", data=form, headers={"origin": world.url})
     by_page, by_api = [one["about"] for one in await entries(world) if one["path"] == "/tickets/bulk"]
-    assert (by_api, by_page) == ({"action": "resolve", "tickets": "2"}, {"action": "start", "tickets": "2"})
-    assert "action resolve, tickets 2" in (await world.http.get("/orgs/acme/audit")).text
+    assert (by_api, by_page) == (
+        {"action": "resolve", "tickets": "2", "numbers": "1, 2"},
+        {"action": "start", "tickets": "2", "numbers": "1, 2"},
+    )
+    shown = (await world.http.get("/orgs/acme/audit")).text
+    assert "action resolve, tickets 2<" in shown
+    assert all(f'href="/orgs/acme/tickets/{number}">#{number}</a>' in shown for number in (1, 2))
+
+
+@pytest.mark.rule("AC-124")
+async def test_the_page_names_eight_of_many_tickets_and_the_others_in_its_details(world: World) -> None:
+    admin = await world.token("acme")
+    many = {"action": "start", "numbers": list(range(45, 0, -1))}
+    await world.call("POST", "/api/v1/orgs/acme/tickets/bulk", admin, json=many)
+    await world.sign_in("acme", "admin")
+    before, _, behind = (await world.http.get("/orgs/acme/audit")).text.partition("and 37 more</summary>")
+    assert (">#8</a>" in before, ">#9</a>" in before) == (True, False)
+    assert (">#9</a>" in behind, ">#45</a>" in behind) == (True, True)
 
 
 @pytest.mark.rule("AC-132", "AC-3")

@@ -183,8 +183,18 @@ def test_of_any_other_body_nothing_is_said() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"action": "start", "numbers": [1, 2, 2]}', {"action": "start", "tickets": "2"}),
-        (b'{"action": "comment", "numbers": [1], "comment": "hunter2"}', {"action": "comment", "tickets": "1"}),
+        (b'{"action": "start", "numbers": [1, 2, 2]}', {"action": "start", "tickets": "2", "numbers": "1, 2"}),
+        (
+            b'{"action": "comment", "numbers": [1], "comment": "hunter2"}',
+            {"action": "comment", "tickets": "1", "numbers": "1"},
+        ),
+        (b'{"action": "start", "numbers": [-1, 9223372036854775807]}', {"action": "start", "tickets": "2"}),
+        (b'{"action": "start", "numbers": [9223372036854775808]}', {"action": "start", "tickets": "1"}),
+        (
+            b'{"action": "start", "numbers": [%s]}' % b",".join(b"%d" % one for one in range(1, 202)),
+            {"action": "start", "tickets": "201"},
+        ),
+        (b'{"action": "start", "numbers": ["hunter2"]}', {}),
         (b'{"action": "hunter2", "numbers": [1]}', {}),
         (b'{"action": ["start"], "numbers": [1]}', {}),
         (b'{"action": "start", "numbers": 1}', {}),

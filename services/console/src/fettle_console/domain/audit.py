@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
+from operator import index
 from urllib.parse import parse_qs, quote, unquote
 from uuid import UUID
 
@@ -32,6 +33,10 @@ _CHANGES_NOTHING = re.compile(r"/heartbeats|/tickets/verify|/workflows/[^/]+/(pr
 _ROLE, _BULK = ("PUT", "/members"), ("POST", "/tickets/bulk")
 BULK_ACTIONS = ("start", "move-to-open", "resolve", "reopen", "comment")
 """What can be done to many tickets at once."""
+_BULK_MAX = 200
+_NO_NUMBER = 2**63
+NUMBERS = "numbers"
+"""Which tickets, in what is known of an entry about many."""
 
 _CAN_BE_DRY = frozenset({"/silences", "/subjects/import", "/workflows"})
 NOBODYS = "none"
@@ -166,7 +171,8 @@ def whose_role(method: str, path: str, body: bytes) -> str:
 
 
 def words_of_bulk(method: str, path: str, body: bytes) -> dict[str, str]:
-    """What is to be done to how many tickets; nothing of any other request, or of a body that makes no sense."""
+    """What is to be done to how many tickets, and to which; nothing of any other request, or of a body that makes no
+    sense."""
     if (method, path) != _BULK:
         return {}
     try:
@@ -174,7 +180,11 @@ def words_of_bulk(method: str, path: str, body: bytes) -> dict[str, str]:
         action, numbers = said["action"], said["numbers"]
         if action not in BULK_ACTIONS or not isinstance(numbers, list):
             return {}
-        return {"action": action, "tickets": str(len(set(numbers)))}
+        tickets = sorted({index(number) for number in numbers})
+        about = {"action": action, "tickets": str(len(tickets))}
+        if 0 < len(tickets) <= _BULK_MAX and tickets[0] > 0 and tickets[-1] < _NO_NUMBER:
+            about[NUMBERS] = ", ".join(map(str, tickets))
+        return about
     except (ValueError, LookupError, TypeError, RecursionError):
         return {}
 

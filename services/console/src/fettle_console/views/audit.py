@@ -1,11 +1,11 @@
 """The audit log as its page shows it: each line as somebody would say it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
-from fettle_console.domain.audit import NOBODYS, SUMMED, AuditOutcome, Door, Entry, Who
+from fettle_console.domain.audit import NOBODYS, NUMBERS, SUMMED, AuditOutcome, Door, Entry, Who
 from fettle_console.domain.credentials import TOKEN, Installer
 from fettle_console.domain.deeds import Deeds
 from fettle_console.domain.members import SIGN_IN
@@ -27,7 +27,7 @@ _DOORS = {Door.PAGE: "a page", Door.API: "the API"}
 class Line:
     """`whole` is who asked in full words. `deed` is what was asked, `about` what is known beyond that; `thing` what of,
     with the `page` that shows it, if one does. `asked` is the request as it came, and by which door. `summed`: `times`
-    refusals."""
+    refusals. `tickets` are the numbers of many that it was about."""
 
     id: str
     at: datetime
@@ -44,6 +44,7 @@ class Line:
     summed: bool
     key: str
     about: str
+    tickets: Sequence[str]
 
     @classmethod
     def of(cls, entry: Entry, deeds: Deeds, names: Mapping[str, str]) -> "Line":
@@ -66,7 +67,10 @@ class Line:
             times=entry.times,
             summed=asked.method == SUMMED,
             key=asked.key or "",
-            about=", ".join(f"{name} {names.get(value, value)}" for name, value in entry.about.items()),
+            about=", ".join(
+                f"{name} {names.get(value, value)}" for name, value in entry.about.items() if name != NUMBERS
+            ),
+            tickets=entry.about[NUMBERS].split(", ") if NUMBERS in entry.about else (),
         )
 
 
