@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.test_live_pages import beat, report
 from tests.browser.test_ticket_presses import HOLD_ANSWERS
+from tests.browser.test_workflow_work import write
 from tests.browser.window import Window
 from tests.installation import Installation, OrgApi, eventually
 
@@ -148,6 +149,93 @@ def test_what_is_selected_while_many_are_being_worked_stays_for_the_next_time(wi
     window.until(lambda: window.text("#picked") == "1 selected", "what is left")
     assert window.one("#bulk-comment").get_attribute("value") == "On it now"
     assert window.script("return [...document.querySelectorAll('#rows :checked')].map((one) => one.value)") == ["1"]
+
+
+@pytest.mark.rule("AC-170")
+def test_a_key_at_another_row_before_the_answer_came_goes_to_that_row(window: Window, org: OrgApi) -> None:
+    for title in ("Tap", "Door"):
+        report(org, title)
+    window.until(lambda: window.rows() == ["Door", "Tap"], "two tickets")
+    window.script(HOLD_ANSWERS.replace("update", "bulk"))
+    window.press("j", "s", "s", "j", "s")
+    assert window.all("#bulk.htmx-request")
+    window.script("window.letGo()")
+    window.until(lambda: [one["state"] for one in org.tickets()] == ["in_progress"] * 2, "both started")
+    assert [entry["type"] for number in (1, 2) for entry in org.timeline(number)] == ["opened", "started"] * 2
+    window.until(lambda: window.text("#picked") == "", "the bar gone")
+
+
+@pytest.mark.rule("AC-170")
+def test_what_is_asked_of_many_before_the_last_answer_came_is_done_behind_it(window: Window, org: OrgApi) -> None:
+    for title in ("Tap", "Door"):
+        report(org, title)
+    window.until(lambda: window.rows() == ["Door", "Tap"], "two tickets")
+    window.script(HOLD_ANSWERS.replace("update", "bulk"))
+    window.one("#pick-all").click()
+    window.one("#bulk [value=start]").click()
+    window.one("#bulk [value=start]").click()
+    window.one("#bulk [value=resolve]").click()
+    window.script("window.letGo()")
+    window.until(lambda: "2 tickets resolved" in window.text("#outcome"), "both resolved")
+    assert [entry["type"] for entry in org.timeline(1)] == ["opened", "started", "resolved"]
+
+
+@pytest.mark.rule("AC-171")
+def test_a_report_that_was_begun_is_there_again_until_it_is_sent(window: Window, org: OrgApi) -> None:
+    new = f"/orgs/{org.org}/tickets/new"
+    window.go(new)
+    window.press(*"Lift 3")
+    window.one("[name=subject_type]").send_keys("Space")
+    window.one("#description").send_keys("It squeaks.")
+    window.go(f"/orgs/{org.org}/health")
+    window.go(new)
+    window.until(lambda: "has not been sent" in window.text("#restored"), "that it is there again")
+    shown = [window.one(field).get_attribute("value") for field in ("#title", "[name=subject_type]", "#description")]
+    assert shown == ["Lift 3", "space", "It squeaks."]
+
+    window.one("#title").clear()
+    window.one("#title").send_keys("   ")
+    window.one(".report .main").click()
+    window.until(lambda: window.all(".report .refused"), "that it was refused")
+    window.go(new)
+    assert window.one("#description").get_attribute("value") == "It squeaks."
+    window.one("#title").clear()
+    window.one("#title").send_keys("Lift 3")
+    window.one(".report .main").click()
+    window.until(lambda: window.all("#ticket"), "the ticket")
+    window.go(new)
+    assert window.one("#title").get_attribute("value") == ""
+    assert not window.one("#restored").is_displayed()
+
+    window.press(*"Tap")
+    window.one("[data-discards].button").click()
+    window.until(lambda: window.all("#tabs"), "the list")
+    window.go(new)
+    assert window.one("#title").get_attribute("value") == ""
+
+
+@pytest.mark.rule("AC-171")
+def test_a_document_that_was_begun_is_there_again_and_overwrites_nothing_unseen(window: Window, org: OrgApi) -> None:
+    document = "workflow: hint\ntitle: {}\nenabled: false\nnodes:\n  opened: {{trigger: ticket.opened}}\n"
+    document += (
+        "  noted: {{after: [opened], action: ticket.comment, with: {{ticket: {{ref: event.ticket.id}}, text: A}}}}\n"
+    )
+    assert org.post_yaml("/workflows", document.format("First")).status_code == 201
+    page = f"/orgs/{org.org}/workflows/hint/edit"
+    window.go(page)
+    write(window, document.format("Mine"))
+    window.go(f"/orgs/{org.org}/workflows")
+    assert org.put_yaml("/workflows/hint", document.format("Theirs")).status_code == 200
+    window.go(page)
+    window.until(lambda: "has not been sent" in window.text("#restored"), "that it is there again")
+    window.until(lambda: "Mine" in str(window.script("return window.ace && ace.edit('code').getValue()")), "the text")
+    window.one("button[value=save]").click()
+    window.until(lambda: "saved it meanwhile" in window.text("main [role=alert]"), "that somebody else saved it")
+    window.one("button[value=save]").click()
+    window.until(lambda: not window.all("#code") and window.all("#main .crumbs"), "it saved")
+    window.go(page)
+    assert not window.one("#restored").is_displayed()
+    assert "Mine" in org.get("/workflows/hint")["document"]
 
 
 @pytest.mark.rule("AC-162")

@@ -18,12 +18,21 @@
   const row = () => document.activeElement.closest?.("#rows tr") ?? null;
   const tick = () => row()?.querySelector(".c-pick input");
 
-  // On the list a deed is done to what is selected, else to the ticket at the cursor.
+  // On the list a deed is done to what is selected, else to the ticket at the cursor. What was picked by such a key alone,
+  // and is being sent, is no selection for a key at another row.
+  const picked = () => [...document.querySelectorAll("#rows .c-pick :checked")];
+  let alone = null;
   const many = (deed) => {
     const bulk = document.getElementById("bulk");
     if (!bulk) return press(deed);
-    if (!document.querySelector("#rows .c-pick :checked")) tick()?.click();
-    if (!document.querySelector("#rows .c-pick :checked")) return undefined;
+    const [only, ...others] = picked();
+    const sending = bulk.classList.contains("htmx-request") && only?.value === alone && !others.length;
+    if (sending && row() && row() !== only.closest("tr")) only.click();
+    if (!picked().length) {
+      tick()?.click();
+      alone = tick()?.value ?? null;
+    }
+    if (!picked().length) return undefined;
     if (deed === "comment") return document.getElementById("bulk-comment").focus();
     return bulk.requestSubmit(bulk.querySelector(`[value="${deed}"]`));
   };

@@ -84,24 +84,7 @@
   document.addEventListener("htmx:before:swap", (event) => {
     for (const { fragment } of event.detail.tasks) if (fragment?.querySelector("#ticket")) keepEarlier(fragment);
   });
-  // What is pressed before the last answer came waits for that. The same is sent once, although the page, and with it the
-  // id of its next command, may have changed between the two; anything else is another command, although it may not have.
-  const said = ({ request }) => String(new URLSearchParams([...request.body].filter(([name]) => name !== "command_id")));
-  let underWay = null;
   const isUpdate = (ctx) => ctx.sourceElement?.id === "update";
-  document.addEventListener("htmx:config:request", (event) => {
-    const { ctx } = event.detail;
-    if (!isUpdate(ctx) || underWay === null) return;
-    const { body } = ctx.request;
-    if (said(ctx) === underWay) event.preventDefault();
-    else body.set("command_id", `next-${body.get("command_id")}`);
-  });
-  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-    if (isUpdate(ctx)) underWay = said(ctx);
-  });
-  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-    if (isUpdate(ctx)) underWay = null;
-  });
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
     if (!isUpdate(ctx) || ctx.response?.status >= 400) return;

@@ -107,7 +107,7 @@
     field.required = false;
     editor.session.on("change", () => {
       field.value = editor.getValue();
-      changed();
+      field.dispatchEvent(new Event("input", { bubbles: true }));
     });
     editor.commands.addCommand({
       name: "save",
