@@ -69,7 +69,9 @@ class Installation:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.replicas: dict[str, tuple[str, str]] = {}
         self.url = f"http://127.0.0.1:{environment['FETTLE_HTTP_PORT']}"
-        self.http = httpx2.Client(base_url=self.url, timeout=30.0)
+        # Services let go of a connection that nobody used for five seconds.
+        limits = httpx2.Limits(keepalive_expiry=4.0)
+        self.http = httpx2.Client(base_url=self.url, timeout=30.0, limits=limits)
 
     def replicate(self, service: str, name: str) -> None:
         """`name` is one more process of the service from now on, with a port of its own; starts nothing."""

@@ -45,6 +45,8 @@ from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Change, Clock, 
 from fettle_health_monitor.settings import HealthSettings
 
 SHARDS = 2
+WALL = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
+"""The time by people's clock, at first."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class CorrelatorWorld:
         self.settings = HealthSettings.load(environment)
         self.database = Database(self.settings.database_dsn("health"))
         self.signer, self.verifier = Signer(self.settings.signing_keys), Verifier(self.settings.signing_keys)
-        self.wall = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
+        self.wall = WALL
         self.controls = ControlLog(self.signer, self.settings.topic(HEARTBEATS), lambda: SHARDS)
         self.deciding = Deciding(self.signer, self.now, lambda _: 0)
         self.policies = Policies(self.controls, self.now)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from org_oracle import FIRING, MANY, OFFLINE, PENDING, RESOLVING, Ended, Moved, Quiet, Rules
+from org_words import FIRING, MANY, OFFLINE, PENDING, RESOLVING, Ended, Moved, Quiet, Rules
 
 FLAPPING = "flapping"
 FAILING = frozenset({FIRING, FLAPPING})

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from judge_log import T0, Log, read_control
-from org_oracle import Beat, Quiet, Rules
+from org_quiet import Made, Planned, made, planned
+from org_words import Beat, Quiet, Rules
 
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.partitions import partition_for
@@ -43,10 +44,11 @@ class History:
     resolve_debounce_s: int
     window_s: int
     phases: tuple[Phase, ...]
-    silences: tuple[tuple[int, int, int], ...] = ()
-    """Device, second of its start, seconds."""
+    silences: tuple[Planned, ...] = ()
     many: int = NEVER_MANY
     """So many devices behind an integration share a ticket; in such a history no shared ticket ends."""
+    refused: tuple[tuple[int, int], ...] = ()
+    """From which second on, for how many, the ticket service opens nothing."""
 
     @property
     def devices(self) -> list[str]:
@@ -112,11 +114,19 @@ class History:
                 second += 1000
 
     @property
+    def refuses(self) -> list[tuple[int, int]]:
+        """Half a second off: verdicts come at other instants."""
+        begins = T0 + BEGINS + 500
+        return [(begins + 1000 * second, begins + 1000 * (second + long)) for second, long in self.refused]
+
+    @property
+    def made(self) -> list[Made]:
+        names = [*self.integrations]
+        return [made(plan, names[plan.who], T0 + BEGINS + 7) for plan in self.silences]
+
+    @property
     def quiet(self) -> list[Quiet]:
-        return [
-            Quiet(self.devices[number], T0 + BEGINS + second * 1000 + 7, T0 + BEGINS + (second + seconds) * 1000 + 7)
-            for number, second, seconds in self.silences
-        ]
+        return [quiet for each in self.made for quiet in each.quiet]
 
 
 @st.composite
@@ -131,7 +141,8 @@ def histories(draw: st.DrawFn, many: st.SearchStrategy[int]) -> History:
     ).map(tuple)
     phases = st.builds(Phase, st.integers(1, 16), st.sampled_from([OK, AWAY, AWAY, FEW]), exceptions)
     settled = Phase(draw(st.integers(5, 14)), OK, draw(exceptions))
-    silences = st.lists(st.tuples(numbers, st.integers(0, 40), st.integers(1, 30)), max_size=5).map(tuple)
+    silences = st.lists(planned(numbers, st.integers(0, 40)), max_size=5).map(tuple)
+    refused = st.lists(st.tuples(st.integers(5, 50), st.integers(1, 25)), max_size=2).map(tuple)
     return History(
         behind=tuple(draw(st.lists(st.sampled_from([1, 1, 2, 2, 3]), min_size=count, max_size=count))),
         timeout_s=timeout_s,
@@ -143,6 +154,7 @@ def histories(draw: st.DrawFn, many: st.SearchStrategy[int]) -> History:
         window_s=draw(st.integers(5, 16)),
         phases=(settled, *draw(st.lists(phases, min_size=2, max_size=9))),
         silences=draw(silences) if so_many == NEVER_MANY else (),
+        refused=draw(refused) if so_many == NEVER_MANY else (),
         many=so_many,
     )
 
@@ -211,3 +223,18 @@ def batches(
             del left[shard][: len(taken)]
             batch += [judgement for _, judgement in taken]
         yield batch
+
+
+def cut(
+    said: Sequence[Sequence[tuple[int, Judgement]]], seconds: Sequence[int]
+) -> Iterator[list[list[tuple[int, Judgement]]]]:
+    """What shards say, in pieces: each but the last ends where all of them have said that they are at that second."""
+    left = [list(each) for each in said]
+    for second in seconds:
+        piece = []
+        for each in left:
+            ends = [place + 1 for place, (at, one) in enumerate(each) if at == second and isinstance(one, Clock)] or [0]
+            piece.append(each[: ends[0]])
+            del each[: ends[0]]
+        yield piece
+    yield left

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from judge_oracle import Told
-from org_oracle import OFFLINE, Moved, Rules
+from org_words import OFFLINE, Moved, Rules
 
 from fettle_contracts.health_policy import HealthPolicy
 

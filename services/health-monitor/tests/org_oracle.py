@@ -8,64 +8,25 @@ through all instants at which anything can be true, and asks of all facts anew w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-HEALTHY, PENDING, FIRING, RESOLVING, UNKNOWN = "healthy", "pending_open", "firing", "pending_resolve", "unknown"
-OFFLINE, LOST, MANY = "device_offline", "heartbeats_lost", "multiple_devices_offline"
-UNREACHABLE = "integration_unreachable"
-ALL = "other/heartbeats"
-WRONG = frozenset({PENDING, FIRING, RESOLVING})
-
-
-def wrong_with(subject: str) -> str:
-    """What is wrong with a subject that is not well."""
-    return UNREACHABLE if subject.startswith("integration/") else OFFLINE
-
-
-class Beat(NamedTuple):
-    """A heartbeat of this subject, and what it says."""
-
-    at: int
-    subject: str
-    status: str
-
-
-class Quiet(NamedTuple):
-    """A silence that people made, from `start` up to but without `end`."""
-
-    subject: str
-    start: int
-    end: int
-
-
-class Rules(NamedTuple):
-    """What counts for one subject, and for the org."""
-
-    timeout: int
-    open_debounce: int
-    resolve_debounce: int
-    window: int
-    many: int
-
-
-class Moved(NamedTuple):
-    """A transition that the world is shown. `since` is when the reading turned that it shows."""
-
-    at: int
-    subject: str
-    from_state: str | None
-    to_state: str | None
-    condition: str | None
-    since: int = 0
-    policy_version: int = 0
-
-
-class Ended(NamedTuple):
-    """A verdict of this instant, and its outcome."""
-
-    at: int
-    subject: str
-    outcome: str
+from org_words import (
+    ALL,
+    FIRING,
+    HEALTHY,
+    LOST,
+    MANY,
+    OFFLINE,
+    PENDING,
+    RESOLVING,
+    UNKNOWN,
+    WRONG,
+    Beat,
+    Ended,
+    Moved,
+    Quiet,
+    Rules,
+    wrong_with,
+)
 
 
 @dataclass
@@ -116,10 +77,17 @@ class Outage:
 
 
 class Oracle:
-    """`moved` and `ended` are what must be seen in the end; `tickets` are the keys of the open ones."""
+    """`moved` and `ended` are what must be seen in the end; `tickets` are the keys of the open ones. What is asked for
+    at the times of `refuses` is refused, for good."""
 
-    def __init__(self, rules: Mapping[str, Rules], behind: Mapping[str, str], silences: Sequence[Quiet]) -> None:
-        self.of_each, self.behind, self.silences = rules, behind, silences
+    def __init__(
+        self,
+        rules: Mapping[str, Rules],
+        behind: Mapping[str, str],
+        silences: Sequence[Quiet],
+        refuses: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        self.of_each, self.behind, self.silences, self.refuses = rules, behind, silences, refuses
         self.fleet: dict[str, Known] = {}
         self.moved: list[Moved] = []
         self.ended: list[Ended] = []
@@ -341,6 +309,8 @@ class Oracle:
             self._end(subject, self._open(key))
 
     def _open(self, key: str) -> str:
+        if any(start <= self.now < end for start, end in self.refuses):
+            return "refused"
         self.tickets.add(key)
         came = "reopened" if key in self.before else "opened"
         self.before.add(key)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from judge_log import LogRecord
 from judge_oracle import SILENT, Oracle, Rules, Subject, Told
-from org_oracle import FIRING
+from org_words import FIRING
 
 from fettle_health_monitor.domain.control import Policy
 

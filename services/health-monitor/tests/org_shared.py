@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from org_books import Deed, Lasting
-from org_oracle import Known, Oracle, Quiet, Rules
+from org_oracle import Known, Oracle
 from org_tickets import Tickets
+from org_words import Quiet, Rules
 
 
 class Shared(Oracle):

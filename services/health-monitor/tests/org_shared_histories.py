@@ -1,6 +1,6 @@
 """Histories of a small org whose integrations report as well, and in which people resolve tickets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from judge_log import T0
 from org_books import Deed, of_device, of_many
 from org_histories import AWAY, BAD, BEGINS, FEW, OK, History, Phase
-from org_oracle import UNREACHABLE, Beat, Quiet, Rules
+from org_quiet import planned
+from org_words import UNREACHABLE, Beat, Rules
 
 from fettle_contracts.health_policy import HealthPolicy
-from fettle_health_monitor.domain.judgements import Clock, Judgement
 
 PHASES_OF_GATEWAYS = 4
 
@@ -58,13 +58,6 @@ class SharedHistory(History):
     def integrations(self) -> dict[str, str]:
         return super().integrations | dict.fromkeys(self.reporting, "")
 
-    @property
-    def quiet(self) -> list[Quiet]:
-        names, begins = [*self.devices, *self.reporting], T0 + BEGINS + 7
-        return [
-            Quiet(names[which], begins + 1000 * at, begins + 1000 * (at + long)) for which, at, long in self.silences
-        ]
-
     def _beats(self) -> Iterator[Beat]:
         do = [[said.what for said in each for _ in range(said.seconds)] for each in self.gateways]
         beats = [*super()._beats()]
@@ -100,9 +93,7 @@ def shared_histories(draw: st.DrawFn, *, lost: bool = False) -> SharedHistory:
     does = st.lists(st.builds(Said, st.integers(1, 25), st.sampled_from([OK, BAD, AWAY])), max_size=PHASES_OF_GATEWAYS)
     whose = st.one_of(numbers, st.sampled_from([-1, -11, -11, -2, -12]))
     reporting = 0 if lost else 2
-    quiet = st.lists(
-        st.tuples(st.integers(0, count + reporting - 1), st.integers(0, 60), st.integers(1, 30)), max_size=4
-    )
+    quiet = st.lists(planned(st.integers(0, count + reporting - 1), st.integers(0, 60)), max_size=4)
     return SharedHistory(
         behind=tuple(
             draw(st.lists(st.sampled_from([1, 1, 2, 3] if lost else [1, 1, 1, 2]), min_size=count, max_size=count))
@@ -118,18 +109,3 @@ def shared_histories(draw: st.DrawFn, *, lost: bool = False) -> SharedHistory:
         gateways=tuple((Said(4, OK), *draw(does)) for _ in range(reporting)),
         deeds=tuple(draw(st.lists(st.tuples(st.integers(5, 80), whose), max_size=6))),
     )
-
-
-def cut(
-    said: Sequence[Sequence[tuple[int, Judgement]]], seconds: Sequence[int]
-) -> Iterator[list[list[tuple[int, Judgement]]]]:
-    """What shards say, in pieces: each but the last ends where all of them have said that they are at that second."""
-    left = [list(each) for each in said]
-    for second in seconds:
-        piece = []
-        for each in left:
-            ends = [place + 1 for place, (at, one) in enumerate(each) if at == second and isinstance(one, Clock)] or [0]
-            piece.append(each[: ends[0]])
-            del each[: ends[0]]
-        yield piece
-    yield left

@@ -1,15 +1,15 @@
 """The real shards and the real correlator over a history with shared tickets and people: what becomes of tickets."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from correlator_world import CorrelatorWorld, Row
 from org_books import Deed, Entry
-from org_histories import batches, judged
-from org_oracle import Ended, Moved
-from org_run import forget_everything, moved, silence
-from org_shared_histories import SharedHistory, cut
+from org_histories import batches, cut, judged
+from org_run import NEVER, forget_everything, moved, silence, unsilence
+from org_shared_histories import SharedHistory
+from org_words import Ended, Moved
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import Actor, ActorType, Subject
@@ -132,24 +132,30 @@ class Seen:
     waiting: int
 
 
-async def run(world: CorrelatorWorld, history: SharedHistory, steps: Sequence[tuple[int, int]]) -> Seen:
-    """In batches that are cut where somebody resolves a ticket."""
+async def run(
+    world: CorrelatorWorld, history: SharedHistory, steps: Sequence[tuple[int, int]], late: Container[int] = ()
+) -> Seen:
+    """In batches that are cut where people do something. Behind the `late` ones the ticket service does nothing; it
+    goes on behind the next, or before people do something."""
     await forget_everything(world)
     await world.tell("acme")
     await world.put(history.policy)
     await world.clear()
-    for quiet in history.quiet:
-        await silence(world, quiet)
+    silences = await silence(world, history.made)
     desk, deeds = Desk(), history.resolves
-    seconds = sorted({deed.at // 1000 for deed in deeds if deed.at < history.until})
-    pieces = cut(judged(history, 2), seconds)
-    for number, piece in enumerate(pieces):
+    seconds = sorted({deed.at // 1000 for deed in deeds if deed.at < history.until} | silences.keys() - {NEVER})
+    number = 0
+    for piece, second in zip(cut(judged(history, 2), seconds), [*seconds, NEVER], strict=True):
         for batch in batches(piece, steps):
             await world.feed(*batch)
-            await answer(world, desk)
+            if number not in late:
+                await answer(world, desk)
+            number += 1
+        await answer(world, desk)
         for deed in deeds:
-            if number < len(seconds) and deed.at == 1000 * seconds[number] and deed.key in desk.open:
+            if deed.at == 1000 * second and deed.key in desk.open:
                 await resolve(world, desk, deed)
+        await unsilence(world, silences.get(second, ()))
     return Seen(
         await moved(world, history.until),
         await ended(world, history.until),

@@ -21,7 +21,7 @@ from org_books import (
     of_device,
     of_many,
 )
-from org_oracle import ALL, MANY, OFFLINE, RESOLVING, Quiet
+from org_words import ALL, MANY, OFFLINE, RESOLVING, Quiet
 
 
 class Tickets(Books):

@@ -12,9 +12,10 @@ from judge_log import LogRecord
 from judge_oracle import Told
 from org_books import FLAPPING, TICKETED, Deed, Lasting
 from org_known import Known, rules_of
-from org_oracle import ALL, FIRING, HEALTHY, LOST, PENDING, RESOLVING, UNKNOWN, Moved, Outage, Quiet, Rules
+from org_oracle import Outage
 from org_says import STEP_MS, Event, Observed, ShardSays
 from org_tickets import Tickets
+from org_words import ALL, FIRING, HEALTHY, LOST, PENDING, RESOLVING, UNKNOWN, Moved, Quiet, Rules
 
 from fettle_contracts.health_policy import HealthPolicy
 

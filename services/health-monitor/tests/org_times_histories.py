@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from judge_log import T0, Log, LogRecord, read_control
 from org_books import Deed
 from org_histories import AWAY, BAD, FEW, OK, SHARDS, clock_of
-from org_oracle import MANY, OFFLINE, UNREACHABLE, Quiet
+from org_quiet import Made, Planned, made, planned
 from org_says import STEP_MS
+from org_words import MANY, OFFLINE, UNREACHABLE, Quiet
 
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.partitions import partition_for
@@ -53,17 +54,16 @@ class Phase(NamedTuple):
 @dataclass(frozen=True)
 class Times:
     """Subjects by number: devices, then the `reporting` first integrations; device 3 is `device/d3`. `restarts` are
-    seconds after which a shard goes on from a checkpoint. `silences` are whose, from which second on, for how many;
-    `resolved` is in which second whose ticket somebody resolves, if it is open: a subject's own by its number, one
-    about many devices by that of its integration (1 to 3) and -10. `registry` is in which second who is entered, or
-    removed."""
+    seconds after which a shard goes on from a checkpoint. `resolved` is in which second whose ticket somebody resolves,
+    if it is open: a subject's own by its number, one about many devices by that of its integration (1 to 3) and -10.
+    `registry` is in which second who is entered, or removed. Nobody removes a silence while nobody can see what is."""
 
     behind: tuple[int, ...]
     policy: HealthPolicy
     phases: tuple[Phase, ...]
     restarts: frozenset[int] = frozenset()
     reporting: int = 0
-    silences: tuple[tuple[int, int, int], ...] = ()
+    silences: tuple[Planned, ...] = ()
     resolved: tuple[tuple[int, int], ...] = ()
     registry: tuple[tuple[int, int, str], ...] = ()
 
@@ -78,10 +78,14 @@ class Times:
         return dict(zip(self.subjects, behind + [""] * self.reporting, strict=True))
 
     @property
+    def made(self) -> list[Made]:
+        begins, names = T0 + 1000 * BEGINS + SILENCES_MS, self.subjects
+        seen = [each if self._is_seen(each.removed or 0) else each._replace(removed=None) for each in self.silences]
+        return [made(each, names[each.who], begins) for each in seen]
+
+    @property
     def quiet(self) -> list[Quiet]:
-        begins = T0 + 1000 * BEGINS + SILENCES_MS
-        names = self.subjects
-        return [Quiet(names[who], begins + 1000 * at, begins + 1000 * (at + long)) for who, at, long in self.silences]
+        return [quiet for each in self.made for quiet in each.quiet]
 
     @property
     def deeds(self) -> list[Deed]:
@@ -294,7 +298,7 @@ def times(draw: st.DrawFn) -> Times:
         phases=(settled, *lost, *_news(first, draw(st.lists(phases(), min_size=4, max_size=9))), Phase(2, OK)),
         restarts=draw(st.frozensets(st.integers(3, 60), max_size=4)),
         reporting=reporting,
-        silences=tuple(draw(st.lists(st.tuples(anybody, seconds, st.integers(1, 30)), max_size=4))),
+        silences=tuple(draw(st.lists(planned(anybody, seconds), max_size=4))),
         resolved=tuple(draw(st.lists(st.tuples(seconds, anybody | st.sampled_from([-9, -9, -8])), max_size=6))),
         registry=sum(draw(st.lists(registry, max_size=4, unique_by=lambda each: each[0][1])), ()),
     )

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from correlator_world import CorrelatorWorld
-from org_histories import batches
-from org_oracle import Ended, Moved
-from org_run import forget_everything, moved, outages, silence
-from org_shared_histories import cut
+from org_histories import batches, cut
+from org_run import NEVER, forget_everything, moved, outages, silence, unsilence
 from org_shared_run import Desk, answer, ended, lists, resolve
 from org_times_histories import MODEL, Times
+from org_words import Ended, Moved
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
@@ -54,10 +53,10 @@ async def run(
         async with unit_of_work(world.database) as work:
             await world.registry.enter(work, "acme", {SubjectRef.parse(name): entry}, by="ann@acme.test")
     await world.clear()
-    for quiet in history.quiet:
-        await silence(world, quiet)
+    silences = await silence(world, history.made)
     desk, deeds, removed = Desk(), history.deeds, history.removed
-    seconds = sorted({deed.at // 1000 for deed in deeds} | {at // 1000 for at, _ in removed})
+    done = [*(deed.at for deed in deeds), *(at for at, _ in removed)]
+    seconds = sorted({at // 1000 for at in done} | silences.keys() - {NEVER})
     before: list[Judgement] = []
     number = 0
     for place, piece in enumerate(cut(history.judged(), seconds)):
@@ -75,6 +74,8 @@ async def run(
         for at, name in removed:
             if place < len(seconds) and at == 1000 * seconds[place]:
                 await _remove(world, name)
+        if place < len(seconds):
+            await unsilence(world, silences.get(seconds[place], ()))
     until = min(log[-1].timestamp for log in history.logs)
     return Seen(
         await moved(world, until),

@@ -11,11 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import T0
 from org_histories import AWAY, BAD, FEW, NEVER_MANY, OK, History, Phase, histories
-from org_oracle import ALL, Ended, Moved, Oracle
+from org_oracle import Oracle
+from org_quiet import Planned
 from org_run import Seen, run
+from org_words import ALL, Ended, Moved
 
 ALONE = st.just(NEVER_MANY)
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([1, 2, 4, 200])), min_size=1, max_size=6)
+AT_ONCE = st.just(frozenset[int]())
+LATE = st.sampled_from([1, 2, 5, 20]).map(lambda every: frozenset(set(range(400)) - set(range(0, 400, every))))
+"""It answers behind every batch, every second, and so on."""
 
 
 @contextmanager
@@ -31,7 +36,7 @@ def correlator(environment: Mapping[str, str]) -> Iterator[tuple[asyncio.Runner,
 
 
 def expected(history: History) -> Oracle:
-    oracle = Oracle(history.rules, history.integrations, history.quiet)
+    oracle = Oracle(history.rules, history.integrations, history.quiet, history.refuses)
     oracle.read(history.beats, history.until)
     return oracle
 
@@ -146,7 +151,7 @@ def test_devices_that_are_dead_when_heartbeats_come_back(
 def test_all_fall_silent_at_once_while_a_shard_tells_some_seconds_later(environment: Mapping[str, str]) -> None:
     first = Phase(8, OK, ((11, AWAY), (9, OK), (4, BAD)))
     phases = (first, Phase(15, OK, ()), Phase(4, OK, ((6, AWAY),)), Phase(7, AWAY, ()))
-    silences = ((5, 30, 27), (12, 30, 14), (11, 34, 19))
+    silences = (Planned(5, 30, 27), Planned(12, 30, 14), Planned(11, 34, 19))
     behind = (1, 1, 1, 1, 1, 1, 3, 1, 3, 3, 2, 2, 2)
     history = History(behind, 3, (), 7, 2, 11, phases, silences)
     with correlator(environment) as (runner, world):

@@ -11,7 +11,7 @@ from org_books import Entry
 from org_shared import Shared
 from org_shared_histories import SharedHistory, shared_histories
 from org_shared_run import Seen, run
-from test_org_oracle import STEPS, correlator, moves, outcomes
+from test_org_oracle import AT_ONCE, LATE, STEPS, correlator, moves, outcomes
 
 RULES = ["HM-68", "HM-70", "HM-71", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 147)), "HM-239"]
 SECONDS = st.just([(2, 1)])
@@ -47,22 +47,23 @@ def all_alike(
     *,
     histories: st.SearchStrategy[SharedHistory] = SMALL,
     steps: st.SearchStrategy[list[tuple[int, int]]] = STEPS,
+    late: st.SearchStrategy[frozenset[int]] = LATE,
     always_new: bool = False,
 ) -> None:
     """The same examples each time, unless they are to be new."""
     with correlator(environment) as (runner, world):
 
         @settings(max_examples=examples, deadline=None, print_blob=True, derandomize=not always_new)
-        @given(histories, steps)
-        def alike(history: SharedHistory, steps: list[tuple[int, int]]) -> None:
-            compare(history, runner.run(run(world, history, steps)), expected(history))
+        @given(histories, steps, late)
+        def alike(history: SharedHistory, steps: list[tuple[int, int]], late: frozenset[int]) -> None:
+            compare(history, runner.run(run(world, history, steps, late)), expected(history))
 
         alike()
 
 
 @pytest.mark.rule(*RULES)
 def test_shared_tickets_end_as_the_oracle_says(environment: Mapping[str, str]) -> None:
-    all_alike(environment, 25, steps=SECONDS)
+    all_alike(environment, 25, steps=SECONDS, late=AT_ONCE)
 
 
 @pytest.mark.rule(*RULES)

@@ -10,19 +10,17 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from judge_log import T0
 from org_histories import AWAY, BAD, OK
-from org_oracle import Moved
 from org_times import Oracle
 from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
 from org_times_run import Seen, run
-from test_org_oracle import correlator, moves, outcomes
+from org_words import Moved
+from test_org_oracle import LATE, correlator, moves, outcomes
 from test_org_shared import entries
 
 from fettle_contracts.health_policy import HealthPolicy
 
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([1, 2, 4, 200])), min_size=1, max_size=6)
 AGAIN = st.frozensets(st.integers(0, 40), max_size=4)
-LATE = st.sampled_from([1, 2, 5, 20]).map(lambda every: frozenset(set(range(400)) - set(range(0, 400, every))))
-"""It answers behind every batch, every second, and so on."""
 RULES = ["HM-13", "HM-14", "HM-18", "HM-20", *(f"HM-{number}" for number in range(65, 72)), "HM-84", "HM-91", "HM-92"]
 RULES += ["HM-105", "HM-120", "HM-126", "HM-128", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 148))]
 RULES += [*(f"HM-{number}" for number in range(150, 160)), *(f"HM-{number}" for number in range(227, 232))]
