@@ -27,8 +27,8 @@ def judge_routes(shards: Shards) -> APIRouter:
 
 
 def seen(shard: Shard, row: int) -> dict[str, Any]:
-    """A subject as its shard sees it. `deadline`: when its silence will be too long, null when it already is or when
-    its org is switched off. `as_of`: the broker time up to which the shard has judged."""
+    """A subject as its shard sees it. `deadline`: when its silence will be too long, null when its reading is not
+    healthy or its org is switched off. `as_of`: the broker time up to which the shard has judged."""
     watch, subjects, clock = shard.watch, shard.watch.subjects, shard.watch.clock
     heard_at = subjects.heard_at[row]
     waits = subjects.timing[row] and subjects.reading[row] == Reading.OK

@@ -22,7 +22,7 @@ _MOST_WAITING = 100_000
 
 
 class Journal:
-    """Sends each message where it belongs: to the partition of its org, or to every partition."""
+    """Queues each message for where it belongs: the partition of its org, or every partition. The writer sends it."""
 
     def __init__(self, writer: OrderedWriter, address: str) -> None:
         self._writer = writer

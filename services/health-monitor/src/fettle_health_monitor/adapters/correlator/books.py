@@ -90,8 +90,7 @@ async def enter(connection: AsyncConnection, called: Sequence[Verdict]) -> None:
 
 async def hours(connection: AsyncConnection, since: int) -> list[Hour]:
     """The books from an instant on, as one moment shows them; with what ended since then, whenever it was called for.
-    Verdicts that are older than retention keeps are not in
-    them with both sides."""
+    Verdicts that are older than retention keeps are not in them with both sides."""
     rows = (await connection.execute(_HOURS, {"since": since})).all()
     found = []
     for (org, hour), group in groupby(rows, key=lambda row: (row.org, row.hour)):

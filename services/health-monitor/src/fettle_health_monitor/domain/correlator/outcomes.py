@@ -31,10 +31,10 @@ class HeldBack:
 class Opened:
     """A ticket is asked for; the ticket service opens one or reopens the last one inside its window.
 
-    `supersedes`: the conditions that this one took the place of; their tickets are resolved. `after`: the ticket about
-    many devices that the device was left over from. Where the ticket is an integration's: `merges` are the devices'
-    own tickets that are merged into it, and with `takes_over` so is the one about many devices, whose members come
-    along. `held_back`: what a silence kept back before."""
+    `supersedes`: the conditions that this one took the place of; their tickets are resolved. `after`: the shared
+    ticket, about many devices or the integration's own, that the device was left over from. Where the ticket is an
+    integration's: `merges` are the devices' own tickets that are merged into it, and with `takes_over` so is the one
+    about many devices, whose members come along. `held_back`: what a silence kept back before."""
 
     name: ClassVar[str] = "opened"
     reason: str
@@ -66,7 +66,7 @@ class OpenedTogether:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The device is on the list of a ticket that is there."""
+    """The device is on the list of a ticket that is there, or is asked for."""
 
     name: ClassVar[str] = "joined"
     parent: Parent

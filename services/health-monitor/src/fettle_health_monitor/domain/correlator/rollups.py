@@ -136,7 +136,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Joins:
-    """The device shares a ticket that is there."""
+    """The device shares a ticket that is there, or is asked for."""
 
     parent: Parent
 

@@ -26,9 +26,11 @@ class Cause(StrEnum):
     PUBLISHING_BEGAN = "publishing_began"
     """Publishing was switched on with `publish_existing` while the subject was firing."""
     JUDGED_AFRESH = "judged_afresh"
-    """The integration's ticket has ended, and the device has been unhealthy for a full timeout and debounce since."""
+    """The integration has recovered or is gone, and the device has been unhealthy for a full timeout and debounce
+    since. Or a ticket that devices shared ended while it was just being heard again, and it has failed again."""
     LEFT_OVER = "left_over"
-    """The ticket about many devices has ended, and the device is still unhealthy."""
+    """The ticket that the device shared has ended, not by its integration's recovery, and the device is still
+    unhealthy."""
     SILENCE_ENDED = "silence_ended"
     """A silence has ended or was removed while the subject was firing or flapping."""
     UNSEEN = "unseen"

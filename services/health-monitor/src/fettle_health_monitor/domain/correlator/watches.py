@@ -33,8 +33,8 @@ class WatchKind(StrEnum):
     """The subject came up healthy out of nothing (its shard knew it no more) while it had a ticket. Ends with its
     next change."""
     JUDGED_AFRESH = "judged_afresh"
-    """The device was not well when its integration recovered: it has a full timeout and open debounce. Ends when it is
-    healthy."""
+    """The device was not well when its integration recovered: it has a full timeout and open debounce. Or a ticket that
+    devices shared ended while it was just being heard again: it has no time at all. Ends when it is healthy."""
     FEW_LEFT = "few_left"
     """Fewer devices than make many are down on the list of a ticket about many. Ends when they are many again."""
 

@@ -128,7 +128,7 @@ class Shard:
 
     def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Folded:
         """Take in the next records of the log, in order. Whatever is known to change nothing costs one look-up here,
-        and a parser's time where only what is never judged by has changed (`seq`, `at`)."""
+        and a parser's time where only what is never judged by has changed (`reason`, `at`, `seq`)."""
         folded = self._folded = Folded()
         clock, subjects = self.watch.clock, self.watch.subjects
         row_of, same, alike = subjects.rows.get, subjects.same, subjects.alike

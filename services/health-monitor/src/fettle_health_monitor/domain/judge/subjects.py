@@ -31,10 +31,10 @@ CACHES: Final = ("same", "alike")
 class Subjects:
     """Columns by row. Instants: `silent_from` (silence counts from here) and `since` (its reading has been healthy, or
     not) on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `reported` is the reading by the
-    last heartbeat alone, `condition` what was wrong last (0: nothing yet). `same` and `alike` are hashes of a heartbeat
-    that would change nothing but the time last heard: of its bytes, and of what it says; they are caches and never
-    saved. `name` and `space` are checksums of what heartbeats last said (0: nothing), `registry` says which fields the
-    registry gives."""
+    last heartbeat alone, `condition` what was wrong last (0: nothing yet). `profile` and `timing` are numbers in
+    `profiles` and `timings`; timing 0 is `NOT_JUDGED`. `same` and `alike` are hashes of a heartbeat that would change
+    nothing but the time last heard: of its bytes, and of what it says; they are caches and never saved. `name` and
+    `space` are checksums of what heartbeats last said (0: nothing), `registry` says which fields the registry gives."""
 
     __slots__ = (*INSTANTS, *NUMBERS, *SMALL, *CACHES, "_free", "keys", "profiles", "queued", "rows", "timings")
 

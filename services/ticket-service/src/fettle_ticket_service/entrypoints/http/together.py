@@ -43,7 +43,7 @@ class _Request:
 
 
 class Together:
-    """Carries out the commands of requests that have one each."""
+    """Carries out the commands of requests that have one each, and those of batches by Kafka."""
 
     def __init__(self, database: Database, handler: CommandHandler) -> None:
         self._database = database
