@@ -17,8 +17,7 @@ class Subscription(Generic[M]):
     name: stable for ever: consumer group (`settings.group(name)`), inbox and fence key. Say `ticket-service.commands`.
     topics: names of the topic table, without prefix.
     decode: pure; raises `BadRecord` for data that is wrong (`Unreadable` of contracts and UnicodeDecodeError are
-        taken so too), returns None for what is none of our business (it is passed over and
-        counted).
+        taken so too), returns None for what is none of our business (it is passed over and counted).
     handle: one batch of one or more messages, partition order kept, inside one transaction. May run again after a
         failure, in smaller batches. Raises as `failures.py` says. Never publishes to Kafka, never commits.
     identity: `(source, id)` by which a message has one effect, or None for a message without; a repeat, also inside

@@ -63,7 +63,8 @@ class Change(Judged, frozen=True, kw_only=True, tag="change"):
 
 class HeardAgain(Judged, frozen=True, kw_only=True, tag="heard_again"):
     """A subject that had been silent for too long was heard, and its state stayed what it is: the heartbeat says that
-    it is not well either, or it flaps. `condition` is what its reading means now (null: nothing is wrong)."""
+    it is not well either, or it flaps, or a new policy had taken the silence back before. `condition` is what its
+    reading means now (null: nothing is wrong)."""
 
     org: str
     subject: str

@@ -20,7 +20,8 @@ from fettle_ticket_service.domain.ticket import Ticket
 def decide(ticket: Ticket | None, command: commands.Command, facts: Facts, now: datetime) -> Decision:
     """What `command` does at `now`.
 
-    `ticket` is the one that the command names; for an open the latest one with its key. None: there is none.
+    `ticket` is the one that the command names; for an open the unresolved one with its key, else the latest. None:
+    there is none.
     """
     match command:
         case commands.Open():
