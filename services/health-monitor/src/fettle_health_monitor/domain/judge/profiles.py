@@ -1,4 +1,4 @@
-"""What heartbeats say about their subjects, where the registry does not say it."""
+"""What heartbeats say about their subjects, where the registry does not say it, and what either changes of timings."""
 
 from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
@@ -37,7 +37,9 @@ def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
 
 
 def assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
-    """The subject has this profile from now on, and the timing that the policy gives it for that."""
+    """The subject has this profile from now on, and the timing that the policy gives it for that. What runs is timed
+    anew, but a silence that was too long before stays one until the subject is heard: only a new policy takes it back
+    (`Watch.lift_silence`)."""
     watch.subjects.set_profile(row, profile)
     watch.retime(row, policy.timing(profile, watch.subject_of(row)))
     watch.timers.queue(row, watch.due_at(row))
