@@ -21,6 +21,7 @@ def settle(
 ) -> None:
     """Waits until everything sent has had its effect; AssertionError says what is missing."""
     bootstrap = installation.environment["FETTLE_KAFKA_BOOTSTRAP_SERVERS"]
+    assert not commands.lost, f"{len(commands.lost)} were not taken by the broker: {commands.lost[0]}"
 
     def unanswered() -> set[str]:
         answers = read_all(bootstrap, installation.topic("ticket.command-results"))
@@ -70,7 +71,6 @@ def check(installation: Installation, api: OrgApi, commands: Commands, desk: Des
     tickets = api.tickets()
     events = _of(api, read_all(bootstrap, installation.topic("ticket.events")))
     results = _of(api, read_all(bootstrap, installation.topic("ticket.command-results")))
-    assert not commands.lost
     assert not desk.changed_their_minds
     check_numbers(tickets)
     said = {**commands.mix.said, **desk.mix.said}

@@ -34,7 +34,7 @@ REGISTERED = (
             Mutant(REGISTRATION, "said.model or present.heard.model", "said.model"),
             Mutant(REGISTRATION, "said.interval_s > rules.timeout_s", "said.interval_s >= rules.timeout_s"),
             Mutant(REGISTRATION, "if len(text.encode()) > limit:", "if len(text) > limit:"),
-            Mutant(REGISTRATION, "if not text.isprintable():", "if False:"),
+            Mutant(REGISTRATION, "if UNSHOWABLE.search(text):", "if False:"),
         ),
     ),
     Part(

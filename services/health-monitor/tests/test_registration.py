@@ -33,13 +33,14 @@ def test_an_interval_fits_the_timeout_of_where_the_subject_belongs(
     assert entering(DEVICE, elsewhere, heard, policy) is Entering.ADDED
 
 
-@pytest.mark.rule("HM-74")
+@pytest.mark.rule("HM-74", "HM-273")
 @pytest.mark.parametrize(
     ("field", "limit"), [("name", SUBJECT_ID_MAX_BYTES), ("model", SUBJECT_ID_MAX_BYTES), ("space", SPACE_MAX_BYTES)]
 )
 def test_what_is_said_is_measured_in_bytes_and_can_be_printed(field: str, limit: int) -> None:
     most = "é" * (limit // 2) + "x" * (limit % 2)
-    assert getattr(Registration.model_validate({field: most}), field) == most
-    for wrong in (most + "x", "two\nlines", "a\x00b"):
+    for text in (most, "Salle\u00a03", "客\u3000室", "\U0001f469\u200d\U0001f527", "x\ufeff"):
+        assert getattr(Registration.model_validate({field: text}), field) == text
+    for wrong in (most + "x", "two\nlines", "a\x00b", "a\x7f", "a\x85"):
         with pytest.raises(ValidationError):
             Registration.model_validate({field: wrong})

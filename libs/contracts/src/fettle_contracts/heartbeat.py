@@ -24,7 +24,8 @@ CONTROL_HEADER = "fettle-control"
 JUDGED_FIELDS = ("status", "integration", "interval_s", "name", "model", "space")
 """What a heartbeat is judged by; all else in it are the sender's own notes."""
 
-_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and what UTF-8 cannot hold: in no name or place that is shown and kept."""
 
 
 class HeartbeatStatus(StrEnum):
@@ -56,7 +57,7 @@ def _at_most(characters: int) -> AfterValidator:
     def check(text: str) -> str:
         if len(text) > characters:
             raise ValueError(f"must have at most {characters} characters")
-        if _UNSHOWABLE.search(text):
+        if UNSHOWABLE.search(text):
             raise ValueError("must have no control characters")
         return text
 

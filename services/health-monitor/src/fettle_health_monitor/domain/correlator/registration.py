@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from fettle_contracts.health_policy import HealthPolicy, effective
-from fettle_contracts.heartbeat import INTERVAL_MAX_S, INTERVAL_MIN_S
+from fettle_contracts.heartbeat import INTERVAL_MAX_S, INTERVAL_MIN_S, UNSHOWABLE
 from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectId, SubjectRef
 from fettle_contracts.message import Message
 from fettle_health_monitor.domain import control
@@ -17,7 +17,7 @@ def _within(limit: int) -> AfterValidator:
     def check(text: str) -> str:
         if len(text.encode()) > limit:
             raise ValueError(f"must have at most {limit} bytes")
-        if not text.isprintable():
+        if UNSHOWABLE.search(text):
             raise ValueError("must have no control characters")
         return text
 

@@ -4,7 +4,6 @@ The same rules as `fettle_contracts.heartbeat`, which those use who write heartb
 more because a model of pydantic costs too much for each of a fleet's records. Tests hold the two together.
 """
 
-import re
 from typing import Annotated, Final
 
 import msgspec
@@ -17,6 +16,7 @@ from fettle_contracts.heartbeat import (
     INTERVAL_MIN_S,
     SPACE_MAX_CHARACTERS,
     TEXT_MAX_CHARACTERS,
+    UNSHOWABLE,
 )
 from fettle_contracts.identity import check_subject_id
 from fettle_health_monitor.domain.judge.refusals import Refused
@@ -38,7 +38,6 @@ class Heartbeat(msgspec.Struct, frozen=True):
     space: SpacePath | None = None
 
 
-_UNSHOWABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NOTHING_SAID: Final = Heartbeat()
 _decoder: Final = msgspec.json.Decoder(Heartbeat)
 _READINGS: Final = {
@@ -91,7 +90,7 @@ def _check_texts(said: Heartbeat) -> None:
     """Names and places are shown and kept: no control characters, and what UTF-8 can hold."""
     for field in ("integration", "name", "model", "space"):
         text = getattr(said, field)
-        if text and not text.isprintable() and _UNSHOWABLE.search(text):
+        if text and not text.isprintable() and UNSHOWABLE.search(text):
             raise Refused(DeadLetterCode.FIELD_INVALID, f"no control characters - at `$.{field}`")
 
 
