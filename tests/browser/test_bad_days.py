@@ -153,15 +153,15 @@ def test_what_is_selected_while_many_are_being_worked_stays_for_the_next_time(wi
 
 @pytest.mark.rule("AC-170")
 def test_a_key_at_another_row_before_the_answer_came_goes_to_that_row(window: Window, org: OrgApi) -> None:
-    for title in ("Tap", "Door"):
+    for title in ("Tap", "Door", "Lift"):
         report(org, title)
-    window.until(lambda: window.rows() == ["Door", "Tap"], "two tickets")
+    window.until(lambda: window.rows() == ["Lift", "Door", "Tap"], "three tickets")
     window.script(HOLD_ANSWERS.replace("update", "bulk"))
-    window.press("j", "s", "s", "j", "s")
+    window.press("j", "s", "s", "j", "s", "s", "j", "s")
     assert window.all("#bulk.htmx-request")
     window.script("window.letGo()")
-    window.until(lambda: [one["state"] for one in org.tickets()] == ["in_progress"] * 2, "both started")
-    assert [entry["type"] for number in (1, 2) for entry in org.timeline(number)] == ["opened", "started"] * 2
+    window.until(lambda: [one["state"] for one in org.tickets()] == ["in_progress"] * 3, "all started")
+    assert [entry["type"] for number in (1, 2, 3) for entry in org.timeline(number)] == ["opened", "started"] * 3
     window.until(lambda: window.text("#picked") == "", "the bar gone")
 
 
@@ -174,10 +174,14 @@ def test_what_is_asked_of_many_before_the_last_answer_came_is_done_behind_it(win
     window.one("#pick-all").click()
     window.one("#bulk [value=start]").click()
     window.one("#bulk [value=start]").click()
-    window.one("#bulk [value=resolve]").click()
+    for _ in range(2):
+        window.one("#bulk [value=resolve]").click()
+    window.one("#bulk-comment").send_keys("Oiled it.")
+    window.one("#bulk [value=comment]").click()
     window.script("window.letGo()")
-    window.until(lambda: "2 tickets resolved" in window.text("#outcome"), "both resolved")
-    assert [entry["type"] for entry in org.timeline(1)] == ["opened", "started", "resolved"]
+    done = ["opened", "started", "resolved", "comment-added"]
+    window.until(lambda: [entry["type"] for entry in org.timeline(1)] == done, "all three, in their order")
+    window.until(lambda: "2 tickets commented on" in window.text("#outcome"), "what the last one came to")
 
 
 @pytest.mark.rule("AC-171")

@@ -85,7 +85,9 @@ def test_what_is_sent_before_the_page_has_changed_at_all_is_another_command(wind
     window.script(HOLD_ANSWERS.replace('if (request[1]?.method === "POST") ', ""))
     window.press("s", "c", *"Oiled it.")
     window.one("#update button[value='comment']").click()
+    window.press("c", *" Twice.")
+    window.one("#update button[value='comment']").click()
     window.script("window.letGo()")
-    window.until(lambda: window.texts(".entry .bubble") == ["Oiled it."], "the comment")
+    window.until(lambda: window.texts(".entry .bubble") == ["Oiled it.", "Oiled it. Twice."], "both comments")
     assert window.all("#update .refused") == []
-    assert [entry["type"] for entry in org.timeline(number)] == ["opened", "started", "comment-added"]
+    assert [entry["type"] for entry in org.timeline(number)] == ["opened", "started", *["comment-added"] * 2]
