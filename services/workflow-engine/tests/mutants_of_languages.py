@@ -42,6 +42,7 @@ CONDITIONS = (
 )  # fmt: skip
 
 TEMPLATES = (
+    Part(("secrets",), (Mutant(_READING, "if name.name == SCOPE and id(name) not in alone:", "if False:"),)),
     Part(
         ("workflow_templates", "workflow_faulty_documents"),
         (
@@ -52,7 +53,6 @@ TEMPLATES = (
             Mutant(_READING, "isinstance(node, nodes.Filter) and node.name not in FILTERS", "False"),
             Mutant(_READING, "isinstance(node, nodes.Test) and node.name not in TESTS", "False"),
             Mutant(_READING, "isinstance(node, nodes.For) and node.recursive", "False"),
-            Mutant(_READING, "if name.name == SCOPE and id(name) not in alone:", "if False:"),
             Mutant(_READING, "        if path[0] not in bound:\n", "        if True:\n"),
             Mutant(_READING, "for outer in (node.iter, *node.else_):", "for outer in (node.iter,):"),
             # what it may do

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fettle_workflow_engine.adapters.cel_needs import need_of
+from fettle_workflow_engine.adapters.cel_needs import need_of, needs_of
 from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.domain.faults import Place
 from fettle_workflow_engine.domain.languages import Complaint, Verdict
@@ -229,6 +229,7 @@ def test_conditions_that_are_not_asked_say_what_they_would_have_said(
         ("event.ticket.flap_count < 5 && (true || false) && event.org == 'a'", (("event", "org"), "a")),
         ("event.org == 'a' // && true || false", (("event", "org"), "a")),
         ("event.org == 'a' || true", None),
+        ("event.org == 'a' && true || true", None),
         ("event.org == 'a' ? true : true", None),
         ("event.org == 'a' == false", None),
         ("(event.org == 'a')", None),
@@ -243,6 +244,13 @@ def test_conditions_that_are_not_asked_say_what_they_would_have_said(
 )  # fmt: skip
 def test_what_an_expression_needs(source: str, need: tuple[tuple[str, ...], str] | None) -> None:
     assert need_of(source) == need
+
+
+@pytest.mark.rule("WF-145")
+def test_what_can_hold_comes_in_the_order_in_which_it_was_named() -> None:
+    needs = needs_of(["event.org == 'a'", "true", "event.org == 'b'", "event.org == 'a' && true"])
+    assert list(needs.met({"event": {"org": "a"}})) == [0, 1, 3]
+    assert list(needs.met({"event": {}})) == [0, 1, 2, 3]
 
 
 @pytest.mark.rule("WF-31")

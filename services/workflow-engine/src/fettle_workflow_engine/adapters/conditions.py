@@ -113,9 +113,9 @@ class CelConditions:
                 verdicts[place] = verdict
         return verdicts
 
-    def _asked(self, asked: _Judged, scope: Mapping[str, Any]) -> list[Verdict]:
+    def _asked(self, group: _Judged, scope: Mapping[str, Any]) -> list[Verdict]:
         """Of those that have what they need."""
-        group, sources, sizes, refused = asked, asked.sources, Sizes(scope), dict[str, Verdict]()
+        sources, sizes, refused = group.sources, Sizes(scope), dict[str, Verdict]()
         if group.together is None or not within_budget(group.together, sizes):
             refused = {source: Verdict(False, why) for source in sources if (why := _too_much(source, sizes))}
             if refused:
