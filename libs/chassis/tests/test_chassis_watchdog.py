@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from chassis_echo.app import HEARD, build, subscription
 from chassis_echo.workbench import database_of, produce, until, until_heard
 
-from fettle_chassis import consume
+from fettle_chassis import consume, kafka
 from fettle_chassis.consume import Consumers
 from fettle_chassis.membership import Membership
 from fettle_chassis.service import Service
@@ -27,6 +27,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return Watchdog(member, check_every_s=0.5, stuck_after_s=2.0)
 
     monkeypatch.setattr(consume, "Watchdog", quick)
+    monkeypatch.setattr(kafka, "_STOP_WITHIN_S", 2.0)
 
 
 def member(service: Service) -> Membership:
@@ -94,6 +95,42 @@ async def test_a_consumer_that_only_reports_errors_is_started_again(
         await until_heard(database, 2)
         await produce(settings, HEARD, ["c"])
         assert sorted(await until_heard(database, 3)) == ["a", "b", "c"]
+    assert restarts == ["echo.heard"]
+
+
+async def _never(*_: object, **__: object) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.rule("OP-26")
+async def test_a_consumer_that_no_longer_hears_a_broker_which_others_hear_is_started_again(
+    settings: ServiceSettings, restarts: list[str]
+) -> None:
+    service = build(settings, subscription())
+    async with service.running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+        consumer = member(service).consumer
+        kill_fetcher(consumer)
+        consumer.end_offsets = _never
+        await produce(settings, HEARD, ["b"])
+        assert sorted(await until_heard(database, 2)) == ["a", "b"]
+    assert restarts == ["echo.heard"]
+
+
+@pytest.mark.rule("OP-26", "KF-54")
+async def test_a_consumer_that_never_joins_again_is_started_again(
+    settings: ServiceSettings, restarts: list[str]
+) -> None:
+    service = build(settings, subscription())
+    async with service.running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+        coordinator = member(service).consumer._coordinator
+        coordinator._do_rejoin_group = _never
+        coordinator.request_rejoin()
+        await produce(settings, HEARD, ["b"])
+        assert sorted(await until_heard(database, 2)) == ["a", "b"]
     assert restarts == ["echo.heard"]
 
 

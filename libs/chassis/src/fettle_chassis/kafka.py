@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Coroutine
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -18,6 +19,8 @@ from fettle_chassis.settings import ServiceSettings
 make_names_legible()
 
 REQUEST_TIMEOUT_MS = 10_000
+
+_STOP_WITHIN_S = 15.0
 
 METADATA_MAX_AGE_MS = 10_000
 """A topic that comes (back) is noticed by then, not after five minutes."""
@@ -99,26 +102,38 @@ def build_producer(
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's consumer, whose stop ends as it should whatever the broker does.
+    """aiokafka's consumer, whose stop ends as it should whatever the broker does, and whatever state it is in.
 
     A stop cancels the client's own fetches and awaits them. One that waits until it may be tried again, since the
     broker is away, then raises `CancelledError` at whoever stops the client, as if that was cancelled, and leaves the
-    client half open (aiokafka issues 647 and 974; `Fetcher.close` of 0.14).
+    client half open (aiokafka issues 647 and 974; `Fetcher.close` of 0.14). And it waits for a join that is under way,
+    however long that takes.
     """
 
     async def stop(self) -> None:
-        """Leaves the group, and closes all connections. Blocks for as long as the broker takes to answer."""
-        stopping = asyncio.ensure_future(super().stop())
-        try:
-            await asyncio.wait([stopping])
-        except asyncio.CancelledError:
-            stopping.cancel()
-            await asyncio.wait([stopping])
-            raise
-        if stopping.cancelled():
+        """Leaves the group, and closes all connections. Blocks for as long as the broker takes to answer, at most half
+        a minute."""
+        if await _let_go(super().stop()):
+            if self._fetcher is not None:
+                await _let_go(self._fetcher.close())
             await self._client.close()
-        else:
-            stopping.result()
+
+
+async def _let_go(action: Coroutine[Any, Any, None]) -> bool:
+    """Awaits it for 15 s, and cancels it then. Whether it was cancelled, also from within."""
+    task = asyncio.ensure_future(action)
+    try:
+        await asyncio.wait([task], timeout=_STOP_WITHIN_S)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    if not task.cancelled():
+        task.result()
+    return task.cancelled()
 
 
 def build_consumer(

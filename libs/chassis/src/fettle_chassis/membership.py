@@ -28,6 +28,8 @@ from fettle_chassis.settings import ServiceSettings
 log = structlog.get_logger(__name__)
 
 _COMMIT_WITHIN_S = 10.0
+_LOOK_WITHIN_S = 30.0
+_ASK_WITHIN_S = 5.0
 _COMMIT_EVERY_S = 0.25
 _REST_MS = 50
 """So long without records is a rest, in which what is done is committed."""
@@ -130,9 +132,19 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
 
     async def ready(self) -> None:
         try:
-            await self._logs.check(self.consumer, self.generation, self._void)
+            async with asyncio.timeout(_LOOK_WITHIN_S):  # the client can wait for ever for what a broker never said
+                await self._logs.check(self.consumer, self.generation, self._void)
         except KafkaError as error:  # also what a rebalance in between raises
             raise TransientError(repr(error)) from error
+
+    async def broker_answers(self) -> bool:
+        """Whether the broker answers a client that is not the consumer's."""
+        try:
+            async with asyncio.timeout(_ASK_WITHIN_S):
+                await self._logs.changed()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
 
     async def look_at_logs(self) -> None:
         """Notices topics that were deleted and created again, and reads them from their beginning. Call now and then.

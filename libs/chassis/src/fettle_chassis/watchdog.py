@@ -1,7 +1,8 @@
 """Notices consumers that have died silently and starts them again.
 
-aiokafka's consumer can stop for ever while its connections stay up: a heartbeat answered with an unexpected error, a
-background task that ended. Seen from outside: records wait, and nothing moves.
+aiokafka's consumer can stop for ever: a heartbeat answered with an unexpected error, a background task that ended, a
+join that never ends. Seen from outside: records wait, and nothing moves. Where the consumer cannot even be asked
+what waits, a client that is not its own tells whether the broker is away or the consumer deaf.
 """
 
 import asyncio
@@ -70,24 +71,26 @@ class Watchdog:
         still_for = asyncio.get_running_loop().time() - self._moved_at
         if not self._member.joined:
             return "it does not join its group" if still_for > self._join_within_s else None
-        if await self._moves():
+        wrong = await self._wrong()
+        if wrong is None:
             self._moved()
             self._restarts = 0
-            return None
-        return "records wait, nothing moves" if still_for > self._stuck_after_s else None
+        return wrong if still_for > self._stuck_after_s else None
 
-    async def _moves(self) -> bool:
-        """Whether all is well: a position has changed, nothing waits, or the broker is away and nobody can know."""
+    async def _wrong(self) -> str | None:
+        """None where all is well: a position has changed, nothing waits, or the broker is away and nobody can know."""
         consumer = self._member.consumer
         assigned = consumer.assignment()
+        before, self._positions = self._positions, {place: await self._position(place) for place in assigned}
+        if self._positions != before or not assigned:
+            return None
         try:
             async with asyncio.timeout(self._check_every_s):
-                ends: dict[TopicPartition, int] = await consumer.end_offsets(assigned) if assigned else {}
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(assigned)
         except (KafkaError, TimeoutError):
-            return True
-        before, self._positions = self._positions, {place: await self._position(place) for place in assigned}
+            return "the broker answers others, not this one" if await self._member.broker_answers() else None
         waits = any(ends[place] > self._positions[place] for place in assigned)
-        return not waits or self._positions != before
+        return "records wait, nothing moves" if waits else None
 
     async def _look_at_logs(self) -> None:
         try:
@@ -103,7 +106,7 @@ class Watchdog:
                 position: int = await self._member.consumer.position(place)
                 return position
         except (KafkaError, TimeoutError):
-            return 0
+            return self._positions.get(place, 0)
 
     async def _restart(self, reason: str) -> None:
         log.warning("consumer.restarted", subscription=self.name, reason=reason, restarts=self._restarts)
