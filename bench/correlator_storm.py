@@ -6,7 +6,8 @@ correlator reads it. Measured is how many changes of state it takes in a second,
 the last command that follows. Beside it, in the same run: how fast a bare client reads the same records; how long after
 the first has fired, when everything comes at its own pace, the last of the 40 tickets is `opened` in `ticket.events`,
 by the broker's time; and the same on an org that has just these 20,000 devices, whose heartbeats are lost then. The
-ticket service and its relay are real processes beside the correlator.
+ticket service and its relay are real processes beside the correlator. Every storm begins when correlator and ticket
+service have nothing left to do, with the org's fleet and with the storm before.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
 from tests.verdict_books import check_books
 
+from bench.correlator.caught_up import correlator_caught_up, tickets_caught_up
 from bench.correlator.shards import DEBOUNCE_MS, DEVICES, INTEGRATIONS, SHARDS, Shards, home, write
 from bench.lateness import everything, tell_org
 from bench.report import Figure, report
@@ -192,7 +194,7 @@ class Bench:
             await pad(self.settings, org, self.shards.at)
         await self.write(self.shards.in_force())
         await self.write(self.shards.fleet())
-        await _settled(self.settings, org)
+        await self._caught_up()
         return await _end(self.settings, TopicPartition(self.settings.topic(JUDGEMENTS), home(org)))
 
     async def write(self, judgements: Iterator[Judgement]) -> None:
@@ -209,7 +211,7 @@ class Bench:
         1970."""
         begins = self.shards.at + 400_000
         await self.write(self.shards.storm(begins, fires=False))
-        await _settled(self.settings, self.shards.org)
+        await self._caught_up()
         begun = time.time()
         for number, judgement in enumerate(self.shards.storm(begins, fires=True)):
             if number % 100 == 0 and isinstance(judgement, Change):
@@ -218,6 +220,10 @@ class Bench:
             await self.write(iter([judgement])) if isinstance(judgement, Clock) else await self._send(judgement)
         await self.producer.flush()
         return begun
+
+    async def _caught_up(self) -> None:
+        await correlator_caught_up(self.settings, SHARDS)
+        await tickets_caught_up(self.settings, SHARDS)
 
     async def _send(self, judgement: Judgement) -> None:
         org = self.shards.org
@@ -232,7 +238,7 @@ class Bench:
             found = await asked(self.settings, self.shards.org)
             if found.kinds - wanted:
                 raise AssertionError(f"asked for {dict(found.kinds)}")
-        await _settled(self.settings, self.shards.org)
+        await correlator_caught_up(self.settings, SHARDS)
         if (after := await asked(self.settings, self.shards.org)).kinds != wanted:
             raise AssertionError(f"asked for {found}, and later for {after}")
         return found
@@ -254,20 +260,6 @@ async def _answers(client: httpx2.AsyncClient, settings: HealthSettings) -> bool
         return (await client.get(f"http://127.0.0.1:{settings.health_port}/readyz")).status_code == 200
     except httpx2.HTTPError:
         return False
-
-
-async def _settled(settings: HealthSettings, org: str) -> None:
-    """Waits until the correlator has read all that there is."""
-    consumer = build_consumer(settings, client_id="bench-place", group=settings.group("health-monitor.judgements"))
-    await consumer.start()
-    try:
-        place = TopicPartition(settings.topic(JUDGEMENTS), home(org))
-        end = (await consumer.end_offsets([place]))[place]
-        async with asyncio.timeout(120):
-            while (await consumer.committed(place) or 0) < end:  # noqa: ASYNC110 - another process's doing
-                await asyncio.sleep(0.1)
-    finally:
-        await consumer.stop()
 
 
 async def _end(settings: HealthSettings, place: TopicPartition) -> int:

@@ -1,9 +1,10 @@
 """How late is the monitor when nothing is wrong with it?
 
 Lateness is broker time of the transition, and of the open command, minus the instant at which its rule became true, as
-the message itself says. Judge and correlator are real processes over twelve shards; a fleet reports every second, some
-devices fall silent each second and come back later. Beside it stands how long a bare record takes to the broker in
-the same run: nothing can be less late than that, and a transition needs at least two such ways, a command three.
+the message itself says. Judge and correlator are real processes over twelve shards; a fleet behind 40 integrations
+reports every second, some devices fall silent each second and come back later. Measured is the single ticket: the
+org's rollup threshold is out of reach. Beside it stands how long a bare record takes to the broker in the same run:
+nothing can be less late than that, and a transition needs at least two such ways, a command three.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ from fettle_contracts.topics import COMMANDS, HEARTBEATS, ORGS, TRANSITIONS
 from fettle_health_monitor.settings import HealthSettings
 
 PARTITIONS = 12
-POLICY = {"enabled": True, "publish_tickets": True, "timeout_s": 3, "open_debounce_s": 2, "resolve_debounce_s": 2}
+INTEGRATIONS = 40
+SINGLE = {"enabled": True, "publish_tickets": True, "rollup_threshold": 100_000}
+"""However many fail behind an integration, each has a ticket of its own."""
+POLICY = {**SINGLE, "timeout_s": 3, "open_debounce_s": 2, "resolve_debounce_s": 2}
 SLICES = 20
 """The fleet reports in so many parts a second."""
 AWAY_S = 10
@@ -111,11 +115,16 @@ async def tell_org(settings: HealthSettings, producer: AIOKafkaProducer, org: st
     event = CloudEvent(id=org, source="fettle/console", type=ORG, time=now, data=word, key=org)
     headers, value = to_binary(Signer(settings.signing_keys).sign_event(event))
     await producer.send_and_wait(settings.topic(ORGS), value, key=org.encode(), headers=headers)
-    address = _policy_of(settings, org)
     async with asyncio.timeout(60), _admin(settings, org) as client:
-        while (await client.get(address)).status_code != 200:  # noqa: ASYNC110 - another process's doing
+        while (await client.get(_policy_of(settings, org))).status_code != 200:  # noqa: ASYNC110 - another process's doing
             await asyncio.sleep(0.1)
-        (await client.put(address, json=policy, timeout=10.0)).raise_for_status()
+    await put_policy(settings, org, policy)
+
+
+async def put_policy(settings: HealthSettings, org: str, policy: Mapping[str, Any]) -> None:
+    """In place of the org's policy."""
+    async with _admin(settings, org) as client:
+        (await client.put(_policy_of(settings, org), json=policy, timeout=10.0)).raise_for_status()
 
 
 def _admin(settings: HealthSettings, org: str) -> httpx2.AsyncClient:
@@ -134,10 +143,18 @@ async def _in_force(client: httpx2.AsyncClient, address: str) -> bool:
 # The fleet
 
 
+def integration(number: int) -> bytes:
+    """The id of what a device reports through."""
+    return b"cloud-%d" % (number % INTEGRATIONS)
+
+
 async def live(settings: HealthSettings, producer: AIOKafkaProducer, run: Run, plan: argparse.Namespace) -> int:
     """Lets the fleet report for the time that was asked for; answers how many devices fell silent for good measure."""
     topic, silent = settings.topic(HEARTBEATS), 0
     keys = [f"{run.org}/device/{number}".encode() for number in range(plan.devices)]
+    values = [
+        b'{"status":"ok","interval_s":1,"integration":"%s"}' % integration(number) for number in range(plan.devices)
+    ]
     back_at = [0.0] * plan.devices
     begun = time.monotonic()
     next_victim, tick = 0, 0
@@ -148,7 +165,7 @@ async def live(settings: HealthSettings, producer: AIOKafkaProducer, run: Run, p
             next_victim, silent = next_victim + 1, silent + 1
         for number in range(tick % SLICES, plan.devices, SLICES):
             if back_at[number] <= now:
-                await producer.send(topic, b'{"status":"ok","interval_s":1}', key=keys[number])
+                await producer.send(topic, values[number], key=keys[number])
         sent = time.perf_counter()
         await producer.send_and_wait(topic, b"", key=keys[-1])
         run.probes.append((time.perf_counter() - sent) * 1000)
@@ -236,6 +253,7 @@ def figures(runs: list[Run], plan: argparse.Namespace) -> list[Figure]:
     details = {
         "devices": plan.devices,
         "silent_per_s": plan.silent_per_s,
+        "integrations": INTEGRATIONS,
         "partitions": PARTITIONS,
         "transitions": sum(len(run.transitions) for run in runs),
         "commands": sum(len(run.commands) for run in runs),
