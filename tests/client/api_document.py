@@ -10,7 +10,7 @@ from fettle_chassis.http import HttpServer
 from fettle_chassis.service import Service
 from fettle_console.app import build_app as build_console
 from fettle_console.domain.openapi import merged
-from fettle_console.entrypoints.documented import REFUSED_BY_THE_FRONT
+from fettle_console.entrypoints.documented import REFUSED_BY_THE_FRONT, UNHEARD_BY_THE_FRONT
 from fettle_console.settings import ConsoleSettings
 from fettle_contracts.causation import DEPTH_HEADER
 from fettle_health_monitor.correlator_app import build_app as build_correlator
@@ -57,7 +57,7 @@ def document() -> dict[str, Any]:
         "workflows": build_workflows(WorkflowSettings.load(NOWHERE)),
     }
     documents = {owner: _own(service) for owner, service in services.items()}
-    return merged({}, documents, REFUSED_BY_THE_FRONT)
+    return merged({}, documents, REFUSED_BY_THE_FRONT, UNHEARD_BY_THE_FRONT)
 
 
 def operations(document: Schema) -> Iterator[Operation]:

@@ -13,12 +13,16 @@ OPENED = Answer(201, {"number": 42})
 LIFT = {"type": "other", "id": "lift-3"}
 
 
-def away(status: int = 503, after: str | None = None) -> Answer:
-    return Answer(status, {**AWAY, "status": status}, {} if after is None else {"retry-after": after})
+def away(status: int = 503, after: str | None = None, code: str = "unavailable") -> Answer:
+    return Answer(status, {**AWAY, "status": status, "code": code}, {} if after is None else {"retry-after": after})
 
 
 @pytest.mark.rule("CL-5", "CL-6")
-@pytest.mark.parametrize("first", [away(after="0"), away(429, "0"), BREAK], ids=["503", "429", "broken"])
+@pytest.mark.parametrize(
+    "first",
+    [away(after="0"), away(429, "0"), away(504, "0", "outcome_unknown"), BREAK],
+    ids=["503", "429", "not heard", "broken"],
+)
 def test_a_write_is_tried_again_under_the_key_of_the_first_time(client: Client, first: Answer | None) -> None:
     with serving(first, first, OPENED) as api:
         opened = client.call(api.url, lambda fettle: fettle.open_ticket("Lift 3", LIFT))
@@ -45,8 +49,8 @@ def test_each_call_has_a_key_of_its_own_unless_it_is_given_one(client: Client) -
 @pytest.mark.rule("CL-6")
 @pytest.mark.parametrize(
     "answer",
-    [away(), away(after="soon"), away(500, "0"), away(504, "0")],
-    ids=["503 without a time", "503 with a strange one", "500", "504"],
+    [away(), away(after="soon"), away(500, "0"), away(504, "0"), away(504, code="outcome_unknown")],
+    ids=["503 without a time", "503 with a strange one", "500", "another's 504", "504 without a time"],
 )
 def test_other_refusals_are_final(client: Client, answer: Answer) -> None:
     with serving(answer, OPENED) as api, pytest.raises(Refused):

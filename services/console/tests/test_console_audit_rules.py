@@ -120,7 +120,7 @@ def test_a_key_that_no_service_takes_is_none() -> None:
 
 @pytest.mark.rule("AC-128")
 def test_an_outcome_is_that_of_the_answer() -> None:
-    said = [(status, AuditOutcome.of(status).value) for status in (None, 200, 303, 400, 403, 499, 500, 503)]
+    said = [(status, AuditOutcome.of(status).value) for status in (None, 200, 303, 400, 403, 499, 500, 503, 504)]
     assert said == [
         (None, "asked"),
         (200, "done"),
@@ -130,6 +130,7 @@ def test_an_outcome_is_that_of_the_answer() -> None:
         (499, "refused"),
         (500, "failed"),
         (503, "failed"),
+        (504, "asked"),
     ]
     assert Who.of(Installer()) == Who("installation", None, None)
 

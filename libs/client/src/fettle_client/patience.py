@@ -15,8 +15,8 @@ class Patience:
     def pause_s(self, failure: FettleError) -> float | None:
         """How long to wait before trying again; None: let it be.
 
-        429 and 503 as their `Retry-After` says, without one not at all; where nobody is there, or the connection
-        broke, after pauses that double up to 2 s.
+        429, 503 and 504 `outcome_unknown` as their `Retry-After` says, without one not at all; where nobody is there,
+        or the connection broke, after pauses that double up to 2 s.
         """
         pause_s = self._asked_for(failure)
         if pause_s is None or pause_s > self._left_s:
@@ -27,6 +27,8 @@ class Patience:
     def _asked_for(self, failure: FettleError) -> float | None:
         match failure:
             case Refused(status=429 | 503, retry_after_s=float(wait_s)):
+                return max(wait_s, FIRST_PAUSE_S)
+            case Refused(status=504, code="outcome_unknown", retry_after_s=float(wait_s)):
                 return max(wait_s, FIRST_PAUSE_S)
             case Unreachable(again=True):
                 pause_s, self._next_s = self._next_s, min(2 * self._next_s, LONGEST_PAUSE_S)

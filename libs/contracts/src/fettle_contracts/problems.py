@@ -25,7 +25,10 @@ class ProblemCode(Code):
     INTERNAL = "internal", "500: Fettle's own fault; it has been logged."
     INTERNAL_TOKEN_REFUSED = "internal_token_refused", "502: two services of this installation do not share a key."
     UNAVAILABLE = "unavailable", "503: something that this needs is away; `Retry-After` says when to try again."
-    OUTCOME_UNKNOWN = "outcome_unknown", "504: Kafka stopped answering half-way; sending everything again is safe."
+    OUTCOME_UNKNOWN = (
+        "outcome_unknown",
+        "504: no answer was heard of what does it: it may be done or not; sending the same again is safe.",
+    )
 
 
 class ProblemDetail(Message):

@@ -21,9 +21,9 @@ PATIENCE_S = 30.0
 class AsyncConnection:
     """One caller of one org. A context manager; outside of one, `aclose` lets go of the connections.
 
-    A call waits for an answer at most 30 s at a time. A refusal that names a `Retry-After` (429, 503), nobody being
-    there, and a connection that breaks are tried again, the same request under the same key, for `patience_s` of pauses
-    at most. Raises FettleError for all that does not end well.
+    A call waits for an answer at most 30 s at a time. A refusal that names a `Retry-After` (429, 503, 504
+    `outcome_unknown`), nobody being there, and a connection that breaks are tried again, the same request under the
+    same key, for `patience_s` of pauses at most. Raises FettleError for all that does not end well.
     """
 
     def __init__(self, url: str, token: str, org: str, *, patience_s: float = PATIENCE_S) -> None:

@@ -24,6 +24,7 @@ from fettle_console.domain.audit import (
     REFUSALS_EACH_MINUTE,
     REPEATS,
     SUMMED,
+    UNHEARD,
     Asked,
     AuditOutcome,
     Door,
@@ -52,10 +53,12 @@ _ASKED = text("""
     ON CONFLICT (again) DO UPDATE SET times = audit.times + 1
     RETURNING id
 """)
-_ENDED = text("""
+# What may be done stays so, whoever keeps a repeat from the service that knows.
+_ENDED = text(f"""
     UPDATE audit SET status = :status, about = COALESCE(CAST(:about AS json), about)
     WHERE id = :id AND (status IS NULL OR status >= 400)
-""")
+        AND (status IS DISTINCT FROM {UNHEARD} OR :status NOT IN (401, 403, 429) AND :status < 500)
+""")  # noqa: S608 - a constant
 # What was sent again meanwhile stays: the row is looked at once more when its lock is had. The sum's `again` is longer
 # than any other.
 _SUMMED_UP = text(f"""
@@ -81,10 +84,10 @@ _CLAUSES = {
     "before": "id < :before",
 }
 _OUTCOMES = {
-    AuditOutcome.ASKED: "status IS NULL",
+    AuditOutcome.ASKED: f"(status IS NULL OR status = {UNHEARD})",
     AuditOutcome.DONE: "status < 400",
     AuditOutcome.REFUSED: "status BETWEEN 400 AND 499",
-    AuditOutcome.FAILED: "status >= 500",
+    AuditOutcome.FAILED: f"status >= 500 AND status <> {UNHEARD}",
 }
 
 

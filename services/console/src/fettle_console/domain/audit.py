@@ -30,6 +30,7 @@ _KEY_CHARACTERS = 256
 _CHANGES_NOTHING = re.compile(r"/heartbeats|/tickets/verify|/workflows/[^/]+/(preview|test-runs)")
 """Written requests that ask, and reports of devices, which are what Fettle watches and not what somebody does to it."""
 
+_ORGS = "/api/v1/orgs/"
 _ROLE, _BULK = ("PUT", "/members"), ("POST", "/tickets/bulk")
 BULK_ACTIONS = ("start", "move-to-open", "resolve", "reopen", "comment")
 """What can be done to many tickets at once."""
@@ -53,6 +54,10 @@ SUMMED = "*"
 _YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
+UNHEARD = 504
+"""The status of a request whose service was not heard: it may be done."""
+
+
 class Door(StrEnum):
     """Where it came in."""
 
@@ -61,7 +66,8 @@ class Door(StrEnum):
 
 
 class AuditOutcome(StrEnum):
-    """What became of a request. `asked`: no answer was heard, as it is under way or its console stopped meanwhile."""
+    """What became of a request. `asked`: no answer was heard, as it is under way, its console stopped meanwhile, or the
+    service that was to do it did not answer (504)."""
 
     ASKED = "asked"
     DONE = "done"
@@ -71,7 +77,7 @@ class AuditOutcome(StrEnum):
     @classmethod
     def of(cls, status: int | None) -> "AuditOutcome":
         """By the status of the answer."""
-        if status is None:
+        if status is None or status == UNHEARD:
             return cls.ASKED
         return cls.DONE if status < 400 else cls.REFUSED if status < 500 else cls.FAILED
 
@@ -145,6 +151,12 @@ def is_change(method: str, path: str, query: str = "") -> bool:
         return False
     said = parse_qs(query).get("dry_run", [])
     return not (method == "POST" and decoded in _CAN_BE_DRY and said and said[-1].lower() in _YES)
+
+
+def asks_to_change(method: str, address: str) -> bool:
+    """`is_change` of a whole address of the API: a raw path with its org, and its query."""
+    path, _, query = address.partition("?")
+    return is_change(method, f"/{path.removeprefix(_ORGS).partition('/')[2]}", query)
 
 
 def named(path: str) -> str:

@@ -10,9 +10,14 @@ SCHEME = {"token": {"type": "http", "scheme": "bearer", "description": "An API t
 Document = Mapping[str, Any]
 
 
-def merged(info: Document, documents: Mapping[str, Document], answers: Mapping[str, Document]) -> dict[str, Any]:
+def merged(
+    info: Document,
+    documents: Mapping[str, Document],
+    answers: Mapping[str, Document],
+    to_writes: Mapping[str, Document],
+) -> dict[str, Any]:
     """Public paths of all documents, with the schemas that they use. `answers` are those that the front adds to every
-    operation of a document that does not name them itself, by its name.
+    operation of a document that does not name them itself, by its name; `to_writes` those to all but `GET`.
 
     Where two documents mean different things by one schema name, the later one's gets its document's name before it.
     """
@@ -26,7 +31,9 @@ def merged(info: Document, documents: Mapping[str, Document], answers: Mapping[s
             schemas[names.get(name, name)] = schema
         for path, operations in renamed.get("paths", {}).items():
             if path.startswith(PUBLIC):
-                paths.setdefault(path, {}).update(_operations(operations, owner, answers[owner]))
+                paths.setdefault(path, {}).update(
+                    _operations(operations, owner, answers[owner], to_writes.get(owner, {}))
+                )
     return {
         "openapi": "3.1.0",
         "info": dict(info),
@@ -44,11 +51,11 @@ def _with_refs(document: Document, names: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _operations(operations: Document, owner: str, answers: Document) -> dict[str, Any]:
+def _operations(operations: Document, owner: str, answers: Document, to_writes: Document) -> dict[str, Any]:
     return {
         method: {
             **{name: part for name, part in operation.items() if name != "security"},
-            "responses": {**answers, **operation["responses"]},
+            "responses": {**answers, **({} if method == "get" else to_writes), **operation["responses"]},
             "tags": operation.get("tags") or [owner],
         }
         for method, operation in operations.items()

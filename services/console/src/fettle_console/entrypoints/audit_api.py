@@ -32,10 +32,10 @@ class AuditActor(Message):
 class AuditEntry(Message):
     """One request to change something. `path` comes after the org (`/` is the org itself). `key` is its
     Idempotency-Key, under which it came `times`. `outcome` and `status` are those of its answer; what was done stays
-    `done`, whatever a repeat is answered; `asked`: no answer was heard. `about` is what is known beyond that:
-    which token was made or revoked, a member's role `from` and `to`, the `action` on how many `tickets` of which
-    `numbers`. With the method `*` it stands for `times` further refusals of one actor in one minute, which have no
-    entry of their own."""
+    `done`, whatever a repeat is answered; `asked`: no answer was heard (of its service: 504). `about` is what is known
+    beyond that: which token was made or revoked, a member's role `from` and `to`, the `action` on how many `tickets`
+    of which `numbers`. With the method `*` it stands for `times` further refusals of one actor in one minute, which
+    have no entry of their own."""
 
     id: str
     at: Instant

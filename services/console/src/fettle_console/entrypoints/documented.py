@@ -127,3 +127,7 @@ _TOO_MANY = {"429": refusal(429, "too_many")}
 _BEHIND = {**_TOO_MANY, "502": refusal(502, "internal_token_refused")}
 REFUSED_BY_THE_FRONT: Mapping[str, Mapping[str, Any]] = {"console": _TOO_MANY, **dict.fromkeys(Owner, _BEHIND)}
 """Answers that the front adds to every operation, by whose it is."""
+
+_UNHEARD = {"504": refusal(504, "outcome_unknown", told="The service behind was not heard: what was asked may be done")}
+UNHEARD_BY_THE_FRONT: Mapping[str, Mapping[str, Any]] = dict.fromkeys(Owner, _UNHEARD)
+"""Those that it adds to what is not only read."""

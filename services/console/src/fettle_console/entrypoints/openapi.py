@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fettle_console.console import TheConsole
 from fettle_console.domain.openapi import merged
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.documented import REFUSED_BY_THE_FRONT
+from fettle_console.entrypoints.documented import REFUSED_BY_THE_FRONT, UNHEARD_BY_THE_FRONT
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,4 +26,4 @@ async def openapi(request: Request, console: TheConsole) -> dict[str, Any]:
     app: FastAPI = request.app
     parts = await asyncio.gather(*(console.documents.of(owner) for owner in Owner))
     documents = {"console": app.openapi(), **dict(zip(Owner, parts, strict=True))}
-    return merged(_INFO, documents, REFUSED_BY_THE_FRONT)
+    return merged(_INFO, documents, REFUSED_BY_THE_FRONT, UNHEARD_BY_THE_FRONT)

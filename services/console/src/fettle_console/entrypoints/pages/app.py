@@ -57,10 +57,11 @@ from fettle_console.entrypoints.pages import (
 )
 from fettle_console.entrypoints.pages.rendering import STATIC, page
 from fettle_console.entrypoints.pages.visits import NotAllowed, NotSignedIn
+from fettle_contracts.problems import ProblemCode
 
 Fields = Sequence[tuple[str, str]]
 
-_PASSES = (401, 429, 502, 503)
+_PASSES = (401, 429, 502, 503, 504)
 """Of what is answered so, the same may go well later."""
 
 _HEADINGS = {
@@ -72,7 +73,13 @@ _HEADINGS = {
     413: "That is too much at once",
     429: "That was too fast",
     503: "A part of Fettle is away",
+    504: "No answer was heard",
 }
+
+_UNHEARD = (
+    "The part of Fettle that does this did not answer: it may be done or not. Look, or send it again: "
+    "what is sent again from the same page is not done twice."
+)
 
 MODULES = (
     *(sign_in, provider, report, bulk, ticket_list, ticket_page, ticket_writes, silencing, told_page),
@@ -131,7 +138,8 @@ async def _to_sign_in(request: Request, error: Any) -> Response:
 
 
 async def _problem(request: Request, error: Any) -> Response:
-    answer = _error_page(error.status, error.message, await _sent(request) if error.status in _PASSES else ())
+    message = _UNHEARD if error.code == ProblemCode.OUTCOME_UNKNOWN else error.message
+    answer = _error_page(error.status, message, await _sent(request) if error.status in _PASSES else ())
     answer.headers.update(error.headers or {})
     return answer
 
