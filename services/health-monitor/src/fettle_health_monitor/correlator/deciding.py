@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
@@ -15,7 +15,7 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
-from fettle_health_monitor.adapters.correlator import books, incidents, policies, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, incidents, last_seen, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.transitions import SOURCE
@@ -39,7 +39,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, is_integration
-from fettle_health_monitor.domain.correlator.verdicts import Verdict, joining_again
+from fettle_health_monitor.domain.correlator.verdicts import Seen, Verdict, joining_again
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, OPEN_REFUSED, WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 
@@ -134,9 +134,11 @@ class Deciding:
             partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
             await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
         if listed := await sharing.listed_again(connection):
-            seen = await verdicts.last_evidence(connection, {(asks.org, member.subject) for asks, _, member in listed})
+            seen = await last_seen.of_those_down(
+                connection, {(asks.org, member.subject): asks.at for asks, _, member in listed}
+            )
             for asks, parent, member in listed:
-                batch.joins_again(asks, parent, member, seen.get((asks.org, member.subject), {}))
+                batch.joins_again(asks, parent, member, seen.get((asks.org, member.subject)))
         if batch.called:
             await books.enter(connection, batch.called)
         listings = await sharing.settle(connection)
@@ -209,10 +211,12 @@ class _Batch:
             of_subject[command.condition] = asked
             self.touched[verdict.org, command.subject, command.condition] = asked
 
-    def joins_again(self, asks: Verdict, parent: Parent, member: Member, seen: Mapping[str, Any]) -> None:
+    def joins_again(self, asks: Verdict, parent: Parent, member: Member, seen: Seen | None) -> None:
         """It was on the list of a ticket that was refused, and is on that of the one that `asks` asks for; `seen` is
-        what is known of it."""
-        verdict = joining_again(asks, member.subject, member.condition, member.name, {**seen, "reason": OPEN_REFUSED})
+        what was last seen of it."""
+        seen = seen or Seen(asks.since, {})
+        seen = replace(seen, evidence={**seen.evidence, "reason": OPEN_REFUSED})
+        verdict = joining_again(asks, member.subject, member.condition, member.name, seen)
         evidence = with_decision(
             verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
         )

@@ -1,17 +1,27 @@
 """What follows when a shard begins to judge by another version of a policy, and when a watch has lasted."""
 
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator import books, everybody, live, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator import (
+    books,
+    everybody,
+    last_seen,
+    live,
+    policies,
+    progress,
+    verdicts,
+    watches,
+)
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.adapters.correlator.watches import RunOut
+from fettle_health_monitor.domain.correlator.evidence import before_decision
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
-from fettle_health_monitor.domain.correlator.verdicts import Verdict, publishing_began
+from fettle_health_monitor.domain.correlator.verdicts import Seen, Verdict, publishing_began
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
@@ -38,19 +48,26 @@ async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> lis
         return []
     versions = await policies.in_force_of(connection, {(each.watch.org, each.watch.shard) for each in out})
     keys = {(each.watch.org, each.watch.subject) for each in out}
-    asks_again = {each.watch.cause for each in out if each.watch.kind is WatchKind.OPEN_REFUSED}
+    asks_again = {
+        each.watch.cause for each in out if each.watch.kind is WatchKind.OPEN_REFUSED and not each.watch.is_about_many
+    }
     refused = await verdicts.evidence_of(connection, asks_again) if asks_again else {}
-    names, failing = await live.names(connection, keys), await live.standing(connection, keys)
+    names, seen = await live.names(connection, keys), await last_seen.by_then(connection, out)
     return [
         each.watch.verdict(
             at=each.at,
             policy_version=versions.get((each.watch.org, each.watch.shard), 0),
             named=names.get((each.watch.org, each.watch.subject), Known()),
-            flap_count=failing[key].flap_count if (key := (each.watch.org, each.watch.subject)) in failing else 0,
-            refused=refused.get(each.watch.cause),
+            seen=_refused(refused.get(each.watch.cause), seen.get(each)),
         )
         for each in out
     ]
+
+
+def _refused(evidence: Mapping[str, Any] | None, seen: Seen | None) -> Seen | None:
+    """A ticket that was refused is asked for again on what it was asked for before, where that is on record."""
+    flap_count = 0 if seen is None else seen.flap_count
+    return seen if evidence is None else Seen.of(before_decision(evidence), flap_count)
 
 
 async def _retime(

@@ -132,14 +132,6 @@ _FAILING_WHEN = text("""
 """)
 
 
-_STANDING = text("""
-    SELECT org, subject, shard, state, condition, since_at, evidence, flap_count, name, integration, space
-    FROM subject JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
-         USING (org, subject)
-    WHERE state IN ('firing', 'pending_resolve', 'flapping') AND condition IS NOT NULL
-""")
-
-
 @dataclass(frozen=True, slots=True)
 class Failing:
     """A subject for which a ticket would be right, if tickets are wanted. `flap_count` is that of its last change."""
@@ -253,12 +245,6 @@ async def failing_when(connection: AsyncConnection, said: InForce) -> list[Faili
     rows = await connection.execute(_FAILING_WHEN, asked)
     found = [_failing(row) if row.body is None else _failed(row) for row in rows]
     return sorted(found, key=lambda one: (one.since, one.subject))
-
-
-async def standing(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Failing]:
-    """Those of these subjects that are firing, or not yet confirmed healthy again."""
-    rows = await connection.execute(_STANDING, columns_of(keys))
-    return {(row.org, row.subject): _failing(row) for row in rows}
 
 
 def _called(rows: Iterable[Sequence[Any]]) -> dict[Key, Known]:

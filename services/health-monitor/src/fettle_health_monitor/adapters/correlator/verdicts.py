@@ -132,16 +132,6 @@ _EVIDENCE_OF = text("""
 """)
 
 
-_LAST_EVIDENCE = text("""
-    SELECT asked.org, asked.subject, evidence
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
-    CROSS JOIN LATERAL (
-        SELECT evidence FROM outcome WHERE outcome.org = asked.org AND outcome.subject = asked.subject
-        ORDER BY at DESC, decided_at DESC LIMIT 1
-    ) AS last
-""")
-
-
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A verdict with its one outcome, the policy version that decided, the evidence, the commands that follow, and the
@@ -322,12 +312,6 @@ async def evidence_of(connection: AsyncConnection, commands: Collection[UUID]) -
     """What those of these commands rest on that verdicts have sent."""
     rows = await connection.execute(_EVIDENCE_OF, {"ids": list(commands)})
     return {row.id: row.evidence for row in rows}
-
-
-async def last_evidence(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
-    """What the last verdicts about these subjects rest on."""
-    rows = await connection.execute(_LAST_EVIDENCE, columns_of(keys))
-    return {(row.org, row.subject): row.evidence for row in rows}
 
 
 async def record_answers(connection: AsyncConnection, answers: Sequence[Answer]) -> None:

@@ -14,6 +14,9 @@ SHARES: Final = "shares"
 LEFT_OVER_FROM: Final = "left_over_from"
 """In evidence: what the shared ticket was about that a device was left over from."""
 
+_SLOWER: Final = "slower_shards"
+_STALLED: Final = "stalled_shards"
+
 
 @lru_cache(maxsize=8_192)
 def instant(milliseconds: int | None) -> str | None:
@@ -50,11 +53,17 @@ def in_words(change: Change) -> dict[str, Any]:
     }
 
 
+def before_decision(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """What was seen, out of the evidence of a decision: whose ticket was shared by it, and whom it was decided without,
+    is its own."""
+    return {name: value for name, value in evidence.items() if name not in (SHARES, _SLOWER, _STALLED)}
+
+
 def with_decision(evidence: Mapping[str, Any], *, policy_version: int, since: int, behind: Behind) -> dict[str, Any]:
     """The evidence of a decision: what was seen, by which policy, and whom it was decided without."""
     full = {**evidence, "since": instant(since), "policy_version": policy_version}
     if behind.slower:
-        full["slower_shards"] = list(behind.slower)
+        full[_SLOWER] = list(behind.slower)
     if behind.stalled:
-        full["stalled_shards"] = list(behind.stalled)
+        full[_STALLED] = list(behind.stalled)
     return full

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid5
 
 from fettle_contracts.times import parse_time, to_ms
@@ -88,6 +88,21 @@ class Verdict:
     named: Named = Named()
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was last seen of a subject that no change calls for a verdict about: since when it is so (broker
+    milliseconds), the evidence of that, and the flap count of its last change."""
+
+    since: int
+    evidence: Mapping[str, Any]
+    flap_count: int = 0
+
+    @classmethod
+    def of(cls, evidence: Mapping[str, Any], flap_count: int = 0) -> Self:
+        """By the evidence of a decision."""
+        return cls(to_ms(parse_time(evidence["since"])), evidence, flap_count)
+
+
 def called_for(change: Change, named: Named) -> Verdict | None:
     """The verdict that a change of state calls for; most call for none.
 
@@ -160,18 +175,18 @@ def merging(verdict: Verdict, subject: str, condition: str, name: str | None) ->
     )
 
 
-def joining_again(verdict: Verdict, subject: str, condition: str, name: str | None, seen: Mapping[str, Any]) -> Verdict:
+def joining_again(verdict: Verdict, subject: str, condition: str, name: str | None, seen: Seen) -> Verdict:
     """The verdict about a device that was on the list of a ticket which was refused, and is on that of the one that
-    `verdict` asks for. `seen` is its evidence: that of its last one, and the reason."""
+    `verdict` asks for."""
     return replace(
         verdict,
         cause=Cause.STILL_UNHEALTHY,
         id=uuid5(verdict.id, f"{Cause.STILL_UNHEALTHY}/{subject}/{condition}"),
         subject=subject,
         condition=condition,
-        since=to_ms(parse_time(seen["since"])) if "since" in seen else verdict.since,
-        flap_count=0,
-        evidence=seen,
+        since=seen.since,
+        flap_count=seen.flap_count,
+        evidence=seen.evidence,
         named=Named(name=name),
     )
 

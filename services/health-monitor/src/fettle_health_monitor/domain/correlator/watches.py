@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID, uuid5
 
-from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.evidence import SHARES
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
-from fettle_health_monitor.domain.correlator.verdicts import ALL_TOGETHER, Cause, Named, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import ALL_TOGETHER, Cause, Named, Seen, Verdict
 
 NO_GENERATION = -1
 """Of a watch whose shard has not shown a clock of its present log yet: it begins with the first that it shows."""
@@ -164,17 +162,15 @@ class Watch:
         at: int,
         policy_version: int,
         named: Named,
-        flap_count: int = 0,
-        refused: Mapping[str, Any] | None = None,
+        seen: Seen | None = None,
     ) -> Verdict:
-        """What it calls for by the instant `at`; `flap_count` is that of the subject's last change. `refused` is the
-        evidence of the verdict whose ticket was refused, where it began with that: it is asked for again."""
+        """What it calls for by the instant `at`, with what was last seen by then; without that it only says since when
+        it has run."""
         cause, reason = _CALLS_FOR[self.kind]
-        since, evidence = self.start_at, {"reason": reason, "partition": self.shard}
-        if refused is not None:
-            since = to_ms(parse_time(refused["since"]))
-            seen = {name: value for name, value in refused.items() if name != SHARES}
-            evidence = {**seen, "reason": OPEN_REFUSED, WAITED_S: (self.due_clock - self.start_clock) / 1000}
+        seen = seen or Seen(self.start_at, {})
+        evidence = {"partition": self.shard, **seen.evidence, "reason": reason}
+        if self.kind is WatchKind.OPEN_REFUSED:
+            evidence[WAITED_S] = (self.due_clock - self.start_clock) / 1000
         return Verdict(
             id=uuid5(self.cause, f"{self.kind}/{self.subject}/{self.condition}"),
             cause=cause,
@@ -182,9 +178,9 @@ class Watch:
             subject=self.subject,
             condition=self.condition,
             at=at,
-            since=since,
+            since=seen.since,
             policy_version=policy_version,
-            flap_count=flap_count,
+            flap_count=seen.flap_count,
             evidence=evidence,
             named=ALL_TOGETHER if self.condition == LOST else named,
         )
