@@ -358,10 +358,12 @@ class Oracle:
             self._tell(subject, "healthy", 0)
             return
         self._close_window(subject)
+        silent_at = self._silent_at(subject)
         for name, before in subject.registry.items():
             if before:
                 subject.heard_fields[name] = (getattr(said.heard, name) or "") if said.heard else before
         subject.registry = fields
+        self._lift(subject, silent_at)
 
     def _put(self, policy: Policy) -> None:
         ours = [subject for subject in self.subjects.values() if subject.key.split("/")[0] == policy.org]
@@ -377,8 +379,14 @@ class Oracle:
             if before is None or not before.enabled:
                 subject.signs.append(self.now)
                 subject.switched_on.append(self.now)
-            elif subject.reading == SILENT and silent_at[subject.key] <= self.now < self._silent_at(subject):
-                self._reads(subject, self.now, subject.reported[-1])
+            else:
+                self._lift(subject, silent_at[subject.key])
+
+    def _lift(self, subject: Subject, silent_at: int) -> None:
+        """It has been silent for too long since then, and other rules hold for it now."""
+        silent = subject.reading == SILENT and self._enabled(subject)
+        if silent and silent_at <= self.now < self._silent_at(subject):
+            self._reads(subject, self.now, subject.reported[-1])
 
     def _close_window(self, subject: Subject) -> None:
         """Other rules may hold for the subject from now on."""

@@ -76,7 +76,7 @@ JUDGED = (
     Mutant("watch", "            instant = max(due, instant)\n", "            instant = due\n"),
     Mutant("watch", "sorted(rows, key=keys.__getitem__)", "sorted(rows, key=keys.__getitem__, reverse=True)"),
     Mutant("watch", "        subjects.reported[row] = reading\n        subjects.same", "        subjects.same"),
-    Mutant("watch", "_READINGS[self.subjects.reported[row]], Reason", "Reading.OK, Reason"),
+    Mutant("watch", "_READINGS[self.subjects.reported[row]], reason", "Reading.OK, reason"),
     Mutant("watch", "if not flips and self._means(row, before) != self._means(row, reading):", "if not flips:"),
     Mutant("watch", "if flips or subjects.state[row] == State.PENDING_OPEN:", "if flips:"),
     Mutant("watch", "if to is not None or state == State.FLAPPING:", "if to is not None:"),
@@ -98,6 +98,7 @@ JUDGED = (
     Mutant("watch", "            reading = reported\n", "            pass\n"),
     # statements.py, checkpoint.py: policies at their moment, and all of it saved
     Mutant("statements", "silent_at <= watch.clock.now < watch", "watch.clock.now < watch"),
+    Mutant("statements", "    if _ends_silence(watch, row, silent_at):\n", "    if False:\n"),
     Mutant("statements", "            watch.restart(row)\n", "            pass\n"),
     Mutant("checkpoint", "    watch.flaps.restore(saved.flaps)\n", ""),
     Mutant("checkpoint", "    watch.turned.update(saved.turned)\n", ""),

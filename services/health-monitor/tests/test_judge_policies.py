@@ -115,6 +115,49 @@ def test_a_longer_timeout_lifts_a_silence_that_is_not_too_long_any_more() -> Non
     ]
 
 
+@pytest.mark.rule("HM-271")
+@pytest.mark.parametrize("said", [{"interval_s": 20}, {"integration": "slow"}, {"model": "slow"}])
+def test_a_registration_that_allows_more_silence_lifts_one_that_is_not_too_long_any_more(said: dict[str, Any]) -> None:
+    over = (Override(match=Match(integration="slow"), timeout_s=60), Override(match=Match(model="slow"), timeout_s=60))
+    brisk: dict[str, Any] = {"default_interval_s": 1, "open_debounce_s": 10, "resolve_debounce_s": 5, "overrides": over}
+    pending = judge(Log().policy(**brisk).beat().pulsed(35).register(**said).pulsed(40))
+    firing = judge(Log().policy(**brisk).beat().pulsed(45).register(**said).pulsed(55))
+    too_late = judge(Log().policy(**brisk).beat().pulsed(65).register(**said).pulsed(70))
+    offline = judge(Log().policy(**brisk).beat(status="offline").pulsed(15).register(**said).pulsed(20))
+
+    assert pending.steps()[-1] == (35.0, "pending_open", "healthy", "registration_changed")
+    assert firing.steps()[-2:] == [
+        (45.0, "firing", "pending_resolve", "registration_changed"),
+        (50.0, "pending_resolve", "healthy", "debounce_passed"),
+    ]
+    assert too_late.steps()[-1][2:] == ("firing", "debounce_passed")
+    assert offline.steps()[-1] == (10.0, "pending_open", "firing", "debounce_passed")
+
+
+@pytest.mark.rule("HM-271")
+def test_a_registration_lifts_a_silence_up_to_the_last_millisecond() -> None:
+    def at(seconds: float) -> list[tuple[float, str | None, str | None, str]]:
+        log = Log().policy(default_interval_s=1, open_debounce_s=60).beat().pulsed(59).at(seconds)
+        return judge(log.register(interval_s=20)).steps()[2:]
+
+    assert at(59.999) == [(59.999, "pending_open", "healthy", "registration_changed")]
+    assert at(60) == []
+
+
+@pytest.mark.rule("HM-271", "HM-160")
+def test_the_first_heartbeat_after_a_registration_that_allows_more_silence_is_told() -> None:
+    log = Log().policy(default_interval_s=1).beat().pulsed(35).register(interval_s=20).pulsed(36).beat().pulsed(37)
+    heard = [each.at for each in judge(log.beat()).judgements if isinstance(each, HeardAgain)]
+    assert heard == [T0 + 36_000]
+
+
+@pytest.mark.rule("HM-271", "HM-20")
+def test_a_registration_that_leaves_the_timeout_alone_lifts_nothing_after_a_hole() -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=10).beat().pulsed(25).at(600).pulse().pulsed(602)
+
+    assert judge(log.register(interval_s=20).pulsed(605)).steps()[-1][2] == "firing"
+
+
 @pytest.mark.rule("HM-15", "HM-20")
 def test_a_policy_that_leaves_the_timeout_alone_lifts_nothing_after_a_hole() -> None:
     log = Log().policy(timeout_s=10, open_debounce_s=10).beat().pulsed(25).at(600).pulse().pulsed(602)

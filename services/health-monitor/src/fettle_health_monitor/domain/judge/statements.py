@@ -32,12 +32,18 @@ def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
             watch.subjects.look_again(row)
         elif switched_on:
             watch.restart(row)
-        elif watch.subjects.reading[row] == Reading.SILENT and silent_at <= watch.clock.now < watch.silent_at(row):
+        elif _ends_silence(watch, row, silent_at):
             not_silent_yet.append(row)
         watch.timers.queue(row, watch.due_at(row))
     for row in sorted(not_silent_yet, key=watch.subjects.keys.__getitem__):
-        watch.lift_silence(row)
+        watch.lift_silence(row, Reason.POLICY_CHANGED)
     watch.scribe.in_force(statement, watch.clock.at(watch.clock.now))
+
+
+def _ends_silence(watch: Watch, row: int, silent_at: int) -> bool:
+    """Whether the subject is silent, was so for too long by its timing before (from `silent_at` on), and is not by the
+    one that it has now."""
+    return watch.subjects.reading[row] == Reading.SILENT and silent_at <= watch.clock.now < watch.silent_at(row)
 
 
 def _retimed(watch: Watch, policy: OrgPolicy) -> list[tuple[int, Timing]]:
@@ -53,7 +59,8 @@ def _retimed(watch: Watch, policy: OrgPolicy) -> list[tuple[int, Timing]]:
 
 
 def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, said: Register) -> None:
-    """The registry has the subject: what it says wins over heartbeats. A subject never heard of counts from now."""
+    """The registry has the subject: what it says wins over heartbeats. What runs is timed anew, and a silence that is
+    not too long any more ends, as with a new policy. A subject never heard of counts from now."""
     subjects = watch.subjects
     org = policy.statement.org
     row = subjects.rows.get(key.encode())
@@ -76,7 +83,10 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
     profile = Profile(
         org, said.integration or known.integration, said.model or known.model, said.interval_s or known.interval_s
     )
+    silent_at = watch.silent_at(row)
     assign(watch, policy, row, profile)
+    if _ends_silence(watch, row, silent_at):
+        watch.lift_silence(row, Reason.REGISTRATION_CHANGED)
     if newcomer:
         watch.appear(row, Reading.OK, Reason.REGISTERED)
 

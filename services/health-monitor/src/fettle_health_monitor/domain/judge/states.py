@@ -79,6 +79,8 @@ class Reason(StrEnum):
     """The reading has stayed as it is for the whole stable window."""
     POLICY_CHANGED = "policy_changed"
     """Under the new policy the silence is not too long yet."""
+    REGISTRATION_CHANGED = "registration_changed"
+    """By what the registry now says of the subject the silence is not too long yet."""
     JUDGED_AGAIN = "judged_again"
     """What was heard while the shard could not judge now counts."""
 

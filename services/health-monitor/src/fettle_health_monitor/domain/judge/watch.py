@@ -143,11 +143,11 @@ class Watch:
             self._tell_heard_again(row, reading)
         self._now_reads(row, reading, Reason.REPORTED)
 
-    def lift_silence(self, row: int) -> None:
-        """A new policy allows the subject more silence than there has been: what it reported last holds again. Its next
-        heartbeat is looked at, as it is the first since."""
+    def lift_silence(self, row: int, reason: Reason) -> None:
+        """The subject may be silent for longer than it has been, by a new policy or by what the registry now says: what
+        it reported last holds again. Its next heartbeat is looked at, as it is the first since."""
         self.subjects.look_again(row)
-        self._now_reads(row, _READINGS[self.subjects.reported[row]], Reason.POLICY_CHANGED)
+        self._now_reads(row, _READINGS[self.subjects.reported[row]], reason)
 
     def _now_reads(self, row: int, reading: Reading, reason: Reason) -> None:
         before = self.subjects.reading[row]
