@@ -164,6 +164,28 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
         )
 
 
+@pytest.mark.rule("HM-266")
+async def test_whose_ticket_was_merged_is_told_what_was_seen_of_itself(environment: dict[str, str]) -> None:
+    async with world(environment) as service:
+        await service.call("PUT", "/health-policy", json={**BRISK, "rollup_threshold": 2})
+
+        async def in_force() -> bool:
+            return all(shard["version"] == 3 for shard in (await service.get("/health-policy"))["in_force"])
+
+        await service.eventually(in_force)
+        await beat(service, "device/m1", integration="hue-1")
+        await until(service, "device/m1", called_for=True)
+        await beat(service, "device/m2", integration="hue-1")
+        other = await until(service, "device/m2", called_for=True)
+        found = await until(service, "device/m1", suppressed_by="joined")
+        assert found["verdict"]["cause"] == "merged"
+        assert found["last_heard"] < other["last_heard"]
+        assert found["because"].startswith(f"Last heard at {found['last_heard']}; its silence was too long at")
+        assert "its own ticket was merged into" in found["because"]
+        assert found["verdict"]["evidence"]["last_heard"] == found["last_heard"]
+        assert found["verdict"]["evidence"]["shares"] == "integration/hue-1:multiple_devices_offline"
+
+
 @pytest.mark.rule("HM-180", "HM-182", "HM-186")
 async def test_who_is_over_the_cap_is_said_to_be_so_though_there_is_room_for_one_alone(
     environment: dict[str, str],

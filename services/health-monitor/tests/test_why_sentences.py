@@ -19,6 +19,7 @@ from fettle_health_monitor.domain.why.record import (
     earlier_verdicts,
     has_ticket,
     present_trouble,
+    with_own_evidence,
 )
 from fettle_health_monitor.domain.why.sentences import Situation, because
 from fettle_health_monitor.domain.why.tickets import Circumstances, tell
@@ -167,6 +168,29 @@ def test_whether_there_is_a_ticket_follows_from_the_record() -> None:
     assert not has_ticket([many]), "that is about others"
     assert has_ticket([opened, recorded("resolved", Cause.FEW_LEFT, condition="multiple_devices_offline")])
     assert present_trouble([opened, ended, recorded("silenced", at=T0 + 3)]) == [recorded("silenced", at=T0 + 3)]
+
+
+@pytest.mark.rule("HM-266")
+def test_where_it_is_not_on_record_nothing_is_said_of_when_it_was_heard() -> None:
+    told = recorded("reopened", evidence={"partition": 0})
+    said, _ = because(replace(NOTHING, has_ticket=True, ticket=42, trouble=(told,)))
+    assert said == f"Ticket #42 was asked for at {NOW}: because of reopened."
+    never = recorded("opened", evidence={"last_heard": None, "deadline": NOW, "timeout_s": 60.0})
+    said, _ = because(replace(NOTHING, has_ticket=True, ticket=42, trouble=(never,)))
+    assert said.startswith("It has never reported; its silence was too long at")
+
+
+@pytest.mark.rule("HM-266")
+def test_a_merge_says_what_was_seen_of_the_subject_itself() -> None:
+    of_another = {"last_heard": "then", "deadline": "then", "status": "ok", "offset": 9, "shares": "integration/hue-1"}
+    opened, again = recorded("opened"), recorded("reopened", Cause.STILL_UNHEALTHY, T0 + 5, evidence={"status": "ok"})
+    merged = recorded("merged", Cause.MERGED, T0 + 9, evidence=of_another)
+    shares = {"shares": "integration/hue-1"}
+    assert with_own_evidence([opened, merged])[1].evidence == {**opened.evidence, **shares}
+    assert with_own_evidence([opened, again, merged])[2].evidence == {"status": "ok", **shares}
+    assert with_own_evidence([opened, merged, replace(merged, at=T0 + 10)])[2].evidence == {**opened.evidence, **shares}
+    assert with_own_evidence([merged])[0].evidence == shares
+    assert with_own_evidence([opened, again]) == [opened, again]
 
 
 @pytest.mark.rule("HM-181", "HM-185")

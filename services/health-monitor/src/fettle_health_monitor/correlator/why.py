@@ -24,6 +24,7 @@ from fettle_health_monitor.domain.why.record import (
     earlier_verdicts,
     has_ticket,
     present_trouble,
+    with_own_evidence,
 )
 from fettle_health_monitor.domain.why.search import Allowance, Spent
 from fettle_health_monitor.domain.why.sentences import Situation, Suppressed, because
@@ -219,7 +220,7 @@ async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:
 async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Known:
     org, subject = key.org, str(key.subject)
     row = await views.subject(connection, org, subject)
-    record = tuple(await why_facts.outcomes(connection, org, subject, at))
+    record = tuple(with_own_evidence(await why_facts.outcomes(connection, org, subject, at)))
     last = trouble[-1] if (trouble := present_trouble(record)) else None
     return _Known(
         record=record,

@@ -1,12 +1,12 @@
 """What is on record of a subject's verdicts, up to an instant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from fettle_health_monitor.domain.correlator.commands import read_dedup_key
-from fettle_health_monitor.domain.correlator.evidence import SHARES
+from fettle_health_monitor.domain.correlator.evidence import SHARES, before_decision
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Named, Verdict
 
@@ -32,6 +32,21 @@ class Recorded:
 def of_itself(record: Sequence[Recorded]) -> list[Recorded]:
     """Those about the subject itself: an integration's shared ticket is about others."""
     return [each for each in record if each.condition != MANY and each.cause is not Cause.FEW_LEFT]
+
+
+def with_own_evidence(record: Sequence[Recorded]) -> list[Recorded]:
+    """The record, the earliest first, in which a merge says what was last seen of the subject itself, and nothing where
+    that is not on record: it was called for by what was seen of another one."""
+    own: list[Recorded] = []
+    seen: Mapping[str, Any] = {}
+    for each in record:
+        if each.cause is Cause.MERGED:
+            shares = {SHARES: each.evidence[SHARES]} if SHARES in each.evidence else {}
+            own.append(replace(each, evidence={**before_decision(seen), **shares}))
+        else:
+            seen = each.evidence
+            own.append(each)
+    return own
 
 
 def has_ticket(record: Sequence[Recorded]) -> bool:

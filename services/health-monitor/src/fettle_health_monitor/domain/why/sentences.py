@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.why.picture import Picture
@@ -92,21 +92,26 @@ def _unknown(since: int) -> str:
 
 def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
     last = next(each for each in reversed(now.trouble) if each.outcome in _ASKED)
-    heard = last.evidence.get("last_heard")
-    deadline, status = last.evidence.get("deadline"), last.evidence.get("status")
-    if deadline:
-        seen = f"Last heard at {heard}" if heard else "It has never reported"
-        seen += f"; its silence was too long at {deadline}, after {_s(last.evidence.get('timeout_s'))}."
-    elif status and status not in ("ok", "silent"):
-        seen = f"Its heartbeat at {heard} said {status.replace('_', ' ')}."
-    else:
-        seen = f"Last heard at {heard}." if heard else "It has never reported."
+    seen = _seen(last.evidence)
     if last.outcome in ("joined", "merged"):
         what = "it" if last.outcome == "joined" else "its own ticket was"
-        return f"{seen} At {instant(last.at)} {what} {last.reason}, which it shares with others.", "joined"
+        return f"{seen}At {instant(last.at)} {what} {last.reason}, which it shares with others.", "joined"
     number = f"Ticket #{now.ticket}" if now.ticket else "A ticket"
-    text = f"{seen} {number} was asked for at {instant(last.at)}: {last.reason}."
+    text = f"{seen}{number} was asked for at {instant(last.at)}: {last.reason}."
     return (f"{text} Somebody has resolved it since." if now.ticket_resolved else text), None
+
+
+def _seen(evidence: Mapping[str, Any]) -> str:
+    """What was last seen of it; nothing where the evidence does not say."""
+    if "last_heard" not in evidence:
+        return ""
+    heard, deadline, status = evidence["last_heard"], evidence.get("deadline"), evidence.get("status")
+    if deadline:
+        seen = f"Last heard at {heard}" if heard else "It has never reported"
+        return f"{seen}; its silence was too long at {deadline}, after {_s(evidence.get('timeout_s'))}. "
+    if status and status not in ("ok", "silent"):
+        return f"Its heartbeat at {heard} said {status.replace('_', ' ')}. "
+    return f"Last heard at {heard}. " if heard else "It has never reported. "
 
 
 def _not_watched(now: Situation) -> tuple[str, Suppressed]:
