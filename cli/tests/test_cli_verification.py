@@ -60,6 +60,30 @@ def test_what_differs_is_named_and_ends_with_status_1(fettle: Fettle, api: Fettl
     assert ran.out.splitlines()[-1] == "The newest checkpoint has otherwise: device/gw/7."
 
 
+@pytest.mark.rule("HM-277")
+def test_of_what_differs_both_values_are_named(fettle: Fettle, api: FettleApi) -> None:
+    judged = {**CHANGE, "condition": None, "evidence": {"status": "silent", "timeout_s": 8.0, "deadline": AT}}
+    there = {**judged, "condition": "device_offline", "evidence": {"status": "silent", "timeout_s": 80.0}}
+    altered = {**MISSING, "wrong": "different", "fields": ["condition", "evidence"], "replayed": judged, "found": there}
+    answers(api, {"verified": {**SAME, "same": False, "differences": [altered], "differences_count": 1}})
+    ran = fettle("health", "verify", "--partition", "3")
+    assert ran.status == 1
+    assert (
+        "4f1c  condition device_offline, judged missing; "
+        f"evidence.deadline missing, judged {AT}; evidence.timeout_s 80.0, judged 8.0\n"
+    ) in ran.out
+
+
+@pytest.mark.rule("HM-277")
+def test_a_replay_from_later_than_was_asked_for_says_so(fettle: Fettle, api: FettleApi) -> None:
+    answers(api, {"verified": SAME})
+    earlier = fettle("health", "verify", "--partition", "3", "--since", "2026-11-01T10:00:00Z")
+    assert earlier.status == 0
+    assert earlier.err == "No checkpoint of 2026-11-01T10:00:00Z or before is kept; this is from the oldest that is.\n"
+    for since in ((), ("--since", AT)):
+        assert fettle("health", "verify", "--partition", "3", *since).err == ""
+
+
 @pytest.mark.rule("HM-171")
 def test_a_long_replay_says_how_far_it_is(fettle: Fettle, api: FettleApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fettle_cli.commands.verification.QUIET_S", 0.0)

@@ -112,7 +112,7 @@ async def all_is_saved(service: CorrelatorService, changes: int, shard: int = SH
     return found
 
 
-@pytest.mark.rule("HM-79", "HM-171", "HM-172")
+@pytest.mark.rule("HM-79", "HM-171", "HM-172", "HM-277")
 async def test_an_untouched_log_verifies_across_a_restart_of_its_judge(environment: dict[str, str]) -> None:
     async with monitored(environment) as service:
         async with judging(service):
@@ -130,6 +130,7 @@ async def test_an_untouched_log_verifies_across_a_restart_of_its_judge(environme
         assert (await verified(service, since=found["until"]))["since"] == found["since"]
         refused = await service.call("GET", "/verify", params={"partition": PARTITIONS})
         assert refused.status_code == 404
+        assert refused.json()["detail"] == f"There is no partition {PARTITIONS}, only 0 to {PARTITIONS - 1}."
         assert (await service.call("GET", "/verify", params={"partition": 0}, role=Role.OPERATOR)).status_code == 403
 
 
@@ -197,10 +198,11 @@ async def newest_change(service: CorrelatorService) -> Change:
     return made_up
 
 
-@pytest.mark.rule("HM-171")
+@pytest.mark.rule("HM-171", "HM-277")
 async def test_a_shard_without_a_checkpoint_says_so(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:
         await service.tell_org("acme")
         refused = await service.call("GET", "/verify", params={"partition": SHARD})
         assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-        assert refused.json()["detail"] == f"shard {SHARD} has no checkpoint yet."
+        wayout = "while its judge runs it soon has one"
+        assert refused.json()["detail"] == f"shard {SHARD} has no checkpoint yet; {wayout}."

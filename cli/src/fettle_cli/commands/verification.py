@@ -1,9 +1,9 @@
 """`fettle health verify`: does the log say what has been published?"""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,12 @@ SHOWN = 50
 
 
 def verify(
-    partition: Annotated[int, typer.Option("--partition", min=0, help="Of device.heartbeats.")],
+    partition: Annotated[
+        int,
+        typer.Option(
+            "--partition", min=0, help="Of device.heartbeats; a subject's own stands in its changes (`show --json`)."
+        ),
+    ],
     since: Annotated[
         str | None,
         typer.Option(help="From the checkpoint kept then or before, a local time; default: all that can be."),
@@ -37,6 +42,8 @@ def verify(
         show_json(found)
     else:
         _show(found)
+    if moment is not None and moment < datetime.fromisoformat(found["since"]):
+        warn(f"No checkpoint of {since} or before is kept; this is from the oldest that is.")
     if not found["same"]:
         raise CliError(f"partition {partition} does not say what was published")
 
@@ -85,5 +92,26 @@ def _row(each: Difference) -> tuple[object, ...]:
         said["subject"],
         f"{said['from'] or 'new'} → {said['to'] or 'forgotten'}",
         each["id"],
-        ", ".join(each["fields"]),
+        "; ".join(_differing(each)),
     )
+
+
+def _differing(each: Difference) -> Iterator[str]:
+    """What stands there, and what was judged: of evidence only the parts that are not alike."""
+    judged, there = each["replayed"] or {}, each["found"] or {}
+    for name in each["fields"]:
+        yield from _pair(name, judged.get(name), there.get(name))
+
+
+def _pair(name: str, judged: Any, there: Any) -> Iterator[str]:
+    if judged == there:
+        return
+    if isinstance(judged, dict) and isinstance(there, dict):
+        for part in sorted(judged.keys() | there.keys()):
+            yield from _pair(f"{name}.{part}", judged.get(part), there.get(part))
+    else:
+        yield f"{name} {_written(there)}, judged {_written(judged)}"
+
+
+def _written(value: Any) -> str:
+    return "missing" if value is None else str(value)

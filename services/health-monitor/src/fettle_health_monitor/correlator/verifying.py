@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from fettle_chassis.database import Database
 from fettle_chassis.settings import ServiceSettings
+from fettle_contracts.times import from_ms, rfc3339
 from fettle_health_monitor.adapters.correlator import published
 from fettle_health_monitor.adapters.correlator.published import Span
 from fettle_health_monitor.domain.correlator.marks import Mark
@@ -59,7 +60,7 @@ class Verifying:
         async with self._replays.past(shard) as past:
             newest = await asyncio.to_thread(past.stored.unpack)
             if not isinstance(newest, Snapshot):
-                raise NotKept(f"shard {shard} has begun anew and has no checkpoint yet")
+                raise NotKept(f"shard {shard} has begun anew and has no checkpoint yet; try again in a moment")
             start = await self._start(past, partition, since)
             tell(0.0)
             span = Span(org, partition, shard, start.generation, start.at, start.offset, newest.place.offset)
@@ -85,7 +86,7 @@ class Verifying:
     async def _start(self, past: Past, partition: int, since: int | None) -> Start:
         complete = await published.complete_from(self._settings, partition)
         if since is not None and since < complete:
-            raise NotKept(f"what shard {past.shard} has said then is not kept any more")
+            raise NotKept(f"what shard {past.shard} said before {rfc3339(from_ms(complete))} is not kept any more")
         start = await past.oldest_start(complete) if since is None else await past.newest_start(since)
         if start is None or start.at < complete:
             raise NotKept(f"no checkpoint of shard {past.shard} is kept from which on all that it has said is kept too")

@@ -187,7 +187,7 @@ class Replays:
         async with self._turn():
             stored = await self._checkpoints.load(shard)
             if stored is None:
-                raise NotKept(f"shard {shard} has no checkpoint yet")
+                raise NotKept(f"shard {shard} has no checkpoint yet; while its judge runs it soon has one")
             left_out = await left_out_of(self._database, stored.generation, shard)
             async with past_log(self._settings, HEARTBEATS, shard) as log:
                 yield Past(shard, stored, self._checkpoints, log, self._control_of(shard), left_out)

@@ -80,8 +80,9 @@ def verify_routes(api: HealthApi) -> APIRouter:
         """Replays a partition of `device.heartbeats` from a checkpoint that was kept (of `since` or before; else the
         oldest of use) up to the newest, and compares the org's changes with what was published. The answer is JSON
         Lines: `{"done": 0.4}` each second, then `{"verified": {…}}`, or a `problem` that came in between."""
-        if partition >= api.partitions.shards():
-            raise Problem(404, ProblemCode.NOT_FOUND, f"There is no partition {partition}.", field="partition")
+        if partition >= (there_are := api.partitions.shards()):
+            message = f"There is no partition {partition}, only 0 to {there_are - 1}."
+            raise Problem(404, ProblemCode.NOT_FOUND, message, field="partition")
         replay = _Replay(api, org, partition, None if since is None else to_ms(since))
         await replay.begins()
         return StreamingResponse(replay.lines(), media_type="application/x-ndjson")
