@@ -6,7 +6,7 @@ Pictures of each are left in the folder that `FETTLE_PICTURES` names, for people
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -45,7 +45,8 @@ return [...cut, ...out].map((element) => `${element.tagName} ${element.textConte
 AXE = Path(str(find_spec("axe_playwright_python").submodule_search_locations[0])) / "axe.min.js"  # type: ignore[index, union-attr]
 _VIOLATIONS = """
 const done = arguments[0];
-axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done(violations.flatMap((one) =>
+const rules = Object.fromEntries(axe.getRules(["wcag22aa"]).map(({ ruleId }) => [ruleId, { enabled: true }]));
+axe.run(document, { resultTypes: ["violations"], rules }).then(({ violations }) => done(violations.flatMap((one) =>
   one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 120)} ${(node.any[0] ?? {}).message ?? ""}`))));
 """
 LOOKS = ((390, False), (390, True), (1024, False), (1024, True), (1680, False), (1680, True))
@@ -75,11 +76,19 @@ nodes:
 """
 
 
-def faults_of(window: Window, name: str, path: str, folder: Path, looks: Iterable[tuple[int, bool]]) -> list[str]:
-    """What is wrong with a page at each of the looks."""
+def faults_of(
+    window: Window,
+    name: str,
+    path: str,
+    folder: Path,
+    looks: Iterable[tuple[int, bool]],
+    then: Callable[[], object] = lambda: None,
+) -> list[str]:
+    """What is wrong with a page at each of the looks, once `then` has opened what opens on it."""
     faults = []
     window.go(path)
     window.script(AXE.read_text())
+    then()
     for width, dark in looks:
         window.resize(width, 900, dark=dark)
         where = f"{name}-{width}-{'dark' if dark else 'light'}"

@@ -1,6 +1,7 @@
 // Keyboard first: every key does what a visible link, button or field does.
 (() => {
   const typing = (element) => element.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+  const OFF = "fettle-keys-off";
   const links = () => [...document.querySelectorAll("#rows th a")];
   let going = false;
 
@@ -62,10 +63,18 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && typing(event.target)) {
+  const single = document.getElementById("single-keys");
+  single.checked = localStorage.getItem(OFF) === null;
+  single.addEventListener("change", () => {
+    if (single.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "yes");
+  });
+  const off = (key) => key.length === 1 && localStorage.getItem(OFF) !== null; // as it is now, in all tabs
+
       event.target.blur();
       return;
     }
-    if (typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (typing(event.target) || document.querySelector("dialog[open]") || off(event.key)) return;
     if (going) {
       going = false;
       if (places[event.key]) location.href = places[event.key];
