@@ -66,6 +66,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/orgs/{org}/judging": ("judging",),
     "/orgs/{org}/health/overview": ("health/overview", "health/overview?day=true"),
     "/orgs/{org}/health": ("health", "health?state=unhealthy&sort=-since", "health?q=sensor+47"),
+    "/orgs/{org}/health/last-heard": ("health/last-heard",),
     "/orgs/{org}/health/{type}/{id:path}": ("health/device/d0", "health/device/d7", "health/integration/cloud-3"),
     "/orgs/{org}/why": ("why?subject=device/d0",),
     "/orgs/{org}/heard": ("heard?subject=device/d0",),
@@ -102,7 +103,7 @@ NO_PAGES = {
 }
 EDITORS = ("new-workflow", "workflows/by-hand/edit")
 BOUND_MS, BOUND_KB, BOUND_EDITOR_KB = 300, 150, 300
-AFTERWARDS = ("health/overview?day=true", "heard?subject=device/d0")
+AFTERWARDS = ("health/overview?day=true", "health/last-heard", "heard?subject=device/d0")
 BOUND_AFTERWARDS_MS = 3_000
 """What a page that is there already asks for, and shows when it has come."""
 

@@ -54,7 +54,7 @@ def shown(window: Window, table: str, *cells: str) -> Rows:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.rule("AC-160")
+@pytest.mark.rule("AC-160", "AC-182")
 def test_what_is_on_screen_is_what_the_api_answers(window: Window, org: OrgApi) -> None:
     seed(org)
 
@@ -86,9 +86,13 @@ def test_what_is_on_screen_is_what_the_api_answers(window: Window, org: OrgApi) 
         agrees(
             f"/health?state={state}",
             lambda: shown(
-                window, "#subjects", "td .word", "th code", "td:nth-of-type(2)", "td:nth-of-type(4)", "td time"
+                window,
+                "#subjects",
+                *("td .word", "th code", "td:nth-of-type(2)", "td:nth-of-type(4)", "td time", ".last-heard time"),
             ),
-            lambda state=state: [_subject(one) for one in org.get("/subjects", state=state)["items"]],  # type: ignore[misc]
+            lambda state=state: [  # type: ignore[misc]
+                _subject(one) for one in org.get("/subjects", state=state, heard="true")["items"]
+            ],
         )
     agrees("/health/overview", lambda: fleet(window), lambda: _states(org))
     agrees("/health/overview", lambda: tiles(window), lambda: _integrations(org))
@@ -162,6 +166,7 @@ def _subject(subject: dict[str, Any]) -> tuple[Any, ...]:
         f"{subject['type']}/{subject['id']}",
         subject["integration"],
         f"#{subject['ticket']['number']}" if subject["ticket"] else "",
+        when(subject["last_heard"]),
         when(subject["since"]),
     )
 

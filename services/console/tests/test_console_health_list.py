@@ -49,6 +49,31 @@ async def test_an_address_of_the_list_says_what_is_asked_for() -> None:
     assert HealthQuery.read({"cursor": "c", "q": "x"}).but(q="y") == "?q=y"
 
 
+@pytest.mark.rule("AC-182")
+async def test_when_each_was_last_heard_is_asked_for_behind_the_page(world: World, health: Health) -> None:
+    now = datetime.now(UTC)
+    said = {"told": now - timedelta(minutes=14), "never": None}
+    health.subjects = [
+        {**watched(id, now), "last_heard": at and rfc3339(at), "last_heard_as_of": rfc3339(now)}
+        for id, at in said.items()
+    ]
+    health.subjects.append({**watched("untold", now), "last_heard": None, "last_heard_as_of": None})
+    await world.sign_in("acme", "viewer")
+    page = (await world.http.get("/orgs/acme/health?type=device")).text
+    assert "heard" not in dict(parse_qsl(health.queries[-1]))
+    rows = dict(re.findall(r'<tr id="(s-[^"]+)"[^>]*>.*?title="Thermostat (\w+)"', page, re.DOTALL))
+    part = (await world.http.get("/orgs/acme/health/last-heard?type=device")).text
+    assert parse_qsl(health.queries[-1]) == [
+        ("type", "device"),
+        ("sort", "subject"),
+        ("limit", "100"),
+        ("heard", "true"),
+    ]
+    told = {rows[key]: what for key, what in re.findall(r'data-of="([^"]+)">(.*?)</li>', part)}
+    assert f'datetime="{health.subjects[0]["last_heard"]}"' in told["told"]
+    assert ("never" in told["never"], sorted(told)) == (True, ["never", "told"])
+
+
 @pytest.mark.rule("AC-97")
 async def test_the_list_is_filtered_sorted_and_paged_by_its_address(world: World, health: Health) -> None:
     health.subjects = [watched("t17", datetime.now(UTC))]

@@ -82,7 +82,17 @@ async def test_silence_and_life_become_an_open_and_a_resolve(environment: dict[s
 
                     await service.eventually(told_by_its_owner)
                     assert shown["last_heard"] <= shown["last_heard_as_of"]
+
+                    async def told_in_a_list() -> bool:
+                        items = (await service.get("/subjects?heard=true"))["items"]
+                        return all(item["last_heard_as_of"] and item["last_heard"] for item in items)
+
+                    await service.eventually(told_in_a_list)
+                    [plain, *_] = (await service.get("/subjects"))["items"]
+                    assert (plain["last_heard"], plain["last_heard_as_of"]) == (None, None)
                 assert (await service.get("/subjects/device/steady"))["state"] == "healthy"
+        untold = (await service.get("/subjects?heard=true"))["items"]
+        assert {item["last_heard_as_of"] for item in untold} == {None}, "no owner, and no checkpoint is read for a list"
         shown = await service.get("/subjects/device/x1")
         assert shown["last_heard_told_by"] == "checkpoint"
         assert shown["last_heard"] <= shown["last_heard_as_of"]

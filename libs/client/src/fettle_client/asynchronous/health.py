@@ -45,9 +45,10 @@ class AsyncHealth(AsyncConnection):
         sort: SubjectSort | None = None,
         cursor: str | None = None,
         limit: int = 200,
+        heard: bool = False,
     ) -> AsyncPages[ListedSubject]:
         """Subjects in one of the states, by type and id unless `sort` says how long they have been as they are. `space`
-        is one and all in it, `q` a part of the name or id."""
+        is one and all in it, `q` a part of the name or id. With `heard` each says when it was last heard."""
         request = read(
             self._path("subjects"),
             state=state,
@@ -58,6 +59,7 @@ class AsyncHealth(AsyncConnection):
             sort=sort,
             cursor=cursor,
             limit=limit,
+            heard=heard,
         )
         return AsyncPages(self._call, request)
 

@@ -21,7 +21,8 @@ class SubjectTicket(TypedDict):
 
 class ListedSubject(TypedDict):
     """A subject as it is now. `state` is null while it is not judged; `unwatched` says why, if the org's policy is the
-    reason (`subject_cap`, `list_only`)."""
+    reason (`subject_cap`, `list_only`). `last_heard_as_of` is null where nobody said when it was last heard: in a list
+    that was not asked for it, and while the owner of its shard does not answer."""
 
     type: SubjectType
     id: str
@@ -37,6 +38,8 @@ class ListedSubject(TypedDict):
     unwatched: str | None
     policy_version: int | None
     ticket: SubjectTicket | None
+    last_heard: str | None
+    last_heard_as_of: str | None
 
 
 class Blind(TypedDict):
@@ -53,8 +56,6 @@ class ShownSubject(ListedSubject):
 
     silences: list[Silence]
     blind: list[Blind]
-    last_heard: str | None
-    last_heard_as_of: str | None
     last_heard_told_by: Literal["owner", "checkpoint"] | None
     as_of: str | None
 

@@ -46,9 +46,10 @@ class Health(Connection):
         sort: SubjectSort | None = None,
         cursor: str | None = None,
         limit: int = 200,
+        heard: bool = False,
     ) -> Pages[ListedSubject]:
         """Subjects in one of the states, by type and id unless `sort` says how long they have been as they are. `space`
-        is one and all in it, `q` a part of the name or id."""
+        is one and all in it, `q` a part of the name or id. With `heard` each says when it was last heard."""
         request = read(
             self._path("subjects"),
             state=state,
@@ -59,6 +60,7 @@ class Health(Connection):
             sort=sort,
             cursor=cursor,
             limit=limit,
+            heard=heard,
         )
         return Pages(self._call, request)
 

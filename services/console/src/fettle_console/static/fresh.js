@@ -1,11 +1,11 @@
 // What somebody has folded out or in stays so when the page around it changes.
 htmx.config.morphIgnore.push("open");
 
-// The same address asked again (or `where`), at most once a second (or `restMs`), and never twice at a time. While nobody
+// The same address asked again (or what `where` says), at most once a second (or `restMs`), and never twice at a time. While nobody
 // sees the page nothing is asked: when it is seen again, fettle:refresh comes. What comes for an address that the page
 // has left meanwhile (other filters) is not taken.
 window.fettleFresh = (take, restMs = 1000, where = null) => {
-  const address = () => where ?? location.href.split("#")[0];
+  const address = where ?? (() => location.href.split("#")[0]);
   let running = false;
   let again = false;
 

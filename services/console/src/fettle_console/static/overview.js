@@ -6,7 +6,7 @@
   const ask = window.fettleFresh(
     window.fettleSteady({ section: "overview", container: "#tiles", things: "li" }),
     REST_MS,
-    `${location.pathname}?day=true`,
+    () => `${location.pathname}?day=true`,
   );
   if (document.getElementById("overview").ariaBusy) ask();
   document.addEventListener("fettle:health", ask);

@@ -15,7 +15,8 @@ from fettle_contracts.transitions import HealthState
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One subject. `key` names it in a page, `mark` is the picture of its state, `since` None while not judged."""
+    """One subject. `key` names it in a page, `mark` is the picture of its state, `since` None while not judged. `told`
+    is whether anybody said when it was last `heard` (None: never)."""
 
     key: str
     type: str
@@ -27,6 +28,8 @@ class Watched:
     integration: str
     space: str
     ticket: int | None
+    told: bool
+    heard: datetime | None
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> "Watched":
@@ -43,6 +46,8 @@ class Watched:
             integration=item.get("integration") or "",
             space=item.get("space") or "",
             ticket=ticket.get("number"),
+            told=item.get("last_heard_as_of") is not None,
+            heard=parse_time(item["last_heard"]) if item.get("last_heard") else None,
         )
 
 

@@ -1,14 +1,17 @@
-"""What a judge answers from memory: one subject as its shard sees it now. Asked by the correlator alone."""
+"""What a judge answers from memory: subjects as their shards see them now. Asked by the correlator alone."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 
 from fettle_chassis.http import Problem, Viewer
 from fettle_contracts.times import from_ms
 from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.domain.judge.states import Reading, State
 from fettle_health_monitor.judge.owned import Shards
+
+ASKED_AT_ONCE = 200
+"""As many as a page of subjects holds."""
 
 
 def judge_routes(shards: Shards) -> APIRouter:
@@ -22,6 +25,21 @@ def judge_routes(shards: Shards) -> APIRouter:
         if shard is None or row is None:
             raise Problem(404, "subject_unknown", "No shard of this process watches this subject.")
         return seen(shard, row)
+
+    @router.post("/last-heard/{org}")
+    async def last_heard(
+        org: str, wanted: Annotated[list[str], Body(max_length=ASKED_AT_ONCE)], _caller: Viewer
+    ) -> dict[str, dict[str, Any]]:
+        """When each subject (`type/id`) was last heard, as of when; who is watched by no shard of ours is left out."""
+        told = {}
+        for subject in wanted:
+            key = f"{org}/{subject}".encode()
+            shard = shards.of(key)
+            row = None if shard is None else shard.watch.subjects.rows.get(key)
+            if shard is not None and row is not None:
+                one = seen(shard, row)
+                told[subject] = {"last_heard": one["last_heard"], "as_of": one["as_of"]}
+        return told
 
     return router
 

@@ -5,6 +5,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.judging import late_since
+from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import TheVisit
 from fettle_console.views.health_query import SORTS, STATES, TYPES, HealthQuery
 from fettle_console.views.subjects import Watched
@@ -37,3 +38,12 @@ async def health_page(request: Request, visit: TheVisit) -> Response:
     if by_script:
         answer.headers["hx-replace-url"] = address
     return answer
+
+
+@router.get("/orgs/{org}/health/last-heard")
+async def last_heard(request: Request, visit: TheVisit) -> Response:
+    """When the subjects on the page of the same address were last heard. The page's script asks for it behind the page,
+    as it is asked of who owns their shards, which may take a moment."""
+    query = HealthQuery.read(request.query_params)
+    found = await visit.client.get(Owner.HEALTH, f"/subjects{query.for_service(_PAGE)}&heard=true")
+    return page("last_heard.html", {"subjects": [Watched.of(item) for item in found["items"]]})

@@ -3,7 +3,7 @@ the subject's shard answers from memory, and when it does not, the shard's last 
 
 import asyncio
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -57,27 +57,50 @@ class Listeners(Part):
         told = None if address is None else await self._ask(address, key)
         return told or await self._look_up(shard, key)
 
+    async def last_heard_of(self, org: str, wanted: Mapping[str, Sequence[str]]) -> dict[str, LastHeard]:
+        """Of the subjects (`type/id`) of each address, those that are told by the owner there: a list does without the
+        others, as a checkpoint for each of its shards would cost too much. All are asked at once."""
+        answers = await asyncio.gather(*(self._ask_many(address, org, some) for address, some in wanted.items()))
+        return {subject: heard for told in answers for subject, heard in told}
+
+    async def _ask_many(self, address: str, org: str, subjects: Sequence[str]) -> Iterable[tuple[str, LastHeard]]:
+        if self._client is None:
+            return ()
+        try:
+            answer = await self._client.post(
+                f"{address}/internal/last-heard/{org}", json=list(subjects), headers=self._credentials(org)
+            )
+        except httpx2.HTTPError:
+            return ()
+        if answer.status_code != httpx2.codes.OK:
+            return ()
+        return [(subject, _told(body)) for subject, body in answer.json().items()]
+
+    def _credentials(self, org: str) -> dict[str, str]:
+        token = issue(self._keys, Caller(org, Role.VIEWER, ACTOR), self._now())
+        return {"Authorization": f"Bearer {token}"}
+
     async def _ask(self, address: str, key: HeartbeatKey) -> LastHeard | None:
         if self._client is None:
             return None
-        token = issue(self._keys, Caller(key.org, Role.VIEWER, ACTOR), self._now())
         path = f"{key.org}/{key.subject.type}/{quote(key.subject.id)}"
         try:
-            answer = await self._client.get(
-                f"{address}/internal/subjects/{path}", headers={"Authorization": f"Bearer {token}"}
-            )
+            answer = await self._client.get(f"{address}/internal/subjects/{path}", headers=self._credentials(key.org))
         except httpx2.HTTPError:
             return None
         if answer.status_code != httpx2.codes.OK:
             return None
-        body = answer.json()
-        heard = body["last_heard"]
-        return LastHeard(None if heard is None else parse_time(heard), parse_time(body["as_of"]), "owner")
+        return _told(answer.json())
 
     async def _look_up(self, shard: int, key: HeartbeatKey) -> LastHeard | None:
         async with self._reading:
             stored = await self._checkpoints.load(shard)
             return None if stored is None else await asyncio.to_thread(_find, stored, key.encode())
+
+
+def _told(body: Mapping[str, str | None]) -> LastHeard:
+    heard, as_of = body["last_heard"], body["as_of"]
+    return LastHeard(None if heard is None else parse_time(heard), parse_time(str(as_of)), "owner")
 
 
 def _find(stored: Stored, key: bytes) -> LastHeard | None:

@@ -29,6 +29,11 @@ _HOLES_ENDED = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved
 
 _ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition AND shard = :shard")
 
+_ADDRESSES = text("""
+    SELECT shard, address FROM shard_progress
+    WHERE partition = :partition AND shard = ANY(CAST(:shards AS integer[])) AND address IS NOT NULL
+""")
+
 _SAVE = text("""
     INSERT INTO shard_progress AS known
         (partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled)
@@ -191,3 +196,9 @@ async def address_of(connection: AsyncConnection, partition: int, shard: int) ->
     """Where the shard's owner answers, as it last said."""
     found: str | None = await connection.scalar(_ADDRESS, {"partition": partition, "shard": shard})
     return found
+
+
+async def addresses_of(connection: AsyncConnection, partition: int, shards: Collection[int]) -> dict[int, str]:
+    """Where the owner of each shard answers, as it last said; a shard that has not said is left out."""
+    rows = await connection.execute(_ADDRESSES, {"partition": partition, "shards": sorted(shards)})
+    return {row.shard: row.address for row in rows}

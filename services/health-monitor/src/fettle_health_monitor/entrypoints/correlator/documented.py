@@ -70,6 +70,7 @@ _PARAMETERS: Mapping[str, str] = {
     "since": "From which instant on to compare at least; left out, from the oldest state that is kept.",
     "partition": "The partition of `device.heartbeats`: 0, 1, 2 …",
     "day": "Whether what has changed in the last day is counted: how many were unhealthy when, and the last hour.",
+    "heard": "Whether each says when it was last heard, as far as the owners of their shards answer within a moment.",
     "dry_run": "Whether to say only what would be, and do nothing.",
     "if-match": '`"<version>"` that the caller saw, or `*` to replace any.',
 }

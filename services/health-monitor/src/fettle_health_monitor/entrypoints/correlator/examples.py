@@ -27,14 +27,14 @@ _SUBJECT: dict[str, Any] = {
     "unwatched": None,
     "policy_version": 3,
     "ticket": _TICKET,
+    "last_heard": "2026-11-26T12:02:11.020Z",
+    "last_heard_as_of": _JUDGED,
 }
 SUBJECTS = {"items": [_SUBJECT], "next_cursor": None, "as_of": _JUDGED}
 SUBJECT = {
     **_SUBJECT,
     "silences": [],
     "blind": [{"kind": "unobserved", "since": "2026-11-26T03:00:00.000Z", "until": "2026-11-26T03:01:20.000Z"}],
-    "last_heard": "2026-11-26T12:02:11.020Z",
-    "last_heard_as_of": _JUDGED,
     "last_heard_told_by": "owner",
     "as_of": _JUDGED,
 }

@@ -29,7 +29,8 @@ class SubjectTicket(Message):
 
 class ShownSubject(Message):
     """A subject as it is now. `state` is null while it is not judged; `unwatched` says why, if the org's policy is the
-    reason (`subject_cap`, `list_only`)."""
+    reason (`subject_cap`, `list_only`). `last_heard_as_of` is null where nobody said when it was last heard: in a list
+    that was not asked for it, and while the owner of its shard does not answer."""
 
     type: SubjectType
     id: SubjectId
@@ -45,10 +46,12 @@ class ShownSubject(Message):
     unwatched: str | None
     policy_version: int | None
     ticket: SubjectTicket | None
+    last_heard: Instant | None = None
+    last_heard_as_of: Instant | None = None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "ShownSubject":
-        return cls(**_fields(row))
+    def of(cls, row: Row[Any], heard: LastHeard | None = None) -> "ShownSubject":
+        return cls(**_fields(row), **_last_heard(heard))
 
 
 class ShownBlind(Message):
@@ -69,8 +72,6 @@ class SubjectDetail(ShownSubject):
 
     silences: tuple[ShownSilence, ...] = Field(description="Those that are active.")
     blind: tuple[ShownBlind, ...] = Field(description="When it was not observed in the last day, the latest first.")
-    last_heard: Instant | None
-    last_heard_as_of: Instant | None
     last_heard_told_by: Literal["owner", "checkpoint"] | None
     as_of: Instant | None
 
@@ -87,8 +88,7 @@ class SubjectDetail(ShownSubject):
             **_fields(row),
             silences=tuple(ShownSilence.of(silence) for silence in silences),
             blind=tuple(ShownBlind.of(each) for each in blind),
-            last_heard=heard.at if heard else None,
-            last_heard_as_of=heard.as_of if heard else None,
+            **_last_heard(heard),
             last_heard_told_by=heard.told_by if heard else None,
             as_of=as_of,
         )
@@ -172,6 +172,10 @@ class WantedPolicy(HealthPolicy, extra="forbid"):
     @property
     def policy(self) -> HealthPolicy:
         return HealthPolicy.model_construct(**{name: getattr(self, name) for name in HealthPolicy.model_fields})
+
+
+def _last_heard(heard: LastHeard | None) -> dict[str, Any]:
+    return {"last_heard": heard.at, "last_heard_as_of": heard.as_of} if heard else {}
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """Subjects as they are now, and the registry."""
 
-from typing import Annotated, Literal
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy import Row
 
 from fettle_chassis.http import IdempotencyKey, Operator, Problem, Viewer, comes_first
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
@@ -11,6 +15,7 @@ from fettle_contracts.problems import ProblemCode
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import progress, silence_views, views, why_facts
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
 from fettle_health_monitor.domain.correlator.registration import Entering, Refused, Registration
 from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
@@ -37,15 +42,16 @@ def subject_routes(api: HealthApi) -> APIRouter:
         sort: views.Sort = "subject",
         cursor: str | None = None,
         limit: Limit = 50,
+        heard: bool = False,
     ) -> SubjectPage:
         """The org's subjects. `state` may be given more than once, `space` is one and all in it, `q` a part of the name
-        or id."""
+        or id. With `heard` each says when it was last heard, as far as somebody answers within a moment."""
         wanted = views.Filter([each.value for each in state], type, integration or None, space or None, q or None)
         async with api.database.reading() as connection:
             rows = await views.subjects(connection, org, wanted, sort=sort, after=_after(cursor, sort), limit=limit + 1)
             as_of = await api.as_of(connection, org)
-        more = write_cursor(*views.place_of(rows[limit - 1], sort)) if len(rows) > limit else None
-        return SubjectPage(items=tuple(ShownSubject.of(row) for row in rows[:limit]), next_cursor=more, as_of=as_of)
+        told = await _last_heard(api, org, rows[:limit]) if heard else {}
+        return _page(rows, limit, sort, told, as_of)
 
     @router.get("/subjects/{type}/{id:path}")
     async def show_subject(org: str, type: str, id: str, _caller: Viewer) -> SubjectDetail:
@@ -91,6 +97,26 @@ def subject_routes(api: HealthApi) -> APIRouter:
         return Response(status_code=204 if done else 202)
 
     return router
+
+
+def _page(
+    rows: Sequence[Row[Any]], limit: int, sort: views.Sort, told: Mapping[str, LastHeard], as_of: datetime | None
+) -> SubjectPage:
+    """The first `limit` rows, and where the rest begins."""
+    more = write_cursor(*views.place_of(rows[limit - 1], sort)) if len(rows) > limit else None
+    items = tuple(ShownSubject.of(row, told.get(row.subject)) for row in rows[:limit])
+    return SubjectPage(items=items, next_cursor=more, as_of=as_of)
+
+
+async def _last_heard(api: HealthApi, org: str, rows: Sequence[Row[Any]]) -> Mapping[str, LastHeard]:
+    """Of these subjects when they were last heard, as the owners of their shards know; each owner is asked once."""
+    async with api.database.reading() as connection:
+        addresses = await progress.addresses_of(connection, api.partitions.of_org(org), {row.shard for row in rows})
+    owned: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row.shard in addresses:
+            owned[addresses[row.shard]].append(row.subject)
+    return await api.listeners.last_heard_of(org, owned)
 
 
 def _after(cursor: str | None, sort: views.Sort) -> views.Place | None:
