@@ -198,10 +198,8 @@ async def test_a_ticket_is_worked_while_the_health_monitor_is_away(world: World)
 async def test_a_page_says_why_the_monitor_opened_a_ticket(world: World, health: Health) -> None:
     world.tickets.open("acme", "Device offline: Hall")
     world.tickets.open("acme", "Lift", actor=ANN)
-    world.tickets.open("acme", "Many", kind="multiple_devices_offline", subject={"type": "integration", "id": "hue"})
     await world.sign_in("acme", "viewer")
-    for number in (2, 3):
-        assert "Why did this open?" not in (await world.http.get(f"/orgs/acme/tickets/{number}")).text
+    assert "Why did this open?" not in (await world.http.get("/orgs/acme/tickets/2")).text
     page = await world.http.get("/orgs/acme/tickets/1")
     [path] = re.findall(r'hx-get="(/orgs/acme/why[^"]*)"', page.text)
     asked = dict(parse_qsl(html.unescape(path).partition("?")[2]))

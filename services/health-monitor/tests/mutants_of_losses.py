@@ -14,7 +14,7 @@ LOST_HEARTBEATS = (
             # losses.py: the rule
             Mutant(LOSSES, "COUNTED_AT_LEAST: Final = 10", "COUNTED_AT_LEAST: Final = 9"),
             Mutant(LOSSES, "BEHIND_AT_LEAST: Final = 2", "BEHIND_AT_LEAST: Final = 1"),
-            Mutant(LOSSES, "self._lost * 5 >= self._counted * 4", "self._lost * 5 > self._counted * 4"),
+            Mutant(LOSSES, "-(-counted * 4 // 5)", "counted * 4 // 5 + 1"),
             Mutant(LOSSES, "if integration is not None and number > 0)", "if integration is not None)"),
             Mutant(LOSSES, "if integration is not None and number > 0)", "if number > 0)"),
             Mutant(LOSSES, "and not self.silences", ""),

@@ -46,7 +46,8 @@ async def test_silence_of_nearly_everybody_is_one_ticket_about_lost_heartbeats(w
     assert opened.body["kind"] == LOST
     assert opened.body["title"] == "Heartbeats not arriving since 2026-09-21 14:14 UTC"
     assert opened.body["dedup_key"] == f"other/heartbeats:{LOST}"
-    assert opened.body["evidence"]["counted"] == 12
+    seen = opened.body["evidence"]
+    assert (seen["unknown"], seen["counted"], seen["threshold"], seen["window_s"]) == (10, 12, 10, 300)
     assert await states(world) == {"unknown": 10, "healthy": 2}
     assert await story(world, everybody[3]) == [(-1_997, "healthy", "pending_open"), (0, "pending_open", "unknown")]
     assert (await interval(world)).begun_at == GONE

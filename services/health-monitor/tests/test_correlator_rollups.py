@@ -34,6 +34,14 @@ async def test_many_devices_get_one_ticket_when_the_first_of_them_fires(environm
         assert Counter(await world.outcomes()) == {("firing", "opened"): 1, ("firing", "joined"): 4}
 
 
+@pytest.mark.rule("HM-140", "AC-183")
+async def test_the_ticket_about_many_says_what_was_counted(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world)
+        seen = next(sent.body["evidence"] for sent in await world.commands() if "kind" in sent.body)
+        assert (seen["failing"], seen["threshold"], seen["window_s"], seen["first"]) == (5, 5, 300, "device/d1")
+
+
 @pytest.mark.rule("HM-140")
 @pytest.mark.parametrize(
     ("apart_ms", "shared"), [(299_999, True), (300_000, False)], ids=["inside the window", "at its edge"]

@@ -237,7 +237,7 @@ class _Org:
         if loss is not None and loss.few_since is not None and (before is None or loss.few_since != before.few_since):
             await self._watch(loss)
         if begins and loss is not None:
-            called.append(heartbeats_lost(loss, self._partition))
+            called.append(heartbeats_lost(loss, self._partition, seeing.census.window_ms if seeing.census else None))
             LOSSES.inc()
             log.warning("heartbeats.lost", org=org, unknown=loss.unknown, counted=loss.counted)
         if called:

@@ -15,7 +15,7 @@ from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.silences import makers, silencing_of
 from fettle_console.entrypoints.pages.timeline_page import SHOWN, newest, turns_before
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
-from fettle_console.views.rollups import progress
+from fettle_console.views.rollups import opened_because, progress
 from fettle_console.views.sentences import answer_first
 from fettle_console.views.subjects import watched_subject
 from fettle_console.views.tickets import ACTIONS, last_edit, line, monitor_opened_at
@@ -76,6 +76,7 @@ async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 20
         links=_rows_of_links(ticket, shown),
         watched=watched,
         why_at=monitor_opened_at(ticket, known),
+        opened_because=opened_because(ticket, [shown_line.entry for shown_line in known]),
         silencing=silencing,
         is_judged=is_judged,
         names=await visit.names(*makers(silencing)),

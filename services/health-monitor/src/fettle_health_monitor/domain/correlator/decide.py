@@ -164,7 +164,8 @@ def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wa
             return Joined(parent, member_of(verdict))
         case Begins(failing, members, singles):
             parent = Parent(group.subject, MANY)
-            return OpenedTogether(parent, group.name or "", failing, members, singles)
+            name, threshold, window_ms = group.name or "", group.threshold, group.window_ms
+            return OpenedTogether(parent, name, failing, members, singles, threshold, window_ms)
         case Waits():
             return Wait("resolved_early")
         case None:

@@ -113,6 +113,11 @@ class Standing:
         return self.is_counted and self.silent and self.state in _DOWN
 
 
+def lost_from(counted: int) -> int:
+    """How many must have fallen silent, of so many that are counted: four fifths, and ten at least."""
+    return max(COUNTED_AT_LEAST, -(-counted * 4 // 5))
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """A subject moved to `state` at this instant."""
@@ -224,8 +229,7 @@ class Census:
         """Whether so many have fallen silent that heartbeats are lost: four fifths of those that are counted, ten at
         least, behind two integrations."""
         behind = sum(1 for integration, number in self._behind.items() if integration is not None and number > 0)
-        enough = self._lost >= COUNTED_AT_LEAST and behind >= BEHIND_AT_LEAST
-        return enough and self._lost * 5 >= self._counted * 4
+        return self._lost >= lost_from(self._counted) and behind >= BEHIND_AT_LEAST
 
     def pending_by_silence(self) -> list[str]:
         return sorted(

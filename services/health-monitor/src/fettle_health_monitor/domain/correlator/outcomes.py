@@ -49,7 +49,8 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class OpenedTogether:
     """A ticket about many devices of an integration is asked for in place of the single one; on record it is `opened`
-    like any other. `members` are on its list from the beginning; the own tickets of `merges` are merged into it."""
+    like any other. `members` are on its list from the beginning; the own tickets of `merges` are merged into it. They
+    turned unhealthy within `window_ms`; `threshold` of them would have been enough."""
 
     name: ClassVar[str] = "opened"
     because: ClassVar[str] = "many_fail"
@@ -58,6 +59,8 @@ class OpenedTogether:
     failing: int
     members: tuple[Member, ...]
     merges: tuple[Member, ...]
+    threshold: int
+    window_ms: int
 
     @property
     def reason(self) -> str:

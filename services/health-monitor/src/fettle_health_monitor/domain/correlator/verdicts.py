@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from fettle_contracts.times import parse_time, to_ms
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.evidence import of_change
-from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS, LOST, Loss
+from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS, LOST, Loss, lost_from
 from fettle_health_monitor.domain.judgements import Change
 
 VERDICTS = UUID("6f0a2d5e-52d5-5d0c-9c0b-1f1f7c3f8a11")
@@ -146,8 +146,8 @@ def unseen(change: Change, named: Named) -> Verdict | None:
     return None if verdict is None else replace(verdict, cause=Cause.UNSEEN)
 
 
-def heartbeats_lost(loss: Loss, partition: int) -> Verdict:
-    """The verdict that an org's heartbeats are lost, about all of them."""
+def heartbeats_lost(loss: Loss, partition: int, window_ms: int | None = None) -> Verdict:
+    """The verdict that an org's heartbeats are lost, about all of them: so many fell silent within the window."""
     return Verdict(
         id=loss.id,
         cause=Cause.FIRING,
@@ -157,7 +157,14 @@ def heartbeats_lost(loss: Loss, partition: int) -> Verdict:
         at=loss.begun_at,
         since=loss.since,
         policy_version=loss.policy_version,
-        evidence={"reason": LOST, "unknown": loss.unknown, "counted": loss.counted, "partition": partition},
+        evidence={
+            "reason": LOST,
+            "unknown": loss.unknown,
+            "counted": loss.counted,
+            "threshold": lost_from(loss.counted),
+            "window_s": None if window_ms is None else window_ms / 1000,
+            "partition": partition,
+        },
         named=ALL_TOGETHER,
     )
 
