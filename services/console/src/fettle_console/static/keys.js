@@ -1,18 +1,21 @@
-// Keyboard first: every key does what a visible link, button or field does.
+// Keyboard first: every key does what a visible link, button or field does. Who speaks to the computer, or strikes keys
+// by mistake, switches the keys that are one character off, in this browser; Escape stays.
 (() => {
-  const typing = (element) => element.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   const OFF = "fettle-keys-off";
-  const links = () => [...document.querySelectorAll("#rows th a")];
+  const typing = (element) => element.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   let going = false;
 
+  // In a row the cursor stands on what opens it, else on its heading: never on what would change something.
   const move = (step) => {
-    const all = links();
+    const all = [...document.querySelectorAll("#rows > tr")];
     if (!all.length) return;
-    const here = document.activeElement.closest?.("#rows tr");
-    const at = all.findIndex((link) => here?.contains(link));
+    const at = all.indexOf(row());
     const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
-    all[next].focus();
-    all[next].closest("tr").scrollIntoView({ block: "nearest" });
+    const heading = all[next].querySelector("th");
+    const place = heading.querySelector("a") ?? heading;
+    if (place === heading) heading.tabIndex = -1;
+    place.focus();
+    all[next].scrollIntoView({ block: "nearest" });
   };
 
   const press = (value) => document.querySelector(`#update button[value="${value}"]`)?.click();
@@ -60,9 +63,6 @@
     t: `/orgs/${org}/tickets`, h: `/orgs/${org}/health/overview`, w: `/orgs/${org}/workflows`, a: `/orgs/${org}/settings`,
   };
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape" && typing(event.target)) {
   const single = document.getElementById("single-keys");
   single.checked = localStorage.getItem(OFF) === null;
   single.addEventListener("change", () => {
@@ -71,6 +71,9 @@
   });
   const off = (key) => key.length === 1 && localStorage.getItem(OFF) !== null; // as it is now, in all tabs
 
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && typing(event.target)) {
       event.target.blur();
       return;
     }
