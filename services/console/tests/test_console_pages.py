@@ -9,6 +9,8 @@ import pytest
 from console_html import elements
 from console_world import World
 
+from fettle_console.views.words import KINDS
+
 SHARED = pytest.mark.asyncio(loop_scope="session")
 
 ANN = {"type": "user", "id": "token/1", "name": "Ann"}
@@ -164,6 +166,23 @@ async def test_a_ticket_offers_what_its_state_allows_and_does_it(world: World) -
 def words_of(page: httpx2.Response) -> str:
     """What a reader sees."""
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page.text)))
+
+
+@pytest.mark.rule("AC-187")
+@SHARED
+async def test_tickets_are_filtered_by_kinds_of_workflows_too(world: World) -> None:
+    world.tickets.open("acme", "Pump", kind="pump_check")
+    world.tickets.open("acme", "Hall")
+    await world.sign_in("acme", "viewer")
+    page = (await world.http.get("/orgs/acme/tickets")).text
+    suggestions = page.partition('<datalist id="kinds">')[2].partition("</datalist>")[0]
+    assert re.findall(r'<option value="([^"]*)">', suggestions) == [*KINDS.values(), "pump_check"]
+    theirs = await world.http.get("/orgs/acme/tickets?kind=pump_check")
+    assert ('title="Pump"' in theirs.text, 'title="Hall"' in theirs.text) == (True, False)
+    assert 'name="kind" list="kinds" value="pump_check"' in theirs.text
+    ours = await world.http.get("/orgs/acme/tickets?kind=Device+Offline")
+    assert ours.headers["location"] == "/orgs/acme/tickets?kind=device_offline"
+    assert 'value="Device offline"' in (await world.http.get(ours.headers["location"])).text
 
 
 @pytest.mark.rule("TS-59")

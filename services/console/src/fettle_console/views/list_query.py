@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from fettle_console.views.address import Addressed
+from fettle_console.views.words import KINDS
 
 TABS = (("open", "Open"), ("in_progress", "In progress"), ("resolved", "Resolved"), ("all", "All"))
 SORTS = (
@@ -16,6 +17,8 @@ SORTS = (
     ("number", "Lowest number"),
 )
 FILTERS = ("source", "kind", "subject", "integration", "space")
+
+_KINDS = {words.lower(): kind for kind, words in KINDS.items()}
 
 SEARCH_MIN_CHARACTERS = 3
 
@@ -38,8 +41,10 @@ class ListQuery(Addressed):
 
     @classmethod
     def read(cls, parameters: Mapping[str, str]) -> "ListQuery":
-        """Of an address that somebody may have edited: what is unknown there counts as not said."""
+        """Of an address that somebody may have edited: what is unknown there counts as not said. A kind may be given by
+        its words."""
         said = {name: parameters.get(name, "").strip() for name in ("q", "cursor", *FILTERS)}
+        said["kind"] = _KINDS.get(said["kind"].lower(), said["kind"])
         return cls(
             state=_one_of(parameters.get("state"), TABS, DEFAULT_STATE),
             sort=_one_of(parameters.get("sort"), SORTS, DEFAULT_SORT),

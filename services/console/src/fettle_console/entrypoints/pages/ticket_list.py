@@ -1,6 +1,8 @@
 """The list of tickets."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -12,7 +14,7 @@ from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import TheVisit
 from fettle_console.views.list_query import SORTS, TABS, ListQuery
 from fettle_console.views.tickets import Row
-from fettle_console.views.words import KINDS, SOURCES
+from fettle_console.views.words import KINDS, SOURCES, kind
 from fettle_contracts.ticket import TicketSource
 
 router = APIRouter()
@@ -42,7 +44,7 @@ async def ticket_list(request: Request, visit: TheVisit) -> Response:
         tabs=TABS,
         sorts=SORTS,
         sources=sources,
-        kinds=list(KINDS.items()),
+        kinds=_kinds(found["items"]),
         reports_on=reports,
         steps=steps,
         command_id=str(uuid4()),
@@ -50,6 +52,12 @@ async def ticket_list(request: Request, visit: TheVisit) -> Response:
     if by_script:
         answer.headers["hx-replace-url"] = address
     return answer
+
+
+def _kinds(shown: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is suggested as a kind, in words: those of Fettle itself, and what workflows and others call those that are
+    shown."""
+    return list(dict.fromkeys([*KINDS.values(), *sorted({kind(ticket["kind"]) for ticket in shown})]))
 
 
 @router.get("/orgs/{org}/open-count")
