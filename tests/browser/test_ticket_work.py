@@ -80,7 +80,7 @@ def test_a_silent_device_is_understood_and_silenced(window: Window, org: OrgApi,
     window.one("#update [data-mode='write']").click()
     assert window.focused() == "comment"
 
-    window.one(".crumbs .silence").click()
+    window.one(".about .silence").click()
     window.until(lambda: window.one("#silence").is_displayed(), "the dialog")
     assert "Silence for 4 h" in window.text("#silence")
     window.one("#silence [data-words='1 h'] + span").click()
