@@ -256,6 +256,35 @@ def test_a_page_says_when_it_is_not_live_and_catches_up(window: Window, org: Org
     window.until(lambda: window.rows() == ["While nobody looked"], "what happened meanwhile")
     window.until(lambda: window.text("#live .said") == "live", "the live mark again")
     assert not window.reloaded()
+    window.complaints()  # of the console that was away
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-34")
+def test_without_its_stream_a_page_polls_says_so_and_is_live_again(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise")
+    window.chrome.execute_cdp_cmd("Network.enable", {})
+    window.chrome.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/live?*"]})
+    try:
+        window.go(f"/orgs/{org.org}/tickets")
+        window.until(lambda: window.text("#live .said").startswith("not live since "), "that it is not live")
+        window.mark()
+        org.post(f"/tickets/{number}/start").raise_for_status()
+        report(org, "Door 14 does not lock")
+        window.until(lambda: window.rows() == ["Door 14 does not lock"], "what somebody else did")
+        assert window.text("#live .said").startswith("not live since ")
+
+        window.go(f"/orgs/{org.org}/tickets/{number}")
+        window.until(lambda: window.text("#live .said").startswith("not live since "), "that it is not live")
+        window.mark()
+        org.post(f"/tickets/{number}/resolve", {"comment": "Oiled it."}).raise_for_status()
+        window.until(lambda: window.text(".crumbs .state") == "Resolved", "what somebody else did")
+        assert window.texts(".entry .bubble") == ["Oiled it."]
+    finally:
+        window.chrome.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    window.until(lambda: window.text("#live .said") == "live", "the live mark again")
+    assert not window.reloaded()
+    window.complaints()  # of the stream that was kept from it
 
 
 LATE = ["vendor/hx-sse-", "live.js"]
