@@ -71,20 +71,24 @@ def org(installed: Installation) -> OrgApi:
 
 @pytest.fixture
 def window(chromium: webdriver.Chrome, installed: Installation, org: OrgApi) -> Iterator[Window]:
-    """A window whose person is signed in as the org's admin and looks at its tickets."""
+    """A window whose person is signed in as the org's admin and looks at its tickets. In the end the browser itself
+    must have found nothing wrong that the test has not looked at (`complaints`)."""
     shown = Window(chromium, installed.url)
     shown.sign_in(org.token)
     yield shown
+    found = shown.complaints()
     shown.leave()
+    assert found == []
 
 
 @pytest.fixture
 def other_window(installed: Installation, org: OrgApi) -> Iterator[Window]:
-    """The window of somebody else of the org, in a browser of their own."""
+    """The window of somebody else of the org, in a browser of their own, of which the same holds."""
     chrome = _chromium()
     try:
         shown = Window(chrome, installed.url)
         shown.sign_in(org.new_token("operator", "Bob"))
         yield shown
+        assert shown.complaints() == []
     finally:
         chrome.quit()

@@ -51,6 +51,7 @@ def test_a_list_stays_while_its_service_is_away_and_works_when_it_is_back(
     window.press("s")
     window.until(lambda: "1 ticket started" in window.text("#outcome"), "the outcome")
     assert window.text("#unanswered p") == ""
+    window.complaints()  # of the service that was away
 
 
 @pytest.mark.rule("AC-125")
@@ -66,6 +67,7 @@ def test_nothing_goes_from_a_page_whose_session_is_over(window: Window, org: Org
     assert window.one("#comment").get_attribute("value") == "I have a ladder"
     assert (window.text("#open-count"), window.text("#ticket h1")) == ("1", "Lift")
     assert not window.all("#problem")
+    window.complaints()  # of a session that is over
 
 
 @pytest.mark.rule("AC-166")
@@ -102,6 +104,7 @@ def test_what_takes_a_moment_says_so_and_that_it_did_not_come(
     window.chrome.delete_all_cookies()
     window.one("#ask-why button").click()
     window.until(lambda: "session has ended" in window.text("#why"), "what did not come")
+    window.complaints()  # of a session that is over
 
 
 @pytest.mark.rule("AC-169")
@@ -216,6 +219,41 @@ def test_a_report_that_was_begun_is_there_again_until_it_is_sent(window: Window,
     window.until(lambda: window.all("#tabs"), "the list")
     window.go(new)
     assert window.one("#title").get_attribute("value") == ""
+    window.complaints()  # of the refusal
+
+
+@pytest.mark.rule("AC-186")
+def test_what_was_begun_is_of_one_person_and_goes_when_they_sign_out(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift")
+    pages = {f"/orgs/{org.org}/tickets/{number}": "comment", f"/orgs/{org.org}/tickets/new": "title"}
+
+    def begin(words: str) -> None:
+        for page, field in pages.items():
+            window.go(page)
+            window.one(f"#{field}").send_keys(words)
+
+    def there() -> list[str | None]:
+        found = []
+        for page, field in pages.items():
+            window.go(page)
+            found.append(window.one(f"#{field}").get_attribute("value"))
+        return found
+
+    first, namesake = (org.new_token("operator", "Bob") for _ in range(2))
+    for token in (first, namesake):
+        window.chrome.delete_all_cookies()
+        window.sign_in(token)
+        assert there() == ["", ""], "what another one of the same name began"
+        begin("Oiled")
+        assert there() == ["Oiled", "Oiled"]
+    window.chrome.delete_all_cookies()  # their time is over, and they come back
+    window.sign_in(first)
+    assert there() == ["Oiled", "Oiled"]
+    window.one(".person summary").click()
+    window.one("form[action='/sign-out'] button").click()
+    window.until(lambda: window.all("#token"), "the way in")
+    window.sign_in(first)
+    assert there() == ["", ""]
 
 
 @pytest.mark.rule("AC-171")
@@ -240,6 +278,7 @@ def test_a_document_that_was_begun_is_there_again_and_overwrites_nothing_unseen(
     window.go(page)
     assert not window.one("#restored").is_displayed()
     assert "Mine" in org.get("/workflows/hint")["document"]
+    window.complaints()  # of the refusal
 
 
 @pytest.mark.rule("AC-162")
@@ -252,4 +291,3 @@ def test_who_leaves_a_field_while_the_list_changes_is_not_put_back_into_it(windo
     window.press("j", "x")
     window.until(lambda: window.text("#picked") == "1 selected", "it selected")
     assert window.one("#q").get_attribute("value") == ""
-    assert window.complaints() == []

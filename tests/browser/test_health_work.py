@@ -84,7 +84,6 @@ def test_the_fleet_is_seen_at_a_glance_and_a_part_of_it_silenced(window: Window,
     window.until(lambda: "Nobody is silenced" in window.text("#silences"), "its end")
     window.one("a[href$='state=ended']").click()
     window.until(lambda: window.texts("#silences th a") == ["3 subjects"], "it among those that have ended")
-    assert window.complaints() == []
 
 
 @pytest.mark.slow
@@ -111,7 +110,6 @@ def test_an_override_is_tried_and_saved(window: Window, other_window: Window, or
     other_window.go(f"{here}?subject=device/door")
     assert "model D1 says so" in other_window.text("#holds")
     assert not other_window.all(".policies button:not(#holds button)")
-    assert window.complaints() == other_window.complaints() == []
 
 
 @pytest.mark.rule("AC-105")
@@ -134,7 +132,6 @@ def test_the_heartbeats_of_an_hour_are_shown_where_one_asks(window: Window, org:
 
     window.until(ticks, "the ticks", 60)
     assert len(window.all("#heard path.well, #heard path.unwell")) == 2
-    assert window.complaints() == []
 
 
 NOT_IN_TIME = """

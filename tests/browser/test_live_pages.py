@@ -68,7 +68,6 @@ def test_a_silent_device_shows_up_is_worked_on_and_resolves_by_itself_without_a_
         assert window.one("#comment").get_attribute("value") == "On my way"
         assert window.focused() == "comment"
         assert window.actions() == ["Comment", "Reopen and comment"]
-    assert window.complaints() == []
 
 
 @pytest.mark.slow
@@ -239,6 +238,7 @@ def test_what_was_typed_survives_a_service_that_is_away(window: Window, org: Org
     window.one("#update button[value='comment']").click()
     window.until(lambda: window.texts(".entry .bubble") == ["I have a ladder"], "the comment")
     window.until(lambda: window.text("#unanswered p") == "", "nothing unanswered any more")
+    window.complaints()  # of the service that was away
 
 
 @pytest.mark.slow
@@ -329,7 +329,6 @@ def test_hostile_text_is_text(window: Window, org: OrgApi) -> None:
     assert "<script>" in window.text(".description")
     assert window.script("return window.hacked") is None
     assert window.script("return document.querySelectorAll('#ticket script, #ticket img').length") == 0
-    assert window.complaints() == []
 
 
 @pytest.mark.rule("TS-102")
@@ -356,4 +355,3 @@ def test_what_matches_a_link_pattern_is_a_link_on_the_tickets_page(window: Windo
     org.post(f"/tickets/{number}/comments", {"comment": "Ordered as WO-12."})
     later = [*first, ("WO-12.", "https://orders.test/find?id=WO-12.")]
     window.until(lambda: links() == later, "so is what comes later")
-    assert not window.complaints()

@@ -62,7 +62,7 @@
     if (back && list?.startsWith(`${back.pathname}`)) back.setAttribute("href", list);
   };
 
-  const draft = `fettle-comment ${document.querySelector(".person summary").title} ${location.pathname}`;
+  const draft = window.fettleDraft("comment");
   const keep = () => {
     const begun = document.getElementById("comment")?.value;
     if (begun) sessionStorage.setItem(draft, begun);
