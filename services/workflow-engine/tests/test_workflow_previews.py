@@ -229,6 +229,20 @@ async def test_the_last_days_are_read_back_from_the_log(api: Api, log: Log) -> N
 
 
 @pytest.mark.rule("WF-116")
+async def test_events_of_one_org_among_many_are_handed_on_together(api: Api, log: Log) -> None:
+    """Each handful goes to a thread of its own, which costs more than a few events do."""
+    for number in range(1, 601):
+        for place, org in enumerate(("acme", "acme-2", "globex", "initech")):
+            log.put(timedelta(minutes=10, milliseconds=number), number + 1_000 * place, org=org)
+    await log.flush()
+    since = log.now - timedelta(minutes=12)
+    found = PastEvents(api.world.settings).back("acme", ["ticket.opened"], since, log.now, 10.0)
+    handfuls = [len(one) async for one in found if isinstance(one, list)]
+    assert sum(handfuls) == 600
+    assert len(handfuls) <= 2, handfuls
+
+
+@pytest.mark.rule("WF-116")
 async def test_it_says_how_far_back_it_has_seen(api: Api, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(0, 1200, 2):
         log.put(timedelta(minutes=7 * number + 1), number + 2)

@@ -58,8 +58,9 @@ class PastEvents:
         self, org: str, topics: Sequence[str], since: datetime, until: datetime, within_s: float
     ) -> AsyncGenerator[KeptFrom | Sequence[Record] | Reached, None]:
         """First how far back the log goes, then the org's records (their key is the org, or begins with it and a
-        slash), some hundred at a time, with a mark after each stretch. The last mark is at `since`, or as far back as
-        the log goes; after `within_s` seconds it ends without. Raises TransientError when Kafka does not answer."""
+        slash), `AT_ONCE` at a time or some more, with a mark after each stretch. The last mark is at `since`, or as far
+        back as the log goes; after `within_s` seconds it ends without. Raises TransientError when Kafka does not
+        answer."""
         deadline = asyncio.get_running_loop().time() + within_s
         try:
             async with AsyncExitStack() as stack:
@@ -97,27 +98,30 @@ class PastEvents:
         self, consumer: AIOKafkaConsumer, starts: Offsets, ends: Offsets, org: bytes, deadline: float
     ) -> AsyncIterator[Sequence[Record]]:
         """Raises OutOfTime."""
-        loop, below = asyncio.get_running_loop(), org + b"/"
+        loop, below, prefix = asyncio.get_running_loop(), org + b"/", self._settings.topic_prefix
         left = {where: end for where, end in ends.items() if starts[where] < end}
         consumer.assign(list(left))
         for where in left:
             consumer.seek(where, starts[where])
+        found: list[Record] = []  # those of a few orgs among many are handed on together: each time costs a thread
         while left:
             if loop.time() >= deadline:
                 raise OutOfTime
             batches: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(*left, timeout_ms=_POLL_MS)
-            found = [
-                read(raw, self._settings.topic_prefix)
-                for where, records in batches.items()
-                for raw in records
-                if raw.offset < left[where] and raw.key is not None and (raw.key == org or raw.key.startswith(below))
-            ]
-            if found:
-                yield found
+            for where, records in batches.items():
+                end = left[where]
+                found += [
+                    read(raw, prefix)
+                    for raw in records
+                    if (key := raw.key) is not None and (key.startswith(below) or key == org) and raw.offset < end
+                ]
             for where in list(left):
                 if await consumer.position(where) >= left[where]:
                     consumer.pause(where)
                     del left[where]
+            if len(found) >= AT_ONCE or (found and not left):
+                yield found
+                found = []
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topics: list[str]) -> list[TopicPartition]:

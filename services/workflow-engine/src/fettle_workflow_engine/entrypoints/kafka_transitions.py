@@ -7,11 +7,12 @@ from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.times import from_ms
 from fettle_contracts.transitions import TRANSITION as TRANSITION_TYPE
 from fettle_contracts.transitions import Transition
-from fettle_workflow_engine.adapters.json_text import read_json
+from fettle_workflow_engine.adapters.glances import reading
 from fettle_workflow_engine.domain.catalogue import TRANSITION, TRIGGERS
 from fettle_workflow_engine.domain.shapes import completing
 from fettle_workflow_engine.handler import Event
 
+_READ = reading(Transition)
 _COMPLETE = completing(TRIGGERS[TRANSITION].event)
 
 
@@ -20,8 +21,9 @@ def decode_transition(record: Record) -> Event:
     event = from_record(record.headers, record.key, record.value, received_at=from_ms(record.timestamp_ms))
     if event.type != TRANSITION_TYPE:
         raise BadRecord(DeadLetterCode.TYPE_UNKNOWN, f"{event.type!r} starts no workflow")
-    message = Transition.from_json(event.data)
-    if event.key != message.org:
-        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {message.org}")
-    data = _COMPLETE(read_json(event.data))
-    return Event(message.org, TRANSITION, event.source, event.id, data, event.causation_depth, event.traceparent)
+    message = _READ(event.data)
+    org = message["org"]
+    if event.key != org:
+        raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {org}")
+    data = _COMPLETE(message)
+    return Event(org, TRANSITION, event.source, event.id, data, event.causation_depth, event.traceparent)

@@ -1,12 +1,14 @@
 """Ticket events from the five trigger topics."""
 
+from uuid import UUID
+
 from fettle_chassis.consume import Record
 from fettle_chassis.failures import BadRecord
 from fettle_contracts.cloudevents import from_record
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.ticket_events import TRIGGERS, TicketEvent
 from fettle_contracts.times import from_ms
-from fettle_workflow_engine.adapters.json_text import read_json
+from fettle_workflow_engine.adapters.glances import reading
 from fettle_workflow_engine.domain.catalogue import TRIGGERS as TRIGGER_KINDS
 from fettle_workflow_engine.domain.catalogue import trigger_name
 from fettle_workflow_engine.domain.shapes import completing
@@ -15,6 +17,7 @@ from fettle_workflow_engine.handler import Event
 TRIGGER_TOPICS = tuple(trigger_name(entry) for entry in TRIGGERS)
 
 _TRIGGER_OF = {entry.ce_type: trigger_name(entry) for entry in TRIGGERS}
+_READ = reading(TicketEvent)
 _COMPLETE = {trigger: completing(TRIGGER_KINDS[trigger].event) for trigger in TRIGGER_TOPICS}
 
 
@@ -24,12 +27,13 @@ def decode_trigger(record: Record) -> Event:
     trigger = _TRIGGER_OF.get(event.type)
     if trigger is None:
         raise BadRecord(DeadLetterCode.TYPE_UNKNOWN, f"{event.type!r} starts no workflow")
-    message = TicketEvent.from_json(event.data)
-    key = f"{message.org}/{message.ticket.id}"
+    message = _READ(event.data)
+    org = message["org"]
+    key = f"{org}/{UUID(message['ticket']['id'])}"
     if event.key != key:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {key}")
-    data = _COMPLETE[trigger](read_json(event.data))
-    return Event(message.org, trigger, event.source, event.id, data, event.causation_depth, event.traceparent)
+    data = _COMPLETE[trigger](message)
+    return Event(org, trigger, event.source, event.id, data, event.causation_depth, event.traceparent)
 
 
 def identity_of(event: Event) -> tuple[str, str]:
