@@ -37,8 +37,8 @@ async def policy(caller: Viewer, desk: TheDesk) -> PolicyView:
 
 @router.put("")
 async def set_policy(caller: Admin, desk: TheDesk, key: IdempotencyKey, wanted: WantedPolicy) -> PolicyView:
-    """Switches all of the org's workflows off or on. Runs that have begun go on; what happens while they are off starts
-    nothing, later neither."""
+    """Switches all of the org's workflows off or on. Runs that have begun go on to their end, also with what they send,
+    unless they are cancelled; what happens while they are off starts nothing, later neither."""
 
     async def switch(work: UnitOfWork) -> Answer:
         after = await desk.library.switch(work.connection, caller.org, wanted.enabled, caller.actor_id)
