@@ -17,6 +17,9 @@ SCHEDULES = (
             Mutant(_RHYTHMS, "datetime(2000, 1, 3)", "datetime(2000, 1, 1)"),
             Mutant(_RHYTHMS, "_BEGINNING.replace(tzinfo=clock_of(zone))", "_BEGINNING.replace(tzinfo=UTC)"),
             Mutant(_RHYTHMS, "((moment - beginning) // length + 1)", "(-((beginning - moment) // length))"),
+            Mutant(_RHYTHMS, "case Every(seconds, zone) if seconds % _DAY_S == 0:\n            return next",
+                   "case Every(seconds, zone) if False:\n            return next"),
+            Mutant(_RHYTHMS, "for step in range(-2, 4)]", "for step in range(1, 4)]"),
             Mutant(_RHYTHMS, 'any(field.startswith("*") for field in expression.split()[:2])', "False"),
             Mutant(_RHYTHMS, 'any(field.startswith("*") for field in expression.split()[:2])',
                    'any(field.startswith("*") for field in expression.split())'),
@@ -35,7 +38,9 @@ SCHEDULES = (
     Part(
         ("schedule_firing",),
         (
-            Mutant(_FIRING, "    if newest > due_at:\n", "    if False:\n"),
+            Mutant(_FIRING, "    if newest > first:\n", "    if False:\n"),
+            Mutant(_FIRING, "first = stands_for(schedule.rhythm, due_at)", "first = due_at"),
+            Mutant(_FIRING, "        newest = due_at\n", "        newest = first\n"),
             Mutant(_FIRING, "lambda moment: moment < newest", "lambda moment: moment <= newest"),
             Mutant(_FIRING, "islice(others, COUNTED - 1)", "others"),
             Mutant(_FIRING, "next_after(schedule.rhythm, newest)", "next_after(schedule.rhythm, due_at)"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,7 @@ rhythms = st.sampled_from(
         Every(60),
         Every(25 * 60),
         Every(86_400, "Europe/Oslo"),
+        Every(2 * 86_400, "America/Havana"),
         Cron("*/7 * * * *", "Europe/Oslo"),
         Cron("30 1,2 * * *", "America/New_York"),
         Cron("0 9 * * MON", "Australia/Lord_Howe"),
@@ -120,3 +122,23 @@ def span(rhythm: Rhythm, start: datetime, end: datetime) -> list[datetime]:
             break
         found.append(moment)
     return found
+
+
+OSLO, SYDNEY = "Europe/Oslo", "Australia/Sydney"
+
+
+@pytest.mark.rule("WF-54", "WF-56")
+@pytest.mark.parametrize(("zone", "month"), [(OSLO, 7), (OSLO, 12), (SYDNEY, 7), (SYDNEY, 12)])
+@pytest.mark.parametrize("days", [1, 7])
+@pytest.mark.parametrize("missed", list(Missed))
+def test_days_that_were_counted_evenly_go_on_by_the_calendar(zone: str, month: int, days: int, missed: Missed) -> None:
+    """A moment that an earlier version has put down lies an hour beside the calendar's, before it or behind it: it is
+    that one, neither a further one nor in place of the next."""
+    schedule, length = Schedule(Every(days * 86_400, zone), missed), timedelta(days=days)
+    even = datetime(2000, 1, 3, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    stored = even + ((datetime(2026, month, 8, tzinfo=UTC) - even) // length) * length
+    meant, following, later = islice(moments(schedule.rhythm, stored - timedelta(hours=2)), 3)
+    assert abs(meant - stored) <= timedelta(hours=1)
+    assert fire(schedule, stored, stored + timedelta(seconds=1)) == Firing(stored, 0, (), following)
+    after = fire(schedule, stored, following + timedelta(seconds=1))
+    assert after == Firing(following, 1, (stored,), later)

@@ -10,7 +10,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fettle_workflow_engine.domain.rhythms import Cron, Every, Unworkable, check, moments, next_after
+from fettle_workflow_engine.domain.rhythms import Cron, Every, Unworkable, check, moments, next_after, stands_for
 
 OSLO, NEW_YORK, LORD_HOWE, CAIRO = "Europe/Oslo", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"
 
@@ -63,8 +63,8 @@ def test_cron_follows_the_wall_clock(zone: str, expression: str, after: str, exp
     [
         (900, "UTC", "2026-11-26T12:07", ["26 12:15 +0000", "26 12:30 +0000"]),
         (7 * 60, "UTC", "2026-11-26T12:07", ["26 12:14 +0000", "26 12:21 +0000"]),
-        (86_400, OSLO, "2026-10-24T12:00", ["25 01:00 +0200", "26 00:00 +0100", "27 00:00 +0100"]),
-        (7 * 86_400, NEW_YORK, "2027-01-05T12:00", ["11 00:00 -0500", "18 00:00 -0500"]),
+        (25 * 3_600, OSLO, "2026-10-24T12:00", ["24 17:00 +0200", "25 17:00 +0100", "26 18:00 +0100"]),
+        (12 * 3_600, NEW_YORK, "2027-03-13T12:00", ["14 00:00 -0500", "14 13:00 -0400", "15 01:00 -0400"]),
         (3_600, "Asia/Kolkata", "2027-01-05T12:10", ["05 13:00 +0530", "05 14:00 +0530"]),
         (3_600, LORD_HOWE, "2027-04-04T00:45", ["04 01:00 +1100", "04 01:30 +1030", "04 02:30 +1030"]),
     ],
@@ -75,10 +75,61 @@ def test_intervals_go_on_evenly_whatever_the_clock_does(
     assert shown(Every(seconds, zone), after, len(expected)) == expected
 
 
+DAY = 86_400
+
+
+@pytest.mark.rule("WF-54")
+@pytest.mark.parametrize(
+    ("days", "zone", "after", "expected"),
+    [
+        # The clock is put back, and put forward.
+        (1, OSLO, "2026-10-24T12:00", ["25 00:00 +0200", "26 00:00 +0100", "27 00:00 +0100"]),
+        (1, OSLO, "2027-03-27T12:00", ["28 00:00 +0100", "29 00:00 +0200", "30 00:00 +0200"]),
+        (1, NEW_YORK, "2026-10-31T12:00", ["01 00:00 -0400", "02 00:00 -0500"]),
+        (1, NEW_YORK, "2027-03-13T12:00", ["14 00:00 -0500", "15 00:00 -0400"]),
+        (7, NEW_YORK, "2027-03-05T12:00", ["08 00:00 -0500", "15 00:00 -0400"]),
+        (2, OSLO, "2026-10-24T12:00", ["25 00:00 +0200", "27 00:00 +0100"]),
+        # Midnight itself is left out, or comes twice; a day is left out.
+        (1, CAIRO, "2027-04-29T12:00", ["30 01:00 +0300", "01 00:00 +0300"]),
+        (1, CAIRO, "2026-10-28T12:00", ["29 00:00 +0300", "30 00:00 +0200"]),
+        (1, "America/Havana", "2026-10-31T12:00", ["01 00:00 -0400", "02 00:00 -0500"]),
+        (1, "America/Havana", "2027-03-13T12:00", ["14 01:00 -0400", "15 00:00 -0400"]),
+        (1, "Pacific/Apia", "2011-12-28T12:00", ["29 00:00 -1000", "31 00:00 +1400", "01 00:00 +1400"]),
+        (7, "UTC", "2027-01-05T12:00", ["11 00:00 +0000", "18 00:00 +0000"]),
+    ],
+)
+def test_whole_days_go_by_the_wall(days: int, zone: str, after: str, expected: list[str]) -> None:
+    assert shown(Every(days * DAY, zone), after, len(expected)) == expected
+
+
+ZONES = (OSLO, NEW_YORK, LORD_HOWE, CAIRO, "America/Havana", "Antarctica/Troll", "Pacific/Apia", "Asia/Kolkata", "UTC")
+instants = st.integers(0, 50_000_000).map(lambda minutes: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes))
+
+
+@pytest.mark.rule("WF-54")
+@given(days=st.integers(1, 366), zone=st.sampled_from(ZONES), after=instants, ahead=st.floats(0, 1))
+def test_whole_days_do_not_depend_on_when_they_are_asked_for(
+    days: int, zone: str, after: datetime, ahead: float
+) -> None:
+    """Each is due on its calendar day, once, and nothing else is."""
+    rhythm, clock = Every(days * DAY, zone), ZoneInfo(zone)
+    due, following = islice(moments(rhythm, after), 2)
+    assert after < due < following
+    assert next_after(rhythm, after + (due - after) * ahead * 0.999) == due
+    assert stands_for(rhythm, due) == due
+    day, behind = (one.astimezone(clock).date() for one in (due, following))
+    crossed = zone == "Pacific/Apia" and day <= datetime(2012, 1, 1, tzinfo=UTC).date() <= behind + timedelta(days=2)
+    if not crossed:
+        assert (behind - day).days == days
+        assert (day - datetime(2000, 1, 3, tzinfo=UTC).date()).days % days == 0
+    before = (due - timedelta(seconds=1)).astimezone(clock).replace(tzinfo=None)
+    assert before.date() < day or crossed, "the first moment of the day"
+
+
 @pytest.mark.rule("WF-54")
 @given(
-    seconds=st.integers(1, 40_000).map(lambda minutes: minutes * 60),
-    after=st.integers(0, 50_000_000).map(lambda minutes: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)),
+    seconds=st.integers(1, 40_000).map(lambda minutes: minutes * 60).filter(lambda seconds: seconds % DAY),
+    after=instants,
     ahead=st.floats(0, 1),
 )
 def test_an_interval_does_not_depend_on_when_it_is_asked_for(seconds: int, after: datetime, ahead: float) -> None:

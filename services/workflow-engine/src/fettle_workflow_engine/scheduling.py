@@ -16,7 +16,7 @@ from fettle_workflow_engine.adapters.schedule_rows import Due, Name, Place
 from fettle_workflow_engine.domain.advance import run_id_for
 from fettle_workflow_engine.domain.catalogue import SCHEDULE
 from fettle_workflow_engine.domain.endings import internal
-from fettle_workflow_engine.domain.rhythms import next_after
+from fettle_workflow_engine.domain.rhythms import next_after, stands_for
 from fettle_workflow_engine.domain.schedules import Firing, fire
 from fettle_workflow_engine.handler import Engine, Event
 
@@ -55,7 +55,9 @@ class Scheduler:
         """Moves a schedule on whose moment raises a bug; the run that it should have started is on record as failed."""
         now = self._clock()
         for due in await schedule_rows.take_some(work.connection, [name], now):
-            await schedule_rows.move_on(work.connection, [(due, next_after(due.schedule.rhythm, now))])
+            rhythm = due.schedule.rhythm
+            next_at = next_after(rhythm, max(now, stands_for(rhythm, due.at)))
+            await schedule_rows.move_on(work.connection, [(due, next_at)])
             event = _event(due, Firing(due.at, 0, (), now))
             if await self._unknown(work, [event]):
                 await self._engine.put_failed(work, event, internal(bug))

@@ -1,7 +1,9 @@
 """When a schedule is due: every so often, or by a cron expression and the clock on the wall of a zone.
 
-`Every` counts on evenly from one moment that is the same for all (midnight of Monday, 3 January 2000, in its zone), so
-neither restarts, replicas nor saves can shift it; a clock change does not shift it either.
+`Every` counts on from one moment that is the same for all (midnight of Monday, 3 January 2000, in its zone), so
+neither restarts, replicas nor saves can shift it. Whole days (and so weeks) are counted on the calendar of its zone:
+each is due when the clock on the wall shows midnight, at the change where a clock change leaves that out, the first
+time where it comes twice. Anything else goes on evenly, whatever the clock does.
 
 `Cron` names times of the wall clock. Fixed times (`30 2 * * *`) run once each: one that a clock change leaves out runs
 at the change, one that comes twice runs the first time. An expression whose minute or hour begins with `*` means an
@@ -22,6 +24,7 @@ EVERY_LIMIT_S = 366 * 86_400
 CRON_LIMIT = 100
 
 _BEGINNING = datetime(2000, 1, 3)  # noqa: DTZ001 - by the clock of whichever zone
+_DAY_S = 86_400
 _LONGEST_CHANGE = timedelta(hours=3)
 """No zone's clock is put forward or back by more, but where one crosses the date line."""
 _SEEN_AHEAD = timedelta(days=1)
@@ -33,7 +36,7 @@ class Unworkable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Once in `seconds`."""
+    """Once in `seconds`: whole days by the calendar, else evenly."""
 
     seconds: int
     zone: str = "UTC"
@@ -71,12 +74,23 @@ def check(rhythm: Rhythm) -> None:
 def next_after(rhythm: Rhythm, moment: datetime) -> datetime:
     """The first due moment after `moment`, in UTC. The rhythm has been checked."""
     match rhythm:
+        case Every(seconds, zone) if seconds % _DAY_S == 0:
+            return next(one for one in _midnights(seconds, clock_of(zone), moment) if one > moment)
         case Every(seconds, zone):
             beginning = _BEGINNING.replace(tzinfo=clock_of(zone)).astimezone(UTC)
             length = timedelta(seconds=seconds)
             return beginning + ((moment - beginning) // length + 1) * length
         case Cron(expression, zone):
             return next(_cron(expression, clock_of(zone), moment))
+
+
+def stands_for(rhythm: Rhythm, moment: datetime) -> datetime:
+    """The due moment of the rhythm that `moment` means: of whole days the nearest, since one that was told by other
+    rules of the zone, or by an engine that counted days evenly, may lie beside it; else itself."""
+    match rhythm:
+        case Every(seconds, zone) if seconds % _DAY_S == 0:
+            return min(_midnights(seconds, clock_of(zone), moment), key=lambda one: abs(one - moment))
+    return moment
 
 
 def moments(rhythm: Rhythm, after: datetime) -> Iterator[datetime]:
@@ -99,6 +113,13 @@ def clock_of(zone: str) -> tzinfo:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Unworkable(f"there is no time zone {zone!r}") from None
+
+
+def _midnights(seconds: int, clock: tzinfo, moment: datetime) -> list[datetime]:
+    """Due moments of whole days around `moment`, in order: two before it at least, and two after it."""
+    length = timedelta(seconds=seconds)
+    passed = (moment.astimezone(clock).replace(tzinfo=None) - _BEGINNING) // length
+    return [_instants(_BEGINNING + (passed + step) * length, clock, interval=False)[0] for step in range(-2, 4)]
 
 
 def _cron(expression: str, clock: tzinfo, moment: datetime) -> Iterator[datetime]:

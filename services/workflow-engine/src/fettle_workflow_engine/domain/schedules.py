@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from typing import Any
 
 from fettle_contracts.times import rfc3339
-from fettle_workflow_engine.domain.rhythms import Rhythm, moments, next_after
+from fettle_workflow_engine.domain.rhythms import Rhythm, moments, next_after, stands_for
 
 LATE_AFTER = timedelta(seconds=60)
 """A moment that is this late has been missed. Moments lie a minute apart at least, so at most one is just late."""
@@ -54,13 +54,16 @@ class Firing:
 
 def fire(schedule: Schedule, due_at: datetime, now: datetime) -> Firing:
     """All moments from `due_at` to `now` (not before it) get their one ending: the last of them starts a run, unless
-    it is missed and those are skipped; the others are missed."""
-    newest = _newest(schedule.rhythm, due_at, now)
-    missed: list[datetime] = []
-    if newest > due_at:
-        others = takewhile(lambda moment: moment < newest, moments(schedule.rhythm, due_at))
-        missed = [due_at, *islice(others, COUNTED - 1)]
+    it is missed and those are skipped; the others are missed. A `due_at` beside a moment of the rhythm is that one."""
+    first = stands_for(schedule.rhythm, due_at)
+    newest = _newest(schedule.rhythm, first, now)
     next_at = next_after(schedule.rhythm, newest)
+    missed: list[datetime] = []
+    if newest > first:
+        others = takewhile(lambda moment: moment < newest, moments(schedule.rhythm, first))
+        missed = [due_at, *islice(others, COUNTED - 1)]
+    else:
+        newest = due_at
     if schedule.missed is Missed.SKIP and now - newest >= LATE_AFTER:
         missed = [*missed, newest][:COUNTED]
         return Firing(None, len(missed), tuple(missed[:NAMED]), next_at)

@@ -178,7 +178,9 @@ _PATTERN: Schema = {**_TEXT, "minLength": 1, "maxLength": PATTERN_LIMIT, "patter
 
 TRIGGER_FIELDS: Mapping[str, Schema] = {
     "every": _described(
-        "From one minute to 366 days: a number with m, h, d or w.", {**_TEXT, "pattern": _whole(EVERY.pattern)}
+        "From one minute to 366 days: a number with m, h, d or w. Whole days are due at midnight in the zone, all else "
+        "evenly.",
+        {**_TEXT, "pattern": _whole(EVERY.pattern)},
     ),
     "cron": _described(
         "Minute, hour, day, month and day of the week.", {**_TEXT, "pattern": _whole(r"\s*\S+(\s+\S+){4}\s*")}
