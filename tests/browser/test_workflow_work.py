@@ -109,3 +109,32 @@ def test_a_workflow_is_written_tried_watched_and_taken_back(window: Window, org:
     window.one(".deeds form button").click()
     window.until(lambda: window.text(".crumbs .state") == "Draft", "the workflow disabled")
     assert org.get("/workflows/first-hint")["enabled"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.rule("AC-173", "AC-88")
+def test_two_people_write_one_document_and_neither_loses_what_the_other_did(
+    window: Window, other_window: Window, org: OrgApi
+) -> None:
+    other_window.leave()
+    other_window.sign_in(org.new_token("admin", "Bob"))
+    at, sound = f"/orgs/{org.org}/workflows/first-hint/edit", FAULTY.replace("opend", "opened")
+    org.put_yaml("/workflows/first-hint", sound)
+    window.go(at)
+    other_window.go(at)
+    write(window, sound.replace("1h", "2h"))
+    write(other_window, sound.replace("power", "fuse"))
+    other_window.one("button[value=save]").click()
+    other_window.until(lambda: other_window.text("#workflow h1") == "First hint", "Bob's text saved")
+    window.one("button[value=save]").click()
+    window.until(lambda: "Bob has saved it meanwhile" in window.text("main [role=alert]"), "who was quicker")
+    [refused] = window.complaints()
+    assert "412" in refused
+    assert "fuse" in window.text(".difference del")
+    assert "for: 2h" in window.script("return ace.edit('code').getValue()")
+    assert "fuse" in org.get("/workflows/first-hint")["document"]
+    both = sound.replace("power", "fuse").replace("1h", "2h")
+    write(window, both)
+    window.one("button[value=save]").click()
+    window.until(lambda: window.text("#workflow h1") == "First hint", "both in one")
+    assert org.get("/workflows/first-hint")["document"].strip() == both.strip()

@@ -1,12 +1,13 @@
 """The workflow API in memory: documents that are texts, runs, channels, and the rules that pages meet."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
 from console_outside_fake import add_outside
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, FastAPI, Header, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fettle_chassis.http import Admin, Operator, Problem, Viewer, http_app
@@ -37,6 +38,8 @@ class Workflows:
     trial: dict[str, Any] = field(default_factory=dict)
     graph: list[dict[str, Any]] = field(default_factory=list)
     hook: list[dict[str, Any]] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
+    """What happens between a page's look at a workflow and its save."""
 
     def forget(self) -> None:
         self.__init__()  # type: ignore[misc]
@@ -147,8 +150,20 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         return workflows.save(org, text, caller.actor_id)
 
     @app.put(f"{base}/workflows/{{name}}")
-    async def replace(org: str, name: str, caller: Admin, request: Request) -> dict[str, Any]:
-        return workflows.save(org, await _document(request), caller.actor_id)
+    async def replace(
+        org: str, name: str, caller: Admin, request: Request, if_match: Annotated[str, Header()] = "*"
+    ) -> dict[str, Any]:
+        text = await _document(request)
+        workflows.meanwhile()
+        present = workflows.kept.get((org, name))
+        if if_match != "*" and present is None:
+            raise Problem(412, "stale", "The workflow is gone.")
+        if present and if_match not in ("*", f'"{present["saved_at"]}"') and present["document"] != text:
+            lines = [{"kind": "removed", "text": line} for line in present["document"].splitlines()]
+            lines += [{"kind": "added", "text": line} for line in text.splitlines()]
+            hunks = [{"new_start": 1, "lines": lines}]
+            raise Problem(412, "stale", "The workflow was saved.", present=present, hunks=hunks)
+        return workflows.save(org, text, caller.actor_id)
 
     @app.delete(f"{base}/workflows/{{name}}", status_code=204)
     async def remove(org: str, name: str, caller: Admin) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from itertools import count
 
 import pytest
 import pytest_asyncio
@@ -147,11 +148,44 @@ async def test_what_somebody_saved_meanwhile_is_not_written_over_unseen(world: W
     workflows.save("acme", f"{FIRST}# theirs\n", "bob")
     form = {"command_id": "1", "action": "save", "document": f"{FIRST}# mine\n"}
     refused = await world.post(path, base="2026-11-23T10:15:30.250Z", **form)
-    assert (refused.status_code, "bob has saved it meanwhile" in refused.text) == (409, True)
+    assert (refused.status_code, "bob has saved it meanwhile" in refused.text) == (412, True)
     assert ("# theirs" in refused.text, typed_in(refused.text)) == (True, f"{FIRST}# mine\n")
     base = re.findall(r'name="base" value="([^"]*)"', refused.text)[0]
     assert (await world.post(path, base=html.unescape(base), **form)).status_code == 303
     assert workflows.kept["acme", "first-hint"]["document"] == f"{FIRST}# mine\n"
+
+
+@pytest.mark.rule("AC-173")
+async def test_what_is_saved_between_the_look_and_the_save_is_not_written_over(
+    world: World, workflows: Workflows
+) -> None:
+    workflows.save("acme", FIRST)
+    await world.sign_in("acme", "admin")
+    path = "/orgs/acme/workflows/first-hint"
+    page = await world.http.get(f"{path}/edit")
+    base = html.unescape(re.findall(r'name="base" value="([^"]*)"', page.text)[0])
+    form = {"command_id": "1", "base": base, "action": "save", "document": f"{FIRST}# mine\n"}
+    seconds = count(1)
+    workflows.meanwhile = lambda: workflows.save("acme", f"{FIRST}# theirs\n", "bob").update(
+        saved_at=f"{next(seconds)}"
+    )
+    refused = await world.post(f"{path}/edit", **form)
+    assert (refused.status_code, typed_in(refused.text)) == (412, f"{FIRST}# mine\n")
+    assert "bob has saved it meanwhile" in refused.text
+    assert "# theirs</del>" in refused.text
+    assert "# mine</ins>" in refused.text
+    assert workflows.kept["acme", "first-hint"]["document"] == f"{FIRST}# theirs\n"
+
+    switched = await world.post(f"{path}/switch", command_id="2", enabled="false")
+    assert (switched.status_code, "at this very moment" in switched.text) == (409, True)
+    assert workflows.kept["acme", "first-hint"]["document"] == f"{FIRST}# theirs\n"
+
+    assert (await world.post(f"{path}/edit", **{**form, "base": ""})).status_code == 400
+
+    workflows.meanwhile = workflows.kept.clear
+    gone = await world.post(f"{path}/edit", **form)
+    assert (gone.status_code, typed_in(gone.text)) == (412, f"{FIRST}# mine\n")
+    assert 'action="/orgs/acme/new-workflow"' in gone.text
 
 
 @pytest.mark.rule("AC-88")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from engine_api import NOTE, Api, api_of, refusal
@@ -50,6 +51,28 @@ async def test_a_workflow_is_made_changed_shown_and_deleted(api: Api) -> None:
     refusal(await api.call("DELETE", "/workflows/note"), 404, "not_found")
     again = await api.call("PUT", "/workflows/note", NOTE)
     assert (again.status_code, again.json()["version"]) == (201, 3)
+
+
+@pytest.mark.rule("AC-173")
+async def test_a_document_is_saved_over_the_one_that_was_seen_alone(api: Api) -> None:
+    first = (await api.call("POST", "/workflows", NOTE)).json()
+    api.world.now += timedelta(seconds=1)
+    theirs = (await api.call("PUT", "/workflows/note", NOTE.replace("Seen.", "Theirs."))).json()
+    mine, seen = NOTE.replace("Seen.", "Mine."), f'"{first["saved_at"]}"'
+    answer = await api.call("PUT", "/workflows/note", mine, if_match=seen, idempotency_key="k1")
+    refused = refusal(answer, 412, "stale")
+    assert (refused["field"], refused["present"]) == ("If-Match", theirs)
+    changed = {line["kind"]: line["text"] for hunk in refused["hunks"] for line in hunk["lines"]}
+    assert ("Theirs." in changed["removed"], "Mine." in changed["added"]) == (True, True)
+    assert await api.get("/workflows/note") == theirs
+    same = await api.call("PUT", "/workflows/note", theirs["document"], if_match=seen)
+    assert same.status_code == 200, "that is what it is already"
+    for good in (f'"{same.json()["saved_at"]}"', "*"):
+        assert (await api.call("PUT", "/workflows/note", mine, if_match=good)).status_code == 200
+    refusal(await api.call("PUT", "/workflows/note", mine, if_match="3"), 400, "malformed")
+    await api.call("DELETE", "/workflows/note")
+    assert "present" not in refusal(await api.call("PUT", "/workflows/note", mine, if_match=seen), 412, "stale")
+    assert (await api.call("PUT", "/workflows/note", mine)).status_code == 201
 
 
 @pytest.mark.rule("WF-1")

@@ -65,7 +65,7 @@ def write(
     body: object = None,
     *,
     key: str | None,
-    seen: int | None = None,
+    seen: int | str | None = None,
     kind: str = JSON,
     **query: Value | None,
 ) -> Request:

@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters import hook_rows, orgs, policies, schedule_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.adapters.policies import Policy
@@ -36,6 +37,14 @@ class Exists(Exception):
 
 class Misnamed(Exception):
     """The document is of another workflow than the one to be saved. The text is its name."""
+
+
+class Changed(Exception):
+    """The workflow is not the one any more that the writer saw: `present` is what it is now, None when it is gone."""
+
+    def __init__(self, present: SavedWorkflow | None) -> None:
+        super().__init__()
+        self.present = present
 
 
 class OrgGone(Exception):
@@ -83,10 +92,19 @@ class Library:
         return await asyncio.to_thread(load, document, self._languages)
 
     async def save(
-        self, connection: AsyncConnection, org: str, document: str, by: str, *, replaces: str | None = None
+        self,
+        connection: AsyncConnection,
+        org: str,
+        document: str,
+        by: str,
+        *,
+        replaces: str | None = None,
+        seen: str | None = None,
     ) -> Saved:
-        """Puts the document down as the org's workflow of its name. Raises DocumentRefused, Misnamed when it is not of
-        the workflow that it `replaces`, Exists when it replaces none and there is one, and OrgGone."""
+        """Puts the document down as the org's workflow of its name. `seen` is when the one that it replaces was saved,
+        as far as the writer knows. Raises DocumentRefused, Misnamed when it is not of the workflow that it `replaces`,
+        Exists when it replaces none and there is one, Changed when that is not the one seen, unless it has this very
+        text, and OrgGone."""
         await self._lock(connection, org)
         definition = await self.check(connection, org, document)
         name = definition.workflow
@@ -95,6 +113,9 @@ class Library:
         before = await workflow_rows.find(connection, org, name)
         if before is not None and replaces is None:
             raise Exists(name)
+        same_text = before is not None and before.document == document
+        if seen is not None and not same_text and (before is None or rfc3339(before.saved_at) != seen):
+            raise Changed(before)
         newest = await workflow_rows.newest_version(connection, org, name)
         known = await self._definitions.of(connection, [VersionKey(org, name, newest)])
         same = before is not None and any(definition.same_graph(other) for other in known.values())

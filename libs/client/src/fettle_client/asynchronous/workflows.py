@@ -54,9 +54,13 @@ class AsyncWorkflows(AsyncConnection):
         found: WorkflowGraph = await self._call(read(self._path("workflows", name, "graph"), version=version))
         return found
 
-    async def put_workflow(self, name: str, document: str, *, key: str | None = None) -> Workflow:
-        """Saves a document as the workflow of its name, which must be `name`."""
-        request = write("PUT", self._path("workflows", name), document.encode(), key=key, kind=YAML)
+    async def put_workflow(
+        self, name: str, document: str, *, saved_at: str | None = None, key: str | None = None
+    ) -> Workflow:
+        """Saves a document as the workflow of its name, which must be `name`. With `saved_at`, that of the workflow
+        that the writer saw, it is refused (412) when somebody has saved another text since."""
+        target = self._path("workflows", name)
+        request = write("PUT", target, document.encode(), key=key, seen=saved_at, kind=YAML)
         saved: Workflow = await self._call(request)
         return saved
 

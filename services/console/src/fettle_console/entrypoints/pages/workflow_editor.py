@@ -1,5 +1,6 @@
 """Writing the document of a workflow: checked and saved as the API does it, with every fault at its place."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,6 +17,7 @@ from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import page_of, present_document
+from fettle_console.views.differences import Difference
 from fettle_console.views.faults import Fault, faults_of
 from fettle_console.views.graph import Graph
 from fettle_contracts.problems import ProblemCode
@@ -38,19 +40,22 @@ nodes:
       text: Thank you. Somebody looks into it.
 """
 
+_SAVED_AT = re.compile(r"[0-9TZ.:+-]{1,40}")
+
 Document = Annotated[str, Form()]
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What is said of a text that was sent: all is well, with its graph, or it was refused, and by which faults.
-    `present` is what somebody else has saved meanwhile."""
+    `present` is what somebody else has saved meanwhile, and `changes` what saving the text would change in that."""
 
     well: str = ""
     refused: str = ""
     faults: Sequence[Fault] = ()
     graph: Graph | None = None
     present: str = ""
+    changes: Difference | None = None
 
 
 @router.get("/orgs/{org}/new-workflow")
@@ -91,25 +96,24 @@ async def replace(
     command_id: CommandId,
     document: Document,
     action: Annotated[str, Form()],
-    base: Annotated[str, Form(max_length=40)] = "",
+    base: Annotated[str, Form()] = "",
 ) -> Response:
-    """Checks the document, or saves it if the workflow is still the one that was saved at `base`; otherwise shows both
-    texts."""
+    """Checks the document, or saves it if the workflow is still the one that was saved at `base`; otherwise shows who
+    has saved it meanwhile, and what this text would change in that."""
     visit.must(Role.ADMIN)
     text = _text(document)
     if action == "check":
         said, status = await _checked(visit, name, text)
         return await _editor(visit, name, text, base, said, status)
-    present = await present_document(visit, name)
-    if present["saved_at"] != base and present["document"] != text:
-        who = (await visit.names(present["saved_by"]))[present["saved_by"]]
-        refused = f"{who} has saved it meanwhile. It stands below, saving again replaces it."
-        said = _Said(refused=refused, present=present["document"])
-        return await _editor(visit, name, text, present["saved_at"], said, 409)
-    key = {"idempotency-key": command_id}
-    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", workflow_path(name), text, key)
+    if _SAVED_AT.fullmatch(base) is None:
+        message = "This form is not as our page has it, and was not carried out. Load the page again."
+        raise Problem(400, ProblemCode.MALFORMED, message, field="base")
+    headers = {"idempotency-key": command_id, "if-match": f'"{base}"'}
+    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", workflow_path(name), text, headers)
     if answer.ok:
         return RedirectResponse(page_of(visit, name), 303)
+    if answer.status == 412:
+        return await _changed(visit, name, text, answer)
     return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
 
 
@@ -154,6 +158,21 @@ async def _editor(
         said=said or _Said(),
         command_id=str(uuid4()),
     )
+
+
+async def _changed(visit: Visit, name: str, text: str, answer: Answer) -> Response:
+    """The editor with what was typed, beside what somebody else has done meanwhile. Saved again, it replaces that."""
+    present = answer.body.get("present")
+    if present is None:
+        said = _Said(refused=f"Somebody has removed {name} meanwhile. Saving makes a workflow of this text anew.")
+        return await _editor(visit, None, text, "", said, 412)
+    who = (await visit.names(present["saved_by"]))[present["saved_by"]]
+    said = _Said(
+        refused=f"{who} has saved it meanwhile. It stands below, saving again replaces it.",
+        present=present["document"],
+        changes=Difference.of_hunks(answer.body["hunks"]),
+    )
+    return await _editor(visit, name, text, present["saved_at"], said, 412)
 
 
 def _text(document: str) -> str:

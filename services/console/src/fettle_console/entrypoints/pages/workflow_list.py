@@ -61,12 +61,17 @@ async def switch(
     """Enables or disables one workflow: saves its document with that one word changed."""
     visit.must(Role.ADMIN)
     path = workflow_path(name)
-    document = (await visit.client.get(Owner.WORKFLOWS, path))["document"]
-    wanted = switched(document, enabled)
+    seen = await visit.client.get(Owner.WORKFLOWS, path)
+    wanted = switched(seen["document"], enabled)
     if wanted is None:
         message = f"Where {name} says `enabled` only a person can tell: edit its document."
         raise Problem(409, ProblemCode.CONFLICT, message)
-    (await visit.client.send(Owner.WORKFLOWS, "PUT", path, wanted, {"idempotency-key": command_id})).accepted()
+    headers = {"idempotency-key": command_id, "if-match": f'"{seen["saved_at"]}"'}
+    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", path, wanted, headers)
+    if answer.status == 412:
+        message = f"Somebody else saved {name} at this very moment, and it is as they left it. Go back and try again."
+        raise Problem(409, ProblemCode.CONFLICT, message)
+    answer.accepted()
     return RedirectResponse(local_path(next) or f"/orgs/{visit.org}/workflows", 303)
 
 

@@ -28,7 +28,7 @@ _WORKFLOWS: Mapping[str, About] = {
         "Show what follows what", eg.GRAPH, refusals=_INVALID, model=shapes.WorkflowGraph
     ),
     "put /workflows/{name}": About(
-        "Save a workflow", eg.WORKFLOW, refusals=_INVALID, model=shapes.Workflow, statuses=_SAVED
+        "Save a workflow", eg.WORKFLOW, refusals={**_INVALID, 412: "stale"}, model=shapes.Workflow, statuses=_SAVED
     ),
     "delete /workflows/{name}": About("Delete a workflow", statuses={204: "It is gone."}),
     "get /workflows/{name}/versions": About("List a workflow's versions", eg.VERSIONS, model=shapes.VersionPage),
@@ -144,6 +144,7 @@ _OUTSIDE: Mapping[str, About] = {
 
 _PARAMETERS: Mapping[str, str] = {
     "name": "The workflow's name.",
+    "if-match": '`"<saved_at>"` of the workflow that the caller saw, or `*` to replace any.',
     "version": "The version's number: 1, 2, 3 …",
     "from_version": "The version to compare with; left out, the one before.",
     "documents": "Whether each workflow comes with its document.",

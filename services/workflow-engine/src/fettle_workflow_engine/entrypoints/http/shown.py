@@ -13,6 +13,7 @@ from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.adapters.workflow_rows import SavedVersion, SavedWorkflow
 from fettle_workflow_engine.domain.definition import Definition
+from fettle_workflow_engine.domain.difference import difference
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
 from fettle_workflow_engine.domain.outline import outline
 
@@ -58,6 +59,16 @@ def refused(refusal: DocumentRefused) -> Problem:
     message = f"Line {first.place.line}, column {first.place.column}: {first.message}.{more}"
     faults = [_fault(fault) for fault in refusal.faults]
     return Problem(422, ProblemCode.INVALID, message, faults=faults)
+
+
+def changed(present: SavedWorkflow | None, document: str) -> Problem:
+    """Why a document was not saved: the workflow is not as its writer saw it. It says how it is now, and what saving
+    the document would change in that."""
+    if present is None:
+        return Problem(412, ProblemCode.STALE, "The workflow is gone; POST makes it anew.", field="If-Match")
+    message = f"The workflow was saved at {rfc3339(present.saved_at)} by {present.saved_by}."
+    hunks = [asdict(hunk) for hunk in difference(present.document, document)]
+    return Problem(412, ProblemCode.STALE, message, field="If-Match", present=whole(present), hunks=hunks)
 
 
 def _fault(fault: Fault) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Workflows by HTTP: documents in YAML or JSON come in, what is kept of them goes out."""
 
+import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,9 +16,11 @@ from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.entrypoints.http import pages, shapes, shown
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
 from fettle_workflow_engine.entrypoints.http.examples import DOCUMENT, DOCUMENT_BODY
-from fettle_workflow_engine.library import Exists, Misnamed, NoSuchVersion
+from fettle_workflow_engine.library import Changed, Exists, Misnamed, NoSuchVersion
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows", tags=["workflows"])
+
+_SAVED_AT = re.compile(r'"([^"]{1,64})"')
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 
@@ -105,14 +108,24 @@ async def workflow_graph(
 
 
 @router.put("/{name}", openapi_extra={"requestBody": DOCUMENT_BODY})
-async def replace(request: Request, name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
-    """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's."""
-    document = await _document(request)
+async def replace(
+    request: Request,
+    name: pages.Name,
+    caller: Admin,
+    desk: TheDesk,
+    key: IdempotencyKey,
+    if_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's. `If-Match`
+    names the `saved_at` that its writer saw: where somebody has saved another text since, or removed it, 412 with the
+    workflow as it is (`present`) and what saving would change in it (`hunks`)."""
+    document, seen = await _document(request), _seen(if_match)
 
     async def save(work: UnitOfWork) -> Answer:
-        return await _saved(desk, work.connection, caller.org, document, caller.actor_id, replaces=name)
+        return await _saved(desk, work.connection, caller.org, document, caller.actor_id, replaces=name, seen=seen)
 
-    return shown.response(await desk.write(caller.org, key, f"PUT {name}\n{document}", save))
+    request_text = f"PUT {name}\n{document}" if seen is None else f"PUT {name} {seen}\n{document}"
+    return shown.response(await desk.write(caller.org, key, request_text, save))
 
 
 @router.delete("/{name}", status_code=204)
@@ -125,6 +138,16 @@ async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: Idempotenc
         return Answer(204, None)
 
     return shown.response(await desk.write(caller.org, key, f"DELETE {name}", drop))
+
+
+def _seen(if_match: str | None) -> str | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _SAVED_AT.fullmatch(if_match.strip())
+    if found is None:
+        message = "If-Match is the saved_at of the workflow in quotation marks, or *."
+        raise Problem(400, ProblemCode.MALFORMED, message, field="If-Match")
+    return found[1]
 
 
 async def _document(request: Request) -> str:
@@ -145,12 +168,20 @@ async def _checked(desk: Desk, org: str, document: str) -> dict[str, Any]:
 
 
 async def _saved(
-    desk: Desk, connection: AsyncConnection, org: str, document: str, by: str, replaces: str | None = None
+    desk: Desk,
+    connection: AsyncConnection,
+    org: str,
+    document: str,
+    by: str,
+    replaces: str | None = None,
+    seen: str | None = None,
 ) -> Answer:
     try:
-        saved = await desk.library.save(connection, org, document, by, replaces=replaces)
+        saved = await desk.library.save(connection, org, document, by, replaces=replaces, seen=seen)
     except DocumentRefused as refusal:
         raise shown.refused(refusal) from None
+    except Changed as changed:
+        raise shown.changed(changed.present, document) from None
     except Exists as exists:
         message = f"There is a workflow {str(exists)!r} already; PUT replaces it."
         raise Problem(409, ProblemCode.CONFLICT, message, field="workflow") from None
