@@ -24,6 +24,8 @@ from fettle_contracts.times import to_ms
 
 NEWEST_STRETCH, LONGEST_STRETCH = timedelta(minutes=15), timedelta(days=1)
 AT_ONCE = 500
+FETCHED_BYTES = 131_072
+"""Of a partition at a time. More is read past the end of each stretch for nothing, less asks too often."""
 ANSWER_WITHIN_S = 10.0
 _POLL_MS = 200
 
@@ -91,7 +93,10 @@ class PastEvents:
 
     def _consumer(self) -> AIOKafkaConsumer:
         return build_consumer(
-            self._settings, client_id=f"preview-{uuid4()}", max_poll_records=AT_ONCE, max_partition_fetch_bytes=262_144
+            self._settings,
+            client_id=f"preview-{uuid4()}",
+            max_poll_records=AT_ONCE,
+            max_partition_fetch_bytes=FETCHED_BYTES,
         )
 
     async def _between(
