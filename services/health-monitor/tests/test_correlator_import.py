@@ -65,12 +65,13 @@ async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, st
         await service.call("PUT", "/subjects/device/b", json={"name": "was B"})
         await service.call("PUT", "/subjects/device/c", json={"name": "C"})
         text = f"{HEADER}device,a,A,hue-1,60\ndevice,b,B,,\ndevice,c,C,,\ndevice,d,D,,61\nlift,e,,,\ndevice,a,twice,,\n"
-        expected = ["added", "changed", "unchanged", "refused", "refused", "refused"]
+        text += "device,d,D,,30\n"
+        expected = ["added", "changed", "unchanged", *["refused"] * 4]
 
         lines, summary = await imported(service, text, params={"dry_run": "true"})
         assert [line["result"] for line in lines] == expected
-        assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 3), True, None)
-        assert summary["lines"] == 6
+        assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 4), True, None)
+        assert summary["lines"] == 7
         assert told_of_results() == before
         assert (await service.get("/subjects/device/b"))["name"] == "was B"
 
@@ -83,15 +84,17 @@ async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, st
             (5, "device/d"),
             (6, None),
             (7, "device/a"),
+            (8, "device/d"),
         ]
         assert [(line["code"], line["field"]) for line in lines[3:]] == [
             ("malformed", "interval_s"),
             ("malformed", "type"),
             ("conflict", "id"),
+            ("conflict", "id"),
         ]
         assert "above timeout_s 60" in lines[3]["rule"]
-        assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 3), False, True)
-        assert [now - then for now, then in zip(told_of_results(), before, strict=True)] == [1, 1, 1, 3]
+        assert (counts(summary), summary["dry_run"], summary["acknowledged"]) == ((1, 1, 1, 4), False, True)
+        assert [now - then for now, then in zip(told_of_results(), before, strict=True)] == [1, 1, 1, 4]
         shown = await service.get("/subjects/device/a")
         assert (shown["name"], shown["integration"], shown["interval_s"], shown["registered"]) == (
             "A",
@@ -101,7 +104,7 @@ async def test_a_file_is_entered_line_by_line_and_once(environment: dict[str, st
         )
 
         _, summary = await imported(service, text)
-        assert counts(summary) == (0, 0, 3, 3)
+        assert counts(summary) == (0, 0, 3, 4)
         await service.call("PUT", "/subjects/device/z", json={"name": "last"})
         told = await registers(service, 5)
         assert [name for *_, name in sorted(told, key=lambda one: one[2])] == ["was B", "C", "A", "B", "last"]

@@ -1,12 +1,16 @@
 """What entering a subject comes to, and what may be said of it."""
 
+import json
+
 import pytest
 from pydantic import ValidationError
 
 from fettle_contracts.health_policy import HealthPolicy
-from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectRef
+from fettle_contracts.heartbeat import SPACE_MAX_CHARACTERS, TEXT_MAX_CHARACTERS
+from fettle_contracts.identity import SubjectRef
 from fettle_health_monitor.domain.control import Heard
 from fettle_health_monitor.domain.correlator.registration import Entering, Present, Refused, Registration, entering
+from fettle_health_monitor.domain.judge.heartbeats import read
 
 DEVICE = SubjectRef.parse("device/a")
 BEHIND_HUE = {"match": {"integration": "hue-1"}, "timeout_s": 60}
@@ -35,10 +39,11 @@ def test_an_interval_fits_the_timeout_of_where_the_subject_belongs(
 
 @pytest.mark.rule("HM-74", "HM-273")
 @pytest.mark.parametrize(
-    ("field", "limit"), [("name", SUBJECT_ID_MAX_BYTES), ("model", SUBJECT_ID_MAX_BYTES), ("space", SPACE_MAX_BYTES)]
+    ("field", "limit"), [("name", TEXT_MAX_CHARACTERS), ("model", TEXT_MAX_CHARACTERS), ("space", SPACE_MAX_CHARACTERS)]
 )
-def test_what_is_said_is_measured_in_bytes_and_can_be_printed(field: str, limit: int) -> None:
-    most = "é" * (limit // 2) + "x" * (limit % 2)
+def test_what_a_heartbeat_may_say_can_be_entered(field: str, limit: int) -> None:
+    most = "ж" * limit
+    assert getattr(read(json.dumps({field: most}).encode(), b"acme/device/a")[0], field) == most
     for text in (most, "Salle\u00a03", "客\u3000室", "\U0001f469\u200d\U0001f527", "x\ufeff"):
         assert getattr(Registration.model_validate({field: text}), field) == text
     for wrong in (most + "x", "two\nlines", "a\x00b", "a\x7f", "a\x85"):

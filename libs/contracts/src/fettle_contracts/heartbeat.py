@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Wi
 from pydantic_core import ErrorDetails
 
 from fettle_contracts.codes import DeadLetterCode
-from fettle_contracts.identity import SPACE_MAX_BYTES, SubjectType, check_subject_id
+from fettle_contracts.identity import SubjectType, check_subject_id
 from fettle_contracts.message import Message, faults
 from fettle_contracts.times import Instant
 
@@ -18,7 +18,7 @@ HEARTBEAT_MAX_BYTES = 16 * 1024
 INTERVAL_MIN_S = 1
 INTERVAL_MAX_S = 86_400
 TEXT_MAX_CHARACTERS = 200
-SPACE_MAX_CHARACTERS = SPACE_MAX_BYTES
+SPACE_MAX_CHARACTERS = 500
 CONTROL_HEADER = "fettle-control"
 
 JUDGED_FIELDS = ("status", "integration", "interval_s", "name", "model", "space")
@@ -53,7 +53,9 @@ def _status(value: object) -> object:
     return HeartbeatStatus(value) if value in tuple(HeartbeatStatus) else value
 
 
-def _at_most(characters: int) -> AfterValidator:
+def at_most(characters: int) -> AfterValidator:
+    """Text that is shown and kept: no longer, and without control characters."""
+
     def check(text: str) -> str:
         if len(text) > characters:
             raise ValueError(f"must have at most {characters} characters")
@@ -72,8 +74,8 @@ def _note(value: Any, read: Callable[[Any], Any]) -> Any:
 
 
 _Status = Annotated[HeartbeatStatus, BeforeValidator(_status)]
-_Text = Annotated[str, _at_most(TEXT_MAX_CHARACTERS)]
-_Space = Annotated[str, _at_most(SPACE_MAX_CHARACTERS)]
+_Text = Annotated[str, at_most(TEXT_MAX_CHARACTERS)]
+_Space = Annotated[str, at_most(SPACE_MAX_CHARACTERS)]
 _Interval = Annotated[
     float,
     Field(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S),

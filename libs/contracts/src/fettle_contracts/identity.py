@@ -9,7 +9,6 @@ from pydantic import AfterValidator, WithJsonSchema
 
 ORG_PATTERN = r"[a-z0-9][a-z0-9-]{0,62}"
 SUBJECT_ID_MAX_BYTES = 200
-SPACE_MAX_BYTES = 500
 
 _ORG = re.compile(ORG_PATTERN)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -58,8 +58,8 @@ Line: TypeAlias = EntryLine | RefusedLine
 
 
 class LineReader:
-    """Reads the lines of one file in their order. Of several about one subject the first counts, so that a file says
-    the same when it comes again."""
+    """Reads the lines of one file in their order. Of several about one subject the first that can be read
+    counts, whatever becomes of it, so that a file says the same when it comes again."""
 
     def __init__(self, format: Format) -> None:
         self._columns: Sequence[str] | None = None

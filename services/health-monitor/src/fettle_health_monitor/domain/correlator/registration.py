@@ -4,28 +4,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from fettle_contracts.health_policy import HealthPolicy, effective
-from fettle_contracts.heartbeat import INTERVAL_MAX_S, INTERVAL_MIN_S, UNSHOWABLE
-from fettle_contracts.identity import SPACE_MAX_BYTES, SUBJECT_ID_MAX_BYTES, SubjectId, SubjectRef
+from fettle_contracts.heartbeat import (
+    INTERVAL_MAX_S,
+    INTERVAL_MIN_S,
+    SPACE_MAX_CHARACTERS,
+    TEXT_MAX_CHARACTERS,
+    at_most,
+)
+from fettle_contracts.identity import SubjectId, SubjectRef
 from fettle_contracts.message import Message
 from fettle_health_monitor.domain import control
 
-
-def _within(limit: int) -> AfterValidator:
-    def check(text: str) -> str:
-        if len(text.encode()) > limit:
-            raise ValueError(f"must have at most {limit} bytes")
-        if UNSHOWABLE.search(text):
-            raise ValueError("must have no control characters")
-        return text
-
-    return AfterValidator(check)
-
-
-Text = Annotated[str, Field(min_length=1), _within(SUBJECT_ID_MAX_BYTES)]
-Place = Annotated[str, Field(min_length=1), _within(SPACE_MAX_BYTES)]
+Text = Annotated[str, Field(min_length=1), at_most(TEXT_MAX_CHARACTERS)]
+Place = Annotated[str, Field(min_length=1), at_most(SPACE_MAX_CHARACTERS)]
 
 
 class Registration(Message):

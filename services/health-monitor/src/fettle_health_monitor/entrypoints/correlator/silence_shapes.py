@@ -9,7 +9,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from sqlalchemy import Row
 
 from fettle_chassis.http import keepable
-from fettle_contracts.identity import HEARTBEAT_TYPES, SPACE_MAX_BYTES, SubjectId, SubjectRef, SubjectType
+from fettle_contracts.heartbeat import SPACE_MAX_CHARACTERS
+from fettle_contracts.identity import HEARTBEAT_TYPES, SubjectId, SubjectRef, SubjectType
 from fettle_contracts.message import Message
 from fettle_contracts.times import Instant, from_ms
 from fettle_health_monitor.adapters.correlator.silence_register import Covered
@@ -82,8 +83,8 @@ def _watched(written: str) -> str:
 
 
 def _fits(path: str) -> str:
-    if len(path.encode()) > SPACE_MAX_BYTES:
-        raise ValueError(f"must have at most {SPACE_MAX_BYTES} bytes")
+    if len(path) > SPACE_MAX_CHARACTERS:
+        raise ValueError(f"must have at most {SPACE_MAX_CHARACTERS} characters")
     return path
 
 
