@@ -71,7 +71,7 @@ def test_each_field_takes_the_last_layer_that_sets_it(
     org: dict[str, int], layers: dict[str, dict[str, int]], order: list[str]
 ) -> None:
     overrides = [{"match": {name: NAMES[name]}, **layers[name]} for name in order if name in layers]
-    rules = effective(HealthPolicy.model_validate({**org, "overrides": overrides}), "hue-1", "T100", T17)
+    rules = effective(HealthPolicy.kept({**org, "overrides": overrides}), "hue-1", "T100", T17)
     for name in PLAIN_RULES:
         value, source = RULES[name], "platform"
         for layer, given_here in (("org", org), *((layer, layers.get(layer, {})) for layer in NAMES)):
@@ -119,6 +119,32 @@ def test_what_is_shown_can_be_sent_back() -> None:
         ({"discover": "all"}, "discover", "'judge' or 'list_only'"),
         ({"subject_cap": 0}, "subject_cap", "at least 1"),
         ({"timeout_s": 30, "default_interval_s": 45}, "timeout_s", "timeout_s 30 is under default_interval_s 45"),
+        (
+            {"open_debounce_s": 300},
+            "open_debounce_s",
+            "open_debounce_s 300 is not below rollup_window_s 300 for the org:",
+        ),
+        ({"rollup_window_s": 60}, "rollup_window_s", "open_debounce_s 60 is not below rollup_window_s 60 for the org:"),
+        (
+            {"overrides": [{"match": {"integration": "a"}, "rollup_window_s": 30}]},
+            "overrides.0.rollup_window_s",
+            "60 is not below rollup_window_s 30 for integration a (with what is set for the org):",
+        ),
+        (
+            {
+                "overrides": [
+                    {"match": {"subject": "device/a"}, "open_debounce_s": 100},
+                    {"match": {"integration": "b"}, "rollup_window_s": 90},
+                ]
+            },
+            "overrides.0.open_debounce_s",
+            "100 is not below rollup_window_s 90 for subject device/a (with what is set for integration b):",
+        ),
+        (
+            {"overrides": [{"match": {"integration": "a"}, "open_debounce_s": 400, "rollup_window_s": 900}]},
+            "overrides.0.open_debounce_s",
+            "400 is not below rollup_window_s 300 for integration a (with what is set for the org):",
+        ),
         ({"overrides": [{"match": {}, "timeout_s": 9}]}, "overrides.0.match", "exactly one of"),
         (
             {"overrides": [{"match": {"model": "a", "integration": "b"}, "timeout_s": 9}]},
@@ -199,6 +225,48 @@ def test_a_policy_is_refused_exactly_when_a_subject_could_have_a_timeout_under_i
         assert fault.field.endswith(("timeout_s", "default_interval_s"))
     else:
         assert HealthPolicy.model_validate(body) == kept
+
+
+LASTING = st.fixed_dictionaries({}, optional={"open_debounce_s": st.integers(59, 62)})
+SHARING = st.fixed_dictionaries(
+    {}, optional={"open_debounce_s": st.integers(59, 62), "rollup_window_s": st.integers(59, 62)}
+)
+
+
+@pytest.mark.rule("HM-272", "KF-12", "KF-13")
+@given(
+    org=SHARING,
+    integrations=st.lists(SHARING.filter(bool), max_size=2),
+    models=st.lists(LASTING.filter(bool), max_size=2),
+    subjects=st.lists(LASTING.filter(bool), max_size=2),
+)
+def test_a_policy_is_refused_exactly_when_a_subject_could_fire_behind_its_rollup_window(
+    org: dict[str, Any], integrations: list[Any], models: list[Any], subjects: list[Any]
+) -> None:
+    given_here = {"integration": integrations, "model": models, "subject": subjects}
+    overrides = [
+        {"match": LAYERS[name][number], **rules}
+        for name, said in given_here.items()
+        for number, rules in enumerate(said)
+    ]
+    kept = HealthPolicy.kept({**org, "overrides": overrides})
+    values = [[None, *(match[name] for match in layer)] for name, layer in LAYERS.items()]
+    found = [
+        effective(kept, integration, model, None if subject is None else SubjectRef.parse(subject))
+        for integration, model, subject in product(*values)
+    ]
+    if any(each.open_debounce_s >= min(each.rollup_window_s, kept.rollup_window_s) for each in found):
+        (fault,) = _faults({**org, "overrides": overrides})
+        assert fault.field.endswith(("open_debounce_s", "rollup_window_s"))
+        assert "open_debounce_s" in fault.message
+        assert "rollup_window_s" in fault.message
+    else:
+        assert HealthPolicy.model_validate({**org, "overrides": overrides}) == kept
+
+
+@pytest.mark.rule("HM-272")
+def test_an_open_debounce_that_is_not_below_the_rollup_window_stays_readable() -> None:
+    assert HealthPolicy.kept({"open_debounce_s": 300}).open_debounce_s == 300
 
 
 @pytest.mark.rule("KF-12")

@@ -60,7 +60,7 @@ class History:
             {"match": {"subject": self.devices[number]}, "timeout_s": s} for number, s in self.slow
         ]
         overrides.append({"match": {"model": MODEL}, "resolve_debounce_s": self.resolve_debounce_s})
-        return HealthPolicy.model_validate(
+        return HealthPolicy.kept(
             {
                 "enabled": True,
                 "publish_tickets": True,

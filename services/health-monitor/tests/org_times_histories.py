@@ -217,11 +217,12 @@ def _says(phase: Phase, number: int, turn: int) -> str:
 def policy(
     devices: int, slow: tuple[tuple[int, int], ...] = (), behind: tuple[tuple[str, int], ...] = (), **fields: Any
 ) -> HealthPolicy:
-    """One with these rules, longer timeouts for some devices, and another of the rules behind the first integration."""
+    """One with these rules, longer timeouts for some devices, and another of the rules behind the first integration.
+    Its open debounce may be as long as its rollup window, as it could be once."""
     overrides: list[dict[str, Any]] = [{"match": {"integration": "hue-1"}, name: value} for name, value in behind]
     overrides += [{"match": {"subject": f"device/d{number}"}, "timeout_s": s} for number, s in slow if number < devices]
     known = {"enabled": True, "publish_tickets": True, "rollup_threshold": NEVER, "overrides": overrides}
-    return HealthPolicy.model_validate(known | fields)
+    return HealthPolicy.kept(known | fields)
 
 
 @st.composite

@@ -97,7 +97,7 @@ async def test_a_put_that_kafka_does_not_have_in_time_is_accepted(environment: d
         assert (put.status_code, put.json()["version"]) == (202, 2)
 
 
-@pytest.mark.rule("HM-74", "HM-81", "HM-73")
+@pytest.mark.rule("HM-74", "HM-81", "HM-73", "HM-272")
 async def test_what_cannot_work_or_is_not_allowed_is_refused_with_field_and_rule(environment: dict[str, str]) -> None:
     async with CorrelatorService.open(environment) as service:
         await service.tell_org("acme")
@@ -113,6 +113,9 @@ async def test_what_cannot_work_or_is_not_allowed_is_refused_with_field_and_rule
         silent = await refused(400, *put, json={**BRISK, "default_interval_s": 30})
         assert "under default_interval_s" in silent["detail"]
         assert silent["field"] == "timeout_s"
+        lasting = await refused(400, *put, json={**BRISK, "open_debounce_s": 300})
+        assert lasting["field"] == "open_debounce_s"
+        assert "open_debounce_s 300 is not below rollup_window_s 300 for the org" in lasting["detail"]
         window = await refused(400, *put, json={"flap_window_s": 86_401})
         assert "flap_window_s" in window["field"]
         assert "no field 'enabeld'" in (await refused(400, *put, json={"enabeld": True}))["detail"]

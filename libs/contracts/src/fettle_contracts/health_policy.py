@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
-from fettle_contracts.health_conflicts import Place, Said, first_conflict
+from fettle_contracts.health_conflicts import Conflict, Place, Said, first_conflict, first_debounce_conflict
 from fettle_contracts.identity import SubjectRef, SubjectText
 from fettle_contracts.message import Message, is_none
 
@@ -174,7 +174,9 @@ class HealthPolicy(Message):
                 raise _refusal(("overrides", number, "match"), f"two overrides match {_named(override.match)}")
             seen.add(override.match)
         # Compared by value, so that an answer of the API, which shows every field, can be sent back.
-        check_timeouts(self, {name for name, default in RULES.items() if getattr(self, name) != default})
+        said = {name for name, default in RULES.items() if getattr(self, name) != default}
+        check_timeouts(self, said)
+        _check_debounces(self, said)
         return self
 
 
@@ -183,15 +185,29 @@ def check_timeouts(policy: HealthPolicy, said: Collection[str]) -> None:
     combination of org, integration, model and subject. `said`: the fields that the org sets itself, as the platform's
     default interval is a guess and no fact."""
     own = Said((), "the org", {name: getattr(policy, name) for name in RULES if name in said})
+    _refuse(first_conflict([[own], *_levels(policy)]))
+
+
+def _check_debounces(policy: HealthPolicy, said: Collection[str]) -> None:
+    """Raises ValidationError, naming a field, when an open debounce is not below a rollup window that holds with it."""
+    own = Said((), "the org", {name: getattr(policy, name) for name in RULES})
+    integrations, models, subjects = _levels(policy)
+    field = "open_debounce_s" if "open_debounce_s" in said else "rollup_window_s"
+    _refuse(first_debounce_conflict(own, integrations, [*models, *subjects], field=field))
+
+
+def _levels(policy: HealthPolicy) -> list[list[Said]]:
     overrides = [
         (override.match, Said(("overrides", number), _named(override.match), override.fields))
         for number, override in enumerate(policy.overrides)
     ]
-    levels = [
+    return [
         [told for match, told in overrides if getattr(match, level) is not None]
         for level in ("integration", "model", "subject")
     ]
-    conflict = first_conflict([[own], *levels])
+
+
+def _refuse(conflict: Conflict | None) -> None:
     if conflict is not None:
         raise _refusal(conflict.place, conflict.message)
 
