@@ -238,8 +238,9 @@ class Oracle:
         self.judging[shard] = version
         if self.policy(shard).enabled and not before:
             self.switched_on[shard] = self.now
-        asked = any(after < each <= version for each in self.existing)
-        if asked and self.policy(shard).publish_tickets:
+        quiet = [each for each, put in self.policies.items() if each <= version and not put.publish_tickets]
+        asked = any(max([after, *quiet]) < each <= version for each in self.existing)
+        if asked:
             for known in sorted(self.fleet.values(), key=lambda known: (known.since, known.name)):
                 if known.shard == shard and known.state in TICKETED:
                     assert known.condition is not None

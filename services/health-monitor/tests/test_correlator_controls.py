@@ -227,6 +227,25 @@ async def test_with_publish_existing_what_fires_gets_its_ticket(environment: dic
         assert ("publishing_began", "opened") in await world.outcomes()
 
 
+@pytest.mark.rule("HM-67")
+@pytest.mark.parametrize(("quiet_between", "opened"), [(False, 1), (True, 0)])
+async def test_who_asked_before_publishing_was_switched_off_again_is_not_heard(
+    environment: dict[str, str], quiet_between: bool, opened: int
+) -> None:
+    """A shard that was away for a while comes to judge by the last of several versions at once."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(QUIET)
+        await world.in_force(4)
+        await world.feed(change(policy_version=4))
+        await world.tick(T0 + 1_000)
+        await world.put(BRISK, publish_existing=True)
+        await world.put(QUIET if quiet_between else BRISK.model_copy(update={"resolve_debounce_s": 5}))
+        await world.put(BRISK)
+        await world.in_force(7, at=T0 + 1_500)
+        await world.tick(T0 + 2_000)
+        assert len(await world.commands()) == opened
+
+
 @pytest.mark.rule("HM-78")
 async def test_an_entry_of_the_registry_goes_to_the_subjects_shard_once(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
@@ -268,3 +287,4 @@ async def test_what_no_shard_knows_is_removed_with_its_ticket_at_once(environmen
         assert await world.rows("SELECT * FROM subject") == []
         opened, resolved = await world.commands()
         assert (opened.verb, resolved.body["resolution"]) == ("open", "removed")
+        assert resolved.body["evidence"]["policy_version"] == opened.body["evidence"]["policy_version"] > 0

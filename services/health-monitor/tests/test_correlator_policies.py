@@ -70,7 +70,7 @@ def test_the_open_debounce_of_a_subject_is_its_own() -> None:
         {"interval_s": 86_401},
         {"name": ""},
         {"name": "two\nlines"},
-        {"name": "é" * 101},
+        {"name": "é" * 201},
         {"integration": ""},
         {"space": "x" * 501},
     ],

@@ -19,7 +19,7 @@ from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.domain.correlator.evidence import before_decision
-from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion, ask_for_existing
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 from fettle_health_monitor.domain.correlator.verdicts import Seen, Verdict, publishing_began
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
@@ -37,8 +37,7 @@ async def take_effect(connection: AsyncConnection, partition: int, said: InForce
         return
     await _retime(connection, partition, said, before, version)
     after = 0 if before is None else before.version
-    asked = await policies.asks_for_existing(connection, said.org, after=after, version=said.version)
-    if asked and version.switches.publish_tickets:
+    if ask_for_existing(await policies.since(connection, said.org, after=after, version=said.version)):
         await _publish_existing(connection, partition, said)
 
 

@@ -77,7 +77,14 @@ class Registry:
             return False
         if removed is Removed.NOT_JUDGED:
             at = to_ms(self._now())
-            gone = forgotten(org=key.org, subject=subject, number=number, at=at)
+            version = (await policies.foremost(connection, {key.org})).get(key.org)
+            gone = forgotten(
+                org=key.org,
+                subject=subject,
+                number=number,
+                at=at,
+                policy_version=0 if version is None else version.version,
+            )
             await books.enter(connection, [gone])
             await self._deciding.decide(work, [(gone, Behind())], orgs)
         work.publish(self._controls.subject(key, control.Forget(), number))

@@ -65,9 +65,9 @@ _TAKE_EFFECT = text("""
     ON CONFLICT (org, shard) DO UPDATE SET version = excluded.version, at = excluded.at
 """)
 
-_ASKS_FOR_EXISTING = text("""
-    SELECT EXISTS (SELECT FROM policy_version WHERE org = :org AND version > :after AND version <= :version
-                   AND publish_existing)
+_SINCE = text("""
+    SELECT org, version, policy, publish_existing FROM policy_version
+    WHERE org = :org AND version > :after AND version <= :version ORDER BY version
 """)
 
 
@@ -184,9 +184,10 @@ async def take_effect(connection: AsyncConnection, news: Sequence[InForce]) -> N
     )
 
 
-async def asks_for_existing(connection: AsyncConnection, org: str, *, after: int, version: int) -> bool:
-    """Whether a version above `after`, up to `version`, asks for tickets about what fires already."""
-    return bool(await connection.scalar(_ASKS_FOR_EXISTING, {"org": org, "after": after, "version": version}))
+async def since(connection: AsyncConnection, org: str, *, after: int, version: int) -> list[PolicyVersion]:
+    """The versions above `after`, up to `version`, in order."""
+    rows = await connection.execute(_SINCE, {"org": org, "after": after, "version": version})
+    return [_version(row) for row in rows]
 
 
 def _version(row: Row[tuple[object, ...]]) -> PolicyVersion:

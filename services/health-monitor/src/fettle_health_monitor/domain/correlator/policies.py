@@ -1,5 +1,6 @@
 """An org's health policies: numbered versions, what a shard is told of them, and what changing one means."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,6 +57,15 @@ def _override(override: Override) -> control.Override | None:
         integration=override.match.integration, model=override.match.model, subject=override.match.subject
     )
     return control.Override(match=match, **told)
+
+
+def ask_for_existing(versions: Iterable[PolicyVersion]) -> bool:
+    """Whether tickets for what fires already are asked for where these versions come into force together, in this
+    order: by the last, or by one behind which none publishes no tickets."""
+    asked = False
+    for each in versions:
+        asked = (asked or each.publish_existing) and each.policy.publish_tickets
+    return asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ def publishing_began(
     )
 
 
-def forgotten(*, org: str, subject: str, number: int, at: int) -> Verdict:
+def forgotten(*, org: str, subject: str, number: int, at: int, policy_version: int) -> Verdict:
     """The verdict about a subject that was removed while no shard knew it, by control record `number`."""
     return Verdict(
         id=uuid5(VERDICTS, f"{org}/{subject}/forgotten/{number}"),
@@ -237,6 +237,6 @@ def forgotten(*, org: str, subject: str, number: int, at: int) -> Verdict:
         condition="",
         at=at,
         since=at,
-        policy_version=0,
+        policy_version=policy_version,
         evidence={"reason": "forgotten"},
     )
