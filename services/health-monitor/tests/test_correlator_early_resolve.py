@@ -17,6 +17,8 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, LetBe, Standing, after_resolve
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
+from fettle_health_monitor.domain.correlator.outcomes import Silenced
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
@@ -63,10 +65,12 @@ def standing(**more: Any) -> Standing:
 def test_an_early_resolve_stands_and_is_watched(actor: ActorType) -> None:
     decision = after_resolve(event(actor), OFFLINE, RESOLVED, standing())
     assert isinstance(decision, KeepWatch)
-    assert isinstance(decision.saying.body, CommentOnTicket)
-    assert decision.saying.body.ticket.id == UUID(int=42)
-    assert decision.saying.body.comment == (
-        "Still offline. If that lasts until 2026-09-21T14:14:20.000Z, this ticket is reopened."
+    body = decision.saying().body
+    assert isinstance(body, CommentOnTicket)
+    assert body.ticket.id == UUID(int=42)
+    assert body.comment == (
+        "Still offline. If that lasts until 2026-09-21T14:14:20.000Z, this ticket is reopened, unless a silence holds "
+        "it back."
     )
     assert decision.watch.due_clock == 560_000
 
@@ -83,16 +87,74 @@ def test_the_resolve_counts_from_the_later_of_entry_and_shard(entry_at: int, due
 def test_a_flapping_subject_is_unhealthy_and_said_to_flap() -> None:
     decision = after_resolve(event(), OFFLINE, RESOLVED, standing(state="flapping"))
     assert isinstance(decision, KeepWatch)
-    assert isinstance(decision.saying.body, CommentOnTicket)
-    assert decision.saying.body.comment.startswith("Still flapping. If that lasts until")
+    body = decision.saying().body
+    assert isinstance(body, CommentOnTicket)
+    assert body.comment.startswith("Still flapping. If that lasts until")
 
 
 @pytest.mark.rule("HM-71")
 def test_pending_resolve_is_still_unhealthy_and_said_so() -> None:
     decision = after_resolve(event(), OFFLINE, RESOLVED, standing(state="pending_resolve"))
     assert isinstance(decision, KeepWatch)
-    assert isinstance(decision.saying.body, CommentOnTicket)
-    assert decision.saying.body.comment.startswith("Heard again")
+    body = decision.saying().body
+    assert isinstance(body, CommentOnTicket)
+    assert body.comment.startswith("Heard again")
+
+
+SILENCED = Silenced(UUID(int=3), "ann@acme.test", T0 + 600_000)
+
+
+@pytest.mark.rule("HM-269")
+@pytest.mark.parametrize(
+    ("state", "silenced", "said"),
+    [
+        (
+            "flapping",
+            None,
+            "Still flapping. If that lasts until 2026-09-21T14:14:20.000Z, this ticket is reopened, unless a silence "
+            "holds it back.",
+        ),
+        (
+            "firing",
+            SILENCED,
+            "Still offline. If that lasts until 2026-09-21T14:14:20.000Z and the end of the silence of ann@acme.test "
+            "at 2026-09-21T14:23:20.000Z, a ticket is asked for again, unless another silence holds it back.",
+        ),
+        (
+            "pending_resolve",
+            None,
+            "Heard again, but not for long enough to count. If it fails again, this ticket is reopened after "
+            "2026-09-21T14:14:20.000Z, unless a silence holds it back.",
+        ),
+        (
+            "pending_resolve",
+            SILENCED,
+            "Heard again, but not for long enough to count. If it fails again, a ticket is asked for again after "
+            "2026-09-21T14:14:20.000Z and the end of the silence of ann@acme.test at 2026-09-21T14:23:20.000Z, unless "
+            "another silence holds it back.",
+        ),
+    ],
+)
+def test_what_a_silence_would_hold_back_is_not_promised(state: str, silenced: Silenced | None, said: str) -> None:
+    decision = after_resolve(event(), OFFLINE, RESOLVED, standing(state=state))
+    assert isinstance(decision, KeepWatch)
+    body = decision.saying(silenced).body
+    assert isinstance(body, CommentOnTicket)
+    assert body.comment == said
+
+
+@pytest.mark.rule("HM-269")
+def test_no_silence_holds_back_a_ticket_about_many() -> None:
+    many = standing(subject="integration/hue-1", condition=MANY)
+    decision = after_resolve(event(), MANY, RESOLVED, many)
+    assert isinstance(decision, KeepWatch)
+    for silenced in (None, SILENCED):
+        body = decision.saying(silenced).body
+        assert isinstance(body, CommentOnTicket)
+        assert body.comment == (
+            "Many of these devices are still offline. If that lasts until 2026-09-21T14:14:20.000Z, this ticket is "
+            "reopened."
+        )
 
 
 @pytest.mark.rule("HM-70")

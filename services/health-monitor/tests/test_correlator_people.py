@@ -42,7 +42,8 @@ async def test_a_ticket_resolved_too_early_is_commented_and_asked_for_again(envi
         (comment,) = await world.commands()
         assert comment.verb == "comment"
         assert comment.body["comment"] == (
-            "Still offline. If that lasts until 2026-09-21T14:13:24.000Z, this ticket is reopened."
+            "Still offline. If that lasts until 2026-09-21T14:13:24.000Z, this ticket is reopened, unless a silence "
+            "holds it back."
         )
         assert comment.event.causation_id == str(own.event.entry.id)
         await world.tick(T0 + 3_999)

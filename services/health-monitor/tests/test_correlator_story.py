@@ -108,7 +108,7 @@ class Story(RuleBasedStateMachine):
             followed = after_resolve(item.event, OFFLINE, self.incident, self._standing())
             if isinstance(followed, KeepWatch):
                 self.watch = followed.watch
-                self.commands.append(followed.saying)
+                self.commands.append(followed.saying())
 
     # What must come of it
 

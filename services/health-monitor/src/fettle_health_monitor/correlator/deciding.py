@@ -101,7 +101,7 @@ class Deciding:
                 incidents=known[verdict.org, verdict.subject],
                 group=sharing.group(verdict),
                 afresh=sharing.is_judged_afresh(verdict),
-                silenced=silencing.over(verdict),
+                silenced=silencing.over((verdict.org, verdict.subject), verdict.at),
                 held_back=silencing.held_back(verdict),
             )
             outcome = decide(verdict, facts)

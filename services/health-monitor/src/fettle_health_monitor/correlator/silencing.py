@@ -77,10 +77,11 @@ class Silencing:
         """Whether this subject is silenced at this instant, as far as its silences were read."""
         return any(self._covering(key, at))
 
-    def over(self, verdict: Verdict) -> Silenced | None:
-        """By the silence of just this subject that covers the verdict's instant, the one that lasts longest."""
+    def over(self, key: Key, at: int) -> Silenced | None:
+        """By the silence of just this subject that covers the instant, the one that lasts longest, as far as its
+        silences were read."""
         lasting = None
-        for silence, occurrence in self._covering((verdict.org, verdict.subject), verdict.at):
+        for silence, occurrence in self._covering(key, at):
             if lasting is None or occurrence.end > lasting.until:
                 lasting = Silenced(silence.id, silence.by, occurrence.end)
         return lasting

@@ -14,6 +14,7 @@ from fettle_health_monitor.adapters.correlator import incidents, policies, stand
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.joining import standing_of_many
+from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.correlator.taking_back import not_taken_over
 from fettle_health_monitor.domain.correlator.answers import Answer
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, after_resolve
@@ -83,7 +84,10 @@ class Tickets:
             EARLY_RESOLVES.labels(followed.because).inc()
             return
         await watches.begin(work.connection, [followed.watch], {org: partition})
-        self._deciding.send(work, [followed.saying])
+        key, due_at = (org, own.subject), followed.watch.due_at
+        silencing = Silencing()
+        await silencing.read_of(work.connection, {key}, [due_at])
+        self._deciding.send(work, [followed.saying(silencing.over(key, due_at))])
         EARLY_RESOLVES.labels("watched").inc()
         log.info("ticket.resolved_early", org=org, subject=own.subject, number=own.event.ticket.number)
 

@@ -1,12 +1,13 @@
 """A person or workflow resolves a ticket of the monitor's while its subject is still unhealthy.
 
 The resolve stands, a comment says what will happen, and after one more open debounce of unhealth the ticket is asked
-for again. Pending resolve is still unhealthy, but nothing is reopened while the subject reports: when the time is up it
-must be firing, or fire later without having been healthy in between.
+for again, as soon as no silence holds it back. Pending resolve is still unhealthy, but nothing is reopened while the
+subject reports: when the time is up it must be firing, or fire later without having been healthy in between.
 """
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+from uuid import UUID
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType, TicketEvent
@@ -18,6 +19,7 @@ from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.losses import LOST
+from fettle_health_monitor.domain.correlator.outcomes import Silenced
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
@@ -47,7 +49,23 @@ class KeepWatch:
     """The resolve was early: say so, and look again when `watch` is due."""
 
     watch: Watch
-    saying: Sent
+    ticket: UUID
+    state: str | None
+
+    def saying(self, silenced: Silenced | None = None) -> Sent:
+        """The comment that says what will happen. `silenced` is by the silence that covers the instant at which the
+        watch is due, as far as that is known: another one may be made, and that one removed."""
+        watch, until, again = self.watch, f"{instant(self.watch.due_at)}", "this ticket is reopened"
+        unless = "" if watch.is_about_many else ", unless a silence holds it back"
+        if silenced is not None and not watch.is_about_many:
+            until += f" and the end of the silence of {silenced.by} at {instant(silenced.until)}"
+            again, unless = "a ticket is asked for again", ", unless another silence holds it back"
+        if self.state == HealthState.PENDING_RESOLVE:
+            text = f"Heard again, but not for long enough to count. If it fails again, {again} after {until}{unless}."
+        else:
+            still = "Still flapping." if self.state == HealthState.FLAPPING else STILL[watch.condition]
+            text = f"{still} If that lasts until {until}, {again}{unless}."
+        return comment(watch.org, self.ticket, text, at=watch.start_at, caused_by=watch.cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +103,4 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
         since_at=to_ms(event.entry.at),
         lasting_ms=round(standing.open_debounce_s * 1000),
     )
-    return KeepWatch(watch, _saying(event, watch, standing.state))
-
-
-def _saying(event: TicketEvent, watch: Watch, state: str | None) -> Sent:
-    until = instant(watch.due_at)
-    if state == HealthState.PENDING_RESOLVE:
-        text = (
-            f"Heard again, but not for long enough to count. If it fails again, this ticket is reopened after {until}."
-        )
-    elif state == HealthState.FLAPPING:
-        text = f"Still flapping. If that lasts until {until}, this ticket is reopened."
-    else:
-        text = f"{STILL[watch.condition]} If that lasts until {until}, this ticket is reopened."
-    return comment(event.org, event.ticket.id, text, at=watch.start_at, caused_by=event.entry.id)
+    return KeepWatch(watch, event.ticket.id, standing.state)
