@@ -186,6 +186,34 @@ async def test_what_was_last_seen_is_in_the_evidence(environment: dict[str, str]
             assert seen_of(row) == await on_record(world, row)
 
 
+@pytest.mark.rule("HM-145")
+@pytest.mark.parametrize(
+    ("story", "told"),
+    [
+        (
+            fails_again_after_the_ticket_about_many,
+            ("opened", "failed_again", "failed again after the ticket that it shared had ended"),
+        ),
+        (
+            outlasts_its_integration,
+            (
+                "opened",
+                "judged_afresh",
+                "unhealthy for a full timeout and open debounce after its integration recovered",
+            ),
+        ),
+    ],
+    ids=["no time at all", "a fresh time"],
+)
+async def test_only_who_had_a_fresh_time_is_said_to_have_outlasted_it(
+    environment: dict[str, str], story: Story, told: tuple[str, str, str]
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await story(world)
+        rows = await world.rows("SELECT outcome, because, reason FROM outcome WHERE cause = 'judged_afresh'")
+        assert [tuple(row) for row in rows] == [told]
+
+
 _BROUGHT = """
     SELECT subject, condition, cause, at, evidence FROM outcome
     WHERE outcome IN ('opened', 'reopened', 'already_open', 'joined')

@@ -40,7 +40,7 @@ from fettle_health_monitor.domain.correlator.rollups import (
     shared,
 )
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict, merging
-from fettle_health_monitor.domain.correlator.watches import OPEN_REFUSED
+from fettle_health_monitor.domain.correlator.watches import FAILED_AGAIN, OPEN_REFUSED
 
 _WHY: Mapping[str, str] = MappingProxyType(
     {
@@ -182,6 +182,8 @@ def _open(verdict: Verdict, facts: Facts) -> Opened | Reopened:
         case Cause.PUBLISHING_BEGAN:
             why = "firing when publishing was switched on for what exists"
             return Opened(why, verdict.cause.value, supersedes=_superseded(verdict, facts))
+        case Cause.JUDGED_AFRESH if verdict.evidence.get("reason") == FAILED_AGAIN:
+            return Opened("failed again after the ticket that it shared had ended", FAILED_AGAIN)
         case Cause.JUDGED_AFRESH:
             return Opened(
                 "unhealthy for a full timeout and open debounce after its integration recovered", verdict.cause.value

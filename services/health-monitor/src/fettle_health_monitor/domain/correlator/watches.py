@@ -51,6 +51,9 @@ MAY_BRING_A_TICKET: Final = (WatchKind.EARLY_RESOLVE, WatchKind.OPEN_REFUSED)
 OPEN_REFUSED: Final = "open_refused"
 """Why a ticket is asked for again that the ticket service has refused."""
 
+FAILED_AGAIN: Final = "failed_again"
+"""Why a ticket is asked for about a device that was just being heard when the one that it shared ended."""
+
 WAITED_S: Final = "waited_s"
 """In its evidence: how long was waited before."""
 
@@ -167,6 +170,8 @@ class Watch:
         """What it calls for by the instant `at`, with what was last seen by then; without that it only says since when
         it has run."""
         cause, reason = _CALLS_FOR[self.kind]
+        if self.kind is WatchKind.JUDGED_AFRESH and self.due_clock == self.start_clock:
+            reason = FAILED_AGAIN
         seen = seen or Seen(self.start_at, {})
         evidence = {"partition": self.shard, **seen.evidence, "reason": reason}
         if self.kind is WatchKind.OPEN_REFUSED:
