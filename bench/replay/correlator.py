@@ -42,7 +42,7 @@ from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, Group, Parent, Single, is_integration, member_of
 from fettle_health_monitor.domain.correlator.silence_ends import FAILING, Ended, Stood, after_end
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, look, occurrences, on_or_next
-from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Seen, Verdict, called_for
+from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, LastSeen, Verdict, called_for
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, Judgement, Profile
 
@@ -309,7 +309,7 @@ class Correlator:
             at=at,
             policy_version=self._version.version,
             named=self.subjects.named(watch.subject),
-            seen=None if last is None else Seen(last.since, of_change(last), last.flap_count),
+            seen=None if last is None else LastSeen(last.since, of_change(last), last.flap_count),
         )
         self.called += 1
         self._decide(verdict)

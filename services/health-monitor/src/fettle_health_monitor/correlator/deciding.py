@@ -39,7 +39,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, is_integration
-from fettle_health_monitor.domain.correlator.verdicts import Seen, Verdict, joining_again
+from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, joining_again
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, OPEN_REFUSED, WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 
@@ -52,8 +52,8 @@ Incidents: TypeAlias = dict[Key, dict[str, Incident]]
 
 
 class Deciding:
-    """Decides verdicts and sends what follows. `now` is the wall clock: it dates commands and rows, nothing else.
-    `partition_of` says by which partition of `health.judgements` an org's come."""
+    """Decides verdicts and puts what follows into the outbox. `now` is the wall clock: it dates commands and rows,
+    nothing else. `partition_of` says by which partition of `health.judgements` an org's come."""
 
     def __init__(self, signer: Signer, now: Callable[[], datetime], partition_of: Callable[[str], int]) -> None:
         self._signer, self._now, self._partition_of = signer, now, partition_of
@@ -147,11 +147,11 @@ class Deciding:
             await incidents.save(connection, batch.touched)
         await sharing.watch_lists(connection)
         for one in batch.decided:
-            self.send(work, one.commands)
+            self.enqueue(work, one.commands)
         _tell(batch.decided)
-        self.send(work, listings)
+        self.enqueue(work, listings)
 
-    def send(self, work: UnitOfWork, commands: Sequence[Sent]) -> None:
+    def enqueue(self, work: UnitOfWork, commands: Sequence[Sent]) -> None:
         """Puts commands into the outbox, signed. The caller holds their org's row, so that they keep their order."""
         for command in commands:
             event = CloudEvent(
@@ -211,10 +211,10 @@ class _Batch:
             of_subject[command.condition] = asked
             self.touched[verdict.org, command.subject, command.condition] = asked
 
-    def joins_again(self, asks: Verdict, parent: Parent, member: Member, seen: Seen | None) -> None:
+    def joins_again(self, asks: Verdict, parent: Parent, member: Member, seen: LastSeen | None) -> None:
         """It was on the list of a ticket that was refused, and is on that of the one that `asks` asks for; `seen` is
         what was last seen of it."""
-        seen = seen or Seen(asks.since, {})
+        seen = seen or LastSeen(asks.since, {})
         seen = replace(seen, evidence={**seen.evidence, "reason": OPEN_REFUSED})
         verdict = joining_again(asks, member.subject, member.condition, member.name, seen)
         evidence = with_decision(

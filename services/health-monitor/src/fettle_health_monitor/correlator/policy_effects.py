@@ -21,7 +21,7 @@ from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.domain.correlator.evidence import before_decision
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion, ask_for_existing
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
-from fettle_health_monitor.domain.correlator.verdicts import Seen, Verdict, publishing_began
+from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, publishing_began
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
@@ -63,10 +63,10 @@ async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> lis
     ]
 
 
-def _refused(evidence: Mapping[str, Any] | None, seen: Seen | None) -> Seen | None:
+def _refused(evidence: Mapping[str, Any] | None, seen: LastSeen | None) -> LastSeen | None:
     """A ticket that was refused is asked for again on what it was asked for before, where that is on record."""
     flap_count = 0 if seen is None else seen.flap_count
-    return seen if evidence is None else Seen.of(before_decision(evidence), flap_count)
+    return seen if evidence is None else LastSeen.of(before_decision(evidence), flap_count)
 
 
 async def _retime(

@@ -10,7 +10,7 @@ from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.domain.correlator.evidence import before_decision
-from fettle_health_monitor.domain.correlator.verdicts import Seen
+from fettle_health_monitor.domain.correlator.verdicts import LastSeen
 
 _STOOD = text("""
     SELECT place, body
@@ -37,13 +37,13 @@ _ASKED_FOR = text("""
 """)
 
 
-async def by_then(connection: AsyncConnection, out: Sequence[RunOut]) -> Mapping[RunOut, Seen]:
+async def by_then(connection: AsyncConnection, out: Sequence[RunOut]) -> Mapping[RunOut, LastSeen]:
     """What was last seen, by the instant at which each of these watches had run out: of a subject by the last
     change that made it what the watch is about, of a ticket about many by what it was last asked for (`first` is the
     device that called for it then). A list that has become short says nothing; nor does what is not on record."""
     of_lists = [each for each in out if each.watch.is_about_many and each.watch.kind.asks_for_failing]
     of_subjects = [each for each in out if not each.watch.is_about_many]
-    found = dict[RunOut, Seen]()
+    found = dict[RunOut, LastSeen]()
     if of_subjects:
         down = [each.watch.kind.asks_for_failing for each in of_subjects]
         for row in await connection.execute(_STOOD, {**_asked(of_subjects), "down": down}):
@@ -56,7 +56,7 @@ async def by_then(connection: AsyncConnection, out: Sequence[RunOut]) -> Mapping
     return found
 
 
-async def of_those_down(connection: AsyncConnection, at: Mapping[Key, int]) -> dict[Key, Seen]:
+async def of_those_down(connection: AsyncConnection, at: Mapping[Key, int]) -> dict[Key, LastSeen]:
     """What was last seen, by these instants, of subjects that are down."""
     keys = list(at)
     asked = {**columns_of(keys), "at": list(at.values()), "down": [True] * len(keys)}
@@ -71,10 +71,10 @@ def _asked(out: Sequence[RunOut]) -> dict[str, object]:
     }
 
 
-def _of_transition(body: Mapping[str, Any]) -> Seen:
-    return Seen(to_ms(parse_time(body["since"])), body["evidence"], body["flap_count"])
+def _of_transition(body: Mapping[str, Any]) -> LastSeen:
+    return LastSeen(to_ms(parse_time(body["since"])), body["evidence"], body["flap_count"])
 
 
-def _of_outcome(row: Row[Any], about: str) -> Seen:
+def _of_outcome(row: Row[Any], about: str) -> LastSeen:
     seen = before_decision(row.evidence)
-    return Seen.of(seen if row.subject == about else {**seen, "first": row.subject})
+    return LastSeen.of(seen if row.subject == about else {**seen, "first": row.subject})

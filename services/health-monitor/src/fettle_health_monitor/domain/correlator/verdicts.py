@@ -89,7 +89,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LastSeen:
     """What was last seen of a subject that no change calls for a verdict about: since when it is so (broker
     milliseconds), the evidence of that, and the flap count of its last change."""
 
@@ -182,7 +182,7 @@ def merging(verdict: Verdict, subject: str, condition: str, name: str | None) ->
     )
 
 
-def joining_again(verdict: Verdict, subject: str, condition: str, name: str | None, seen: Seen) -> Verdict:
+def joining_again(verdict: Verdict, subject: str, condition: str, name: str | None, seen: LastSeen) -> Verdict:
     """The verdict about a device that was on the list of a ticket which was refused, and is on that of the one that
     `verdict` asks for."""
     return replace(

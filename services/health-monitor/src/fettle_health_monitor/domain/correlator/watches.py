@@ -15,7 +15,7 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
-from fettle_health_monitor.domain.correlator.verdicts import ALL_TOGETHER, Cause, Named, Seen, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import ALL_TOGETHER, Cause, LastSeen, Named, Verdict
 
 NO_GENERATION = -1
 """Of a watch whose shard has not shown a clock of its present log yet: it begins with the first that it shows."""
@@ -165,14 +165,14 @@ class Watch:
         at: int,
         policy_version: int,
         named: Named,
-        seen: Seen | None = None,
+        seen: LastSeen | None = None,
     ) -> Verdict:
         """What it calls for by the instant `at`, with what was last seen by then; without that it only says since when
         it has run."""
         cause, reason = _CALLS_FOR[self.kind]
         if self.kind is WatchKind.JUDGED_AFRESH and self.due_clock == self.start_clock:
             reason = FAILED_AGAIN
-        seen = seen or Seen(self.start_at, {})
+        seen = seen or LastSeen(self.start_at, {})
         evidence = {"partition": self.shard, **seen.evidence, "reason": reason}
         if self.kind is WatchKind.OPEN_REFUSED:
             evidence[WAITED_S] = (self.due_clock - self.start_clock) / 1000
