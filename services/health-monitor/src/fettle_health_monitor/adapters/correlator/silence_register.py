@@ -48,12 +48,19 @@ _SELECT = text(f"""
     ORDER BY subject
 """)
 
+# The log's time may be ahead of the wall's: what a silence has held back was before its end all the same.
 _REMOVE = text("""
+    WITH removed AS (
+        SELECT id, greatest(CAST(:now AS bigint), (
+            SELECT max(at) + 1 FROM silence_held AS held WHERE held.silence = silence.id)) AS at
+        FROM silence
+        WHERE org = :org AND (id = :id OR selection = :id) AND removed_at IS NULL AND ends_at > :now
+    )
     UPDATE silence SET
-        removed_at = :now, removed_by = :by, ends_at = :now,
-        until_at = CASE WHEN until_at <= :now THEN until_at WHEN from_at < :now THEN :now END,
-        due_at = CASE WHEN until_at <= :now THEN due_at WHEN from_at < :now THEN :now END
-    WHERE org = :org AND (id = :id OR selection = :id) AND removed_at IS NULL AND ends_at > :now
+        removed_at = removed.at, removed_by = :by, ends_at = removed.at,
+        until_at = CASE WHEN until_at <= removed.at THEN until_at WHEN from_at < removed.at THEN removed.at END,
+        due_at = CASE WHEN until_at <= removed.at THEN due_at WHEN from_at < removed.at THEN removed.at END
+    FROM removed WHERE silence.id = removed.id
 """)
 
 _KNOWN = text("SELECT EXISTS (SELECT FROM silence WHERE org = :org AND (id = :id OR selection = :id))")
@@ -116,7 +123,8 @@ async def select(connection: AsyncConnection, making: Making, id: UUID, selectio
 
 
 async def remove(connection: AsyncConnection, org: str, id: UUID, *, by: str, now: int) -> int | None:
-    """Ends a silence, or a whole selection, where it has not ended yet: how many. None when there is none."""
+    """Ends a silence, or a whole selection, where it has not ended yet: how many. None when there is none. It ends
+    `now`, or behind the last that it has held back."""
     values = {"org": org, "id": id}
     if not await connection.scalar(_KNOWN, values):
         return None
