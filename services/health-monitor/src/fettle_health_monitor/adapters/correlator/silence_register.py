@@ -63,6 +63,12 @@ _REMOVE = text("""
     FROM removed WHERE silence.id = removed.id
 """)
 
+_CALLED = text("""
+    SELECT coalesce(selection, id) AS id FROM silence
+    WHERE org = :org AND (id = ANY(CAST(:ids AS uuid[])) OR selection = ANY(CAST(:ids AS uuid[])))
+    GROUP BY 1 ORDER BY max(position) DESC
+""")
+
 _KNOWN = text("SELECT EXISTS (SELECT FROM silence WHERE org = :org AND (id = :id OR selection = :id))")
 
 
@@ -129,6 +135,11 @@ async def remove(connection: AsyncConnection, org: str, id: UUID, *, by: str, no
     if not await connection.scalar(_KNOWN, values):
         return None
     return (await connection.execute(_REMOVE, {**values, "by": by, "now": now})).rowcount
+
+
+async def called(connection: AsyncConnection, org: str, ids: Sequence[UUID]) -> list[UUID]:
+    """Those of `ids` that are a silence or a selection, the one that was made last first."""
+    return list((await connection.scalars(_CALLED, {"org": org, "ids": list(ids)})).all())
 
 
 def _values(making: Making) -> dict[str, Any]:

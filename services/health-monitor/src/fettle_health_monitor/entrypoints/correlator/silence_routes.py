@@ -31,6 +31,8 @@ from fettle_health_monitor.entrypoints.correlator.silence_shapes import (
 )
 
 _OCCURRENCES = 3
+_REUSES = 140
+"""How often a key can come again while what it has made is there: eleven years, where it is remembered for a month."""
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 
@@ -90,9 +92,10 @@ def silence_routes(api: HealthApi) -> APIRouter:
         if dry_run:
             response.status_code = 200
             return await _preview(api, org, wanted, selection, asked.schedule)
-        id = uuid4() if key is None else uuid5(SILENCES, f"{org}/{key}")
         async with unit_of_work(api.database) as work:
-            if await comes_first(work, caller, key, "POST silences", wanted.to_dict()):
+            first = await comes_first(work, caller, key, "POST silences", wanted.to_dict())
+            id = uuid4() if key is None else await _id_under(key, work, org, new=first)
+            if first:
                 await _make(api, work, id, org, wanted, selection, asked)
         return await _made(api, org, id, selection)
 
@@ -116,6 +119,16 @@ def _checked(wanted: WantedSilence, now: int, caller: Caller) -> Wanted:
     except Unworkable as error:
         raise Problem(400, ProblemCode.MALFORMED, error.rule, field=error.field) from None
     return Wanted(schedule, wanted.reason, caller.actor_id)
+
+
+async def _id_under(key: str, work: UnitOfWork, org: str, *, new: bool) -> UUID:
+    """What is made under this key, or what was last. A silence may outlive the memory of its key: then the key is that
+    of another request, and what it makes has another id."""
+    ids = [uuid5(SILENCES, f"{org}/{key}"), *(uuid5(SILENCES, f"{org}/{key}\n{more}") for more in range(_REUSES))]
+    there = await silence_register.called(work.connection, org, ids)
+    if not new:
+        return there[0] if there else ids[0]
+    return next((id for id in ids if id not in there), uuid4())
 
 
 def _selection(wanted: WantedSilence) -> Selection | None:
