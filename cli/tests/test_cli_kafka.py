@@ -18,6 +18,18 @@ from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import COMMANDS, HEARTBEATS, TOPICS, dead_letters_of
 
 PARTITIONS = 4
+METRICS = """
+# TYPE fettle_correlator_hour_verdicts gauge
+fettle_correlator_hour_verdicts{ending="called",hour="current",org="acme"} 2.0
+fettle_correlator_hour_verdicts{ending="opened",hour="current",org="acme"} 1.0
+fettle_correlator_hour_verdicts{ending="waiting",hour="current",org="acme"} 1.0
+fettle_correlator_hour_verdicts{ending="called",hour="previous",org="acme"} 3.0
+fettle_correlator_hour_verdicts{ending="opened",hour="previous",org="acme"} 2.0
+fettle_correlator_hour_verdicts{ending="already_open",hour="previous",org="acme"} 1.0
+fettle_correlator_hour_verdicts{ending="called",hour="current",org="beta"} 7.0
+# TYPE fettle_correlator_verdicts_unaccounted gauge
+fettle_correlator_verdicts_unaccounted 0.0
+"""
 
 
 @pytest.fixture
@@ -124,6 +136,52 @@ def test_the_simulator_says_in_json_what_it_did(fettle: Fettle, servers: Any, pr
     assert (began["event"], began["org"], began["devices"], began["rate"]) == ("began", "acme", 9, 20.0)
     assert ended == {"event": "ended", "at_s": 1.0, "sent": len(_held(HEARTBEATS)), "lost": 0}
     assert ended["sent"] > 0
+
+
+@pytest.mark.rule("HM-278")
+def test_a_simulation_ends_with_what_became_of_verdicts(
+    fettle: Fettle, servers: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make(servers, prefix, HEARTBEATS)
+    simulate = ("simulate", "--devices", "9", "--integrations", "1", "--rate", "20", "--for", "0.2")
+    monkeypatch.delenv("FETTLE_HEALTH_URL")
+    unread = fettle(*simulate)
+    assert (unread.status, unread.err) == (
+        0,
+        "What became of verdicts was not looked at: nothing says where the health monitor is: set FETTLE_HEALTH_URL.\n",
+    )
+    with serving() as monitor:
+        monkeypatch.setenv("FETTLE_HEALTH_URL", monitor.url)
+        monitor.answers["GET", "/metrics"] = (200, METRICS)
+        ran = fettle(*simulate)
+        assert ran.status == 0
+        assert ran.out.splitlines()[-3:] == [
+            "acme, the hour before 3 verdicts were called for: 1 already open, 2 opened",
+            "acme, this hour 2 verdicts were called for: 1 opened, 1 waiting",
+            "All verdicts are accounted for, a minute ago at most.",
+        ]
+        said = json.loads(fettle(*simulate, "--json").out.splitlines()[-1])
+        assert said == {
+            "event": "books",
+            "org": "acme",
+            "hours": [
+                {"hour": "previous", "called": 3, "ended": {"opened": 2, "already_open": 1}},
+                {"hour": "current", "called": 2, "ended": {"opened": 1, "waiting": 1}},
+            ],
+            "unaccounted": 0,
+            "adds_up": True,
+        }
+        for right, wrong in (
+            ('ending="opened",hour="current",org="acme"} 1.0', 'ending="opened",hour="current",org="acme"} 2.0'),
+            ('ending="called",hour="previous",org="acme"} 3.0', 'ending="called",hour="previous",org="acme"} 4.0'),
+            ("verdicts_unaccounted 0.0", "verdicts_unaccounted 1.0"),
+        ):
+            monitor.answers["GET", "/metrics"] = (200, METRICS.replace(right, wrong))
+            ill = fettle(*simulate, "--json")
+            assert (ill.status, json.loads(ill.out.splitlines()[-1])["adds_up"]) == (1, False)
+            assert ill.err.startswith("fettle: verdicts do not add up to outcomes")
+        monitor.answers["GET", "/metrics"] = (200, "")
+        assert "no books of verdicts" in fettle(*simulate).err
 
 
 @pytest.mark.rule("AC-66")

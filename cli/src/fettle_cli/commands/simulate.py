@@ -29,7 +29,8 @@ def simulate(
     org: Org = None,
     as_json: Json = False,
 ) -> None:
-    """Publish the heartbeats of a simulated fleet with faults, until Ctrl-C."""
+    """Publish the heartbeats of a simulated fleet with faults, until Ctrl-C; then say what became of its org's
+    verdicts: exit status 1 when they do not add up."""
     from fettle_cli import kafka
     from fettle_cli.simulator.scenario import ScenarioError, load_scenario
 
@@ -47,6 +48,26 @@ def simulate(
     with suppress(KeyboardInterrupt):
         kafka.run(settings, _play(settings, played, for_s, report))
     report.ended()
+    _add_up(here, played.org, as_json)
+
+
+def _add_up(here: Installation, org: str, as_json: bool) -> None:
+    """Raises CliError when what was called for has not come to as many ends."""
+    from fettle_cli.simulator.books import read_books
+
+    try:
+        books = read_books(here, org)
+    except CliError as unread:
+        warn(f"What became of verdicts was not looked at: {unread}.")
+        return
+    if as_json:
+        show_json({"event": "books", "org": org, **books.shown()})
+    else:
+        for hour in books.hours:
+            say(f"{org}, {hour.words}")
+        say(f"{'All verdicts are' if books.adds_up else 'Not all verdicts are'} accounted for, a minute ago at most.")
+    if not books.adds_up:
+        raise CliError(f"verdicts do not add up to outcomes, {books.unaccounted} are unaccounted for")
 
 
 async def _play(settings: "ServiceSettings", scenario: "Scenario", for_s: float | None, report: "_Report") -> None:
