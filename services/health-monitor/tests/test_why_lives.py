@@ -99,3 +99,18 @@ def test_no_number_nearer_than_the_smallest_that_is_named_turns_it(life: Life, r
             break
         for value in {max(LIMITS[rule][0], present - distance), present + distance} - {present}:
             assert life.would_have_ticket(NumberChange(rule, present, value)) == has, (rule, present, value)
+
+
+@pytest.mark.rule("HM-181")
+@settings(max_examples=30, deadline=None)
+@given(lives())
+def test_no_number_at_all_that_changes_by_a_smaller_part_turns_it(life: Life) -> None:
+    """Every value of every number up to twelve away, one by one, whatever the search has skipped."""
+    was, _ = as_it_was(life.case)
+    found = [one for one in named(life) if isinstance(one, NumberChange)]
+    smallest, has = min((one.size for one in found), default=float("inf")), life.has_ticket
+    for rule, present in numbers(was, life.case.log).items():
+        for value in range(max(LIMITS[rule][0], present - 12), present + 13):
+            change = NumberChange(rule, present, value)
+            if value != present and change.size < smallest:
+                assert life.would_have_ticket(change) == has, (change, found)

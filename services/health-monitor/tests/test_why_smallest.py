@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from judge_log import DEVICE, T0, Log, policy
 from why_logs import ON, case_of
 
@@ -118,6 +120,41 @@ def test_of_two_that_are_as_near_it_is_the_greater() -> None:
 @pytest.mark.rule("HM-181")
 def test_a_stretch_is_looked_into_whose_end_turns_it_though_the_same_happens() -> None:
     assert nearest(20, 0, 40, lambda value: Try(value >= 27, "the same")) == 27
+
+
+@pytest.mark.rule("HM-181")
+@given(
+    st.integers(0, 24), st.lists(st.tuples(st.integers(0, 3), st.integers(1, 6)), min_size=1, max_size=12), st.data()
+)
+def test_what_turns_it_nearer_lies_between_two_values_that_are_alike(
+    present: int, runs: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """Whatever may happen: each value is tried in turn, from the present one outward."""
+    happens = [what for what, length in runs for _ in range(length)]
+    high = max(len(happens) - 1, present)
+    happens += [0] * (high + 1 - len(happens))
+    turning = data.draw(st.frozensets(st.integers(0, 3), max_size=2)) - {happens[present]}
+    tries = [Try(what in turning, what) for what in happens]
+    found = nearest(present, 0, high, tries.__getitem__)
+    distance = high + 1 if found is None else abs(found - present)
+    if found is not None:
+        assert tries[found].turned
+        assert not tries[found + (1 if found < present else -1)].turned
+    for value, tried in enumerate(tries):
+        if tried.turned and abs(value - present) < distance:
+            side = range(present, high + 1) if value > present else range(present + 1)
+            before, behind = (
+                {happens[each] for each in side if each < value},
+                {happens[each] for each in side if each > value},
+            )
+            assert (before & behind) - turning, (found, value)
+
+
+@pytest.mark.rule("HM-181")
+def test_what_happens_only_between_two_values_that_are_alike_is_not_looked_for() -> None:
+    """Between four and eight more."""
+    assert nearest(20, 20, 40, lambda value: Try(value == 26, value == 26)) is None
+    assert nearest(20, 20, 40, lambda value: Try(value == 24, value == 24)) == 24
 
 
 @pytest.mark.rule("HM-184")
