@@ -19,6 +19,7 @@ from org_words import (
     PENDING,
     RESOLVING,
     UNKNOWN,
+    VERSION,
     WRONG,
     Beat,
     Ended,
@@ -200,8 +201,7 @@ class Oracle:
                 self._move(known, HEALTHY)
                 self._recover(known.name)
             case "pending_resolve" if reading != "ok" and not excused:
-                self._turn(known, FIRING)
-                known.since = self.now if reading == "offline" else known.heard + rules.timeout
+                self._turn(known, FIRING, self.now if reading == "offline" else known.heard + rules.timeout)
             case "unknown" if not excused:
                 self._turn(known, PENDING)
             case _:
@@ -213,13 +213,15 @@ class Oracle:
         """Its debounce was over before it was silent for too long."""
         return known.since + known.rules.resolve_debounce <= known.heard + known.rules.timeout
 
-    def _turn(self, known: Known, to: str) -> None:
-        known.since = self.now
+    def _turn(self, known: Known, to: str, since: int | None = None) -> None:
+        """`since` when its reading turned, if that was earlier."""
+        known.since = self.now if since is None else since
         self._move(known, to)
 
     def _move(self, known: Known, to: str) -> None:
-        wrong = WRONG & {known.state, to}
-        move = Moved(self.now, known.name, known.state, to, wrong_with(known.name) if wrong and to != UNKNOWN else None)
+        wrong = WRONG & {known.state, to} and to != UNKNOWN
+        condition = wrong_with(known.name) if wrong else None
+        move = Moved(self.now, known.name, known.state, to, condition, known.since, VERSION)
         known.moves.append(move)
         self.moved.append(move)
 

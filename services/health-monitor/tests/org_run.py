@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from correlator_world import WALL, CorrelatorWorld, Row
 from org_histories import History, batches, cut, judged
 from org_quiet import Made
-from org_words import Ended, Moved
+from org_words import VERSION, Ended, Moved
 from sqlalchemy import text
 from tests.verdict_books import add_up
 
@@ -106,7 +106,7 @@ async def run(world: CorrelatorWorld, history: History, steps: Sequence[tuple[in
     silences = await silence(world, history.made)
     seconds = sorted(silences.keys() - {NEVER})
     desk = TicketDesk(refuses=history.refuses)
-    for piece, second in zip(cut(judged(history, 2), seconds), [*seconds, NEVER], strict=True):
+    for piece, second in zip(cut(judged(history, VERSION), seconds), [*seconds, NEVER], strict=True):
         for batch in batches(piece, steps):
             await world.feed(*batch)
             results = [desk.handle(command) for command in await world.outbox("ticket.commands")]

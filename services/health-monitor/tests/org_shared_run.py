@@ -9,7 +9,7 @@ from org_books import Deed, Entry
 from org_histories import batches, cut, judged
 from org_run import NEVER, forget_everything, moved, silence, unsilence
 from org_shared_histories import SharedHistory
-from org_words import Ended, Moved
+from org_words import VERSION, Ended, Moved
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import Actor, ActorType, Subject
@@ -145,7 +145,7 @@ async def run(
     desk, deeds = Desk(), history.resolves
     seconds = sorted({deed.at // 1000 for deed in deeds if deed.at < history.until} | silences.keys() - {NEVER})
     number = 0
-    for piece, second in zip(cut(judged(history, 2), seconds), [*seconds, NEVER], strict=True):
+    for piece, second in zip(cut(judged(history, VERSION), seconds), [*seconds, NEVER], strict=True):
         for batch in batches(piece, steps):
             await world.feed(*batch)
             if number not in late:

@@ -6,6 +6,8 @@ HEALTHY, PENDING, FIRING, RESOLVING, UNKNOWN = "healthy", "pending_open", "firin
 OFFLINE, LOST, MANY = "device_offline", "heartbeats_lost", "multiple_devices_offline"
 UNREACHABLE = "integration_unreachable"
 ALL = "other/heartbeats"
+VERSION = 2
+"""Of the policy that the shards judge by: the org's first one is what it begins with."""
 WRONG = frozenset({PENDING, FIRING, RESOLVING})
 
 

@@ -43,6 +43,7 @@ def expected(history: History) -> Oracle:
 
 def compare(history: History, seen: Seen, oracle: Oracle) -> None:
     assert moves(seen.moved) == moves(oracle.moved)
+    assert judged(seen.moved) == judged(oracle.moved)
     assert seen.outages == [(one.begun, one.since, one.counted, one.resumed) for one in oracle.outages]
     found, said = (known_of(history, each) for each in (seen.ended, oracle.ended))
     assert outcomes(found, history.integrations, said) == outcomes(said, history.integrations)
@@ -70,6 +71,11 @@ def moves(moved: list[Moved]) -> list[tuple[int, str, str, str, str]]:
     return sorted(
         (one.at - T0, one.subject, str(one.from_state), str(one.to_state), str(one.condition)) for one in moved
     )
+
+
+def judged(moved: Sequence[Moved]) -> list[tuple[int, str, str, int, int]]:
+    """Since when each reading was what was shown, and by which policy."""
+    return sorted((one.at - T0, one.subject, str(one.to_state), one.since - T0, one.policy_version) for one in moved)
 
 
 def outcomes(

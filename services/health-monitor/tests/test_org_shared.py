@@ -11,7 +11,7 @@ from org_books import Entry
 from org_shared import Shared
 from org_shared_histories import SharedHistory, shared_histories
 from org_shared_run import Seen, run
-from test_org_oracle import AT_ONCE, LATE, STEPS, correlator, moves, outcomes
+from test_org_oracle import AT_ONCE, LATE, STEPS, correlator, judged, moves, outcomes
 
 RULES = ["HM-68", "HM-70", "HM-71", "HM-129", "HM-136", *(f"HM-{number}" for number in range(140, 147)), "HM-239"]
 SECONDS = st.just([(2, 1)])
@@ -27,6 +27,7 @@ def expected(history: SharedHistory) -> Shared:
 def compare(history: SharedHistory, seen: Seen, oracle: Shared) -> None:
     until = history.until
     assert moves(seen.moved) == moves(oracle.moved)
+    assert judged(seen.moved) == judged(oracle.moved)
     assert entries(seen.desk.entries, until) == entries(oracle.books.entries, until)
     happened = [one for one in oracle.ended if one.at < until]
     assert outcomes(seen.ended, history.integrations, happened) == outcomes(happened, history.integrations)

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from judge_log import T0
 from org_histories import AWAY, BAD, OK
 from org_times import Oracle
 from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
 from org_times_run import Seen, run
-from org_words import Moved
-from test_org_oracle import LATE, correlator, moves, outcomes
+from test_org_oracle import LATE, correlator, judged, moves, outcomes
 from test_org_shared import entries
 
 from fettle_contracts.health_policy import HealthPolicy
@@ -45,11 +43,6 @@ def compare(history: Times, seen: Seen, oracle: Oracle) -> None:
     assert {key: held.members for key, held in seen.desk.tickets.items() if held.members} == {
         key: named for key, named in books.boards.items() if named
     }
-
-
-def judged(moved: list[Moved]) -> list[tuple[int, str, str, int, int]]:
-    """Since when each reading was what was shown, and by which policy."""
-    return sorted((one.at - T0, one.subject, str(one.to_state), one.since - T0, one.policy_version) for one in moved)
 
 
 def all_alike(environment: Mapping[str, str], examples: int, *, always_new: bool = False) -> None:
