@@ -28,9 +28,10 @@ def ago(minutes: float) -> datetime:
 
 
 def drawn(
-    transitions: list[dict[str, Any]], silences: list[dict[str, Any]] | None = None, tickets: list[Ticket] | None = None
+    transitions: list[dict[str, Any]], silenced: list[dict[str, Any]] | None = None, tickets: list[Ticket] | None = None
 ) -> Day:
-    return picture(Window(NOW), watched("t17", NOW), transitions[::-1], silences or [], tickets or [])
+    subject = watched("t17", NOW, silenced=silenced or [])
+    return picture(Window(NOW), subject, transitions[::-1], tickets or [], {"token/1": "ann"})
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -81,16 +82,15 @@ async def test_gaps_reach_from_the_last_heartbeat_to_the_next() -> None:
 
 @pytest.mark.rule("AC-86")
 async def test_silences_tickets_and_blind_stretches_lie_where_they_were() -> None:
-    day_long = {"starts_at": rfc3339(ago(2000)), "ends_at": rfc3339(ago(-2000)), "made_by": "ann", "reason": "Swap"}
-    silences = [
-        {**day_long, "from": rfc3339(ago(2000)), "until": rfc3339(ago(-2000))},
-        {**day_long, "removed_at": rfc3339(ago(30))},
-        {**day_long, "ends_at": rfc3339(ago(1500))},
+    silenced = [
+        {"since": rfc3339(ago(since)), "until": rfc3339(ago(until)), "made_by": "token/1", "reason": reason}
+        for since, until, reason in ((2000, -2000, "Swap"), (2000, 30, "Swap"), (2000, 1500, "Swap"), (90, 30, None))
     ]
-    day = drawn([], silences)
+    day = drawn([], silenced)
     assert [(one.x, one.width, one.words) for one in day.silences] == [
         (0, WINDOW_S, "Silenced by ann: Swap"),
         (0, WINDOW_S - 30 * 60, "Silenced by ann: Swap"),
+        (WINDOW_S - 90 * 60, 3600, "Silenced by ann"),
     ]
     assert [(one.kind, one.x, one.width) for one in day.blind] == [("unobserved", WINDOW_S - 9 * 3600, 3600)]
     hours = [f"{hour:%H:%M}" for hour in day.window.hours]
@@ -186,9 +186,13 @@ async def test_a_subject_is_silenced_on_its_page(world: World, health: Health) -
     page = await world.http.get("/orgs/acme/health/device/t17?edit=silence")
     assert re.search(r'<dialog id="silence"[^>]* open>', page.text)
     form = {"command_id": "1", "subject": "device/t17", "length_s": "3600", "next": "/orgs/acme/health/device/t17"}
-    made = await world.post("/orgs/acme/silence", **form)
-    assert (made.status_code, made.headers["location"]) == (303, "/orgs/acme/health/device/t17")
-    health.subjects = [watched("t17", datetime.now(UTC) + timedelta(minutes=1))]  # judged for another minute
+    answer = await world.post("/orgs/acme/silence", **form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/orgs/acme/health/device/t17")
+    [made] = health.silences
+    held = {"since": made["from"], "until": made["until"], "made_by": made["made_by"], "reason": None}
+    later = datetime.now(UTC) + timedelta(minutes=1)  # judged for another minute
+    health.subjects = [watched("t17", later, silenced=[held])]
     page = await world.http.get("/orgs/acme/health/device/t17")
     assert "is silenced until" in page.text
     assert page.text.count('<rect class="quieted"') == 1
+    assert "Silenced by operator of acme</title>" in page.text

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from correlator_facts import change
 from correlator_service import CorrelatorService
@@ -308,3 +309,21 @@ async def test_the_openapi_document_shows_how_to_silence(environment: dict[str, 
         body = paths["/api/v1/orgs/{org}/silences"]["post"]["requestBody"]["content"]["application/json"]
         assert set(body["examples"]) == {"one", "nightly", "selection"}
         assert document["components"]["schemas"]["ShownSilence"]["examples"]
+
+
+@pytest.mark.rule("AC-86")
+async def test_a_subject_names_each_time_that_silences_held_in_its_last_day(environment: dict[str, str]) -> None:
+    async with CorrelatorService.open(environment) as service:
+        await service.tell_org("acme")
+        await service.call("PUT", "/subjects/device/t17", json={"name": "Thermostat 17"})
+        recurring = {"rrule": "FREQ=HOURLY;INTERVAL=6;COUNT=9", "zone": "Etc/UTC", "starts_at": hours_from_now(-20.5)}
+        for asked in ({**recurring, **HOUR, "reason": "Update"}, {**HOUR, "starts_at": hours_from_now(-48)}):
+            await service.call("POST", "/silences", json={"subject": "device/t17", **asked})
+        assert (await service.get("/subjects/device/t17"))["silenced"] == [], "they were not made then"
+        connection = await asyncpg.connect(service.settings.database_dsn("health"))
+        await connection.execute("UPDATE silence SET made_at = made_at - interval '2 days'")
+        await connection.close()
+        found = (await service.get("/subjects/device/t17"))["silenced"]
+        ago = [round((datetime.now(UTC) - datetime.fromisoformat(one["since"])).total_seconds() / 360) for one in found]
+        assert ago == [25, 85, 145, 205]
+        assert {(one["made_by"], one["reason"]) for one in found} == {("ann@acme.test", "Update")}

@@ -24,6 +24,7 @@ from fettle_health_monitor.domain.correlator.silences import (
     Silence,
     check,
     covers,
+    held_between,
     look,
     on_or_next,
 )
@@ -373,3 +374,27 @@ def test_a_rule_that_names_no_time_is_refused_at_once() -> None:
         with pytest.raises(Unworkable):
             beginnings(NOW, rule, "Europe/Oslo")
     assert thread_time() - began < 0.5
+
+
+@pytest.mark.rule("AC-86")
+def test_each_time_that_silences_held_between_two_instants_is_found() -> None:
+    nights = Schedule(ms("2026-10-20T00:30:00Z"), 3_600, "FREQ=DAILY;COUNT=30", "Europe/Oslo")  # 02:30 there
+    days = Schedule(ms("2026-10-24T06:00:00Z"), 1_800, "FREQ=HOURLY;INTERVAL=6;COUNT=3", "Etc/UTC")
+    since, until = ms("2026-10-24T01:00:00Z"), ms("2026-10-25T03:00:00Z")  # the night when clocks are put back
+
+    def found(*silences: Silence) -> list[str]:
+        held = [one.occurrence for one in held_between(silences, since, until)]
+        return [f"{from_ms(one.start):%d %H:%M}-{from_ms(one.end):%H:%M}" for one in held]
+
+    night, day, broken = silence(nights), silence(days), silence(replace(nights, zone="Nowhere/Atall"))
+    assert found(night, broken, day) == [
+        "25 00:30-01:30",
+        "24 18:00-18:30",
+        "24 12:00-12:30",
+        "24 06:00-06:30",
+        "24 00:30-01:30",
+    ]
+    removed = silence(replace(days, removed_at=ms("2026-10-24T12:10:00Z")))
+    assert found(removed) == ["24 12:00-12:10", "24 06:00-06:30"]
+    assert found(replace(day, made_at=ms("2026-10-24T12:20:00Z"))) == ["24 18:00-18:30", "24 12:20-12:30"]
+    assert found() == []

@@ -50,11 +50,22 @@ class Blind(TypedDict):
     until: str | None
 
 
+class Holding(TypedDict):
+    """A time in which a silence holds."""
+
+    silence: str
+    since: str
+    until: str
+    made_by: str
+    reason: str | None
+
+
 class ShownSubject(ListedSubject):
-    """One subject, with when it was last heard, as of when, and who says so; its active silences, and when it was not
-    observed in the last day."""
+    """One subject, with when it was last heard, as of when, and who says so; its active silences, when silences held
+    in the last day, and when it was not observed."""
 
     silences: list[Silence]
+    silenced: list[Holding]
     blind: list[Blind]
     last_heard_told_by: Literal["owner", "checkpoint"] | None
     as_of: str | None

@@ -75,10 +75,10 @@ def picture(
     window: Window,
     subject: Mapping[str, Any],
     transitions: Sequence[Mapping[str, Any]],
-    silences: Iterable[Mapping[str, Any]],
     tickets: Iterable[Ticket],
+    names: Mapping[str, str],
 ) -> Day:
-    """All of it. `transitions` come the newest first, as the API has them."""
+    """All of it. `transitions` come the newest first, as the API has them; `names` are those of who made silences."""
     told = list(reversed(transitions))
     return Day(
         states=_present(_states(window, told, subject.get("state"))),
@@ -93,7 +93,7 @@ def picture(
             )
             for ticket in tickets
         ),
-        silences=_present(_silence(window, silence) for silence in silences),
+        silences=_present(_silenced(window, held, names) for held in subject.get("silenced", ())),
         blind=_present(
             window.stretch(_time(one["since"]), _time(one["until"]), one["kind"], "Not observed")
             for one in subject.get("blind", ())
@@ -139,12 +139,10 @@ def _gap(window: Window, since: datetime, until: datetime) -> Stretch | None:
     return window.stretch(since, until, "gap", f"No heartbeat for {span((until - since).total_seconds())}")
 
 
-def _silence(window: Window, silence: Mapping[str, Any]) -> Stretch | None:
-    """The occurrence that is under way or next; of what is over, from its start to its end or removal."""
-    since = _time(silence.get("from")) or parse_time(silence["starts_at"])
-    until = _time(silence.get("removed_at")) or _time(silence.get("until")) or parse_time(silence["ends_at"])
-    reason = f": {silence['reason']}" if silence.get("reason") else ""
-    return window.stretch(since, until, "silence", f"Silenced by {silence['made_by']}{reason}")
+def _silenced(window: Window, held: Mapping[str, Any], names: Mapping[str, str]) -> Stretch | None:
+    reason = f": {held['reason']}" if held.get("reason") else ""
+    words = f"Silenced by {names.get(held['made_by'], held['made_by'])}{reason}"
+    return window.stretch(parse_time(held["since"]), parse_time(held["until"]), "silence", words)
 
 
 def _present(stretches: Iterable[Stretch | None]) -> list[Stretch]:

@@ -1,7 +1,7 @@
 """One subject: how it is, its last 24 hours as a picture, and why at any instant of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -37,13 +37,12 @@ async def subject_page(type: str, id: str, request: Request, visit: TheVisit) ->
     now = visit.console.now()
     as_of = parse_time(detail["as_of"]) if detail.get("as_of") else None
     window = Window(as_of or now)
-    transitions, silences, tickets, silencing = await asyncio.gather(
+    transitions, tickets, silencing = await asyncio.gather(
         _transitions(visit, subject, window),
-        _silences(visit, subject),
         _tickets(visit, subject),
         silencing_of(visit, subject),
     )
-    names = await visit.names(*makers(silencing), *(silence["made_by"] for silence in silences))
+    names = await visit.names(*makers(silencing), *(held["made_by"] for held in detail.get("silenced", ())))
     return await visit.page(
         "subject.html",
         subject=Watched.of(detail),
@@ -52,7 +51,7 @@ async def subject_page(type: str, id: str, request: Request, visit: TheVisit) ->
         sentence=subject_sentence(detail, now),
         last_heard=parse_time(detail["last_heard"]) if detail.get("last_heard") else None,
         late_since=late_since(detail, now),
-        day=picture(window, detail, transitions, [_by_name(one, names) for one in silences], tickets),
+        day=picture(window, detail, transitions, tickets, names),
         changes=[Changed.of(transition) for transition in transitions[:_LISTED]],
         more=len(transitions) > _LISTED,
         tickets=tickets,
@@ -78,16 +77,6 @@ async def _transitions(visit: Visit, subject: str, window: Window) -> list[Mappi
         if not cursor:
             break
     return found
-
-
-async def _silences(visit: Visit, subject: str) -> Sequence[Mapping[str, Any]]:
-    query = visit.client.query(subject=subject, limit="50")
-    found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.HEALTH, f"/silences{query}"))["items"]
-    return found
-
-
-def _by_name(silence: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
-    return {**silence, "made_by": names[silence["made_by"]]}
 
 
 async def _tickets(visit: Visit, subject: str) -> list[Ticket]:

@@ -17,7 +17,7 @@ from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedul
 ENDS_PER_BATCH = 5_000
 
 _COLUMNS = """silence.id, silence.selection, silence.org, silence.subject, starts_at, length_s, rrule, zone, reason,
-              made_by, removed_at, ends_at, from_at, until_at"""
+              made_by, made_at, removed_at, ends_at, from_at, until_at"""
 
 _REACHING = text(f"""
     SELECT {_COLUMNS}
@@ -217,6 +217,7 @@ def _silence(row: Row[Any]) -> Silence:
         subject=row.subject,
         schedule=Schedule(row.starts_at, row.length_s, row.rrule, row.zone, row.removed_at, last),
         by=row.made_by,
+        made_at=to_ms(row.made_at),
         reason=row.reason,
         selection=row.selection,
         seen=None if row.until_at is None else Seen(row.from_at, Occurrence(row.from_at, row.until_at)),

@@ -5,7 +5,8 @@ but without its end; occurrences of one silence that touch or overlap are one.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -84,6 +85,7 @@ class Silence:
     by: str
     reason: str | None = None
     selection: UUID | None = None
+    made_at: int | None = field(default=None, compare=False)
     seen: Seen | None = field(default=None, compare=False)
 
 
@@ -141,6 +143,26 @@ def occurrences(silence: Silence, after: int, until: int) -> list[Occurrence]:
         found.append(occurrence)
         occurrence = on_or_next(silence.schedule, occurrence.end)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A stretch in which a silence held."""
+
+    silence: Silence
+    occurrence: Occurrence
+
+
+def held_between(silences: Iterable[Silence], since: int, until: int) -> list[Held]:
+    """When each of them held between two instants, whole, the latest first, and nothing of before it was made. One
+    whose rule cannot be read any more held nothing back, and is left out."""
+    found = list[Held]()
+    for silence in silences:
+        with suppress(Unworkable):
+            for one in occurrences(silence, since, until):
+                held = replace(one, start=max(one.start, silence.made_at or one.start))
+                found += [Held(silence, held)] * (held.start < held.end)
+    return sorted(found, key=lambda held: held.occurrence.start, reverse=True)
 
 
 def first_few(schedule: Schedule, at: int, count: int) -> list[Occurrence]:

@@ -34,6 +34,15 @@ SUBJECTS = {"items": [_SUBJECT], "next_cursor": None, "as_of": _JUDGED}
 SUBJECT = {
     **_SUBJECT,
     "silences": [],
+    "silenced": [
+        {
+            "silence": "01980000-0000-7000-8000-000000000099",
+            "since": "2026-11-26T02:00:00.000Z",
+            "until": "2026-11-26T04:00:00.000Z",
+            "made_by": "ann@acme.test",
+            "reason": "The nightly update",
+        }
+    ],
     "blind": [{"kind": "unobserved", "since": "2026-11-26T03:00:00.000Z", "until": "2026-11-26T03:01:20.000Z"}],
     "last_heard_told_by": "owner",
     "as_of": _JUDGED,

@@ -16,6 +16,7 @@ from fettle_contracts.transitions import Condition, HealthState, Transition
 from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
 from fettle_health_monitor.adapters.correlator.why_facts import Blind
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.silences import Held
 from fettle_health_monitor.entrypoints.correlator.silence_shapes import ShownSilence
 
 
@@ -67,10 +68,34 @@ class ShownBlind(Message):
         return cls.model_validate({"kind": blind.kind, "since": from_ms(blind.from_at), "until": until})
 
 
+class ShownHolding(Message):
+    """A stretch in which a silence holds."""
+
+    silence: UUID
+    since: Instant
+    until: Instant
+    made_by: str
+    reason: str | None
+
+    @classmethod
+    def of(cls, held: Held) -> Self:
+        silence, occurrence = held.silence, held.occurrence
+        return cls(
+            silence=silence.id,
+            since=from_ms(occurrence.start),
+            until=from_ms(occurrence.end),
+            made_by=silence.by,
+            reason=silence.reason,
+        )
+
+
 class SubjectDetail(ShownSubject):
     """One subject, with when it was last heard, as of when, and who says so."""
 
     silences: tuple[ShownSilence, ...] = Field(description="Those that are active.")
+    silenced: tuple[ShownHolding, ...] = Field(
+        description="When silences held in the last day up to `as_of`, those that recur each time, the latest first."
+    )
     blind: tuple[ShownBlind, ...] = Field(description="When it was not observed in the last day, the latest first.")
     last_heard_told_by: Literal["owner", "checkpoint"] | None
     as_of: Instant | None
@@ -80,6 +105,7 @@ class SubjectDetail(ShownSubject):
         cls,
         row: Row[Any],
         silences: Sequence[Row[Any]],
+        held: Sequence[Held],
         blind: Sequence[Blind],
         heard: LastHeard | None,
         as_of: Instant | None,
@@ -87,6 +113,7 @@ class SubjectDetail(ShownSubject):
         return cls(
             **_fields(row),
             silences=tuple(ShownSilence.of(silence) for silence in silences),
+            silenced=tuple(ShownHolding.of(each) for each in held),
             blind=tuple(ShownBlind.of(each) for each in blind),
             **_last_heard(heard),
             last_heard_told_by=heard.told_by if heard else None,

@@ -1,5 +1,6 @@
 """Subjects as they are now, and the registry."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,11 +13,13 @@ from fettle_chassis.http import IdempotencyKey, Operator, Problem, Viewer, comes
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.problems import ProblemCode
+from fettle_contracts.times import to_ms
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import progress, silence_views, views, why_facts
+from fettle_health_monitor.adapters.correlator import progress, silence_views, silences, views, why_facts
 from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
 from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
 from fettle_health_monitor.domain.correlator.registration import Entering, Refused, Registration
+from fettle_health_monitor.domain.correlator.silences import held_between
 from fettle_health_monitor.entrypoints.correlator.api import Filter, HealthApi, key_of
 from fettle_health_monitor.entrypoints.correlator.cursors import read_cursor, write_cursor
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownSubject, SubjectDetail, SubjectPage
@@ -149,8 +152,11 @@ async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
         blind = await why_facts.blind(connection, row.shard, since=now - _DAY_MS, until=now)
         address = await progress.address_of(connection, api.partitions.of_org(org), row.shard)
         as_of = await api.as_of(connection, org)
+        end = now if as_of is None else to_ms(as_of)
+        known = await silences.reaching(connection, [(org, subject)], after=end - _DAY_MS, until=end)
+    held = await asyncio.to_thread(held_between, known, end - _DAY_MS, end)
     heard = await api.listeners.last_heard(row.shard, address, key)
-    return SubjectDetail.shown(row, silenced, blind, heard, as_of)
+    return SubjectDetail.shown(row, silenced, held, blind, heard, as_of)
 
 
 def _unknown(key: HeartbeatKey) -> Problem:
