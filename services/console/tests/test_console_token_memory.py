@@ -52,3 +52,18 @@ async def test_a_token_that_has_counted_is_known_until_it_ends_or_is_found_to_be
     rows.there = False
     assert await bearers.token("ftl_good", NOW) is None
     assert not bearers.counted("ftl_good", NOW)
+
+
+@pytest.mark.rule("AC-1")
+async def test_a_token_that_another_process_revoked_counts_for_five_seconds_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, clock = Rows(), SimpleNamespace(at=100.0)
+    monkeypatch.setattr(memory, "time", SimpleNamespace(monotonic=lambda: clock.at))
+    bearers = Bearers(Tokens(cast(Database, rows)), None)
+    assert await bearers.token("ftl_good", NOW)
+    rows.there = False
+    clock.at = 104.9
+    assert await bearers.token("ftl_good", NOW), "it was looked up just now"
+    clock.at = 105.0
+    assert await bearers.token("ftl_good", NOW) is None
