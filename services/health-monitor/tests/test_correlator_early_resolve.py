@@ -1,5 +1,6 @@
 """A ticket resolved while its subject is still unhealthy."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -141,6 +142,23 @@ def test_what_a_silence_would_hold_back_is_not_promised(state: str, silenced: Si
     body = decision.saying(silenced).body
     assert isinstance(body, CommentOnTicket)
     assert body.comment == said
+
+
+@pytest.mark.rule("HM-285")
+@pytest.mark.parametrize("debounce_s", [60, 0])
+def test_a_resolve_while_the_org_is_switched_off_is_watched_from_when_it_is_on_again(debounce_s: int) -> None:
+    switched_off = Switches(3, enabled=False, publish_tickets=True)
+    decision = after_resolve(event(), OFFLINE, RESOLVED, standing(switches=switched_off, open_debounce_s=debounce_s))
+    assert isinstance(decision, KeepWatch)
+    assert decision.watch.out_before(T0 + 3_600_000, replace(SHARD, clock=9_000_000)) is None
+    body = decision.saying(SILENCED).body
+    assert isinstance(body, CommentOnTicket)
+    assert body.comment == (
+        "The org is switched off, and nobody looks whether this lasts. If it does for "
+        f"{debounce_s} s once that is on again, this ticket is reopened, unless a silence holds it back."
+    )
+    anew = decision.watch.begun_anew(SHARD, 1_000 * debounce_s)
+    assert anew.due_clock == SHARD.clock + 1_000 * debounce_s
 
 
 @pytest.mark.rule("HM-269")

@@ -116,13 +116,20 @@ def followed(code: str, stood: Standing | None, waited_s: float = 0) -> Followed
         ("org_unknown", standing(state="healthy", condition=None), "healthy"),
         ("org_unknown", standing(condition="integration_unreachable"), "healthy"),
         ("org_unknown", standing(switches=Switches(3, True, False)), "not_published"),
-        ("org_unknown", standing(switches=Switches(3, False, True)), "not_published"),
+        ("org_unknown", standing(switches=Switches(3, False, False)), "not_published"),
     ],
 )
 def test_nothing_follows_from_a_refusal_where_nothing_would_come_of_it(
     code: str, stood: Standing | None, follows: str
 ) -> None:
     assert followed(code, stood) == follows
+
+
+@pytest.mark.rule("HM-285")
+def test_while_the_org_is_switched_off_no_time_passes_after_a_refusal() -> None:
+    watch = followed("org_unknown", standing(switches=Switches(3, False, True)))
+    assert isinstance(watch, Watch)
+    assert watch.stands_still
 
 
 @pytest.mark.rule("HM-247")

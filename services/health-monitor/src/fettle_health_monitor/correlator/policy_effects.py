@@ -12,6 +12,7 @@ from fettle_health_monitor.adapters.correlator import (
     live,
     policies,
     progress,
+    silences,
     verdicts,
     watches,
 )
@@ -28,7 +29,8 @@ from fettle_health_monitor.domain.judgements import InForce
 
 async def take_effect(connection: AsyncConnection, partition: int, said: InForce) -> None:
     """A shard judges by another version from now on: running watches are re-timed from their starts, stand while the
-    org is switched off, and begin anew when it is switched on again. Where tickets for what exists were asked for,
+    org is switched off, and begin anew when it is switched on again; silences that ended meanwhile are looked at then.
+    Where tickets for what exists were asked for,
     everything that fires calls for its verdict."""
     before = (await policies.judging(connection, said.org)).get(said.shard)
     await policies.take_effect(connection, [said])
@@ -36,6 +38,8 @@ async def take_effect(connection: AsyncConnection, partition: int, said: InForce
     if version is None or (before is not None and before.version == said.version):
         return
     await _retime(connection, partition, said, before, version)
+    if version.policy.enabled and before is not None and not before.policy.enabled:
+        await silences.on_again(connection, partition, said.shard, said.org, said.at)
     after = 0 if before is None else before.version
     if ask_for_existing(await policies.since(connection, said.org, after=after, version=said.version)):
         await _publish_existing(connection, partition, said)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator import books, live, policies, silences, verdicts
 from fettle_health_monitor.adapters.correlator.live import Key, Known
-from fettle_health_monitor.adapters.correlator.silences import Due, Held
+from fettle_health_monitor.adapters.correlator.silences import WHEN_ON_AGAIN, Due, Held
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, Silenced
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
@@ -140,14 +140,27 @@ async def _call_for(connection: AsyncConnection, found: Sequence[Due], coming: S
     failed = {(each.silence.org, each.silence.subject) for each in found if each.stood and each.stood.condition}
     names = await live.names(connection, failed)
     versions = await policies.in_force_of(connection, {(each.silence.org, each.shard) for each in found})
+    by = [_in_force_at_end(each, coming) or versions.get((each.silence.org, each.shard), 0) for each in found]
+    wanted = {(each.silence.org, version) for each, version in zip(found, by, strict=True)}
+    off = {key for key, version in (await policies.versions(connection, wanted)).items() if not version.policy.enabled}
     called, after = dict[UUID, Verdict](), dict[UUID, tuple[Occurrence | None, int | None]]()
-    for each in found:
+    for each, version in zip(found, by, strict=True):
         silence = each.silence
-        named = names.get((silence.org, silence.subject), Known())
-        version = _in_force_at_end(each, coming) or versions.get((silence.org, each.shard), 0)
-        follows = after_end(Ended(silence, each.occurrence, each.stood, named, version, each.settled))
-        if follows == "wait":
-            after[silence.id] = (each.occurrence, each.now + LOOK_AGAIN_MS)
+        follows = after_end(
+            Ended(
+                silence,
+                each.occurrence,
+                each.stood,
+                names.get((silence.org, silence.subject), Known()),
+                policy_version=version,
+                settled=each.settled,
+                enabled=(silence.org, version) not in off,
+                due_at=each.due_at,
+            )
+        )
+        if follows in ("wait", "on_again"):
+            look_at = each.now + LOOK_AGAIN_MS if follows == "wait" else WHEN_ON_AGAIN
+            after[silence.id] = (each.occurrence, look_at)
             continue
         following = _next(silence, each.occurrence.end)
         after[silence.id] = (following, None if following is None else following.end)

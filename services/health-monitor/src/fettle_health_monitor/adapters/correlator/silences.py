@@ -16,6 +16,9 @@ from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedul
 
 ENDS_PER_BATCH = 5_000
 
+WHEN_ON_AGAIN = 2**62
+"""When to look at what has ended while its org was switched off: no clock comes there."""
+
 _COLUMNS = """silence.id, silence.selection, silence.org, silence.subject, starts_at, length_s, rrule, zone, reason,
               made_by, made_at, removed_at, ends_at, from_at, until_at"""
 
@@ -58,7 +61,7 @@ _ORGS_WITH_DUE = text(f"""
 """)  # noqa: S608
 
 _ENDED = f"""
-    SELECT {_COLUMNS}, silence.partition, silence.shard, now.at AS now
+    SELECT {_COLUMNS}, silence.partition, silence.shard, due_at, now.at AS now
     FROM silence JOIN {_SHOWN}
          ON silence.partition = now.partition AND silence.shard = now.shard AND due_at <= now.at
 """  # noqa: S608
@@ -111,15 +114,23 @@ _GO_ON = text("""
 """)
 
 
+_ON_AGAIN = text("""
+    UPDATE silence SET due_at = :at
+    WHERE partition = :partition AND shard = :shard AND org = :org AND due_at = :when_on_again
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A silence whose occurrence has ended by the clock of its subject's shard, which is at `now`."""
+    """A silence whose occurrence has ended by the clock of its subject's shard, which is at `now`, and was to be looked
+    at from `due_at` on."""
 
     silence: Silence
     occurrence: Occurrence
     partition: int
     shard: int
     now: int
+    due_at: int
     stood: Stood | None
     settled: bool
 
@@ -204,9 +215,15 @@ async def go_on(connection: AsyncConnection, after: Mapping[UUID, tuple[Occurren
     )
 
 
+async def on_again(connection: AsyncConnection, partition: int, shard: int, org: str, at: int) -> None:
+    """The org is switched on again in this shard: what has ended meanwhile is looked at now."""
+    values = {"partition": partition, "shard": shard, "org": org, "at": at, "when_on_again": WHEN_ON_AGAIN}
+    await connection.execute(_ON_AGAIN, values)
+
+
 def _due(row: Row[Any]) -> Due:
     occurrence = Occurrence(row.from_at, row.until_at)
-    return Due(_silence(row), occurrence, row.partition, row.shard, row.now, _stood(row), row.settled)
+    return Due(_silence(row), occurrence, row.partition, row.shard, row.now, row.due_at, _stood(row), row.settled)
 
 
 def _silence(row: Row[Any]) -> Silence:

@@ -54,13 +54,19 @@ class KeepWatch:
 
     def saying(self, silenced: Silenced | None = None) -> Sent:
         """The comment that says what will happen. `silenced` is by the silence that covers the instant at which the
-        watch is due, as far as that is known: another one may be made, and that one removed."""
+        watch is due, as far as that is known: another one may be made, and that one removed. Where the org is switched
+        off it is not known when that will be."""
         watch, until, again = self.watch, f"{instant(self.watch.due_at)}", "this ticket is reopened"
         unless = "" if watch.is_about_many else ", unless a silence holds it back"
-        if silenced is not None and not watch.is_about_many:
+        if silenced is not None and not watch.is_about_many and not watch.stands_still:
             until += f" and the end of the silence of {silenced.by} at {instant(silenced.until)}"
             again, unless = "a ticket is asked for again", ", unless another silence holds it back"
-        if self.state == HealthState.PENDING_RESOLVE:
+        if watch.stands_still:
+            text = (
+                "The org is switched off, and nobody looks whether this lasts. If it does for "
+                f"{watch.lasting_ms / 1000:g} s once that is on again, {again}{unless}."
+            )
+        elif self.state == HealthState.PENDING_RESOLVE:
             text = f"Heard again, but not for long enough to count. If it fails again, {again} after {until}{unless}."
         else:
             still = "Still flapping." if self.state == HealthState.FLAPPING else STILL[watch.condition]
@@ -91,7 +97,7 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
         return LetBe("overtaken")
     if standing is None or standing.state not in FAILING or standing.condition != condition:
         return LetBe("healthy")
-    if not (standing.switches.enabled and standing.switches.publish_tickets):
+    if not standing.switches.publish_tickets:
         return LetBe("not_published")
     watch = Watch.begin(
         WatchKind.EARLY_RESOLVE,
@@ -102,5 +108,6 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
         shard=standing.shard,
         since_at=to_ms(event.entry.at),
         lasting_ms=round(standing.open_debounce_s * 1000),
+        runs=standing.switches.enabled,
     )
     return KeepWatch(watch, event.ticket.id, standing.state)

@@ -45,7 +45,7 @@ def after_refusal(
         return "lasts"
     if standing is None or standing.state not in FAILING or standing.condition != condition:
         return "healthy"
-    if not (standing.switches.enabled and standing.switches.publish_tickets):
+    if not standing.switches.publish_tickets:
         return "not_published"
     return Watch.begin(
         WatchKind.OPEN_REFUSED,
@@ -56,4 +56,5 @@ def after_refusal(
         shard=standing.shard,
         since_at=0,
         lasting_ms=round(1000 * max(min(2 * waited_s, MOST_S), LEAST_S, standing.open_debounce_s)),
+        runs=standing.switches.enabled,
     )

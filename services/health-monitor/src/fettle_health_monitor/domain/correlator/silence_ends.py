@@ -34,9 +34,9 @@ class Stood:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An occurrence of a silence whose end the subject's shard has judged past, by `policy_version` at that instant.
-    `settled`: no verdict is needed, as one about its recovery has been decided since, or a watch over an early resolve
-    will call for one."""
+    """An occurrence of a silence whose end the subject's shard has judged past, by `policy_version` at that instant, or
+    at `due_at` where the org was switched off then and is on again since. `settled`: no verdict is needed, as one about
+    its recovery has been decided since, or a watch over an early resolve will call for one."""
 
     silence: Silence
     occurrence: Occurrence
@@ -44,20 +44,25 @@ class Ended:
     named: Named
     policy_version: int
     settled: bool = False
+    enabled: bool = True
+    due_at: int = 0
 
 
-Called: TypeAlias = Verdict | Literal["nothing", "wait"]
+Called: TypeAlias = Verdict | Literal["nothing", "wait", "on_again"]
 
 
 def after_end(ended: Ended) -> Called:
-    """The verdict that this end calls for, if one; `wait` while it is open whether the subject fails again."""
+    """The verdict that this end calls for, if one; `wait` while it is open whether the subject fails again, `on_again`
+    while nobody judges that, as the org is switched off."""
     stood = ended.stood
     if stood is None or stood.condition is None or ended.settled:
         return "nothing"
-    if stood.state in FAILING:
-        return _verdict(ended, stood, stood.condition, ended.occurrence.end)
-    if stood.state != HealthState.PENDING_RESOLVE:
+    if stood.state not in (*FAILING, HealthState.PENDING_RESOLVE):
         return "nothing"
+    if not ended.enabled:
+        return "on_again"
+    if stood.state in FAILING:
+        return _verdict(ended, stood, stood.condition, max(ended.occurrence.end, ended.due_at))
     if stood.next_at is None:
         return "wait"
     again = replace(ended, policy_version=stood.next_version)

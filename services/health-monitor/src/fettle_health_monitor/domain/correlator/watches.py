@@ -96,8 +96,10 @@ class Watch:
         shard: ShardClock,
         since_at: int,
         lasting_ms: int,
+        runs: bool = True,
     ) -> Self:
-        """A watch from the later of the shard's time and `since_at` on."""
+        """A watch from the later of the shard's time and `since_at` on; one that does not run, as its org is switched
+        off, begins anew when that is on again."""
         start_at = max(shard.at, since_at)
         start_clock = shard.clock + start_at - shard.at
         return cls(
@@ -107,7 +109,7 @@ class Watch:
             subject=subject,
             condition=condition,
             shard=shard.shard,
-            generation=shard.generation,
+            generation=shard.generation if runs else NOT_RUNNING,
             start_at=start_at,
             start_clock=start_clock,
             due_clock=start_clock + lasting_ms,
@@ -117,6 +119,16 @@ class Watch:
     def due_at(self) -> int:
         """When it will be due if all time from now on is observed, in broker milliseconds."""
         return self.start_at + self.due_clock - self.start_clock
+
+    @property
+    def lasting_ms(self) -> int:
+        """How long it lasts."""
+        return self.due_clock - self.start_clock
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether its org is switched off."""
+        return self.generation == NOT_RUNNING
 
     @property
     def is_about_many(self) -> bool:
@@ -144,7 +156,7 @@ class Watch:
 
     def begun_anew(self, now: ShardClock, lasting_ms: int) -> Self:
         """When its org is switched on again; what had run out before has run out."""
-        if self.generation != NOT_RUNNING:
+        if not self.stands_still:
             return self
         due_clock = now.clock + lasting_ms
         return replace(self, generation=now.generation, start_at=now.at, start_clock=now.clock, due_clock=due_clock)
