@@ -59,8 +59,13 @@ class Silences:
         return removed is not None
 
     async def _making(self, work: UnitOfWork, org: str, wanted: Wanted) -> Making:
-        """Where a shard is behind the wall, occurrences that have ended by the wall may still hold something back."""
+        """Where a shard is behind the wall, occurrences that have ended by the wall may still hold something back: of
+        its own subjects, not of those of other shards, however long it has stood still."""
         partition = self._partition_of(org)
-        judged = [clock.at for clock in (await progress.clocks(work.connection, partition)).values()]
-        first = on_or_next(wanted.schedule, min([self.now(), *judged]))
-        return Making(org, partition, wanted.schedule, first, wanted.reason, wanted.by, self._now())
+        first = on_or_next(wanted.schedule, self.now())
+        behind = {}
+        for shard, clock in (await progress.clocks(work.connection, partition)).items():
+            own = on_or_next(wanted.schedule, min(self.now(), clock.at))
+            if own is not None and own != first:
+                behind[shard] = own
+        return Making(org, partition, wanted.schedule, first, behind, wanted.reason, wanted.by, self._now())

@@ -1,6 +1,6 @@
 """Making and removing silences, one or a whole selection at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +16,21 @@ _FIRST_FEW = 5
 
 _VALUES = """CAST(:org AS text), {subject}, CAST(:partition AS integer), {shard}, CAST(:starts_at AS bigint),
              CAST(:length_s AS integer), CAST(:rrule AS text), CAST(:zone AS text), CAST(:reason AS text),
-             CAST(:made_by AS text), CAST(:made_at AS timestamptz), CAST(:ends_at AS bigint), CAST(:from_at AS bigint),
-             CAST(:until_at AS bigint), CAST(:until_at AS bigint)"""
+             CAST(:made_by AS text), CAST(:made_at AS timestamptz), CAST(:ends_at AS bigint), {from_at},
+             {until_at}, {until_at}"""
 
 _INTO = """
     INSERT INTO silence (id, selection, org, subject, partition, shard, starts_at, length_s, rrule, zone, reason,
                          made_by, made_at, ends_at, from_at, until_at, due_at)
 """
 
-_MAKE = text(f"{_INTO} VALUES (:id, NULL, {_VALUES.format(subject=':subject', shard=':shard')})")
+_FIRST = {"from_at": "CAST(:from_at AS bigint)", "until_at": "CAST(:until_at AS bigint)"}
+_FIRST_BY_SHARD = {
+    name: f"coalesce((CAST(:behind_{name} AS bigint[]))[array_position(CAST(:behind AS integer[]), shard)], {value})"
+    for name, value in _FIRST.items()
+}
+
+_MAKE = text(f"{_INTO} VALUES (:id, NULL, {_VALUES.format(subject=':subject', shard=':shard', **_FIRST)})")
 
 _SELECTED = """
     FROM subject WHERE org = :org
@@ -36,14 +42,14 @@ _SELECTED = """
 
 _COUNT = text(f"SELECT count(*) AS all, count(*) FILTER (WHERE subject LIKE 'device/%') AS devices {_SELECTED}")
 
-_FIRST = text(f"SELECT subject, name {_SELECTED} ORDER BY subject LIMIT :limit")
+_FIRST_COVERED = text(f"SELECT subject, name {_SELECTED} ORDER BY subject LIMIT :limit")
 
 _NAMED = text("SELECT subject, name FROM subject WHERE org = :org AND subject = :subject")
 
 _SELECT = text(f"""
     {_INTO}
     SELECT CAST(md5(CAST(CAST(:selection AS uuid) AS text) || subject) AS uuid), CAST(:selection AS uuid),
-           {_VALUES.format(subject="subject", shard="shard")}
+           {_VALUES.format(subject="subject", shard="shard", **_FIRST_BY_SHARD)}
     {_SELECTED}
     ORDER BY subject
 """)
@@ -94,12 +100,14 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What all silences of one request share. `first` is the occurrence that is under way or next."""
+    """What all silences of one request share. `first` is the occurrence that is under way or next by the wall,
+    `behind` the one for each shard that has not judged as far and has an earlier one to deal with."""
 
     org: str
     partition: int
     schedule: Schedule
     first: Occurrence | None
+    behind: Mapping[int, Occurrence]
     reason: str | None
     by: str
     at: datetime
@@ -107,7 +115,7 @@ class Making:
 
 async def make(connection: AsyncConnection, making: Making, id: UUID, subject: str, shard: int) -> None:
     """A silence of one subject."""
-    await connection.execute(_MAKE, {**_values(making), "id": id, "subject": subject, "shard": shard})
+    await connection.execute(_MAKE, {**_values(making, shard), "id": id, "subject": subject, "shard": shard})
 
 
 async def covered(connection: AsyncConnection, org: str, selection: Selection | None, subject: str | None) -> Covered:
@@ -118,13 +126,21 @@ async def covered(connection: AsyncConnection, org: str, selection: Selection | 
         return Covered(1, int(first[0][0].startswith("device/")), first)
     values = {"org": org, **_selected(selection)}
     counted = (await connection.execute(_COUNT, values)).one()
-    rows = await connection.execute(_FIRST, {**values, "limit": _FIRST_FEW})
+    rows = await connection.execute(_FIRST_COVERED, {**values, "limit": _FIRST_FEW})
     return Covered(counted.all, counted.devices, [(row.subject, row.name) for row in rows])
 
 
 async def select(connection: AsyncConnection, making: Making, id: UUID, selection: Selection) -> int:
     """A silence for each subject of a selection, called `id` together. How many they are."""
-    values = {**_values(making), **_selected(selection), "selection": id}
+    behind = making.behind
+    values = {
+        **_values(making),
+        **_selected(selection),
+        "selection": id,
+        "behind": list(behind),
+        "behind_from_at": [each.start for each in behind.values()],
+        "behind_until_at": [each.end for each in behind.values()],
+    }
     return (await connection.execute(_SELECT, values)).rowcount
 
 
@@ -142,8 +158,10 @@ async def called(connection: AsyncConnection, org: str, ids: Sequence[UUID]) -> 
     return list((await connection.scalars(_CALLED, {"org": org, "ids": list(ids)})).all())
 
 
-def _values(making: Making) -> dict[str, Any]:
+def _values(making: Making, shard: int | None = None) -> dict[str, Any]:
     schedule, first = making.schedule, making.first
+    if shard is not None:
+        first = making.behind.get(shard, first)
     return {
         "org": making.org,
         "partition": making.partition,
