@@ -233,7 +233,7 @@ async def test_no_body_query_or_secret_is_kept(world: World) -> None:
         assert secret not in kept
 
 
-@pytest.mark.rule("AC-124")
+@pytest.mark.rule("AC-124", "AC-174")
 async def test_an_entry_about_many_tickets_says_what_was_asked_for_how_many(world: World) -> None:
     for title in ("Lift", "Door"):
         world.tickets.open("acme", title)
@@ -247,6 +247,10 @@ async def test_an_entry_about_many_tickets_says_what_was_asked_for_how_many(worl
         {"action": "resolve", "tickets": "2", "numbers": "1, 2"},
         {"action": "start", "tickets": "2", "numbers": "1, 2"},
     )
+    page = await world.http.get("/orgs/acme/audit?thing=tickets/2")
+    assert ("days of UTC" in page.text, page.text.count('title="POST /tickets/bulk')) == (True, 2)
+    for thing, found in (("tickets/2", 2), ("tickets/12", 0), ("tickets/1", 2)):
+        assert len(await entries(world, thing=thing)) == found, thing
     shown = (await world.http.get("/orgs/acme/audit")).text
     assert "action resolve, tickets 2<" in shown
     assert all(f'href="/orgs/acme/tickets/{number}">#{number}</a>' in shown for number in (1, 2))

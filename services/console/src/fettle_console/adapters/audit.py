@@ -78,7 +78,8 @@ _SUMMED_UP = text(f"""
 
 _CLAUSES = {
     "actor": "actor_id = :actor",
-    "thing": "(path = :thing OR (path > :thing || '/' AND path < :thing || '0'))",
+    "thing": "(path = :thing OR (path > :thing || '/' AND path < :thing || '0') OR (path = '/tickets/bulk' AND "
+    ":thing = ANY(SELECT '/tickets/' || one FROM unnest(string_to_array(about ->> 'numbers', ', ')) AS one)))",
     "since": "id >= :since",
     "until": "id < :until",
     "before": "id < :before",
@@ -168,7 +169,7 @@ class Audit:
             await self.ended(id, heard.status, heard.about)
 
     async def page(self, org: str, wanted: Wanted, before: UUID | None, limit: int) -> Sequence[Entry]:
-        """Up to `limit` entries, the newest first, of those before one."""
+        """Up to `limit` entries, the newest first, of those before one. What was done to many tickets is about each."""
         said = {
             "actor": wanted.actor,
             "thing": wanted.thing,
