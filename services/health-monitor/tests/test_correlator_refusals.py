@@ -125,13 +125,6 @@ def test_nothing_follows_from_a_refusal_where_nothing_would_come_of_it(
     assert followed(code, stood) == follows
 
 
-@pytest.mark.rule("HM-285")
-def test_while_the_org_is_switched_off_no_time_passes_after_a_refusal() -> None:
-    watch = followed("org_unknown", standing(switches=Switches(3, False, True)))
-    assert isinstance(watch, Watch)
-    assert watch.stands_still
-
-
 @pytest.mark.rule("HM-247")
 @pytest.mark.parametrize(("waited_s", "lasts_s"), [(0, 90), (50, 100), (1_799, 3_598), (3_600, 3_600)])
 def test_it_is_waited_for_a_debounce_and_ever_longer(waited_s: float, lasts_s: int) -> None:

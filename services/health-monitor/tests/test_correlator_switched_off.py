@@ -3,18 +3,31 @@
 from uuid import UUID
 
 import pytest
-from correlator_facts import BRISK, T0
+from correlator_facts import BRISK, OFFLINE, T0
 from correlator_world import CorrelatorWorld
 from silenced_world import FIRING, RESOLVING, fire, move
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.decide import Switches
+from fettle_health_monitor.domain.correlator.early_resolve import Standing
+from fettle_health_monitor.domain.correlator.refusals import after_refusal
 from fettle_health_monitor.domain.correlator.silences import Schedule
+from fettle_health_monitor.domain.correlator.watches import Watch
 
 
 async def switch(world: CorrelatorWorld, at: int, *, on: bool) -> None:
     decided = await world.put(BRISK.model_copy(update={"enabled": on}))
     await world.in_force(decided.version.version, at=at, enabled=on)
+
+
+@pytest.mark.rule("HM-285")
+def test_while_the_org_is_switched_off_no_time_passes_after_a_refusal() -> None:
+    stood = Standing("device/t17", FIRING, OFFLINE, ShardClock(0, 1, T0, 0), Switches(3, False, True), 90.0)
+    watch = after_refusal(UUID(int=1), "org_unknown", org="acme", condition=OFFLINE, standing=stood, waited_s=0)
+    assert isinstance(watch, Watch)
+    assert watch.stands_still
 
 
 @pytest.mark.rule("HM-285")
