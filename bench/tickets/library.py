@@ -51,7 +51,8 @@ _FILL_ENTRIES = """
     FROM ticket CROSS JOIN generate_series(1, $2::bigint) AS n WHERE org = $1
 """
 _FILL_SEARCH = """
-    INSERT INTO ticket_search SELECT id, org, lower(title || E'\\n' || subject_name || E'\\n' || subject_id)
+    INSERT INTO ticket_search
+    SELECT id, org, lower(title || E'\\n' || subject_name || E'\\n' || subject_id), ticket_marks(ticket)
     FROM ticket WHERE org = $1
 """
 _COUNT = """

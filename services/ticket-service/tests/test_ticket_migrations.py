@@ -1,7 +1,8 @@
-"""A migration that a process did not come to the end of is done again."""
+"""Migrations: done again where a process did not come to the end of one, and beside the version before."""
 
 import pytest
-from ticket_door import Door
+from ticket_desk import ANN, MONITOR, OFFLINE, THERMOSTAT, opening
+from ticket_door import Door, asked
 from ticket_tampering import tamper
 
 from fettle_ticket_service.app import PACKAGE
@@ -15,16 +16,63 @@ HALF_DONE = (
     "DROP TABLE number_mark",
     "CREATE INDEX ticket_search_words ON ticket_search USING gin (org, words gin_trgm_ops)",
 )
+GRAMS = 'CREATE INDEX ticket_search_grams ON ticket_search USING gin (org, ticket_grams(words COLLATE "C"))'
+HALVED = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ticket_search_{}'::regclass"
+LEFT = {
+    "the first is there": [GRAMS, "DROP INDEX ticket_search_narrowed"],
+    "the first is half built": [GRAMS, HALVED.format("grams"), "DROP INDEX ticket_search_narrowed"],
+    "the second is half built": [HALVED.format("narrowed")],
+    "both are there": [GRAMS],
+    "none is there": ["DROP INDEX ticket_search_narrowed"],
+}
+ALL_MARKS = "SELECT words, marks FROM ticket_search ORDER BY words"
+DEEP = "/".join("abcdefghijk")
 
 
 @pytest.mark.rule("KF-48")
-@pytest.mark.parametrize("index", ["is there", "is half built", "is not there"])
-async def test_the_index_of_words_comes_also_where_a_start_was_stopped(door: Door, index: str) -> None:
-    built = {"is there": "SELECT 1", "is not there": "DROP INDEX ticket_search_grams"}
-    halved = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ticket_search_grams'::regclass"
+@pytest.mark.parametrize("left", LEFT)
+async def test_the_indexes_of_words_come_also_where_a_start_was_stopped(door: Door, left: str) -> None:
     [[newest]] = await door.rows(VERSION)
-    await tamper(door, *HALF_DONE, built.get(index, halved))
+    await tamper(door, *HALF_DONE, *LEFT[left])
     await door.database.migrate(PACKAGE)
     found = {row.name: row.indisvalid for row in await door.rows(INDEXES)}
-    assert found == {"ticket_search_pkey": True, "ticket_search_grams": True}
+    assert found == {"ticket_search_pkey": True, "ticket_search_narrowed": True}
     assert [tuple(row) for row in await door.rows(VERSION)] == [(newest,)]
+
+
+async def variously_marked(door: Door) -> dict[str, str]:
+    """Marks by words, as the service has written them."""
+    await door.ask(
+        asked(opening(title="Plain")),
+        asked(opening(title="Everywhere", actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE, space="oslo/hq")),
+        asked(opening(title="Deep", actor=ANN, space=DEEP, kind="a kind\N{NO-BREAK SPACE}of 50 % \\n")),
+        asked(opening(title="Odd", actor=MONITOR, space="//o//", integration="hue 日本")),
+    )
+    marks = {row.words: row.marks for row in await door.rows(ALL_MARKS)}
+    assert len(marks) == 4
+    assert all(marks.values())
+    return marks
+
+
+@pytest.mark.rule("TS-109")
+async def test_tickets_from_before_are_marked_by_the_migration(door: Door) -> None:
+    marks = await variously_marked(door)
+    before = ("ALTER TABLE ticket_search DROP COLUMN marks CASCADE", "UPDATE alembic_version SET version_num = '0009'")
+    await tamper(door, "DROP TRIGGER ticket_marked ON ticket_search", *before)
+    await door.database.migrate(PACKAGE)
+    assert {row.words: row.marks for row in await door.rows(ALL_MARKS)} == marks
+
+
+@pytest.mark.rule("TS-109")
+async def test_tickets_of_a_process_of_the_version_before_are_marked_behind_it(door: Door) -> None:
+    marks = await variously_marked(door)
+    await tamper(
+        door,
+        "CREATE TABLE were_tickets AS TABLE ticket",
+        "CREATE TABLE were_words AS SELECT ticket_id, org, words FROM ticket_search",
+        "DELETE FROM ticket",
+        "DELETE FROM ticket_search",
+        """WITH words AS (INSERT INTO ticket_search (ticket_id, org, words) TABLE were_words),
+            tickets AS (INSERT INTO ticket TABLE were_tickets) SELECT 1""",
+    )
+    assert {row.words: row.marks for row in await door.rows(ALL_MARKS)} == marks

@@ -22,6 +22,7 @@ from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_policy import TicketPolicy
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.checklists import first_members, save_checklists
+from fettle_ticket_service.adapters.marks import marks_of
 from fettle_ticket_service.adapters.orgs import readable
 from fettle_ticket_service.adapters.tables import ENTRY, ORG, REMOVED, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of, ticket_of
@@ -79,7 +80,7 @@ _UPDATE = update_rows(TICKET, "id", _LIVING)
 _UPDATED = tuple((name, COLUMNS.index(name)) for name in ("id", *_LIVING))
 
 _ENTRY_COLUMNS = tuple(column.name for column in ENTRY.columns)
-_SEARCH_COLUMNS = ("ticket_id", "org", "words")
+_SEARCH_COLUMNS = ("ticket_id", "org", "words", "marks")
 _COUNTERS = ("next_number", "open", "in_progress", "resolved", "place", "head")
 
 
@@ -207,7 +208,8 @@ def _entry_row(org: str, entry: Entry) -> Row:
 def search_row(book: Book, ticket: Ticket) -> Row:
     """What is searched in, as a row of `ticket_search`."""
     subject = ticket.subject
-    return ticket.id, book.org, "\n".join((ticket.title, subject.name or "", subject.id)).lower()
+    words = "\n".join((ticket.title, subject.name or "", subject.id)).lower()
+    return ticket.id, book.org, words, marks_of(ticket)
 
 
 def _counter_row(book: Book) -> Row:

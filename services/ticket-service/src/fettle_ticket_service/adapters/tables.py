@@ -81,6 +81,7 @@ SEARCH = Table(
     Column("ticket_id", Uuid, primary_key=True),
     Column("org", Text),
     Column("words", Text),
+    Column("marks", Text),
 )
 
 ENTRY = Table(

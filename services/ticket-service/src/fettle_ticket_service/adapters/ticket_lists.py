@@ -9,12 +9,26 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Uuid, collate, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    collate,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.ticket import TicketSource, TicketState
+from fettle_ticket_service.adapters.marks import integration_mark, kind_mark, source_mark, space_mark, subject_mark
 from fettle_ticket_service.adapters.stored import actor_of
 from fettle_ticket_service.adapters.tables import ENTRY, INSTANT, SEARCH, TICKET
 from fettle_ticket_service.adapters.ticket_rows import ticket_of
@@ -32,9 +46,6 @@ GLANCE = 500
 """So many tickets are looked at in order before any index is asked: a page of what much fits needs no more."""
 PASSED_OVER = 4_000
 """So many are looked at in order for one page at most; where that is not enough, all that fit are put in order."""
-MANY = 30_000
-"""As many tickets that fit the filters are held against all that say the words, by a table of ids: reading them in the
-filters' index costs a twentieth of looking each one up."""
 
 
 class Sort(StrEnum):
@@ -100,24 +111,19 @@ async def list_tickets(
     """
     if not _narrows(wanted):
         return await _listed(connection, wanted, _in_order(org, wanted, after, limit), limit)
-    page = await _listed(connection, wanted, _among_the_first(GLANCE, org, wanted, after), limit)
+    looked_at, page = GLANCE, await _listed(connection, wanted, _among_the_first(GLANCE, org, wanted, after), limit)
+    if len(page) < limit and limit * GLANCE < len(page) * PASSED_OVER:  # at this rate there is a page among those
+        looked_at = PASSED_OVER
+        page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
     if len(page) == limit:
         return page
-    filtered = await _fitting(connection, org, wanted)
-    if (few := await _few(connection, org, wanted, filtered)) is not None:
+    if (few := await _few(connection, org, wanted)) is not None:
         return await _listed(connection, wanted, _put_in_order(few, wanted, after, limit), limit)
-    held_against = wanted.search is not None and filtered is not None and filtered <= MANY
-    if not held_against or len(page) * PASSED_OVER >= limit * GLANCE:  # at this rate there is a page among those
+    if looked_at < PASSED_OVER:
         page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
-        if len(page) == limit:
-            return page
-    says = TICKET.c.id.in_(select(SEARCH.c.ticket_id).where(*_said(org, wanted)))
-    if held_against:
-        # "Is true" keeps the planner from looking up, in the other table, each one that says the words.
-        fits = [*_in(org, wanted), *_filters(wanted), says.is_(True)]
-        return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
-    if await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
+    if len(page) == limit or await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
         return page
+    says = TICKET.c.id.in_(select(SEARCH.c.ticket_id).where(*_said(org, wanted)))
     fits = [*_in(org, wanted), *_filters(wanted), *([says] if wanted.search else [])]
     return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
 
@@ -160,22 +166,13 @@ def _put_in_order(fits: Conditions, wanted: Wanted, after: Place | None, limit: 
     return select(TICKET).join(page, TICKET.c.id == page.c.id)
 
 
-async def _fitting(connection: AsyncConnection, org: str, wanted: Wanted) -> int | None:
-    """How many tickets fit the filters, as far as that matters; None without filters."""
-    if not (filters := _filters(wanted)):
-        return None
-    most = LITTLE if wanted.search is None else MANY
-    some = select(literal(1)).where(*_in(org, wanted), *filters).limit(most + 1).subquery()
-    return await connection.scalar(select(func.count()).select_from(some)) or 0
-
-
-async def _few(connection: AsyncConnection, org: str, wanted: Wanted, filtered: int | None) -> Conditions | None:
-    """What finds the tickets that fit where few fit the filters, or the words of a search without filters or with such
-    that very many fit; None where many do. Each is asked by itself, as neither knows of the other."""
-    filters = _filters(wanted)
-    if filtered is not None and filtered <= LITTLE:
-        return [*_in(org, wanted), *filters, *_worded(wanted, TICKET.c)]
-    if wanted.search is not None and (filtered is None or filtered > MANY):
+async def _few(connection: AsyncConnection, org: str, wanted: Wanted) -> Conditions | None:
+    """What finds the tickets that fit where few fit the filters, or these and the words; None where many do."""
+    if filters := _filters(wanted):
+        some = select(literal(1)).where(*_in(org, wanted), *filters).limit(LITTLE + 1).subquery()
+        if (await connection.scalar(select(func.count()).select_from(some)) or 0) <= LITTLE:
+            return [*_in(org, wanted), *filters, *_worded(wanted, TICKET.c)]
+    if wanted.search is not None:
         ids = list(await connection.scalars(select(SEARCH.c.ticket_id).where(*_said(org, wanted)).limit(LITTLE + 1)))
         if len(ids) <= LITTLE:
             return [TICKET.c.id == literal(ids, ARRAY(Uuid(), dimensions=1)).any_(), *_in(org, wanted), *filters]
@@ -232,11 +229,24 @@ def _worded(wanted: Wanted, columns: Any) -> Conditions:
 
 
 def _said(org: str, wanted: Wanted) -> Conditions:
-    """Which rows of `ticket_search` say the words, by index: they have every run of three characters that the words
-    have, letters or not."""
+    """Which rows of `ticket_search` say the words and have the filters' marks, by one index: they have every run of
+    three characters that the words have, letters or not."""
     runs = func.ticket_grams(collate(SEARCH.c.words, "C")).op("@>")
     words = (wanted.search or "").lower()
-    return [SEARCH.c.org == org, runs(func.ticket_grams(collate(literal(words), "C"))), _says(SEARCH.c.words, words)]
+    said = [SEARCH.c.org == org, runs(func.ticket_grams(collate(literal(words), "C"))), _says(SEARCH.c.words, words)]
+    if marks := _marks(wanted):
+        its_marks = func.string_to_array(SEARCH.c.marks, literal_column(r"E'\n'"))
+        said.append(its_marks.op("@>")(literal(marks, ARRAY(Text(), dimensions=1))))
+    return said
+
+
+def _marks(wanted: Wanted) -> list[str]:
+    """What all tickets that fit the filters are marked with."""
+    marks = [] if wanted.source is None else [source_mark(wanted.source)]
+    marks += [] if wanted.kind is None else [kind_mark(wanted.kind)]
+    marks += [] if wanted.subject is None else [subject_mark(wanted.subject.type, wanted.subject.id)]
+    marks += [] if wanted.integration is None else [integration_mark(wanted.integration)]
+    return marks + ([] if wanted.space is None else [space_mark(wanted.space)])
 
 
 def _says(words: ColumnElement[str], wanted: str) -> ColumnElement[bool]:
