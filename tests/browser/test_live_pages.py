@@ -272,6 +272,8 @@ def test_without_its_stream_a_page_polls_says_so_and_is_live_again(window: Windo
         org.post(f"/tickets/{number}/start").raise_for_status()
         report(org, "Door 14 does not lock")
         window.until(lambda: window.rows() == ["Door 14 does not lock"], "what somebody else did")
+        report(org, "Gate 2 sticks")  # the first look comes at once
+        window.until(lambda: window.rows() == ["Gate 2 sticks", "Door 14 does not lock"], "what they did later")
         assert window.text("#live .said").startswith("not live since ")
 
         window.go(f"/orgs/{org.org}/tickets/{number}")

@@ -242,7 +242,7 @@ def tab_to(window: Window, words: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.rule("AC-162")
+@pytest.mark.rule("AC-162", "AC-175")
 def test_the_focus_stays_where_somebody_works_when_what_had_it_goes(window: Window, org: OrgApi) -> None:
     for title in ("Third", "Second", "First"):
         report(org, title)
@@ -260,10 +260,10 @@ def test_the_focus_stays_where_somebody_works_when_what_had_it_goes(window: Wind
     window.until(lambda: window.rows() == ["First", "Third"], "the list without it")
     window.until(lambda: focus(window) == "First", "the top of the list")
 
-    back_to(window, "Undo")
+    back_to(window, "Reopen")
     window.press(ENTER)
     window.until(lambda: "1 ticket reopened" in window.text("#outcome"), "it taken back")
-    window.until(lambda: focus(window) == "Back to the list", "the way on from where Undo was")
+    window.until(lambda: focus(window) == "Back to the list", "the way on from where Reopen was")
     window.press(ENTER)
     window.until(lambda: not window.text("#outcome"), "the outcome gone")
     window.until(lambda: window.focused() not in ("BODY", "HTML"), "the focus on something else")
