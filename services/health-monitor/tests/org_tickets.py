@@ -152,11 +152,13 @@ class Tickets(Books):
             self.end(subject, "called_off", called_off.at)
 
     def _end_own(self, integration: str) -> None:
-        """From here on all behind it who are not well have a full timeout and open debounce."""
+        """From here on all behind it, and all on the list of its ticket, who are not well have a full timeout and open
+        debounce."""
+        concerned = {each.name for each in self.org.fleet.values() if each.integration == integration}
         for key in [key for key in self.lists if integration_in(key) == integration and not key.endswith(MANY)]:
-            del self.lists[key]
+            concerned |= {name for name, recovered in self.lists.pop(key).items() if not recovered}
         for each in self.org.fleet.values():
-            if each.integration == integration and each.state in UNWELL and of_device(each.name) not in self.tickets:
+            if each.name in concerned and each.state in UNWELL and of_device(each.name) not in self.tickets:
                 self.fresh[each.name] = Lasting(self.org.now, each.shard)
                 self.turned[each.name] = self.org.now + self.org.rules(each.name).timeout
         self._let_go(integration)

@@ -1,6 +1,6 @@
 """How tickets that devices share end, and what becomes of those who still fail."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -68,8 +68,8 @@ class ListEnds:
             key = (verdict.org, verdict.subject)
             match verdict.cause, outcome:
                 case ((Cause.RECOVERED | Cause.FORGOTTEN), _):
-                    await rollups.dissolve(connection, *key, of_many=False)
-                    await self._judge_afresh(connection, verdict)
+                    left = await rollups.dissolve(connection, *key, of_many=False)
+                    await self._judge_afresh(connection, verdict, {member.subject for member in left})
                 case Cause.FEW_LEFT, CalledOff():
                     continue
                 case Cause.FEW_LEFT, _:
@@ -122,9 +122,10 @@ class ListEnds:
                 since[one.subject] = verdict.at - round(rules.timeout_for(profile.interval_s) * 1000)
         await unwell.judge_from(connection, verdict.org, since)
 
-    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict) -> None:
+    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict, listed: Collection[str]) -> None:
+        """So are those who were `listed` on its ticket and have moved behind another integration since."""
         integration = integration_named(verdict.subject)
-        found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at)
+        found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at, listed=listed)
         if not found:
             return
         clocks = await self._clocks(connection, verdict.org, verdict.at)

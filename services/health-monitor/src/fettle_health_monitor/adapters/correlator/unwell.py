@@ -1,5 +1,5 @@
-"""How the devices behind an integration stood at an instant at which a ticket of theirs ended, whatever they have done
-since."""
+"""How the devices behind an integration stood, or those on its list, at an instant at which a ticket of theirs ended,
+whatever they have done since."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -32,10 +32,13 @@ _WITHOUT_ITS_OWN = """
 """
 
 _UNWELL = text(f"""
+    WITH asked AS (
+        SELECT org, subject, CAST(:at AS bigint) AS at FROM subject
+        WHERE org = CAST(:org AS text) AND integration = CAST(:integration AS text)
+        UNION SELECT CAST(:org AS text), unnest(CAST(:listed AS text[])), CAST(:at AS bigint)
+    )
     SELECT subject.subject, stood.condition, shard, integration, model, interval_s
-    FROM subject
-    JOIN (SELECT CAST(:org AS text) AS org, CAST(:integration AS text) AS integration, CAST(:at AS bigint) AS at)
-         AS asked USING (org, integration)
+    FROM subject JOIN asked USING (org, subject)
     {_STOOD}
     LEFT JOIN LATERAL (
         SELECT from_state FROM transition
@@ -96,10 +99,14 @@ class Unwell:
     interval_s: float | None
 
 
-async def without_a_ticket(connection: AsyncConnection, org: str, integration: str, at: int) -> list[Unwell]:
-    """The devices behind the integration that were not well at this instant and have no ticket of their own; those
-    that turned out to be well before they fired are left out."""
-    rows = await connection.execute(_UNWELL, {"org": org, "integration": integration, "at": at})
+async def without_a_ticket(
+    connection: AsyncConnection, org: str, integration: str, at: int, *, listed: Collection[str]
+) -> list[Unwell]:
+    """The devices behind the integration, and those that its ticket has `listed` wherever they are by now, that were
+    not well at this instant and have no ticket of their own; those that turned out to be well before they fired are
+    left out."""
+    asked = {"org": org, "integration": integration, "at": at, "listed": list(listed)}
+    rows = await connection.execute(_UNWELL, asked)
     return [
         Unwell(
             row.subject,
