@@ -205,8 +205,9 @@ class Books:
             self.few.setdefault(key, Lasting(self.org.now, by.shard))
 
     def listed(self, key: str) -> int:
-        """How many on its list have not recovered."""
-        return list(self.lists.get(key, {}).values()).count(False)
+        """How many on its list have not recovered and are not silenced."""
+        down = [name for name, recovered in self.lists.get(key, {}).items() if not recovered]
+        return sum(not self.is_silenced(name, self.org.now) for name in down)
 
     def down(self, integration: str) -> int:
         """How many would be on the list of a ticket about many by now: those who are and have not recovered, those who
@@ -218,7 +219,7 @@ class Books:
             for each in self.org.fleet.values()
             if each.integration == integration and each.state == PENDING and of_device(each.name) not in self.tickets
         }
-        return len(names | {name for name in soon if not self.is_silenced(name, self.org.now)})
+        return sum(not self.is_silenced(name, self.org.now) for name in names | soon)
 
     def failing_with(self, known: Stands) -> list[str]:
         """This device, and who else has begun to fail behind its integration, and not long ago."""

@@ -123,7 +123,8 @@ class Tickets(Books):
         self.boards.setdefault(own, {}).update(taken)
         for name in [each.name for each in self.org.fleet.values() if each.integration == integration]:
             single = of_device(name)
-            if single in self.tickets and self.opened[single] > self.org.now - window:
+            is_recent = single in self.tickets and self.opened[single] > self.org.now - window
+            if is_recent and not self.is_silenced(name, self.org.now):
                 self.merge(single, own)
                 self.join(name, own, known)
         self.end(known.name, came)

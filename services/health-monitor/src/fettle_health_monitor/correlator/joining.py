@@ -25,17 +25,19 @@ async def about_to_join(connection: AsyncConnection, silencing: Silencing, at: M
 
 
 async def standing_of_many(connection: AsyncConnection, partition: int, org: str, integration: str) -> Standing | None:
-    """How the devices stand that a ticket about many is about: firing while they are as many as it asks for. Those on
-    a list that the integration's own ticket has taken over are that one's. None for an org without a policy, or while
-    no shard has shown a clock."""
+    """How the devices stand that a ticket about many is about: firing while they are as many as it asks for, silenced
+    ones left aside. Those on a list that the integration's own ticket has taken over are that one's. None for an org
+    without a policy, or while no shard has shown a clock."""
     version = (await policies.foremost(connection, {org})).get(org)
     clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     if version is None or clock is None:
         return None
     rules, key = version.rules_for(integration, integration_named(integration), None), (org, integration)
     listed = await rollups.members(connection, org, integration)
-    down = sum(one.parent.condition == MANY and not one.recovered for one in listed)
-    down += (await about_to_join(connection, Silencing(), {key: clock.at})).get(key, 0)
+    silencing, on_list = Silencing(), [one for one in listed if one.parent.condition == MANY and not one.recovered]
+    await silencing.read_of(connection, {(org, one.member.subject) for one in on_list}, [clock.at])
+    down = len(silencing.unsilenced(org, on_list, clock.at))
+    down += (await about_to_join(connection, silencing, {key: clock.at})).get(key, 0)
     return Standing(
         subject=integration,
         state=HealthState.FIRING if down >= rules.rollup_threshold else HealthState.HEALTHY,

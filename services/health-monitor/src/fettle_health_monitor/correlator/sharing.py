@@ -77,6 +77,7 @@ class Sharing:
         self._undecided: set[Key] = set()
         self._afresh: set[Key] = set()
         self._down: dict[Key, int] = {}
+        self._may_be_silenced: dict[Key, set[str]] = {}
         self._pending: Mapping[Key, int] = {}
         self._few: dict[Key, Verdict] = {}
         self._many: set[Key] = set()
@@ -98,6 +99,8 @@ class Sharing:
         lists = groups | {(org, one.parent.subject) for (org, _), one in self._belongs.items()}
         if lists:
             self._down = await rollups.down(connection, lists)
+            at = [verdict.at for verdict in ready]
+            self._may_be_silenced = await self._silencing.read_of_those_down(connection, lists, at)
         if not groups:
             return
         self._names = await live.names(connection, groups)
@@ -119,6 +122,7 @@ class Sharing:
                 spells = tuple(self._as_judged_afresh(org, integration, spell) for spell in around.spells)
                 self._around[org, integration_of(integration)] = replace(around, spells=spells)
             behind = {(key[0], spell.member.subject) for key, around in self._around.items() for spell in around.spells}
+            behind |= self.with_singles()
             await self._silencing.read_of(connection, behind, [verdict.at for verdict in opening])
 
     def _as_judged_afresh(self, org: str, integration: str, spell: Spell) -> Spell:
@@ -152,11 +156,16 @@ class Sharing:
             tickets=self._incidents.get(key, {}),
             undecided=key in self._undecided,
             spells=self._silencing.unsilenced(verdict.org, around.spells, verdict.at),
-            singles=around.singles,
-            down=self._down.get(key, 0) + self._pending.get(key, 0),
+            singles=self._silencing.unsilenced(verdict.org, around.singles, verdict.at),
+            down=self._down_at(key, verdict.at) + self._pending.get(key, 0) if verdict.condition == MANY else 0,
             threshold=threshold,
             window_ms=window_ms,
         )
+
+    def _down_at(self, key: Key, at: int) -> int:
+        """How many are down on the integration's list, those left aside who are silenced at this instant."""
+        silenced = (self._silencing.is_silenced((key[0], one), at) for one in self._may_be_silenced.get(key, ()))
+        return self._down.get(key, 0) - sum(silenced)
 
     def _is_taken_in(self, key: Key) -> bool:
         """Whether a device behind this integration has a ticket to join, or to wait for."""
@@ -218,21 +227,25 @@ class Sharing:
         if (recovered := self._recovered.pop(key, None)) is not None:
             self._former.has_recovered(key, *recovered)
         self._former.joins(key, parent, before)
-        self._counts(verdict, parent, 1)
+        self._counts(verdict, member, parent, 1)
         self._belongs[key] = belongs
         self._joining[key] = (belongs, verdict)
 
     def _leaves(self, verdict: Verdict, belongs: Belongs) -> None:
         if not belongs.recovered:
-            self._counts(verdict, belongs.parent, -1)
+            self._counts(verdict, belongs.member, belongs.parent, -1)
 
-    def _counts(self, verdict: Verdict, parent: Parent, by: int) -> None:
+    def _counts(self, verdict: Verdict, member: Member, parent: Parent, by: int) -> None:
         """So many more are down on a list: since this verdict they are many, or few."""
         key = (verdict.org, parent.subject)
         self._down[key] = self._down.get(key, 0) + by
+        if by > 0 and self._silencing.may_silence((verdict.org, member.subject)):
+            self._may_be_silenced.setdefault(key, set()).add(member.subject)
+        elif key in self._may_be_silenced:
+            self._may_be_silenced[key].discard(member.subject)
         if parent.condition != MANY:
             return
-        if self._down[key] >= self._rules(key, verdict)[0]:
+        if self._down_at(key, verdict.at) >= self._rules(key, verdict)[0]:
             self._few.pop(key, None)
             self._many.add(key)
         else:
@@ -241,7 +254,7 @@ class Sharing:
     def _looks_again(self, key: Key, verdict: Verdict) -> None:
         """With those that are about to fire they are many: unless the list alone has so many, by another policy than
         when it was few."""
-        if self._down.get(key, 0) < self._rules(key, verdict)[0]:
+        if self._down_at(key, verdict.at) < self._rules(key, verdict)[0]:
             self._few[key] = verdict
 
     async def listed_again(self, connection: AsyncConnection) -> list[tuple[Verdict, Parent, Member]]:

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator import books, live, policies, silences, verdicts
 from fettle_health_monitor.adapters.correlator.live import Key, Known
+from fettle_health_monitor.adapters.correlator.rollups import Belongs
 from fettle_health_monitor.adapters.correlator.silences import WHEN_ON_AGAIN, Due, Held
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, Silenced
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
-from fettle_health_monitor.domain.correlator.rollups import Spell
+from fettle_health_monitor.domain.correlator.rollups import Single, Spell
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, after_end
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, look, occurrences, on_or_next
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Verdict
@@ -26,6 +27,7 @@ from fettle_health_monitor.metrics import SILENCES_UNREAD
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+OfDevice = TypeVar("OfDevice", Spell, Single, Belongs)
 
 LOOK_AGAIN_MS = 1_000
 
@@ -36,14 +38,16 @@ class Silencing:
 
     def __init__(self) -> None:
         self._read: set[Key] = set()
+        self._span: tuple[int, ...] = ()
         self._of: dict[Key, list[Silence]] = {}
         self._times = Counter[UUID]()
         self._held: list[Held] = []
 
     @classmethod
     async def of(cls, connection: AsyncConnection, ready: Sequence[Verdict]) -> "Silencing":
-        """Those of the verdicts' own subjects."""
+        """Those of the verdicts' own subjects. Whoever is read later is read for the instants of all these verdicts."""
         silencing = cls()
+        silencing._span = tuple({verdict.at for verdict in ready})
         opening = [verdict for verdict in ready if verdict.cause in OPENING]
         at = [verdict.at for verdict in opening]
         await silencing.read_of(connection, {(verdict.org, verdict.subject) for verdict in opening}, at)
@@ -59,7 +63,7 @@ class Silencing:
         new = set(keys) - self._read
         if not new:
             return
-        after, until = min(at), max(at)
+        after, until = min((*at, *self._span)), max((*at, *self._span))
         self._read |= new
         found = await unless_unreadable(
             connection, lambda: silences.reaching(connection, new, after=after, until=until)
@@ -67,11 +71,28 @@ class Silencing:
         for silence in found or ():
             self._of.setdefault((silence.org, silence.subject), []).append(silence)
 
-    def unsilenced(self, org: str, spells: Sequence[Spell], at: int) -> Sequence[Spell]:
-        """Those of subjects that are not silenced at this instant, as far as their silences were read."""
+    async def read_of_those_down(
+        self, connection: AsyncConnection, lists: Collection[Key], at: Collection[int]
+    ) -> dict[Key, set[str]]:
+        """Reads the silences of who is down on the lists of these integrations' tickets. Answers with those who have
+        any that matters."""
+        found = await unless_unreadable(
+            connection, lambda: silences.of_those_down(connection, lists, after=min(at), until=max(at))
+        )
+        if not found:
+            return {}
+        await self.read_of(connection, {(org, each) for (org, _), down in found.items() for each in down}, at)
+        return found
+
+    def unsilenced(self, org: str, found: Sequence[OfDevice], at: int) -> Sequence[OfDevice]:
+        """Those of devices that are not silenced at this instant, as far as their silences were read."""
         if not self._of:
-            return spells
-        return [spell for spell in spells if not self.is_silenced((org, spell.member.subject), at)]
+            return found
+        return [one for one in found if not self.is_silenced((org, one.member.subject), at)]
+
+    def may_silence(self, key: Key) -> bool:
+        """Whether this subject has a silence at all, as far as they were read."""
+        return key in self._of
 
     def is_silenced(self, key: Key, at: int) -> bool:
         """Whether this subject is silenced at this instant, as far as its silences were read."""

@@ -1,5 +1,6 @@
 """Silences: what covers a verdict, what has ended, and what was held back."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
-from fettle_health_monitor.adapters.correlator.live import Key
+from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.silence_ends import Stood
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedule, Seen, Silence
@@ -33,6 +34,14 @@ _REACHING = text(f"""
 _OF_ORG = text(f"""
     SELECT {_COLUMNS} FROM silence WHERE org = :org AND ends_at > :after AND starts_at <= :until ORDER BY position
 """)  # noqa: S608
+
+_OF_THOSE_DOWN = text("""
+    SELECT DISTINCT org, parent, subject
+    FROM rollup_member AS member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent)
+         USING (org, parent)
+    JOIN silence USING (org, subject)
+    WHERE recovered_at IS NULL AND ends_at > :after AND starts_at <= :until
+""")
 
 _TIMES = text("""
     SELECT held.silence, count(*) AS times
@@ -158,6 +167,16 @@ async def reaching(connection: AsyncConnection, keys: Collection[Key], *, after:
         },
     )
     return [_silence(row) for row in rows]
+
+
+async def of_those_down(
+    connection: AsyncConnection, lists: Collection[Key], *, after: int, until: int
+) -> dict[Key, set[str]]:
+    """Who is down on the lists of these integrations' tickets and has a silence that `reaching` finds."""
+    found: defaultdict[Key, set[str]] = defaultdict(set)
+    for row in await connection.execute(_OF_THOSE_DOWN, {**columns_of(lists), "after": after, "until": until}):
+        found[row.org, row.parent].add(row.subject)
+    return found
 
 
 async def of_org(connection: AsyncConnection, org: str, *, after: int, until: int) -> list[Silence]:

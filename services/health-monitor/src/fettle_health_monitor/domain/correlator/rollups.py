@@ -92,8 +92,9 @@ class Group:
 
     `undecided`: somebody has resolved one of its tickets too early, or the one about many devices was refused, and it
     is not known yet whether it comes back.
-    `spells` are none while `parent` takes everybody in. `down` counts the members of the shared ticket that have not
-    recovered; where its end is decided, also those that may join it yet.
+    `spells` are none while `parent` takes everybody in; nobody is among them, or among the `singles`, who is silenced.
+    `down` counts, where a ticket about many is decided about, its members that have neither recovered nor are silenced,
+    and those that may join it yet.
     """
 
     subject: str
