@@ -36,7 +36,8 @@ class ShownDifference(Message):
 
 
 class ShownVerified(Message):
-    """What came of a replay: how many changes were published, and stand in the history, as the log says them."""
+    """What came of a replay: how many changes were published, and stand in the history, as the log says them. `until`
+    is this partition's newest checkpoint, `as_of` the slowest shard's clock, told each second: it may be earlier."""
 
     partition: int
     generation: int
