@@ -29,8 +29,7 @@ ANSWERED = (
         (
             Mutant(REFUSALS, "if code in LASTING:", "if False:"),
             Mutant(REFUSALS, " or standing.condition != condition:", ":"),
-            Mutant(REFUSALS, "standing.switches.enabled and standing.switches.publish_tickets",
-                   "standing.switches.enabled"),
+            Mutant(REFUSALS, "if not standing.switches.publish_tickets:", "if False:"),
             Mutant(REFUSALS, "min(2 * waited_s, MOST_S)", "2 * waited_s"),
             Mutant(REFUSALS, ", LEAST_S, standing", ", standing"),
             Mutant(REFUSALS, "LEAST_S, standing.open_debounce_s)", "LEAST_S)"),

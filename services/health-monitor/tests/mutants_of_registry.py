@@ -33,8 +33,7 @@ REGISTERED = (
             Mutant(REGISTRATION, "said.integration or present.heard.integration", "said.integration"),
             Mutant(REGISTRATION, "said.model or present.heard.model", "said.model"),
             Mutant(REGISTRATION, "said.interval_s > rules.timeout_s", "said.interval_s >= rules.timeout_s"),
-            Mutant(REGISTRATION, "if len(text.encode()) > limit:", "if len(text) > limit:"),
-            Mutant(REGISTRATION, "if UNSHOWABLE.search(text):", "if False:"),
+            Mutant(REGISTRATION, "at_most(SPACE_MAX_CHARACTERS)", "at_most(TEXT_MAX_CHARACTERS)"),
         ),
     ),
     Part(
