@@ -28,7 +28,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Unpublished,
     Wait,
 )
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for
+from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for, unseen
 
 OPENING = (
     Cause.FIRING,
@@ -239,6 +239,26 @@ def test_other_keys_are_not_the_monitors() -> None:
 )
 def test_which_changes_call_for_a_verdict(from_state: str | None, to_state: str | None, cause: Cause | None) -> None:
     called = called_for(change(from_state=from_state, to_state=to_state), Named())
+    assert (called.cause if called else None) == cause
+
+
+@pytest.mark.rule("HM-286")
+@pytest.mark.parametrize(
+    ("from_state", "to_state", "cause"),
+    [
+        ("pending_open", "firing", None),
+        ("firing", "firing", None),
+        ("healthy", "flapping", None),
+        ("pending_resolve", "healthy", Cause.RECOVERED),
+        ("firing", None, Cause.FORGOTTEN),
+    ],
+)
+def test_a_change_that_names_no_condition_opens_nothing_and_stops_nothing(
+    from_state: str, to_state: str | None, cause: Cause | None
+) -> None:
+    nothing_wrong = change(from_state=from_state, to_state=to_state, condition=None)
+    called = called_for(nothing_wrong, Named())
+    assert unseen(nothing_wrong, Named()) is None or called is not None
     assert (called.cause if called else None) == cause
 
 

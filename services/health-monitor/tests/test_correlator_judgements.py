@@ -57,6 +57,20 @@ async def test_a_firing_becomes_one_signed_open(environment: dict[str, str]) -> 
         assert row.evidence == command.body["evidence"]
 
 
+@pytest.mark.rule("HM-286")
+@pytest.mark.parametrize("to_state", ["firing", "flapping"])
+async def test_a_firing_without_a_condition_opens_nothing_and_holds_up_nobody(
+    environment: dict[str, str], to_state: str
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(change("device/a", "firing", to_state, at=T0 + 900, condition=None), *failing())
+        await world.tick(T0 + 2_000)
+        (command,) = await world.commands()
+        assert command.body["subject"]["id"] == "t17"
+        (told,) = (row for row in await world.outbox("health.transitions") if row.body["subject"]["id"] == "a")
+        assert told.body["to"] == to_state
+
+
 @pytest.mark.rule("HM-72")
 async def test_every_change_is_told_to_the_world_once(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:

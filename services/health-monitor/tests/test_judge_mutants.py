@@ -20,6 +20,8 @@ SUITE = (
     "judge_replay",
 )
 
+KEEPS = "        if not self.judging:\n            self._keep_what_was_judged(row, reading)\n"
+
 JUDGED = (
     # clock.py: which time counts
     Mutant("clock", "STEP_MAX_MS: Final = 2_000", "STEP_MAX_MS: Final = 2_001"),
@@ -76,7 +78,7 @@ JUDGED = (
     Mutant("watch", "            instant = max(due, instant)\n", "            instant = due\n"),
     Mutant("watch", "sorted(rows, key=keys.__getitem__)", "sorted(rows, key=keys.__getitem__, reverse=True)"),
     Mutant("watch", "        subjects.reported[row] = reading\n        subjects.same", "        subjects.same"),
-    Mutant("watch", "_READINGS[self.subjects.reported[row]], reason", "Reading.OK, reason"),
+    Mutant("watch", "_READINGS[self.subjects.reported[row]]\n", "Reading.OK\n"),
     Mutant("watch", "if not flips and self._means(row, before) != self._means(row, reading):", "if not flips:"),
     Mutant("watch", "if flips or subjects.state[row] == State.PENDING_OPEN:", "if flips:"),
     Mutant("watch", "if to is not None or state == State.FLAPPING:", "if to is not None:"),
@@ -96,6 +98,14 @@ JUDGED = (
     Mutant("watch", "self.subjects.reported[row] or self.subjects.reading[row]", "self.subjects.reading[row]"),
     Mutant("watch", "if not {from_state, to} <= _NOTHING_WRONG else None", ""),
     Mutant("watch", "            reading = reported\n", "            pass\n"),
+    Mutant("watch", KEEPS + "        subjects.reported", "        subjects.reported"),
+    Mutant("watch", KEEPS + "        self", "        self"),
+    Mutant("watch", KEEPS + "        subjects.reading", "        subjects.reading"),
+    Mutant("watch", "subjects.reading[row], subjects.reported[row] = before", "subjects.reading[row], _ = before"),
+    Mutant("watch", "self.unjudged.setdefault(row, (subjects.reading[row], subjects.reported[row]))",
+           "self.unjudged[row] = (subjects.reading[row], subjects.reported[row])"),
+    Mutant("watch", "        self.unjudged.pop(row, None)\n        self.subjects", "        self.subjects"),
+    Mutant("watch", "self.judging, self.unjudged = True, {}", "self.judging = True"),
     # statements.py, checkpoint.py: policies at their moment, and all of it saved
     Mutant("statements", "silent_at <= watch.clock.now < watch", "watch.clock.now < watch"),
     Mutant("statements", "    if _ends_silence(watch, row, silent_at):\n", "    if False:\n"),

@@ -1,5 +1,7 @@
 """What cannot be seen is never held against a subject: holes in the log, clocks that leap, shards that must ask."""
 
+from typing import Any
+
 import pytest
 from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
 
@@ -135,6 +137,115 @@ def test_what_was_heard_last_before_lost_log_is_judged_by_counts_not_what_was_kn
     log.hello("n2").beat(status="offline").beat(status="ok").state(policy(timeout_s=100, version=2), "acme")
     judged.fold(log.announced("n2").pulsed(30))
     assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
+
+
+OFF: dict[str, Any] = {"timeout_s": 10, "open_debounce_s": 10, "resolve_debounce_s": 5}
+RECOVERS = [(121.0, "firing", "pending_resolve", "reported"), (126.0, "pending_resolve", "healthy", "debounce_passed")]
+
+
+def told_that_it_is_off(before: Log, *says: str, key: str = DEVICE) -> tuple[Judged, Log]:
+    """A shard that judged `before`, lost log, hears the subject behind its hello at 100 s, is then told that the org is
+    switched off, and at 120 s that it is on again."""
+    judged = judge(before)
+    judged.shard.await_announcement("n2")
+    before.at(100).hello("n2")
+    for status in says:
+        before.beat(key, status=status)
+    before.policy(**OFF, enabled=False, version=2).beat(key)
+    return judged, before.announced("n2").pulsed(120).policy(**OFF, version=3)
+
+
+@pytest.mark.rule("HM-287")
+@pytest.mark.parametrize(
+    ("status", "seconds", "says", "on"),
+    [
+        ("ok", 5, "ok", []),
+        ("ok", 5, "offline", []),
+        ("ok", 15, "ok", [(121.0, "pending_open", "healthy", "reported")]),
+        ("offline", 5, "ok", [(121.0, "pending_open", "healthy", "reported")]),
+        ("ok", 30, "ok", RECOVERS),
+    ],
+)
+def test_what_is_heard_before_an_announcement_that_switches_off_is_never_judged(
+    status: str, seconds: float, says: str, on: list[tuple[float, str, str, str]]
+) -> None:
+    judged, log = told_that_it_is_off(Log().policy(**OFF).beat(status=status).pulsed(seconds), says)
+    before = len(judged.changes)
+    for second in range(121, 180):
+        log.pulsed(second).beat()
+    judged.fold(log)
+
+    assert judged.steps()[before:] == on
+    assert all(one.condition for one in judged.changes[1:])
+
+
+@pytest.mark.rule("HM-287")
+@pytest.mark.parametrize("says", [("offline", "ok"), ("ok", "offline")])
+@pytest.mark.parametrize(("status", "fires_at"), [("ok", 140.0), ("offline", 130.0)])
+def test_who_is_not_heard_after_that_has_the_times_of_what_was_read_before(
+    status: str, fires_at: float, says: tuple[str, str]
+) -> None:
+    before = Log().policy(**OFF).beat(status=status).pulsed(15 if status == "ok" else 5)
+    judged, log = told_that_it_is_off(before, *says)
+
+    assert judged.fold(log.pulsed(200)).steps()[-1] == (fires_at, "pending_open", "firing", "debounce_passed")
+
+
+@pytest.mark.rule("HM-287")
+def test_an_integration_fires_on_for_what_it_fired_for_before() -> None:
+    before = Log().policy(**OFF).beat(GATEWAY, status="unreachable").pulsed(25)
+    judged, log = told_that_it_is_off(before, "credentials_invalid", key=GATEWAY)
+
+    assert judged.fold(log.pulsed(200)).steps("integration/hue-1")[-1][:3] == (10.0, "pending_open", "firing")
+
+
+@pytest.mark.rule("HM-287")
+def test_who_is_first_heard_before_it_is_new_and_healthy_until_judged() -> None:
+    log = Log().hello("n1").policy(**OFF).beat(status="offline").beat("acme/device/gone", status="offline")
+    log.forget("acme/device/gone").policy(**OFF, enabled=False, version=2).announced("n1").pulsed(5)
+    log.policy(**OFF, version=3).beat("acme/device/next")
+    for second in range(6, 30):
+        log.pulsed(second).beat(status="offline")
+
+    judged = announced_shard().fold(log)
+    assert judged.steps()[1:] == [
+        (6.0, "healthy", "pending_open", "reported"),
+        (16.0, "pending_open", "firing", "debounce_passed"),
+    ]
+
+
+@pytest.mark.rule("HM-287")
+def test_a_silence_that_a_policy_lifts_before_it_is_a_silence_again() -> None:
+    judged = judge(Log().policy(**OFF).beat().pulsed(25))
+    judged.shard.await_announcement("n2")
+    log = Log().policy(**OFF).beat().pulsed(25).hello("n2").policy(**OFF | {"timeout_s": 100}, version=2)
+    log.policy(**OFF, enabled=False, version=3).announced("n2").pulsed(40).policy(**OFF, version=4)
+    judged.fold(log.pulsed(45).beat().pulsed(47))
+
+    assert judged.steps()[-1] == (45.0, "firing", "pending_resolve", "reported")
+
+
+@pytest.mark.rule("HM-287")
+def test_what_is_heard_once_it_is_on_again_before_the_end_of_the_announcement_counts() -> None:
+    judged = judge(Log().policy(**OFF).beat().pulsed(25))
+    judged.shard.await_announcement("n2")
+    log = Log().policy(**OFF).beat().pulsed(25).hello("n2").policy(**OFF, enabled=False, version=2)
+    log.policy(**OFF, version=3).beat().announced("n2").pulsed(27)
+
+    assert judged.fold(log).steps()[-1] == (25.0, "firing", "pending_resolve", "judged_again")
+    log.policy(**OFF, enabled=False, version=4).pulsed(40).policy(**OFF, version=5)
+    assert judged.fold(log.pulsed(49)).steps()[-1] == (45.0, "pending_resolve", "healthy", "debounce_passed")
+
+
+@pytest.mark.rule("HM-287")
+def test_who_takes_the_place_of_a_removed_one_has_nothing_of_it() -> None:
+    log = Log().policy(**OFF).beat().pulsed(25)
+    judged = judge(log)
+    judged.shard.await_announcement("n2")
+    log.hello("n2").beat().forget().beat("acme/device/next").policy(**OFF, enabled=False, version=2)
+    log.announced("n2").pulsed(40).policy(**OFF, version=3)
+
+    assert judged.fold(log.pulsed(55)).steps("device/next")[-1] == (50.0, "healthy", "pending_open", "silent")
 
 
 @pytest.mark.rule("HM-25")

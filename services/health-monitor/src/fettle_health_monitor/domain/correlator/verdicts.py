@@ -107,7 +107,7 @@ def called_for(change: Change, named: Named) -> Verdict | None:
     """The verdict that a change of state calls for; most call for none.
 
     A return from pending resolve or flapping to firing calls for none: the ticket is still there. Firing on for
-    another condition calls for its own.
+    another condition calls for its own. Where nothing is said to be wrong there is nothing to open a ticket for.
     """
     cause = _cause(change)
     if cause is None:
@@ -130,10 +130,10 @@ def called_for(change: Change, named: Named) -> Verdict | None:
 def _cause(change: Change) -> Cause | None:
     if change.to_state is None:
         return Cause.FORGOTTEN
-    if change.to_state == HealthState.FLAPPING:
-        return Cause.FIRING
-    if change.to_state == HealthState.FIRING and change.from_state not in LEAVING_UNHEALTH:
-        return Cause.FIRING
+    if change.to_state == HealthState.FLAPPING or (
+        change.to_state == HealthState.FIRING and change.from_state not in LEAVING_UNHEALTH
+    ):
+        return Cause.FIRING if change.condition else None
     if change.to_state == HealthState.HEALTHY and change.from_state in _WITH_A_TICKET:
         return Cause.RECOVERED
     return None

@@ -18,8 +18,8 @@ _FROM_REGISTRY = FROM_REGISTRY_INTEGRATION | FROM_REGISTRY_MODEL | FROM_REGISTRY
 
 def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
     """From this moment the org is judged by this policy. What runs is timed anew from the instants at which it began;
-    what is then overdue happens now (the caller runs the timers). Switched off: every state stays as it is. Switched
-    on again: silence counts from now."""
+    what is then overdue happens now (the caller runs the timers). Switched off: every state stays as it is, and the
+    reading that was judged last with it. Switched on again: silence counts from now."""
     before = watch.policies.get(statement.org)
     policy = watch.policies[statement.org] = OrgPolicy(statement)
     newcomers.forget_listed(statement.org)
@@ -29,7 +29,7 @@ def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
         silent_at = watch.silent_at(row)
         watch.retime(row, timing)
         if timing == NOT_JUDGED:
-            watch.subjects.look_again(row)
+            watch.freeze(row)
         elif switched_on:
             watch.restart(row)
         elif _ends_silence(watch, row, silent_at):

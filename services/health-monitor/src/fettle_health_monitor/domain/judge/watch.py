@@ -37,7 +37,7 @@ class Watch:
     `judging` is off while the shard waits to be told what is in force: then subjects are heard and nothing is decided.
     """
 
-    __slots__ = ("clock", "flaps", "judging", "policies", "scribe", "subjects", "timers", "turned")
+    __slots__ = ("clock", "flaps", "judging", "policies", "scribe", "subjects", "timers", "turned", "unjudged")
 
     def __init__(self, clock: ObservedClock, subjects: Subjects, scribe: Scribe, *, judging: bool) -> None:
         self.clock = clock
@@ -50,6 +50,8 @@ class Watch:
         self.turned: dict[int, tuple[int, int]] = {}
         """When the condition of an unhealthy reading last changed, or the reading of who has begun to flap since last
         turned, observed and broker time; for who is not here that is when its times began to run (`since`)."""
+        self.unjudged: dict[int, tuple[int, int]] = {}
+        """While nothing is judged: the reading of who has another one since, and what it had reported, as they were."""
 
     def timing(self, row: int) -> Timing:
         return self.subjects.timings.values[self.subjects.timing[row]]
@@ -137,6 +139,8 @@ class Watch:
         unheard = reading == Reading.OK == subjects.reading[row] and subjects.silent_from[row] < turned
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
+        if not self.judging:
+            self._keep_what_was_judged(row, reading)
         subjects.reported[row] = reading
         subjects.same[row], subjects.alike[row] = same, alike
         if unheard and self.judging:
@@ -147,7 +151,23 @@ class Watch:
         """The subject may be silent for longer than it has been, by a new policy or by what the registry now says: what
         it reported last holds again. Its next heartbeat is looked at, as it is the first since."""
         self.subjects.look_again(row)
-        self._now_reads(row, _READINGS[self.subjects.reported[row]], reason)
+        reading = _READINGS[self.subjects.reported[row]]
+        if not self.judging:
+            self._keep_what_was_judged(row, reading)
+        self._now_reads(row, reading, reason)
+
+    def freeze(self, row: int) -> None:
+        """The subject's org is switched off: its state stays, and so does the reading that the state follows."""
+        subjects = self.subjects
+        subjects.look_again(row)
+        before = self.unjudged.pop(row, None)
+        if before is not None:
+            subjects.reading[row], subjects.reported[row] = before
+
+    def _keep_what_was_judged(self, row: int, reading: Reading) -> None:
+        subjects = self.subjects
+        if subjects.reading[row] != reading:
+            self.unjudged.setdefault(row, (subjects.reading[row], subjects.reported[row]))
 
     def _now_reads(self, row: int, reading: Reading, reason: Reason) -> None:
         before = self.subjects.reading[row]
@@ -229,6 +249,8 @@ class Watch:
     def appear(self, row: int, reading: Reading, reason: Reason) -> None:
         """The subject is watched from now on: it starts healthy, or pending if it was first heard of as unhealthy."""
         subjects = self.subjects
+        if not self.judging:
+            self._keep_what_was_judged(row, reading)
         subjects.reading[row] = subjects.reported[row] = reading
         if self.judging and reading != Reading.OK:
             subjects.state[row] = State.PENDING_OPEN
@@ -243,6 +265,7 @@ class Watch:
         self._tell(row, state, None, self.clock.at(self.clock.now), Reason.FORGOTTEN, changes)
         self.flaps.forget(row)
         self.turned.pop(row, None)
+        self.unjudged.pop(row, None)
         self.subjects.remove(row)
 
     def restart(self, row: int) -> None:
@@ -254,7 +277,7 @@ class Watch:
 
     def judge_from_now(self) -> None:
         """The shard knows what is in force: everybody gets a full timeout, and what was heard meanwhile counts."""
-        self.judging = True
+        self.judging, self.unjudged = True, {}
         for row in sorted(self.subjects, key=self.subjects.keys.__getitem__):
             if self.subjects.timing[row]:
                 self.restart(row)
