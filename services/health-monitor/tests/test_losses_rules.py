@@ -65,6 +65,15 @@ def test_who_may_be_silent_for_longer_than_the_window_neither_counts_nor_is_lost
     assert counted_again(found).counted == 11
 
 
+@pytest.mark.rule("HM-282")
+def test_who_has_been_removed_counts_no_more() -> None:
+    found = census(12, 12)
+    assert not found.loses()
+    for number in range(12):
+        found.take(change(f"device/healthy-{number}", "healthy", None, at=B - 1, condition=None))
+    assert (found.counted, found.loses()) == (12, True)
+
+
 @pytest.mark.rule("HM-150")
 def test_who_says_itself_that_it_is_down_has_not_fallen_silent() -> None:
     found = census(12)

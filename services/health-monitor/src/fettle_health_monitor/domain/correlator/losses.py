@@ -92,9 +92,9 @@ class Loss:
 
 @dataclass(slots=True)
 class Standing:
-    """How one subject stands: now, and when the window began. `counts`: its timeout is no longer than the window.
-    `integration` is what it is behind, or is, `silences` how many of its silences hold. `old`: its silence began before
-    reporting last resumed, and is its own by now."""
+    """How one subject stands: now (None: it is gone), and when the window began. `counts`: its timeout is no longer
+    than the window. `integration` is what it is behind, or is, `silences` how many of its silences hold. `old`: its
+    silence began before reporting last resumed, and is its own by now."""
 
     state: str | None
     silent: bool
@@ -106,7 +106,8 @@ class Standing:
 
     @property
     def is_counted(self) -> bool:
-        return self.counts and not self.silences and not self.old and self.at_beginning == HealthState.HEALTHY
+        is_there = self.counts and self.state is not None
+        return is_there and not self.silences and not self.old and self.at_beginning == HealthState.HEALTHY
 
     @property
     def is_lost(self) -> bool:
