@@ -33,10 +33,11 @@ class Api:
         role: Role = Role.OPERATOR,
         org: str = "acme",
         person: str = "ann@acme.test",
+        name: str = "Ann",
         headers: dict[str, str] | None = None,
         **query: Any,
     ) -> httpx2.Response:
-        caller = Caller(org, role, person, "Ann")
+        caller = Caller(org, role, person, name)
         token = issue(self._settings.signing_keys, caller, datetime.now(UTC))
         return await self._client.request(
             method,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Annotated
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.commands import Command
 from fettle_ticket_service.domain.texts import cut_line, is_line
 from fettle_ticket_service.domain.values import Actor, TicketRef
+from fettle_ticket_service.entrypoints.http.fingerprints import fingerprint, former_fingerprint
 from fettle_ticket_service.entrypoints.http.places import Places
 from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.traces import traceparent_of
@@ -64,8 +64,9 @@ class Desk:
         Raises Problem 422, and does nothing, when the same key came before with something else to do; so does
         `ask_each`.
         """
-        asked = self._asked(caller, identity, SOURCE, identity.key, command, ticket, of=(ticket, command))
-        return _as_asked(asked, await self.together.carry_out(asked))
+        prints = _fingerprints(ticket, command)
+        asked = self._asked(caller, identity, SOURCE, identity.key, command, ticket, prints[0])
+        return _as_asked(prints, await self.together.carry_out(asked))
 
     async def ask_each(
         self, caller: Caller, identity: RequestIdentity, command: Command, numbers: Sequence[int]
@@ -74,6 +75,7 @@ class Desk:
 
         The first has the request's key, and each the fingerprint of the whole request: so a key stands for one.
         """
+        prints = _fingerprints(tuple(numbers), command)
         batch = [
             self._asked(
                 caller,
@@ -82,14 +84,14 @@ class Desk:
                 f"{identity.key}/{place}" if identity.key and place else identity.key,
                 command,
                 TicketRef(number=number),
-                of=(tuple(numbers), command),
+                prints[0],
             )
             for place, number in enumerate(numbers)
         ]
 
         async def carry_out(work: UnitOfWork) -> list[Answer]:
             answers = await self.together.handler(work, batch)
-            return [_as_asked(asked, answer) for asked, answer in zip(batch, answers, strict=True)]
+            return [_as_asked(prints, answer) for answer in answers]
 
         return await self.together.alone(caller.org, carry_out)
 
@@ -101,8 +103,7 @@ class Desk:
         key: str | None,
         command: Command,
         ticket: TicketRef | None,
-        *,
-        of: object,
+        fingerprint: bytes,
     ) -> Asked:
         return Asked(
             org=caller.org,
@@ -110,16 +111,21 @@ class Desk:
             id=key or str(self.new_id()),
             command=command,
             ticket=ticket,
-            fingerprint=blake2b(repr(of).encode(), digest_size=16).digest(),
+            fingerprint=fingerprint,
             depth=identity.depth,
             traceparent=identity.traceparent,
             keep_answer=True,
         )
 
 
-def _as_asked(asked: Asked, answer: Answer) -> Answer:
+def _fingerprints(asked_of: object, command: Command) -> tuple[bytes, bytes]:
+    """The one to keep, and the one that a former version may have kept."""
+    return fingerprint(asked_of, command), former_fingerprint(asked_of, command)
+
+
+def _as_asked(prints: tuple[bytes, bytes], answer: Answer) -> Answer:
     """Raises Problem 422 when the answer is to something else that was asked under the same key: nothing was done."""
-    if answer.fingerprint != asked.fingerprint:
+    if answer.fingerprint not in prints:
         message = "This Idempotency-Key came before with another request."
         raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message)
     return answer
