@@ -154,6 +154,7 @@ HARMLESS = {
     "outcome": None,
     "partition": 0,
     "documents": True,
+    "heard": True,
     "from_version": None,
     "if-match": "*",
     "fettle-hook-secret": "whsec_nobodys",
