@@ -245,6 +245,9 @@ class Oracle:
                 if known.shard == shard and known.state in TICKETED:
                     assert known.condition is not None
                     self.books.call(known.name, known.condition)
+            is_over = self.few_unknown is not None and self.few_unknown.over
+            if shard == 0 and self.outages and not is_over:
+                self.books.call(ALL, LOST)
 
     # What is shown
 

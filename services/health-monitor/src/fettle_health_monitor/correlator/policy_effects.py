@@ -10,6 +10,7 @@ from fettle_health_monitor.adapters.correlator import (
     everybody,
     last_seen,
     live,
+    losses,
     policies,
     progress,
     silences,
@@ -20,9 +21,10 @@ from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.domain.correlator.evidence import before_decision
+from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion, ask_for_existing
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
-from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, publishing_began
+from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, heartbeats_lost, publishing_began
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
@@ -30,8 +32,8 @@ from fettle_health_monitor.domain.judgements import InForce
 async def take_effect(connection: AsyncConnection, partition: int, said: InForce) -> None:
     """A shard judges by another version from now on: running watches are re-timed from their starts, stand while the
     org is switched off, and begin anew when it is switched on again; silences that ended meanwhile are looked at then.
-    Where tickets for what exists were asked for,
-    everything that fires calls for its verdict."""
+    Where tickets for what exists were asked for, everything that fires calls for its verdict, and so do lost
+    heartbeats."""
     before = (await policies.judging(connection, said.org)).get(said.shard)
     await policies.take_effect(connection, [said])
     version = (await policies.versions(connection, {(said.org, said.version)})).get((said.org, said.version))
@@ -127,6 +129,33 @@ async def _publish_existing(connection: AsyncConnection, partition: int, said: I
         )
         for each in await live.failing_when(connection, said)
     ]
+    if (lost := await _about_lost_heartbeats(connection, partition, said)) is not None:
+        called.append(lost)
     if called:
         await books.enter(connection, called)
         await verdicts.wait(connection, called, {said.org: partition})
+
+
+async def _about_lost_heartbeats(connection: AsyncConnection, partition: int, said: InForce) -> Verdict | None:
+    """The org's heartbeats were lost before this policy came into force, and their ticket would not have ended by then:
+    called for once, when the first of the shards begins to judge by it."""
+    loss = await losses.latest(connection, said.org)
+    first = min(await progress.clocks(connection, partition), default=said.shard)
+    if loss is None or said.shard != first or not loss.is_older_than(said.at, said.version):
+        return None
+    if loss.few_since is not None and loss.few_since <= said.at:
+        kind = WatchKind.FEW_UNKNOWN
+        if await watches.of_subject(connection, kind, said.org, ALL_HEARTBEATS) is None:
+            return None
+    lost = heartbeats_lost(loss, partition)
+    return publishing_began(
+        org=said.org,
+        version=said.version,
+        subject=lost.subject,
+        condition=lost.condition,
+        at=said.at,
+        since=lost.since,
+        flap_count=lost.flap_count,
+        evidence=lost.evidence,
+        named=lost.named,
+    )

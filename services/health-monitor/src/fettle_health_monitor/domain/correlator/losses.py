@@ -73,6 +73,10 @@ class Loss:
     def few_unknown(self) -> bool:
         return self.unknown * 5 < self.lost
 
+    def is_older_than(self, at: int, version: int) -> bool:
+        """Whether it had begun when this version of the policy came into force, and was not made by it."""
+        return self.begun_at < at or (self.begun_at == at and self.policy_version != version)
+
     def hearing(self, subject: str, integration: str | None, at: int) -> "Loss":
         """After one of the lost was heard. Reporting has resumed when those heard are behind two integrations, or a
         tenth of all."""

@@ -24,7 +24,7 @@ class Cause(StrEnum):
     STILL_UNHEALTHY = "still_unhealthy"
     """Somebody resolved the ticket early, or the ticket service refused it, and the subject stayed unhealthy."""
     PUBLISHING_BEGAN = "publishing_began"
-    """Publishing was switched on with `publish_existing` while the subject was firing."""
+    """Publishing was switched on with `publish_existing` while the subject was firing, or heartbeats were lost."""
     JUDGED_AFRESH = "judged_afresh"
     """The integration has recovered or is gone, and the device has been unhealthy for a full timeout and debounce
     since. Or a ticket that devices shared ended while it was just being heard again, and it has failed again."""
