@@ -186,6 +186,18 @@ def seeing(of: Loss, *events: Change | HeardAgain, unseen: Unseen | None = None,
     return found
 
 
+@pytest.mark.rule("HM-154")
+@pytest.mark.parametrize(("shown", "resumed_at"), [("unknown", B + 1_000), ("firing", None), ("pending_resolve", None)])
+def test_only_who_is_unknown_says_that_reporting_has_resumed(shown: str, resumed_at: int | None) -> None:
+    """Another one, behind another integration, has been heard before."""
+    of = loss(heard=frozenset({"device/d2"}), heard_behind=frozenset({"hue-2"}))
+    condition = None if shown == "unknown" else "device_offline"
+    one = Unseen(subject="device/d1", shown=shown, condition=condition, judged=fires("device/d1", B))
+    after = seeing(of, heard("device/d1", B + 1_000), unseen=one).loss
+    assert after is not None
+    assert after.resumed_at == resumed_at
+
+
 @pytest.mark.rule("HM-152")
 @pytest.mark.parametrize(("at", "shown"), [(B - 1, "firing"), (B, "unknown")])
 def test_what_happened_before_heartbeats_were_lost_is_shown(at: int, shown: str) -> None:
