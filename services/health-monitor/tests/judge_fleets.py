@@ -42,6 +42,54 @@ MOMENTS = st.integers(0, 8) | st.integers(0, 30) | st.sampled_from([0, 1, 1999, 
 SAID = st.sampled_from(["ok", "ok", "bad", "bad", "bad", "integration", "model"])
 
 
+INTERVALS = st.sampled_from([1, 5, 9, 10, 11, 15, 20])
+"""In seconds: three of them are less than 30 s, just that, or more."""
+SECONDS: dict[str, st.SearchStrategy[Any]] = {
+    "timeout_s": st.none() | st.none() | st.sampled_from([3, 20, 30, 40]),
+    "default_interval_s": INTERVALS,
+    "open_debounce_s": st.sampled_from([0, 1, 5, 30]),
+    "resolve_debounce_s": st.sampled_from([0, 1, 5, 30]),
+    "flap_window_s": st.sampled_from([30, 120, 600]),
+    "flap_stable_s": st.sampled_from([10, 60]),
+    "flap_threshold": st.integers(2, 6),
+    "flap_flips_threshold": st.integers(2, 9),
+}
+IN_SECONDS = st.lists(
+    st.builds(
+        lambda match, fields: Override(match=match, **fields), MATCHES, st.fixed_dictionaries({}, optional=SECONDS)
+    ),
+    max_size=2,
+    unique_by=lambda override: override.match,
+).map(tuple)
+LASTING = st.integers(0, 3) | st.sampled_from([5, 26, 27, 28, 29, 30, 31, 33, 45, 60, 61])
+"""Pauses in seconds, as long as timeouts."""
+
+
+@st.composite
+def fleets_by_intervals(draw: st.DrawFn) -> Log:
+    """Timeouts that follow from intervals, which policies, the registry and heartbeats say. In whole seconds, with a
+    pulse in each."""
+    log = Log().policy(**draw(st.fixed_dictionaries(SECONDS)))
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    steps = st.tuples(LASTING, st.integers(0, 11), st.sampled_from(keys), SAID, st.integers(0, 3))
+    for pause, what, key, said, number in draw(st.lists(steps, min_size=6, max_size=25)):
+        for _ in range(pause):
+            log.ms += 1000
+            log.pulse()
+        if what == 0:
+            log.policy(**draw(st.fixed_dictionaries(SECONDS)), overrides=draw(IN_SECONDS), enabled=number > 0)
+        elif what < 4:
+            heard = draw(st.none() | st.builds(Heard, interval_s=st.none() | INTERVALS))
+            log.register(key, model=[None, "m", None, "n"][number], interval_s=draw(st.none() | INTERVALS), heard=heard)
+        elif what == 4 and number == 0:
+            log.forget(key)
+        elif what < 8:
+            log.beat(key, interval_s=draw(INTERVALS))
+        else:
+            beat(log, key, said, number)
+    return log
+
+
 @st.composite
 def fleets(draw: st.DrawFn) -> Log:
     """Devices and integrations under policies whose times are milliseconds: heartbeats, silences, holes, broker clocks

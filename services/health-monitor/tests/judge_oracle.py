@@ -29,6 +29,7 @@ CONDITIONS = {
 }
 FIELDS = {
     "timeout_s": 1000,
+    "default_interval_s": 1000,
     "open_debounce_s": 1000,
     "resolve_debounce_s": 1000,
     "flap_window_s": 1000,
@@ -61,6 +62,7 @@ class Read(NamedTuple):
 
 class Rules(NamedTuple):
     timeout: int
+    default_interval: int
     open_debounce: int
     resolve_debounce: int
     flap_window: int
@@ -86,8 +88,8 @@ class Subject:
     entered_flapping: int = 0
     closed_windows: list[tuple[int, int]] = field(default_factory=list)
     """Until when a flap window held, and how long it was."""
-    registry: dict[str, str | None] = field(default_factory=dict)
-    heard_fields: dict[str, str] = field(default_factory=dict)
+    registry: dict[str, Any] = field(default_factory=dict)
+    heard_fields: dict[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> str | None:
@@ -121,8 +123,8 @@ class Subject:
             start -= 1
         return self.readings[start]
 
-    def says(self, name: str) -> str | None:
-        return self.registry.get(name) or self.heard_fields.get(name)
+    def says(self, name: str) -> Any:
+        return self.registry.get(name) or self.heard_fields.get(name) or None
 
 
 class Oracle:
@@ -180,6 +182,8 @@ class Oracle:
             for override in policy.overrides:
                 if value is not None and getattr(override.match, scope) == value:
                     values |= {rule: said for rule in FIELDS if (said := getattr(override, rule)) is not UNSET}
+        if values["timeout_s"] is None:
+            values["timeout_s"] = max(30, 3 * (subject.says("interval_s") or values["default_interval_s"]))
         return Rules(*(round(values[rule] * unit) for rule, unit in FIELDS.items()))
 
     def _silent_at(self, subject: Subject) -> int:
@@ -325,7 +329,7 @@ class Oracle:
         if policy is None or not policy.enabled:
             return
         reading = said.get("status", "ok")
-        fields = {name: said[name] for name in ("integration", "model") if said.get(name)}
+        fields = {name: said[name] for name in ("integration", "model", "interval_s") if said.get(name)}
         subject = self.subjects.get(key)
         if subject is None:
             subject = self._appear(key, reading)
@@ -349,19 +353,19 @@ class Oracle:
     def _register(self, key: str, said: Register) -> None:
         if key.split("/")[0] not in self.policies:
             return
-        fields = {"integration": said.integration, "model": said.model}
+        fields = {"integration": said.integration, "model": said.model, "interval_s": said.interval_s}
         subject = self.subjects.get(key)
         if subject is None:
             subject = self._appear(key, "ok")
             subject.registry = fields
-            subject.heard_fields = {name: getattr(said.heard, name, None) or "" for name in fields}
+            subject.heard_fields = {name: getattr(said.heard, name, None) for name in fields}
             self._tell(subject, "healthy", 0)
             return
         self._close_window(subject)
         silent_at = self._silent_at(subject)
         for name, before in subject.registry.items():
             if before:
-                subject.heard_fields[name] = (getattr(said.heard, name) or "") if said.heard else before
+                subject.heard_fields[name] = getattr(said.heard, name) if said.heard else before
         subject.registry = fields
         self._lift(subject, silent_at)
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from judge_fleets import fleets, script
+from judge_fleets import fleets, fleets_by_intervals, script
 from judge_log import Judged, Log
 from judge_oracle import Oracle, Told
 
@@ -27,7 +27,14 @@ def _comparable(change: Told) -> Told:
     return change if change.to_state is not None else change._replace(since=0)
 
 
-def compare(log: Log, cuts: list[int]) -> None:
+class BySeconds(Oracle):
+    """For logs in which everything happens at whole seconds."""
+
+    step = 1_000
+    settled = 600_000
+
+
+def compare(log: Log, cuts: list[int], oracle: type[Oracle] = Oracle) -> None:
     note(script(log))
     judged = Judged()
     for cut in sorted(cuts):
@@ -37,7 +44,7 @@ def compare(log: Log, cuts: list[int]) -> None:
             assert isinstance(saved, Snapshot)
             judged.shard = restore(saved)
     changes = [told(change) for change in judged.fold(log).changes]
-    expected = Oracle().read(log.records)
+    expected = oracle().read(log.records)
     assert by_subject(changes) == by_subject(expected)
     assert [change.at for change in changes] == sorted(change.at for change in changes)
 
@@ -50,6 +57,22 @@ CUTS = st.lists(st.integers(1, 70), max_size=3)
 @given(fleets(), CUTS)
 def test_the_judge_says_what_the_oracle_says(log: Log, cuts: list[int]) -> None:
     compare(log, cuts)
+
+
+@pytest.mark.rule("HM-1", "HM-17", "HM-263", "HM-271")
+@settings(max_examples=100, deadline=None)
+@given(fleets_by_intervals(), CUTS)
+def test_it_says_so_where_timeouts_follow_from_intervals(log: Log, cuts: list[int]) -> None:
+    compare(log, cuts, BySeconds)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+@pytest.mark.rule("HM-1", "HM-17", "HM-263", "HM-271")
+@settings(max_examples=5_000, deadline=None)
+@given(fleets_by_intervals(), CUTS)
+def test_it_says_so_of_many_logs_in_which_timeouts_follow_from_intervals(log: Log, cuts: list[int]) -> None:
+    compare(log, cuts, BySeconds)
 
 
 @pytest.mark.campaign
