@@ -59,7 +59,7 @@ class AsyncHealth(AsyncConnection):
             sort=sort,
             cursor=cursor,
             limit=limit,
-            heard=heard,
+            heard=heard or None,
         )
         return AsyncPages(self._call, request)
 

@@ -60,7 +60,7 @@ class Health(Connection):
             sort=sort,
             cursor=cursor,
             limit=limit,
-            heard=heard,
+            heard=heard or None,
         )
         return Pages(self._call, request)
 
