@@ -1,12 +1,14 @@
 """Heartbeats are lost while nothing is published, and then something is. On a real database."""
 
+from typing import Any
+
 import pytest
 from correlator_facts import BRISK
 from correlator_world import CorrelatorWorld
 from loss_facts import GONE, fires, fleet, heard, silent, states
 from rollup_facts import said
 
-QUIETLY = {"policy_version": 2}
+QUIETLY: dict[str, Any] = {"policy_version": 2}
 
 
 @pytest.mark.rule("HM-283")
