@@ -1,6 +1,8 @@
 """A consumer that has died silently is started again; one that does not come back fails the liveness."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from chassis_echo.workbench import database_of, produce, until, until_heard
 
 from fettle_chassis import consume, kafka
 from fettle_chassis.consume import Consumers
+from fettle_chassis.database import Database
 from fettle_chassis.membership import Membership
 from fettle_chassis.service import Service
 from fettle_chassis.settings import ServiceSettings
@@ -28,6 +31,16 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(consume, "Watchdog", quick)
     monkeypatch.setattr(kafka, "_STOP_WITHIN_S", 2.0)
+
+
+@asynccontextmanager
+async def has_heard_one(settings: ServiceSettings) -> AsyncIterator[tuple[Service, Database]]:
+    """A service that runs and has heard `a`, and its database."""
+    service = build(settings, subscription())
+    async with service.running(), database_of(settings) as database:
+        await produce(settings, HEARD, ["a"])
+        await until_heard(database, 1)
+        yield service, database
 
 
 def member(service: Service) -> Membership:
@@ -70,10 +83,7 @@ def _raise() -> None:
 async def test_a_consumer_whose_fetching_has_died_is_started_again(
     settings: ServiceSettings, restarts: list[str]
 ) -> None:
-    service = build(settings, subscription())
-    async with service.running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a"])
-        await until_heard(database, 1)
+    async with has_heard_one(settings) as (service, database):
         kill_fetcher(member(service).consumer)
         await produce(settings, HEARD, ["b", "c"])
         assert sorted(await until_heard(database, 3)) == ["a", "b", "c"]
@@ -86,10 +96,7 @@ async def test_a_consumer_whose_fetching_has_died_is_started_again(
 async def test_a_consumer_that_only_reports_errors_is_started_again(
     settings: ServiceSettings, restarts: list[str]
 ) -> None:
-    service = build(settings, subscription())
-    async with service.running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a"])
-        await until_heard(database, 1)
+    async with has_heard_one(settings) as (service, database):
         kill_coordinator(member(service).consumer)
         await produce(settings, HEARD, ["b"])  # the fetch that is under way may still bring it
         await until_heard(database, 2)
@@ -106,10 +113,7 @@ async def _never(*_: object, **__: object) -> None:
 async def test_a_consumer_that_no_longer_hears_a_broker_which_others_hear_is_started_again(
     settings: ServiceSettings, restarts: list[str]
 ) -> None:
-    service = build(settings, subscription())
-    async with service.running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a"])
-        await until_heard(database, 1)
+    async with has_heard_one(settings) as (service, database):
         consumer = member(service).consumer
         kill_fetcher(consumer)
         consumer.end_offsets = _never
@@ -122,10 +126,7 @@ async def test_a_consumer_that_no_longer_hears_a_broker_which_others_hear_is_sta
 async def test_a_consumer_that_never_joins_again_is_started_again(
     settings: ServiceSettings, restarts: list[str]
 ) -> None:
-    service = build(settings, subscription())
-    async with service.running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a"])
-        await until_heard(database, 1)
+    async with has_heard_one(settings) as (service, database):
         coordinator = member(service).consumer._coordinator
         coordinator._do_rejoin_group = _never
         coordinator.request_rejoin()
@@ -138,10 +139,7 @@ async def test_a_consumer_that_never_joins_again_is_started_again(
 async def test_a_consumer_that_does_not_come_back_fails_the_liveness(
     settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = build(settings, subscription())
-    async with service.running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a"])
-        await until_heard(database, 1)
+    async with has_heard_one(settings) as (service, _):
 
         async def in_vain(_member: Membership) -> None:
             return
@@ -160,9 +158,7 @@ async def test_a_consumer_that_does_not_come_back_fails_the_liveness(
 
 @pytest.mark.rule("OP-26")
 async def test_a_consumer_with_nothing_to_do_is_left_alone(settings: ServiceSettings, restarts: list[str]) -> None:
-    async with build(settings, subscription()).running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a"])
-        await until_heard(database, 1)
+    async with has_heard_one(settings) as (_, database):
         restarts.clear()  # while it had something to do, a slow machine may have taken too long
         await asyncio.sleep(4.0)  # twice what would be too long if there were anything to do
         assert restarts == []

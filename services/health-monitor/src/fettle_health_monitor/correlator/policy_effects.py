@@ -109,7 +109,7 @@ def _lasting(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
         case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
             return rules.resolve_debounce_s * 1000
         case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:
-            return watch.due_clock - watch.start_clock
+            return watch.lasting_ms
         case _:
             assert_never(watch.kind)
 

@@ -27,8 +27,6 @@ _HOLES = text("""
 
 _HOLES_ENDED = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved' AND to_at > :after ORDER BY to_at")
 
-_ADDRESS = text("SELECT address FROM shard_progress WHERE partition = :partition AND shard = :shard")
-
 _ADDRESSES = text("""
     SELECT shard, address FROM shard_progress
     WHERE partition = :partition AND shard = ANY(CAST(:shards AS integer[])) AND address IS NOT NULL
@@ -189,12 +187,6 @@ async def holes_ended(connection: AsyncConnection, after: int) -> dict[int, list
     found: dict[int, list[int]] = {}
     for row in await connection.execute(_HOLES_ENDED, {"after": after}):
         found.setdefault(row.shard, []).append(row.to_at)
-    return found
-
-
-async def address_of(connection: AsyncConnection, partition: int, shard: int) -> str | None:
-    """Where the shard's owner answers, as it last said."""
-    found: str | None = await connection.scalar(_ADDRESS, {"partition": partition, "shard": shard})
     return found
 
 

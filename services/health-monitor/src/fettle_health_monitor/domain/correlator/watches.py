@@ -118,7 +118,7 @@ class Watch:
     @property
     def due_at(self) -> int:
         """When it will be due if all time from now on is observed, in broker milliseconds."""
-        return self.start_at + self.due_clock - self.start_clock
+        return self.start_at + self.lasting_ms
 
     @property
     def lasting_ms(self) -> int:
@@ -182,12 +182,12 @@ class Watch:
         """What it calls for by the instant `at`, with what was last seen by then; without that it only says since when
         it has run."""
         cause, reason = _CALLS_FOR[self.kind]
-        if self.kind is WatchKind.JUDGED_AFRESH and self.due_clock == self.start_clock:
+        if self.kind is WatchKind.JUDGED_AFRESH and not self.lasting_ms:
             reason = FAILED_AGAIN
         seen = seen or LastSeen(self.start_at, {})
         evidence = {"partition": self.shard, **seen.evidence, "reason": reason}
         if self.kind is WatchKind.OPEN_REFUSED:
-            evidence[WAITED_S] = (self.due_clock - self.start_clock) / 1000
+            evidence[WAITED_S] = self.lasting_ms / 1000
         return Verdict(
             id=uuid5(self.cause, f"{self.kind}/{self.subject}/{self.condition}"),
             cause=cause,

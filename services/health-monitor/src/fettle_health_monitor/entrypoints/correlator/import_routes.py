@@ -69,11 +69,10 @@ def import_routes(api: HealthApi) -> APIRouter:
     @router.post("/subjects/import", openapi_extra=_BODY, responses={413: {"description": _TOO_MUCH}})
     async def import_subjects(org: str, request: Request, caller: Operator, dry_run: bool = False) -> StreamingResponse:
         """Enters subjects into the registry as PUT does, each line for itself: CSV with a header, or one JSON object a
-        line, with `type`, `id` and the fields of PUT. Of several lines about one subject the first that can
-        be read counts. What stands there already is `unchanged`, so the same file may come again, also after
-        a break: an answer without its summary is of an import that did not come to its end. A dry run enters
-        nothing and answers the same. Nothing is entered of a file that is too large, is empty, or has a
-        header that cannot be read."""
+        line, with `type`, `id` and the fields of PUT. Of several lines about one subject the first that can be read
+        counts. What stands there already is `unchanged`, so the same file may come again, also after a break: an answer
+        without its summary is of an import that did not come to its end. A dry run enters nothing and answers the same.
+        Nothing is entered of a file that is too large, is empty, or has a header that cannot be read."""
         reader = LineReader(_format(request))
         results = _results(api, org, await _received(request), reader, by=caller.actor_id, dry_run=dry_run)
         first = await anext(results)

@@ -150,12 +150,12 @@ async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
         )
         now = api.silences.now()
         blind = await why_facts.blind(connection, row.shard, since=now - _DAY_MS, until=now)
-        address = await progress.address_of(connection, api.partitions.of_org(org), row.shard)
+        addresses = await progress.addresses_of(connection, api.partitions.of_org(org), {row.shard})
         as_of = await api.as_of(connection, org)
         end = now if as_of is None else to_ms(as_of)
         known = await silences.reaching(connection, [(org, subject)], after=end - _DAY_MS, until=end)
     held = await asyncio.to_thread(held_between, known, end - _DAY_MS, end)
-    heard = await api.listeners.last_heard(row.shard, address, key)
+    heard = await api.listeners.last_heard(row.shard, addresses.get(row.shard), key)
     return SubjectDetail.shown(row, silenced, held, blind, heard, as_of)
 
 
