@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from fettle_chassis.service import Part
 from fettle_contracts.partitions import partition_for
 from fettle_health_monitor.adapters.judge.ordered_writer import Message, OrderedWriter
 from fettle_health_monitor.domain.judgements import (
     CLOCK_INDEX,
+    Change,
     Clock,
     Hello,
     Judgement,
@@ -18,13 +20,16 @@ from fettle_health_monitor.judge.metrics import BACKLOG, JUDGEMENTS
 from fettle_health_monitor.judge.owned import Owned, Shards
 
 _CLOCK_EVERY_S = 1.0
+_BEHIND_CHANGE_S = 0.2
 _MOST_WAITING = 100_000
 
 
 class Journal:
-    """Queues each message for where it belongs: the partition of its org, or every partition. The writer sends it."""
+    """Queues each message for where it belongs: the partition of its org, or every partition. The writer sends it.
+    `changed` is set whenever somebody's state has changed."""
 
     def __init__(self, writer: OrderedWriter, address: str) -> None:
+        self.changed = asyncio.Event()
         self._writer = writer
         self._address = address
 
@@ -38,6 +43,8 @@ class Journal:
             else:
                 key = judgement.org.encode()
                 self._writer.append(partition_for(key, self._writer.partitions), Message(key, value))
+            if isinstance(judgement, Change):
+                self.changed.set()
             JUDGEMENTS.labels(judgement.__struct_config__.tag).inc()
 
     def write_clock(self, owned: Owned) -> None:
@@ -85,7 +92,8 @@ class JournalPart(Part):
 
 
 class Clocks(Part):
-    """Writes the clock of every owned shard each second."""
+    """Writes the clock of every owned shard each second, and sooner behind a change: what it calls for may wait for
+    all shards to have judged past it."""
 
     name = "clocks"
 
@@ -95,6 +103,10 @@ class Clocks(Part):
 
     async def run(self) -> None:
         while True:
+            self._journal.changed.clear()
             for owned in self._shards.owned.values():
                 self._journal.write_clock(owned)
-            await asyncio.sleep(_CLOCK_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOCK_EVERY_S - _BEHIND_CHANGE_S):
+                    await self._journal.changed.wait()
+            await asyncio.sleep(_BEHIND_CHANGE_S)

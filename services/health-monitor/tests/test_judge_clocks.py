@@ -1,0 +1,49 @@
+"""When a judge says how far its shards are."""
+
+import asyncio
+import time
+from typing import cast
+
+import pytest
+from judge_log import Log, judge, read_control
+
+from fettle_health_monitor.adapters.judge.ordered_writer import Message, OrderedWriter
+from fettle_health_monitor.domain.judgements import Clock, decode
+from fettle_health_monitor.judge.journal import Clocks, Journal
+from fettle_health_monitor.judge.owned import Owned, Shards
+
+
+class Written:
+    """In place of the writer: when it is given clocks for partition 0."""
+
+    partitions = 2
+
+    def __init__(self) -> None:
+        self.clocks: list[float] = []
+
+    def append(self, partition: int, message: Message) -> None:
+        if partition == 0 and isinstance(decode(message.value), Clock):
+            self.clocks.append(time.monotonic())
+
+
+@pytest.mark.rule("HM-60")
+async def test_clocks_are_said_each_second_and_soon_behind_a_change() -> None:
+    judged = judge(Log().policy(enabled=True, timeout_s=60).beat().pulsed(90))
+    silent = judged.changes[-1]
+    shards = Shards()
+    shards.take(Owned(judged.shard, read_control, None))
+    written = Written()
+    journal = Journal(cast(OrderedWriter, written), "http://here")
+
+    clocks = asyncio.create_task(Clocks(shards, journal).run())
+    try:
+        await asyncio.sleep(0.05)
+        journal.write([silent])
+        changed_at = time.monotonic()
+        await asyncio.sleep(0.6)
+        first, behind = written.clocks
+        assert first < changed_at < behind
+        await asyncio.sleep(1.1)
+        assert len(written.clocks) == 3
+    finally:
+        clocks.cancel()
