@@ -20,7 +20,8 @@ SHARED_TICKETS = (
             Mutant(ROLLUPS, "max(spell.since, spell.down_from)", "spell.since"),
             Mutant(ROLLUPS, "at - self.window_ms < single.opened_at <= at", "at - self.window_ms <= single.opened_at"),
             Mutant(ROLLUPS, "< single.opened_at <= at]", "< single.opened_at < at]"),
-            Mutant(ROLLUPS, "< group.threshold:", "<= group.threshold:"),
+            Mutant(ROLLUPS, "len(failing) < group.threshold:", "len(failing) <= group.threshold:"),
+            Mutant(ROLLUPS, "if 1 + len(group.spells) <", "if len(group.spells) - 1 <"),
             Mutant(ROLLUPS, "{verdict.subject, *(member.subject for", "{*(member.subject for"),
             Mutant(ROLLUPS, "for single in group.singles if single.member.subject in failing)",
                    "for single in group.singles)"),
@@ -56,7 +57,7 @@ SHARED_TICKETS = (
     ),
     Part(
         ("correlator_rollups::test_a_single_that_is_asked_for_once_more_is_merged_once",),
-        (Mutant(SHARING, "if one.member.subject != verdict.subject)", ")"),),
+        (Mutant(SHARING, "singles[verdict.subject] = ", 'singles[f"{verdict.subject}!"] = '),),
     ),
     Part(
         ("shared_tickets_in_order::test_those_who_wait_are_down_as_well",

@@ -137,7 +137,7 @@ class Sharing:
 
     def with_singles(self) -> set[Key]:
         """Those whose own tickets may be merged."""
-        return {(org, one.member.subject) for (org, _), around in self._around.items() for one in around.singles}
+        return {(org, subject) for (org, _), around in self._around.items() for subject in around.singles}
 
     def is_judged_afresh(self, verdict: Verdict) -> bool:
         """Whether its time after its integration's recovery is not over. A verdict that says that it is over is."""
@@ -156,7 +156,7 @@ class Sharing:
             tickets=self._incidents.get(key, {}),
             undecided=key in self._undecided,
             spells=self._silencing.unsilenced(verdict.org, around.spells, verdict.at),
-            singles=self._silencing.unsilenced(verdict.org, around.singles, verdict.at),
+            singles=self._silencing.unsilenced(verdict.org, around.singles.values(), verdict.at),
             down=self._down_at(key, verdict.at) + self._pending.get(key, 0) if verdict.condition == MANY else 0,
             threshold=threshold,
             window_ms=window_ms,
@@ -200,10 +200,8 @@ class Sharing:
                 if isinstance(outcome, Opened) and outcome.because == OPEN_REFUSED:
                     self._asked_again.append((verdict, parent))
             case Opened() | Reopened() if key is not None:
-                around = self._around.get(key, Around())
-                single = Single(member_of(verdict), verdict.at)
-                others = (one for one in around.singles if one.member.subject != verdict.subject)
-                self._around[key] = Around(around.spells, (*others, single))
+                singles = self._around.setdefault(key, Around()).singles
+                singles[verdict.subject] = Single(member_of(verdict), verdict.at)
             case CalledOff() if verdict.cause is Cause.FEW_LEFT and key is not None:
                 self._looks_again(key, verdict)
             case _:

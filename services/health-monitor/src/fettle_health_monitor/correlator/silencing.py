@@ -84,7 +84,7 @@ class Silencing:
         await self.read_of(connection, {(org, each) for (org, _), down in found.items() for each in down}, at)
         return found
 
-    def unsilenced(self, org: str, found: Sequence[OfDevice], at: int) -> Sequence[OfDevice]:
+    def unsilenced(self, org: str, found: Collection[OfDevice], at: int) -> Collection[OfDevice]:
         """Those of devices that are not silenced at this instant, as far as their silences were read."""
         if not self._of:
             return found

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -173,10 +173,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is known of the devices behind an integration."""
+    """What is known of the devices behind an integration: `singles` are tickets of their own, by subject."""
 
     spells: tuple[Spell, ...] = ()
-    singles: tuple[Single, ...] = ()
+    singles: dict[str, Single] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         "from_at": list(since.values()),
     }
     spells: defaultdict[Place, list[Spell]] = defaultdict(list)
-    singles: defaultdict[Place, list[Single]] = defaultdict(list)
+    singles: defaultdict[Place, dict[str, Single]] = defaultdict(dict)
     holes = await progress.holes_ended(connection, min(since.values(), default=0) - TIMEOUT_MAX_MS)
     for row in await connection.execute(_FAILING_BEHIND_HOLES if holes else _FAILING_NOW, asked):
         spells[row.org, row.integration].append(_spell(row, row.since, holes))
@@ -204,8 +204,8 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), holes, row.until))
     for row in await connection.execute(_SINGLES, asked):
         member = Member(row.subject, row.condition, row.name)
-        singles[row.org, row.integration].append(Single(member, row.opened_at))
-    return {place: Around(tuple(spells[place]), tuple(singles[place])) for place in since}
+        singles[row.org, row.integration][row.subject] = Single(member, row.opened_at)
+    return {place: Around(tuple(spells[place]), singles[place]) for place in since}
 
 
 def _spell(row: Row[Any], since: int, holes: Mapping[int, Sequence[int]], until: int | None = None) -> Spell:

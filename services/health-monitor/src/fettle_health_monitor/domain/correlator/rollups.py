@@ -4,7 +4,7 @@ Either the integration has a ticket of its own, or so many devices behind it fai
 What is known of a device is known as of the verdict's instant, not as of the moment at which it is decided.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,8 +101,8 @@ class Group:
     name: str | None
     tickets: Mapping[str, Incident]
     undecided: bool = False
-    spells: Sequence[Spell] = ()
-    singles: Sequence[Single] = ()
+    spells: Collection[Spell] = ()
+    singles: Collection[Single] = ()
     down: int = 0
     threshold: int
     window_ms: int
@@ -163,6 +163,8 @@ def shared(verdict: Verdict, group: Group) -> Joins | Begins | Waits | None:
         return Waits()
     if (parent := group.parent) is not None:
         return Joins(parent)
+    if 1 + len(group.spells) < group.threshold:
+        return None  # without a look at each: a storm of single tickets would look at all for each of them
     failing = {verdict.subject, *(member.subject for member in group.failing(verdict.at))}
     if len(failing) < group.threshold:
         return None
