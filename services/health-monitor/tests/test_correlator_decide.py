@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from fettle_contracts.commands import OpenTicket, ResolveTicket, Verb
 from fettle_contracts.identity import SubjectRef
-from fettle_contracts.ticket import Resolution
+from fettle_contracts.ticket import MONITOR_KINDS, Resolution
+from fettle_contracts.transitions import Condition
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.correlator.commands import Sent, dedup_key, of_outcome, read_dedup_key, title
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
 from fettle_health_monitor.domain.correlator.evidence import of_change, with_decision
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
+from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
     NothingToResolve,
@@ -28,6 +30,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Unpublished,
     Wait,
 )
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for, unseen
 
 OPENING = (
@@ -310,3 +313,8 @@ def test_after_any_decision_the_ticket_will_be_as_the_subject_is(
         assert will_be_open
     else:
         assert isinstance(outcome, Refused | Unpublished)
+
+
+@pytest.mark.rule("TS-111")
+def test_every_kind_that_the_monitor_opens_tickets_of_is_kept_from_people() -> None:
+    assert sorted(MONITOR_KINDS) == sorted((*Condition, MANY, LOST))

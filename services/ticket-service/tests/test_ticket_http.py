@@ -82,6 +82,7 @@ BREAKING: list[tuple[dict[str, Any], int, str, str]] = [
     ({"title": "x" * 201}, 400, "title_too_long", "title"),
     ({"kind": ""}, 400, "kind_invalid", "kind"),
     ({"description": "x" * 65_537}, 413, "text_too_long", "description"),
+    ({"kind": "device_offline"}, 403, "kind_reserved", "kind"),
     ({"dedup_key": "device/t17:x"}, 403, "key_reserved", "dedup_key"),
     ({"dedup_key": ""}, 400, "key_invalid", "dedup_key"),
     ({"links": [{"label": "x", "url": "ftp://x"}]}, 400, "link_invalid", "links"),
@@ -362,8 +363,7 @@ async def test_an_item_has_its_latest_entry_and_no_description(api: Api, door: D
     [item] = (await api.get("/tickets", state="in_progress"))["items"]
     latest = Entry.model_validate(item["latest_entry"])
     assert (latest.type, latest.version, latest.body) == ("comment-added", 3, "c" * 200)
-    assert "description" not in item
-    assert Ticket.model_validate(item).number == 1
+    assert ("description" in item, Ticket.model_validate(item).number) == (False, 1)
 
 
 def cursor(*place: object) -> dict[str, str]:

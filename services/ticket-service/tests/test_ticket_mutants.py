@@ -49,6 +49,8 @@ MUTANTS = (
     Mutant("opening", "if command.actor.is_person and not facts.policy.report_issue_enabled:",
            "if not facts.policy.report_issue_enabled:"),
     Mutant("opening", "by_monitor=command.actor.is_monitor", "by_monitor=True"),
+    Mutant("opening", "by_person=command.actor.is_person", "by_person=not command.actor.is_monitor"),
+    Mutant("opening", "by_person=command.actor.is_person", "by_person=False"),
     Mutant("opening", "previous=previous.link if previous is not None else None", "previous=None"),
     Mutant("opening", "at=latest.not_before(command.effective(now))", "at=command.effective(now)"),
     Mutant("opening", "flap_count=command.flap_count,\n        parent=None", "flap_count=None,\n        parent=None"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ticket_desk import ANN, BOB, MONITOR, OFFLINE, ORDER, WORKFLOW, Desk, happened, refusal
 
-from fettle_contracts.ticket import Resolution, TicketState
+from fettle_contracts.ticket import MONITOR_KINDS, Resolution, TicketState
 from fettle_ticket_service.domain.commands import Reopen, Resolve
 from fettle_ticket_service.domain.decisions import Because, Unchanged
 from fettle_ticket_service.domain.values import Actor, Link
@@ -155,6 +155,16 @@ def test_keys_of_devices_and_integrations_are_the_monitors(desk: Desk, key: str,
 @pytest.mark.rule("TS-17")
 def test_other_keys_are_anyones(desk: Desk) -> None:
     assert desk.opened(dedup_key="devices/t17").dedup_key == "devices/t17"
+
+
+@pytest.mark.rule("TS-111")
+@pytest.mark.parametrize("kind", MONITOR_KINDS)
+def test_people_do_not_report_what_the_monitor_finds(desk: Desk, kind: str) -> None:
+    for said in (kind, f" {kind} "):
+        assert refusal(desk.open(kind=said)) == "kind_reserved"
+    assert desk.opened(actor=WORKFLOW, kind=kind).kind == kind
+    assert desk.monitored(kind=kind).kind == kind
+    assert desk.opened(kind="lift_noise").kind == "lift_noise"
 
 
 @pytest.mark.rule("TS-18")

@@ -10,6 +10,7 @@ from ticket_desk import NOON
 
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.commands import Verb
+from fettle_contracts.ticket import MONITOR_KINDS
 
 USER = {"type": "user", "id": "ann@acme.test", "name": "Ann"}
 MONITOR = {"type": "health_monitor"}
@@ -165,6 +166,7 @@ COMMANDS: tuple[Bad, ...] = (
     *_rejected("open", "text_too_long", {"description": LONG}, {"description": "ø" * 40_000}),
     *_rejected("open", "key_invalid", {"dedup_key": ""}, {"dedup_key": "x" * 401}, {"dedup_key": "a\nb"}),
     *_rejected("open", "key_reserved", *({"dedup_key": key} for key in _RESERVED)),
+    *_rejected("open", "kind_reserved", *({"kind": kind} for kind in MONITOR_KINDS)),
     *_rejected("open", "too_many_links", {"links": [LINK] * 11}),
     *_rejected("open", "link_invalid", *({"links": [{**LINK, "url": url}]} for url in _BAD_URLS)),
     *_rejected("set-links", "link_invalid", *({"links": [LINK, {**LINK, "url": url}]} for url in _BAD_URLS)),

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from ticket_bad_commands import _BAD_LABELS, _BAD_URLS, _RESERVED, LIFT, LINK, LONG
 
+from fettle_contracts.ticket import MONITOR_KINDS
+
 
 class Refused(NamedTuple):
     """`body` is sent as JSON, or as it is if it is text. `number` 1 is open, 2 resolved, 3 started."""
@@ -112,6 +114,7 @@ REQUESTS: tuple[Refused, ...] = (
     *(_opened(400, "kind_invalid", kind=kind) for kind in ("", " ", "x" * 121, "a\nb")),
     *(_opened(400, "key_invalid", dedup_key=key) for key in ("", "x" * 401, "a\nb", "a\x00")),
     *(_opened(403, "key_reserved", dedup_key=key) for key in _RESERVED),
+    *(_opened(403, "kind_reserved", kind=kind) for kind in MONITOR_KINDS),
     *(_opened(413, "text_too_long", description=text) for text in (LONG, "ø" * 40_000)),
     *(_opened(400, "link_invalid", links=[{**LINK, "url": url}]) for url in _BAD_URLS),
     _opened(400, "too_many_links", links=[LINK] * 11),

@@ -139,7 +139,7 @@ def open_ticket(
     subject_name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
     description: Annotated[str, typer.Option(help="Markdown; - reads it from stdin.")] = "",
     space: Annotated[str | None, typer.Option(help="Where: oslo/hq/3.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Default: user_report.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Default: user_report; none of the health monitor's own.")] = None,
     org: Org = None,
     as_json: Json = False,
 ) -> None:

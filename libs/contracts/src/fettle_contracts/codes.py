@@ -31,6 +31,7 @@ class RejectionCode(Code):
     TITLE_EMPTY = "title_empty", "A ticket needs a title."
     TITLE_TOO_LONG = "title_too_long", "A title is one line of at most 200 characters."
     KIND_INVALID = "kind_invalid", "A kind is a text of 1 to 120 characters."
+    KIND_RESERVED = "kind_reserved", "The kinds of the health monitor's tickets (`device_offline` …) are not people's."
     TEXT_TOO_LONG = "text_too_long", "A comment or description has at most 64 KiB of UTF-8."
     COMMENT_EMPTY = "comment_empty", "A comment needs text."
     DESCRIPTION_CHANGED = (

@@ -16,6 +16,14 @@ TEXT_MAX_BYTES = 64 * 1024
 LINKS_LIMIT = 10
 CHECKLIST_ITEMS_IN_EVENTS = 100
 MONITOR_KEY_PREFIXES = ("device/", "integration/", "other/heartbeats:")
+MONITOR_KINDS = (
+    "device_offline",
+    "integration_unreachable",
+    "integration_credentials_invalid",
+    "multiple_devices_offline",
+    "heartbeats_lost",
+)
+"""What the health monitor finds; nobody else has found it, so people cannot say it for it."""
 
 
 class TicketState(StrEnum):

@@ -65,7 +65,7 @@ def _refusal(command: Open, facts: Facts) -> Rejected | None:
         return Rejected(RejectionCode.REPORT_ISSUE_DISABLED, "This organization does not take reports from people.")
     return (
         title_fault(command.title)
-        or kind_fault(command.kind)
+        or kind_fault(command.kind, by_person=command.actor.is_person)
         or text_fault(command.description, "description")
         or links_fault(command.links)
         or key_fault(command.dedup_key, by_monitor=command.actor.is_monitor)

@@ -12,6 +12,7 @@ from fettle_contracts.ticket import (
     KIND_MAX_CHARACTERS,
     LINKS_LIMIT,
     MONITOR_KEY_PREFIXES,
+    MONITOR_KINDS,
     TEXT_MAX_BYTES,
     TITLE_MAX_CHARACTERS,
 )
@@ -70,10 +71,13 @@ def comment_fault(comment: str) -> Rejected | None:
     return text_fault(comment, "comment")
 
 
-def kind_fault(kind: str) -> Rejected | None:
-    if is_line(kind, KIND_MAX_CHARACTERS) and kind.strip():
-        return None
-    return Rejected(RejectionCode.KIND_INVALID, f"A kind is one line of 1 to {KIND_MAX_CHARACTERS} characters.")
+def kind_fault(kind: str, *, by_person: bool) -> Rejected | None:
+    if not is_line(kind, KIND_MAX_CHARACTERS) or not kind.strip():
+        return Rejected(RejectionCode.KIND_INVALID, f"A kind is one line of 1 to {KIND_MAX_CHARACTERS} characters.")
+    if by_person and kind.strip() in MONITOR_KINDS:
+        rule = f"Tickets of the kind {kind.strip()} are the health monitor's to open."
+        return Rejected(RejectionCode.KIND_RESERVED, rule)
+    return None
 
 
 def key_fault(key: str | None, *, by_monitor: bool) -> Rejected | None:

@@ -23,6 +23,7 @@ LASTING: Final = frozenset(
         RejectionCode.TITLE_EMPTY,
         RejectionCode.TITLE_TOO_LONG,
         RejectionCode.KIND_INVALID,
+        RejectionCode.KIND_RESERVED,
         RejectionCode.TEXT_TOO_LONG,
         RejectionCode.TOO_MANY_LINKS,
         RejectionCode.LINK_INVALID,

@@ -26,7 +26,7 @@ _OPERATIONS: Mapping[str, About] = {
         eg.REPORT,
         {
             400: "title_empty title_too_long kind_invalid link_invalid too_many_links key_invalid",
-            403: "key_reserved report_issue_disabled",
+            403: "key_reserved kind_reserved report_issue_disabled",
             404: "org_unknown ticket_not_found",
             **_ALTERED,
             **_TOO_LONG,
