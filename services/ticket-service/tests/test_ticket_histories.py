@@ -71,19 +71,21 @@ COMMANDS = st.one_of(OPENS, st.tuples(MOVED, REFS), st.tuples(MOVED, REFS), st.t
 
 
 SECOND = st.sampled_from([False, False, False, True])
+PEOPLE = st.sampled_from(["ann@acme.test", "bob@acme.test", "eve@acme.test"]).map(lambda who: ("user", who))
+MACHINES = st.sampled_from([("health_monitor", ""), ("workflow", "alert"), ("workflow", "nightly")])
 
 
 @st.composite
 def moments(draw: st.DrawFn) -> dict[str, Any]:
     """What happens at once: batches and requests of both orgs, what of before comes again, which batches are dropped
     at first; and how long it is until the next."""
-    people = st.tuples(SECOND, st.just("user"), COMMANDS, st.none())
-    machines = st.tuples(SECOND, st.sampled_from(["workflow", "health_monitor"]), COMMANDS | SIGNED, AGO)
+    people = st.tuples(SECOND, PEOPLE, COMMANDS, st.none())
+    machines = st.tuples(SECOND, MACHINES, COMMANDS | SIGNED, AGO)
     commands = people | machines
     batches = draw(st.lists(st.lists(commands, min_size=1, max_size=5), min_size=1, max_size=3))
     return {
         "batches": [(draw(SECOND), batch) for batch in batches],
-        "requests": draw(st.lists(st.tuples(SECOND, COMMANDS), max_size=3)),
+        "requests": draw(st.lists(st.tuples(SECOND, PEOPLE, COMMANDS), max_size=3)),
         "again": draw(st.lists(st.integers(0, 30), max_size=3)),
         "wait": draw(st.sampled_from([0, 1, 61, 1800, 3599, 3600])),
     }
@@ -109,13 +111,13 @@ async def live(doors: BothDoors, history: list[dict[str, Any]]) -> None:
     sent: list[tuple[str, Said]] = []
     asked: list[tuple[str, Said]] = []
 
-    def say(second: bool, actor: str, command: dict[str, Any], ago: int | None) -> tuple[str, Said]:
+    def say(second: bool, by: tuple[str, str], command: dict[str, Any], ago: int | None) -> tuple[str, Said]:
         at = None if ago is None else doors.door.now - timedelta(seconds=ago)
-        org, said = pair[second], Said(id=f"c-{next(ids)}", actor=actor, at=at, **command)
+        org, said = pair[second], Said(id=f"c-{next(ids)}", actor=by[0], who=by[1], at=at, **command)
         doors.said[org, said.id] = said
         return org, said
 
-    sent += [say(second, "health_monitor", ROLLUP, None) for second in (False, True)]
+    sent += [say(second, ("health_monitor", ""), ROLLUP, None) for second in (False, True)]
     await doors.by_kafka(sent)
     for moment in history:
         deeds, dropped = [], []
@@ -124,7 +126,7 @@ async def live(doors: BothDoors, history: list[dict[str, Any]]) -> None:
             sent += commands
             deeds.append(doors.by_kafka(commands, drop=drop))
             dropped += [commands] if drop else []
-        requests = [say(second, "user", command, None) for second, command in moment["requests"]]
+        requests = [say(second, by, command, None) for second, by, command in moment["requests"]]
         requests = [(org, said) for org, said in requests if said.verb == "open" or said.number is not None]
         asked += requests
         deeds += [doors.by_http(*each) for each in requests]
@@ -186,7 +188,7 @@ def test_sixteen_writers_some_of_whose_transactions_fail_leave_no_gap(doors: Bot
                 verb = chance.choice(["open", "open", "resolve"])
                 number = None if verb == "open" or key else chance.randrange(1, 40)
                 more = {"title": "Noise", "subject": {"type": "other", "id": "x"}} if verb == "open" else {}
-                said = Said(id, verb, "user", number, key, None, more)
+                said = Said(id, verb, "user", number, key, None, more, who=f"{writer}@acme.test")
                 doors.said["busy", id] = said
                 batch.append(("busy", said))
             if chance.random() < 0.3:

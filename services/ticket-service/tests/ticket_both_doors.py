@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 from ticket_desk import KEYS, NOON
 from ticket_door import Door, Published
-from ticket_model import Model, Outcome, Said
+from ticket_model import MONITOR, Model, Outcome, Said
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.consume import Record
@@ -36,6 +36,7 @@ from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.settings import TicketSettings
 
+WHO = "coalesce({0} ->> 'id', {0} ->> 'type')"
 PATHS = {"comment": "comments", "edit-description": "description", "set-links": "links"}
 
 
@@ -68,7 +69,7 @@ class BothDoors:
     async def by_http(self, org: str, said: Said) -> None:
         """A person's request, with the command's id as its Idempotency-Key."""
         token = issue(
-            self.settings.signing_keys, Caller(org, Role.OPERATOR, "ann@acme.test", "Ann"), datetime.now(NOON.tzinfo)
+            self.settings.signing_keys, Caller(org, Role.OPERATOR, said.who, said.who), datetime.now(NOON.tzinfo)
         )
         headers = {"authorization": f"Bearer {token}", "idempotency-key": said.id}
         path = f"/api/v1/orgs/{org}/tickets"
@@ -87,7 +88,7 @@ class BothDoors:
         self.answers.setdefault((org, said.id), []).append((answer.status_code, answer.json()))
 
     def _record(self, org: str, said: Said) -> Record:
-        data: dict[str, Any] = {"org": org, "actor": {"type": said.actor, "id": "ann@acme.test"}, **said.more}
+        data: dict[str, Any] = {"org": org, "actor": _actor(said), **said.more}
         if said.verb == "open":
             data |= {} if said.key is None else {"dedup_key": said.key}
         else:
@@ -123,17 +124,21 @@ class BothDoors:
         rows = await self.door.rows(
             "SELECT number, source, dedup_key, title, opened_at, state, description, description_version, "
             "jsonb_array_length(links), resolution, resolved_at, previous_number, parent_number, updated_at, "
+            f"{', '.join(map(WHO.format, ('opened_by', 'started_by', 'resolved_by')))}, "
             "checklist_total, checklist_recovered, version FROM ticket WHERE org = :org ORDER BY number",
             org=org,
         )
         assert list(map(tuple, rows)) == [ticket.standing() for ticket in model.tickets]
         told = await self.door.rows(
-            "SELECT array_agg(entry.type ORDER BY entry.version), array_agg(at ORDER BY entry.version) "
+            f"SELECT array_agg(entry.type ORDER BY entry.version), array_agg({WHO.format('actor')} "
+            "ORDER BY entry.version), array_agg(at ORDER BY entry.version) "
             "FROM ticket JOIN entry ON ticket_id = ticket.id WHERE ticket.org = :org GROUP BY number ORDER BY number",
             org=org,
         )
-        assert [types for types, _ in told] == [ticket.timeline for ticket in model.tickets]
-        assert all(times == sorted(times) for _, times in told)
+        assert [list(zip(types, who, strict=True)) for types, who, _ in told] == [
+            ticket.timeline for ticket in model.tickets
+        ]
+        assert all(times == sorted(times) for *_, times in told)
         [row] = await self.door.rows(
             "SELECT next_number, open, in_progress, resolved FROM org WHERE org = :org", org=org
         )
@@ -155,6 +160,11 @@ class BothDoors:
                     )
 
 
+def _actor(said: Said) -> dict[str, str]:
+    who = {} if said.actor == MONITOR else {"id": said.who}
+    return {"type": said.actor, **who}
+
+
 def outcome_of(result: dict[str, Any]) -> Outcome:
     ticket = result["ticket"] or {}
     code = (result["reason"] or {}).get("code")
@@ -168,7 +178,7 @@ def _check_events(published: Sequence[Published], model: Model) -> None:
     assert numbers == list(range(1, len(model.tickets) + 1))
     for ticket in model.tickets:
         mine = [event["entry"] for event in events if event["ticket"]["number"] == ticket.number]
-        assert [entry["type"] for entry in mine] == ticket.timeline
+        assert [(entry["type"], entry["actor"].get("id", MONITOR)) for entry in mine] == ticket.timeline
         assert [entry["version"] for entry in mine] == list(range(1, len(mine) + 1))
 
 

@@ -13,11 +13,13 @@ MOVES = {"start": "in_progress", "move-to-open": "open", "resolve": "resolved", 
 NAMES = {"start": "started", "move-to-open": "moved-to-open", "resolve": "resolved", "reopen": "reopened"}
 FORBIDDEN = {("start", "resolved"), ("move-to-open", "resolved"), ("reopen", "in_progress")}
 ELSEWHERE = ("merged", "superseded", "removed")
+MONITOR = "health_monitor"
 ENDS = {"user": "by_person", "workflow": "by_workflow", "health_monitor": "recovered"}
 
 
 class Said(NamedTuple):
-    """A command as it was sent, by either door. `more` is what its verb carries, `at` when it became true."""
+    """A command as it was sent, by either door. `actor` is what kind of actor `who` is, `more` what its verb carries,
+    `at` when it became true."""
 
     id: str
     verb: str
@@ -27,6 +29,12 @@ class Said(NamedTuple):
     comment: str | None = None
     more: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to it
     at: datetime | None = None
+    who: str = "ann@acme.test"
+
+    @property
+    def by(self) -> str:
+        """Who did it, as its entry says: the person, the workflow, or the monitor, of which there is one."""
+        return MONITOR if self.actor == MONITOR else self.who
 
 
 class Outcome(NamedTuple):
@@ -48,16 +56,20 @@ class Known:
     key: str | None
     title: str
     opened_at: datetime
+    opened_by: str
     state: str = "open"
     description: str = ""
     description_version: int = 1
     links: int = 0
+    started_by: str | None = None
+    resolved_by: str | None = None
     resolution: str | None = None
     resolved_at: datetime | None = None
     previous: int | None = None
     parent: int | None = None
     updated_at: datetime = field(init=False)
-    timeline: list[str] = field(default_factory=lambda: ["opened"])
+    timeline: list[tuple[str, str]] = field(init=False)
+    """Each entry, and who made it."""
     members: dict[str, bool] = field(default_factory=dict)
     """Who is on the checklist, and who of them has recovered."""
     unsaid: bool = False
@@ -65,13 +77,15 @@ class Known:
 
     def __post_init__(self) -> None:
         self.updated_at = self.spoke_at = self.opened_at
+        self.timeline = [("opened", self.opened_by)]
 
-    def add(self, entries: list[str], at: datetime) -> None:
-        """What happened at that time; before it the timeline speaks of the checklist, if that is due."""
+    def add(self, entries: list[str], by: str, at: datetime) -> None:
+        """What they did at that time; before it the timeline speaks of the checklist, if that is due."""
+        made = [(entry, by) for entry in entries]
         if self.unsaid and at - self.spoke_at >= MINUTE:
-            entries, self.unsaid, self.spoke_at = ["checklist-changed", *entries], False, at
-        if entries:
-            self.timeline += entries
+            made, self.unsaid, self.spoke_at = [("checklist-changed", MONITOR), *made], False, at
+        if made:
+            self.timeline += made
             self.updated_at = at
 
     def not_before(self, at: datetime) -> datetime:
@@ -82,7 +96,8 @@ class Known:
         named = (self.number, self.source, self.key, self.title, self.opened_at, self.state)
         edited = (self.description, self.description_version, self.links)
         ended = (self.resolution, self.resolved_at, self.previous, self.parent, self.updated_at)
-        return (*named, *edited, *ended, len(self.members), sum(self.members.values()), len(self.timeline))
+        worked = (self.opened_by, self.started_by, self.resolved_by)
+        return (*named, *edited, *ended, *worked, len(self.members), sum(self.members.values()), len(self.timeline))
 
 
 @dataclass
@@ -129,12 +144,12 @@ class Model:
             return _met("unchanged", latest)
         if latest is not None and latest.resolution not in ELSEWHERE and _inside(latest, at):
             at = latest.not_before(at)
-            self._move(latest, "reopen", said.actor, at)
+            self._move(latest, "reopen", said, at)
             if parent is not None and parent is not latest:
                 latest.parent = parent.number
-            latest.add(["reopened"], at)
+            latest.add(["reopened"], said.by, at)
             return _met("applied", latest)
-        ticket = Known(len(self.tickets) + 1, said.actor, said.key, said.more["title"], at)
+        ticket = Known(len(self.tickets) + 1, said.actor, said.key, said.more["title"], at, said.by)
         ticket.previous = None if latest is None else latest.number
         ticket.parent = None if parent is None else parent.number
         self.tickets.append(ticket)
@@ -148,7 +163,7 @@ class Model:
             return self._on_checklist(ticket, said, now)
         at, entries, comments = ticket.not_before(said.at or now), list[str](), (said.comment or "").strip() != ""
         if said.verb in MOVES and ticket.state != MOVES[said.verb]:
-            self._move(ticket, said.verb, said.actor, at)
+            self._move(ticket, said.verb, said, at)
             entries.append(NAMES[said.verb])
             if said.verb == "resolve":
                 ticket.resolution = said.more.get("resolution") or ticket.resolution
@@ -165,7 +180,7 @@ class Model:
             entries.append("links-edited")
         entries += ["comment-added"] if comments else []
         if entries:
-            ticket.add(entries, at)
+            ticket.add(entries, said.by, at)
         return _met("applied" if entries else "unchanged", ticket)
 
     def _on_checklist(self, ticket: Known, said: Said, now: datetime) -> Outcome:
@@ -178,7 +193,7 @@ class Model:
                 changed = ticket.members[subject["id"]] = True
         ticket.unsaid |= changed
         if changed:
-            ticket.add([], ticket.not_before(now))
+            ticket.add([], said.by, ticket.not_before(now))
         return _met("applied" if changed else "unchanged", ticket)
 
     def _refused(self, ticket: Known, said: Said, now: datetime) -> str | None:
@@ -209,12 +224,15 @@ class Model:
         its_own = actor == "health_monitor" and ticket.resolution not in ELSEWHERE
         return actor == "user" or (its_own and _inside(ticket, at))
 
-    def _move(self, ticket: Known, verb: str, actor: str, at: datetime) -> None:
+    def _move(self, ticket: Known, verb: str, said: Said, at: datetime) -> None:
         if verb == "reopen" and ticket.resolution == "merged":
             ticket.parent = None
         ticket.state = MOVES[verb]
         resolved = verb == "resolve"
-        ticket.resolution, ticket.resolved_at = (ENDS[actor], at) if resolved else (None, None)
+        ticket.resolution, ticket.resolved_at = (ENDS[said.actor], at) if resolved else (None, None)
+        ticket.resolved_by = said.by if resolved else None
+        if not resolved:
+            ticket.started_by = said.by if verb == "start" else None
 
 
 NOT_THE_MONITORS = {("health_monitor", "user"), ("health_monitor", "workflow")}
