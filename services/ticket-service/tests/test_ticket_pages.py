@@ -70,6 +70,31 @@ async def test_by_update_a_ticket_stands_where_what_a_signed_command_says_became
     assert await api.numbers(sort="updated", state="all") == [2, 1, 3, 4]
 
 
+@pytest.mark.rule("TS-93")
+@pytest.mark.parametrize("sort", ["opened", "-opened", "updated", "-updated", "number", "-number"])
+async def test_what_became_true_before_moves_nothing_that_nobody_changes(api: Api, door: Door, sort: str) -> None:
+    """Between pages a signed command opens a ticket and another speaks on it, both for minutes ago."""
+    for _ in FIRST:
+        door.now += timedelta(minutes=1)
+        await door.ask_one(asked())
+    came, cursor = Counter[int](), dict[str, str]()
+    while True:
+        page = await api.get("/tickets", sort=sort, limit=3, state="all", **cursor)
+        came.update(item["number"] for item in page["items"])
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+        late: dict[str, Any] = {"actor": MONITOR, "at": door.now - timedelta(minutes=11 - len(came) // 3, seconds=30)}
+        answer = await door.ask_one(asked(opening(**late, subject=THERMOSTAT)))
+        assert answer.ticket is not None
+        await door.ask_one(asked(commands.Comment(**late, text="Held."), ticket=numbered(answer.ticket.number)))
+    assert {came[number] for number in FIRST} == {1}
+    assert set(came.values()) == {1}
+    if sort in ("opened", "updated"):
+        assert set(came) == {*FIRST}  # they lie before the place that was reached
+        assert set(await api.numbers(sort=sort, state="all")) > {*FIRST}
+
+
 ALL = tuple(TicketState)
 NARROWED: tuple[tuple[dict[str, Any], Callable[[Ticket], bool]], ...] = (
     ({"kind": "integration_unreachable"}, lambda ticket: ticket.kind == "integration_unreachable"),
