@@ -1,32 +1,37 @@
 """The queries of the live path as Postgres carries them out beside many tickets: by index, never by reading a table."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from bench.tickets.library import fill
+from msgspec.structs import replace
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from ticket_desk import KEYS, NOON
-from ticket_door import Door, numbered
+from ticket_desk import ANN, KEYS, MONITOR, NOON, device, devices, opening
+from ticket_door import Door, asked, numbered
 
 from fettle_chassis.database import Database
 from fettle_contracts.identity import SubjectRef, SubjectType
 from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import books, checklists, command_memory, retention
+from fettle_ticket_service.adapters.org_ends import ROW_IS_THERE, OrgEnds, RowThere
 from fettle_ticket_service.adapters.ticket_lists import Place, Sort, Wanted, list_tickets
 from fettle_ticket_service.adapters.timelines import Seldom, children_of, seldom_entries, ticket_numbered, timeline
 from fettle_ticket_service.app import PACKAGE
+from fettle_ticket_service.asked import Asked
+from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.values import TicketRef
 from fettle_ticket_service.settings import TicketSettings
 
 ENOUGH, MANY = 50_000, 1_000_000
 ORG = "acme"
 BIG = ("ticket", "entry", "ticket_search", "command", "checklist_member")
-ALL = tuple(TicketState)
 """Tables that grow with the years."""
+ALL = tuple(TicketState)
+Deed = Callable[[AsyncConnection], Awaitable[object]]
 FILTERS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "a source": {"source": TicketSource.USER},
@@ -141,7 +146,7 @@ async def filled(settings: TicketSettings, tickets: int) -> Door:
     async with door.work() as work:
         for statement in (
             """INSERT INTO command SELECT 'acme', 'tests', 'c-' || n, '', 'start', 'applied', 'asked', null, null, null,
-                null, null, null, now() FROM generate_series(1, 50000) AS n""",
+                null, null, null, now() - n * interval '1 minute' FROM generate_series(1, 50000) AS n""",
             """INSERT INTO checklist_member SELECT id, 'device', 'd-' || n, null, n, now(), null
                 FROM ticket CROSS JOIN generate_series(1, 200) AS n WHERE org = 'acme' AND number <= 200""",
             """INSERT INTO entry (ticket_id, version, id, org, type, at, actor)
@@ -219,6 +224,45 @@ async def check_single(door: Door) -> None:
 
     told = await plans.of(sweep, analyse=False)
     assert read_whole(told) == set()
+    await check_writes(door)
+
+
+async def check_writes(door: Door) -> None:
+    """What commands write, few and many at once; what puts rows right that claim less; what forgets answers."""
+    plans = Plans(door.database)
+    [[long_ago]] = await door.rows("SELECT min(at) + interval '1 hour' FROM command")
+
+    async def put_right(on: AsyncConnection) -> None:
+        ends = OrgEnds()
+        with suppress(RowThere):
+            async with ends.minded(on, [ORG]):
+                raise ROW_IS_THERE[1]
+        async with ends.minded(on, [ORG]) as doubted:
+            await books.enter_tickets(on, await books.open_books(on, [ORG], KEYS), [(ORG, numbered(7))], doubted)
+
+    writes: dict[str, tuple[Deed, set[str]]] = {
+        "a few": (lambda _: door.ask(*commands_on(7)), {"ticket", "entry", "ticket_search", "checklist_member"}),
+        "many": (lambda _: door.ask(*commands_on(*range(11, 15), *range(21, 191))), {"ticket", "checklist_member"}),
+        "put right": (put_right, set()),
+        "forget": (lambda on: command_memory.forget(on, long_ago, 5_000), {"command"}),
+    }
+    for name, (deed, changed) in writes.items():
+        told = await plans.of(deed, analyse=False)
+        assert (name, read_whole(told)) == (name, set())
+        assert changed <= {node["Relation Name"] for plan in told for node in nodes(plan) if "Operation" in node}, name
+
+
+def commands_on(*numbers: int) -> list[Asked]:
+    """Of every kind that writes another way: a checklist, a comment, a resolve; and one that opens a ticket."""
+    said = [asked(opening())]
+    for number in numbers:
+        ticks = (replace(device(1), id="d-1"),)
+        listed = commands.UpdateChecklist(actor=MONITOR, add=devices(number), recovered=ticks)
+        said.append(asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(number)))
+        said.append(asked(commands.Resolve(actor=ANN), ticket=numbered(number)))
+        # Of the monitor's tickets, and of so few that reading all members would be wrong.
+        said += [asked(listed, ticket=numbered(number))] if number < 15 else []
+    return said
 
 
 @pytest.mark.timeout(600)
