@@ -27,6 +27,8 @@ TAMPERINGS = {
     ),
     "another actor": (f"""UPDATE entry SET actor = '{{"type": "user"}}' WHERE ticket_id = {_THIRD}""", "entry_altered"),
     "another time": ("UPDATE entry SET at = at - interval '1 ms' WHERE place = 2", "entry_altered"),
+    "a time without end": ("UPDATE entry SET at = 'infinity' WHERE place = 2", "entry_altered"),
+    "a time beyond all years": ("UPDATE entry SET at = '20000-01-01' WHERE place = 3", "entry_altered"),
     "another type": ("UPDATE entry SET type = 'reopened' WHERE type = 'started'", "entry_altered"),
     "another id": ("UPDATE entry SET id = gen_random_uuid() WHERE place = 3", "entry_altered"),
     "another hash": ("UPDATE entry SET hash = overlay(hash PLACING 'AAAA' FROM 6) WHERE place = 2", "entry_altered"),
@@ -69,6 +71,9 @@ TAMPERINGS = {
     "an opening is altered": ("UPDATE ticket SET opened_at = opened_at - interval '9 days'", "ticket_altered"),
     "a seal is of a key that is not there": ("UPDATE ticket SET seal = 'k9' || substr(seal, 3)", "key_unknown"),
     "hash and seal are taken away": ("UPDATE ticket SET hash = NULL, seal = NULL WHERE number = 3", "ticket_altered"),
+    "a ticket from before all years": ("UPDATE ticket SET opened_at = '4000-01-01 BC'", "ticket_altered"),
+    "a ticket without a beginning": ("UPDATE ticket SET updated_at = '-infinity'", "ticket_altered"),
+    "a ticket without an end": ("UPDATE ticket SET resolved_at = 'infinity' WHERE number = 2", "ticket_altered"),
     "a state is altered": (
         "UPDATE ticket SET state = 'in_progress', resolution = NULL WHERE org = 'acme' AND number = 2",
         "ticket_altered",
