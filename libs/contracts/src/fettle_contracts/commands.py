@@ -4,20 +4,22 @@ Readers are tolerant where a refusal must reach the sender: an empty title or an
 refused by the ticket service with its `RejectionCode`. What no reader can make sense of raises `Unreadable`.
 """
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.message import Message, Unreadable, is_none
 from fettle_contracts.people import Actor, Link, Subject
 from fettle_contracts.ticket import Resolution
-from fettle_contracts.times import Instant
+from fettle_contracts.times import Instant, from_ms
 
 COMMAND_PREFIX = "fettle.ticket.command."
 CHECKLIST_LIMIT = 500
+_FIRST = from_ms(0)
 
 
 class Verb(StrEnum):
@@ -52,12 +54,19 @@ class TicketRef(Message):
         return self
 
 
+def _is_kept(at: datetime) -> datetime:
+    """The first moment of the year 1, for one, is a day without beginning to the database."""
+    if at < _FIRST:
+        raise ValueError("must be a time of the years 1970 to 9999")
+    return at
+
+
 class Command(Message):
     """What every command carries. `at` and `evidence` are read from signed commands only."""
 
     org: str
     actor: Actor
-    at: Instant | None = Field(default=None, exclude_if=is_none)
+    at: Annotated[Instant, AfterValidator(_is_kept)] | None = Field(default=None, exclude_if=is_none)
     evidence: dict[str, Any] | None = Field(default=None, exclude_if=is_none)
 
 
