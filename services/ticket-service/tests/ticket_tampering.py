@@ -79,6 +79,8 @@ TAMPERINGS = {
         "ticket_altered",
     ),
     "a link is altered": ("""UPDATE ticket SET links = '[]' WHERE links <> '[]'""", "ticket_altered"),
+    "half a parent": ("UPDATE ticket SET parent_id = gen_random_uuid() WHERE number = 3", "ticket_altered"),
+    "half a ticket before it": ("UPDATE ticket SET previous_number = 7 WHERE number = 1", "ticket_altered"),
     "a ticket is set back": ("UPDATE ticket SET version = version - 1 WHERE number = 1", "ticket_altered"),
     "a seal is taken away": ("UPDATE ticket SET seal = NULL WHERE number = 1", "ticket_altered"),
     "a ticket is renumbered": ("UPDATE ticket SET number = 33 WHERE org = 'acme' AND number = 3", "ticket_missing"),

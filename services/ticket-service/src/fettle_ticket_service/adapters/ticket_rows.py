@@ -18,6 +18,7 @@ from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Subject, TicketLink
 
+_NO_TICKET = UUID(int=0)
 COLUMNS = tuple(column.name for column in TICKET.columns if not column.name.startswith("checklist_"))
 """What a ticket is written with; the few that have a checklist get theirs behind it (`checklists.py`)."""
 
@@ -107,4 +108,5 @@ def _link_columns(link: TicketLink | None) -> tuple[UUID | None, int | None]:
 
 
 def _ticket_link(id: UUID | None, number: int | None) -> TicketLink | None:
-    return None if id is None or number is None else TicketLink(id, number)
+    """Fettle writes both or neither; half a link, which somebody else has written, is one to no ticket."""
+    return None if id is None and number is None else TicketLink(id or _NO_TICKET, number or 0)
