@@ -9,12 +9,11 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.channel_forms import FIELDS, KINDS, filled, settings_of
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.channel_page import secrets_of, shown_channels
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit, texts_of
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit, texts_of
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
@@ -23,22 +22,20 @@ _FIRST_KIND = "slack"
 
 
 @router.get("/orgs/{org}/new-channel")
-async def begin(visit: TheVisit, kind: str = _FIRST_KIND) -> Response:
+async def begin(visit: TheAdmin, kind: str = _FIRST_KIND) -> Response:
     """The form for a channel of this kind."""
-    visit.must(Role.ADMIN)
     return await _form(visit, None, _kind(kind), {})
 
 
 @router.post("/orgs/{org}/new-channel")
 async def make(
     request: Request,
-    visit: TheVisit,
+    visit: TheAdmin,
     command_id: CommandId,
     kind: Annotated[str, Form()],
     name: Annotated[str, Form()],
 ) -> Response:
     """Makes the channel; what is refused is said above the form, which stays as it was filled."""
-    visit.must(Role.ADMIN)
     said = await texts_of(request)
     body = {"name": name.strip(), **_body(_kind(kind), said)}
     answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/channels", body, {"idempotency-key": command_id})
@@ -46,9 +43,8 @@ async def make(
 
 
 @router.get("/orgs/{org}/channels/{name}/edit")
-async def edit(name: str, visit: TheVisit) -> Response:
+async def edit(name: str, visit: TheAdmin) -> Response:
     """The form as the channel is."""
-    visit.must(Role.ADMIN)
     present = await visit.client.get(Owner.WORKFLOWS, _path(name))
     kind = present["kind"]
     said = {**filled(_kind(kind), present["settings"]), "hourly_cap": str(present["hourly_cap"])}
@@ -57,10 +53,9 @@ async def edit(name: str, visit: TheVisit) -> Response:
 
 @router.post("/orgs/{org}/channels/{name}/edit")
 async def change(
-    name: str, request: Request, visit: TheVisit, command_id: CommandId, kind: Annotated[str, Form()]
+    name: str, request: Request, visit: TheAdmin, command_id: CommandId, kind: Annotated[str, Form()]
 ) -> Response:
     """Replaces the channel's settings."""
-    visit.must(Role.ADMIN)
     said = await texts_of(request)
     key = {"idempotency-key": command_id}
     answer = await visit.client.send(Owner.WORKFLOWS, "PUT", _path(name), _body(_kind(kind), said), key)
@@ -68,19 +63,17 @@ async def change(
 
 
 @router.post("/orgs/{org}/channels/{name}/remove")
-async def remove(name: str, visit: TheVisit, command_id: CommandId) -> Response:
+async def remove(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """Removes the channel with what it holds back."""
-    visit.must(Role.ADMIN)
     (await visit.client.send(Owner.WORKFLOWS, "DELETE", _path(name), None, {"idempotency-key": command_id})).accepted()
     return _back(visit)
 
 
 @router.post("/orgs/{org}/secrets")
 async def keep(
-    visit: TheVisit, command_id: CommandId, name: Annotated[str, Form()], value: Annotated[str, Form()]
+    visit: TheAdmin, command_id: CommandId, name: Annotated[str, Form()], value: Annotated[str, Form()]
 ) -> Response:
     """Keeps a secret under this name, in place of the one before. The value is in no page, not even a refused one."""
-    visit.must(Role.ADMIN)
     body, key = {"value": value}, {"idempotency-key": command_id}
     path = f"/secrets/{quote(name.strip(), safe='') or '-'}"
     answer = await visit.client.send(Owner.WORKFLOWS, "PUT", path, body, key)
@@ -90,9 +83,8 @@ async def keep(
 
 
 @router.post("/orgs/{org}/secrets/{name}/remove")
-async def forget(name: str, visit: TheVisit, command_id: CommandId) -> Response:
+async def forget(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """Removes the secret, unless a channel needs it."""
-    visit.must(Role.ADMIN)
     path = f"/secrets/{quote(name, safe='')}"
     answer = await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, {"idempotency-key": command_id})
     return _back(visit) if answer.ok else await shown_channels(visit, refused=answer.refusal, status=answer.status)

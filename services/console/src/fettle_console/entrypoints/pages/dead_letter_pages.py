@@ -7,11 +7,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.adapters.dead_letter_box import FARTHEST
 from fettle_console.domain.dead_letters import TOPICS_WITH_LETTERS
 from fettle_console.entrypoints.dead_letter_api import redriven
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
 from fettle_console.views.dead_letters import ShownLetter
 
 router = APIRouter()
@@ -22,9 +21,8 @@ Offset = Annotated[int | None, Query(ge=0, le=FARTHEST)]
 
 
 @router.get("/orgs/{org}/dead-letters")
-async def letter_list(visit: TheVisit, topic: str = "", before: Offset = None) -> Response:
+async def letter_list(visit: TheAdmin, topic: str = "", before: Offset = None) -> Response:
     """The newest ones, of one topic if the address says so, and of that one also further back."""
-    visit.must(Role.ADMIN)
     known = topic if topic in TOPICS_WITH_LETTERS else ""
     found = await visit.console.dead_letters.newest(visit.org, known or None, before if known else None, _PAGE)
     return await visit.page(
@@ -38,16 +36,14 @@ async def letter_list(visit: TheVisit, topic: str = "", before: Offset = None) -
 
 
 @router.get("/orgs/{org}/dead-letters/{topic}/{offset}")
-async def letter_page(topic: str, offset: int, visit: TheVisit) -> Response:
+async def letter_page(topic: str, offset: int, visit: TheAdmin) -> Response:
     """Why it is here, where it came from, and what it holds."""
-    visit.must(Role.ADMIN)
     return await _shown(visit, topic, offset)
 
 
 @router.post("/orgs/{org}/dead-letters/{topic}/{offset}/redrive")
-async def redrive(topic: str, offset: int, visit: TheVisit, command_id: CommandId) -> Response:
+async def redrive(topic: str, offset: int, visit: TheAdmin, command_id: CommandId) -> Response:
     """Sends it to where it came from, as it came. What has had its effect meanwhile has no second one."""
-    visit.must(Role.ADMIN)
     try:
         async with visit.recorded("POST", f"/dead-letters/{topic}/{offset}/redrive", command_id) as heard:
             actor = visit.session.caller.actor_id

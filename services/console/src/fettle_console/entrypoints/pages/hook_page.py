@@ -8,9 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import present_document
 from fettle_console.views.hooks import HookSecret
@@ -20,9 +19,8 @@ router = APIRouter()
 
 
 @router.get("/orgs/{org}/workflows/{name}/hook")
-async def hook_page(name: str, request: Request, visit: TheVisit) -> Response:
+async def hook_page(name: str, request: Request, visit: TheAdmin) -> Response:
     """Where to post, and which secrets hold, without their texts."""
-    visit.must(Role.ADMIN)
     return await _page(visit, name, request)
 
 
@@ -30,12 +28,11 @@ async def hook_page(name: str, request: Request, visit: TheVisit) -> Response:
 async def make_secret(
     name: str,
     request: Request,
-    visit: TheVisit,
+    visit: TheAdmin,
     command_id: CommandId,
     old_holds_s: Annotated[int, Form(ge=0, le=30 * 86_400)] = 86_400,
 ) -> Response:
     """Makes a secret. The answer shows its text, as no other page does, nor the answer to a form that is sent twice."""
-    visit.must(Role.ADMIN)
     body, key = {"old_holds_s": old_holds_s}, {"idempotency-key": command_id}
     path = f"{workflow_path(name)}/hook/secrets"
     made = (await visit.client.send(Owner.WORKFLOWS, "POST", path, body, key)).accepted()
@@ -43,9 +40,8 @@ async def make_secret(
 
 
 @router.post("/orgs/{org}/workflows/{name}/hook/{secret_id}/end")
-async def end_secret(name: str, secret_id: str, visit: TheVisit, command_id: CommandId) -> Response:
+async def end_secret(name: str, secret_id: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """The secret does not hold any more."""
-    visit.must(Role.ADMIN)
     path = f"{workflow_path(name)}/hook/secrets/{quote(secret_id, safe='')}"
     (await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, {"idempotency-key": command_id})).accepted()
     return RedirectResponse(f"/orgs/{visit.org}{workflow_path(name)}/hook", 303)

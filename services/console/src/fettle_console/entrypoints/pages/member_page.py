@@ -12,7 +12,7 @@ from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.members import GivenBy
 from fettle_console.entrypoints.member_api import NewRole, given
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
 from fettle_console.views.tokens import ROLES
 from fettle_contracts.message import faults
 
@@ -23,18 +23,16 @@ _OUT = "none"
 
 
 @router.get("/orgs/{org}/members")
-async def member_page(visit: TheVisit, cursor: str = "") -> Response:
+async def member_page(visit: TheAdmin, cursor: str = "") -> Response:
     """Members by person, and a form that gives somebody a role."""
-    visit.must(Role.ADMIN)
     return await _shown(visit, cursor=cursor)
 
 
 @router.post("/orgs/{org}/members")
 async def give(
-    visit: TheVisit, command_id: CommandId, person: Annotated[str, Form()], role: Annotated[str, Form()]
+    visit: TheAdmin, command_id: CommandId, person: Annotated[str, Form()], role: Annotated[str, Form()]
 ) -> Response:
     """Gives a person a role, or takes them out of the org. Who takes the own role away sees what is left to them."""
-    visit.must(Role.ADMIN)
     try:
         new = NewRole.model_validate({"person": person, "role": None if role == _OUT else role})
     except ValidationError as error:

@@ -6,9 +6,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit, command_of, texts_of
+from fettle_console.entrypoints.pages.visits import TheOperator, Visit, command_of, texts_of
 from fettle_console.views.health_query import TYPES
 from fettle_console.views.silence_form import RULES, UNITS, SilenceForm, Unclear
 from fettle_console.views.silence_list import Cover
@@ -27,17 +26,15 @@ class Tried:
 
 
 @router.get("/orgs/{org}/new-silence")
-async def new_silence(request: Request, visit: TheVisit) -> Response:
+async def new_silence(request: Request, visit: TheOperator) -> Response:
     """The form, filled in as the address says."""
-    visit.must(Role.OPERATOR)
     form = SilenceForm.read(request.query_params)
     return await _page(visit, form, await _covered(visit, form))
 
 
 @router.post("/orgs/{org}/new-silence")
-async def make_silence(request: Request, visit: TheVisit) -> Response:
+async def make_silence(request: Request, visit: TheOperator) -> Response:
     """Makes what was shown before; what was typed since is shown first."""
-    visit.must(Role.OPERATOR)
     said = await texts_of(request)
     form = SilenceForm.read(said)
     if said.get("shown") != form.digest or said.get("action") != "make":

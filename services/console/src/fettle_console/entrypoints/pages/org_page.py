@@ -7,11 +7,10 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.front import passed_on
 from fettle_console.entrypoints.org_api import NewName, renamed
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import TheAdmin, Visit
 from fettle_contracts.message import faults
 
 router = APIRouter()
@@ -20,16 +19,14 @@ _EXPORT = "/tickets/export?format=jsonl&timeline=true"
 
 
 @router.get("/orgs/{org}/settings")
-async def org_page(visit: TheVisit) -> Response:
+async def org_page(visit: TheAdmin) -> Response:
     """Its name, and how it ends."""
-    visit.must(Role.ADMIN)
     return await _shown(visit)
 
 
 @router.post("/orgs/{org}/settings")
-async def rename(visit: TheVisit, name: Annotated[str, Form()] = "") -> Response:
+async def rename(visit: TheAdmin, name: Annotated[str, Form()] = "") -> Response:
     """Gives the org another name; its id stays."""
-    visit.must(Role.ADMIN)
     try:
         new = NewName(name=name.strip())
     except ValidationError as error:
@@ -41,9 +38,8 @@ async def rename(visit: TheVisit, name: Annotated[str, Form()] = "") -> Response
 
 
 @router.get("/orgs/{org}/export.jsonl")
-async def export(visit: TheVisit) -> Response:
+async def export(visit: TheAdmin) -> Response:
     """All tickets with their timelines as a file, one a line, as the API exports them."""
-    visit.must(Role.ADMIN)
     path = f"/api/v1/orgs/{quote(visit.org)}{_EXPORT}"
     answer = await passed_on(visit.console.services.call(Owner.TICKETS, visit.session.caller, "GET", path))
     answer.headers["content-disposition"] = f'attachment; filename="{visit.org}-tickets.jsonl"'
@@ -51,9 +47,8 @@ async def export(visit: TheVisit) -> Response:
 
 
 @router.post("/orgs/{org}/settings/delete")
-async def delete(visit: TheVisit, confirm: Annotated[str, Form()] = "") -> Response:
+async def delete(visit: TheAdmin, confirm: Annotated[str, Form()] = "") -> Response:
     """Deletes the org when its id is repeated. Everybody is signed out by it, who did it too."""
-    visit.must(Role.ADMIN)
     if confirm.strip() != visit.org:
         refused = f"Nothing was deleted: that is not {visit.org}."
         return await _shown(visit, not_deleted=refused, status=409)

@@ -13,11 +13,10 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.judging import late_since
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit, command_of, texts_of
+from fettle_console.entrypoints.pages.visits import TheAdmin, TheVisit, Visit, command_of, texts_of
 from fettle_console.views.policy import KINDS, RULE_GROUPS, Holds, holding, overrides
 from fettle_console.views.policy_forms import (
     Mistyped,
@@ -65,10 +64,9 @@ async def policies_page(request: Request, visit: TheVisit) -> Response:
 
 
 @router.post("/orgs/{org}/health/policies")
-async def save_policies(request: Request, visit: TheVisit) -> Response:
+async def save_policies(request: Request, visit: TheAdmin) -> Response:
     """Saves one form of the page. What is refused, also because somebody else has saved meanwhile, is said there and
     stays as typed; `try` saves nothing and shows what would hold."""
-    visit.must(Role.ADMIN)
     said = await texts_of(request)
     form = said.get("form", "")
     try:

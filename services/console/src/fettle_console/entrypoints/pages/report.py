@@ -8,10 +8,9 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.ticket_list import reports_on
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, Visit
 from fettle_contracts.codes import RejectionCode
 
 router = APIRouter()
@@ -42,8 +41,7 @@ class Report:
 
 
 @router.get("/orgs/{org}/tickets/new")
-async def report_page(visit: TheVisit) -> Response:
-    visit.must(Role.OPERATOR)
+async def report_page(visit: TheOperator) -> Response:
     if not await reports_on(visit):
         raise Problem(403, RejectionCode.REPORT_ISSUE_DISABLED, RejectionCode.REPORT_ISSUE_DISABLED.meaning)
     return await _page(visit, Report())
@@ -51,7 +49,7 @@ async def report_page(visit: TheVisit) -> Response:
 
 @router.post("/orgs/{org}/tickets/new")
 async def report(
-    visit: TheVisit,
+    visit: TheOperator,
     command_id: CommandId,
     title: Annotated[str, Form()] = "",
     subject_type: Annotated[str, Form()] = "device",
@@ -59,7 +57,6 @@ async def report(
     space: Annotated[str, Form()] = "",
     description: Annotated[str, Form()] = "",
 ) -> Response:
-    visit.must(Role.OPERATOR)
     filled = Report(title, subject_type, subject_id, space, description)
     answer = await visit.client.send(
         Owner.TICKETS, "POST", "/tickets", filled.command(), {"idempotency-key": command_id}

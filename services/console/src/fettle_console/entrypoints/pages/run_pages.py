@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import graph_of
 from fettle_console.views.outcomes import RUNS
@@ -66,13 +66,12 @@ async def run_page(id: str, visit: TheVisit, node: Annotated[str, Query(max_leng
 async def act(
     id: str,
     act: str,
-    visit: TheVisit,
+    visit: TheOperator,
     command_id: CommandId,
     version: Annotated[int | None, Form(ge=1, lt=2**31)] = None,
 ) -> Response:
     """Cancels, retries or reruns it (by `version`, or the newest), and shows the run that came of it; what is refused
     is said on its page."""
-    visit.must(Role.OPERATOR)
     if act not in _ACTS:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
     path = f"/runs/{quote(id, safe='')}/{act}"

@@ -6,11 +6,10 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.ticket_page import BESIDE, Shown, shown_ticket
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, Visit
 from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
@@ -27,14 +26,13 @@ _DEEDS = {
 @router.post("/orgs/{org}/tickets/{number}/update")
 async def update(
     number: int,
-    visit: TheVisit,
+    visit: TheOperator,
     command_id: CommandId,
     action: Annotated[str, Form()] = "comment",
     comment: Annotated[str, Form()] = "",
     edit: Annotated[str, Form()] = "",
 ) -> Response:
     """The update box: a comment, a change of state, or both at once. What is being edited (`edit`) stays open."""
-    visit.must(Role.OPERATOR)
     if action not in _DEEDS:
         raise Problem(400, ProblemCode.MALFORMED, "There is no such action.", field="action")
     text = comment.replace("\r\n", "\n").strip()
@@ -55,13 +53,12 @@ async def update(
 @router.post("/orgs/{org}/tickets/{number}/description")
 async def edit_description(
     number: int,
-    visit: TheVisit,
+    visit: TheOperator,
     command_id: CommandId,
     version: Annotated[int, Form()],
     description: Annotated[str, Form()] = "",
 ) -> Response:
     """Saves the description if it is still the one that was shown; otherwise shows both texts."""
-    visit.must(Role.OPERATOR)
     text = description.replace("\r\n", "\n")
     answer = await _replace(visit, number, "description", text, command_id, version)
     if answer.ok:
@@ -73,14 +70,13 @@ async def edit_description(
 @router.post("/orgs/{org}/tickets/{number}/links")
 async def edit_links(
     number: int,
-    visit: TheVisit,
+    visit: TheOperator,
     command_id: CommandId,
     version: Annotated[int, Form()],
     label: Annotated[list[str] | None, Form()] = None,
     url: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Saves all links, those without an address left out, if they are still the ones that were shown."""
-    visit.must(Role.OPERATOR)
     pairs = zip(label or [], url or [], strict=False)
     links = [{"label": name.strip() or at.strip(), "url": at.strip()} for name, at in pairs if at.strip()]
     answer = await _replace(visit, number, "links", links, command_id, version)

@@ -9,8 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
 from fettle_console.entrypoints.token_api import NewToken, minted, revoked
 from fettle_console.views.tokens import LIVES, ROLES, ShownToken
 from fettle_contracts.message import faults
@@ -23,22 +22,20 @@ _DAY_S = 86_400
 
 
 @router.get("/orgs/{org}/tokens")
-async def token_page(visit: TheVisit, cursor: UUID | None = None, revoke: UUID | None = None) -> Response:
+async def token_page(visit: TheAdmin, cursor: UUID | None = None, revoke: UUID | None = None) -> Response:
     """Tokens, oldest first, with what revoking one would end if the address asks for that."""
-    visit.must(Role.ADMIN)
     return await _shown(visit, cursor=cursor, revoke=revoke)
 
 
 @router.post("/orgs/{org}/tokens")
 async def mint(
-    visit: TheVisit,
+    visit: TheAdmin,
     command_id: CommandId,
     role: Annotated[str, Form()],
     days: Annotated[int, Form()],
     name: Annotated[str, Form()] = "",
 ) -> Response:
     """Makes a token and shows its text, this once."""
-    visit.must(Role.ADMIN)
     try:
         new = NewToken.model_validate({"role": role, "name": name.strip(), "expires_in_s": days * _DAY_S})
     except ValidationError as error:
@@ -52,10 +49,9 @@ async def mint(
 
 
 @router.post("/orgs/{org}/tokens/{id}/revoke")
-async def revoke(id: UUID, visit: TheVisit) -> Response:
+async def revoke(id: UUID, visit: TheAdmin) -> Response:
     """Ends a token with the sessions that came with it; one that is gone is as was wanted. Who revokes their own is
     signed out by it."""
-    visit.must(Role.ADMIN)
     async with visit.recorded("DELETE", f"/tokens/{id}") as heard:
         heard.status = 204 if await revoked(visit.org, id, visit.console, heard) else 404
     return RedirectResponse(f"/orgs/{quote(visit.org)}/tokens", 303)

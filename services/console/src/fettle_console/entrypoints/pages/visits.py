@@ -103,11 +103,6 @@ class Visit:
     def may(self, role: Role) -> bool:
         return self.session.caller.role.covers(role)
 
-    def must(self, role: Role) -> None:
-        """Raises NotAllowed when the person's role does not cover `role`."""
-        if not self.may(role):
-            raise NotAllowed(self, role)
-
     def recorded(self, method: str, path: str, key: str | None = None) -> AbstractAsyncContextManager[Heard]:
         """Around what the console itself changes for this person: puts it into the audit log."""
         return self.console.audit.recorded(self.client.asked(method, path, key), self.console.now())
@@ -181,3 +176,19 @@ def _visit_of(session: Session, console: Console) -> Visit:
 
 TheVisit = Annotated[Visit, Depends(_visit)]
 """A signed-in person in the path's org; others are sent to the sign-in page, or see that there is nothing."""
+
+
+def _of_role(role: Role) -> Any:
+    """A dependency: the visit of somebody whose role covers `role`. Raises NotAllowed, before anything is said of what
+    stands in the form."""
+
+    async def check(visit: TheVisit) -> Visit:
+        if not visit.may(role):
+            raise NotAllowed(visit, role)
+        return visit
+
+    return Depends(check)
+
+
+TheOperator = Annotated[Visit, _of_role(Role.OPERATOR)]
+TheAdmin = Annotated[Visit, _of_role(Role.ADMIN)]

@@ -10,11 +10,10 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.adapters.org_client import Answer
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.rendering import page
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import page_of, present_document
 from fettle_console.views.differences import Difference
@@ -59,18 +58,16 @@ class _Said:
 
 
 @router.get("/orgs/{org}/new-workflow")
-async def begin(visit: TheVisit) -> Response:
+async def begin(visit: TheAdmin) -> Response:
     """The editor with a small workflow to begin with."""
-    visit.must(Role.ADMIN)
     return await _editor(visit, None, _FIRST, "")
 
 
 @router.post("/orgs/{org}/new-workflow")
 async def create(
-    visit: TheVisit, command_id: CommandId, document: Document, action: Annotated[str, Form()]
+    visit: TheAdmin, command_id: CommandId, document: Document, action: Annotated[str, Form()]
 ) -> Response:
     """Checks the document, or saves it as a new workflow, whose name it says."""
-    visit.must(Role.ADMIN)
     text = _text(document)
     if action == "check":
         said, status = await _checked(visit, None, text)
@@ -82,9 +79,8 @@ async def create(
 
 
 @router.get("/orgs/{org}/workflows/{name}/edit")
-async def edit(name: str, visit: TheVisit) -> Response:
+async def edit(name: str, visit: TheAdmin) -> Response:
     """The editor with the document as it is."""
-    visit.must(Role.ADMIN)
     present = await present_document(visit, name)
     return await _editor(visit, name, present["document"], present["saved_at"])
 
@@ -92,7 +88,7 @@ async def edit(name: str, visit: TheVisit) -> Response:
 @router.post("/orgs/{org}/workflows/{name}/edit")
 async def replace(
     name: str,
-    visit: TheVisit,
+    visit: TheAdmin,
     command_id: CommandId,
     document: Document,
     action: Annotated[str, Form()],
@@ -100,7 +96,6 @@ async def replace(
 ) -> Response:
     """Checks the document, or saves it if the workflow is still the one that was saved at `base`; otherwise shows who
     has saved it meanwhile, and what this text would change in that."""
-    visit.must(Role.ADMIN)
     text = _text(document)
     if action == "check":
         said, status = await _checked(visit, name, text)
@@ -118,18 +113,16 @@ async def replace(
 
 
 @router.post("/orgs/{org}/workflows/{name}/remove")
-async def remove(name: str, visit: TheVisit, command_id: CommandId) -> Response:
+async def remove(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """Removes the workflow; its runs that have begun go on."""
-    visit.must(Role.ADMIN)
     path, key = workflow_path(name), {"idempotency-key": command_id}
     (await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, key)).accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
 
 
 @router.post("/orgs/{org}/workflow-check")
-async def check(visit: TheVisit, document: Annotated[str, Form()] = "", of: str = "") -> Response:
+async def check(visit: TheAdmin, document: Annotated[str, Form()] = "", of: str = "") -> Response:
     """A piece of a page: what is said of the document while somebody writes it, as that of the workflow `of`."""
-    visit.must(Role.ADMIN)
     said, _ = await _checked(visit, of or None, document.replace("\r\n", "\n"))
     return page("_checked.html", {"said": said})
 

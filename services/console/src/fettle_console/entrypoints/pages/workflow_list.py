@@ -10,11 +10,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_chassis.tokens import Role
 from fettle_console.domain.documents import switched
 from fettle_console.domain.origins import local_path
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, TheVisit, Visit
 from fettle_console.views.workflows import Listed
 from fettle_contracts.problems import ProblemCode
 
@@ -53,13 +52,12 @@ async def newest_run(visit: Visit, name: str) -> Mapping[str, Any] | None:
 @router.post("/orgs/{org}/workflows/{name}/switch")
 async def switch(
     name: str,
-    visit: TheVisit,
+    visit: TheAdmin,
     command_id: CommandId,
     enabled: Annotated[bool, Form()],
     next: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Enables or disables one workflow: saves its document with that one word changed."""
-    visit.must(Role.ADMIN)
     path = workflow_path(name)
     seen = await visit.client.get(Owner.WORKFLOWS, path)
     wanted = switched(seen["document"], enabled)
@@ -76,9 +74,8 @@ async def switch(
 
 
 @router.post("/orgs/{org}/workflow-policy")
-async def switch_all(visit: TheVisit, command_id: CommandId, enabled: Annotated[bool, Form()]) -> Response:
+async def switch_all(visit: TheAdmin, command_id: CommandId, enabled: Annotated[bool, Form()]) -> Response:
     """Switches all of the org's workflows off, or lets those start runs again that are enabled."""
-    visit.must(Role.ADMIN)
     key = {"idempotency-key": command_id}
     (await visit.client.send(Owner.WORKFLOWS, "PUT", "/workflow-policy", {"enabled": enabled}, key)).accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)

@@ -8,9 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.views.differences import Difference
 from fettle_console.views.graph import Graph, Reached
@@ -88,11 +87,10 @@ async def version_page(
 async def restore(
     name: str,
     version: Annotated[int, Path(**_NUMBER)],
-    visit: TheVisit,
+    visit: TheAdmin,
     command_id: CommandId,
 ) -> Response:
     """Saves the version's document as it stands, as the newest."""
-    visit.must(Role.ADMIN)
     path = f"{workflow_path(name)}/versions/{version}/restore"
     (await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})).accepted()
     return RedirectResponse(page_of(visit, name), 303)

@@ -8,9 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import CommandId, TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import present_document
 from fettle_console.views.workflows import Listed
@@ -47,9 +46,8 @@ class Input:
 
 
 @router.get("/orgs/{org}/workflows/{name}/start")
-async def start_page(name: str, visit: TheVisit, ticket: str = "", subject: str = "") -> Response:
+async def start_page(name: str, visit: TheOperator, ticket: str = "", subject: str = "") -> Response:
     """The form, with a ticket (by its number) or a subject (`device/t17`) that the address names."""
-    visit.must(Role.OPERATOR)
     kind, _, id = subject.partition("/")
     return await _page(visit, name, Input(ticket[:20], kind or "device", id[:200]))
 
@@ -57,7 +55,7 @@ async def start_page(name: str, visit: TheVisit, ticket: str = "", subject: str 
 @router.post("/orgs/{org}/workflows/{name}/start")
 async def start(
     name: str,
-    visit: TheVisit,
+    visit: TheOperator,
     command_id: CommandId,
     ticket: Annotated[str, Form()] = "",
     subject_type: Annotated[str, Form()] = "device",
@@ -65,7 +63,6 @@ async def start(
     more: Annotated[str, Form()] = "",
 ) -> Response:
     """Starts a run and shows it; what is refused is said above the form, which stays as it was filled."""
-    visit.must(Role.OPERATOR)
     given = Input(ticket, subject_type, subject_id, more)
     data = given.data()
     if isinstance(data, str):

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from fettle_chassis.tokens import Role
 from fettle_console.domain.routing import Owner
-from fettle_console.entrypoints.pages.visits import TheVisit, Visit
+from fettle_console.entrypoints.pages.visits import TheOperator, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import graph_of, present_document
 from fettle_console.views.json_texts import laid_out
@@ -24,7 +23,7 @@ _EVENT_CHARACTERS = 8000
 @router.get("/orgs/{org}/workflows/{name}/try")
 async def try_page(
     name: str,
-    visit: TheVisit,
+    visit: TheOperator,
     days: Annotated[int | None, Query(ge=1, le=30)] = None,
     on: str = "",
     event: Annotated[str, Query(max_length=_EVENT_CHARACTERS)] = "",
@@ -32,7 +31,6 @@ async def try_page(
 ) -> Response:
     """What the last `days` would have come to, or what a run on an event would do: one of the kind `on`, by `event`
     (JSON; an example without one), or that of the recorded `run`. Nothing is sent, nothing kept."""
-    visit.must(Role.OPERATOR)
     present = await present_document(visit, name)
     tried = preview = shown_event = None
     refused, status = "", 200
