@@ -35,7 +35,7 @@ def note(name: str, **changes: str) -> str:
 
 
 def saved(name: str, document: str, version: int = 1) -> dict[str, Any]:
-    return {"workflow": name, "document": document, "version": version, "enabled": True}
+    return {"workflow": name, "document": document, "version": version, "enabled": True, "saved_at": AT}
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def org(api: FettleApi) -> FettleApi:
     """An org with a, b and d."""
     items = [saved("a", note("a")), saved("b", note("b")), saved("d", note("d"))]
     api.on("GET", "orgs/acme/workflows", {"items": items, "next_cursor": None})
-    for name in ("b", "c"):
-        api.on("PUT", f"orgs/acme/workflows/{name}", saved(name, "", 2))
+    api.on("PUT", "orgs/acme/workflows/b", saved("b", "", 2))
+    api.on("POST", "orgs/acme/workflows", saved("c", "", 2), 201)
     api.on("DELETE", "orgs/acme/workflows/d", None, 204)
     return api
 
@@ -114,7 +114,7 @@ def test_what_is_no_document_is_a_fault_too(fettle: Fettle, tmp_path: Path) -> N
 @pytest.mark.rule("AC-68")
 def test_apply_saves_each_under_its_name(fettle: Fettle, api: FettleApi, good: Path) -> None:
     api.on("GET", "orgs/acme/workflows", {"items": [], "next_cursor": None})
-    api.on("PUT", f"orgs/acme/workflows/{NAME}", {"workflow": NAME, "version": 2, "enabled": True})
+    api.on("POST", "orgs/acme/workflows", {"workflow": NAME, "version": 2, "enabled": True}, 201)
     ran = fettle("workflows", "apply", str(good), "--yes")
     assert (ran.status, ran.out) == (0, f"create: {NAME}\n{NAME} is saved as version 2, enabled\n")
     assert (api.last.body.decode(), api.last.headers["content-type"]) == (GOOD, "application/yaml")
@@ -133,7 +133,7 @@ def test_apply_saves_nothing_when_one_document_is_at_fault(
 @pytest.mark.rule("AC-68")
 def test_what_only_the_engine_can_find_is_shown_in_its_place(fettle: Fettle, api: FettleApi, good: Path) -> None:
     fault = {"line": 6, "column": 3, "message": "this workflow would start itself", "suggestion": None}
-    api.refuse("PUT", f"orgs/acme/workflows/{NAME}", 422, "invalid", "Line 6.", faults=[fault])
+    api.refuse("POST", "orgs/acme/workflows", 422, "invalid", "Line 6.", faults=[fault])
     api.on("GET", "orgs/acme/workflows", {"items": [], "next_cursor": None})
     ran = fettle("workflows", "apply", str(good), "--yes")
     assert ran.status == 1
@@ -178,13 +178,13 @@ def test_apply_shows_its_plan_and_asks(fettle: Fettle, org: FettleApi, folder: P
     ]
     assert written(org) == []
     assert fettle("workflows", "apply", str(folder), stdin="y\n", typed=True).status == 0
-    assert written(org) == ["PUT b", "PUT c"]
+    assert written(org) == ["PUT b", "POST workflows"]
 
 
 @pytest.mark.rule("WF-39")
 def test_apply_deletes_only_what_it_is_told_to(fettle: Fettle, org: FettleApi, folder: Path) -> None:
     ran = fettle("workflows", "apply", str(folder), "--prune", "--yes", "--json")
-    assert written(org) == ["PUT b", "PUT c", "DELETE d"]
+    assert written(org) == ["PUT b", "POST workflows", "DELETE d"]
     told = json.loads(ran.out)
     acts = {one["workflow"]: one["act"] for one in told["plan"]}
     assert acts == {"a": "unchanged", "b": "change", "c": "create", "d": "delete"}
@@ -209,11 +209,29 @@ def test_apply_does_nothing_where_nothing_differs(fettle: Fettle, org: FettleApi
 @pytest.mark.rule("WF-39")
 def test_apply_says_what_was_saved_before_it_was_refused(fettle: Fettle, org: FettleApi, folder: Path) -> None:
     fault = {"line": 1, "column": 1, "message": "starts this workflow again", "suggestion": None}
-    org.refuse("PUT", "orgs/acme/workflows/c", 422, "invalid", "Line 1.", faults=[fault])
+    org.refuse("POST", "orgs/acme/workflows", 422, "invalid", "Line 1.", faults=[fault])
     ran = fettle("workflows", "apply", str(folder), "--yes")
     assert ran.status == 1
     assert ran.err == f"fettle: {folder}/ops/c.json: Line 1. [invalid]; saved before: b\n"
-    assert written(org) == ["PUT b", "PUT c", "PUT c"]
+    assert written(org) == ["PUT b", "POST workflows", "POST workflows"]
+
+
+@pytest.mark.rule("AC-190")
+def test_apply_replaces_only_what_its_plan_has_seen(fettle: Fettle, org: FettleApi, folder: Path) -> None:
+    assert fettle("workflows", "apply", str(folder), "--prune", "--yes").status == 0
+    seen = {one.method: one.headers.get("if-match") for one in org.requests if one.method != "GET"}
+    assert seen == {"PUT": f'"{AT}"', "POST": None, "DELETE": f'"{AT}"'}
+    detail, again = "The workflow was saved at 10:20 by bob.", "; apply again to see what it would change now"
+    for method, path, name in (
+        ("PUT", "orgs/acme/workflows/b", f"{folder}/b.yml"),
+        ("POST", "orgs/acme/workflows", f"{folder}/ops/c.json"),
+        ("DELETE", "orgs/acme/workflows/d", "d"),
+    ):
+        answers = dict(org.answers)
+        org.refuse(method, path, 409 if method == "POST" else 412, "stale", detail)
+        ran = fettle("workflows", "apply", str(folder), "--prune", "--yes")
+        assert (ran.status, ran.err.startswith(f"fettle: {name}: {detail} [stale]{again}")) == (1, True), ran.err
+        org.answers = answers
 
 
 @pytest.mark.rule("WF-38")

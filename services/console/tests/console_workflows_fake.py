@@ -116,6 +116,17 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
                 return one
         raise Problem(404, "not_found", "There is no such version of such a workflow.")
 
+    def check_seen(org: str, name: str, if_match: str, text: str) -> None:
+        workflows.meanwhile()
+        present = workflows.kept.get((org, name))
+        if if_match != "*" and present is None:
+            raise Problem(412, "stale", "The workflow is gone.")
+        if present and if_match not in ("*", f'"{present["saved_at"]}"') and present["document"] != text:
+            lines = [{"kind": "removed", "text": line} for line in present["document"].splitlines()]
+            lines += [{"kind": "added", "text": line} for line in text.splitlines()]
+            hunks = [{"new_start": 1, "lines": lines}]
+            raise Problem(412, "stale", "The workflow was saved.", present=present, hunks=hunks)
+
     @app.get(f"{base}/workflow-policy")
     async def policy(org: str, caller: Viewer) -> dict[str, Any]:
         return workflows.policy
@@ -154,20 +165,13 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         org: str, name: str, caller: Admin, request: Request, if_match: Annotated[str, Header()] = "*"
     ) -> dict[str, Any]:
         text = await _document(request)
-        workflows.meanwhile()
-        present = workflows.kept.get((org, name))
-        if if_match != "*" and present is None:
-            raise Problem(412, "stale", "The workflow is gone.")
-        if present and if_match not in ("*", f'"{present["saved_at"]}"') and present["document"] != text:
-            lines = [{"kind": "removed", "text": line} for line in present["document"].splitlines()]
-            lines += [{"kind": "added", "text": line} for line in text.splitlines()]
-            hunks = [{"new_start": 1, "lines": lines}]
-            raise Problem(412, "stale", "The workflow was saved.", present=present, hunks=hunks)
+        check_seen(org, name, if_match, text)
         return workflows.save(org, text, caller.actor_id)
 
     @app.delete(f"{base}/workflows/{{name}}", status_code=204)
-    async def remove(org: str, name: str, caller: Admin) -> None:
+    async def remove(org: str, name: str, caller: Admin, if_match: Annotated[str, Header()] = "*") -> None:
         found(org, name)
+        check_seen(org, name, if_match, "")
         del workflows.kept[org, name]
 
     @app.get(f"{base}/workflows/{{name}}/versions")
@@ -191,8 +195,13 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         return {"from_version": before or None, "version": version, "hunks": [{"new_start": 1, "lines": lines}]}
 
     @app.post(f"{base}/workflows/{{name}}/versions/{{version}}/restore")
-    async def restore(org: str, name: str, version: int, caller: Admin) -> dict[str, Any]:
-        return workflows.save(org, made(org, name, version)["document"], caller.actor_id)
+    async def restore(
+        org: str, name: str, version: int, caller: Admin, if_match: Annotated[str, Header()] = "*"
+    ) -> dict[str, Any]:
+        found(org, name)
+        text = made(org, name, version)["document"]
+        check_seen(org, name, if_match, text)
+        return workflows.save(org, text, caller.actor_id)
 
     def page(org: str, workflow: str, state: str, limit: int) -> dict[str, Any]:
         runs = [

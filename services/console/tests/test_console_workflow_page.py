@@ -4,6 +4,7 @@ import html
 import re
 from itertools import count
 
+import httpx2
 import pytest
 import pytest_asyncio
 from console_graphs import ALERT, node
@@ -33,6 +34,11 @@ def words_of(text: str) -> str:
 
 def typed_in(text: str) -> str:
     return html.unescape(text.partition('id="document"')[2].partition(">\n")[2].partition("</textarea>")[0])
+
+
+def base_of(page: httpx2.Response) -> str:
+    """When the workflow was saved that its forms are for."""
+    return html.unescape(re.findall(r'name="base" value="([^"]*)"', page.text)[0])
 
 
 @pytest.mark.rule("AC-88")
@@ -82,8 +88,9 @@ async def test_a_document_is_checked_and_saved_and_faults_stand_at_their_places(
     for action in ("check", "save"):
         refused = await world.post(path, action=action, document=faulty.replace("\n", "\r\n"), **form)
         assert refused.status_code == 422
-        assert "Line 6, column 19 There is no node 'opend'. Did you mean opened? noted: {after: [ opend]}" in words_of(
-            refused.text
+        assert (
+            "Line 6, column 19 There is no node 'opend'. Did you mean opened? noted: {after: [ opend]}"
+            in words_of(refused.text)
         )
         assert typed_in(refused.text) == faulty
     checked = await world.post(path, action="check", document=FIRST, **form)
@@ -129,9 +136,9 @@ async def test_an_admin_removes_a_workflow_where_it_is_written(world: World, wor
     edit = (await world.http.get("/orgs/acme/workflows/first-hint/edit")).text
     assert (f'action="{path}"' in edit, "Runs that have begun go on" in edit) == (True, True)
     assert "/remove" not in (await world.http.get("/orgs/acme/new-workflow")).text
-    removed = await world.post(path, command_id="2")
+    removed = await world.post(path, command_id="2", base=workflows.kept["acme", "first-hint"]["saved_at"])
     assert (removed.headers["location"], workflows.kept) == ("/orgs/acme/workflows", {})
-    assert (await world.post(path, command_id="3")).status_code == 404
+    assert (await world.post(path, command_id="3", base="1")).status_code == 404
 
 
 @pytest.mark.rule("AC-142")
@@ -150,8 +157,7 @@ async def test_what_somebody_saved_meanwhile_is_not_written_over_unseen(world: W
     refused = await world.post(path, base="2026-11-23T10:15:30.250Z", **form)
     assert (refused.status_code, "bob has saved it meanwhile" in refused.text) == (412, True)
     assert ("# theirs" in refused.text, typed_in(refused.text)) == (True, f"{FIRST}# mine\n")
-    base = re.findall(r'name="base" value="([^"]*)"', refused.text)[0]
-    assert (await world.post(path, base=html.unescape(base), **form)).status_code == 303
+    assert (await world.post(path, base=base_of(refused), **form)).status_code == 303
     assert workflows.kept["acme", "first-hint"]["document"] == f"{FIRST}# mine\n"
 
 
@@ -163,8 +169,7 @@ async def test_what_is_saved_between_the_look_and_the_save_is_not_written_over(
     await world.sign_in("acme", "admin")
     path = "/orgs/acme/workflows/first-hint"
     page = await world.http.get(f"{path}/edit")
-    base = html.unescape(re.findall(r'name="base" value="([^"]*)"', page.text)[0])
-    form = {"command_id": "1", "base": base, "action": "save", "document": f"{FIRST}# mine\n"}
+    form = {"command_id": "1", "base": base_of(page), "action": "save", "document": f"{FIRST}# mine\n"}
     seconds = count(1)
     workflows.meanwhile = lambda: workflows.save("acme", f"{FIRST}# theirs\n", "bob").update(
         saved_at=f"{next(seconds)}"
@@ -186,6 +191,33 @@ async def test_what_is_saved_between_the_look_and_the_save_is_not_written_over(
     gone = await world.post(f"{path}/edit", **form)
     assert (gone.status_code, typed_in(gone.text)) == (412, f"{FIRST}# mine\n")
     assert 'action="/orgs/acme/new-workflow"' in gone.text
+
+
+@pytest.mark.rule("AC-190")
+async def test_nothing_is_restored_or_removed_that_somebody_saved_after_the_page_was_made(
+    world: World, workflows: Workflows
+) -> None:
+    here, seconds = "/orgs/acme/workflows/first-hint", count(1)
+    for text in (FIRST, f"{FIRST}# second\n"):
+        workflows.save("acme", text)["saved_at"] = f"2026-11-23T10:15:0{next(seconds)}Z"
+    await world.sign_in("acme", "admin")
+    version, edit = await world.http.get(f"{here}/versions/1"), await world.http.get(f"{here}/edit")
+    theirs = workflows.save("acme", f"{FIRST}# theirs\n", "bob")
+    theirs["saved_at"] = f"2026-11-23T10:15:0{next(seconds)}Z"
+    refused = await world.post(f"{here}/versions/1/restore", command_id="1", base=base_of(version))
+    assert (refused.status_code, "bob has saved it meanwhile: nothing was restored" in refused.text) == (412, True)
+    assert "<del># theirs</del>" in refused.text.partition('id="restoring"')[2]
+    kept = await world.post(f"{here}/remove", command_id="2", base=base_of(edit))
+    assert (kept.status_code, "bob has saved it meanwhile: nothing was removed" in kept.text) == (412, True)
+    assert (typed_in(kept.text), base_of(kept)) == (theirs["document"], theirs["saved_at"])
+    assert workflows.kept["acme", "first-hint"] == theirs
+    for form in (f"{here}/versions/1/restore", f"{here}/remove"):
+        assert (await world.post(form, command_id="3")).status_code == 400
+    again = await world.post(f"{here}/versions/1/restore", command_id="4", base=base_of(refused))
+    assert (again.status_code, workflows.kept["acme", "first-hint"]["document"]) == (303, FIRST)
+    workflows.kept.clear()
+    gone = await world.post(f"{here}/versions/1/restore", command_id="5", base=base_of(refused))
+    assert (gone.status_code, "There is no such workflow" in gone.text) == (404, True)
 
 
 @pytest.mark.rule("AC-88")
@@ -224,7 +256,7 @@ async def test_versions_show_what_changed_and_are_restored(world: World, workflo
     assert "What it began with" in first.text
     path = "/orgs/acme/workflows/first-hint/versions/1/restore"
     assert f'action="{path}"' in first.text
-    assert (await world.post(path, command_id="1")).status_code == 303
+    assert (await world.post(path, command_id="1", base=base_of(first))).status_code == 303
     assert workflows.kept["acme", "first-hint"]["document"] == FIRST
     await world.sign_in("acme", "operator")
     assert (await world.post(path, command_id="2")).status_code == 403

@@ -75,6 +75,29 @@ async def test_a_document_is_saved_over_the_one_that_was_seen_alone(api: Api) ->
     assert (await api.call("PUT", "/workflows/note", mine)).status_code == 201
 
 
+@pytest.mark.rule("AC-190")
+async def test_what_was_seen_alone_is_replaced_by_a_version_or_deleted(api: Api) -> None:
+    first = (await api.call("POST", "/workflows", NOTE)).json()
+    api.world.now += timedelta(seconds=1)
+    theirs = (await api.call("PUT", "/workflows/note", NOTE.replace("Seen.", "Theirs."))).json()
+    seen = f'"{first["saved_at"]}"'
+    for method, path in (("POST", "/workflows/note/versions/1/restore"), ("DELETE", "/workflows/note")):
+        refused = refusal(await api.call(method, path, if_match=seen, idempotency_key=method), 412, "stale")
+        assert (refused["field"], refused["present"]) == ("If-Match", theirs)
+        gone = [line["text"] for hunk in refused["hunks"] for line in hunk["lines"] if line["kind"] == "removed"]
+        assert any("Theirs." in line for line in gone)
+        refusal(await api.call(method, path, if_match="3"), 400, "malformed")
+    assert await api.get("/workflows/note") == theirs
+    restored = await api.call("POST", "/workflows/note/versions/1/restore", if_match=f'"{theirs["saved_at"]}"')
+    assert (restored.status_code, restored.json()["document"]) == (200, NOTE)
+    again = await api.call("POST", "/workflows/note/versions/1/restore", if_match=seen)
+    assert again.status_code == 200, "that is what it is already"
+    newest = f'"{again.json()["saved_at"]}"'
+    assert (await api.call("DELETE", "/workflows/note", if_match=newest)).status_code == 204
+    refusal(await api.call("DELETE", "/workflows/note", if_match=newest), 404, "not_found")
+    refusal(await api.call("POST", "/workflows/note/versions/1/restore", if_match=newest), 404, "not_found")
+
+
 @pytest.mark.rule("WF-1")
 async def test_a_refused_document_gets_every_fault(api: Api) -> None:
     for method, path in (("POST", "/workflows"), ("PUT", "/workflows/note")):

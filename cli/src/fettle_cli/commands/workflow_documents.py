@@ -25,6 +25,9 @@ Paths = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Save without asking.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Delete the org's workflows that none of the documents is of.")]
 
+MEANWHILE = (404, 409, 412)
+"""How it is refused when somebody else has made, changed or removed the workflow since the plan was made."""
+
 
 class Act(StrEnum):
     """What applying comes to for one workflow."""
@@ -38,12 +41,13 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a plan; `difference` is from what is saved to the document."""
+    """One line of a plan; `difference` is from what is saved to the document, and `seen` when that was saved."""
 
     act: Act
     workflow: str
     document: Document | None = None
     difference: str = ""
+    seen: str | None = None
 
 
 def lint(paths: Paths, as_json: Json = False) -> None:
@@ -111,18 +115,20 @@ def _at_fault(documents: Sequence[Document]) -> list[str]:
 def _planned(documents: Sequence[Document], present: Sequence[Workflow], prune: bool) -> list[Step]:
     from fettle_workflow_engine.checking import difference_text
 
-    saved = {one["workflow"]: one["document"] for one in present}
+    saved = {one["workflow"]: one for one in present}
     plan = []
     for one in documents:
         name = one.workflow or ""
         if name not in saved:
             plan.append(Step(Act.CREATE, name, one))
-        elif saved[name] == one.text:
+        elif saved[name]["document"] == one.text:
             plan.append(Step(Act.UNCHANGED, name, one))
         else:
-            plan.append(Step(Act.CHANGE, name, one, difference_text(saved[name], one.text, name)))
+            difference = difference_text(saved[name]["document"], one.text, name)
+            plan.append(Step(Act.CHANGE, name, one, difference, saved[name]["saved_at"]))
     left = sorted(saved.keys() - {step.workflow for step in plan})
-    return [*plan, *(Step(Act.DELETE if prune else Act.KEEP, name) for name in left)]
+    act = Act.DELETE if prune else Act.KEEP
+    return [*plan, *(Step(act, name, seen=saved[name]["saved_at"]) for name in left)]
 
 
 def _show(plan: Sequence[Step]) -> None:
@@ -134,18 +140,20 @@ def _show(plan: Sequence[Step]) -> None:
 
 
 def _carried_out(fettle: Fettle, steps: Sequence[Step]) -> list[Workflow]:
-    """Saves, then deletes. What is refused (a loop with what comes later) is tried again as long as others get through.
-    Raises CliError with what is left."""
+    """Saves, then deletes, each only over what the plan has seen. What is refused (a loop with what comes later) is
+    tried again as long as others get through. Raises CliError with what is left."""
     saved: list[Workflow] = []
     left = list(steps)
     while left:
         refused: list[tuple[Step, Refused]] = []
         for step in left:
             try:
-                if step.document is not None:
-                    saved.append(fettle.put_workflow(step.workflow, step.document.text))
+                if step.document is None:
+                    fettle.remove_workflow(step.workflow, saved_at=step.seen)
+                elif step.seen is None:
+                    saved.append(fettle.create_workflow(step.document.text))
                 else:
-                    fettle.remove_workflow(step.workflow)
+                    saved.append(fettle.put_workflow(step.workflow, step.document.text, saved_at=step.seen))
             except Refused as refusal:
                 refused.append((step, refusal))
                 if not refusal.problem.get("faults"):
@@ -161,8 +169,9 @@ def _given_up(refused: Sequence[tuple[Step, Refused]], saved: Sequence[Workflow]
         if step.document is not None:
             tell_faults(step.document.file, refusal.problem.get("faults", []))
     step, refusal = refused[0]
+    again = "; apply again to see what it would change now" if refusal.status in MEANWHILE else ""
     before = f"; saved before: {', '.join(one['workflow'] for one in saved)}" if saved else ""
-    return CliError(f"{step.document.file if step.document else step.workflow}: {in_words(refusal)}{before}")
+    return CliError(f"{step.document.file if step.document else step.workflow}: {in_words(refusal)}{again}{before}")
 
 
 def _shown(step: Step) -> dict[str, str | None]:

@@ -40,11 +40,13 @@ class Misnamed(Exception):
 
 
 class Changed(Exception):
-    """The workflow is not the one any more that the writer saw: `present` is what it is now, None when it is gone."""
+    """The workflow is not the one any more that the writer saw: `present` is what it is now, None when it is gone.
+    `wanted` is the document that was to replace it, empty where it was to go."""
 
-    def __init__(self, present: SavedWorkflow | None) -> None:
+    def __init__(self, present: SavedWorkflow | None, wanted: str) -> None:
         super().__init__()
         self.present = present
+        self.wanted = wanted
 
 
 class OrgGone(Exception):
@@ -113,9 +115,8 @@ class Library:
         before = await workflow_rows.find(connection, org, name)
         if before is not None and replaces is None:
             raise Exists(name)
-        same_text = before is not None and before.document == document
-        if seen is not None and not same_text and (before is None or rfc3339(before.saved_at) != seen):
-            raise Changed(before)
+        if before is None or before.document != document:
+            _check_seen(before, seen, document)
         newest = await workflow_rows.newest_version(connection, org, name)
         known = await self._definitions.of(connection, [VersionKey(org, name, newest)])
         same = before is not None and any(definition.same_graph(other) for other in known.values())
@@ -129,23 +130,30 @@ class Library:
         log.info("workflow.saved", org=org, workflow=name, version=version, enabled=definition.enabled, by=by)
         return Saved(saved, created=before is None, new_version=not same)
 
-    async def restore(self, connection: AsyncConnection, org: str, name: str, version: int, by: str) -> Saved:
+    async def restore(
+        self, connection: AsyncConnection, org: str, name: str, version: int, by: str, seen: str | None = None
+    ) -> Saved:
         """Saves the document that a version began with, as it stands, `enabled` included. Raises NoSuchVersion,
-        DocumentRefused for what does not validate any more, and OrgGone."""
+        DocumentRefused for what does not validate any more, Changed as `save` does, and OrgGone."""
         await self._lock(connection, org)
         found = await workflow_rows.find_version(connection, org, name, version)
         if found is None:
             raise NoSuchVersion(name, version)
-        return await self.save(connection, org, found.document, by, replaces=name)
+        return await self.save(connection, org, found.document, by, replaces=name, seen=seen)
 
-    async def delete(self, connection: AsyncConnection, org: str, name: str, by: str) -> bool:
-        """Whether there was one. Its runs go on by the version that they began with; the secrets of its hook go."""
+    async def delete(self, connection: AsyncConnection, org: str, name: str, by: str, seen: str | None = None) -> bool:
+        """Whether there was one. Its runs go on by the version that they began with; the secrets of its hook go. Raises
+        Changed when it is not the one that was `seen`, and OrgGone."""
+        await self._lock(connection, org)
+        present = await workflow_rows.find(connection, org, name)
+        if present is None:
+            return False
+        _check_seen(present, seen, "")
         await schedule_rows.drop(connection, org, name)
         await hook_rows.drop(connection, org, name)
-        gone = await workflow_rows.delete(connection, org, name)
-        if gone:
-            log.info("workflow.deleted", org=org, workflow=name, by=by)
-        return gone
+        await workflow_rows.delete(connection, org, name)
+        log.info("workflow.deleted", org=org, workflow=name, by=by)
+        return True
 
     async def switch(self, connection: AsyncConnection, org: str, enabled: bool, by: str) -> Policy:
         """Lets the org's workflows start runs, or none of them. What happens while they are off is not caught up:
@@ -177,3 +185,9 @@ class Library:
             await schedule_rows.arrange(connection, org, [definition], self._clock())
         else:
             await schedule_rows.drop(connection, org, definition.workflow)
+
+
+def _check_seen(present: SavedWorkflow | None, seen: str | None, wanted: str) -> None:
+    """Raises Changed unless `present` is the one that was saved when the writer has `seen` it; None sees any."""
+    if seen is not None and (present is None or rfc3339(present.saved_at) != seen):
+        raise Changed(present, wanted)

@@ -64,9 +64,9 @@ class AsyncWorkflows(AsyncConnection):
         saved: Workflow = await self._call(request)
         return saved
 
-    async def remove_workflow(self, name: str, *, key: str | None = None) -> None:
-        """Runs that have begun go on; nothing starts new ones."""
-        await self._call(write("DELETE", self._path("workflows", name), key=key))
+    async def remove_workflow(self, name: str, *, saved_at: str | None = None, key: str | None = None) -> None:
+        """Runs that have begun go on; nothing starts new ones. `saved_at` as for `put_workflow`."""
+        await self._call(write("DELETE", self._path("workflows", name), key=key, seen=saved_at))
 
     def list_workflow_versions(
         self, name: str, *, cursor: str | None = None, limit: int = 200
@@ -87,9 +87,13 @@ class AsyncWorkflows(AsyncConnection):
         found: WorkflowDifference = await self._call(read(path, from_version=from_version))
         return found
 
-    async def restore_workflow(self, name: str, version: int, *, key: str | None = None) -> Workflow:
-        """Saves the document that a version began with, as it stands, `enabled` included."""
-        request = write("POST", self._path("workflows", name, "versions", version, "restore"), key=key)
+    async def restore_workflow(
+        self, name: str, version: int, *, saved_at: str | None = None, key: str | None = None
+    ) -> Workflow:
+        """Saves the document that a version began with, as it stands, `enabled` included. `saved_at` as for
+        `put_workflow`."""
+        target = self._path("workflows", name, "versions", version, "restore")
+        request = write("POST", target, key=key, seen=saved_at)
         saved: Workflow = await self._call(request)
         return saved
 

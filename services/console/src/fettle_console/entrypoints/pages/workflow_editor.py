@@ -1,6 +1,5 @@
 """Writing the document of a workflow: checked and saved as the API does it, with every fault at its place."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,7 +14,7 @@ from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
-from fettle_console.entrypoints.pages.workflow_page import page_of, present_document
+from fettle_console.entrypoints.pages.workflow_page import as_seen, page_of, present_document, saver_of
 from fettle_console.views.differences import Difference
 from fettle_console.views.faults import Fault, faults_of
 from fettle_console.views.graph import Graph
@@ -38,8 +37,6 @@ nodes:
       ticket: {ref: event.ticket.id}
       text: Thank you. Somebody looks into it.
 """
-
-_SAVED_AT = re.compile(r"[0-9TZ.:+-]{1,40}")
 
 Document = Annotated[str, Form()]
 
@@ -100,10 +97,7 @@ async def replace(
     if action == "check":
         said, status = await _checked(visit, name, text)
         return await _editor(visit, name, text, base, said, status)
-    if _SAVED_AT.fullmatch(base) is None:
-        message = "This form is not as our page has it, and was not carried out. Load the page again."
-        raise Problem(400, ProblemCode.MALFORMED, message, field="base")
-    headers = {"idempotency-key": command_id, "if-match": f'"{base}"'}
+    headers = {"idempotency-key": command_id, **as_seen(base)}
     answer = await visit.client.send(Owner.WORKFLOWS, "PUT", workflow_path(name), text, headers)
     if answer.ok:
         return RedirectResponse(page_of(visit, name), 303)
@@ -113,10 +107,15 @@ async def replace(
 
 
 @router.post("/orgs/{org}/workflows/{name}/remove")
-async def remove(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
-    """Removes the workflow; its runs that have begun go on."""
-    path, key = workflow_path(name), {"idempotency-key": command_id}
-    (await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, key)).accepted()
+async def remove(name: str, visit: TheAdmin, command_id: CommandId, base: Annotated[str, Form()] = "") -> Response:
+    """Removes the workflow if it is still the one that was saved at `base`; its runs that have begun go on."""
+    headers = {"idempotency-key": command_id, **as_seen(base)}
+    answer = await visit.client.send(Owner.WORKFLOWS, "DELETE", workflow_path(name), None, headers)
+    if answer.status == 412:
+        present = answer.body["present"]
+        said = _Said(refused=f"{await saver_of(visit, present)} has saved it meanwhile: nothing was removed.")
+        return await _editor(visit, name, present["document"], present["saved_at"], said, 412)
+    answer.accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
 
 
@@ -159,9 +158,8 @@ async def _changed(visit: Visit, name: str, text: str, answer: Answer) -> Respon
     if present is None:
         said = _Said(refused=f"Somebody has removed {name} meanwhile. Saving makes a workflow of this text anew.")
         return await _editor(visit, None, text, "", said, 412)
-    who = (await visit.names(present["saved_by"]))[present["saved_by"]]
     said = _Said(
-        refused=f"{who} has saved it meanwhile. It stands below, saving again replaces it.",
+        refused=f"{await saver_of(visit, present)} has saved it meanwhile. It stands below, saving again replaces it.",
         present=present["document"],
         changes=Difference.of_hunks(answer.body["hunks"]),
     )

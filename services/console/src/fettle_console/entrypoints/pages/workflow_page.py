@@ -1,13 +1,15 @@
 """One workflow: its document, its latest runs, its versions and how they differ, and bringing one back."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from fettle_chassis.http import Problem
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, TheVisit, Visit
 from fettle_console.entrypoints.pages.workflow_list import workflow_path
@@ -15,12 +17,14 @@ from fettle_console.views.differences import Difference
 from fettle_console.views.graph import Graph, Reached
 from fettle_console.views.runs import ListedRun
 from fettle_console.views.workflows import Listed, SavedVersion
+from fettle_contracts.problems import ProblemCode
 
 router = APIRouter()
 
 _RUNS = 5
 _VERSIONS = 20
 _NUMBER = {"ge": 1, "lt": 2**31}
+_SAVED_AT = re.compile(r"[0-9TZ.:+-]{1,40}")
 
 
 @router.get("/orgs/{org}/workflows/{name}")
@@ -57,6 +61,12 @@ async def version_page(
     from_version: Annotated[int | None, Query(**_NUMBER)] = None,
 ) -> Response:
     """What a version was made of, and how it differs from the one before it or from `from_version`."""
+    return await _version(visit, name, version, from_version)
+
+
+async def _version(
+    visit: Visit, name: str, version: int, from_version: int | None = None, refused: str = "", status: int = 200
+) -> Response:
     path = f"{workflow_path(name)}/versions/{version}"
     query = visit.client.query(from_version=str(from_version or ""))
     present, found, difference, graph = await asyncio.gather(
@@ -71,6 +81,9 @@ async def version_page(
         back = await visit.client.get(Owner.WORKFLOWS, f"{path}/difference?from_version={newest}")
     return await visit.page(
         "workflow_version.html",
+        status=status,
+        refused=refused,
+        base=present["saved_at"],
         workflow=Listed.of(present),
         shown=SavedVersion.of(found),
         names=await visit.names(found["saved_by"]),
@@ -89,10 +102,17 @@ async def restore(
     version: Annotated[int, Path(**_NUMBER)],
     visit: TheAdmin,
     command_id: CommandId,
+    base: Annotated[str, Form()] = "",
 ) -> Response:
-    """Saves the version's document as it stands, as the newest."""
+    """Saves the version's document as it stands, as the newest, if the workflow is still the one that was saved at
+    `base`; otherwise shows what that would change now."""
     path = f"{workflow_path(name)}/versions/{version}/restore"
-    (await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})).accepted()
+    headers = {"idempotency-key": command_id, **as_seen(base)}
+    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, headers)
+    if answer.status == 412:
+        refused = f"{await saver_of(visit, answer.body['present'])} has saved it meanwhile: nothing was restored."
+        return await _version(visit, name, version, refused=refused, status=412)
+    answer.accepted()
     return RedirectResponse(page_of(visit, name), 303)
 
 
@@ -113,3 +133,18 @@ async def present_document(visit: Visit, name: str) -> Mapping[str, Any]:
 
 def page_of(visit: Visit, name: str) -> str:
     return f"/orgs/{visit.org}{workflow_path(name)}"
+
+
+def as_seen(base: str) -> dict[str, str]:
+    """The header by which a workflow is changed only as it was when the page was made, saved at `base`. Raises
+    `Problem` 400 for what no page has."""
+    if _SAVED_AT.fullmatch(base) is None:
+        message = "This form is not as our page has it, and was not carried out. Load the page again."
+        raise Problem(400, ProblemCode.MALFORMED, message, field="base")
+    return {"if-match": f'"{base}"'}
+
+
+async def saver_of(visit: Visit, present: Mapping[str, Any]) -> str:
+    """Under which name the one is shown who saved it last."""
+    by = present["saved_by"]
+    return (await visit.names(by))[by]

@@ -1,12 +1,13 @@
 """Where requests are dealt with: the database, the library, the engine, and how a write is done once."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from fettle_chassis import answers
 from fettle_chassis.answers import Answer
@@ -17,6 +18,8 @@ from fettle_contracts.problems import ProblemCode
 from fettle_workflow_engine.handler import Engine
 from fettle_workflow_engine.interventions import Interventions
 from fettle_workflow_engine.library import Library
+
+_SAVED_AT = re.compile(r'"([^"]{1,64})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,17 @@ def _desk(request: Request) -> Desk:
 
 
 TheDesk = Annotated[Desk, Depends(_desk)]
+
+
+def _seen(if_match: Annotated[str | None, Header()] = None) -> str | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _SAVED_AT.fullmatch(if_match.strip())
+    if found is None:
+        message = "If-Match is the saved_at of the workflow in quotation marks, or *."
+        raise Problem(400, ProblemCode.MALFORMED, message, field="If-Match")
+    return found[1]
+
+
+Seen = Annotated[str | None, Depends(_seen)]
+"""The `saved_at` of the workflow that the caller saw, by `If-Match`; None for any."""

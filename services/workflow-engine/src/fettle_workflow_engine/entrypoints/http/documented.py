@@ -30,14 +30,14 @@ _WORKFLOWS: Mapping[str, About] = {
     "put /workflows/{name}": About(
         "Save a workflow", eg.WORKFLOW, refusals={**_INVALID, 412: "stale"}, model=shapes.Workflow, statuses=_SAVED
     ),
-    "delete /workflows/{name}": About("Delete a workflow", statuses={204: "It is gone."}),
+    "delete /workflows/{name}": About("Delete a workflow", refusals={412: "stale"}, statuses={204: "It is gone."}),
     "get /workflows/{name}/versions": About("List a workflow's versions", eg.VERSIONS, model=shapes.VersionPage),
     "get /workflows/{name}/versions/{version}": About("Show a version", eg.VERSION, model=shapes.WorkflowVersion),
     "get /workflows/{name}/versions/{version}/difference": About(
         "Compare two versions", eg.DIFFERENCE, model=shapes.WorkflowDifference
     ),
     "post /workflows/{name}/versions/{version}/restore": About(
-        "Bring a version back", eg.WORKFLOW, refusals=_INVALID, model=shapes.Workflow
+        "Bring a version back", eg.WORKFLOW, refusals={**_INVALID, 412: "stale"}, model=shapes.Workflow
     ),
     "post /workflows/{name}/test-runs": About(
         "Try a workflow out", eg.TRIED, eg.ASKED_TO_TRY, _INVALID, trial_shapes.TriedRun

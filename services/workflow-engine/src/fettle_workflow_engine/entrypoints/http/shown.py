@@ -16,6 +16,7 @@ from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.difference import difference
 from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
 from fettle_workflow_engine.domain.outline import outline
+from fettle_workflow_engine.library import Changed
 
 
 def item(saved: SavedWorkflow) -> dict[str, Any]:
@@ -61,13 +62,14 @@ def refused(refusal: DocumentRefused) -> Problem:
     return Problem(422, ProblemCode.INVALID, message, faults=faults)
 
 
-def changed(present: SavedWorkflow | None, document: str) -> Problem:
-    """Why a document was not saved: the workflow is not as its writer saw it. It says how it is now, and what saving
-    the document would change in that."""
+def changed(change: Changed) -> Problem:
+    """Why a write was not carried out: the workflow is not as its writer saw it. It says how it is now, and what the
+    write would change in that."""
+    present = change.present
     if present is None:
         return Problem(412, ProblemCode.STALE, "The workflow is gone; POST makes it anew.", field="If-Match")
     message = f"The workflow was saved at {rfc3339(present.saved_at)} by {present.saved_by}."
-    hunks = [asdict(hunk) for hunk in difference(present.document, document)]
+    hunks = [asdict(hunk) for hunk in difference(present.document, change.wanted)]
     return Problem(412, ProblemCode.STALE, message, field="If-Match", present=whole(present), hunks=hunks)
 
 

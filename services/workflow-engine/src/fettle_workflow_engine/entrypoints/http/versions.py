@@ -13,8 +13,8 @@ from fettle_workflow_engine.adapters.workflow_rows import SavedVersion
 from fettle_workflow_engine.domain.difference import difference, unified
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.entrypoints.http import pages, shown
-from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
-from fettle_workflow_engine.library import NoSuchVersion
+from fettle_workflow_engine.entrypoints.http.desk import Desk, Seen, TheDesk
+from fettle_workflow_engine.library import Changed, NoSuchVersion
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows/{name}/versions", tags=["workflows"])
 
@@ -71,19 +71,30 @@ async def version_difference(
 
 
 @router.post("/{version}/restore")
-async def restore(name: pages.Name, version: Version, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
-    """Saves the version's document as it stands, `enabled` included. 422 for one that does not validate any more."""
+async def restore(
+    name: pages.Name,
+    version: Version,
+    caller: Admin,
+    desk: TheDesk,
+    key: IdempotencyKey,
+    seen: Seen,
+) -> Response:
+    """Saves the version's document as it stands, `enabled` included. 422 for one that does not validate any more.
+    `If-Match` as for saving a document."""
 
     async def bring_back(work: UnitOfWork) -> Answer:
         try:
-            saved = await desk.library.restore(work.connection, caller.org, name, version, caller.actor_id)
+            saved = await desk.library.restore(work.connection, caller.org, name, version, caller.actor_id, seen)
         except NoSuchVersion:
             raise shown.no_such_version() from None
         except DocumentRefused as refusal:
             raise shown.refused(refusal) from None
+        except Changed as changed:
+            raise shown.changed(changed) from None
         return Answer(200, shown.whole(saved.workflow))
 
-    return shown.response(await desk.write(caller.org, key, f"POST {name} {version} restore", bring_back))
+    request_text = f"POST {name} {version} restore" if seen is None else f"POST {name} {version} restore {seen}"
+    return shown.response(await desk.write(caller.org, key, request_text, bring_back))
 
 
 async def _found(desk: Desk, org: str, name: str, version: int) -> SavedVersion:

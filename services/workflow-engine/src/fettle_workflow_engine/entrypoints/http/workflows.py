@@ -1,9 +1,8 @@
 """Workflows by HTTP: documents in YAML or JSON come in, what is kept of them goes out."""
 
-import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,13 +13,11 @@ from fettle_contracts.problems import ProblemCode
 from fettle_workflow_engine.adapters import workflow_rows
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.entrypoints.http import pages, shapes, shown
-from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
+from fettle_workflow_engine.entrypoints.http.desk import Desk, Seen, TheDesk
 from fettle_workflow_engine.entrypoints.http.examples import DOCUMENT, DOCUMENT_BODY
 from fettle_workflow_engine.library import Changed, Exists, Misnamed, NoSuchVersion
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows", tags=["workflows"])
-
-_SAVED_AT = re.compile(r'"([^"]{1,64})"')
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 
@@ -114,12 +111,12 @@ async def replace(
     caller: Admin,
     desk: TheDesk,
     key: IdempotencyKey,
-    if_match: Annotated[str | None, Header()] = None,
+    seen: Seen,
 ) -> Response:
     """200 with the workflow as it is now, 201 if there was none. The document's name must be the path's. `If-Match`
     names the `saved_at` that its writer saw: where somebody has saved another text since, or removed it, 412 with the
     workflow as it is (`present`) and what saving would change in it (`hunks`)."""
-    document, seen = await _document(request), _seen(if_match)
+    document = await _document(request)
 
     async def save(work: UnitOfWork) -> Answer:
         return await _saved(desk, work.connection, caller.org, document, caller.actor_id, replaces=name, seen=seen)
@@ -129,25 +126,19 @@ async def replace(
 
 
 @router.delete("/{name}", status_code=204)
-async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey) -> Response:
-    """Runs that have begun go on; nothing starts new ones."""
+async def delete(name: pages.Name, caller: Admin, desk: TheDesk, key: IdempotencyKey, seen: Seen) -> Response:
+    """Runs that have begun go on; nothing starts new ones. `If-Match` as for saving it."""
 
     async def drop(work: UnitOfWork) -> Answer:
-        if not await desk.library.delete(work.connection, caller.org, name, caller.actor_id):
-            raise shown.no_such_workflow()
+        try:
+            if not await desk.library.delete(work.connection, caller.org, name, caller.actor_id, seen):
+                raise shown.no_such_workflow()
+        except Changed as changed:
+            raise shown.changed(changed) from None
         return Answer(204, None)
 
-    return shown.response(await desk.write(caller.org, key, f"DELETE {name}", drop))
-
-
-def _seen(if_match: str | None) -> str | None:
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _SAVED_AT.fullmatch(if_match.strip())
-    if found is None:
-        message = "If-Match is the saved_at of the workflow in quotation marks, or *."
-        raise Problem(400, ProblemCode.MALFORMED, message, field="If-Match")
-    return found[1]
+    request_text = f"DELETE {name}" if seen is None else f"DELETE {name} {seen}"
+    return shown.response(await desk.write(caller.org, key, request_text, drop))
 
 
 async def _document(request: Request) -> str:
@@ -181,7 +172,7 @@ async def _saved(
     except DocumentRefused as refusal:
         raise shown.refused(refusal) from None
     except Changed as changed:
-        raise shown.changed(changed.present, document) from None
+        raise shown.changed(changed) from None
     except Exists as exists:
         message = f"There is a workflow {str(exists)!r} already; PUT replaces it."
         raise Problem(409, ProblemCode.CONFLICT, message, field="workflow") from None
