@@ -58,9 +58,12 @@ def test_every_list_is_gone_through_by_j_and_k(window: Window, org: OrgApi, inst
 
 MAIL = {"host": "mail.example.com", "from": "a@example.com", "to": ["b@example.com"]}
 
+SILENCE = ".about > :is(.silence, .silenced)"
+"""The button that silences; while a silence holds, what says so and ends it."""
+
 ORDER = (
     *(".crumbs .number", ".crumbs [data-copy]", ".crumbs .state", "#ticket h1", "#why-here"),
-    *(".about > dl:not(.related)", ".about .silence"),
+    *(".about > dl:not(.related)", SILENCE),
     *(".about .links", ".recovered", ".description", ".checklist", "#timeline", "#told", "#update"),
 )
 """The parts of a ticket's page from top to bottom."""
@@ -106,10 +109,14 @@ def test_on_a_phone_a_tickets_parts_are_seen_and_reached_in_one_order(window: Wi
     _post(org, [{**one, "status": "offline"} for one in fleet])
     [ticket] = eventually(lambda: org.tickets(kind="multiple_devices_offline"), "the ticket of all of them")
     window.resize(375, 812)
-    window.go(f"/orgs/{org.org}/tickets/{ticket['number']}")
-    window.until(lambda: "Nobody yet" in window.text("#told"), "who was told")
-    seen = places(window)
-    assert [ORDER[after] for after, (one, other) in enumerate(pairwise(seen), 1) if not follows(one, other)] == []
-    reached = stops(window)
-    assert reached == sorted(reached)
-    assert {ORDER[part] for part in reached if part >= 0} >= {".about .silence", ".about .links", "#update"}
+    for silence in ("", f"integration/{ticket['subject']['id']}"):
+        if silence:
+            assert org.post("/silences", {"subject": silence, "length_s": 3600}).status_code < 300
+        window.go(f"/orgs/{org.org}/tickets/{ticket['number']}")
+        window.until(lambda: "Nobody yet" in window.text("#told"), "who was told")
+        assert bool(window.all(".silenced")) is bool(silence)
+        seen = places(window)
+        assert [ORDER[after] for after, (one, other) in enumerate(pairwise(seen), 1) if not follows(one, other)] == []
+        reached = stops(window)
+        assert reached == sorted(reached)
+        assert {ORDER[part] for part in reached if part >= 0} >= {SILENCE, ".about .links", "#update"}
