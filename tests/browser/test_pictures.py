@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from fettle_console.entrypoints.pages.app import MODULES
 from tests.browser.test_admin_work import letters, unreadable
 from tests.browser.test_health_work import beat, patient
-from tests.browser.test_live_pages import report
+from tests.browser.test_live_pages import NOTE, report
 from tests.browser.test_ticket_work import portrait
 from tests.browser.test_workflow_pages import BY_HAND
 from tests.browser.window import Window
@@ -106,6 +106,7 @@ def test_each_page_sits_for_its_portrait(window: Window, org: OrgApi, installed:
     beat(org, "s1", integration="gateway-south", space="bergen", status="offline")
     beat(org, *"abcdef", status="offline")
     [many] = eventually(lambda: org.tickets(kind="multiple_devices_offline"), "the ticket of six")
+    assert org.post_yaml("/workflows", NOTE).status_code == 201
     number = report(org, "Lift 3 makes a noise", space="oslo/hq", description="Since *this morning*, on every floor.")
     report(org, "Door 14 does not lock", space="oslo/b2")
     org.post(f"/tickets/{number}/start", {"comment": "On my way."}).raise_for_status()
@@ -113,6 +114,7 @@ def test_each_page_sits_for_its_portrait(window: Window, org: OrgApi, installed:
     org.post("/silences", {"filter": {"space": "bergen"}, "length_s": 14400, "reason": "Rewiring"}).raise_for_status()
     org.post("/workflows/by-hand/runs", {"data": {"ticket": number}}).raise_for_status()
     eventually(lambda: org.runs("by-hand", state="done"), "a run that has ended")
+    eventually(lambda: len(org.runs("note-what-opens", state="done")) == 2, "a run for each report")
     unreadable(installed, org.org, "Lift 4 makes a noise")
     window.go(f"/orgs/{org.org}/dead-letters")
     window.until(lambda: letters(window), "the letter")

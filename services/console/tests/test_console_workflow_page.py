@@ -88,8 +88,9 @@ async def test_a_document_is_checked_and_saved_and_faults_stand_at_their_places(
     for action in ("check", "save"):
         refused = await world.post(path, action=action, document=faulty.replace("\n", "\r\n"), **form)
         assert refused.status_code == 422
-        assert "Line 6, column 19 There is no node 'opend'. Did you mean opened? noted: {after: [ opend]}" in words_of(
-            refused.text
+        assert (
+            "Line 6, column 19 : There is no node 'opend'. Did you mean opened? noted: {after: [ opend]}"
+            in words_of(refused.text)
         )
         assert typed_in(refused.text) == faulty
     checked = await world.post(path, action="check", document=FIRST, **form)

@@ -78,7 +78,7 @@ def _node(node: Mapping[str, Any]) -> Node:
         output=laid_out(node["output"]),
         attempts=node["attempts"],
         started_at=parse_time(node["started_at"]),
-        took=took(node),
+        took="" if node["state"] == "skipped" else took(node),
     )
 
 
