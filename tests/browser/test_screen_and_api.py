@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -52,27 +53,32 @@ def shown(window: Window, table: str, *cells: str) -> Rows:
     return [tuple(when(cell) if re.match(r"\d{4}-\d\d-\d\dT", cell or "") else cell for cell in row) for row in rows]
 
 
+def agreeing(
+    window: Window, org: OrgApi, path: str, on_screen: Callable[[], object], by_the_api: Callable[[], object]
+) -> None:
+    """Goes to a page of the org, whose screen and API both go on by themselves, each in its time: they are asked until
+    they meet."""
+    window.go(f"/orgs/{org.org}{path}")
+    seen: list[object] = []
+
+    def same() -> bool:
+        seen[:] = on_screen(), by_the_api()
+        return bool(seen[1]) and seen[0] == seen[1]
+
+    try:
+        window.until(same, f"{path} agrees with the API")
+    except AssertionError as error:
+        error.add_note(f"on screen {seen[0]}\nby the API {seen[1]}")
+        raise
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.rule("AC-160", "AC-182")
 def test_what_is_on_screen_is_what_the_api_answers(window: Window, org: OrgApi) -> None:
     seed(org)
 
-    def agrees(path: str, on_screen: Callable[[], object], by_the_api: Callable[[], object]) -> None:
-        """Both go on by themselves, each in its time: they are asked until they meet."""
-        window.go(f"/orgs/{org.org}{path}")
-        seen: list[object] = []
-
-        def same() -> bool:
-            seen[:] = on_screen(), by_the_api()
-            return bool(seen[1]) and seen[0] == seen[1]
-
-        try:
-            window.until(same, f"{path} agrees with the API")
-        except AssertionError as error:
-            error.add_note(f"on screen {seen[0]}\nby the API {seen[1]}")
-            raise
-
+    agrees = partial(agreeing, window, org)
     agrees("/tickets", lambda: window.text("#open-count"), lambda: str(org.get("/tickets/count")["open"]))
     agrees(
         "/tickets?state=all",
