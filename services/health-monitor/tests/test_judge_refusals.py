@@ -1,7 +1,10 @@
 """What a stranger's record can be, and what becomes of it."""
 
+from typing import Any, cast
+
 import pytest
 from judge_log import DEVICE, GATEWAY, T0, Judged, Log, LogRecord, judge
+from structlog.testing import capture_logs
 
 from fettle_chassis.signing import Signer, SigningKey, Verifier
 from fettle_contracts.codes import DeadLetterCode
@@ -19,6 +22,7 @@ from fettle_health_monitor.domain.control import (
 from fettle_health_monitor.domain.judge import refusals
 from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalBudget, Refused
 from fettle_health_monitor.domain.judge.shard import Shard
+from fettle_health_monitor.judge.setting_aside import SettingAside
 
 
 @pytest.mark.rule("HM-30", "HM-31", "HM-32")
@@ -213,3 +217,15 @@ def test_what_was_spent_is_known_for_as_many_minutes_as_heartbeats_are_kept(monk
     assert [budget.allows(bad, T0 + minute * 60_000) for minute in range(3)] == [True] * 3
     assert [budget.allows(bad, T0 + minute * 60_000) for minute in (2, 1)] == [False] * 2
     assert budget.allows(bad, T0), "the minute that was let go"
+
+
+@pytest.mark.rule("HM-52")
+async def test_a_control_record_that_ends_judges_is_never_set_aside() -> None:
+    """It is not even counted: where it is missing in one shard, that is judged by something else than the others."""
+    log = Log().policy().beat()
+    shard = Shard(0, 1, 1)
+    shard.stumbled_over = log.records[0].offset
+    out_of_reach = cast("Any", None)
+    with capture_logs() as said:
+        await SettingAside(out_of_reach, out_of_reach, out_of_reach).crashed(shard, log.records, ZeroDivisionError())
+    assert [(line["event"], line["offset"]) for line in said] == [("judge.crashed", 0)]

@@ -5,7 +5,7 @@ A pulse decides when the fold looks at its timers, never what is true: that foll
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 
 import structlog
@@ -47,6 +47,7 @@ class Pulses(Part):
         self._due = asyncio.Event()
         self._beats = 0
         self._sent_at: dict[int, float] = {}
+        self._shown: set[int] = set()
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def reconsider(self) -> None:
@@ -144,14 +145,21 @@ class Pulses(Part):
     async def _watch(self) -> None:
         """Pulses that do not come back may be the producer's fault: have another."""
         unread = self.unread()
-        for partition in self._shards.owned:
-            SHARD_UNOBSERVED.labels(str(partition)).set(partition in unread)
+        self._show(unread)
         if unread and time.monotonic() - self._rebuilt_at > UNREAD_S:
             log.warning("shard.unobserved", shards=unread)
             try:
                 await self._rebuild()
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("pulses.no_producer", error=repr(error))
+
+    def _show(self, unread: Collection[int]) -> None:
+        owned = set(self._shards.owned)
+        for partition in owned:
+            SHARD_UNOBSERVED.labels(str(partition)).set(partition in unread)
+        for partition in self._shown - owned:
+            SHARD_UNOBSERVED.remove(str(partition))
+        self._shown = owned
 
     async def _rebuild(self) -> None:
         self._rebuilt_at = time.monotonic()
