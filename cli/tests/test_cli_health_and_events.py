@@ -86,6 +86,7 @@ def test_a_subject_is_shown_with_its_transitions(fettle: Fettle, api: FettleApi)
         "Gateway 7",
         "pending open",
         "device offline",
+        "last heard",
         "30 s",
         f"{AT}  healthy → pending open  silent for 90 s",
     ):

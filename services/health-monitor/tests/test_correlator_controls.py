@@ -59,6 +59,18 @@ async def test_an_org_that_is_deleted_is_judged_no_more(environment: dict[str, s
         assert await world.put(BRISK) is None
 
 
+@pytest.mark.rule("HM-75")
+async def test_an_org_that_is_deleted_publishes_no_more_whether_it_was_judged_or_not(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(BRISK.model_copy(update={"enabled": False}))
+        world.later(10)
+        await world.tell("acme", deleted=True)
+        (last,) = await world.rows("SELECT policy FROM policy_version WHERE org = 'acme' ORDER BY version DESC LIMIT 1")
+        assert (last.policy["enabled"], last.policy["publish_tickets"]) == (False, False)
+
+
 @pytest.mark.rule("HM-73")
 async def test_a_change_reaches_every_shard_signed_and_numbered_upwards(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:

@@ -12,6 +12,7 @@ from aiokafka.admin import RecordsToDelete
 from judge_bugs import bury_what_was_cut_off, judging, leave_one_out
 from judge_log import policy
 from judge_world import BRISK, World
+from prometheus_client import REGISTRY
 
 from fettle_chassis.failures import StartRefused
 from fettle_chassis.kafka import build_admin, build_consumer
@@ -109,7 +110,7 @@ async def test_a_judge_that_starts_again_goes_on_where_it_was(environment: dict[
     assert {one.generation for one in world.judgements} == {1}
 
 
-@pytest.mark.rule("HM-30", "HM-31", "HM-32", "HM-33", "HM-34")
+@pytest.mark.rule("HM-28", "HM-30", "HM-31", "HM-32", "HM-33", "HM-34", "HM-35")
 async def test_bad_heartbeats_become_dead_letters_and_stop_nothing(environment: dict[str, str]) -> None:
     wrong = {
         "not_json": (b"acme/device/a", b"{"),
@@ -121,6 +122,8 @@ async def test_bad_heartbeats_become_dead_letters_and_stop_nothing(environment: 
     }
     key = b"acme/device/a"
     home = partition_for(key, 2)
+    reasons = (*wrong, "wrong_partition", "control_forged")
+    counted = refused(*reasons), ignored("unknown_org")
     async with World(environment).open() as world, world.judge():
         await world.until(judging)
         for bad_key, value in wrong.values():
@@ -133,7 +136,19 @@ async def test_bad_heartbeats_become_dead_letters_and_stop_nothing(environment: 
         letters = await dead_letters(world, 8)
 
     assert {reason: (letter.key, letter.value) for reason, letter in letters.items() if reason in wrong} == wrong
-    assert set(letters) == {*wrong, "wrong_partition", "control_forged"}
+    assert set(letters) == set(reasons)
+    assert refused(*reasons) == [count + 1 for count in counted[0]]
+    assert ignored("unknown_org") == counted[1] + 1
+
+
+def refused(*reasons: str) -> list[float]:
+    """How many this process has counted, by their reasons."""
+    counts = (REGISTRY.get_sample_value("fettle_judge_refused_total", {"code": reason}) for reason in reasons)
+    return [count or 0 for count in counts]
+
+
+def ignored(why: str) -> float:
+    return REGISTRY.get_sample_value("fettle_judge_ignored_total", {"why": why}) or 0
 
 
 async def skips_of(world: World, partition: int) -> list[Skip]:

@@ -6,12 +6,14 @@ from typing import Any, cast
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, RequestTimedOutError
+from judge_bugs import READ, poisoned
+from judge_log import DEVICE, Log, judge, read_control
 
 from fettle_health_monitor.domain.control import Hello
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.judge import owner as owner_module
 from fettle_health_monitor.judge.opening import Opened
-from fettle_health_monitor.judge.owned import Shards
+from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.judge.pulses import Pulses
 
@@ -75,6 +77,12 @@ class Quiet:
 
     def unread(self) -> list[int]:
         return []
+
+    async def crashed(self, *_: object) -> None:
+        return
+
+    async def save_last(self, owned: Owned, _within_s: float) -> None:
+        raise AssertionError(f"shard {owned.partition} is saved")
 
 
 class SlowOpening:
@@ -157,6 +165,21 @@ async def test_what_is_no_word_of_the_broker_ends_the_judge_at_once() -> None:
     with pytest.raises(ExceptionGroup) as ended:
         await owner_of(Shards(), SlowOpening(), Consumer(at_start=ValueError("a bug"))).run()
     assert isinstance(ended.value.exceptions[0], ValueError)
+
+
+@pytest.mark.rule("HM-52")
+async def test_a_shard_whose_batch_has_ended_its_judge_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its state has half of the batch, of which nothing was said, and its place is from before."""
+    log = Log().policy().beat()
+    shards, shard = Shards(), judge(log).shard
+    shards.take(owned := Owned(shard, read_control, None))
+    log.beat(status="offline").raw(DEVICE.encode(), b'{"name":"poison"}')
+    monkeypatch.setattr(READ, poisoned())
+    owner = owner_of(shards, SlowOpening())
+    with pytest.raises(ZeroDivisionError):
+        await owner._judge(owned, log.records[2:])
+    assert (shards.owned, shards.frozen) == ({}, {})
+    await owner.stop()
 
 
 class Writer:

@@ -62,6 +62,8 @@ def test_states_are_compared_subject_by_subject() -> None:
     one = snapshot(judge(log).shard)
     assert subjects_that_differ("acme", one, one) == []
     assert subjects_that_differ("acme", one, snapshot(judge(other).shard)) == ["device/b", "device/c"]
+    silent_of_itself, told = (snapshot(judge(Log().policy().beat(**said)).shard) for said in ({}, {"model": "T100"}))
+    assert subjects_that_differ("acme", silent_of_itself, told) == ["device/t17"]
 
 
 async def judges_by(service: CorrelatorService, version: int) -> bool:

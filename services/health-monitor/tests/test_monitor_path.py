@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from correlator_service import CorrelatorService
 
+from fettle_contracts.times import from_ms, rfc3339
 from fettle_contracts.topics import COMMANDS, HEARTBEATS
 from fettle_health_monitor.judge_app import build_judge
 
@@ -19,6 +20,12 @@ async def beat(service: CorrelatorService, *subjects: str, **said: Any) -> None:
     value = json.dumps({"status": "ok", **said}).encode()
     for subject in subjects:
         await service.producer.send_and_wait(service.settings.topic(HEARTBEATS), value, key=f"acme/{subject}".encode())
+
+
+async def beat_at(service: CorrelatorService, subject: str) -> str:
+    """Reports once; when the broker took it."""
+    topic, key = service.settings.topic(HEARTBEATS), f"acme/{subject}".encode()
+    return rfc3339(from_ms((await service.producer.send_and_wait(topic, b"", key=key)).timestamp))
 
 
 @asynccontextmanager
@@ -91,11 +98,25 @@ async def test_silence_and_life_become_an_open_and_a_resolve(environment: dict[s
                     [plain, *_] = (await service.get("/subjects"))["items"]
                     assert (plain["last_heard"], plain["last_heard_as_of"]) == (None, None)
                 assert (await service.get("/subjects/device/steady"))["state"] == "healthy"
+                heard = await beat_at(service, "device/x1")
+
+                async def told_as_heard() -> bool:
+                    shown.update(await service.get("/subjects/device/x1"))
+                    told = (shown["last_heard_told_by"], shown["last_heard"]) == ("owner", heard)
+                    return bool(told and shown["last_heard_as_of"] > heard)
+
+                await service.eventually(told_as_heard)
+
+                async def listed_as_heard() -> bool:
+                    items = (await service.get("/subjects?heard=true&q=x1"))["items"]
+                    return [item["last_heard"] for item in items] == [heard]
+
+                await service.eventually(listed_as_heard)
         untold = (await service.get("/subjects?heard=true"))["items"]
         assert {item["last_heard_as_of"] for item in untold} == {None}, "no owner, and no checkpoint is read for a list"
         shown = await service.get("/subjects/device/x1")
-        assert shown["last_heard_told_by"] == "checkpoint"
-        assert shown["last_heard"] <= shown["last_heard_as_of"]
+        assert (shown["last_heard_told_by"], shown["last_heard"]) == ("checkpoint", heard)
+        assert heard < shown["last_heard_as_of"]
 
 
 @pytest.mark.rule("HM-69", "HM-78")

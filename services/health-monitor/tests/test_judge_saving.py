@@ -1,0 +1,77 @@
+"""When a shard is saved, and what its owner knows of that."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+from judge_log import Judged, Log, read_control
+
+from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
+from fettle_health_monitor.domain.judge.checkpoint import Snapshot
+from fettle_health_monitor.domain.judge.shard import Place
+from fettle_health_monitor.judge.owned import Owned
+from fettle_health_monitor.judge.saving import Saving
+
+
+class Judgements:
+    """What is said is in Kafka when the test says so."""
+
+    def __init__(self) -> None:
+        self.said = 1
+        self.asked, self.in_kafka = asyncio.Event(), asyncio.Event()
+
+    def mark(self) -> Mapping[int, int]:
+        return {0: self.said}
+
+    async def acknowledged(self, mark: Mapping[int, int]) -> None:
+        assert mark == {0: 1}, "what was said by the shard's place, and not since"
+        self.asked.set()
+        await self.in_kafka.wait()
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.places: list[Place] = []
+
+    async def save(self, taken: Snapshot, _state: bytes, _log_starts: int) -> bool:
+        self.places.append(taken.place)
+        return True
+
+
+class SameLog:
+    async def bounds(self, _partition: int) -> Bounds:
+        return Bounds(0, 100)
+
+    async def place_at(self, _partition: int, _offset: int) -> Place | None:
+        return self.anchor
+
+    anchor: Place | None = None
+
+
+@pytest.mark.rule("HM-49", "HM-212")
+async def test_a_checkpoint_waits_until_all_that_was_said_by_then_is_in_kafka() -> None:
+    log = Log().policy().beat()
+    judged = Judged().fold(log)
+    shard, judgements, kept, same_log = judged.shard, Judgements(), Kept(), SameLog()
+    owned = Owned(shard, read_control, None)
+    saving = Saving(cast("Any", kept), cast("Any", same_log), cast("Any", judgements))
+    first = shard.place
+    assert first is not None
+
+    under_way = asyncio.create_task(saving.save(owned))
+    asked = asyncio.create_task(judgements.asked.wait())
+    await asyncio.wait({under_way, asked}, return_when=asyncio.FIRST_COMPLETED)
+    judged.fold(log.at(5).beat())
+    judgements.said = 2
+    assert (kept.places, owned.anchor) == ([], None)
+    judgements.in_kafka.set()
+    await under_way
+    assert (kept.places, owned.anchor) == ([first], first), "a restart goes on behind it"
+
+    same_log.anchor, judgements.said = first, 1
+    await saving.save(owned)
+    assert owned.anchor == shard.place
+    same_log.anchor = shard.place
+    await saving.save(owned)
+    assert kept.places == [first, shard.place], "where nothing has come there is nothing to save"
