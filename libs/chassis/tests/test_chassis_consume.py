@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from chassis_echo.app import HEARD, SAID, build, decode, hear, name, subscription
@@ -17,6 +18,7 @@ from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.topics import ensure_topics
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.dead_letters import DLQ_HEADERS
+from fettle_contracts.times import rfc3339
 
 
 @pytest.fixture
@@ -47,18 +49,21 @@ async def test_order_is_kept_within_a_partition(settings: ServiceSettings) -> No
 @pytest.mark.rule("KF-31")
 async def test_a_bad_record_becomes_a_dead_letter_as_it_came(settings: ServiceSettings) -> None:
     headers = (("text", b"\xc3\xa6"), ("broken", b"\xff\xfe"), ("nothing", None))
+    before = rfc3339(datetime.now(UTC))
+    strangers = (*headers, ("dlq-reason", b"made up"))
     async with build(settings, subscription()).running(), database_of(settings) as database:
-        await produce(settings, HEARD, ["a", "bad one", "b"], key=b"k", partition=1, headers=headers)
+        await produce(settings, HEARD, ["a", "bad one", "b"], key=b"k", partition=1, headers=strangers)
         assert await until_heard(database, 2) == ["a", "b"]
         [dead] = await read(settings, f"{HEARD}.dlq", 1)
     assert (dead.key, dead.value) == (b"k", b"bad one")
     assert dead.headers[:3] == headers
     reason = {header: value.decode() for header, value in dead.headers[3:]}
-    assert set(reason) == set(DLQ_HEADERS)
+    assert sorted(header for header, _ in dead.headers[3:]) == sorted(DLQ_HEADERS)
     assert reason["dlq-topic"] == settings.topic(HEARD)
     assert (reason["dlq-partition"], reason["dlq-offset"]) == ("1", "1")
     assert (reason["dlq-reason"], reason["dlq-message"]) == ("bad_word", "bad one is a bad word")
     assert reason["dlq-service"] == "echo"
+    assert before <= reason["dlq-at"] <= rfc3339(datetime.now(UTC))
 
 
 @pytest.mark.rule("KF-31")

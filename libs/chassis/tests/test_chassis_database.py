@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from chassis_echo.app import PACKAGE, SAID
 from chassis_echo.workbench import database_of, heard
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
@@ -144,6 +145,14 @@ async def test_the_inbox_forgets_after_thirty_days(database: Database) -> None:
         await work.connection.execute(
             text("UPDATE inbox SET at = now() - interval '31 days' WHERE id NOT IN ('n7', 'n8')")
         )
+    steps: list[int] = []
+
+    def count(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+        if "DELETE FROM inbox" in statement:
+            steps.append(cursor.rowcount)
+
+    event.listen(database.engine.sync_engine, "after_cursor_execute", count)
     assert await Retention(database).forget() == 2_498
+    assert steps == [1_000, 1_000, 498]
     async with unit_of_work(database) as work:
         assert await work.first_time("echo", [("s", "n6"), ("s", "n7"), ("s", "n8")]) == [True, False, False]

@@ -138,6 +138,7 @@ class Committing:
 
     def __init__(self, failures: int = 0) -> None:
         self.told = list[int]()
+        self.looked_ms = list[int]()
         self._failures = failures
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
@@ -146,7 +147,8 @@ class Committing:
             raise KafkaError
         self.told += offsets.values()
 
-    async def getmany(self, **_: Any) -> dict[TopicPartition, list[Any]]:
+    async def getmany(self, *, timeout_ms: int, **_: Any) -> dict[TopicPartition, list[Any]]:
+        self.looked_ms.append(timeout_ms)
         return {}
 
     async def stop(self) -> None:
@@ -157,6 +159,7 @@ class Committing:
 async def test_offsets_are_committed_after_a_rest_now_and_then_and_before_the_next_rest(
     settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert membership._COMMIT_EVERY_S == 0.25
     monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 3600.0)
     member, consumer = member_of(settings), Committing()
     member._subscriber.consumer = consumer
@@ -166,6 +169,8 @@ async def test_offsets_are_committed_after_a_rest_now_and_then_and_before_the_ne
     assert consumer.told == [1]
     await member._next(consumer)
     assert consumer.told == [1, 3]
+    await member._next(consumer)
+    assert consumer.looked_ms == [50, 500], "what comes later than that comes behind a rest"
     monkeypatch.setattr(membership, "_COMMIT_EVERY_S", 0.0)
     await member.commit({place: 4}, member.generation)
     assert consumer.told == [1, 3, 4]

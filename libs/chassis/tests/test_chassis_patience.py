@@ -1,6 +1,7 @@
 """What passes by itself, whichever library says it."""
 
 import asyncio
+from itertools import islice
 
 import asyncpg
 import pytest
@@ -16,7 +17,7 @@ from aiokafka.errors import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from fettle_chassis.failures import BadRecord, TransientError
-from fettle_chassis.patience import is_transient, patiently
+from fettle_chassis.patience import is_transient, patiently, pauses
 from fettle_contracts.codes import DeadLetterCode
 
 PASSES = [
@@ -55,6 +56,12 @@ def test_a_server_that_is_away_passes(error: BaseException) -> None:
 @pytest.mark.parametrize("error", STAYS, ids=repr)
 def test_what_another_try_cannot_change_does_not_pass(error: BaseException) -> None:
     assert not is_transient(error)
+
+
+@pytest.mark.rule("KF-35")
+def test_pauses_are_doubled_up_to_the_longest() -> None:
+    for pause, at_most in zip(islice(pauses(0.1, 2.0), 8), (0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0), strict=True):
+        assert 0.75 * at_most <= pause <= at_most
 
 
 @pytest.mark.rule("KF-35")

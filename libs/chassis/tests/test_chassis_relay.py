@@ -213,6 +213,8 @@ async def test_a_message_that_is_too_large_is_refused_in_its_transaction(
     async with build_relay(settings).running():
         with pytest.raises(MessageTooLarge, match=rf"{SIZE_LIMIT + 1} bytes for {SAID}"):
             await say(database, "small", "x" * SIZE_LIMIT)
+        with pytest.raises(MessageTooLarge, match=rf"{SIZE_LIMIT + 1} bytes for {SAID}"):
+            Outgoing((SAID,), b"k", None, [("h", b"x" * (SIZE_LIMIT - 1))]).check_size()
         async with unit_of_work(database) as work:
             work.publish(Outgoing((SAID,), b"k", largest))
         [record] = await read(settings, SAID, 1)
