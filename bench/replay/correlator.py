@@ -22,7 +22,7 @@ from bench.replay.unseen import Sight
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience, ShardClock, horizon
-from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, of_outcome
 from fettle_health_monitor.domain.correlator.decide import Facts, decide, merges_of
 from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_FROM, of_change, with_decision
 from fettle_health_monitor.domain.correlator.incident import Incident, KnownTicket
@@ -189,7 +189,7 @@ class Correlator:
         )
         self._send(of_outcome(verdict, outcome, evidence), verdict)
 
-    def _send(self, commands: Iterable[Sent], verdict: Verdict | None = None) -> None:
+    def _send(self, commands: Iterable[OwnCommand], verdict: Verdict | None = None) -> None:
         for command in commands:
             self.commands[command.verb.value] += 1
             if verdict is None or not command.subject:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from fettle_health_monitor.domain.correlator.commands import Sent, checklists
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, checklists
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, Single
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
 
@@ -78,7 +78,7 @@ class Lists:
             del self.of[device]
         return left
 
-    def said(self, org: str) -> list[Sent]:
+    def said(self, org: str) -> list[OwnCommand]:
         """The commands that say what has come to lists and has recovered since they were asked for last."""
         sent = [
             command

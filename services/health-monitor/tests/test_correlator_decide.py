@@ -13,7 +13,7 @@ from fettle_contracts.identity import SubjectRef
 from fettle_contracts.ticket import MONITOR_KINDS, Resolution
 from fettle_contracts.transitions import Condition
 from fettle_health_monitor.domain.correlator.clocks import Behind
-from fettle_health_monitor.domain.correlator.commands import Sent, dedup_key, of_outcome, read_dedup_key, title
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, dedup_key, of_outcome, read_dedup_key, title
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
 from fettle_health_monitor.domain.correlator.evidence import of_change, with_decision
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
@@ -49,7 +49,7 @@ def test_every_way_to_end_has_a_name() -> None:
     assert {each.name for each in get_args(Outcome)} == set(get_args(OutcomeName))
 
 
-def sent(verdict: Verdict, facts: Facts) -> tuple[Sent, ...]:
+def sent(verdict: Verdict, facts: Facts) -> tuple[OwnCommand, ...]:
     outcome = decide(verdict, facts)
     assert not isinstance(outcome, Wait)
     return of_outcome(verdict, outcome, {"reason": "silent"})

@@ -16,7 +16,7 @@ from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import TicketState
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.commands import Sent, of_outcome
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, of_outcome
 from fettle_health_monitor.domain.correlator.decide import decide
 from fettle_health_monitor.domain.correlator.early_resolve import KeepWatch, Standing, after_resolve
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident, KnownTicket
@@ -46,7 +46,7 @@ class Story(RuleBasedStateMachine):
         self.told = 0
         self.incident = Incident()
         self.watch: Watch | None = None
-        self.commands: deque[Sent] = deque()
+        self.commands: deque[OwnCommand] = deque()
         self.tickets: list[KnownTicket] = []
         self.news: list[NewsItem] = []
 

@@ -23,7 +23,7 @@ from fettle_health_monitor.adapters.correlator.verdicts import Decided
 from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import Behind
-from fettle_health_monitor.domain.correlator.commands import Sent, dedup_key, of_outcome
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, dedup_key, of_outcome
 from fettle_health_monitor.domain.correlator.decide import Facts, decide, merges_of
 from fettle_health_monitor.domain.correlator.evidence import SHARES, with_decision
 from fettle_health_monitor.domain.correlator.incident import Asking, Incident
@@ -151,7 +151,7 @@ class Deciding:
         _tell(batch.decided)
         self.enqueue(work, listings)
 
-    def enqueue(self, work: UnitOfWork, commands: Sequence[Sent]) -> None:
+    def enqueue(self, work: UnitOfWork, commands: Sequence[OwnCommand]) -> None:
         """Puts commands into the outbox, signed. The caller holds their org's row, so that they keep their order."""
         for command in commands:
             event = CloudEvent(
@@ -284,7 +284,7 @@ def _decided(verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -
     return Decided(verdict, outcome, version, evidence, commands, awaits)
 
 
-def _asking(command: Sent) -> Asking:
+def _asking(command: OwnCommand) -> Asking:
     return "open" if command.verb == "open" else "resolve"
 
 

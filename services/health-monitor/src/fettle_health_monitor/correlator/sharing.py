@@ -18,7 +18,7 @@ from fettle_health_monitor.correlator.former_lists import FormerLists
 from fettle_health_monitor.correlator.joining import about_to_join
 from fettle_health_monitor.correlator.list_ends import ListEnds
 from fettle_health_monitor.correlator.silencing import Silencing
-from fettle_health_monitor.domain.correlator.commands import Sent, checklists
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
     CalledOff,
@@ -272,9 +272,9 @@ class Sharing:
                     self._belongs[key], self._joining[key] = belongs, (belongs, verdict)
         return again
 
-    async def settle(self, connection: AsyncConnection) -> list[Sent]:
+    async def settle(self, connection: AsyncConnection) -> list[OwnCommand]:
         """Writes who is on whose list now. Answers with the commands that say so."""
-        sent: list[Sent] = []
+        sent: list[OwnCommand] = []
         for verdict, parent in self._takes_over:
             sent += await self._take_over(connection, verdict, parent)
         for verdict, parent in self._asked_again:
@@ -288,14 +288,14 @@ class Sharing:
         await self._former.save(connection)
         return sent + self._listings()
 
-    async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
+    async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[OwnCommand]:
         await self.ends.end_watches(connection, (verdict.org, parent.subject))
         sent = await self._list_all(connection, verdict, parent)
         if sent:
             await rollups.move(connection, verdict.org, parent)
         return sent
 
-    async def _list_all(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[Sent]:
+    async def _list_all(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[OwnCommand]:
         listed = await rollups.members(connection, verdict.org, parent.subject)
         return checklists(
             verdict.org,
@@ -306,7 +306,7 @@ class Sharing:
             caused_by=uuid5(verdict.id, "takes over"),
         )
 
-    def _listings(self) -> list[Sent]:
+    def _listings(self) -> list[OwnCommand]:
         """One command per list and batch: what came to it, and what of it has recovered by the end of the batch."""
         add: defaultdict[tuple[str, Parent], list[Member]] = defaultdict(list)
         recovered: defaultdict[tuple[str, Parent], list[Member]] = defaultdict(list)

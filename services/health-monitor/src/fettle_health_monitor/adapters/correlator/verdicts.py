@@ -14,7 +14,7 @@ from fettle_contracts.results import Outcome as Answered
 from fettle_contracts.ticket import TicketState
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, settled
-from fettle_health_monitor.domain.correlator.commands import Sent
+from fettle_health_monitor.domain.correlator.commands import OwnCommand
 from fettle_health_monitor.domain.correlator.incident import KnownTicket
 from fettle_health_monitor.domain.correlator.outcomes import Outcome
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict
@@ -141,7 +141,7 @@ class Decided:
     outcome: Outcome
     policy_version: int
     evidence: dict[str, Any]
-    commands: tuple[Sent, ...]
+    commands: tuple[OwnCommand, ...]
     awaits: UUID | None = None
 
 
@@ -222,7 +222,7 @@ async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> li
 
 
 async def record(
-    connection: AsyncConnection, decided: Sequence[Decided], now: datetime, besides: Sequence[Sent] = ()
+    connection: AsyncConnection, decided: Sequence[Decided], now: datetime, besides: Sequence[OwnCommand] = ()
 ) -> None:
     """Writes outcomes and the commands that follow from them, from each and `besides` from several together. A second
     outcome of a verdict is a bug and raises."""

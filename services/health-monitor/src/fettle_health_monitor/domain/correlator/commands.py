@@ -52,7 +52,7 @@ SHOWN_AS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class OwnCommand:
     """A command, its identity, what caused it, and the subject and condition whose ticket it opens or resolves (none
     for a command that does neither)."""
 
@@ -86,7 +86,7 @@ def title(condition: str, subject: SubjectRef, name: str | None, since: int = 0)
     return line if len(line) <= TITLE_MAX_CHARACTERS else line[: TITLE_MAX_CHARACTERS - 1] + "…"
 
 
-def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> tuple[Sent, ...]:
+def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> tuple[OwnCommand, ...]:
     """The commands that an outcome asks for, in the order in which they must arrive: the one first by whose answer the
     verdict ends."""
     match outcome:
@@ -119,7 +119,7 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
 
 def checklists(
     org: str, parent: Parent, *, add: Sequence[Member], recovered: Sequence[Member], at: int, caused_by: UUID
-) -> list[Sent]:
+) -> list[OwnCommand]:
     """Puts members on the list of a ticket and ticks others, at most 500 of each by command. `at` is in broker
     milliseconds."""
     ticket = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
@@ -134,14 +134,14 @@ def checklists(
             recovered=tuple(_named(one) for one in recovered[start : start + CHECKLIST_LIMIT]),
         )
         id = uuid5(caused_by, f"{Verb.UPDATE_CHECKLIST}/{parent.subject}/{parent.condition}/{start}")
-        sent.append(Sent(id, Verb.UPDATE_CHECKLIST, org, caused_by, "", "", body))
+        sent.append(OwnCommand(id, Verb.UPDATE_CHECKLIST, org, caused_by, "", "", body))
     return sent
 
 
-def comment(org: str, ticket: UUID, text: str, *, at: int, caused_by: UUID) -> Sent:
+def comment(org: str, ticket: UUID, text: str, *, at: int, caused_by: UUID) -> OwnCommand:
     """Adds a line to a ticket's timeline. `at` is in broker milliseconds."""
     body = CommentOnTicket(org=org, actor=MONITOR, at=from_ms(at), ticket=TicketRef(id=ticket), comment=text)
-    return Sent(uuid5(caused_by, Verb.COMMENT), Verb.COMMENT, org, caused_by, "", "", body)
+    return OwnCommand(uuid5(caused_by, Verb.COMMENT), Verb.COMMENT, org, caused_by, "", "", body)
 
 
 def _named(member: Member) -> Subject:
@@ -149,7 +149,7 @@ def _named(member: Member) -> Subject:
     return Subject(type=subject.type, id=subject.id, name=member.name)
 
 
-def _open_together(verdict: Verdict, outcome: OpenedTogether, evidence: dict[str, Any]) -> Sent:
+def _open_together(verdict: Verdict, outcome: OpenedTogether, evidence: dict[str, Any]) -> OwnCommand:
     integration = SubjectRef.parse(outcome.parent.subject)
     body = OpenTicket(
         org=verdict.org,
@@ -171,7 +171,7 @@ def _open_together(verdict: Verdict, outcome: OpenedTogether, evidence: dict[str
     return _sent(verdict, Verb.OPEN, outcome.parent.subject, MANY, body)
 
 
-def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = None) -> Sent:
+def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = None) -> OwnCommand:
     subject, named = SubjectRef.parse(verdict.subject), verdict.named
     body = OpenTicket(
         org=verdict.org,
@@ -190,7 +190,7 @@ def _open(verdict: Verdict, evidence: dict[str, Any], after: Parent | None = Non
     return _sent(verdict, Verb.OPEN, verdict.subject, verdict.condition, body)
 
 
-def _note(verdict: Verdict, text: str) -> Sent:
+def _note(verdict: Verdict, text: str) -> OwnCommand:
     """A comment for the ticket of the verdict's condition, opened or reopened by the command before."""
     body = CommentOnTicket(
         org=verdict.org,
@@ -199,7 +199,7 @@ def _note(verdict: Verdict, text: str) -> Sent:
         ticket=TicketRef(dedup_key=dedup_key(verdict.subject, verdict.condition)),
         comment=text,
     )
-    return Sent(uuid5(verdict.id, Verb.COMMENT), Verb.COMMENT, verdict.org, verdict.id, "", "", body)
+    return OwnCommand(uuid5(verdict.id, Verb.COMMENT), Verb.COMMENT, verdict.org, verdict.id, "", "", body)
 
 
 def _resolve(
@@ -209,7 +209,7 @@ def _resolve(
     resolution: Resolution,
     evidence: dict[str, Any],
     parent: TicketRef | None = None,
-) -> Sent:
+) -> OwnCommand:
     body = ResolveTicket(
         org=verdict.org,
         actor=MONITOR,
@@ -222,6 +222,8 @@ def _resolve(
     return _sent(verdict, Verb.RESOLVE, subject, condition, body)
 
 
-def _sent(verdict: Verdict, verb: Verb, subject: str, condition: str, body: Command) -> Sent:
+def _sent(verdict: Verdict, verb: Verb, subject: str, condition: str, body: Command) -> OwnCommand:
     own = "" if subject == verdict.subject else f"{subject}/"
-    return Sent(uuid5(verdict.id, f"{verb}/{own}{condition}"), verb, verdict.org, verdict.id, subject, condition, body)
+    return OwnCommand(
+        uuid5(verdict.id, f"{verb}/{own}{condition}"), verb, verdict.org, verdict.id, subject, condition, body
+    )

@@ -14,7 +14,7 @@ from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_contracts.times import to_ms
 from fettle_contracts.transitions import FAILING, Condition, HealthState
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.commands import Sent, comment
+from fettle_health_monitor.domain.correlator.commands import OwnCommand, comment
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.incident import Incident
@@ -52,7 +52,7 @@ class KeepWatch:
     ticket: UUID
     state: str | None
 
-    def saying(self, silenced: Silenced | None = None) -> Sent:
+    def saying(self, silenced: Silenced | None = None) -> OwnCommand:
         """The comment that says what will happen. `silenced` is by the silence that covers the instant at which the
         watch is due, as far as that is known: another one may be made, and that one removed. Where the org is switched
         off it is not known when that will be."""
