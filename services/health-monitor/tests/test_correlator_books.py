@@ -21,7 +21,7 @@ from fettle_contracts.times import from_ms
 from fettle_health_monitor.adapters.correlator import books
 from fettle_health_monitor.adapters.correlator.books import Hour
 from fettle_health_monitor.correlator.bookkeeping import LOOKS_BACK, Bookkeeping
-from fettle_health_monitor.metrics import VERDICTS, VERDICTS_OF_HOUR, VERDICTS_UNACCOUNTED
+from fettle_health_monitor.metrics import STALLED_SHARDS, VERDICTS, VERDICTS_OF_HOUR, VERDICTS_UNACCOUNTED
 
 HOUR = 3_600_000
 
@@ -177,6 +177,21 @@ def metrics() -> tuple[float, ...]:
     """Called, decided, waiting, unaccounted."""
     states = (VERDICTS.labels(state)._value.get() for state in ("called", "decided", "waiting"))
     return (*states, VERDICTS_UNACCOUNTED._value.get())
+
+
+@pytest.mark.rule("HM-314")
+async def test_shards_that_are_not_waited_for_are_a_metric_whoever_has_their_partition(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        found = []
+        for at, shards in ((T0, (0, 1)), (T0 + 60_000, (0,)), (T0 + 61_000, (1,))):
+            for shard in shards:
+                await world.tick(at, shard)
+            STALLED_SHARDS.clear()  # as in a replica to which nobody has told anything
+            await Bookkeeping(world.database, world.now).look()
+            found.append(STALLED_SHARDS.labels(0)._value.get())
+        assert found == [0, 1, 0]
 
 
 @pytest.mark.rule("HM-207")

@@ -10,9 +10,9 @@ from fettle_chassis.database import Database
 from fettle_chassis.patience import regularly
 from fettle_chassis.service import Part
 from fettle_contracts.times import from_ms, rfc3339, to_ms
-from fettle_health_monitor.adapters.correlator import books
+from fettle_health_monitor.adapters.correlator import books, progress
 from fettle_health_monitor.adapters.correlator.books import Hour
-from fettle_health_monitor.metrics import VERDICTS, VERDICTS_OF_HOUR, VERDICTS_UNACCOUNTED
+from fettle_health_monitor.metrics import STALLED_SHARDS, VERDICTS, VERDICTS_OF_HOUR, VERDICTS_UNACCOUNTED
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Bookkeeping(Part):
-    """Shows the books of the last day as metrics, and names what does not add up. `now` is the wall clock."""
+    """Shows the books of the last day as metrics, and names what does not add up; and how many shards are not waited
+    for, which every replica says alike. `now` is the wall clock."""
 
     name = "bookkeeping"
 
@@ -38,12 +39,15 @@ class Bookkeeping(Part):
         now = to_ms(self._now())
         async with self._database.reading() as connection:
             hours = await books.hours(connection, now - LOOKS_BACK // _MILLISECOND)
+            stalled = await progress.stalled(connection)
         waiting = sum(hour.ended.get(books.WAITING, 0) for hour in hours)
         VERDICTS.labels("called").set(sum(hour.called for hour in hours))
         VERDICTS.labels("decided").set(sum(sum(hour.ended.values()) for hour in hours) - waiting)
         VERDICTS.labels("waiting").set(waiting)
         VERDICTS.labels("unanswered").set(sum(hour.unanswered for hour in hours))
         _show_hours(hours, now // 3_600_000)
+        for partition, shards in stalled.items():
+            STALLED_SHARDS.labels(partition).set(shards)
         VERDICTS_UNACCOUNTED.set(sum(hour.unaccounted for hour in hours))
         for hour in hours:
             if hour.unaccounted:

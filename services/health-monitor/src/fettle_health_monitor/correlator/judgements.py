@@ -20,7 +20,6 @@ from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
-from fettle_health_monitor.metrics import STALLED_SHARDS
 
 AT_ONCE_MS = 1_000
 """Verdicts of so short a time are decided together: what follows from one of them by a debounce comes later."""
@@ -143,8 +142,6 @@ async def _take_in(
     moved = [each for seen, each in reach.after.items() if before.get(seen) != each]
     await progress.save(connection, moved)
     await progress.record_stalls(connection, before, reach.after)
-    for partition, horizon in reach.horizons.items():
-        STALLED_SHARDS.labels(partition).set(len(horizon.stalled))
     if news.gaps:
         await progress.record_unobserved(connection, news.gaps)
     if begun := reach.begun_anew(before):

@@ -32,6 +32,8 @@ _ADDRESSES = text("""
     WHERE partition = :partition AND shard = ANY(CAST(:shards AS integer[])) AND address IS NOT NULL
 """)
 
+_STALLED = text("SELECT partition, count(*) FILTER (WHERE stalled) AS stalled FROM shard_progress GROUP BY partition")
+
 _SAVE = text("""
     INSERT INTO shard_progress AS known
         (partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled)
@@ -172,6 +174,11 @@ async def clocks(connection: AsyncConnection, partition: int) -> dict[int, Shard
         shard: replace(clock, holes=tuple(hole for hole in behind[shard] if hole.to_at <= clock.at))
         for shard, clock in shown.items()
     }
+
+
+async def stalled(connection: AsyncConnection) -> dict[int, int]:
+    """How many shards each partition of `health.judgements` does not wait for."""
+    return {row.partition: row.stalled for row in await connection.execute(_STALLED)}
 
 
 async def holes(connection: AsyncConnection, shards: Collection[int]) -> dict[int, list[Hole]]:
