@@ -147,6 +147,22 @@ async def test_a_bad_record_on_a_topic_of_our_own_stops_the_service(settings: Se
         )
 
 
+@pytest.mark.rule("KF-33")
+@pytest.mark.parametrize(("value", "why"), [("a", "the handler says no"), ("nul\0", "not storable")])
+async def test_what_shows_only_when_it_is_handled_on_a_topic_of_our_own_stops_the_service(
+    settings: ServiceSettings, value: str, why: str
+) -> None:
+    async def picky(work: UnitOfWork, batch: Sequence[Record]) -> None:
+        await hear(work, batch)
+        raise BadRecord("wrong", "the handler says no", index=0)
+
+    with pytest.raises(FuseBlown, match=rf"signals\[0\]@0.*{why}"):
+        await run_until_failure(
+            build(settings, subscription(picky, own_topic=True)),
+            produce(settings, HEARD, [value], key=b"k", partition=0),
+        )
+
+
 @pytest.mark.rule("KF-34")
 @pytest.mark.parametrize("own_topic", [False, True])
 async def test_a_bug_stops_the_service_and_the_third_start_sets_the_record_aside(
