@@ -53,6 +53,17 @@ async def is_resolved_early(world: CorrelatorWorld) -> None:
     await world.tick(AT + 10_000)
 
 
+async def flaps_and_is_resolved_early(world: CorrelatorWorld) -> None:
+    await behind(world, ONE)
+    await world.feed(*fails(ONE, AT), change(ONE, "firing", "flapping", at=AT + 700, since=AT + 700))
+    await world.tick(AT + 1_000)
+    await world.answer((await world.commands())[0])
+    await world.happen(
+        EntryType.RESOLVED, state="resolved", actor=ActorType.USER, subject=ONE, at=AT + 1_500, version=2
+    )
+    await world.tick(AT + 10_000)
+
+
 async def fails_again_after_an_early_resolve(world: CorrelatorWorld) -> None:
     """The one before the last change says that it was heard."""
     await fires_and_opens(world)
@@ -150,6 +161,7 @@ STORIES: dict[Cause, list[Story]] = {
     Cause.FIRING: [fires_and_opens],
     Cause.STILL_UNHEALTHY: [
         is_resolved_early,
+        flaps_and_is_resolved_early,
         fails_again_after_an_early_resolve,
         is_refused,
         many_are_resolved_early,
@@ -236,7 +248,7 @@ async def on_record(world: CorrelatorWorld, row: Any) -> dict[str, Any]:
     last = [
         one
         for one in world.fed.values()
-        if one.subject == subject and one.at <= row.at and one.to_state in ("pending_open", "firing")
+        if one.subject == subject and one.at <= row.at and one.to_state in ("pending_open", "firing", "flapping")
     ][-1]
     return {
         "since": rfc3339(from_ms(last.since)),
