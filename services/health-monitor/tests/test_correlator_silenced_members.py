@@ -17,6 +17,7 @@ from rollup_facts import (
     said,
     together,
 )
+from test_correlator_refusals import not_taken_over
 
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.correlator.silences import Schedule
@@ -92,6 +93,35 @@ async def test_an_early_resolve_is_none_where_few_count(environment: dict[str, s
         await world.tick(AT + 20_000)
         await resolved_by_somebody(world, AT + 20_000)
         assert await said(world) == ([] if silenced else ["comment"])
+
+
+@pytest.mark.rule("HM-281")
+async def test_the_beginning_of_a_silence_ends_no_ticket(environment: dict[str, str]) -> None:
+    """Five are on the list, which is many; four are left that are not silenced, and nobody looks."""
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await said(world)
+        await world.silence(Schedule(AT + 8_000, 60), "device/d1")
+        await world.tick(AT + 60_000)
+        assert await said(world) == []
+
+
+@pytest.mark.rule("HM-248", "HM-281")
+@pytest.mark.parametrize("silenced", [True, False])
+async def test_a_silenced_one_does_not_count_where_a_merge_was_refused(
+    environment: dict[str, str], silenced: bool
+) -> None:
+    """Five are on the list, which is many, one of them silenced by then: few, and the resolve debounce later it ends.
+    The refusal is known at 11 s."""
+    async with CorrelatorWorld.open(environment) as world:
+        if silenced:
+            await world.silence(Schedule(AT + 8_000, DAY_S), "device/d1")
+        await not_taken_over(world)
+        await world.tick(AT + 12_999)
+        assert RECOVERED not in await said(world)
+        await world.tick(AT + 13_000)
+        assert (RECOVERED in await said(world)) is silenced
 
 
 async def six_share_a_ticket(world: CorrelatorWorld) -> None:

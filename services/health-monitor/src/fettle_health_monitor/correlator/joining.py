@@ -24,19 +24,25 @@ async def about_to_join(connection: AsyncConnection, silencing: Silencing, at: M
     }
 
 
+async def listed_down(connection: AsyncConnection, silencing: Silencing, org: str, integration: str, at: int) -> int:
+    """How many are down on the list of the ticket about many behind this integration, and are not silenced. Those on a
+    list that the integration's own ticket has taken over are that one's."""
+    listed = await rollups.members(connection, org, integration)
+    on_list = [one for one in listed if one.parent.condition == MANY and not one.recovered]
+    await silencing.read_of(connection, {(org, one.member.subject) for one in on_list}, [at])
+    return len(silencing.unsilenced(org, on_list, at))
+
+
 async def standing_of_many(connection: AsyncConnection, partition: int, org: str, integration: str) -> Standing | None:
     """How the devices stand that a ticket about many is about: firing while they are as many as it asks for, silenced
-    ones left aside. Those on a list that the integration's own ticket has taken over are that one's. None for an org
-    without a policy, or while no shard has shown a clock."""
+    ones left aside. None for an org without a policy, or while no shard has shown a clock."""
     version = (await policies.foremost(connection, {org})).get(org)
     clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     if version is None or clock is None:
         return None
     rules, key = version.rules_for(integration, integration_named(integration), None), (org, integration)
-    listed = await rollups.members(connection, org, integration)
-    silencing, on_list = Silencing(), [one for one in listed if one.parent.condition == MANY and not one.recovered]
-    await silencing.read_of(connection, {(org, one.member.subject) for one in on_list}, [clock.at])
-    down = len(silencing.unsilenced(org, on_list, clock.at))
+    silencing = Silencing()
+    down = await listed_down(connection, silencing, org, integration, clock.at)
     down += (await about_to_join(connection, silencing, {key: clock.at})).get(key, 0)
     return Standing(
         subject=integration,

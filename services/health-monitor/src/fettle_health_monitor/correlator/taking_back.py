@@ -5,6 +5,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator import incidents, policies, progress, rollups, watches
+from fettle_health_monitor.correlator.joining import listed_down
+from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
@@ -22,8 +24,8 @@ async def not_taken_over(connection: AsyncConnection, partition: int, org: str, 
     clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
     if version is None or clock is None:
         return
-    rules, key = version.rules_for(integration, integration_named(integration), None), (org, integration)
-    if (await rollups.down(connection, {key})).get(key, 0) >= rules.rollup_threshold:
+    rules = version.rules_for(integration, integration_named(integration), None)
+    if await listed_down(connection, Silencing(), org, integration, clock.at) >= rules.rollup_threshold:
         return
     few = Watch.begin(
         WatchKind.FEW_LEFT,
