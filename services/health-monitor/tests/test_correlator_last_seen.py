@@ -256,3 +256,33 @@ async def on_record(world: CorrelatorWorld, row: Any) -> dict[str, Any]:
         "deadline": rfc3339(from_ms(last.evidence.deadline or 0)),
         "timeout_s": last.evidence.timeout_s,
     }
+
+
+@pytest.mark.rule("HM-265")
+@pytest.mark.parametrize("whose", ["devices", "integration"])
+async def test_a_merge_says_what_was_seen_of_whose_ticket_it_is(environment: dict[str, str], whose: str) -> None:
+    """Of each of four devices, and not of the one whose silence has ended, which held something back, nor of their
+    integration."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(5))
+        await world.silence(Schedule(AT - 5_000, 30), "device/d5")
+        for number, one in enumerate(devices(4)):
+            await world.feed(*fails(one, AT + 100 * number))
+        await world.feed(*fails("device/d5", AT + 500))
+        await world.tick(AT + 1_000)
+        if whose == "integration":
+            await world.feed(*fails(INTEGRATION, AT + 10_000, condition=UNREACHABLE))
+            await world.tick(AT + 11_000)
+        await world.tick(AT + 60_000)
+        merged = await world.rows("SELECT subject, condition, at, evidence FROM outcome WHERE outcome = 'merged'")
+        assert sorted(row.subject for row in merged) == devices(4)
+        sent = {
+            one.body["ticket"]["dedup_key"]: one.body["evidence"]
+            for one in await world.commands()
+            if one.body.get("resolution") == "merged"
+        }
+        for row in merged:
+            assert seen_of(row) == await on_record(world, row)
+            evidence = sent[f"{row.subject}:{row.condition}"]
+            assert evidence["last_heard"] == row.evidence["last_heard"]
+            assert "held_back" not in evidence

@@ -109,9 +109,7 @@ class Deciding:
                 batch.waits(verdict, outcome)
             else:
                 batch.ends(verdict, outcome, facts, behind)
-                for merged, into in merges_of(verdict, outcome):
-                    batch.called.append(merged)
-                    batch.ends(merged, into, facts, behind)
+                await _merge(connection, batch, verdict, outcome, facts, behind)
                 sharing.follow(verdict, outcome)
                 silencing.follow(verdict, outcome)
         await self._write(work, batch, sharing)
@@ -235,6 +233,22 @@ class _Batch:
             verdict.evidence, policy_version=verdict.policy_version, since=verdict.since, behind=Behind()
         )
         self.decided.append(Decided(verdict, outcome, verdict.policy_version, evidence, ()))
+
+
+async def _merge(
+    connection: AsyncConnection, batch: _Batch, verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind
+) -> None:
+    """Ends the tickets that this outcome merges, a device's with what was last seen of itself."""
+    merges = merges_of(verdict, outcome)
+    if not merges:
+        return
+    devices = {(one.org, one.subject): one.at for one, _ in merges if one.condition != MANY}
+    seen = await last_seen.of_those_down(connection, devices) if devices else {}
+    for merged, into in merges:
+        if merged.condition != MANY:
+            merged = merged.about_what_was(seen.get((merged.org, merged.subject)))
+        batch.called.append(merged)
+        batch.ends(merged, into, replace(facts, held_back=None), behind)
 
 
 async def _learn(connection: AsyncConnection, known: Incidents, keys: Collection[Key]) -> None:

@@ -87,6 +87,11 @@ class Verdict:
     evidence: Mapping[str, Any]
     named: Named = Named()
 
+    def about_what_was(self, seen: "LastSeen | None") -> Self:
+        """The same, with what was last seen of its own subject; with nothing where that is not on record."""
+        seen = seen or LastSeen(self.at, {})
+        return replace(self, since=seen.since, evidence=seen.evidence, flap_count=seen.flap_count)
+
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
@@ -170,7 +175,8 @@ def heartbeats_lost(loss: Loss, partition: int, window_ms: int | None = None) ->
 
 
 def merging(verdict: Verdict, subject: str, condition: str, name: str | None) -> Verdict:
-    """The verdict that the ticket of this subject and condition is merged into the one that `verdict` asks for."""
+    """The verdict that the ticket of this subject and condition is merged into the one that `verdict` asks for. What
+    was seen is what `verdict` rests on."""
     return replace(
         verdict,
         id=uuid5(verdict.id, f"{Cause.MERGED}/{subject}/{condition}"),
