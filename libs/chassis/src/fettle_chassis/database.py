@@ -65,6 +65,12 @@ class Database:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for a few reads that must agree: all of them see the database as the first one does."""
+        async with self._engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @asynccontextmanager
     async def apart(self) -> AsyncIterator[AsyncConnection]:
         """A connection of its own outside the pool, closed when left: for what takes so long that it would keep others
         from the pool's. The caller bounds how many there are."""

@@ -1,7 +1,7 @@
 """Does the log say what has been published? One shard's changes for one org, replayed and compared."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fettle_chassis.database import Database
@@ -79,7 +79,7 @@ class Verifying:
             until_at=newest.place.timestamp,
             records=newest.place.offset + 1 - start.offset,
             published=compare([of_judged(change) for change in ours], [of_judged(change) for change in found]),
-            in_history=await self._in_history(span, ours),
+            in_history=await in_history(self._database, span, ours),
             states=tuple(differ),
         )
 
@@ -92,14 +92,17 @@ class Verifying:
             raise NotKept(f"no checkpoint of shard {past.shard} is kept from which on all that it has said is kept too")
         return start
 
-    async def _in_history(self, span: Span, changes: list[Change]) -> Comparison:
-        async with self._database.reading() as connection:
-            mark = await published.taken_in(connection, span.partition, span.shard)
-            last = _whole_until(mark, span)
-            rows = await published.history(connection, replace(span, last=last))
-            not_shown = await published.not_shown(connection, span)
-        taken = [of_judged(change) for change in changes if change.place[0] <= last and change.id not in not_shown]
-        return compare(taken, [of_history(id, span.org, body) for id, body in rows])
+
+async def in_history(database: Database, span: Span, changes: Sequence[Change]) -> Comparison:
+    """The changes of a span, as far as they have been taken in, beside the history. What is held back meanwhile, or
+    let go, is there or not shown, and not missing: all of it is read as of one moment."""
+    async with database.snapshot() as connection:
+        mark = await published.taken_in(connection, span.partition, span.shard)
+        last = _whole_until(mark, span)
+        rows = await published.history(connection, replace(span, last=last))
+        not_shown = await published.not_shown(connection, span)
+    taken = [of_judged(change) for change in changes if change.place[0] <= last and change.id not in not_shown]
+    return compare(taken, [of_history(id, span.org, body) for id, body in rows])
 
 
 def _whole_until(mark: Mark, span: Span) -> int:
