@@ -4,11 +4,19 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fettle_contracts.health_policy import ROLLUP_FIELDS, RULES, HealthPolicy, Match, Override, effective
+from fettle_contracts.health_policy import (
+    ROLLUP_FIELDS,
+    RULES,
+    HealthPolicy,
+    Match,
+    Override,
+    bounds_for,
+    effective,
+)
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.message import Fault, faults
 from fettle_contracts.ticket_policy import TicketPolicy
@@ -262,6 +270,58 @@ def test_a_policy_is_refused_exactly_when_a_subject_could_fire_behind_its_rollup
         assert "rollup_window_s" in fault.message
     else:
         assert HealthPolicy.model_validate({**org, "overrides": overrides}) == kept
+
+
+NEAR = st.fixed_dictionaries(
+    {},
+    optional={
+        "timeout_s": st.none() | st.integers(59, 62),
+        "default_interval_s": st.integers(59, 62),
+        "open_debounce_s": st.integers(59, 62),
+    },
+)
+NEAR_AND_WINDOW = st.builds(
+    lambda times, windows: times | windows,
+    NEAR,
+    st.fixed_dictionaries({}, optional={"rollup_window_s": st.integers(60, 63)}),
+)
+
+
+def _is_accepted(value: dict[str, Any]) -> bool:
+    try:
+        HealthPolicy.model_validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.rule("HM-288")
+@given(
+    org=NEAR_AND_WINDOW,
+    integrations=st.lists(NEAR_AND_WINDOW.filter(bool), max_size=2),
+    models=st.lists(NEAR.filter(bool), max_size=2),
+    own=NEAR,
+    rule=st.sampled_from(["timeout_s", "open_debounce_s"]),
+    value=st.integers(57, 64),
+)
+def test_bounds_are_what_an_override_for_one_subject_may_set(
+    org: dict[str, Any], integrations: list[Any], models: list[Any], own: dict[str, Any], rule: str, value: int
+) -> None:
+    subject = str(LAYERS["subject"][0]["subject"])
+    others = [
+        {"match": LAYERS[name][number], **rules}
+        for name, said in (("integration", integrations), ("model", models))
+        for number, rules in enumerate(said)
+    ]
+    match = {"match": {"subject": subject}}
+    before = {**org, "overrides": [*others, *([{**match, **own}] if own else [])]}
+    assume(_is_accepted(before))
+    bounds = bounds_for(HealthPolicy.model_validate(before), subject)
+    within = {
+        "timeout_s": value >= bounds.timeout_from_s,
+        "open_debounce_s": value <= bounds.open_debounce_to_s,
+    }[rule]
+    assert _is_accepted({**org, "overrides": [*others, {**match, **own, rule: value}]}) is within
 
 
 @pytest.mark.rule("HM-272")

@@ -21,7 +21,9 @@ WHY = (
             Mutant(CHANGES, "override.match.subject != subject)", "False)"),
             Mutant(CHANGES, "if each.id != silence.id)", ")"),
             Mutant(CHANGES, "case.log.at + 1 - asked.at", "case.log.at - asked.at"),
-            Mutant(CHANGES, "        low = max(low, ceil(interval_s or 0))\n", ""),
+            Mutant(CHANGES, "low = max(low, ceil(interval_s or 0), ", "low = max(low, "),
+            Mutant(CHANGES, ", case.known.bounds.timeout_from_s)", ")"),
+            Mutant(CHANGES, "        high = min(high, case.known.bounds.open_debounce_to_s)\n", "        pass\n"),
             Mutant(CHANGES, "* max(present, 1)) - 1", "* max(present, 1)) - 2"),
             Mutant(CHANGES, "isinstance(change, NumberChange)), default=inf)", "True), default=inf)"),
             Mutant(CHANGES, "            known = replace(known, switches=_switched(known, enabled=wanted))\n", ""),
@@ -30,6 +32,7 @@ WHY = (
             Mutant(CHANGES, "max(case.log.versions, default=0)", "min(case.log.versions, default=0)"),
             # search.py
             Mutant(SEARCH, "(abs(value - present), -value))", "(abs(value - present), value))"),
+            Mutant(SEARCH, "    present = min(max(present, low), high)\n", ""),
             Mutant(SEARCH, " and not tried(farther).turned:", ":"),
             Mutant(SEARCH, "if self.records < records:", "if False:"),
             Mutant(SEARCH, "        farther = end\n", "        return None\n"),

@@ -104,6 +104,24 @@ async def test_a_silent_device_has_a_ticket_and_is_told_by_how_little(
         assert unclear["no_change"].startswith("what was decided does not follow from this subject's log alone")
 
 
+@pytest.mark.rule("HM-288")
+async def test_what_is_named_can_be_put(environment: dict[str, str]) -> None:
+    """No more open debounce, as the rollup window is a second longer than it: a longer timeout."""
+    tight = {**BRISK, "timeout_s": 2, "open_debounce_s": 5, "rollup_window_s": 6}
+    async with monitored(environment) as service:
+        await service.call("PUT", "/health-policy", json=tight)
+        async with judging(service, version=3):
+            await beat(service, "device/x1")
+            await in_state(service, "device/x1", "firing")
+            found = await until(service, "device/x1", called_for=True)
+            named = {each["what"]: each for each in (found["change"], *found["others"])}
+            assert "timeout_s" in named
+            assert "open_debounce_s" not in named
+            longer = {"match": {"subject": "device/x1"}, "timeout_s": named["timeout_s"]["wanted"]}
+            answer = await service.call("PUT", "/health-policy", json={**tight, "overrides": [longer]})
+            assert answer.status_code in (200, 202), answer.text
+
+
 @pytest.mark.rule("HM-185", "HM-183")
 async def test_what_keeps_a_ticket_from_opening_is_named_and_what_would_let_it(environment: dict[str, str]) -> None:
     async with world(environment) as service:

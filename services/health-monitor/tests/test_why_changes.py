@@ -234,3 +234,14 @@ def test_the_nearest_is_found_behind_every_step(turning: set[int], present: int)
     nearest_of_all = min(turning, key=lambda value: (abs(value - present), -value), default=None)
     assert found == nearest_of_all
     assert nearest(present, present, present, attempt) is None
+
+
+@pytest.mark.rule("HM-288")
+@given(st.sets(st.integers(0, 60)), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
+def test_the_nearest_is_found_wherever_what_holds_lies(turning: set[int], present: int, low: int, high: int) -> None:
+    def attempt(value: int) -> Try:
+        return Try(value in turning, value)
+
+    there = {value for value in turning if low <= value <= high or value == present}
+    nearest_of_all = min(there, key=lambda value: (abs(value - present), -value), default=None)
+    assert nearest(present, low, high, attempt) == nearest_of_all

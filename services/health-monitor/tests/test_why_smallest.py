@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from judge_log import DEVICE, T0, Log, policy
 from why_logs import ON, case_of
 
+from fettle_contracts.health_policy import Bounds
 from fettle_health_monitor.domain.control import Match, Override
 from fettle_health_monitor.domain.why.changes import (
     NumberChange,
@@ -93,6 +94,43 @@ def test_no_timeout_is_tried_under_the_interval(interval_s: int, named: list[Wha
     case = case_of(log)
     assert not as_it_was(case)[1].ticket
     assert found(log) == named
+
+
+def bounded(log: Log, **bounds: int) -> list[WhatIf]:
+    """The numbers that are named where an override for the device may set only so much."""
+    case = case_of(log)
+    case = replace(case, known=replace(case.known, bounds=Bounds(**bounds)))
+    return [each for each in those_that_turn_it(case, Allowance(10_000_000)) if isinstance(each, NumberChange)]
+
+
+@pytest.mark.rule("HM-288")
+@pytest.mark.parametrize(
+    ("most", "named"),
+    [
+        (72, [NumberChange("open_debounce_s", 61, 72), NumberChange("timeout_s", 60, 71)]),
+        (71, [NumberChange("timeout_s", 60, 71)]),
+        (60, [NumberChange("timeout_s", 60, 71)]),
+    ],
+)
+def test_no_open_debounce_is_named_that_is_not_below_a_rollup_window(most: int, named: list[WhatIf]) -> None:
+    assert bounded(silent_for(131, open_debounce_s=61), open_debounce_to_s=most) == named
+
+
+@pytest.mark.rule("HM-288")
+@pytest.mark.parametrize(("least", "named"), [(5, [NumberChange("timeout_s", 60, 5)]), (6, [])])
+def test_no_timeout_is_named_under_a_default_interval(least: int, named: list[WhatIf]) -> None:
+    log = Log().policy(timeout_s=60, open_debounce_s=0)
+    for number in range(20):
+        log.at(number * 5.1).beat().pulsed(number * 5.1 + 5)
+    assert bounded(log, timeout_from_s=least) == named
+
+
+@pytest.mark.rule("HM-288")
+@pytest.mark.parametrize(("most", "wanted"), [(600, 100), (100, 100), (99, 99), (50, 50)])
+def test_where_what_holds_would_not_be_taken_the_nearest_that_would_is_named(most: int, wanted: int) -> None:
+    """Silent for 160 s by a timeout of 60 s: any open debounce up to 100 s would have brought a ticket."""
+    log = silent_for(160, open_debounce_s=600)
+    assert NumberChange("open_debounce_s", 600, wanted) in bounded(log, open_debounce_to_s=most)
 
 
 @pytest.mark.rule("HM-183")

@@ -227,6 +227,32 @@ def _named(match: Match) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an override for one subject may set beside the rest of a policy."""
+
+    timeout_from_s: int = 1
+    open_debounce_to_s: int = DAY_S
+
+
+UNBOUNDED = Bounds()
+
+
+def bounds_for(policy: HealthPolicy, subject: str) -> Bounds:
+    """Those for this subject (`device/t17`), whichever integration and model it is of: it may change them."""
+    windows = {policy.rollup_window_s}
+    intervals = {policy.default_interval_s} - {RULES["default_interval_s"]}
+    for override in policy.overrides:
+        if override.match.integration is not None and "rollup_window_s" in override.fields:
+            windows.add(override.rollup_window_s)
+        if override.match.subject is None and "default_interval_s" in override.fields:
+            intervals.add(override.default_interval_s)
+    own = [override for override in policy.overrides if override.match.subject == subject]
+    if own and "default_interval_s" in own[0].fields:
+        intervals = {own[0].default_interval_s}
+    return Bounds(max(intervals, default=1), min(windows) - 1)
+
+
+@dataclass(frozen=True, slots=True)
 class EffectivePolicy:
     """The rules that count for one subject; `sources` says for each rule which layer set it."""
 

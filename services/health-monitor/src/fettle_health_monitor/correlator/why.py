@@ -8,6 +8,7 @@ from math import ceil
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.database import Database
+from fettle_contracts.health_policy import UNBOUNDED, Bounds, bounds_for
 from fettle_contracts.identity import HeartbeatKey
 from fettle_health_monitor.adapters.correlator import live, policies, silences, views, why_facts
 from fettle_health_monitor.adapters.correlator.why_facts import Blind, Ticket
@@ -263,12 +264,17 @@ async def _case(
         called=called,
         stood=stood_at_start(log),
         in_force=log.in_force,
+        bounds=_bounds(there.get(max(log.versions, default=0)), subject),
     )
     return Case(log, circumstances), there
 
 
 def _switches(version: int, policy: PolicyVersion) -> Switches:
     return Switches(version, policy.policy.enabled, policy.policy.publish_tickets)
+
+
+def _bounds(version: PolicyVersion | None, subject: str) -> Bounds:
+    return UNBOUNDED if version is None else bounds_for(version.policy, subject)
 
 
 def _looks_back_s(key: HeartbeatKey, known: _Known) -> int:

@@ -136,7 +136,7 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
         within = min((change.size for change in found if isinstance(change, NumberChange)), default=inf)
         if not within:
             break
-        low, high = _bounds(rule, present, within, was, case.log)
+        low, high = _bounds(rule, present, within, was, case)
         wanted = nearest(present, low, high, lambda value: attempt(NumberChange(rule, present, value)))  # noqa: B023
         if wanted is not None:
             found.append(NumberChange(rule, present, wanted))
@@ -159,17 +159,20 @@ def numbers(was: Judged, log: SubjectLog) -> dict[str, int]:
     }
 
 
-def _bounds(rule: str, present: int, within: float, was: Judged, log: SubjectLog) -> tuple[int, int]:
-    """What may stand there and is a smaller change than `within`. A timeout under the interval would be refused."""
+def _bounds(rule: str, present: int, within: float, was: Judged, case: Case) -> tuple[int, int]:
+    """What would be accepted there and is a smaller change than `within`; the first is above the second where nothing
+    is. Refused are a timeout under an interval, and an open debounce that is not below a rollup window."""
     low, high = LIMITS[rule]
     if rule == "timeout_s":
         subjects = was.shard.watch.subjects
-        interval_s = subjects.profiles.values[subjects.profile[subjects.rows[log.key]]].interval_s
-        low = max(low, ceil(interval_s or 0))
+        interval_s = subjects.profiles.values[subjects.profile[subjects.rows[case.log.key]]].interval_s
+        low = max(low, ceil(interval_s or 0), case.known.bounds.timeout_from_s)
+    elif rule == "open_debounce_s":
+        high = min(high, case.known.bounds.open_debounce_to_s)
     if within < inf:
         farthest = ceil(within * max(present, 1)) - 1
         low, high = max(low, present - farthest), min(high, present + farthest)
-    return min(low, present), max(high, present)
+    return low, high
 
 
 def _switches(case: Case) -> Iterator[SwitchChange]:

@@ -35,9 +35,9 @@ class Allowance:
 
 
 def nearest(present: int, low: int, high: int, attempt: Callable[[int], Try]) -> int | None:
-    """The value from `low` to `high` that is nearest to `present` (or is it) and turns the answer,
-    while its neighbour on the side of `present` does not; None when none does. Of two that are as near it is the
-    greater. Raises what `attempt` raises."""
+    """The value from `low` to `high` that is nearest to `present` (or is it, wherever that is) and turns the answer,
+    while its neighbour on the side of `present` does not, or is beyond `low` or `high`; None when none does. Of two
+    that are as near it is the greater. Raises what `attempt` raises."""
     known: dict[int, Try] = {}
 
     def tried(value: int) -> Try:
@@ -45,6 +45,11 @@ def nearest(present: int, low: int, high: int, attempt: Callable[[int], Try]) ->
             known[value] = attempt(value)
         return known[value]
 
+    if tried(present).turned:
+        return present
+    if low > high:
+        return None
+    present = min(max(present, low), high)
     if tried(present).turned:
         return present
     before, distance = 0, 1

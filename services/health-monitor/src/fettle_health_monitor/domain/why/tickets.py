@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from fettle_contracts.health_policy import UNBOUNDED, Bounds
 from fettle_contracts.transitions import FAILING
 from fettle_health_monitor.domain.correlator.decide import Facts, Switches, decide
 from fettle_health_monitor.domain.correlator.evidence import of_change
@@ -31,7 +32,8 @@ class Circumstances:
     """What is known besides the log. `earlier` are the verdicts of the present trouble that stand before the log's
     beginning at `from_at`, `called` those within it that neither a change nor the end of a silence has called for;
     `stood` is how the subject stood at the beginning, `in_force` which version of the policy its shard judged by from
-    when on. Instants are broker milliseconds."""
+    when on, `bounds` what an override for the subject may set beside the last of these. Instants are broker
+    milliseconds."""
 
     from_at: int
     switches: Mapping[int, Switches]
@@ -42,6 +44,7 @@ class Circumstances:
     called: tuple[Verdict, ...] = ()
     stood: Stood | None = None
     in_force: tuple[tuple[int, int], ...] = ()
+    bounds: Bounds = UNBOUNDED
 
     def version_at(self, at: int) -> int:
         return max((version for since, version in self.in_force if since <= at), default=0)
