@@ -159,10 +159,16 @@ class Tickets(Books):
         for key in [key for key in self.lists if integration_in(key) == integration and not key.endswith(MANY)]:
             concerned |= {name for name, recovered in self.lists.pop(key).items() if not recovered}
         for each in self.org.fleet.values():
-            if each.name in concerned and each.state in UNWELL and of_device(each.name) not in self.tickets:
+            has_none = of_device(each.name) not in self.tickets and not self._was_not_published(each)
+            if each.name in concerned and each.state in UNWELL and has_none:
                 self.fresh[each.name] = Lasting(self.org.now, each.shard)
                 self.turned[each.name] = self.org.now + self.org.rules(each.name).timeout
         self._let_go(integration)
+
+    def _was_not_published(self, known: Stands) -> bool:
+        """It fires, and has no ticket since nothing was published then."""
+        said = [one.outcome for one in self.ended if one.subject == known.name]
+        return known.state in TICKETED and said[-1:] == ["unpublished"]
 
     def _judge_afresh(self, subject: str) -> None:
         """Its time is over: one that waited for that is decided, and who fires without having waited calls for a

@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from correlator_facts import OFFLINE, T0
+from correlator_facts import OFFLINE, QUIET, T0
 from correlator_world import CorrelatorWorld
 from silenced_world import FIRING, HEALTHY, fire
 from sqlalchemy import text
@@ -40,6 +40,37 @@ async def test_what_was_refused_keeps_nothing_of_others(environment: dict[str, s
         await set_incident(world, "resolved", None)
         assert (await forget(world, 31))["outcome"] == 1
         assert await subjects_in(world, "outcome") == {"device/t17": 1}
+
+
+@pytest.mark.rule("HM-201", "HM-289")
+@pytest.mark.forgets
+@pytest.mark.parametrize(
+    ("state", "later", "stays"),
+    [("firing", False, True), ("pending_resolve", False, True), ("healthy", False, False), ("firing", True, False)],
+)
+async def test_that_it_was_not_published_is_known_of_who_fails_on(
+    environment: dict[str, str], state: str, later: bool, stays: bool
+) -> None:
+    """And until something else is known."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(QUIET)
+        await world.in_force(4)
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("UPDATE outcome SET outcome = 'unpublished'"))
+            await work.connection.execute(text("UPDATE subject SET state = :state"), {"state": state})
+            if later:
+                await work.connection.execute(text(_ONE_MORE))
+        await set_incident(world, "resolved", None)
+        await forget(world, 31)
+        assert [row.outcome for row in await world.rows("SELECT outcome FROM outcome")] == ["unpublished"] * stays
+
+
+_ONE_MORE = """
+    INSERT INTO outcome SELECT (jsonb_populate_record(one, jsonb_build_object(
+        'verdict', gen_random_uuid(), 'at', at + 1, 'outcome', 'nothing_to_resolve'))).* FROM outcome AS one
+"""
 
 
 @pytest.mark.rule("HM-201", "HM-203")

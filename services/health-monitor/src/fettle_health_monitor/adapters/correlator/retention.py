@@ -72,7 +72,8 @@ RULES: Final = (
                 AND (past.at, past.position) < (old.at, old.position))))""",
     ),
     # Those about an incident whose ticket is or may be open stay with it, and so do those that the end of a silence,
-    # which is not dealt with yet, has to know of; so does the one that is asked for again.
+    # which is not dealt with yet, has to know of; so does the one that is asked for again, and that somebody who fires
+    # yet has no ticket as nothing was published.
     Rule(
         "outcome",
         HISTORY_DAYS,
@@ -87,7 +88,12 @@ RULES: Final = (
                 AND until_at <= old.at)
             AND NOT EXISTS (
                 SELECT FROM watch JOIN command ON command.id = watch.cause
-                WHERE watch.org = old.org AND kind = 'open_refused' AND command.verdict = old.verdict)""",  # noqa: S608
+                WHERE watch.org = old.org AND kind = 'open_refused' AND command.verdict = old.verdict)
+            AND NOT (old.outcome = 'unpublished' AND EXISTS (
+                SELECT FROM subject WHERE subject.org = old.org AND subject.subject = old.subject
+                AND subject.state NOT IN ('healthy', 'pending_open')) AND NOT EXISTS (
+                SELECT FROM outcome AS later WHERE later.org = old.org AND later.subject = old.subject
+                AND later.at > old.at))""",  # noqa: S608
     ),
     Rule("called", HISTORY_DAYS, "at", "NOT EXISTS (SELECT FROM verdict WHERE verdict.id = old.verdict)"),
     # One that an incident still waits for stays, so that its answer is understood; a refused one, while it is asked for

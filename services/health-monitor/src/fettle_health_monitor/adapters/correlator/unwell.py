@@ -31,6 +31,14 @@ _WITHOUT_ITS_OWN = """
         AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END)
 """
 
+_WAS_NOT_PUBLISHED = """
+    stood.state <> 'pending_open'
+    AND (SELECT outcome FROM outcome
+         WHERE outcome.org = subject.org AND outcome.subject = subject.subject AND outcome.at <= asked.at
+         ORDER BY outcome.at DESC, decided_at DESC LIMIT 1) IS NOT DISTINCT FROM 'unpublished'
+"""
+"""The last that was decided about it: it has not recovered since."""
+
 _UNWELL = text(f"""
     WITH asked AS (
         SELECT org, subject, CAST(:at AS bigint) AS at FROM subject
@@ -49,7 +57,7 @@ _UNWELL = text(f"""
     WHERE subject.subject LIKE 'device/%'
       AND stood.state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
       AND well.from_state IS DISTINCT FROM 'pending_open'
-      AND {_WITHOUT_ITS_OWN}
+      AND {_WITHOUT_ITS_OWN} AND NOT ({_WAS_NOT_PUBLISHED})
 """)  # noqa: S608
 
 _JUDGE_FROM = text("""
@@ -104,7 +112,7 @@ async def without_a_ticket(
 ) -> list[Unwell]:
     """The devices behind the integration, and those that its ticket has `listed` wherever they are by now, that were
     not well at this instant and have no ticket of their own; those that turned out to be well before they fired are
-    left out."""
+    left out, and those that fire without a ticket since nothing was published."""
     asked = {"org": org, "integration": integration, "at": at, "listed": list(listed)}
     rows = await connection.execute(_UNWELL, asked)
     return [
