@@ -1,5 +1,6 @@
 """Logs in which everything happens within milliseconds, so that rules meet at their edges."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -118,6 +119,80 @@ def fleets(draw: st.DrawFn) -> Log:
         else:
             beat(log, key, said, number)
     return log
+
+
+class Losing:
+    """What is written of a log that is lost in part before it was read, and told again behind that. `lost` are the
+    offsets of records that nobody has read, `behind` those of the first that are read behind them, each with the nonce
+    of the hello that follows."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.lost: set[int] = set()
+        self.behind: dict[int, str] = {}
+        self._stage = "read"
+        self._from = 0
+
+    def goes_on(self, unheeded: int, entered: Mapping[str, Mapping[str, Any]], policy: Mapping[str, Any]) -> None:
+        """What is written is read, then it is lost, then heard and not judged, then read again. Of what is lost the
+        last may be there, but stands before the hello."""
+        log = self.log
+        match self._stage:
+            case "read":
+                self._stage, self._from = "lost", len(log.records)
+            case "lost":
+                nonce, begins = f"n{len(log.records)}", max(self._from, len(log.records) - unheeded)
+                self.lost |= {*range(self._from, begins)}
+                self.behind[begins] = nonce
+                self._stage = "heard"
+                log.hello(nonce)
+            case _:
+                self._tell(entered, policy)
+                self._stage = "read"
+
+    def _tell(self, entered: Mapping[str, Mapping[str, Any]], policy: Mapping[str, Any]) -> None:
+        self.log.policy(**policy)
+        for key, said in entered.items():
+            self.log.register(key, **said)
+        self.log.announced([*self.behind.values()][-1])
+
+    @property
+    def read(self) -> list[LogRecord]:
+        """What is there. What was being lost when the log ends is not lost."""
+        return [record for record in self.log.records if record.offset not in self.lost]
+
+
+@st.composite
+def fleets_that_lose_log(draw: st.DrawFn) -> Losing:
+    """Fleets as `fleets` gives them, whose logs have parts that retention cuts before they were read."""
+    policy: dict[str, Any] = draw(st.fixed_dictionaries(RULES))
+    log = Log().policy(**policy)
+    losing, entered = Losing(log), dict[str, dict[str, Any]]()
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    for pause, what, key, said, number in draw(
+        st.lists(
+            st.tuples(MOMENTS, st.integers(0, 17), st.sampled_from(keys), SAID, st.integers(0, 3)),
+            min_size=12,
+            max_size=80,
+        )
+    ):
+        log.ms += pause
+        if what == 0:
+            policy = {**draw(st.fixed_dictionaries(RULES)), "overrides": draw(OVERRIDES), "enabled": number > 0}
+            log.policy(**policy)
+        elif what == 1:
+            entered[key] = {"integration": [None, "g", "h", "g"][number], "model": [None, "m", None, "n"][number]}
+            log.register(key, **entered[key], heard=draw(st.none() | HEARD))
+        elif what == 2 and number == 0:
+            entered.pop(key, None)
+            log.forget(key)
+        elif what < 5:
+            log.pulse()
+        elif what > 14:
+            losing.goes_on(number % 2, entered, policy)
+        else:
+            beat(log, key, said, number)
+    return losing
 
 
 def beat(log: Log, key: str, said: str, number: int) -> None:

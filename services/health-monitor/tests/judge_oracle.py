@@ -6,125 +6,17 @@ all facts anew what is true by now.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
 
 from judge_log import LogRecord, read_control
+from judge_subjects import FIELDS, SILENT, Read, Rules, Subject, Told
 from msgspec import UNSET
 
-from fettle_health_monitor.domain.control import Forget, Policy, Register
+from fettle_health_monitor.domain.control import Announced, Forget, Hello, Policy, Register
 
 SETTLED_MS: Final = 120
 """After so long without a record nothing can be due any more, with the times that `judge_fleets.py` gives."""
-
-SILENT = "silent"
-CONDITIONS = {
-    "device": {SILENT: "device_offline", "offline": "device_offline"},
-    "integration": {
-        SILENT: "integration_unreachable",
-        "unreachable": "integration_unreachable",
-        "credentials_invalid": "integration_credentials_invalid",
-    },
-}
-FIELDS = {
-    "timeout_s": 1000,
-    "default_interval_s": 1000,
-    "open_debounce_s": 1000,
-    "resolve_debounce_s": 1000,
-    "flap_window_s": 1000,
-    "flap_stable_s": 1000,
-    "flap_threshold": 1,
-    "flap_flips_threshold": 1,
-}
-"""The rules by name, and by what each is multiplied to be in milliseconds."""
-
-
-class Told(NamedTuple):
-    """A change as the oracle expects it. Instants in broker time."""
-
-    key: str
-    at: int
-    from_state: str | None
-    to_state: str | None
-    condition: str | None
-    since: int
-    flap_count: int
-
-
-class Read(NamedTuple):
-    """The reading from `instant` on, in broker time `at`."""
-
-    instant: int
-    at: int
-    reading: str
-
-
-class Rules(NamedTuple):
-    timeout: int
-    default_interval: int
-    open_debounce: int
-    resolve_debounce: int
-    flap_window: int
-    flap_stable: int
-    flap_threshold: int
-    flap_flips_threshold: int
-
-
-@dataclass
-class Subject:
-    key: str
-    told: list[Told] = field(default_factory=list)
-    readings: list[Read] = field(default_factory=list)
-    reported: list[str] = field(default_factory=lambda: ["ok"])
-    condition: str | None = None
-    signs: list[int] = field(default_factory=list)
-    """Instants from which silence may count: appeared, heard, switched on."""
-    switched_on: list[int] = field(default_factory=list)
-    flips: list[int] = field(default_factory=list)
-    confirmed: list[int] = field(default_factory=list)
-    fires_on_since: Read | None = None
-    """Where the condition turned for which it fires in place of another."""
-    entered_flapping: int = 0
-    closed_windows: list[tuple[int, int]] = field(default_factory=list)
-    """Until when a flap window held, and how long it was."""
-    registry: dict[str, Any] = field(default_factory=dict)
-    heard_fields: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def state(self) -> str | None:
-        return self.told[-1].to_state
-
-    @property
-    def reading(self) -> str:
-        return self.readings[-1].reading
-
-    @property
-    def healthy(self) -> bool:
-        return self.reading == "ok"
-
-    @property
-    def kind(self) -> str:
-        return self.key.split("/")[1]
-
-    def means(self, reading: str) -> str | None:
-        return CONDITIONS[self.kind].get(reading)
-
-    def turned(self) -> Read:
-        """Where the reading turned to healthy or unhealthy last."""
-        return self._start([read.reading == "ok" for read in self.readings])
-
-    def condition_turned(self) -> Read:
-        return self._start([self.means(read.reading) for read in self.readings])
-
-    def _start(self, values: list[Any]) -> Read:
-        start = len(values) - 1
-        while start and values[start - 1] == values[-1]:
-            start -= 1
-        return self.readings[start]
-
-    def says(self, name: str) -> Any:
-        return self.registry.get(name) or self.heard_fields.get(name) or None
 
 
 class Oracle:
@@ -140,12 +32,17 @@ class Oracle:
         self.policies: dict[str, Policy] = {}
         self.now = 0
         self.resumed = 0
+        self.judging = self.greeted = True
         self._record: int | None = None
         self._said = 0
         self._at = 0
 
-    def read(self, records: Sequence[LogRecord]) -> list[Told]:
+    def read(self, records: Sequence[LogRecord], behind_losses: Collection[int] = ()) -> list[Told]:
+        """`behind_losses` are the offsets of records before which others were lost: nothing is judged from there on
+        until all is told again that is in force."""
         for record in records:
+            if record.offset in behind_losses:
+                self.judging = self.greeted = False
             self._pass_time(record.timestamp)
             self._take(record)
             self._settle(self.now)
@@ -165,6 +62,8 @@ class Oracle:
         self._said = self._at = max(self._said, timestamp)
 
     def _settle(self, instant: int) -> None:
+        if not self.judging:
+            return
         for key in sorted(self.subjects, key=str.encode):
             subject = self.subjects[key]
             while self._enabled(subject) and self._step(subject, instant):
@@ -308,11 +207,13 @@ class Oracle:
 
     def _take(self, record: LogRecord) -> None:
         key = (record.key or b"").decode()
-        if not record.headers:
+        control = read_control(record)
+        if not self.greeted:
+            self.greeted = control is not None and isinstance(control.statement, Hello)
+            return
+        if control is None:
             self._hear(key, json.loads(record.value) if record.value else {})
             return
-        control = read_control(record)
-        assert control is not None
         match control.statement:
             case Policy() as policy:
                 self._put(policy)
@@ -321,8 +222,22 @@ class Oracle:
             case Forget() if key in self.subjects:
                 subject = self.subjects.pop(key)
                 self._tell(subject, None, self._counts(subject, self.now)[0])
+            case Announced():
+                self._judge_again()
             case _:
                 pass
+
+    def _judge_again(self) -> None:
+        """Everybody has all of its times from now on, and what was heard meanwhile counts."""
+        self.judging = True
+        for key in sorted(self.subjects, key=str.encode):
+            subject = self.subjects[key]
+            reads, subject.reads, subject.unjudged = subject.reads, None, 0
+            if self._enabled(subject):
+                subject.signs.append(self.now)
+                subject.switched_on.append(self.now)
+                if reads is not None:
+                    self._reads(subject, self.now, reads)
 
     def _hear(self, key: str, said: dict[str, Any]) -> None:
         policy = self.policies.get(key.split("/")[0])
@@ -334,18 +249,23 @@ class Oracle:
         if subject is None:
             subject = self._appear(key, reading)
             subject.heard_fields = fields
-            self._tell(subject, "healthy" if reading == "ok" else "pending_open", 0)
+            self._tell(subject, "healthy" if reading == "ok" or not self.judging else "pending_open", 0)
             return
         self._close_window(subject)
         subject.heard_fields |= fields
         subject.signs.append(self.now)
         subject.reported.append(reading)
-        self._reads(subject, self.now, reading)
+        if self.judging:
+            self._reads(subject, self.now, reading)
+        else:
+            subject.reads, subject.unjudged = reading, subject.unjudged + 1
 
     def _appear(self, key: str, reading: str) -> Subject:
         subject = self.subjects[key] = Subject(key)
         subject.signs.append(self.now)
         subject.reported.append(reading)
+        if not self.judging:
+            subject.reads, subject.unjudged, reading = reading, 1, "ok"
         subject.readings.append(Read(self.now, self._at, reading))
         subject.condition = subject.means(reading)
         return subject
@@ -378,6 +298,9 @@ class Oracle:
             silent_at[subject.key] = self._silent_at(subject)
         self.policies[policy.org] = policy
         if not policy.enabled:
+            for subject in ours:
+                del subject.reported[len(subject.reported) - subject.unjudged :]
+                subject.reads, subject.unjudged = None, 0
             return
         for subject in sorted(ours, key=lambda subject: subject.key.encode()):
             if before is None or not before.enabled:
@@ -388,9 +311,12 @@ class Oracle:
 
     def _lift(self, subject: Subject, silent_at: int) -> None:
         """It has been silent for too long since then, and other rules hold for it now."""
-        silent = subject.reading == SILENT and self._enabled(subject)
+        silent = (subject.reads or subject.reading) == SILENT and self._enabled(subject)
         if silent and silent_at <= self.now < self._silent_at(subject):
-            self._reads(subject, self.now, subject.reported[-1])
+            if self.judging:
+                self._reads(subject, self.now, subject.reported[-1])
+            else:
+                subject.reads = subject.reported[-1]
 
     def _close_window(self, subject: Subject) -> None:
         """Other rules may hold for the subject from now on."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge_oracle import Told
+from judge_subjects import Told
 from org_words import OFFLINE, Moved, Rules
 
 from fettle_contracts.health_policy import HealthPolicy

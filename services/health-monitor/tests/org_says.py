@@ -7,7 +7,8 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from judge_log import LogRecord
-from judge_oracle import SILENT, Oracle, Rules, Subject, Told
+from judge_oracle import Oracle
+from judge_subjects import SILENT, Rules, Subject, Told
 from org_words import FIRING
 
 from fettle_health_monitor.domain.control import Policy

@@ -9,7 +9,7 @@ second, keeps all facts, and asks of them anew what is true by now. Instants are
 from collections.abc import Mapping, Sequence
 
 from judge_log import LogRecord
-from judge_oracle import Told
+from judge_subjects import Told
 from org_books import FLAPPING, TICKETED, Deed, Lasting
 from org_known import Known, rules_of
 from org_oracle import Outage

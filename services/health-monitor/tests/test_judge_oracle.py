@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from judge_fleets import fleets, fleets_by_intervals, script
-from judge_log import Judged, Log
-from judge_oracle import Oracle, Told
+from judge_fleets import Losing, fleets, fleets_by_intervals, fleets_that_lose_log, script
+from judge_log import Judged, Log, read_control
+from judge_oracle import Oracle
+from judge_subjects import Told
 
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
 from fettle_health_monitor.domain.judgements import Change
@@ -39,17 +40,53 @@ def compare(log: Log, cuts: list[int], oracle: type[Oracle] = Oracle) -> None:
     judged = Judged()
     for cut in sorted(cuts):
         judged.fold(log, cut)
-        if judged.shard.place is not None:
-            saved = unpack(pack(snapshot(judged.shard)))
-            assert isinstance(saved, Snapshot)
-            judged.shard = restore(saved)
-    changes = [told(change) for change in judged.fold(log).changes]
-    expected = oracle().read(log.records)
+        restart(judged)
+    compare_with(judged.fold(log), oracle().read(log.records))
+
+
+def restart(judged: Judged) -> None:
+    """It goes on from a checkpoint, if there can be one."""
+    if judged.shard.place is not None and judged.shard.announcement is None:
+        saved = unpack(pack(snapshot(judged.shard)))
+        assert isinstance(saved, Snapshot)
+        judged.shard = restore(saved)
+
+
+def compare_where_log_is_lost(log: Losing, cuts: list[int]) -> None:
+    note(f"{script(log.log)}\nlost: {sorted(log.lost)}, again from: {log.behind}")
+    judged = Judged()
+    for place, record in enumerate(log.read):
+        if place in cuts or record.offset in log.behind:
+            restart(judged)
+        if record.offset in log.behind:
+            judged.shard.await_announcement(log.behind[record.offset])
+        judged.judgements += judged.shard.fold([record], read_control).judgements
+    compare_with(judged, Oracle().read(log.read, log.behind))
+
+
+def compare_with(judged: Judged, expected: list[Told]) -> None:
+    changes = [told(change) for change in judged.changes]
     assert by_subject(changes) == by_subject(expected)
     assert [change.at for change in changes] == sorted(change.at for change in changes)
 
 
 CUTS = st.lists(st.integers(1, 70), max_size=3)
+
+
+@pytest.mark.rule("HM-24", "HM-287", *RULES)
+@settings(max_examples=200, deadline=None)
+@given(fleets_that_lose_log(), CUTS)
+def test_it_says_so_where_log_is_lost_before_it_was_read(log: Losing, cuts: list[int]) -> None:
+    compare_where_log_is_lost(log, cuts)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+@pytest.mark.rule("HM-24", "HM-287", *RULES)
+@settings(max_examples=10_000, deadline=None)
+@given(fleets_that_lose_log(), CUTS)
+def test_it_says_so_of_many_logs_that_were_lost_in_part(log: Losing, cuts: list[int]) -> None:
+    compare_where_log_is_lost(log, cuts)
 
 
 @pytest.mark.rule(*RULES)

@@ -27,6 +27,8 @@ _HEALTHY: Final = int(State.HEALTHY)
 _OK: Final = int(Reading.OK)
 _NOTHING_WRONG: Final = frozenset({None, State.HEALTHY})
 
+_HEARD: Final = frozenset({Reason.REPORTED, Reason.JUDGED_AGAIN})
+
 NEVER: Final = 1 << 62
 
 
@@ -176,7 +178,7 @@ class Watch:
         elif before != reading:
             told = len(self.scribe.judgements)
             self._read(row, reading, self.clock.now, reason)
-            if before == Reading.SILENT and reason is Reason.REPORTED and len(self.scribe.judgements) == told:
+            if before == Reading.SILENT and reason in _HEARD and len(self.scribe.judgements) == told:
                 self._tell_heard_again(row, reading)
             self.timers.queue(row, self.due_at(row))
 
@@ -277,11 +279,14 @@ class Watch:
 
     def judge_from_now(self) -> None:
         """The shard knows what is in force: everybody gets a full timeout, and what was heard meanwhile counts."""
+        unjudged, subjects = self.unjudged, self.subjects
         self.judging, self.unjudged = True, {}
-        for row in sorted(self.subjects, key=self.subjects.keys.__getitem__):
-            if self.subjects.timing[row]:
+        for row in sorted(subjects, key=subjects.keys.__getitem__):
+            if subjects.timing[row]:
                 self.restart(row)
-                self._turn(row, self.clock.now, Reason.JUDGED_AGAIN)
+                if row in unjudged:
+                    reading, (subjects.reading[row], _) = _READINGS[subjects.reading[row]], unjudged[row]
+                    self._now_reads(row, reading, Reason.JUDGED_AGAIN)
                 self.timers.queue(row, self.due_at(row))
 
     def subject_of(self, row: int) -> str:
