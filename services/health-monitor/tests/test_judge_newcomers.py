@@ -40,6 +40,46 @@ def test_each_shard_watches_its_part_of_an_orgs_cap_and_one_at_least(cap: int, e
     assert judged.folded.ignored == {Ignored.SUBJECT_CAP: len(log.records) - 2 - 2 * each}
 
 
+@pytest.mark.rule("HM-268")
+@pytest.mark.parametrize("cap", [1, 2, 3, 4, 7, 8, 9])
+def test_together_shards_watch_no_more_than_the_cap_or_one_each(cap: int) -> None:
+    """Each as many as fit into its part, whatever the others have; a restart counts who is watched."""
+    together = 0
+    for shard in range(4):
+        names = [f"acme/device/{number}" for number in range(200)]
+        log = Log(shard).policy(subject_cap=cap)
+        judged = Judged(Shard(shard, 4, 1)).fold(log)
+        for name in [name for name in names if partition_for(name.encode(), 4) == shard]:
+            judged.fold(log.beat(name))
+            judged.shard = restore(snapshot(judged.shard))
+        assert len(watched(judged)) == max(1, cap // 4)
+        together += len(watched(judged))
+    assert together <= max(4, cap)
+
+
+@pytest.mark.rule("HM-268")
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_higher_cap_takes_in_who_reports_again_and_a_lower_one_puts_nobody_out(restarts: bool) -> None:
+    log = Log().policy(subject_cap=2).beat("acme/device/a").beat("acme/device/b").beat("acme/device/c")
+    judged = judge(log)
+
+    def goes_on() -> list[str]:
+        judged.fold(log)
+        if restarts:
+            judged.shard = restore(snapshot(judged.shard))
+        return [subject[7:] for subject in watched(judged)]
+
+    assert goes_on() == ["a", "b"]
+    log.policy(subject_cap=3, version=2)
+    assert goes_on() == ["a", "b"], "it has not reported again"
+    log.beat("acme/device/c").beat("acme/device/d")
+    assert goes_on() == ["a", "b", "c"]
+    log.policy(subject_cap=1, version=3).forget("acme/device/a").forget("acme/device/b").beat("acme/device/d")
+    assert goes_on() == ["a", "b", "c"], "one is watched, which is the cap"
+    log.forget("acme/device/c").beat("acme/device/d").beat("acme/device/a")
+    assert goes_on() == ["a", "b", "c", "d"]
+
+
 @pytest.mark.rule("HM-19")
 def test_who_was_registered_counts_against_the_cap_and_is_not_turned_away_by_it() -> None:
     log = Log().policy(subject_cap=1).beat("acme/device/a").register("acme/device/b").register("acme/device/c").beat()
