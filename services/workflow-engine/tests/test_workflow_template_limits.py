@@ -20,6 +20,11 @@ DATA: dict[str, Any] = {
     "objects": [{"a": i, "b": {"c": "d" * 20}} for i in range(3_000)],
     "object": {f"k{i}": f"v{i}" for i in range(9_000)},
     "none": None,
+    "number": 5,
+    "digits": -3_000_000,
+    "hex": "f" * 60_000,
+    "long": "z" * 100_000,
+    "chars": "y" * 100_000 + "z",
     "items": [{"id": f"t{i}", "name": "Thermostat", "recovered": i % 2 == 0} for i in range(100)],
 }
 
@@ -51,6 +56,10 @@ WORST = (
     fill("{{ event.words|join('')|length }}"),
     each(each("{{ i }}"), "words"),
     "{% for i in event.list if i == event.words %}{% endfor %}",
+    "{{ event.number|round(event.digits) }}",
+    "{{ event.number|round(3000000, 'ceil') }}",
+    "{{ " + "*".join(["(event.hex|int(0, 16))"] * 20) + " }}",
+    "{{ event.long|trim(event.chars) }}",
 )
 
 
@@ -82,6 +91,26 @@ def test_no_template_takes_longer_than_fifty_milliseconds(source: str) -> None:
 )  # fmt: skip
 def test_what_people_write_passes(source: str, length: int) -> None:
     assert len(TEMPLATES.render(source, {"event": DATA})) == length
+
+
+@pytest.mark.rule("WF-148")
+@pytest.mark.parametrize("source", ["{{ 5|round(-3000000) }}", "{{ 5|round(3000000, 'floor') }}"])
+def test_nor_does_reading_one(source: str) -> None:
+    """What stands in a template is worked out when it is read."""
+    begun = time.thread_time()
+    JinjaTemplates().read(source)
+    assert time.thread_time() - begun < LIMIT_S
+
+
+@pytest.mark.rule("WF-148")
+def test_numbers_are_rounded_and_read_as_ever() -> None:
+    source = (
+        "{{ n|round(2) }} {{ n|round(1, 'ceil') }} {{ 1234|round(-2) }} {{ 'ff'|int(0, 16) }} {{ '.a.'|trim('.') }}"
+    )
+    assert TEMPLATES.render(source, {"n": 2.345}) == "2.35 2.4 1200 255 a"
+    for filtered in ("5|round('2')", "event.number|round(101)", "event.long|trim(event.chars)"):
+        with pytest.raises(RenderFailed):
+            TEMPLATES.render("{{ " + filtered + " }}", {"event": DATA})
 
 
 @pytest.mark.rule("WF-4")

@@ -12,6 +12,12 @@ from fettle_workflow_engine.adapters.template_work import weigh
 from fettle_workflow_engine.domain.secrets import SecretText, unmarked
 
 JOINED_LIMIT = 64 * 1024
+DIGITS_LIMIT = 100
+"""Of what a number is rounded to: to round to a thousand million of them takes hours."""
+NUMBER_LIMIT = 1_000
+"""Characters of a text that is read as a whole number."""
+TRIMMED_LIMIT = 100
+"""Characters that `trim` takes away: each of a text's is looked for among them."""
 
 
 @pass_context
@@ -75,6 +81,27 @@ def truncate(context: Context, value: Any, length: int = 200) -> str:
     return text if len(text) <= length else f"{text[: max(length - 1, 0)]}…"
 
 
+def rounded(value: Any, precision: int = 0, method: str = "common") -> Any:
+    """To so many digits behind the point, or before it."""
+    if not isinstance(precision, int) or abs(precision) > DIGITS_LIMIT:
+        raise ValueError(f"round takes a whole number of digits, at most {DIGITS_LIMIT}")
+    return JINJA_FILTERS["round"](value, precision, method)
+
+
+def whole(value: Any, default: Any = 0, base: int = 10) -> Any:
+    """The whole number that a text is, or that is in a number; `default` for what is none, and for longer texts."""
+    if isinstance(value, str) and len(value) > NUMBER_LIMIT:
+        return default
+    return JINJA_FILTERS["int"](value, default, base)
+
+
+def trim(value: Any, characters: str | None = None) -> Any:
+    """The text without these characters around it; without blanks, if none are named."""
+    if characters is not None and len(characters) > TRIMMED_LIMIT:
+        raise ValueError(f"trim takes at most {TRIMMED_LIMIT} characters")
+    return JINJA_FILTERS["trim"](value, characters)
+
+
 def _weighing(borrowed: Callable[..., Any]) -> Callable[..., Any]:
     """A filter of Jinja's that goes through what it is given, once that was weighed."""
 
@@ -86,14 +113,17 @@ def _weighing(borrowed: Callable[..., Any]) -> Callable[..., Any]:
     return filtered
 
 
-_LOOKING = ("abs", "first", "last", "length", "round")
-_READING = ("capitalize", "float", "int", "lower", "title", "trim", "upper")
+_LOOKING = ("abs", "first", "last", "length")
+_READING = ("capitalize", "float", "lower", "title", "upper")
 """Filters of Jinja's: the first ones take as long for much as for little."""
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "default": default,
     "join": join,
     "json": json_of,
     "truncate": truncate,
+    "round": rounded,
+    "int": whole,
+    "trim": _weighing(trim),
     **{name: JINJA_FILTERS[name] for name in _LOOKING},
     **{name: _weighing(JINJA_FILTERS[name]) for name in _READING},
 }

@@ -22,6 +22,8 @@ from fettle_workflow_engine.domain.languages import Complaint, Reading, RenderFa
 
 SOURCE_LIMIT = 16 * 1024
 OUTPUT_LIMIT = 64 * 1024
+BITS_LIMIT = 8_192
+"""Of a whole number that is multiplied: larger ones take long."""
 
 _RUN_TIME_FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 
@@ -81,6 +83,8 @@ class _Environment(SandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if not (isinstance(left, int | float) and isinstance(right, int | float)):
             raise TypeError(f"{operator} is for numbers")
+        if any(isinstance(one, int) and one.bit_length() > BITS_LIMIT for one in (left, right)):
+            raise ValueError("a number is too large")
         return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
