@@ -62,7 +62,7 @@ class JinjaTemplates:
             raise RenderFailed(error.message or "a name is not there") from None
         except _RUN_TIME_FAILURES as error:
             raise RenderFailed(f"the template could not be filled: {error}") from None
-        return "".join(pieces)
+        return _writable("".join(pieces))
 
     def _compile(self, source: str) -> JinjaTemplate:
         code = self._environment.compile(counted(self._environment.parse(source)))
@@ -102,6 +102,12 @@ class _Environment(SandboxedEnvironment):
                 return obj  # what was missing first is what gets named
         reason = "what it belongs to is null" if obj is None else "it is not there"
         return self.undefined(hint=f"{argument!r} cannot be used: {reason}")
+
+
+def _writable(text: str) -> str:
+    """The text with a sign in the place of what no message and no row can hold: U+0000 and half of a surrogate pair,
+    which a template can write by their numbers."""
+    return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _refused(message: str, place: Place = Place(1, 1)) -> Reading:  # noqa: B008 - a frozen value

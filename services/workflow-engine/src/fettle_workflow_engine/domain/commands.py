@@ -123,8 +123,8 @@ def _subject(name: str, value: Any) -> dict[str, Any]:
 
 
 def _links(name: str, value: Any) -> list[dict[str, str]]:
-    if not isinstance(value, list):
-        raise InputFailed("input_invalid", f"{name} must be a list of links.")
+    if not isinstance(value, list) or not all(isinstance(link, Mapping) for link in value):
+        raise InputFailed("input_invalid", f"{name} must be a list of links: {{label, url}}.")
     return [{part: _text(f"{name}.{part}", link.get(part)) for part in ("label", "url")} for link in value]
 
 
