@@ -9,6 +9,8 @@ import pytest
 from engine_world import World, event, world_of
 
 from fettle_workflow_engine import progress
+from fettle_workflow_engine.domain.preview import PastEvent, Tally, decide
+from fettle_workflow_engine.domain.validate import load
 
 FOLLOW = """
 workflow: follow
@@ -44,6 +46,21 @@ async def test_the_budget_is_of_any_hour(world: World, monkeypatch: pytest.Monke
     world.now += timedelta(minutes=1)
     await world.happen(event(number=11))
     assert len([run for run in await world.runs(workflow="follow") if run["state"] == "running"]) == 4
+
+
+@pytest.mark.rule("WF-15", "WF-115")
+async def test_a_preview_refuses_what_the_budget_has_refused(world: World) -> None:
+    document = FOLLOW.replace("enabled: true", "enabled: true\nbudget_per_hour: 2")
+    await world.save(document)
+    tally = Tally(load(document, world.languages), world.languages.conditions)
+    for number, minutes in enumerate((0, 0.9, 1, 58, 1, 0, 0.2, 60, 0.9, 61, 61), start=1):
+        world.now += timedelta(minutes=minutes)
+        one = event(number=number)
+        await world.happen(one)
+        tally.take([PastEvent(world.now, one.trigger, one.source, one.id, one.data)])
+    live = {run["event_id"]: run["state"] == "refused" for run in await world.runs()}
+    assert set(live.values()) == {True, False}
+    assert live == {hit.id: refused is not None for hit, refused in decide(tally).decided}
 
 
 @pytest.mark.rule("WF-15")

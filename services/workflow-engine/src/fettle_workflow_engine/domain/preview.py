@@ -139,7 +139,7 @@ def decide(tally: Tally) -> Preview:
     decided = []
     for hit in sorted(map(at_first, tally.hits)):
         minute = hit.at.replace(second=0, microsecond=0)
-        while spent and spent[0] <= minute - HOUR:
+        while spent and spent[0] < minute - HOUR:
             spent.popleft()
         decision = admit(depth=hit.depth + 1, spent=len(spent), budget_per_hour=tally.definition.budget_per_hour)
         refused = decision if isinstance(decision, Refused) else None
