@@ -207,6 +207,7 @@ def test_secrets_are_known_in_the_spellings_of_other_languages() -> None:
         """a/b&amp;c+d&#34;e&#39;f&lt;g&gt;h  i""",
         """a/b&amp;c+d&quot;e&#x27;f&lt;g&gt;h  i""",
         """a/b&c+d"e'f<g>h i""",
+        r"""a/b&c+d\\\"e'f<g>h  i""",  # JSON in a text of JSON
     ):
         assert redaction(f"({spelled})") == f"({HIDDEN})", spelled
 
@@ -220,7 +221,7 @@ def test_no_spelling_of_a_secret_comes_back(secret: str, before: str, after: str
         secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], data.hex(),
         json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret, quote=False), data.hex().upper(),
         base64.b64encode(data).decode().rstrip("="), base64.urlsafe_b64encode(data).decode().rstrip("="),
-        quote(secret).lower(),
+        quote(secret).lower(), quote(quote(secret, safe=""), safe=""), json.dumps(json.dumps(secret))[3:-3],
     ):  # fmt: skip
         if len(spelled) < 6:
             continue

@@ -140,6 +140,8 @@ def _spellings(secret: str) -> Iterator[str]:
     yield re.sub("[&<>'+`]", _by_number, written.replace(r"\"", r"\u0022"))
     yield from (html.escape(secret, quote=False), html.escape(secret))
     yield html.escape(secret).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+    # What stands in an address that stands in another, or in JSON that is a text of JSON.
+    yield from (quote(quote(secret, safe=""), safe=""), json.dumps(written)[1:-1])
     if len(run_together := " ".join(secret.split())) >= SHORTEST:
         yield run_together
     yield repr(secret)[1:-1]
