@@ -172,6 +172,22 @@ async def test_a_rerun_that_a_run_asks_for_is_one_deeper(api: Api) -> None:
     assert "Number 9" in refusal(await act(api, "rerun", run, fettle_causation_depth="8"), 409, "conflict")["detail"]
 
 
+@pytest.mark.rule("WF-147")
+async def test_a_retry_that_a_run_asks_for_makes_its_run_one_deeper(api: Api) -> None:
+    """So runs that have each other retried come to an end."""
+    run = await started(api)
+    await api.world.answer_all(REJECTED)
+    for said, depth in (("", 1), ("2", 3), ("1", 3), ("7", 8)):
+        again = (await act(api, "retry", run, fettle_causation_depth=said)).json()
+        assert (again["state"], again["depth"]) == ("running", depth)
+        (command,) = await api.world.commands()
+        assert command.causation_depth == depth
+        await api.world.answer(Result(UUID(command.id), REJECTED))
+        assert (await api.get(f"/runs/{run}"))["depth"] == depth
+    assert "Number 9" in refusal(await act(api, "retry", run, fettle_causation_depth="8"), 409, "conflict")["detail"]
+    assert (await act(api, "retry", run)).json()["state"] == "running"
+
+
 @pytest.mark.rule("WF-77")
 async def test_a_rerun_is_by_the_schedule_that_was_due(api: Api) -> None:
     await api.world.save(ROUNDS)

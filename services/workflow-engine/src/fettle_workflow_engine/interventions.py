@@ -60,15 +60,19 @@ class Interventions:
         await self._progress.put(work, [Moved(run, done)], known, now)
         log.info("run.cancelled", org=org, workflow=run.workflow, run=str(run_id), by=by)
 
-    async def retry(self, work: UnitOfWork, org: str, run_id: UUID, by: str) -> None:
-        """Has a failed run go on from the node that failed it. Raises NotPossible for one that has not failed so, and
-        while the org's workflows are switched off."""
+    async def retry(self, work: UnitOfWork, org: str, run_id: UUID, by: str, depth: int = 0) -> None:
+        """Has a failed run go on from the node that failed it. Asked for by a run, which is so many `depth` deep, it is
+        one deeper from then on. Raises NotPossible for one that has not failed so, while the org's workflows are
+        switched off, and when a chain of runs would grow too long."""
         now, run = self._clock(), await self._find(work, org, run_id)
         await self._see_that_on(work, org)
         if endings.failed_node(run) is None:
             raise NotPossible(f"Only a run that a node has failed can be retried; this one is {run.state.value}.")
         definition = await self._understood(work, version_of(run))
-        done = endings.retry(definition, run, now=now, languages=self._languages)
+        if depth and isinstance(decision := admit(depth=depth + 1, spent=0, budget_per_hour=1), Refused):
+            raise NotPossible(decision.message)
+        deeper = replace(run, cause=replace(run.cause, depth=max(run.cause.depth, depth + 1)))
+        done = endings.retry(definition, deeper, now=now, languages=self._languages)
         await self._progress.put(work, [Moved(run, done)], {version_of(run): definition}, now)
         log.info("run.retried", org=org, workflow=run.workflow, run=str(run_id), by=by)
 

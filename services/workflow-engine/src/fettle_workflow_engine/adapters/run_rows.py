@@ -25,10 +25,10 @@ _STEP_COLUMNS = (
 
 _PUT_RUNS = text("""
     UPDATE run SET state = new.state, timeout_at = new.timeout_at, ended_at = new.ended_at,
-                   error = CAST(new.error AS json)
+                   error = CAST(new.error AS json), depth = new.depth
     FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:timeout_at AS timestamptz[]),
-                CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]))
-         AS new (id, state, timeout_at, ended_at, error)
+                CAST(:ended_at AS timestamptz[]), CAST(:error AS text[]), CAST(:depth AS integer[]))
+         AS new (id, state, timeout_at, ended_at, error, depth)
     WHERE run.id = new.id
 """)
 
@@ -153,6 +153,7 @@ async def update(connection: AsyncConnection, changes: Sequence[tuple[Run, Run]]
             "timeout_at": run.timeout_at,
             "ended_at": run.ended_at,
             "error": _failure(run.error),
+            "depth": run.cause.depth,
         }
         for before, run in changes
         if (before.state, before.timeout_at) != (run.state, run.timeout_at)
