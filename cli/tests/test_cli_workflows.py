@@ -63,6 +63,20 @@ def test_runs_are_cancelled_retried_and_rerun(fettle: Fettle, api: FettleApi) ->
     assert (ran.status, ran.err) == (1, "fettle: The run has ended already. [conflict]\n")
 
 
+@pytest.mark.rule("WF-160")
+def test_all_workflows_are_switched_off_and_on(fettle: Fettle, api: FettleApi) -> None:
+    path = "orgs/acme/workflow-policy"
+    api.on("GET", path, {"enabled": True, "changed_at": None, "changed_by": None})
+    assert fettle("workflows", "switch").out == "All workflows are on.\n"
+    for to, enabled in (("off", False), ("on", True)):
+        api.on("PUT", path, {"enabled": enabled, "changed_at": AT, "changed_by": "ann@acme.test"})
+        said = fettle("workflows", "switch", to).out
+        assert said.startswith(f"All workflows are {to}, by ann@acme.test ")
+        assert json.loads(api.last.body) == {"enabled": enabled}
+        assert json.loads(fettle("workflows", "switch", to, "--json").out)["enabled"] is enabled
+    assert fettle("workflows", "switch", "maybe").status == 2
+
+
 @pytest.mark.rule("WF-154")
 def test_all_runs_that_failed_for_one_reason_are_retried(fettle: Fettle, api: FettleApi) -> None:
     def failed(number: int, code: str = "internal") -> dict[str, Any]:

@@ -69,7 +69,7 @@ async def test_an_admin_switches_one_and_all(world: World, workflows: Workflows)
     off = await world.post("/orgs/acme/workflow-policy", command_id="2", enabled="false")
     assert (off.status_code, workflows.policy["enabled"]) == (303, False)
     page = await world.http.get("/orgs/acme/workflows")
-    assert "The workflows of Acme are switched off by admin of acme" in words_of(page)
+    assert "The workflows of Acme are switched off by admin of acme: nothing starts, runs stop" in words_of(page)
 
     await world.sign_in("acme", "operator")
     for refused in (

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import pytest
 from engine_world import World, event, states, world_of
@@ -133,6 +133,56 @@ async def test_a_call_that_fails_shows_why_and_is_made_again_under_its_id(world:
     assert (run["nodes"][1]["error"], run["nodes"][1]["attempts"]) == (None, 9)
     assert len({call.id for call in callee.attempts["a"]}) == 1
     assert [call.attempt for call in callee.attempts["a"]] == list(range(1, 10))
+
+
+async def switched(world: World, on: bool) -> None:
+    async with unit_of_work(world.database) as work:
+        await world.library.switch(work.connection, "acme", on, "ann")
+
+
+async def retried(world: World, run: Mapping[str, Any]) -> None:
+    async with unit_of_work(world.database) as work:
+        await world.interventions.retry(work, "acme", UUID(run["id"]), "ann")
+
+
+@pytest.mark.rule("WF-156")
+async def test_while_the_org_is_off_no_call_is_made_again(world: World, callee: Callee) -> None:
+    callee.answers = lambda _: Retry(AWAY) if len(callee.attempts["a"]) == 1 else Done({"status": 200})
+    heeded = "nodes:\n  never: {after: [asked.error], action: fail, with: {message: No}}"
+    await world.save(CALLS.replace("nodes:", heeded))
+    async with calling(world, callee):
+        await world.happen(event(kind="a"))
+        await put_off(world, 1)
+        await switched(world, False)
+        world.now += timedelta(minutes=10)
+        run = await until(lambda run: run["state"] == "failed", world)
+        assert (run["error"]["code"], run["error"]["unsure"]) == ("switched_off", True)
+        assert (run["nodes"][1]["attempts"], len(callee.attempts["a"])) == (1, 1)
+        assert await calls_left(world) == 0
+        await switched(world, True)
+        await retried(world, run)
+        await callee.called("a", 2)
+        await until(asked("done"), world)
+    assert len({call.id for call in callee.attempts["a"]}) == 1, "it may have been done the first time"
+
+
+@pytest.mark.rule("WF-156")
+async def test_a_call_that_was_asked_for_before_the_switch_is_not_made(world: World, callee: Callee) -> None:
+    await world.save(CALLS)
+    await world.save(CALLS, org="globex")
+    await world.happen(event(kind="a"), event(kind="b", org="globex"))
+    await switched(world, False)
+    async with calling(world, callee):
+        await callee.called("b")
+        run = await until(asked("failed"), world)
+        assert (run["error"]["code"], run["nodes"][1]["attempts"]) == ("switched_off", 0)
+        assert "a" not in callee.attempts
+        assert "unsure" not in run["error"]
+        await switched(world, True)
+        await retried(world, run)
+        await until(asked("done"), world)
+    (call,) = callee.attempts["a"]
+    assert call.id == uuid5(UUID(run["id"]), "asked")
 
 
 @pytest.mark.rule("WF-73")

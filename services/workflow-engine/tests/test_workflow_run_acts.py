@@ -26,6 +26,11 @@ nodes:
   noted: {after: [hourly], action: ticket.comment, with: {ticket: 7, text: Still there.}}
   counted: {after: [daily], action: ticket.comment, with: {ticket: 7, text: A day more.}}
 """
+LONG = NOTE.replace("workflow: note", "workflow: long") + (
+    "  refused: {after: [noted.error], action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: No.}}\n"
+    "  paused: {after: [noted], action: wait, with: {for: 1h}}\n"
+    "  over: {after: [paused], action: ticket.comment, with: {ticket: {ref: event.ticket.id}, text: An hour later.}}\n"
+)
 REJECTED = Failure("wrong_state", "The ticket is resolved.")
 
 
@@ -209,6 +214,51 @@ async def test_nothing_is_rerun_or_retried_while_the_org_is_switched_off(api: Ap
     assert "switched off" in refusal(await act(api, name, run), 409, "conflict")["detail"]
     await api.call("PUT", "/workflow-policy", {"enabled": True})
     assert (await act(api, name, run)).status_code == status
+
+
+async def switched(api: Api, on: bool) -> None:
+    assert (await api.call("PUT", "/workflow-policy", {"enabled": on})).status_code == 200
+
+
+@pytest.mark.rule("WF-156")
+@pytest.mark.parametrize("outcome", [APPLIED, REJECTED])
+async def test_while_the_org_is_off_no_node_is_begun_and_a_retry_goes_on_from_there(api: Api, outcome: Any) -> None:
+    run = await started(api, LONG)
+    await api.world.save(LONG, org="globex")
+    await api.world.happen(event(org="globex"))
+    await switched(api, False)
+    assert await api.world.answer_all(outcome) == 2
+    stopped = await api.get(f"/runs/{run}")
+    next_one, noted = ("paused", "done") if outcome is APPLIED else ("refused", "failed")
+    assert (stopped["state"], states(stopped)["noted"], states(stopped)[next_one]) == ("failed", noted, "failed")
+    said = f"{next_one}: The org's workflows were switched off before it began."
+    assert stopped["error"] == {"code": "switched_off", "message": said}
+    assert {command.key for command in await api.world.commands()} <= {"globex"}
+    assert (await api.world.runs(org="globex"))[0]["state"] == "running", "another org goes on"
+    await switched(api, True)
+    assert (await api.get(f"/runs/{run}"))["state"] == "failed", "nothing is caught up"
+    again = (await act(api, "retry", run)).json()
+    assert (again["state"], states(again)["noted"], states(again)[next_one]) == ("running", noted, "waiting")
+
+
+@pytest.mark.rule("WF-156")
+async def test_a_wait_goes_on_while_the_org_is_off_and_only_what_is_due_meanwhile_is_stopped(api: Api) -> None:
+    run = await started(api, LONG)
+    await api.world.answer_all()
+    await switched(api, False)
+    assert await api.world.later(minutes=59) == 0
+    await switched(api, True)
+    assert await api.world.later(minutes=2) == 1
+    assert states(await api.get(f"/runs/{run}"))["over"] == "waiting"
+    assert await api.world.answer_all() == 1
+    second = await started(api, LONG, number=2)
+    await api.world.answer_all()
+    await switched(api, False)
+    assert await api.world.later(hours=1) == 1
+    stopped = await api.get(f"/runs/{second}")
+    assert (states(stopped)["paused"], states(stopped)["over"]) == ("done", "failed")
+    assert await api.world.commands() == []
+    assert (await api.get(f"/runs/{run}"))["state"] == "done"
 
 
 @pytest.mark.rule("WF-15")

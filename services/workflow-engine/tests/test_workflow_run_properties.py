@@ -30,7 +30,17 @@ from fettle_workflow_engine.domain.definition import (
 )
 from fettle_workflow_engine.domain.endings import cancel, failed_node, retry, time_out
 from fettle_workflow_engine.domain.languages import Languages
-from fettle_workflow_engine.domain.run import Cause, Effect, Failure, Result, Run, RunState, Step, StepState
+from fettle_workflow_engine.domain.run import (
+    SWITCHED_OFF,
+    Cause,
+    Effect,
+    Failure,
+    Result,
+    Run,
+    RunState,
+    Step,
+    StepState,
+)
 
 LANGUAGES = Languages(JinjaTemplates(), CelConditions())
 RUN_ID = UUID(int=7)
@@ -271,6 +281,54 @@ def test_a_retried_run_ends_as_if_it_had_not_failed(
         assert {node: _shape(step) for node, step in run.steps.items()} == {
             node: _shape(step) for node, step in plain.steps.items()
         }
+
+
+@pytest.mark.rule("WF-156")
+@given(definition=workflows(), broken=st.sets(st.integers(0, 7)), off=st.lists(st.booleans(), max_size=20))
+def test_a_run_that_the_switch_stops_anywhere_and_that_is_retried_ends_as_one_that_it_never_stopped(
+    definition: Definition, broken: set[int], off: list[bool]
+) -> None:
+    """It asks for nothing while the org is off, and for the same under the same ids when it is on."""
+    plain, asked = play(definition, begun(definition, {"t0"}), outcomes_of(broken))
+    run = advance(definition, begun(definition, {"t0"}), now=AT, languages=LANGUAGES).run
+    seen = list(advance(definition, begun(definition, {"t0"}), now=AT, languages=LANGUAGES).effects)
+    for second, stopped in enumerate([*off, *[False] * 20]):
+        if run.state is not RunState.RUNNING:
+            break
+        now = AT + timedelta(seconds=second)
+        given_to = answer(run, outcomes_of(broken))
+        done = advance(definition, run, given_to, now=now, languages=LANGUAGES, off=stopped)
+        assert not (stopped and done.effects)
+        assert done.run.waiting is None or not stopped
+        if done.run.error and done.run.error.code == SWITCHED_OFF:
+            done = retry(definition, done.run, now=now, languages=LANGUAGES)
+        run, seen = done.run, [*seen, *done.effects]
+    assert [effect.id for effect in seen] == [effect.id for effect in asked]
+    assert (run.state, {node: _shape(step) for node, step in run.steps.items()}) == (
+        plain.state,
+        {node: _shape(step) for node, step in plain.steps.items()},
+    )
+
+
+@pytest.mark.rule("WF-156")
+def test_no_error_edge_follows_the_switch() -> None:
+    """The one that it would lead to is a node as well; a retry begins with the node that was stopped."""
+    does, fields = DEEDS[0]
+    edges = {"a0": (After("t0"),), "a1": (After("a0"),), "a2": (After("a1", Way.ERROR),)}
+    actions = [Action(name, does, after, fields) for name, after in edges.items()]
+    definition = Definition("w", "W", (Trigger("t0", "ticket.opened"), *actions))
+    run = advance(definition, begun(definition, {"t0"}), now=AT, languages=LANGUAGES).run
+    run = advance(definition, run, answer(run, lambda _: True), now=AT, languages=LANGUAGES, off=True).run
+    ended = {node: step.state for node, step in run.steps.items()}
+    assert ended == {
+        "t0": StepState.DONE,
+        "a0": StepState.DONE,
+        "a1": StepState.FAILED,
+        "a2": StepState.SKIPPED,
+    }
+    assert run.error == Failure(SWITCHED_OFF, "a1: The org's workflows were switched off before it began.")
+    again = retry(definition, run, now=AT, languages=LANGUAGES)
+    assert [effect.node for effect in again.effects] == ["a1"]
 
 
 @pytest.mark.rule("WF-75")

@@ -31,14 +31,15 @@ def cancel(run: RunId, org: Org = None, as_json: Json = False) -> None:
 def retry(
     run: Annotated[str | None, _RUN] = None,
     code: Annotated[
-        str | None, typer.Option("--code", help="Instead of one run every failed one whose error has it: internal.")
+        str | None, typer.Option("--code", help="Instead of one run every failed one whose error has it.")
     ] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="With --code: of this workflow only.")] = None,
     org: Org = None,
     as_json: Json = False,
 ) -> None:
     """Have a failed run go on from the node that failed it, or with --code every one that failed for the same reason:
-    those that a fault of Fettle itself ended (internal), once that is mended."""
+    those that a fault of Fettle itself ended (internal), once that is mended, or that the org's switch stopped
+    (switched_off), once it is on."""
     if (run is None) == (code is None) or (workflow is not None and code is None):
         raise UsageError("name a run, or the --code of the runs' errors (and with it a --workflow)")
     here = Installation.here()

@@ -9,6 +9,7 @@ import typer
 from fettle_cli.api import calling
 from fettle_cli.commands import workflow_channels, workflow_hooks, workflow_secrets
 from fettle_cli.commands import workflow_documents as documents
+from fettle_cli.commands import workflow_switch as switches
 from fettle_cli.commands import workflow_trials as trials
 from fettle_cli.commands import workflow_versions as versions
 from fettle_cli.commands.run_acts import cancel, rerun, retry
@@ -100,6 +101,7 @@ def runs(
 app.command()(cancel)
 app.command()(retry)
 app.command()(rerun)
+app.command()(switches.switch)
 app.command("test")(trials.try_out)
 app.command()(trials.preview)
 for below in (workflow_channels.app, workflow_secrets.app, workflow_hooks.app):

@@ -22,7 +22,7 @@ from fettle_chassis import bugs
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine import metrics
-from fettle_workflow_engine.adapters import budgets, call_rows, run_rows, ticket_sightings, workflow_rows
+from fettle_workflow_engine.adapters import budgets, call_rows, policies, run_rows, ticket_sightings, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain.admission import Refused, admit
 from fettle_workflow_engine.domain.advance import advance, begin, refuse, run_id_for
@@ -182,7 +182,8 @@ class Engine:
         known, broken = await self._definitions.read(work.connection, [version_of(run) for run in runs])
         aside = await self._set_aside_broken(work, [run for run in runs if _wakes(run, now)], broken)
         rung = [run for run in runs if run.id not in aside]
-        moves = (Moved(run, self._rung(known.get(version_of(run)), run, now)) for run in rung)
+        off = await policies.off(work.connection, (run.org for run in rung))
+        moves = (Moved(run, self._rung(known.get(version_of(run)), run, now, run.org in off)) for run in rung)
         after = await self._progress.put(work, moves, known, now)
         over = [run.waiting for run, ended in zip(rung, after, strict=True) if ended.state is RunState.FAILED]
         await call_rows.drop(work.connection, [step.command_id for step in over if step and step.command_id])
@@ -199,11 +200,13 @@ class Engine:
         known, broken = await self._definitions.read(work.connection, [version_of(run) for run in runs])
         answered = [(run, result) for run in runs if run.waiting and (result := result_for(run, run.waiting))]
         await self._set_aside_broken(work, [run for run, _ in answered], broken)
+        off = await policies.off(work.connection, (run.org for run, _ in answered))
 
         def moves() -> Iterator[Moved]:
             for run, result in answered:
                 if (definition := known.get(version_of(run))) is not None:
-                    yield Moved(run, advance(definition, run, result, now=now, languages=self._languages))
+                    done = advance(definition, run, result, now=now, languages=self._languages, off=run.org in off)
+                    yield Moved(run, done)
 
         await self._progress.put(work, moves(), known, now)
 
@@ -218,14 +221,14 @@ class Engine:
                 aside.update(ids)
         return aside
 
-    def _rung(self, definition: Definition | None, run: Run, now: datetime) -> Advance:
+    def _rung(self, definition: Definition | None, run: Run, now: datetime, off: bool) -> Advance:
         """What follows for a run whose time has come."""
         step = run.waiting
         if step and step.command_id and _wakes(run, now):
             if definition is None:
                 return Advance(give_up(run, now=now))
             slept = Result(step.command_id, {"ended_by": ELAPSED})
-            return advance(definition, run, slept, now=now, languages=self._languages)
+            return advance(definition, run, slept, now=now, languages=self._languages, off=off)
         return Advance(time_out(definition, run, now=now) if run.timeout_at <= now else run)
 
     async def _all_matching(

@@ -42,7 +42,7 @@ class AsyncHooks(AsyncConnection):
         return found
 
     async def put_workflow_policy(self, *, enabled: bool, key: str | None = None) -> WorkflowPolicy:
-        """Switches all of the org's workflows off or on; what happens while they are off is not caught up."""
+        """Switches all of the org's workflows off or on. Off, runs stop at their next node; nothing is caught up."""
         request = write("PUT", self._path("workflow-policy"), {"enabled": enabled}, key=key)
         policy: WorkflowPolicy = await self._call(request)
         return policy

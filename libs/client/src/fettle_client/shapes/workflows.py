@@ -281,7 +281,7 @@ WorkflowPreview = TypedDict(
 
 
 class WorkflowPolicy(TypedDict):
-    """Whether the org's workflows start runs, and who said so last."""
+    """Whether the org's workflows run, and who said so last."""
 
     enabled: bool
     changed_at: str | None

@@ -49,12 +49,14 @@ _TAKE = text("""
         WHERE id IN (
             SELECT id FROM call WHERE id IN (SELECT id FROM due) AND due_at <= :now FOR UPDATE SKIP LOCKED
         )
-        RETURNING id, org, kind, request, attempts
+        RETURNING id, org, kind, request, attempts,
+                  EXISTS (SELECT FROM workflow_policy AS policy
+                          WHERE policy.org = call.org AND NOT policy.enabled) AS off
     ), counted AS (
         UPDATE step SET attempts = step.attempts + 1
-        FROM taken WHERE step.state = 'waiting' AND step.command_id = taken.id
+        FROM taken WHERE step.state = 'waiting' AND step.command_id = taken.id AND NOT taken.off
     )
-    SELECT id, org, kind, request, attempts FROM taken
+    SELECT id, org, kind, request, attempts, off FROM taken
 """)
 
 _AGAIN = text("""
@@ -98,7 +100,7 @@ async def take(
     busy: Mapping[str, int],
 ) -> list[OutsideCall]:
     """At most `limit` calls that are due, leased to `by`, and so that no org has more than `of_one_org` with those that
-    are `busy` already. Each counts as an attempt, on its step too."""
+    are `busy` already. Each counts as an attempt, on its step too unless the org's workflows are switched off."""
     rows = await connection.execute(
         _TAKE,
         {
@@ -111,7 +113,7 @@ async def take(
             "busy": list(busy.values()),
         },
     )
-    return [OutsideCall(row.id, row.org, row.kind, row.request, row.attempts) for row in rows]
+    return [OutsideCall(row.id, row.org, row.kind, row.request, row.attempts, row.off) for row in rows]
 
 
 async def put_off(connection: AsyncConnection, calls: Sequence[tuple[OutsideCall, Again]], now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The org's switch in Postgres. An org that has never touched it is on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Whether the org's workflows start runs, and who said so last."""
+    """Whether the org's workflows run, and who said so last."""
 
     enabled: bool
     changed_at: datetime | None = None
@@ -22,6 +23,18 @@ async def policy_of(connection: AsyncConnection, org: str) -> Policy:
     )
     row = rows.one_or_none()
     return Policy(*row) if row else Policy(enabled=True)
+
+
+async def off(connection: AsyncConnection, orgs: Iterable[str]) -> frozenset[str]:
+    """Those of these orgs whose workflows are switched off."""
+    wanted = sorted(set(orgs))
+    if not wanted:
+        return frozenset()
+    rows = await connection.scalars(
+        text("SELECT org FROM workflow_policy WHERE org = ANY (CAST(:orgs AS text[])) AND NOT enabled"),
+        {"orgs": wanted},
+    )
+    return frozenset(rows)
 
 
 async def put(connection: AsyncConnection, org: str, policy: Policy) -> None:

@@ -4,6 +4,9 @@ Nodes run one at a time, in document order. A node is due once all that its `aft
 it runs if at least one of the ways that it names was taken, else it is skipped. A failed node is followed by way of
 its `.error`; without one the run fails. An `if` ends at once, by its `.true` or its `.false`. Every node ends exactly
 once: done, failed or skipped.
+
+While the org's workflows are `off`, no node is begun: the run fails at the one that would be next, so that a person may
+have it go on from there.
 """
 
 from collections.abc import Collection
@@ -16,6 +19,7 @@ from fettle_workflow_engine.domain.conditions import judge
 from fettle_workflow_engine.domain.definition import After, Branch, Definition, Follower, Way
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import (
+    SWITCHED_OFF,
     Advance,
     Cause,
     Failure,
@@ -29,6 +33,7 @@ from fettle_workflow_engine.domain.sizes import LIMIT_BYTES, beginning_of
 from fettle_workflow_engine.domain.starting import STOPPED, scope_of, start
 
 OUTPUT_TOO_LARGE = "output_too_large"
+NOT_BEGUN = Failure(SWITCHED_OFF, "The org's workflows were switched off before it began.")
 
 
 def run_id_for(org: str, workflow: str, event_source: str, event_id: str) -> UUID:
@@ -65,7 +70,13 @@ def refuse(
 
 
 def advance(
-    definition: Definition, run: Run, result: Result | None = None, *, now: datetime, languages: Languages
+    definition: Definition,
+    run: Run,
+    result: Result | None = None,
+    *,
+    now: datetime,
+    languages: Languages,
+    off: bool = False,
 ) -> Advance:
     """Takes the result in and goes on until the run waits again or has ended.
 
@@ -78,16 +89,27 @@ def advance(
         return Advance(run)
     if waiting and result:
         run = _with(_without_the_rest_of(waiting, run, now), _answered(waiting, result, now))
-    return go_on(definition, run, now, languages)
+    return go_on(definition, run, now, languages, off=off)
 
 
-def go_on(definition: Definition, run: Run, now: datetime, languages: Languages, again: Step | None = None) -> Advance:
+def go_on(
+    definition: Definition,
+    run: Run,
+    now: datetime,
+    languages: Languages,
+    again: Step | None = None,
+    *,
+    off: bool = False,
+) -> Advance:
     """The run as far as it goes by itself; `again` is how the node that is due first ended before."""
     while (node := _due(definition, run)) is not None:
         if _fatal_failure(definition, run):
             break
         if not any(_taken(run, after) for after in node.after):
             run = _with(run, Step(node.name, StepState.SKIPPED, now, now))
+            continue
+        if off:
+            run = _with(run, Step(node.name, StepState.FAILED, now, now, error=NOT_BEGUN))
             continue
         if isinstance(node, Branch):
             run = _with(run, _branch(node, run, now, languages))
@@ -161,7 +183,7 @@ def _fatal_failure(definition: Definition, run: Run) -> Failure | None:
             continue
         if step.error.code == STOPPED:
             return step.error
-        if step.node not in heeded:
+        if step.node not in heeded or step.error.code == SWITCHED_OFF:
             return replace(step.error, message=f"{step.node}: {step.error.message}")
     return None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
-from fettle_workflow_engine.domain.run import Failure, Result
+from fettle_workflow_engine.domain.run import SWITCHED_OFF, Failure, Result
 
 RETRIES = 8
 """After the first attempt."""
@@ -18,13 +18,15 @@ _GROWTH = 2.5
 @dataclass(frozen=True, slots=True)
 class OutsideCall:
     """One call. `id` is the same however often it is made; `attempt` counts from 1. `request` has the resolved fields
-    of the action, and of its run `org`, `run`, `node`, `workflow`, `title` and `depth`."""
+    of the action, and of its run `org`, `run`, `node`, `workflow`, `title` and `depth`. `off`: it is due while the
+    org's workflows are switched off."""
 
     id: UUID
     org: str
     kind: str
     request: Mapping[str, Any]
     attempt: int = 1
+    off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,15 @@ def after(call: OutsideCall, outcome: Outcome, *, jitter: float) -> Result | Aga
             return Result(call.id, replace(failure, unsure=True))
         case Retry(failure, after_s):
             return Again(_pause(call.attempt, jitter) if after_s is None else _bounded(after_s), failure)
+
+
+def switched_off(call: OutsideCall) -> Result | None:
+    """The end of a call that is due while the org's workflows are switched off: it is not made. If it was before, that
+    may have done what it asks for."""
+    if not call.off:
+        return None
+    said = "The org's workflows were switched off before it was made."
+    return Result(call.id, Failure(SWITCHED_OFF, said, unsure=call.attempt > 1))
 
 
 def worn_out(call: OutsideCall) -> Result | None:

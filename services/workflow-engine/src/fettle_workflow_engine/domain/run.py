@@ -20,6 +20,10 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
+SWITCHED_OFF = "switched_off"
+"""The code of a node that was not begun, or not called again, since the org's workflows were switched off."""
+
+
 class StepState(StrEnum):
     """`waiting`: it has begun, and what ends it is still to come: a result, an outcome, a moment, a change."""
 

@@ -12,7 +12,7 @@ from fettle_workflow_engine.domain.commands import Author, command_for, message_
 from fettle_workflow_engine.domain.definition import Action, Definition
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.resolve import InputFailed, resolve
-from fettle_workflow_engine.domain.run import Call, Effect, Failure, GiveCommand, Run, Step, StepState
+from fettle_workflow_engine.domain.run import SWITCHED_OFF, Call, Effect, Failure, GiveCommand, Run, Step, StepState
 from fettle_workflow_engine.domain.secrets import SCOPE, SecretNames
 from fettle_workflow_engine.domain.sizes import LIMIT_BYTES, beginning_of
 from fettle_workflow_engine.domain.waits import read_wait
@@ -75,9 +75,9 @@ def _begun(
 
 def _id(run: Run, action: Action, before: Step | None) -> UUID:
     """Of what the node asks for. Retried, it asks under another id, since the first one has its answer for good; under
-    the same one when what it asked for may have been done, so that it is not done twice."""
+    the same one when what it asked for may have been done, so that it is not done twice, or was not asked for yet."""
     if before is None or before.command_id is None:
         return uuid5(run.id, action.name)
-    if before.error is not None and before.error.unsure:
+    if before.error is not None and (before.error.unsure or before.error.code == SWITCHED_OFF):
         return before.command_id
     return uuid5(before.command_id, "again")

@@ -18,7 +18,17 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import call_rows
 from fettle_workflow_engine.adapters.due_rows import Kind
-from fettle_workflow_engine.domain.calls import Again, Caller, Failed, Outcome, OutsideCall, Retry, after, worn_out
+from fettle_workflow_engine.domain.calls import (
+    Again,
+    Caller,
+    Failed,
+    Outcome,
+    OutsideCall,
+    Retry,
+    after,
+    switched_off,
+    worn_out,
+)
 from fettle_workflow_engine.domain.endings import internal
 from fettle_workflow_engine.domain.run import Failure, Result
 from fettle_workflow_engine.entrypoints.lookout import Lookout
@@ -96,7 +106,7 @@ class OutsideCalls(Part):
             )  # fmt: skip
 
     async def _make(self, call: OutsideCall) -> None:
-        self._ended.append((call, worn_out(call) or await self._outcome(call)))
+        self._ended.append((call, switched_off(call) or worn_out(call) or await self._outcome(call)))
         self._has_ended.set()
 
     async def _outcome(self, call: OutsideCall) -> Result | Again:

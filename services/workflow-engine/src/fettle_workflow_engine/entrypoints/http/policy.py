@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/v1/orgs/{org}/workflow-policy", tags=["workflow 
 
 
 class WantedPolicy(Message):
-    """`enabled`: whether the org's workflows start runs."""
+    """`enabled`: whether the org's workflows run."""
 
     enabled: StrictBool
 
@@ -30,15 +30,16 @@ class PolicyView(WantedPolicy):
 
 @router.get("")
 async def policy(caller: Viewer, desk: TheDesk) -> PolicyView:
-    """Whether the org's workflows start runs; they do until somebody switches them off."""
+    """Whether the org's workflows run; they do until somebody switches them off."""
     async with desk.database.reading() as connection:
         return _view(await policies.policy_of(connection, caller.org))
 
 
 @router.put("")
 async def set_policy(caller: Admin, desk: TheDesk, key: IdempotencyKey, wanted: WantedPolicy) -> PolicyView:
-    """Switches all of the org's workflows off or on. Runs that have begun go on to their end, also with what they send,
-    unless they are cancelled; what happens while they are off starts nothing, later neither."""
+    """Switches all of the org's workflows off or on. While they are off, nothing starts, then or later; a run that has
+    begun ends as failed (`switched_off`) when its next node is due, and a call when it is to be made or made again.
+    Those can be retried once they are on; what is not due meanwhile goes on."""
 
     async def switch(work: UnitOfWork) -> Answer:
         after = await desk.library.switch(work.connection, caller.org, wanted.enabled, caller.actor_id)
