@@ -45,7 +45,7 @@ def test_of_what_was_repeated_the_best_the_median_and_the_worst_are_kept(
     ("name", "size", "figure"),
     [
         ("ticket_commands", ("--commands", "400", "--repeats", "1"), "ticket commands"),
-        ("workflow_preview", ("--events", "300", "--others", "1", "--repeats", "2"), "events that it has seen"),
+        ("workflow_preview", ("--events", "300", "--others", "1", "--repeats", "2"), "events that it has looked at"),
         ("ticket_chains", ("--commands", "400", "--pairs", "1"), "with chains"),
         (
             "judge_throughput",
