@@ -46,6 +46,7 @@ _DRAWN = (
     re.compile(r"\b\d\d:\d\d(:\d\d)?\b"),
     re.compile(r"\b(now|\d+ (s|min|h|d))\b( ago)?"),
     re.compile(r'name="shown" value="[0-9a-f]*"'),
+    re.compile(r"whsec_[\w+/=-]+"),
     re.compile(r'data-live="(yes|no)"|(not )?live</span>'),
 )
 
