@@ -92,8 +92,8 @@ RULES: Final = (
             AND NOT (old.outcome = 'unpublished' AND EXISTS (
                 SELECT FROM subject WHERE subject.org = old.org AND subject.subject = old.subject
                 AND subject.state NOT IN ('healthy', 'pending_open')) AND NOT EXISTS (
-                SELECT FROM outcome AS later WHERE later.org = old.org AND later.subject = old.subject
-                AND later.at > old.at))""",  # noqa: S608
+                SELECT FROM outcome AS since WHERE since.org = old.org AND since.subject = old.subject
+                AND since.at > old.at))""",  # noqa: S608
     ),
     Rule("called", HISTORY_DAYS, "at", "NOT EXISTS (SELECT FROM verdict WHERE verdict.id = old.verdict)"),
     # One that an incident still waits for stays, so that its answer is understood; a refused one, while it is asked for
