@@ -39,11 +39,16 @@ async def test_clocks_are_said_each_second_and_soon_behind_a_change() -> None:
     try:
         await asyncio.sleep(0.05)
         journal.write([silent])
-        changed_at = time.monotonic()
+        first_at = time.monotonic()
+        await asyncio.sleep(0.15)
+        journal.write([silent])
+        second_at = time.monotonic()
         await asyncio.sleep(0.6)
-        first, behind = written.clocks
-        assert first < changed_at < behind
+        at_first, behind_first, behind_second = written.clocks
+        assert at_first < first_at < second_at < behind_second
+        assert behind_first - first_at >= 0.2
+        assert behind_second - second_at >= 0.2, "who changes just before clocks are said has its own"
         await asyncio.sleep(1.1)
-        assert len(written.clocks) == 3
+        assert len(written.clocks) == 4
     finally:
         clocks.cancel()

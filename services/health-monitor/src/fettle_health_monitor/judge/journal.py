@@ -103,10 +103,10 @@ class Clocks(Part):
 
     async def run(self) -> None:
         while True:
-            self._journal.changed.clear()
             for owned in self._shards.owned.values():
                 self._journal.write_clock(owned)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOCK_EVERY_S - _BEHIND_CHANGE_S):
                     await self._journal.changed.wait()
+            self._journal.changed.clear()
             await asyncio.sleep(_BEHIND_CHANGE_S)
