@@ -9,6 +9,7 @@ from fettle_contracts.identity import SubjectId, SubjectType
 from fettle_contracts.message import Message
 from fettle_contracts.people import Actor, Link, Subject
 from fettle_contracts.times import Instant
+from fettle_contracts.transitions import Condition
 
 TITLE_MAX_CHARACTERS = 200
 KIND_MAX_CHARACTERS = 120
@@ -16,13 +17,9 @@ TEXT_MAX_BYTES = 64 * 1024
 LINKS_LIMIT = 10
 CHECKLIST_ITEMS_IN_EVENTS = 100
 MONITOR_KEY_PREFIXES = ("device/", "integration/", "other/heartbeats:")
-MONITOR_KINDS = (
-    "device_offline",
-    "integration_unreachable",
-    "integration_credentials_invalid",
-    "multiple_devices_offline",
-    "heartbeats_lost",
-)
+MANY_DEVICES_OFFLINE = "multiple_devices_offline"
+HEARTBEATS_LOST = "heartbeats_lost"
+MONITOR_KINDS: tuple[str, ...] = (*Condition, MANY_DEVICES_OFFLINE, HEARTBEATS_LOST)
 """What the health monitor finds; nobody else has found it, so people cannot say it for it."""
 
 

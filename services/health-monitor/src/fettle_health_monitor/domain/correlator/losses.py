@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
+from fettle_contracts.ticket import HEARTBEATS_LOST
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.silences import Occurrence
 from fettle_health_monitor.domain.judgements import Change
 
-LOST: Final = "heartbeats_lost"
+LOST: Final = HEARTBEATS_LOST
 """What a ticket about it says is wrong."""
 
 ALL_HEARTBEATS: Final = "other/heartbeats"

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from fettle_contracts.identity import SubjectRef
+from fettle_contracts.ticket import MANY_DEVICES_OFFLINE
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.verdicts import Verdict
 
-MANY: Final = "multiple_devices_offline"
+MANY: Final = MANY_DEVICES_OFFLINE
 """What a ticket about many devices says is wrong with their integration. No subject has this condition by itself."""
 
 
