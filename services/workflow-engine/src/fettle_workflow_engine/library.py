@@ -156,7 +156,8 @@ class Library:
         return True
 
     async def switch(self, connection: AsyncConnection, org: str, enabled: bool, by: str) -> Policy:
-        """Lets the org's workflows start runs, or none of them. What happens while they are off is not caught up:
+        """Lets the org's workflows run, or none of them: while they are off nothing starts, and runs stop where their
+        next node or call is due (`domain/advance.py`, `domain/calls.py`). What happens meanwhile is not caught up:
         schedules go from moment to moment without starting anything, and are due next after they are on again, those
         included whose documents this version of the engine cannot read. Raises OrgGone."""
         await self._lock(connection, org)

@@ -75,7 +75,7 @@ async def switch(
 
 @router.post("/orgs/{org}/workflow-policy")
 async def switch_all(visit: TheAdmin, command_id: CommandId, enabled: Annotated[bool, Form()]) -> Response:
-    """Switches all of the org's workflows off, or lets those start runs again that are enabled."""
+    """Switches all of the org's workflows off, or lets those that are enabled run again."""
     key = {"idempotency-key": command_id}
     (await visit.client.send(Owner.WORKFLOWS, "PUT", "/workflow-policy", {"enabled": enabled}, key)).accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
