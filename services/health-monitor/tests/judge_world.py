@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -42,6 +43,7 @@ class World:
         self.settings = HealthSettings.load(environment)
         self.policies = policies or (policy("acme", **BRISK),)
         self.judgements: list[Judgement] = []
+        self.in_partition: defaultdict[int, list[Judgement]] = defaultdict(list)
         self._reached: dict[str, str] = {}
         self.partitions: dict[str, int] = {}
         self._arrived = asyncio.Condition()
@@ -104,7 +106,7 @@ class World:
             await self._arrived.wait_for(lambda: seen(self.judgements))
 
     def judgements_of(self, shard: int) -> list[Judgement]:
-        """As one partition of the topic holds them: clocks and the like once."""
+        """Each once, also what stands in every partition of the topic."""
         once = {(one.generation, one.place): one for one in self.judgements if one.shard == shard}
         return list(once.values())
 
@@ -141,6 +143,7 @@ class World:
                 judgement = decode(record.value)
                 async with self._arrived:
                     self.judgements.append(judgement)
+                    self.in_partition[record.partition].append(judgement)
                     self._arrived.notify_all()
                 if isinstance(judgement, Hello) and judgement.nonce not in greeted:
                     greeted.add(judgement.nonce)
