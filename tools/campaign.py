@@ -1,8 +1,9 @@
 """`python -m tools.campaign [LEG …]`: the long forms of the tests, and a record of what they ran and found.
 
-A leg is one run of pytest. Every test of it becomes a JSON line in `bench/results/campaign.jsonl`, with the seeds it
-printed, so that a failure can be run again; the words of failed tests go to `bench/results/campaign-failures/`.
-Takes hours. Exit status 1 when a test failed, 2 for a leg that does not exist.
+A leg is one run of pytest: the long forms of one file's tests, or a storm of faults. Every test of it becomes a JSON
+line in `bench/results/campaign.jsonl` as soon as its leg has ended, with the seeds it printed, so that a failure can be
+run again; the words of failed tests go to `bench/results/campaign-failures/`. All legs take hours. Exit status 1 when a
+test failed, 2 for a leg that does not exist.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bench.report import RESULTS, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = re.compile(r"(\w*[Ss][Ee][Ee][Dd]\w*)[=: ]+(\d+)")
+TESTS = ("libs/*/tests", "services/*/tests", "cli/tests", "tests")
 STORMS = 5
 LONG = {"FETTLE_TEST_KILLS": "200", "FETTLE_TEST_TURNS": "5"}
 
@@ -37,10 +39,13 @@ class Leg:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-LEGS = (
-    Leg("long-forms", ("-m", "campaign")),
-    *(Leg(f"storm-{turn}", ("tests/faults", "--timeout=3600"), LONG) for turn in range(STORMS)),
-)
+def legs(root: Path = ROOT) -> Iterator[Leg]:
+    """A leg for each file that has long forms, by the file's name, and the storms."""
+    for file in sorted(file for tests in TESTS for file in root.glob(f"{tests}/**/test_*.py")):
+        if "pytest.mark.campaign" in file.read_text():
+            yield Leg(file.stem.removeprefix("test_"), (str(file.relative_to(root)), "-m", "campaign"))
+    for turn in range(STORMS):
+        yield Leg(f"storm-{turn}", ("tests/faults", "--timeout=3600"), LONG)
 
 
 def run(leg: Leg, root: Path = ROOT) -> list[dict[str, Any]]:
@@ -87,15 +92,15 @@ def write(leg: Leg, found: list[dict[str, Any]], results: Path = RESULTS) -> Non
 
 
 def main(wanted: list[str]) -> int:
-    legs = {leg.name: leg for leg in LEGS}
-    if unknown := [name for name in wanted if name not in legs]:
-        print(f"no leg named {', '.join(unknown)}; there are {', '.join(legs)}", file=sys.stderr)
+    known = {leg.name: leg for leg in legs()}
+    if unknown := [name for name in wanted if name not in known]:
+        print(f"no leg named {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     failed = 0
-    for name in wanted or legs:
+    for name in wanted or known:
         print(f"--- {name}", flush=True)
-        found = run(legs[name])
-        write(legs[name], found)
+        found = run(known[name])
+        write(known[name], found)
         bad = [test["test"] for test in found if test["outcome"] in ("failed", "error")]
         print(f"--- {name}: {len(found)} tests, {len(bad)} failed {' '.join(bad)}", flush=True)
         failed += len(bad)

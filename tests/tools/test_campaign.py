@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tools.campaign import Leg, main, run, write
+from tools.campaign import ROOT, Leg, legs, main, run, write
 
 from tools import campaign
 
@@ -64,9 +64,23 @@ def test_a_leg_that_breaks_down_is_a_failure_too(leg: Leg, tmp_path: Path, capfd
 
 @pytest.mark.rule("OP-15")
 def test_the_exit_status_says_whether_anything_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    outcomes = {"long-forms": "passed", "storm-0": "failed"}
+    outcomes = {"ticket_mutants": "passed", "storm-0": "failed"}
     monkeypatch.setattr(campaign, "write", lambda *_: None)
     monkeypatch.setattr(campaign, "run", lambda leg: [{"test": "t", "outcome": outcomes[leg.name]}])
-    assert main(["long-forms"]) == 0
-    assert main(["long-forms", "storm-0"]) == 1
+    assert main(["ticket_mutants"]) == 0
+    assert main(["ticket_mutants", "storm-0"]) == 1
     assert main(["no-such-leg"]) == 2
+
+
+@pytest.mark.rule("OP-15")
+def test_every_file_with_long_forms_is_a_leg() -> None:
+    files = {file for leg in legs() for file in leg.tests if file.endswith(".py")}
+    marked = "pytest.mark." + "campaign"
+    assert files == {
+        str(file.relative_to(ROOT))
+        for part in ("libs", "services", "cli", "tests")
+        for file in (ROOT / part).rglob("*.py")
+        if marked in file.read_text()
+    }
+    names = [leg.name for leg in legs()]
+    assert len(set(names)) == len(names) > 20
