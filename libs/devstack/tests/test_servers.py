@@ -21,7 +21,7 @@ from fettle_devstack.isolation import discard, isolated
 from fettle_devstack.kafka import EmbeddedKafka
 from fettle_devstack.kafka_node import answers
 from fettle_devstack.ports import free_port, is_free
-from fettle_devstack.postgres import EmbeddedPostgres
+from fettle_devstack.postgres import EmbeddedPostgres, shared_buffers
 
 TOPIC = "kept"
 
@@ -290,3 +290,20 @@ async def there(servers: Servers) -> tuple[list[str], list[str]]:
     topics = await admin.list_topics()
     await admin.close()
     return databases, topics
+
+
+@pytest.mark.rule("OP-111")
+@pytest.mark.parametrize(("memory_gib", "kept"), [(0.5, "128MB"), (8, "1024MB"), (24, "2048MB")])
+def test_postgres_keeps_pages_in_an_eighth_of_the_memory(memory_gib: float, kept: str) -> None:
+    assert shared_buffers(int(memory_gib * 2**30)) == kept
+
+
+@pytest.mark.rule("OP-111")
+async def test_the_server_has_the_room_that_this_machine_allows(own_servers: Servers) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    connection = await asyncpg.connect(f"{own_servers.postgres.url}/postgres")
+    try:
+        asked = "SELECT pg_size_bytes(current_setting('shared_buffers')) = pg_size_bytes($1)"
+        assert await connection.fetchval(asked, shared_buffers(memory))
+    finally:
+        await connection.close()
