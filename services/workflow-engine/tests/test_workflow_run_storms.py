@@ -24,6 +24,7 @@ from fettle_workflow_engine.domain.validate import load
 from fettle_workflow_engine.domain.waits import Sighting
 from fettle_workflow_engine.entrypoints.outside import LEASE
 
+TABLES = ("run", "inbox", "call", "ticket_seen", "workflow_minute", "workflow", "workflow_version", "outbox")
 NO = Failure("wrong_state", "No.")
 DEEDS = (
     "action: ticket.comment, with: {ticket: 1, text: a}",
@@ -246,7 +247,7 @@ async def weathers(world: World, environment: dict[str, str], count: int) -> Non
     async with world_of(environment) as second:
         for _ in range(count):
             async with world.database.engine.begin() as connection:
-                for table in ("run", "inbox", "call", "ticket_seen", "workflow", "workflow_version", "outbox"):
+                for table in TABLES:
                     await connection.exec_driver_sql(f"TRUNCATE {table} CASCADE")
             for one in (world, second):
                 one.now = AT
