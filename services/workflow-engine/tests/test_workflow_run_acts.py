@@ -193,6 +193,22 @@ async def test_a_retry_that_a_run_asks_for_makes_its_run_one_deeper(api: Api) ->
     assert (await act(api, "retry", run)).json()["state"] == "running"
 
 
+@pytest.mark.rule("WF-162")
+async def test_a_run_is_retried_a_hundred_times_though_nobody_says_how_deep_it_is(api: Api) -> None:
+    """So runs that have each other retried come to an end behind a server that leaves the header out."""
+    run = await started(api)
+    await api.world.answer_all(REJECTED)
+    for _ in range(100):
+        assert (await act(api, "retry", run)).json()["state"] == "running"
+        await api.world.answer_all(REJECTED)
+    assert "retried 100 times" in refusal(await act(api, "retry", run), 409, "conflict")["detail"]
+    assert (await api.get(f"/runs/{run}"))["state"] == "failed"
+    assert await api.world.commands() == []
+    again = (await act(api, "rerun", run)).json()["id"]
+    await api.world.answer_all(REJECTED)
+    assert (await act(api, "retry", again)).status_code == 200
+
+
 @pytest.mark.rule("WF-77")
 async def test_a_rerun_is_by_the_schedule_that_was_due(api: Api) -> None:
     await api.world.save(ROUNDS)

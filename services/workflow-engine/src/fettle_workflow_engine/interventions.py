@@ -12,7 +12,7 @@ from fettle_workflow_engine import metrics
 from fettle_workflow_engine.adapters import budgets, call_rows, policies, run_rows, workflow_rows
 from fettle_workflow_engine.adapters.definitions import Definitions, VersionKey
 from fettle_workflow_engine.domain import endings
-from fettle_workflow_engine.domain.admission import Refused, admit
+from fettle_workflow_engine.domain.admission import RETRIED_LIMIT, Refused, admit
 from fettle_workflow_engine.domain.advance import advance, begin
 from fettle_workflow_engine.domain.definition import Definition
 from fettle_workflow_engine.domain.languages import Languages
@@ -62,8 +62,8 @@ class Interventions:
 
     async def retry(self, work: UnitOfWork, org: str, run_id: UUID, by: str, depth: int = 0) -> None:
         """Has a failed run go on from the node that failed it. Asked for by a run, which is so many `depth` deep, it is
-        one deeper from then on. Raises NotPossible for one that has not failed so, while the org's workflows are
-        switched off, and when a chain of runs would grow too long."""
+        one deeper from then on. Raises NotPossible for one that has not failed so, or has been retried too often, while
+        the org's workflows are switched off, and when a chain of runs would grow too long."""
         now, run = self._clock(), await self._find(work, org, run_id)
         await self._see_that_on(work, org)
         if endings.failed_node(run) is None:
@@ -71,6 +71,8 @@ class Interventions:
         definition = await self._understood(work, version_of(run))
         if depth and isinstance(decision := admit(depth=depth + 1, spent=0, budget_per_hour=1), Refused):
             raise NotPossible(decision.message)
+        if await run_rows.count_retry(work.connection, run_id) > RETRIED_LIMIT:
+            raise NotPossible(f"The run has been retried {RETRIED_LIMIT} times. It can be run again, as a new one.")
         deeper = replace(run, cause=replace(run.cause, depth=max(run.cause.depth, depth + 1)))
         done = endings.retry(definition, deeper, now=now, languages=self._languages)
         await self._progress.put(work, [Moved(run, done)], {version_of(run): definition}, now)

@@ -107,6 +107,8 @@ _WATCHING = text(f"""
 
 _ONE = text(f"SELECT {_RUN} FROM run WHERE org = :org AND id = :id FOR UPDATE")  # noqa: S608 - constant columns
 
+_COUNT_RETRY = text("UPDATE run SET retried = retried + 1 WHERE id = :id RETURNING retried")
+
 _STEPS = text("""
     SELECT run_id, node, state, input, output, error, command_id, attempts, started_at, ended_at, wake_at, ticket,
            watches
@@ -202,6 +204,11 @@ async def find(connection: AsyncConnection, org: str, run_id: UUID) -> Run | Non
     """One run of the org, locked until the transaction ends."""
     found = await _with_steps(connection, await connection.execute(_ONE, {"org": org, "id": run_id}))
     return found[0] if found else None
+
+
+async def count_retry(connection: AsyncConnection, run_id: UUID) -> int:
+    """How often the run has been retried, this time among them."""
+    return int(await connection.scalar(_COUNT_RETRY, {"id": run_id}) or 0)
 
 
 async def _with_steps(connection: AsyncConnection, rows: Any) -> list[Run]:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DEPTH_LIMIT = 8
+RETRIED_LIMIT = 100
+"""How often one run is retried, whoever asks: runs that have each other retried come to an end, also where nobody
+says how deep they are."""
 
 
 class RefusalCode(StrEnum):

@@ -46,8 +46,9 @@ async def cancel(run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyK
 async def retry(
     run_id: str, caller: Operator, desk: TheDesk, key: IdempotencyKey, depth: CausationDepth
 ) -> JSONResponse:
-    """Has a failed run go on from the node that failed it. 409 for one that no node has failed, while the org is
-    switched off, and when a run asks for it that is the last which its chain may have."""
+    """Has a failed run go on from the node that failed it. 409 for one that no node has failed or that was retried a
+    hundred times, while the org is switched off, and when a run asks for it that is the last which its chain may
+    have."""
 
     async def act(work: UnitOfWork, id: UUID) -> UUID:
         await desk.interventions.retry(work, caller.org, id, caller.actor_id, depth)
