@@ -13,13 +13,14 @@ import httpx2
 import pytest
 from confluent_kafka import Producer
 from engine_outside import Outside, engine_process, outside_of
-from engine_world import World, world_of
+from engine_world import World, record, world_of
 from sqlalchemy import text
 
 from fettle_chassis.kafka import build_consumer
 from fettle_chassis.tokens import Caller, Role, issue
 from fettle_chassis.topics import ensure_topics
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.ticket_events import SOURCE, EntryType
 from fettle_contracts.times import rfc3339
 from fettle_contracts.topics import SIGNALS, TRANSITIONS
 from fettle_contracts.transitions import TRANSITION
@@ -167,6 +168,51 @@ async def test_transitions_start_runs_once(world: World, outside: Outside) -> No
         "since": None, "policy_version": None, "flap_count": None, "evidence": None,
     }  # fmt: skip
     assert sorted(reason for _, reason in dead) == ["key_invalid", "type_unknown", "unreadable"]
+
+
+ALL = """
+workflow: all
+enabled: true
+nodes:
+  opened: {trigger: ticket.opened}
+  resolved: {trigger: ticket.resolved}
+  called: {trigger: signal}
+  sick: {trigger: health.transition}
+  noted: {after: [opened, resolved, called, sick], action: ticket.comment, with: {ticket: 7, text: seen}}
+"""
+
+
+@pytest.mark.rule("WF-163")
+async def test_of_two_events_under_one_id_the_first_counts_and_one_of_another_kind_is_another(
+    world: World, outside: Outside
+) -> None:
+    """Only a stranger writes them, and what it writes stops nothing."""
+    await world.save(ALL)
+    plant, first, second = Plant(world), record(number=1, title="First"), record(number=1, title="Second")
+    one_id = {name: (value or b"").decode() for name, value in first.headers}["ce_id"]
+    changed = record(EntryType.RESOLVED, number=1)
+    under_it = [(name, one_id.encode() if name == "ce_id" else value) for name, value in changed.headers]
+    async with build_app(world.settings).running():
+        await outside.put("ticket.opened", first.key, first.value, first.headers)
+        await outside.put("ticket.opened", second.key, second.value, second.headers)
+        await runs_once(world, 1)
+        await outside.put("ticket.resolved", changed.key, changed.value, under_it)
+        await outside.put("ticket.resolved", changed.key, changed.value, changed.headers)
+        for source in (SOURCE, "stranger"):
+            subject = {"type": "device", "id": "t17"}
+            data = {"org": "acme", "subject": subject, "from": None, "to": "firing", "at": "2026-11-23T09:00:00.000Z"}
+            plant.binary(TRANSITIONS, "acme", data, id=one_id, source=source, type=TRANSITION)
+            plant.binary(SIGNALS, "acme/x", {}, id=one_id, source=source, type="x")
+        plant.flush()
+        runs = await runs_once(world, 6)
+        await outside.commanded(6)
+    told = Counter((run["trigger"], run["event"].get("ticket", {}).get("title")) for run in runs)
+    assert told == {
+        ("ticket.opened", "First"): 1,
+        ("ticket.resolved", "Device offline: T1"): 1,
+        ("health.transition", None): 2,
+        ("signal", None): 2,
+    }
 
 
 @pytest.mark.rule("WF-56")

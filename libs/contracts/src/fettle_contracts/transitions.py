@@ -10,6 +10,8 @@ from fettle_contracts.message import Message, is_none
 from fettle_contracts.people import Subject
 from fettle_contracts.times import Instant
 
+SOURCE = "fettle/health-monitor"
+"""Who says how subjects are."""
 TRANSITION = "fettle.health.transition.v1"
 
 

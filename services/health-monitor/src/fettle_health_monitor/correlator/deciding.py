@@ -15,10 +15,10 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
+from fettle_contracts.transitions import SOURCE
 from fettle_health_monitor.adapters.correlator import books, incidents, last_seen, policies, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
-from fettle_health_monitor.adapters.correlator.transitions import SOURCE
 from fettle_health_monitor.adapters.correlator.verdicts import Decided
 from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
 from fettle_health_monitor.correlator.silencing import Silencing

@@ -5,11 +5,12 @@ from fettle_chassis.failures import BadRecord
 from fettle_contracts.cloudevents import from_record
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.times import from_ms
+from fettle_contracts.transitions import SOURCE, Transition
 from fettle_contracts.transitions import TRANSITION as TRANSITION_TYPE
-from fettle_contracts.transitions import Transition
 from fettle_workflow_engine.adapters.glances import reading
 from fettle_workflow_engine.domain.catalogue import TRANSITION, TRIGGERS
 from fettle_workflow_engine.domain.shapes import completing
+from fettle_workflow_engine.entrypoints.kafka_triggers import known_as
 from fettle_workflow_engine.handler import Event
 
 _READ = reading(Transition)
@@ -26,4 +27,5 @@ def decode_transition(record: Record) -> Event:
     if event.key != org:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {org}")
     data = _COMPLETE(message)
-    return Event(org, TRANSITION, event.source, event.id, data, event.causation_depth, event.traceparent)
+    source = known_as(event.source, SOURCE, "transitions")
+    return Event(org, TRANSITION, source, event.id, data, event.causation_depth, event.traceparent)

@@ -6,7 +6,7 @@ from fettle_chassis.consume import Record
 from fettle_chassis.failures import BadRecord
 from fettle_contracts.cloudevents import from_record
 from fettle_contracts.codes import DeadLetterCode
-from fettle_contracts.ticket_events import TRIGGERS, TicketEvent
+from fettle_contracts.ticket_events import SOURCE, TRIGGERS, TicketEvent
 from fettle_contracts.times import from_ms
 from fettle_workflow_engine.adapters.glances import reading
 from fettle_workflow_engine.domain.catalogue import TRIGGERS as TRIGGER_KINDS
@@ -33,7 +33,14 @@ def decode_trigger(record: Record) -> Event:
     if event.key != key:
         raise BadRecord(DeadLetterCode.KEY_INVALID, f"the key of this event must be {key}")
     data = _COMPLETE[trigger](message)
-    return Event(org, trigger, event.source, event.id, data, event.causation_depth, event.traceparent)
+    source = known_as(event.source, SOURCE, "tickets")
+    return Event(org, trigger, source, event.id, data, event.causation_depth, event.traceparent)
+
+
+def known_as(source: str, own: str, kind: str) -> str:
+    """What an event's source counts as, whose kind of topic one service writes: a stranger's there counts among these
+    topics alone, so that no run that its event starts can be one by an event of another kind."""
+    return source if source == own else f"{kind}/{source}"
 
 
 def identity_of(event: Event) -> tuple[str, str]:

@@ -10,12 +10,10 @@ from fettle_chassis.copying import MANY, copy_rows
 from fettle_chassis.outbox import Outgoing
 from fettle_contracts.cloudevents import JSON_TYPE
 from fettle_contracts.topics import TRANSITIONS
-from fettle_contracts.transitions import TRANSITION
+from fettle_contracts.transitions import SOURCE, TRANSITION
 from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.domain.correlator.evidence import in_words, instant
 from fettle_health_monitor.domain.judgements import Change
-
-SOURCE = "fettle/health-monitor"
 
 _INSERT = text("""
     INSERT INTO transition (id, org, subject, from_state, to_state, condition, at, body, calls, laid_over)

@@ -20,7 +20,7 @@ from fettle_contracts.ticket import TicketSource
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_contracts.times import from_ms
 from fettle_contracts.topics import EVENTS, JUDGEMENTS, ORGS, RESULTS
-from fettle_health_monitor.adapters.correlator.transitions import SOURCE
+from fettle_contracts.transitions import SOURCE
 from fettle_health_monitor.correlator.judgements import Judgements
 from fettle_health_monitor.correlator.news import Heard
 from fettle_health_monitor.correlator.orgs import Orgs
