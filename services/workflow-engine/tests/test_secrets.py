@@ -213,6 +213,34 @@ def test_secrets_are_known_in_the_spellings_of_other_languages() -> None:
 
 
 @pytest.mark.rule("WF-97")
+@pytest.mark.parametrize("user", ["", "o", "op", "ops"])
+@pytest.mark.parametrize("secret", ["s3cret-s3cret", "?>~~~?>~~~?>", "pässwörd-é"])
+def test_a_secret_in_a_basic_header_is_known_wherever_it_begins(user: str, secret: str) -> None:
+    """As others make one of it, in the spellings of languages and addresses; but for the ends, which it shares."""
+    login, redaction = f"{user}:{secret}", Redaction([secret])
+    plain = base64.b64encode(login.encode()).decode()
+    for spelled in (plain, plain.replace("/", r"\/"), plain.replace("+", r"\u002B"), quote(plain, safe=""),
+                    quote(plain), base64.urlsafe_b64encode(login.encode()).decode()):  # fmt: skip
+        said = redaction(f"401: no such user: Basic {spelled}.")
+        left = said.partition("Basic ")[2].replace(HIDDEN, "")
+        assert HIDDEN in said, spelled
+        assert len(left) <= 2 * len(user) + 16, said
+
+
+@pytest.mark.rule("WF-97")
+@pytest.mark.parametrize("scheme", ["", "Basic "])
+def test_of_a_header_that_is_kept_whole_what_servers_repeat_of_it_is_known(scheme: str) -> None:
+    encoded = base64.b64encode(b"ops:opal-0123456789").decode()
+    redaction = Redaction([scheme + encoded])
+    assert redaction(f"{scheme}{encoded} means ops:opal-0123456789") == f"{HIDDEN} means {HIDDEN}"
+    assert redaction("The password opal-0123456789 is old.") == f"The password {HIDDEN} is old."
+    assert redaction({"login": encoded}) == {"login": HIDDEN}
+    assert Redaction(["Bearer s3cret-s3cret"])("No token s3cret-s3cret.") == f"No token {HIDDEN}."
+    for other in ("opal-0123456789", "b3BzOm9wYWwtMDEyMzQ1Njc4OQ", "whsec_AAAAAAAAAAAAAAAA"):
+        assert Redaction([other])(f"<{other}> stays ops") == f"<{HIDDEN}> stays ops"
+
+
+@pytest.mark.rule("WF-97")
 @given(SECRETS, st.text(max_size=5), st.text(max_size=5))
 def test_no_spelling_of_a_secret_comes_back(secret: str, before: str, after: str) -> None:
     redaction = Redaction([secret])

@@ -122,13 +122,28 @@ class Redaction:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """The secret, and of an address what servers repeat of it alone: what follows the host, and its long words."""
+    """The secret, and what servers repeat of it alone: of an address what follows the host, and its long words; of a
+    header with its scheme (`Bearer …`) what follows that; of `user:password` in base64, as in a Basic header, both in
+    the open, and the password."""
     yield secret
+    words = secret.split(" ")
+    credential = words[1] if len(words) == 2 else secret
+    login = _login(credential)
+    yield from (part for part in (credential, login, login.partition(":")[2]) if len(part) >= SHORTEST)
     _, scheme, rest = secret.partition("://")
     if scheme:
         target = rest.partition("/")[2]
         yield from (part for part in (target, f"/{target}") if len(part) >= SHORTEST)
         yield from (word for word in re.split(r"[/?&=@:]", rest) if len(word) >= 2 * SHORTEST)
+
+
+def _login(encoded: str) -> str:
+    """What a Basic header says, if this is what stands in one (RFC 7617); else nothing."""
+    try:
+        login = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode()
+    except ValueError:
+        return ""
+    return login if ":" in login and login.isprintable() else ""
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -150,8 +165,8 @@ def _spellings(secret: str) -> Iterator[str]:
         # neighbours': only what is the secret's alone can be looked for.
         encoded = base64.b64encode(b"\x00" * before + data).decode().rstrip("=")
         surely = encoded[(0, 2, 3)[before] : (len(data) + before) * 8 // 6]
-        yield surely
-        yield surely.replace("+", "-").replace("/", "_")
+        yield from (surely, surely.replace("+", "-").replace("/", "_"), quote(surely, safe=""), quote(surely))
+        yield from (surely.replace("/", r"\/"), re.sub("[+]", _by_number, surely))
 
 
 def _by_number(sign: re.Match[str]) -> str:
