@@ -226,14 +226,14 @@ async def test_try_runbook_by_model_of_none(world: World) -> None:
     ],
 )
 async def test_try_restart_gateway(world: World, answer: Any, noted: str) -> None:
-    subject = {"type": "integration", "id": "hue-1"}
+    subject = {"type": "integration", "id": "hall 1/hue"}
     down = event(kind="integration_unreachable", subject=subject)
     await begin(
         world, "restart-gateway", down, event(number=7), event(EntryType.RESOLVED, kind="integration_unreachable")
     )
     asked = request(
         answer,
-        "https://gateways.example.com/hue-1/restart",
+        "https://gateways.example.com/hall%201%2Fhue/restart",
         method="POST",
         headers={"authorization": "Bearer {{ secrets.gateway_token }}"},
         body={"reason": "Ticket #42"},

@@ -149,6 +149,23 @@ def test_names_in_what_an_empty_loop_says_are_found() -> None:
     assert [mention.path for mention in read.mentions] == [("event", "all"), ("event", "none")]
 
 
+@pytest.mark.rule("WF-164")
+def test_a_value_is_one_part_of_an_address() -> None:
+    source = "https://a.example/{{ event.id | urlencode }}/restart"
+    for id, part in (
+        ("t-17_a.b~c", "t-17_a.b~c"),
+        ("../../x", "..%2F..%2Fx"),
+        ("a b?#&", "a%20b%3F%23%26"),
+        ("%2F\\@ø", "%252F%5C%40%C3%B8"),
+        (17, "17"),
+        (None, ""),
+    ):
+        assert TEMPLATES.render(source, {"event": {"id": id}}) == f"https://a.example/{part}/restart"
+    for event in ({"id": "."}, {"id": ".."}, {"id": "x" * 2_001}, {}):
+        with pytest.raises(RenderFailed):
+            TEMPLATES.render(source, {"event": event})
+
+
 @pytest.mark.rule("WF-148")
 def test_a_loop_takes_ten_thousand_turns_and_not_one_more() -> None:
     loop = "{% for x in event.all %}{% endfor %}"

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Undefined, pass_context
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.runtime import Context
 
-from fettle_workflow_engine.adapters.template_work import weigh
+from fettle_workflow_engine.adapters.template_work import spend, weigh
 from fettle_workflow_engine.domain.secrets import SecretText, unmarked
 
 JOINED_LIMIT = 64 * 1024
@@ -18,6 +19,8 @@ NUMBER_LIMIT = 1_000
 """Characters of a text that is read as a whole number."""
 TRIMMED_LIMIT = 100
 """Characters that `trim` takes away: each of a text's is looked for among them."""
+PART_LIMIT = 2_000
+"""Characters of a part of an address."""
 
 
 @pass_context
@@ -102,6 +105,19 @@ def trim(value: Any, characters: str | None = None) -> Any:
     return JINJA_FILTERS["trim"](value, characters)
 
 
+@pass_context
+def urlencode(context: Context, value: Any) -> str:
+    """The value as one part of an address: whatever else it could mean there is written as numbers (RFC 3986, 2.1)."""
+    weigh(context, value)
+    text = str(shown(value))
+    if len(text) > PART_LIMIT:
+        raise ValueError(f"urlencode takes at most {PART_LIMIT} characters")
+    if text in (".", ".."):
+        raise ValueError("'.' and '..' are no parts of an address; they lead elsewhere, however they are written")
+    spend(context, len(text))
+    return quote(text, safe="", errors="replace")
+
+
 def _weighing(borrowed: Callable[..., Any]) -> Callable[..., Any]:
     """A filter of Jinja's that goes through what it is given, once that was weighed."""
 
@@ -124,6 +140,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "round": rounded,
     "int": whole,
     "trim": _weighing(trim),
+    "urlencode": urlencode,
     **{name: JINJA_FILTERS[name] for name in _LOOKING},
     **{name: _weighing(JINJA_FILTERS[name]) for name in _READING},
 }
