@@ -8,7 +8,7 @@ from fettle_workflow_engine.adapters.conditions import CelConditions
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
 from fettle_workflow_engine.documents import DEMO_WORKFLOW, demo_document
 from fettle_workflow_engine.domain.definition import After, Reference, Template, Way
-from fettle_workflow_engine.domain.faults import DocumentRefused, Fault
+from fettle_workflow_engine.domain.faults import DocumentRefused, Fault, Place
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.validate import load
 
@@ -265,6 +265,24 @@ def test_a_workflow_has_so_many_expressions_and_no_more() -> None:
     load(action(nodes), LANGUAGES)
     (fault,) = faults_of(action(f"{nodes}\n  last: {{after: [opened], if: {{cel: 'evnt'}}}}"))
     assert fault.message == "a workflow has at most 100 CEL expressions and patterns"
+
+
+@pytest.mark.rule("WF-1")
+def test_a_workflow_has_so_many_nodes_and_an_if_so_many_rows_and_no_more() -> None:
+    def nodes(count: int) -> str:
+        fails = "{after: [opened], action: fail, with: {message: a}}"
+        return action("\n".join(f"  n{number}: {fails}" for number in range(count)))
+
+    def rows(count: int) -> str:
+        half = f"{{any: [{', '.join(['{value: a, equals: b}'] * (count - 50))}]}}"
+        return action(f"  n: {{after: [opened], if: {{all: [{half}, {', '.join(['{value: a, equals: b}'] * 50)}]}}}}")
+
+    load(nodes(99), LANGUAGES)
+    load(rows(100), LANGUAGES)
+    (fault,) = faults_of(nodes(100))
+    assert (fault.place, fault.message) == (Place(3, 3), "a workflow has at most 100 nodes")
+    (fault,) = faults_of(rows(101))
+    assert (fault.place, fault.message) == (Place(4, 28), "an `if` has at most 100 rows")
 
 
 @pytest.mark.rule("WF-8")

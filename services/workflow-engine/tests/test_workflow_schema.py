@@ -24,8 +24,8 @@ MEANING = re.compile(
     r"|a loop in|an expression|not a template|.* (is|are) not part of templates|a workflow needs a trigger"
     r"|keys that begin|a reference is names|not a regular|nothing is in this|no time of the day|there is no time zone"
     r"|anchors|tags|the key|a key must be text"
-    r"|`\w+` must be a time such as|.*; event\S* is |.*: `\w+` cannot be |a set in a set"
-    r"|an interval is from|not a cron expression"
+    r"|`\w+` must be a time such as|.*; (event|known)\S* is |.*: `\w+` cannot be |a set in a set"
+    r"|an interval is from|not a cron expression|secrets are for|a secret stands alone"
     r"|`\w+` must be (a length of time such as|from 1 s)|.* is for .*|`\w+` (is|must be) .*; a template gives text"
 )
 """What only somebody can find who knows what names mean, or reads YAML."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fettle_workflow_engine.domain.catalogue import ACTIONS, ERROR, JUDGED, TRIGGERS, ends_runs
+from fettle_workflow_engine.domain.catalogue import ACTIONS, ERROR, JUDGED, TRIGGERS, Wants, ends_runs
 from fettle_workflow_engine.domain.check_rows import check_row
 from fettle_workflow_engine.domain.check_values import Scope, check_field, check_mentions, inside
 from fettle_workflow_engine.domain.definition import (
@@ -54,7 +54,7 @@ def _meaning(draft: Draft, languages: Languages) -> Iterator[Fault]:
         event = _event_shape(definition, before[node.name])
         shapes = {"event": event, **_outputs(definition, before[node.name])}
         if isinstance(node, Action):
-            if node.does in ACTIONS and ACTIONS[node.does].takes_secrets:
+            if node.does not in ACTIONS or ACTIONS[node.does].takes_secrets:
                 shapes[SCOPE] = ANYTHING
             yield from _action(node, Scope(shapes, draft.node_names), languages)
         else:
@@ -116,13 +116,12 @@ def _action(action: Action, scope: Scope, languages: Languages) -> Iterator[Faul
     kind = ACTIONS.get(action.does)
     if kind is None:
         yield unknown(action.place, "action", action.does, ACTIONS)
-        return
     for name, value in action.fields.items():
-        if name in kind.fields:
-            yield from check_field(name, kind.fields[name].wants, value, scope, languages.templates)
-        else:
+        wants = kind.fields[name].wants if kind and name in kind.fields else Wants.JSON  # of what is unknown: names
+        yield from check_field(name, wants, value, scope, languages.templates)
+        if kind and name not in kind.fields:
             yield unknown(action.field_places[name], f"field of {action.does}", name, kind.fields)
-    for name, field in kind.fields.items():
+    for name, field in kind.fields.items() if kind else ():
         if field.required and name not in action.field_places:
             yield Fault(action.place, f"{action.does} needs `{name}`: {field.wants.value}")
 
