@@ -157,7 +157,7 @@ async def sweep_while_writing(settings: TicketSettings, client: Client) -> tuple
 
 
 async def _sweep(settings: TicketSettings) -> int:
-    database = Database(settings.database_dsn("tickets"))
+    database = Database(settings.database_dsn("tickets"), any_time=True)
     try:
         return await Retention(database, settings.chain_keys, database_time).sweep()
     finally:
@@ -197,7 +197,7 @@ async def age(dsn: str, due: int) -> None:
 async def measure(environment: dict[str, str], tickets: int, repeats: int) -> list[Figure]:
     settings = TicketSettings.load(environment)
     dsn = settings.database_dsn("tickets")
-    database = Database(dsn)
+    database = Database(dsn, any_time=True)
     entries, due = tickets * ENTRIES_EACH, tickets // 10
     await commands_per_second(database, settings, 10, SMALL, 100)
     young = [await commands_per_second(database, settings, 10, SMALL, 1_000) for _ in range(repeats)]

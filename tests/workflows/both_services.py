@@ -41,7 +41,7 @@ class Both:
 
     def __init__(self, settings: WorkflowSettings) -> None:
         self.settings = settings
-        self.tickets_database = Database(settings.database_dsn("tickets"))
+        self.tickets_database = Database(settings.database_dsn("tickets"), any_time=True)
         self.engine_database = Database(settings.database_dsn("workflows"))
         self._producer = build_producer(settings, client_id="both")
         self._log = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)

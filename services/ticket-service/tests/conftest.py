@@ -7,11 +7,12 @@ import pytest
 from ticket_api import Api
 from ticket_desk import KEYS
 from ticket_door import Door
+from ticket_outside import Outside
 from uuid_utils.compat import uuid7
 
 from fettle_chassis.database import Database
 from fettle_chassis.service import Service
-from fettle_ticket_service.app import PACKAGE, build_api
+from fettle_ticket_service.app import PACKAGE, build_api, build_app, build_relay
 from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.settings import TicketSettings
@@ -24,7 +25,7 @@ def settings(environment: Mapping[str, str]) -> TicketSettings:
 
 @pytest.fixture
 async def door(settings: TicketSettings) -> AsyncIterator[Door]:
-    database = Database(settings.database_dsn("tickets"))
+    database = Database(settings.database_dsn("tickets"), any_time=True)
     await database.ensure_exists()
     await database.migrate(PACKAGE)
     door = Door(database)
@@ -43,3 +44,12 @@ async def api(desk: Desk, settings: TicketSettings) -> AsyncIterator[Api]:
     app = build_api(Service("ticket-service"), settings, desk)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tickets.test") as client:
         yield Api(client, settings)
+
+
+@pytest.fixture
+async def outside(settings: TicketSettings) -> AsyncIterator[Outside]:
+    """Beside a running service and relay that know the org `acme`."""
+    async with build_app(settings).running(), build_relay(settings).running():
+        outside = Outside(settings)
+        outside.org("acme")
+        yield outside

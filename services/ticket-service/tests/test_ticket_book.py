@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ticket_desk import ANN, BOB, MONITOR, OFFLINE, THERMOSTAT, WORKFLOW, Desk, book, devices, refusal
 
 from fettle_contracts.ticket import Resolution, TicketState
+from fettle_contracts.times import FIRST, LAST
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.book import FURTHEST, FURTHEST_OF_A_TICKET, Book, Done, Entry
 from fettle_ticket_service.domain.checklist import MemberKey, changed, key_of
@@ -233,3 +234,17 @@ def test_what_nothing_can_follow_is_refused_and_what_changes_nothing_is_not(clai
     assert desk.note(ticket) is None
     assert isinstance(desk.open(actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE).decision, Unchanged)
     assert isinstance(desk.open().decision, Applied if claimed.endswith("version") else Rejected)
+
+
+@pytest.mark.rule("TS-113")
+@pytest.mark.parametrize("time", [FIRST, LAST])
+@pytest.mark.parametrize("name", ["opened_at", "started_at", "resolved_at", "updated_at", "noted_at"])
+def test_behind_a_time_that_is_none_nothing_comes(name: str, time: datetime) -> None:
+    desk = Desk()
+    ticket = desk.must(desk.start(desk.monitored()))
+    altered = {name: time} if name != "noted_at" else {"checklist": replace(ticket.checklist, noted_at=time)}
+    desk.book.enter([replace(ticket, **altered)])
+    assert refusal(desk.resolve(ticket)) == "record_altered"
+    assert desk.note(ticket) is None
+    assert isinstance(desk.open(actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE).decision, Unchanged)
+    assert isinstance(desk.open().decision, Applied)

@@ -90,6 +90,7 @@ MUTANTS = (
     Mutant("book", "key=lambda ticket: (not ticket.resolved, ticket.number)", "key=lambda ticket: ticket.number"),
     Mutant("book", "        if self._at_an_end(ticket):\n            return Done(RECORD_ALTERED, ticket)\n", ""),
     Mutant("book", "return furthest > FURTHEST or of_ticket > FURTHEST_OF_A_TICKET", "return furthest > FURTHEST"),
+    Mutant("book", " or _is_outside_time(ticket)", ""),
     Mutant("book", "latest.id != ticket.id and not latest.resolved", "latest.id != ticket.id"),
     Mutant("book", "self.changed[after.id] = after\n        self._keep(after)\n        return after\n\n    def _keep",
            "self._keep(after)\n        return after\n\n    def _keep"),

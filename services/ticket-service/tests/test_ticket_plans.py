@@ -137,7 +137,7 @@ def wide_sorts(plans: list[dict[str, Any]]) -> list[str]:
 
 
 async def filled(settings: TicketSettings, tickets: int) -> Door:
-    database = Database(settings.database_dsn("tickets"))
+    database = Database(settings.database_dsn("tickets"), any_time=True)
     await database.ensure_exists()
     await database.migrate(PACKAGE)
     door = Door(database)
@@ -212,7 +212,7 @@ async def check_single(door: Door) -> None:
         "checklist": lambda on: checklists.members_after(on, id, 50, 50),
         "load": load,
         "recall": lambda on: command_memory.recall(on, keys),
-        "notes due": lambda on: checklists.due(on, NOON, 100),
+        "notes due": lambda on: checklists.due(on, NOON, 100, ()),
     }
     for name, read in reads.items():
         told = await plans.of(read)

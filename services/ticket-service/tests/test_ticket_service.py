@@ -1,23 +1,11 @@
 """The whole service with its relay on real Kafka and Postgres, asked and read by clients that are not ours."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from ticket_outside import Found, Outside
 
 from fettle_contracts.orgs import ORG, Org
-from fettle_ticket_service.app import build_app, build_relay
-from fettle_ticket_service.settings import TicketSettings
-
-
-@pytest.fixture
-async def outside(settings: TicketSettings) -> AsyncIterator[Outside]:
-    """Beside a running service and relay that know the org `acme`."""
-    async with build_app(settings).running(), build_relay(settings).running():
-        outside = Outside(settings)
-        outside.org("acme")
-        yield outside
 
 
 async def opened(outside: Outside) -> Found:

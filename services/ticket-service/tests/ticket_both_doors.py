@@ -184,7 +184,7 @@ def _check_events(published: Sequence[Published], model: Model) -> None:
 
 @asynccontextmanager
 async def both_doors(settings: TicketSettings) -> AsyncIterator[BothDoors]:
-    database = Database(settings.database_dsn("tickets"))
+    database = Database(settings.database_dsn("tickets"), any_time=True)
     await database.ensure_exists()
     await database.migrate(PACKAGE)
     door = Door(database)

@@ -11,6 +11,8 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 _USUAL_LENGTH = 32
 """Characters; whoever sends longer ones must not fill memory with them."""
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""The first and the last moment of the years 1 to 9999. Nothing ever happened then: they stand for what is outside."""
 
 
 def rfc3339(moment: datetime) -> str:

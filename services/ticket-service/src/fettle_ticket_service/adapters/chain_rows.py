@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -24,9 +23,6 @@ from fettle_ticket_service.domain.values import Actor
 from fettle_ticket_service.domain.verifying import OrgEnd, Seen, Standing
 
 _AT_ONCE = 500
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-"""What the database counts from."""
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 _END = text("SELECT * FROM org WHERE org = :org AND NOT deleted").columns(*ORG.columns)
 _OLDER_NOTE = text("SELECT entries, seal FROM before_chains WHERE org = :org")
@@ -57,10 +53,6 @@ async def moment(database: Database) -> AsyncIterator[AsyncConnection]:
     minute."""
     async with database.apart() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.set_type_codec(
-            "timestamptz", schema="pg_catalog", format="tuple", encoder=_never_sent, decoder=_instant
-        )
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
         yield connection
@@ -119,19 +111,6 @@ async def standings(connection: AsyncConnection, org: str) -> AsyncIterator[Stan
     """The org's tickets by number."""
     async for row in await connection.stream(_TICKETS, {"org": org}):
         yield Standing(ticket_of(row), row.hash, row.seal, (row.members or 0, row.members_recovered or 0))
-
-
-def _instant(stored: tuple[int]) -> datetime:
-    """What the database holds, which knows years that Python does not and days without end: these become the first or
-    the last moment of all, at which nothing was ever said."""
-    try:
-        return _EPOCH + timedelta(microseconds=stored[0])
-    except OverflowError:
-        return _LAST if stored[0] > 0 else _FIRST
-
-
-def _never_sent(_moment: datetime) -> tuple[int]:
-    raise TypeError("who verifies sends no times")
 
 
 def _seen(row: Any) -> Seen:

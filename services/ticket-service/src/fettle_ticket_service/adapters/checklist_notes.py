@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from fettle_chassis.database import Database
 from fettle_chassis.patience import patiently
@@ -43,26 +44,29 @@ class ChecklistNotes(Part):
             await asyncio.sleep(EVERY_S)
 
     async def write(self) -> int:
-        """Makes all entries that are due; returns how many."""
-        total = 0
+        """Makes all entries that are due; returns how many. Passes over tickets of which none can be made."""
+        total, passed_over = 0, set[UUID]()
         while True:
             async with self._database.reading() as connection:
-                due = await checklists.due(connection, self._clock(), AT_MOST)
+                due = await checklists.due(connection, self._clock(), AT_MOST, passed_over)
             if due:
                 async with (
                     unit_of_work(self._database) as work,
                     self._ends.minded(work.connection, (org for org, _ in due)) as doubted,
                 ):
-                    total += await self._write(work, due, doubted)
+                    written = await self._write(work, due, doubted)
+                total += len(written)
+                passed_over |= {ticket for _, ticket in due} - written
             if len(due) < AT_MOST:
                 return total
 
-    async def _write(self, work: UnitOfWork, due: Sequence[tuple[str, TicketRef]], doubted: Collection[str]) -> int:
+    async def _write(self, work: UnitOfWork, due: Sequence[tuple[str, UUID]], doubted: Collection[str]) -> set[UUID]:
+        """Returns the tickets that an entry was made of."""
         opened = await books.open_books(work.connection, (org for org, _ in due), self._keys)
-        there = [(org, ticket) for org, ticket in due if org in opened]
+        there = [(org, TicketRef(id=ticket)) for org, ticket in due if org in opened]
         await books.enter_tickets(work.connection, opened, there, doubted)
         now = self._clock()
         notes = [(org, note) for org, ticket in there if (note := opened[org].note(ticket, now=now)) is not None]
         await books.save_books(work.connection, opened.values(), notes, Writes())
         work.publish(*(self._announcer.event(org, note) for org, note in notes))
-        return len(notes)
+        return {note.ticket.id for _, note in notes}

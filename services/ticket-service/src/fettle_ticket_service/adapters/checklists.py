@@ -19,7 +19,7 @@ from fettle_ticket_service.adapters.tables import MEMBER, TICKET
 from fettle_ticket_service.adapters.unnest import arrays, update_rows
 from fettle_ticket_service.domain.book import Book
 from fettle_ticket_service.domain.checklist import QUIET, Checklist, Member, MemberKey
-from fettle_ticket_service.domain.values import Subject, TicketRef
+from fettle_ticket_service.domain.values import Subject
 
 _FIRST = (
     select(MEMBER)
@@ -46,6 +46,7 @@ _KEEP_STANDING = update_rows(TICKET, "id", _STANDING[1:])
 _DUE = text("""
     SELECT ticket.org, ticket.id FROM ticket JOIN org USING (org)
     WHERE checklist_unsaid IS NOT NULL AND coalesce(checklist_noted_at, opened_at) <= :before AND NOT org.deleted
+        AND id <> ALL(CAST(:but AS uuid[]))
     ORDER BY coalesce(checklist_noted_at, opened_at) LIMIT :at_most
 """)
 
@@ -96,10 +97,13 @@ async def members_after(connection: AsyncConnection, ticket: UUID, place: int, l
     return [_member(row) for row in await connection.execute(statement)]
 
 
-async def due(connection: AsyncConnection, now: datetime, at_most: int) -> list[tuple[str, TicketRef]]:
-    """Tickets whose timeline has something to say of the checklist, those that have waited longest first."""
-    rows = await connection.execute(_DUE, {"before": now - QUIET, "at_most": at_most})
-    return [(row.org, TicketRef(id=row.id)) for row in rows]
+async def due(
+    connection: AsyncConnection, now: datetime, at_most: int, but: Collection[UUID]
+) -> list[tuple[str, UUID]]:
+    """Tickets whose timeline has something to say of the checklist, those that have waited longest first, without those
+    that the caller names."""
+    rows = await connection.execute(_DUE, {"before": now - QUIET, "at_most": at_most, "but": list(but)})
+    return [(row.org, row.id) for row in rows]
 
 
 def checklist_of(row: Any, first: tuple[Member, ...]) -> Checklist:

@@ -50,14 +50,13 @@ class Retention(Part):
 
     async def sweep(self) -> int:
         """Removes all that is due, org by org; returns how many tickets went. Where somebody has noted already what
-        would be noted now, or has altered a number so that none can follow it or a time so that nobody can hold it, the
-        org keeps what it has."""
+        would be noted now, or has altered a number so that none can follow it, the org keeps what it has."""
         living, deleted = await patiently(self._orgs, within_s=EVERY_S)
         total = 0
         for org, batch in (*((org, self._remove_due) for org in living), *((org, self._empty) for org in deleted)):
             try:
                 removed = await self._in_batches(org, batch)
-            except (*ROW_IS_THERE, DBAPIError, OverflowError) as error:
+            except (*ROW_IS_THERE, DBAPIError) as error:
                 if isinstance(error, DBAPIError) and not isinstance(error, ROW_IS_THERE) and not has_no_room(error):
                     raise
                 log.critical("retention.passed_over", org=org, error=repr(error))

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.ticket import TicketSource, TicketState
+from fettle_contracts.times import FIRST, LAST
 from fettle_ticket_service.adapters.marks import integration_mark, kind_mark, source_mark, space_mark, subject_mark
 from fettle_ticket_service.adapters.stored import actor_of
 from fettle_ticket_service.adapters.tables import ENTRY, INSTANT, SEARCH, TICKET
@@ -118,14 +119,14 @@ async def list_tickets(
     if len(page) == limit:
         return page
     if (few := await _few(connection, org, wanted)) is not None:
-        return await _listed(connection, wanted, _put_in_order(few, wanted, after, limit), limit)
+        return await _listed(connection, wanted, _put_in_order(few, org, wanted, after, limit), limit)
     if looked_at < PASSED_OVER:
         page = await _listed(connection, wanted, _among_the_first(PASSED_OVER, org, wanted, after), limit)
     if len(page) == limit or await connection.scalar(_in_order(org, wanted, after, 1, behind=PASSED_OVER)) is None:
         return page
     says = TICKET.c.id.in_(select(SEARCH.c.ticket_id).where(*_said(org, wanted)))
     fits = [*_in(org, wanted), *_filters(wanted), *([says] if wanted.search else [])]
-    return await _listed(connection, wanted, _put_in_order(fits, wanted, after, limit), limit)
+    return await _listed(connection, wanted, _put_in_order(fits, org, wanted, after, limit), limit)
 
 
 async def _listed(connection: AsyncConnection, wanted: Wanted, tickets: Select[Any], limit: int) -> list[Listed]:
@@ -141,7 +142,7 @@ def _in_order(org: str, wanted: Wanted, after: Place | None, count: int, *, behi
     """The next `count` tickets of the states after the place and `behind` others, whatever else is wanted."""
     states = [
         select(TICKET)
-        .where(TICKET.c.org == org, TICKET.c.state == state, *_beyond(TICKET.c, wanted, after))
+        .where(TICKET.c.org == org, TICKET.c.state == state, *_beyond(TICKET.c, org, wanted, after))
         .order_by(*_order(TICKET.c, wanted))
         .limit(count + behind)
         for state in wanted.states
@@ -156,13 +157,13 @@ def _among_the_first(count: int, org: str, wanted: Wanted, after: Place | None) 
     return select(looked_at).where(*_filters(wanted, looked_at.c), *_worded(wanted, looked_at.c))
 
 
-def _put_in_order(fits: Conditions, wanted: Wanted, after: Place | None, limit: int) -> Select[Any]:
+def _put_in_order(fits: Conditions, org: str, wanted: Wanted, after: Place | None, limit: int) -> Select[Any]:
     """The first `limit` of all that fit, found first: OFFSET keeps the planner from reading in order all the same. Only
     ids are put in order, as many may fit and tickets are wide."""
     keys = dict.fromkeys(("id", "number", _TIMES.get(wanted.sort, "number")))
     found = select(*(TICKET.c[key] for key in keys)).where(*fits).offset(0).subquery("found")
-    first = select(found.c.id).where(*_beyond(found.c, wanted, after)).order_by(*_order(found.c, wanted)).limit(limit)
-    page = first.subquery("first")
+    beyond = _beyond(found.c, org, wanted, after)
+    page = select(found.c.id).where(*beyond).order_by(*_order(found.c, wanted)).limit(limit).subquery("first")
     return select(TICKET).join(page, TICKET.c.id == page.c.id)
 
 
@@ -188,7 +189,7 @@ def _order(columns: Any, wanted: Wanted) -> list[ColumnElement[Any]]:
     return keys if wanted.ascending else [key.desc() for key in keys]
 
 
-def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> Conditions:
+def _beyond(columns: Any, org: str, wanted: Wanted, after: Place | None) -> Conditions:
     if after is None:
         return []
     time = _TIMES.get(wanted.sort)
@@ -197,8 +198,17 @@ def _beyond(columns: Any, wanted: Wanted, after: Place | None) -> Conditions:
         theirs: Any = literal(after.number)
     else:
         mine = tuple_(columns[time], columns.number)
-        theirs = tuple_(literal(after.at, INSTANT), literal(after.number))
+        theirs = tuple_(_as_stored(org, time, after.number, after.at), literal(after.number))
     return [mine > theirs if wanted.ascending else mine < theirs]
+
+
+def _as_stored(org: str, column: str, number: int, at: datetime) -> ColumnElement[datetime]:
+    """A ticket's time as the database has it, which may be one of those that are read as the first or the last."""
+    shown = literal(at, INSTANT)
+    if at not in (FIRST, LAST):
+        return shown
+    stored = select(TICKET.c[column]).where(TICKET.c.org == org, TICKET.c.number == number).scalar_subquery()
+    return func.least(stored, shown) if at == FIRST else func.greatest(stored, shown)
 
 
 def _filters(wanted: Wanted, columns: Any = TICKET.c) -> Conditions:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from fettle_contracts.codes import RejectionCode
 from fettle_contracts.ticket import TicketState
+from fettle_contracts.times import FIRST, LAST
 from fettle_ticket_service.domain.chain import Chain, Link
 from fettle_ticket_service.domain.checklist import Member, MemberChange, MemberKey, changed, key_of
 from fettle_ticket_service.domain.commands import Command, Open, Reopen, Resolve, UpdateChecklist
@@ -120,13 +121,14 @@ class Book:
         return self._enter(events[0], self._happen(ticket, events[0])) if events else None
 
     def _at_an_end(self, ticket: Ticket | None) -> bool:
-        """Whether the org or the ticket claims more than any has ever come to: another number would not be kept."""
+        """Whether the org or the ticket claims more than any has ever come to (another number would not be kept), or a
+        time before or after all times: nothing comes behind that."""
         furthest = max(self.next_number, self.chain.place, *map(abs, self.counts.values()))
         if ticket is None:
             return furthest > FURTHEST
         checklist = ticket.checklist
         of_ticket = max(ticket.version, ticket.description_version, checklist.total, abs(checklist.recovered))
-        return furthest > FURTHEST or of_ticket > FURTHEST_OF_A_TICKET
+        return furthest > FURTHEST or of_ticket > FURTHEST_OF_A_TICKET or _is_outside_time(ticket)
 
     def _follow(self, decision: Applied, ticket: Ticket | None, events: Iterable[Event]) -> Done:
         entries = []
@@ -183,3 +185,9 @@ class Book:
         self._numbers[ticket.number] = ticket.id
         if ticket.dedup_key is not None:
             self._keys.setdefault(ticket.dedup_key, set()).add(ticket.id)
+
+
+def _is_outside_time(ticket: Ticket) -> bool:
+    noted_at = ticket.checklist.noted_at
+    times = (ticket.opened_at, ticket.started_at, ticket.resolved_at, ticket.updated_at, noted_at)
+    return FIRST in times or LAST in times
