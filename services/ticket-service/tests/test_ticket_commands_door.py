@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ticket_desk import NOON
+from ticket_door import Door
 
 from fettle_chassis.consume import Record
 from fettle_chassis.failures import BadRecord
@@ -273,3 +274,15 @@ def test_a_trace_is_handed_on_if_it_is_one() -> None:
 def test_the_senders_time_arrives() -> None:
     asked = read(signed(command(actor=MONITOR, at="2026-11-23T11:00:00.5Z")))
     assert asked.command.at == datetime(2026, 11, 23, 11, 0, 0, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.rule("TS-114")
+@pytest.mark.parametrize("flaps", [2**31 - 1, 2**31, 2**63, 10**30])
+async def test_a_flap_count_of_any_size_holds_up_no_incident(door: Door, flaps: int) -> None:
+    incident: dict[str, Any] = {"actor": MONITOR, "dedup_key": "device/t17:device_offline", "flap_count": flaps}
+    assert (await door.ask_one(read(signed(command(**incident))))).outcome == "applied"
+    for verb, more in ((Verb.RESOLVE, {}), (Verb.REOPEN, {"flap_count": flaps})):
+        event = but(command(verb, actor=MONITOR, ticket={"number": 1}, **more), id=verb)
+        assert (await door.ask_one(read(signed(event)))).outcome == "applied"
+    [row] = await door.rows("SELECT flap_count FROM ticket")
+    assert row.flap_count == 2**31 - 1

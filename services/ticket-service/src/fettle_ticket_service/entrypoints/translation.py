@@ -1,6 +1,7 @@
 """Commands of the contract as commands of the domain.
 
-Names that are only shown are cut to one line that fits instead of refusing an incident for them.
+Names that are only shown are cut to one line that fits, and counts to what can be kept, instead of refusing an incident
+for them.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from fettle_ticket_service.domain.texts import NAME_MAX_CHARACTERS, cut_line
 from fettle_ticket_service.domain.values import Actor, Link, Subject, TicketRef
 
 SPACE_MAX_CHARACTERS = 500
+FLAP_COUNT_MAX = 2**31 - 1
 
 _ON_A_TICKET = (contract.TicketCommand, contract.EditDescription, contract.SetLinks, contract.UpdateChecklist)
 
@@ -39,7 +41,7 @@ def translated(asked: contract.Command) -> commands.Command:
             )
         case contract.ReopenTicket(comment=comment, flap_count=flap_count):
             # Only the monitor counts; a person's reopen leaves the count alone.
-            counted = flap_count if actor.is_monitor else None
+            counted = min(flap_count, FLAP_COUNT_MAX) if actor.is_monitor else None
             return commands.Reopen(
                 actor=actor, at=asked.at, evidence=asked.evidence, comment=comment, flap_count=counted
             )
@@ -107,7 +109,7 @@ def _opened(asked: contract.OpenTicket, actor: Actor) -> commands.Open:
         description=asked.description,
         links=links_of(asked.links),
         dedup_key=asked.dedup_key,
-        flap_count=asked.flap_count,
+        flap_count=min(asked.flap_count, FLAP_COUNT_MAX),
         parent=_ref(asked.parent),
     )
 
