@@ -247,6 +247,24 @@ async def test_a_cut_tail_and_a_chain_written_anew_are_found_by_what_was_publish
         assert (anew.wrong, anew.number, anew.version) == (Wrong.ENTRY_ALTERED, 1, 6)
 
 
+@pytest.mark.rule("TS-61")
+async def test_a_tickets_row_of_another_history_than_its_timelines_is_found(door: Door) -> None:
+    """Both were written with the key: one before the database was put back to an older state, one after."""
+    await write_history(door)
+    async with backed_up(door) as backup:
+        await door.ask_one(asked(commands.Comment(actor=ANN, text="It is the cable."), ticket=numbered(1)))
+        await tamper(door, "CREATE TABLE other AS TABLE ticket")
+        await backup.put_back()
+        await door.ask_one(asked(commands.Comment(actor=ANN, text="It is nothing."), ticket=numbered(1)))
+        assert (await findings(door.database))[0] == []
+        await tamper(
+            door,
+            "UPDATE ticket SET (hash, seal) = (SELECT hash, seal FROM other WHERE other.id = ticket.id)",
+        )
+    [found] = (await findings(door.database))[0]
+    assert (found.wrong, found.number, found.version) == (Wrong.TICKET_ALTERED, 1, 6)
+
+
 @pytest.mark.rule("TS-101")
 async def test_forged_events_find_what_is_not_wrong_and_hide_nothing_that_is(door: Door) -> None:
     await write_history(door)
