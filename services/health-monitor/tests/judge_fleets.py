@@ -130,6 +130,7 @@ class Losing:
         self.log = log
         self.lost: set[int] = set()
         self.behind: dict[int, str] = {}
+        self._removed: set[str] = set()
         self._stage = "read"
         self._from = 0
 
@@ -150,8 +151,17 @@ class Losing:
                 self._tell(entered, policy)
                 self._stage = "read"
 
+    def forget(self, key: str) -> None:
+        """The shard says that it has, if it reads of it."""
+        self.log.forget(key)
+        if self._stage == "lost":
+            self._removed.add(key)
+
     def _tell(self, entered: Mapping[str, Mapping[str, Any]], policy: Mapping[str, Any]) -> None:
         self.log.policy(**policy)
+        for key in sorted(self._removed):
+            self.log.register(key).forget(key)
+        self._removed.clear()
         for key, said in entered.items():
             self.log.register(key, **said)
         self.log.announced([*self.behind.values()][-1])
@@ -185,7 +195,7 @@ def fleets_that_lose_log(draw: st.DrawFn) -> Losing:
             log.register(key, **entered[key], heard=draw(st.none() | HEARD))
         elif what == 2 and number == 0:
             entered.pop(key, None)
-            log.forget(key)
+            losing.forget(key)
         elif what < 5:
             log.pulse()
         elif what > 14:

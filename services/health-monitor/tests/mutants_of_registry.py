@@ -74,9 +74,8 @@ REGISTERED = (
     Part(
         ("correlator_controls::test_no_number_is_given_twice",),
         (
-            Mutant(GREETING, "len(versions) + len(entries)", "len(entries)"),
-            Mutant(GREETING, "len(entries) + 2 * len(discovered))", "2 * len(discovered))"),
-            Mutant(GREETING, "2 * len(discovered)", "len(discovered)"),
+            Mutant(GREETING, "len(versions) + len(subjects)", "len(subjects)"),
+            Mutant(GREETING, "len(versions) + len(subjects)", "len(versions)"),
             Mutant(CONTROLS, "return last - count + 1", "return last"),
         ),
     ),
@@ -84,8 +83,20 @@ REGISTERED = (
         ("correlator_controls::test_a_shard_that_starts_anew_is_told_nobody_of_another_shard_or_of_an_org_that_is_gone",),
         (
             Mutant(ROWS, "shard AND registered AND NOT deleted", "shard AND registered"),
-            Mutant(ROWS, "NOT registered AND NOT deleted", "NOT registered"),
+            Mutant(ROWS, "NOT removed AND NOT deleted", "NOT removed"),
             Mutant(ROWS, "shard = :shard AND state", "state"),
+            Mutant(ROWS, "shard = :shard AND removed", "removed"),
+            Mutant(ROWS, "shard AND removed AND NOT deleted", "shard AND removed"),
+        ),
+    ),
+    Part(
+        ("correlator_lost_removals",),
+        (
+            Mutant(ROWS, "removed = true", "removed = false"),
+            Mutant(ROWS, "NOT registered AND NOT removed", "NOT registered"),
+            Mutant(ROWS, "CASE WHEN NOT removed THEN heard_integration END AS heard_integration", "heard_integration"),
+            Mutant(GREETING, "(Register(), Forget())", "(Forget(),)"),
+            Mutant("adapters/correlator/live", "removed = false,", ""),
         ),
     ),
 )  # fmt: skip

@@ -179,6 +179,11 @@ async def test_a_shard_that_starts_anew_is_told_nobody_of_another_shard_or_of_an
             await world.registry.enter(work, "gone", said, by="ann@acme.test")
         await world.feed(change("device/heard", None, "healthy", org="gone"))
         await world.feed(change("device/elsewhere", None, "healthy", shard=1))
+        for key, shard in (("gone/device/removed", 0), ("acme/device/removed-elsewhere", 1)):
+            org, _, subject = key.partition("/")
+            await world.feed(change(subject, None, "healthy", org=org, shard=shard))
+            async with unit_of_work(world.database) as work:
+                assert await world.registry.remove(work, HeartbeatKey.parse(key))
         world.later(10)
         await world.tell("gone", deleted=True)
         await world.clear()

@@ -9,7 +9,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.identity import HeartbeatKey
 from fettle_health_monitor.adapters.correlator import control_log, policies, registry
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
-from fettle_health_monitor.domain.control import Register
+from fettle_health_monitor.domain.control import Forget, Register
 from fettle_health_monitor.domain.judgements import Hello
 from fettle_health_monitor.metrics import HELLOS
 
@@ -23,10 +23,12 @@ class Greeting:
         self._controls, self._now = controls, now
 
     async def answer(self, work: UnitOfWork, hello: Hello) -> None:
-        """Writes the policy of every org, every registration of the shard, who else was judged there, then `announced`,
-        into its partition. Who was judged may have died with the old log: what its heartbeats said where the registry
-        says nothing comes along, so that its timeout is the one that it had. Who was only discovered is told as if
-        registered, and then, without any field, left to its own heartbeats again.
+        """Writes the policy of every org, who was removed there, every registration of the shard, who else was judged
+        there, then `announced`, into its partition. Who was judged may have died with the old log: what its heartbeats
+        said where the registry says nothing comes along, so that its timeout is the one that it had. Who was only
+        discovered is told as if registered, and then, without any field, left to its own heartbeats again. A removal
+        may have been lost with the log: it is told as if registered and then forgotten, so that also a shard that knows
+        nothing says that it has forgotten it.
 
         The counter's lock is taken before anything is read: what changes afterwards has a higher number and is
         written behind.
@@ -36,22 +38,30 @@ class Greeting:
             return
         number = await control_log.next_number(connection)
         versions = await policies.all_newest(connection)
+        removed = await registry.removed(connection, shard)
         entries = await registry.of_shard(connection, shard)
         discovered = await registry.discovered(connection, shard)
-        await control_log.next_number(connection, len(versions) + len(entries) + 2 * len(discovered))
+        subjects: list[tuple[HeartbeatKey, Register | Forget]]
+        subjects = [(key, said) for key in removed for said in (Register(), Forget())]
+        subjects += [
+            (HeartbeatKey.parse(f"{entry.org}/{entry.subject}"), entry.registration.statement(entry.heard))
+            for entry in entries
+        ]
+        subjects += [(HeartbeatKey.parse(known), told) for known, said in discovered for told in (said, Register())]
+        await control_log.next_number(connection, len(versions) + len(subjects))
         for version in versions:
             work.publish(self._controls.policy_for(shard, version.statement(), number))
             number += 1
-        for entry in entries:
-            key = HeartbeatKey.parse(f"{entry.org}/{entry.subject}")
-            work.publish(self._controls.subject(key, entry.registration.statement(entry.heard), number))
+        for key, statement in subjects:
+            work.publish(self._controls.subject(key, statement, number))
             number += 1
-        for known, said in discovered:
-            for statement in (said, Register()):
-                work.publish(self._controls.subject(HeartbeatKey.parse(known), statement, number))
-                number += 1
         work.publish(self._controls.announced(shard, hello.nonce, number))
         HELLOS.inc()
         log.info(
-            "shard.greeted", shard=shard, policies=len(versions), registrations=len(entries), discovered=len(discovered)
+            "shard.greeted",
+            shard=shard,
+            policies=len(versions),
+            removed=len(removed),
+            registrations=len(entries),
+            discovered=len(discovered),
         )

@@ -93,6 +93,7 @@ _FORGET = text("""
                     CAST(:offsets AS bigint[])) AS removed (org, subject, generation, "offset") USING (org, subject)
     ), stays AS (
         UPDATE subject SET state = NULL, condition = NULL, since_at = NULL, changed_at = NULL, evidence = NULL,
+                           removed = false,
                            heard_name = CASE WHEN said_since THEN heard_name END,
                            heard_integration = CASE WHEN said_since THEN heard_integration END,
                            heard_space = CASE WHEN said_since THEN heard_space END,

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.health_policy import Scope
+from fettle_contracts.identity import HeartbeatKey, SubjectRef
 from fettle_health_monitor.domain.control import Heard, Register
 from fettle_health_monitor.domain.correlator.registration import Present, Registration
 
@@ -29,7 +30,8 @@ _ENTER = text("""
 
 _REMOVE = text("""
     UPDATE subject SET registered = false, entered_name = NULL, entered_integration = NULL, entered_space = NULL,
-                       entered_model = NULL, entered_interval_s = NULL, entered_by = NULL, entered_at = NULL
+                       entered_model = NULL, entered_interval_s = NULL, entered_by = NULL, entered_at = NULL,
+                       removed = true
     WHERE org = :org AND subject = :subject
     RETURNING state IS NOT NULL AND generation >= (
         SELECT coalesce(max(clock_generation), 0) FROM shard_progress WHERE shard_progress.shard = subject.shard
@@ -40,7 +42,9 @@ _DROP = text("DELETE FROM subject WHERE org = :org AND subject = :subject")
 
 _OF_SHARD = text("""
     SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s,
-           heard_integration, heard_model, heard_interval_s
+           CASE WHEN NOT removed THEN heard_integration END AS heard_integration,
+           CASE WHEN NOT removed THEN heard_model END AS heard_model,
+           CASE WHEN NOT removed THEN heard_interval_s END AS heard_interval_s
     FROM subject JOIN org USING (org)
     WHERE shard = :shard AND registered AND NOT deleted ORDER BY org, subject
 """)
@@ -48,7 +52,12 @@ _OF_SHARD = text("""
 _DISCOVERED = text("""
     SELECT org, subject, heard_integration, heard_model, heard_interval_s
     FROM subject JOIN org USING (org)
-    WHERE shard = :shard AND state IS NOT NULL AND NOT registered AND NOT deleted ORDER BY org, subject
+    WHERE shard = :shard AND state IS NOT NULL AND NOT registered AND NOT removed AND NOT deleted ORDER BY org, subject
+""")
+
+_REMOVED = text("""
+    SELECT org, subject FROM subject JOIN org USING (org)
+    WHERE shard = :shard AND removed AND NOT deleted ORDER BY org, subject
 """)
 
 _PRESENT = text("""
@@ -194,6 +203,12 @@ async def discovered(connection: AsyncConnection, shard: int) -> list[tuple[str,
         )
         for row in rows
     ]
+
+
+async def removed(connection: AsyncConnection, shard: int) -> list[HeartbeatKey]:
+    """The subjects of this shard that somebody removed and that it has not said to have forgotten."""
+    rows = await connection.execute(_REMOVED, {"shard": shard})
+    return [HeartbeatKey(row.org, SubjectRef.parse(row.subject)) for row in rows]
 
 
 def _registration(row: object) -> Registration:
