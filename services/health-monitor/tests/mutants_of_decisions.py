@@ -11,6 +11,8 @@ POLICIES = "domain/correlator/policies"
 WATCHES = "domain/correlator/watches"
 EFFECTS = "correlator/policy_effects"
 BOOKS = "adapters/correlator/books"
+CHANGES = "correlator/changes"
+LAST_SEEN = "adapters/correlator/last_seen"
 
 DECISIONS = (
     Part(
@@ -86,6 +88,17 @@ DECISIONS = (
             Mutant(WATCHES, "            due_clock=start_clock + lasting_ms,\n",
                    "            due_clock=shard.clock + lasting_ms,\n"),
         ),
+    ),
+    Part(
+        ("correlator_people",),
+        (
+            Mutant(CHANGES, "if well or change.to_state == change.from_state:", "if well:"),
+            Mutant(CHANGES, "if clock is None or clock.generation != change.generation:", "if clock is None:"),
+        ),
+    ),
+    Part(
+        ("correlator_last_seen",),
+        (Mutant(LAST_SEEN, "ORDER BY outcome.at DESC LIMIT 1", "ORDER BY outcome.at LIMIT 1"),),
     ),
     Part(
         ("correlator_watches",),

@@ -47,4 +47,11 @@ FORGOTTEN = (
         ("correlator_retention::test_times_without_heartbeats_are_kept_for_thirty_days_and_the_last_one_for_ever",),
         (Mutant(RETENTION, "later.org = old.org AND ", ""),),
     ),
+    Part(
+        ("correlator_emptying",),
+        (
+            Mutant("adapters/correlator/leftovers", "(\"silence_held\", \"policy_version\")",
+                   "(\"silence_held\", \"policy_version\", \"held_judgement\")"),
+        ),
+    ),
 )  # fmt: skip

@@ -152,3 +152,39 @@ async def test_the_books_add_up_while_a_deleted_org_goes(
             await asyncio.sleep(0)
         await sweeping
         assert looks > 1
+
+
+@pytest.mark.rule("HM-245")
+async def test_what_comes_late_goes_too_whatever_it_is(environment: dict[str, str]) -> None:
+    """Until shards have read that the org is gone they go on about it."""
+    async with CorrelatorWorld.open(environment) as world:
+        await live(world, "acme")
+        late = sorted((await kept_of(world, "acme")).keys() - STAYS.keys() - {"silence_held"})
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("CREATE SCHEMA kept"))
+            for table in late:
+                copy = f"CREATE TABLE kept.{table} AS SELECT * FROM {table} WHERE org = 'acme'"
+                await work.connection.execute(text(copy))
+        world.later(10)
+        await world.tell("acme", deleted=True)
+        await Emptying(world.database, world.controls).sweep()
+        assert await kept_of(world, "acme") == STAYS
+        for table in late:
+            await put_back(world, table)
+            assert (await kept_of(world, "acme")).keys() == {*STAYS, table}
+            await Emptying(world.database, world.controls).sweep()
+            assert await kept_of(world, "acme") == STAYS
+
+
+async def put_back(world: CorrelatorWorld, table: str) -> None:
+    names = await world.rows(
+        """
+            SELECT column_name AS name FROM information_schema.columns
+            WHERE table_schema = current_schema() AND table_name = :table AND is_generated = 'NEVER'
+        """,
+        table=table,
+    )
+    columns = ", ".join(f'"{row.name}"' for row in names)
+    back = f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM kept.{table}"
+    async with unit_of_work(world.database) as work:
+        await work.connection.execute(text(back))

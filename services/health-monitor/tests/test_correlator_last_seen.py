@@ -259,6 +259,22 @@ async def on_record(world: CorrelatorWorld, row: Any) -> dict[str, Any]:
 
 
 @pytest.mark.rule("HM-265")
+async def test_of_several_tickets_about_many_the_last_says_who_called_for_it(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        for one in await together(world, AT):
+            await world.feed(*recovers(one, AT + 10_000))
+        await world.tick(AT + 20_000)
+        later = AT + MINUTE
+        await world.feed(*(pending(one, later - 2_000) for one in devices(5, 5)), fires("device/d9", later))
+        await world.tick(later + 1_000)
+        await opened(world)
+        await resolved_by_somebody(world, later + 2_000)
+        await world.tick(later + 10_000)
+        rows = await world.rows(f"{_BROUGHT} AND condition = :many ORDER BY at", many=MANY)
+        assert [(row.cause, row.evidence["first"]) for row in rows] == [("still_unhealthy", "device/d9")]
+
+
+@pytest.mark.rule("HM-265")
 @pytest.mark.parametrize("whose", ["devices", "integration"])
 async def test_a_merge_says_what_was_seen_of_whose_ticket_it_is(environment: dict[str, str], whose: str) -> None:
     """Of each of four devices, and not of the one whose silence has ended, which held something back, nor of their

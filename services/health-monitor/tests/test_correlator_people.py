@@ -12,6 +12,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.judgements import Judgement
 
 USER = ActorType.USER
@@ -99,6 +100,21 @@ async def test_another_condition_has_its_own_ticket_and_ends_the_watch_on_the_ol
         await world.tick(T0 + 60_000)
         asked = [(command.verb, command.body.get("dedup_key")) for command in await world.commands()]
         assert asked == [("comment", None), ("open", f"device/t17:{other}")]
+
+
+@pytest.mark.rule("HM-105", "HM-126")
+async def test_who_fires_on_for_another_condition_while_silenced_is_held_back_once(environment: dict[str, str]) -> None:
+    """The watch on the old condition would have been over during the silence."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.silence(Schedule(T0 + 2_050, 10))
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        other = "integration_credentials_invalid"
+        await world.feed(change(from_state="firing", condition=other, at=T0 + 2_100))
+        await world.tick(T0 + 60_000)
+        assert await world.outcomes() == [("firing", "opened"), ("firing", "silenced"), ("silence_ended", "opened")]
+        _, again, _ = await world.commands()
+        assert (again.body["dedup_key"], again.body["evidence"]["held_back"]) == (f"device/t17:{other}", 1)
 
 
 @pytest.mark.rule("HM-70", "HM-106", "HM-210")
@@ -218,6 +234,22 @@ async def test_who_comes_up_healthy_in_a_new_log_loses_the_ticket_of_the_old_one
         await world.tick(T0 + 3_000 + due, 1)
         (resolved,) = await world.commands()
         assert resolved.body["resolution"] == "recovered"
+
+
+@pytest.mark.rule("HM-82")
+async def test_time_in_the_old_log_does_not_count_in_the_new_one(environment: dict[str, str]) -> None:
+    """The broker of the new one is behind: the old log was judged up to a later time."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.tick(T0 + 10_000)
+        await world.feed(change(from_state=None, to_state="healthy", at=T0 + 3_000, generation=2, place=(1, 0)))
+        await world.tick(T0 + 20_000, 1)
+        assert await verbs(world) == []
+        await world.feed(world.clock(0, T0 + 3_500, generation=2, clock=500))
+        await world.feed(world.clock(0, T0 + 5_499, generation=2, clock=2_499))
+        assert await verbs(world) == []
+        await world.feed(world.clock(0, T0 + 5_500, generation=2, clock=2_500))
+        assert await verbs(world) == ["resolve"]
 
 
 @pytest.mark.rule("HM-82")

@@ -26,13 +26,13 @@ _STOOD = text("""
 
 _ASKED_FOR = text("""
     SELECT place, last.subject, evidence
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]), CAST(:at AS bigint[]))
-         WITH ORDINALITY AS asked (org, subject, condition, at, place)
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]))
+         WITH ORDINALITY AS asked (org, subject, condition, place)
     CROSS JOIN LATERAL (
         SELECT outcome.subject, evidence FROM command JOIN outcome ON outcome.verdict = command.verdict
         WHERE command.org = asked.org AND command.subject = asked.subject AND command.condition = asked.condition
-          AND verb = 'open' AND outcome.at <= asked.at
-        ORDER BY outcome.at DESC, decided_at DESC LIMIT 1
+          AND verb = 'open'
+        ORDER BY outcome.at DESC LIMIT 1
     ) AS last
 """)
 
@@ -40,17 +40,21 @@ _ASKED_FOR = text("""
 async def by_then(connection: AsyncConnection, out: Sequence[RunOut]) -> Mapping[RunOut, LastSeen]:
     """What was last seen, by the instant at which each of these watches had run out: of a subject by the last
     change that made it what the watch is about, of a ticket about many by what it was last asked for (`first` is the
-    device that called for it then). A list that has become short says nothing; nor does what is not on record."""
+    device that called for it then; while it is watched nobody asks for it). A list that has become short says nothing;
+    nor does what is not on record."""
     of_lists = [each for each in out if each.watch.is_about_many and each.watch.kind.asks_for_failing]
     of_subjects = [each for each in out if not each.watch.is_about_many]
     found = dict[RunOut, LastSeen]()
     if of_subjects:
         down = [each.watch.kind.asks_for_failing for each in of_subjects]
-        for row in await connection.execute(_STOOD, {**_asked(of_subjects), "down": down}):
+        at = [each.at for each in of_subjects]
+        asked = {**columns_of([(each.watch.org, each.watch.subject) for each in of_subjects]), "at": at, "down": down}
+        for row in await connection.execute(_STOOD, asked):
             found[of_subjects[row.place - 1]] = _of_transition(row.body)
     if of_lists:
         conditions = [each.watch.condition for each in of_lists]
-        for row in await connection.execute(_ASKED_FOR, {**_asked(of_lists), "conditions": conditions}):
+        asked = {**columns_of([(each.watch.org, each.watch.subject) for each in of_lists]), "conditions": conditions}
+        for row in await connection.execute(_ASKED_FOR, asked):
             each = of_lists[row.place - 1]
             found[each] = _of_outcome(row, each.watch.subject)
     return found
@@ -61,14 +65,6 @@ async def of_those_down(connection: AsyncConnection, at: Mapping[Key, int]) -> d
     keys = list(at)
     asked = {**columns_of(keys), "at": list(at.values()), "down": [True] * len(keys)}
     return {keys[row.place - 1]: _of_transition(row.body) for row in await connection.execute(_STOOD, asked)}
-
-
-def _asked(out: Sequence[RunOut]) -> dict[str, object]:
-    return {
-        "orgs": [each.watch.org for each in out],
-        "subjects": [each.watch.subject for each in out],
-        "at": [each.at for each in out],
-    }
 
 
 def _of_transition(body: Mapping[str, Any]) -> LastSeen:

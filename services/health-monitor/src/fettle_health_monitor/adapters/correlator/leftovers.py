@@ -6,23 +6,6 @@ from typing import Final
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_LEFT = text("""
-    SELECT org FROM org WHERE deleted AND (
-        EXISTS (SELECT FROM subject WHERE subject.org = org.org)
-        OR EXISTS (SELECT FROM transition WHERE transition.org = org.org)
-        OR EXISTS (SELECT FROM outcome WHERE outcome.org = org.org)
-        OR EXISTS (SELECT FROM verdict WHERE verdict.org = org.org)
-        OR EXISTS (SELECT FROM incident WHERE incident.org = org.org)
-        OR EXISTS (SELECT FROM watch WHERE watch.org = org.org)
-        OR EXISTS (SELECT FROM rollup_member WHERE rollup_member.org = org.org)
-        OR EXISTS (SELECT FROM former_member WHERE former_member.org = org.org)
-        OR EXISTS (SELECT FROM silence WHERE silence.org = org.org)
-        OR EXISTS (SELECT FROM loss WHERE loss.org = org.org)
-        OR EXISTS (SELECT FROM unseen_subject WHERE unseen_subject.org = org.org)
-        OR EXISTS (SELECT FROM held_judgement WHERE held_judgement.org = org.org)
-    ) ORDER BY org
-""")
-
 _TAKE_SUBJECTS = text("""
     DELETE FROM subject WHERE org = :org AND subject = ANY(ARRAY(
         SELECT subject FROM subject WHERE org = :org ORDER BY subject LIMIT :at_most))
@@ -74,6 +57,14 @@ _TABLES: Final[Mapping[str, TextClause]] = {
     ),
 }
 TABLES: Final = tuple(_TABLES)
+
+_ANY = " OR ".join(
+    f"EXISTS (SELECT FROM {table} WHERE {table}.org = org.org)"
+    for table in ("subject", "transition", "outcome", "verdict", *_TABLES)
+    if table not in ("silence_held", "policy_version")
+)
+
+_LEFT = text(f"SELECT org FROM org WHERE deleted AND ({_ANY}) ORDER BY org")  # noqa: S608 - constants
 
 
 async def orgs(connection: AsyncConnection) -> list[str]:
