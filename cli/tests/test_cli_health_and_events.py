@@ -126,6 +126,24 @@ def test_the_policy_is_shown_and_single_fields_are_changed(fettle: Fettle, api: 
     assert api.last.headers["if-match"] == f'"{policy["version"]}"'
 
 
+@pytest.mark.rule("HM-76")
+@pytest.mark.parametrize(
+    ("versions", "line"),
+    [
+        ((3, 3, 3), "version 3 in all 3 shards"),
+        ((3, 2, 3, None), "version 3 in shards 0, 2; version 2 in shard 1; none yet in shard 3"),
+        ((None, None), "none yet in all 2 shards"),
+        ((7,), "version 7 in shard 0"),
+    ],
+)
+def test_the_policy_is_shown_with_what_each_shard_judges_by(
+    fettle: Fettle, api: FettleApi, versions: tuple[int | None, ...], line: str
+) -> None:
+    in_force = [{"shard": shard, "version": version} for shard, version in enumerate(versions)]
+    api.on("GET", "orgs/acme/health-policy", {"enabled": True, "version": 3, "in_force": in_force})
+    assert fettle("health", "policy").out.splitlines()[-1] == f"in force  {line}"
+
+
 @pytest.mark.rule("AC-60")
 def test_a_policy_comes_whole_from_a_file(fettle: Fettle, api: FettleApi, tmp_path: Path) -> None:
     api.on("GET", "orgs/acme/health-policy", {"enabled": False, "version": 2})

@@ -1,6 +1,8 @@
 """`fettle health`: what the monitor sees, and by which rules."""
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Annotated, cast, get_args
 
 import typer
@@ -15,7 +17,7 @@ from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
 from fettle_cli.output import ago, say, show_fields, show_json, show_page, show_table, words
-from fettle_client.shapes.health import FleetIntegration, HealthPolicy, HealthState, ListedSubject, Transition
+from fettle_client.shapes.health import FleetIntegration, HealthPolicy, HealthState, InForce, ListedSubject, Transition
 from fettle_client.shapes.people import WatchedType
 
 app = group("health", "See what the health monitor sees.")
@@ -149,6 +151,21 @@ def policy(file: PolicyFile = None, changes: Changes = None, org: Org = None, as
     show_fields((name, value) for name, value in shown.items() if not isinstance(value, list | dict))
     for override in shown.get("overrides", ()):
         say(f"override  {json.dumps(override, ensure_ascii=False)}")
+    if shards := shown.get("in_force"):
+        say(f"in force  {_in_force(shards)}")
+
+
+def _in_force(shards: Sequence[InForce]) -> str:
+    """Which version each shard judges by, the newest first, and which shards have not said."""
+    judging_by: defaultdict[int, list[str]] = defaultdict(list)
+    for each in shards:
+        judging_by[each["version"] or 0].append(str(each["shard"]))
+    parts = []
+    for version, numbers in sorted(judging_by.items(), reverse=True):
+        where = f"shards {', '.join(numbers)}" if len(numbers) < len(shards) else f"all {len(shards)} shards"
+        said = f"version {version}" if version else "none yet"
+        parts.append(f"{said} in {where if len(numbers) > 1 else f'shard {numbers[0]}'}")
+    return "; ".join(parts)
 
 
 def _line(transition: Transition) -> str:
