@@ -54,7 +54,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         fence: Fence,
         logs: LogIdentity,
     ) -> None:
-        self._prefix = settings.topic_prefix
+        self.topic_prefix = settings.topic_prefix
         self._fence = fence
         self._logs = logs
         self._stopping = asyncio.Event()
@@ -75,6 +75,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.joined = False
         self.fenced = False
         self.busy = False
+        self.in_hand: Sequence[Any] = ()
+        """The batch that is being handled, as the client gave it."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_batch: Callable[[Sequence[Record]], Awaitable[None]] | None = None
         self._broker = build_broker(settings, client_id=instance_id, logger=FastStreamLog(name, self.errors))
@@ -178,7 +180,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         generation, offsets, self._done = self.generation, self._done, {}
         if not offsets or self._done_in != generation:
             return
-        places = {TopicPartition(self._prefix + topic, number): next_ for (topic, number), next_ in offsets.items()}
+        prefix = self.topic_prefix
+        places = {TopicPartition(prefix + topic, number): next_ for (topic, number), next_ in offsets.items()}
         self._committed_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(_COMMIT_WITHIN_S):
@@ -232,12 +235,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._polled_at = asyncio.get_running_loop().time()
         try:
             if records := await self._with_later(raw):
-                await self.on_batch([read(record, self._prefix) for record in records])
+                self.in_hand = records
+                await self.on_batch([read(record, self.topic_prefix) for record in records])
         except Exception as error:  # noqa: BLE001 - FastStream would swallow it; it must end the process
             if not self.failed.done():
                 self.failed.set_exception(error)
         finally:
-            self.busy = False
+            self.busy, self.in_hand = False, ()
             self._ended_at = asyncio.get_running_loop().time()
 
     async def _with_later(self, raw: Sequence[Any]) -> Sequence[Any]:

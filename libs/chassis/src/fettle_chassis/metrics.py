@@ -30,7 +30,17 @@ RECORDS = counter(
     "outcome",
 )
 BATCH_SECONDS = histogram(
-    "consumer_batch_seconds", "From the first record of a batch at hand to its committed offset.", "subscription"
+    "consumer_batch_seconds", "From having a batch in hand to being done with it, waits included.", "subscription"
+)
+LAG = gauge(
+    "consumer_lag_records",
+    "Records that the broker has and that are not handled yet, the batch in hand included, by partition.",
+    "subscription",
+    "topic",
+    "partition",
+)
+OLDEST_IN_HAND = gauge(
+    "consumer_oldest_in_hand_seconds", "Age of the oldest record of the batch in hand, 0 while none is.", "subscription"
 )
 HELD = gauge("consumer_held", "1 while a subscription waits for something that passes, else 0.", "subscription")
 DEAD_LETTERS = counter("dead_letters", "Dead letters, by the topic that they came from.", "topic", "reason")

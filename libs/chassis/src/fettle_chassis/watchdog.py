@@ -1,4 +1,4 @@
-"""Notices consumers that have died silently and starts them again.
+"""Notices consumers that have died silently and starts them again, and shows how far behind each is.
 
 aiokafka's consumer can stop for ever: a heartbeat answered with an unexpected error, a background task that ended, a
 join that never ends. Seen from outside: records wait, and nothing moves. Where the consumer cannot even be asked
@@ -6,6 +6,7 @@ what waits, a client that is not its own tells whether the broker is away or the
 """
 
 import asyncio
+import time
 
 import structlog
 from aiokafka import TopicPartition
@@ -13,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from fettle_chassis import metrics
 from fettle_chassis.failures import StartRefused
+from fettle_chassis.lag import Lag
 from fettle_chassis.membership import Membership
 from fettle_chassis.patience import is_transient
 
@@ -31,6 +33,7 @@ class Watchdog:
         join_within_s: float = 90.0,
     ) -> None:
         self._member = member
+        self._lag = Lag(member)
         self._check_every_s = check_every_s
         self._stuck_after_s = stuck_after_s
         self._join_within_s = join_within_s
@@ -52,12 +55,16 @@ class Watchdog:
         self._moved()
         while True:
             await asyncio.sleep(self._check_every_s)
-            if self._member.fenced:
-                raise StartRefused(f"{self.name}: another process uses the same slot in the consumer group")
-            if reason := await self._stuck():
-                await self._restart(reason)
-            else:
-                await self._look_at_logs()
+            await self._check()
+            await self._lag.look(time.time())
+
+    async def _check(self) -> None:
+        if self._member.fenced:
+            raise StartRefused(f"{self.name}: another process uses the same slot in the consumer group")
+        if reason := await self._stuck():
+            await self._restart(reason)
+        else:
+            await self._look_at_logs()
 
     async def _stuck(self) -> str | None:
         """Why the consumer must be started again, or None."""
