@@ -24,7 +24,7 @@ VERDICTS_OF_HOUR = gauge(
 )
 VERDICTS_UNACCOUNTED = gauge(
     "correlator_verdicts_unaccounted",
-    "Of them those that nothing called for, or that have no end (an outcome, or a wait for it) or several: 0 or a bug.",
+    "Verdicts of the last 25 hours that nothing called for, or that neither wait nor have just one end: 0 or a bug.",
 )
 COMMANDS = counter("correlator_commands", "Ticket commands sent, by verb.", "verb")
 REFUSALS = counter("correlator_refusals", "Own ticket commands that the ticket service refused, by its code.", "code")
