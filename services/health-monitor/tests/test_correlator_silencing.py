@@ -7,6 +7,7 @@ from correlator_facts import BRISK, QUIET, T0, change
 from correlator_world import CorrelatorWorld
 from silenced_world import DAY, FIRING, HEALTHY, RESOLVING, fire, held, move, opened
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.ticket_events import EntryType
@@ -115,16 +116,22 @@ async def test_where_silences_cannot_be_read_the_ticket_opens(environment: dict[
                 text("UPDATE silence SET zone = 'Gone/Zone', from_at = NULL, until_at = NULL WHERE rrule IS NOT NULL")
             )
         before = SILENCES_UNREAD._value.get()
-        await fire(world, T0 + 1_000, "device/t18")
-        await world.tick(T0 + 2_000)
+        with capture_logs() as unworkable:
+            await fire(world, T0 + 1_000, "device/t18")
+            await world.tick(T0 + 2_000)
         assert SILENCES_UNREAD._value.get() == before + 1
         async with unit_of_work(world.database) as work:
             await work.connection.execute(text("ALTER TABLE silence RENAME TO lost"))
-        await fire(world, T0 + 3_000)
-        await world.tick(T0 + 4_000)
+        with capture_logs() as gone:
+            await fire(world, T0 + 3_000)
+            await world.tick(T0 + 4_000)
         assert await world.outcomes() == [("firing", "opened"), ("firing", "opened")]
         assert SILENCES_UNREAD._value.get() > before + 1
         assert len(await world.commands()) == 2
+        for said, names in ((unworkable, "Gone/Zone"), (gone, "silence")):
+            unread = [line for line in said if line["event"] == "silences.unread"]
+            assert unread
+            assert all(line["log_level"] == "warning" and names in line["error"] for line in unread)
 
 
 @pytest.mark.rule("HM-131", "HM-134")

@@ -51,6 +51,19 @@ def test_each_owned_shard_is_shown_as_it_stands_and_none_that_was_let_go() -> No
     measuring.look(T0 / 1000 + 13)
 
 
+@pytest.mark.rule("HM-212")
+async def test_a_judge_that_has_ended_shows_no_shard() -> None:
+    shards, shard = Shards(), Shard(0, 1, 1)
+    shard.fold(Log().policy(enabled=True).records, read_control)
+    shards.take(Owned(shard, read_control, None))
+    measuring = asyncio.create_task(Measuring(shards).run())
+    await asyncio.sleep(0)
+    assert shown("subjects", 0) == 0
+    measuring.cancel()
+    await asyncio.wait([measuring])
+    assert [shown(name, 0) for name in (*NAMES, "timers_due", "checkpoint_age_seconds")] == [None] * 7
+
+
 @pytest.mark.rule("HM-250")
 def test_what_is_due_by_the_wall_and_waits_for_the_log_is_counted() -> None:
     """One is heard later than its entry among the timers says: that one is moved, and not due."""

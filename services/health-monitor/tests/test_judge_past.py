@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -21,8 +22,11 @@ from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import HEARTBEATS
 from fettle_health_monitor.adapters.judge.bare_records import bare, offer_bare_records
 from fettle_health_monitor.adapters.judge.control_records import SignedReader
+from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.domain.judgements import Change, Judgement
-from fettle_health_monitor.judge.replaying import AT_A_TIME, Busy, NotKept, Past, Replays
+from fettle_health_monitor.domain.why.subject_log import Extraction
+from fettle_health_monitor.judge import replaying
+from fettle_health_monitor.judge.replaying import AT_A_TIME, Busy, NotKept, Past, Replays, Start
 
 KEY = "acme/device/x1"
 
@@ -124,6 +128,41 @@ async def test_only_so_many_replay_at_a_time(environment: dict[str, str], monkey
             with pytest.raises(Busy):
                 async with opened.past(0):
                     pass
+
+
+@pytest.mark.rule("HM-173")
+async def test_what_takes_long_in_a_replay_leaves_the_event_loop_alone(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with World(environment).open() as world:
+        place = partition_for(KEY.encode(), world.partitions[HEARTBEATS])
+        async with world.judge():
+            await world.until(judging)
+            await world.beat(KEY)
+            await world.reaches("device/x1", "pending_open")
+        threads: dict[str, set[int]] = {}
+
+        def watched(owner: Any, name: str) -> None:
+            real, seen = getattr(owner, name), threads.setdefault(name, set())
+
+            def call(*arguments: Any, **named: Any) -> Any:
+                seen.add(get_ident())
+                return real(*arguments, **named)
+
+            monkeypatch.setattr(owner, name, call)
+
+        watched(replaying, "unpacked")
+        watched(Start, "shard")
+        watched(Shard, "fold")
+        watched(Extraction, "take")
+        watched(replaying, "Extraction")
+        async with replays(world) as (opened, _), opened.past(place) as past:
+            assert await replayed(past) == world.states("device/x1")
+            start = await past.oldest_start(0)
+            assert start is not None
+            await past.subject_log(start, KEY.encode(), start.at + 3_600_000)
+        assert all(threads.values()), threads
+        assert not {name for name, seen in threads.items() if get_ident() in seen}
 
 
 async def delete_before(world: World, partition: int, offset: int) -> None:
