@@ -251,7 +251,8 @@ async def test_it_says_how_far_back_it_has_seen(api: Api, log: Log, monkeypatch:
     assert (whole["started"], whole["left_out"]) == (600, [])
     monkeypatch.setattr(trying, "EVENTS_LIMIT", 200)
     found = await previewed(api, NOTE.replace("budget_per_hour: 3", "budget_per_hour: 1000"))
-    assert [one["code"] for one in found["left_out"]] == ["limit"]
+    ((code, message),) = [(one["code"], one["message"]) for one in found["left_out"]]
+    assert (code, "in 10 s and 200 events" in message) == ("limit", True)
     since = parse_time(found["from"])
     assert found["started"] == sum(log.now - timedelta(minutes=14 * n + 1) >= since for n in range(600))
     assert 50 < found["started"] <= 200
