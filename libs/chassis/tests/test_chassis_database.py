@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from fettle_chassis.outbox import Outgoing
 from fettle_chassis.retention import Retention
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_contracts.times import FIRST, LAST
 
 
 @pytest.fixture
@@ -156,3 +158,22 @@ async def test_the_inbox_forgets_after_thirty_days(database: Database) -> None:
     assert steps == [1_000, 1_000, 498]
     async with unit_of_work(database) as work:
         assert await work.first_time("echo", [("s", "n6"), ("s", "n7"), ("s", "n8")]) == [True, False, False]
+
+
+@pytest.mark.rule("TS-113")
+async def test_times_that_python_does_not_know_are_read_where_that_is_asked_for(settings: ServiceSettings) -> None:
+    """On every connection, those apart too; all others come and go as they are, in arrays as well."""
+    database = Database(settings.database_dsn("tickets"), any_time=True)
+    await database.ensure_exists()
+    times = [datetime(1, 1, 1, 0, 0, 0, 1, UTC), datetime(2026, 11, 23, 12, 0, 0, 1, UTC), LAST - datetime.resolution]
+    told = text(
+        "SELECT CAST(:one AS timestamptz) AS one, CAST(:all AS timestamptz[]) AS all, NULL::timestamptz AS none"
+    )
+    odd = text("SELECT CAST(unnest(ARRAY['infinity', '-infinity', '20000-01-01', '4000-01-01 BC']) AS timestamptz)")
+    for connecting in (database.reading, database.snapshot, database.apart):
+        async with connecting() as connection:
+            for time in times:
+                row = (await connection.execute(told, {"one": time, "all": [time, None]})).one()
+                assert tuple(row) == (time, [time, None], None)
+            assert list(await connection.scalars(odd)) == [LAST, FIRST, LAST, FIRST]
+    await database.close()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 from ticket_desk import ANN, KEYS, MONITOR, Desk, opening
 from ticket_door import Door, Published, asked, numbered
+from ticket_sweeps import YEAR, sweeper
 from ticket_tampering import TAMPERINGS, backed_up, findings, tamper, write_history
 
 from fettle_contracts.results import Outcome
@@ -308,3 +309,9 @@ async def test_what_another_org_saw_is_not_here(door: Door) -> None:
         found = await hold_against(connection, "acme", theirs)
     assert {finding.wrong for finding in found} == {Wrong.ENTRY_MISSING}
     assert len(found) == len(theirs)
+    await tamper(door, "UPDATE org SET deleted = true WHERE org = 'acme'")
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 4  # acme's three, and one of theirs
+    async with door.database.reading() as connection:
+        assert await hold_against(connection, "globex", theirs) == []
+        assert await hold_against(connection, "acme", theirs) == found

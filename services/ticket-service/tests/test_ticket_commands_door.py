@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ticket_api import Api
 from ticket_desk import NOON
 from ticket_door import Door
 
@@ -286,3 +287,17 @@ async def test_a_flap_count_of_any_size_holds_up_no_incident(door: Door, flaps: 
         assert (await door.ask_one(read(signed(event)))).outcome == "applied"
     [row] = await door.rows("SELECT flap_count FROM ticket")
     assert row.flap_count == 2**31 - 1
+
+
+@pytest.mark.rule("TS-9")
+async def test_a_source_that_a_command_or_request_names_counts_for_nothing(door: Door, api: Api) -> None:
+    named = command(source="platform_outage", resolution="removed")
+    assert read(named).command == read(command()).command
+    assert (await door.ask_one(read(named))).outcome == "applied"
+    body = {"title": "Noise", "subject": SUBJECT, "source": "health_monitor", "state": "resolved", "number": 7}
+    assert (await api.post("/tickets", body)).status_code == 201
+    items = (await api.get("/tickets", state="all"))["items"]
+    assert [(item["number"], item["source"], item["state"]) for item in items] == [
+        (2, "user", "open"),
+        (1, "user", "open"),
+    ]

@@ -1,8 +1,11 @@
 """What somebody without the key has written makes retention remove nothing that stays, and stops no sweep."""
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from ticket_api import Api
 from ticket_desk import ANN, KEYS, NOON, opening
@@ -16,6 +19,7 @@ from fettle_ticket_service.adapters.sweeping import AT_MOST
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.removals import Removal, sealed
 from fettle_ticket_service.domain.verifying import Verification, Wrong
+from fettle_ticket_service.domain.witnesses import Stands, Witnessed, compare
 
 
 @pytest.mark.rule("TS-64")
@@ -131,21 +135,59 @@ async def test_a_word_that_there_is_not_is_shown_as_it_stands_and_stops_no_sweep
     assert (await api.call("GET", "/tickets")).status_code == 200
 
 
-@pytest.mark.rule("TS-61")
-@pytest.mark.parametrize(("version", "places", "sound"), [(2, 3, False), (2, 2, True), (2, 1, True)])
-def test_no_more_entries_went_with_a_ticket_than_it_had(version: int, places: int, sound: bool) -> None:
-    note = Removal(
-        number=1,
-        ticket=UUID(int=7),
-        version=version,
-        hash="k1:h",
-        places=places,
-        resolved_at=NOON,
-        removed_at=NOON + YEAR,
-        retention_days=365,
-    )
-    found = list(Verification("acme", KEYS).take_removal(sealed(note, "acme", KEYS)))
+NOTE = Removal(
+    number=1,
+    ticket=UUID(int=7),
+    version=2,
+    hash="k1:h",
+    places=2,
+    resolved_at=NOON,
+    removed_at=NOON + YEAR,
+    retention_days=365,
+)
+LAST, EARLIER = Stands(removed_version=2, removed_hash="k1:h"), Witnessed(NOTE.ticket, 1, "k1:g", 1)
+
+
+@pytest.mark.rule("TS-61", "TS-64")
+@pytest.mark.parametrize(
+    ("said", "sound"),
+    [
+        ({"places": 3}, False),
+        ({"places": 2}, True),
+        ({"places": 1}, True),
+        ({"removed_at": NOON + YEAR - timedelta(milliseconds=1)}, False),
+        ({"retention_days": 366}, False),
+        ({"retention_days": 364}, True),
+    ],
+)
+def test_a_sealed_note_does_not_vouch_for_a_removal_that_retention_does_not_do(said: Any, sound: bool) -> None:
+    """A note that was made with the key: more entries went than the ticket had, or they went before their time."""
+    note = sealed(replace(NOTE, **said), "acme", KEYS)
+    found = list(Verification("acme", KEYS).take_removal(note))
     assert [finding.wrong for finding in found] == ([] if sound else [Wrong.REMOVAL_ALTERED])
+
+
+@pytest.mark.rule("TS-63")
+@pytest.mark.parametrize(
+    ("seen", "stands", "wrong"),
+    [
+        (EARLIER, LAST, None),
+        (Witnessed(NOTE.ticket, 2, "k1:h", 1), LAST, None),
+        (Witnessed(NOTE.ticket, 2, "k1:g", 1), LAST, Wrong.ENTRY_ALTERED),
+        (Witnessed(NOTE.ticket, 3, "k1:h", 1), LAST, Wrong.ENTRY_MISSING),
+        (EARLIER, Stands(), Wrong.ENTRY_MISSING),
+        (EARLIER, Stands("k1:g", 4, "k1:e"), None),
+        (EARLIER, Stands("k1:f", 4, "k1:e"), Wrong.ENTRY_ALTERED),
+        (replace(EARLIER, place=4, head="k1:e"), Stands("k1:g", 4, "k1:e"), None),
+        (replace(EARLIER, place=4, head="k1:d"), Stands("k1:g", 4, "k1:e"), Wrong.CHAIN_ALTERED),
+        (replace(EARLIER, place=5, head="k1:e"), Stands("k1:g", 4, "k1:e"), Wrong.CHAIN_ALTERED),
+    ],
+)
+def test_what_was_seen_stands_or_went_rightly_or_is_a_finding(
+    seen: Witnessed, stands: Stands, wrong: Wrong | None
+) -> None:
+    found = compare(seen, stands)
+    assert (found and found.wrong) == wrong
 
 
 @pytest.mark.rule("TS-64")

@@ -3,6 +3,7 @@
 import pytest
 from ticket_desk import ANN, BOB, MONITOR, NOON, WORKFLOW, Desk, happened, refusal
 
+from fettle_contracts.people import ActorType
 from fettle_contracts.ticket import Resolution, TicketSource, TicketState
 from fettle_contracts.ticket_events import EntryType
 from fettle_ticket_service.domain.commands import Comment, Move, MoveToOpen, Reopen, Resolve, Start
@@ -158,6 +159,11 @@ def test_a_resolve_says_how_the_ticket_ended(
 )
 def test_who_opens_a_ticket_is_its_source(desk: Desk, actor: Actor, source: TicketSource) -> None:
     assert desk.opened(actor=actor).source is source
+
+
+@pytest.mark.rule("TS-9")
+def test_nobody_opens_with_the_reserved_source() -> None:
+    assert {Actor(actor).source for actor in ActorType} == set(TicketSource) - {TicketSource.PLATFORM_OUTAGE}
 
 
 @pytest.mark.rule("TS-9")

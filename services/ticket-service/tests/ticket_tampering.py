@@ -94,6 +94,7 @@ TAMPERINGS = {
     "a count is altered": ("UPDATE org SET open = open + 1", "org_altered"),
     "a number is skipped": ("UPDATE org SET next_number = next_number + 1", "ticket_missing"),
     "the org forgets its end": ("UPDATE org SET place = place - 1", "org_altered"),
+    "the org's end is another": ("UPDATE org SET head = overlay(head PLACING 'AAAA' FROM 6)", "org_altered"),
     "a removal is invented": (
         f"""INSERT INTO removed_ticket
             SELECT org, number, id, version, hash, 2, now() - interval '1 year', now(), 5, seal

@@ -24,6 +24,6 @@ def _sent(moment: datetime) -> tuple[int]:
 
 def _read(stored: tuple[int]) -> datetime:
     try:
-        return _EPOCH + timedelta(microseconds=stored[0])
+        return _EPOCH + timedelta(0, 0, stored[0])
     except OverflowError:
         return LAST if stored[0] > 0 else FIRST

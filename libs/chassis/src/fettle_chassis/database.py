@@ -33,7 +33,7 @@ class Database:
 
     `dsn` is `postgresql://user:password@host:port/name` as `settings.database_dsn` gives it. Every statement is bound:
     30 s to run, 15 s to wait for a lock, 10 s of idleness inside a transaction; what exceeds them is transient.
-    `any_time`: times that are none to Python are read all the same (`any_time.py`), for half a microsecond each.
+    `any_time`: times that are none to Python are read all the same (`any_time.py`), for 0.4 µs each.
     """
 
     def __init__(self, dsn: str, *, pool_size: int = 10, any_time: bool = False) -> None:
