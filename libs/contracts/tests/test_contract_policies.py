@@ -324,6 +324,40 @@ def test_bounds_are_what_an_override_for_one_subject_may_set(
     assert _is_accepted({**org, "overrides": [*others, {**match, **own, rule: value}]}) is within
 
 
+OWN = {"match": {"subject": "device/t17"}}
+ALL = set(RULES)
+
+
+@pytest.mark.rule("HM-300")
+@pytest.mark.parametrize(
+    ("stored", "refused", "stands"),
+    [
+        ({"open_debounce_s": 59}, set(), True),
+        ({"open_debounce_s": 400}, ALL, False),
+        ({"overrides": [{"match": {"model": "a"}, "open_debounce_s": 400}]}, ALL, False),
+        ({"overrides": [{**OWN, "open_debounce_s": 400, "timeout_s": 9}]}, ALL - {"open_debounce_s"}, False),
+        ({"overrides": [{**OWN, "timeout_s": 9, "default_interval_s": 10}]}, ALL - {"timeout_s"}, False),
+    ],
+)
+def test_of_a_policy_that_would_be_refused_only_what_mends_it_may_be_set(
+    stored: dict[str, Any], refused: set[str], stands: bool
+) -> None:
+    bounds = bounds_for(HealthPolicy.kept(stored), "device/t17")
+    assert (set(bounds.refused), bounds.stands) == (refused, stands)
+
+
+@pytest.mark.rule("HM-300")
+@pytest.mark.parametrize(
+    ("others", "own", "refused"), [(1000, [], ALL), (999, [{**OWN, "timeout_s": 90}], set()), (999, [], set())]
+)
+def test_a_policy_that_is_full_has_room_for_no_other_override(
+    others: int, own: list[dict[str, Any]], refused: set[str]
+) -> None:
+    overrides = [{"match": {"subject": f"device/{number}"}, "timeout_s": 90} for number in range(others)]
+    bounds = bounds_for(HealthPolicy.model_validate({"overrides": [*overrides, *own]}), "device/t17")
+    assert (set(bounds.refused), bounds.stands) == (refused, True)
+
+
 @pytest.mark.rule("HM-272")
 def test_an_open_debounce_that_is_not_below_the_rollup_window_stays_readable() -> None:
     assert HealthPolicy.kept({"open_debounce_s": 300}).open_debounce_s == 300

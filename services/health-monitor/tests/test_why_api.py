@@ -122,6 +122,23 @@ async def test_what_is_named_can_be_put(environment: dict[str, str]) -> None:
             assert answer.status_code in (200, 202), answer.text
 
 
+@pytest.mark.rule("HM-300")
+async def test_what_cannot_be_put_is_not_named(environment: dict[str, str]) -> None:
+    """No other override has room; a silence has."""
+    others = [{"match": {"subject": f"device/{number}"}, "timeout_s": 9} for number in range(1_000)]
+    async with monitored(environment) as service:
+        answer = await service.call("PUT", "/health-policy", json={**BRISK, "overrides": others})
+        assert answer.status_code in (200, 202), answer.text
+        async with judging(service, version=3):
+            await beat(service, "device/x1")
+            await in_state(service, "device/x1", "firing")
+            found = await until(service, "device/x1", called_for=True)
+            named = {each["what"] for each in (found["change"], *found["others"])}
+            assert named == {"silence", "publish_tickets", "enabled"}
+            nothing = await until(service, "device/ghost", suppressed_by="never_heard")
+            assert "nor was what could not be put" in nothing["no_change"]
+
+
 @pytest.mark.rule("HM-185", "HM-183")
 async def test_what_keeps_a_ticket_from_opening_is_named_and_what_would_let_it(environment: dict[str, str]) -> None:
     async with world(environment) as service:

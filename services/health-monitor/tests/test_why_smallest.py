@@ -96,7 +96,7 @@ def test_no_timeout_is_tried_under_the_interval(interval_s: int, named: list[Wha
     assert found(log) == named
 
 
-def bounded(log: Log, **bounds: int) -> list[WhatIf]:
+def bounded(log: Log, **bounds: Any) -> list[WhatIf]:
     """The numbers that are named where an override for the device may set only so much."""
     case = case_of(log)
     case = replace(case, known=replace(case.known, bounds=Bounds(**bounds)))
@@ -123,6 +123,23 @@ def test_no_timeout_is_named_under_a_default_interval(least: int, named: list[Wh
     for number in range(20):
         log.at(number * 5.1).beat().pulsed(number * 5.1 + 5)
     assert bounded(log, timeout_from_s=least) == named
+
+
+@pytest.mark.rule("HM-300")
+def test_no_number_is_named_that_could_not_be_put() -> None:
+    log = silent_for(131, open_debounce_s=61)
+    assert bounded(log, refused=frozenset({"open_debounce_s"})) == [NumberChange("timeout_s", 60, 71)]
+    assert bounded(log, refused=frozenset({"open_debounce_s", "timeout_s"})) == []
+
+
+@pytest.mark.rule("HM-300")
+@pytest.mark.parametrize(("stands", "named"), [(True, {"publish_tickets", "enabled"}), (False, set())])
+def test_no_switch_is_named_of_a_policy_that_would_be_refused(stands: bool, named: set[str]) -> None:
+    case = case_of(silent_for(131))
+    case = replace(case, known=replace(case.known, bounds=Bounds(stands=stands)))
+    changes = those_that_turn_it(case, Allowance(10_000_000))
+    assert {each.switch for each in changes if isinstance(each, SwitchChange)} == named
+    assert any(isinstance(each, SilenceChange) for each in changes)
 
 
 @pytest.mark.rule("HM-288")

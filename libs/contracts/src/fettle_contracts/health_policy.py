@@ -6,7 +6,7 @@ rules stop at the integration.
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
@@ -228,17 +228,21 @@ def _named(match: Match) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What an override for one subject may set beside the rest of a policy."""
+    """What an override for one subject may set beside the rest of a policy. `refused` are the rules that it may set to
+    no value at all; the policy may be put with a switch the other way if it `stands` as it is."""
 
     timeout_from_s: int = 1
     open_debounce_to_s: int = DAY_S
+    refused: frozenset[str] = frozenset()
+    stands: bool = True
 
 
 UNBOUNDED = Bounds()
 
 
 def bounds_for(policy: HealthPolicy, subject: str) -> Bounds:
-    """Those for this subject (`device/t17`), whichever integration and model it is of: it may change them."""
+    """Those for this subject (`device/t17`), whichever integration and model it is of: it may change them. Takes a
+    while for a policy with many overrides: call it in a thread."""
     windows = {policy.rollup_window_s}
     intervals = {policy.default_interval_s} - {RULES["default_interval_s"]}
     for override in policy.overrides:
@@ -249,7 +253,30 @@ def bounds_for(policy: HealthPolicy, subject: str) -> Bounds:
     own = [override for override in policy.overrides if override.match.subject == subject]
     if own and "default_interval_s" in own[0].fields:
         intervals = {own[0].default_interval_s}
-    return Bounds(max(intervals, default=1), min(windows) - 1)
+    fits = Bounds(max(intervals, default=1), min(windows) - 1, stands=_would_be_taken(policy.to_dict()))
+    if not own and len(policy.overrides) >= OVERRIDES_LIMIT:
+        return replace(fits, refused=frozenset(RULES))
+    if fits.stands:
+        return fits
+    may_mend = {"timeout_s": fits.timeout_from_s, "open_debounce_s": fits.open_debounce_to_s}
+    mends = {rule for rule, value in may_mend.items() if _would_be_taken(_with(policy, subject, rule, value))}
+    return replace(fits, refused=frozenset(RULES.keys() - mends))
+
+
+def _with(policy: HealthPolicy, subject: str, rule: str, value: int) -> dict[str, Any]:
+    """The policy with this value for just this subject."""
+    overrides = [override.to_dict() for override in policy.overrides if override.match.subject != subject]
+    own = [override.to_dict() for override in policy.overrides if override.match.subject == subject]
+    changed = {"match": {"subject": subject}, **(own[-1] if own else {}), rule: value}
+    return {**policy.to_dict(), "overrides": [*overrides, changed]}
+
+
+def _would_be_taken(policy: Mapping[str, Any]) -> bool:
+    try:
+        HealthPolicy.model_validate(policy)
+    except ValidationError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _NONE = (
     "no single change that was tried would have decided otherwise; discover, subject_cap and default_interval_s were "
     "not tried"
 )
+_NOT_PUT = "; nor was what could not be put, as the policy has no room for it or would be refused today as it stands"
 _UNWATCHED = "it is not watched, and what would make the org watch it (discover, subject_cap) was not tried"
 
 
@@ -215,7 +216,9 @@ async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:
         return (), "its log is too long for all changes to be tried, so that none can be shown to be the smallest"
     finally:
         allowance.records = 0
-    return tuple(found), None if found else _NONE
+    bounds = case.known.bounds
+    could_be_put = bounds.stands and not bounds.refused
+    return tuple(found), None if found else _NONE if could_be_put else _NONE + _NOT_PUT
 
 
 async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Known:
@@ -264,7 +267,7 @@ async def _case(
         called=called,
         stood=stood_at_start(log),
         in_force=log.in_force,
-        bounds=_bounds(there.get(max(log.versions, default=0)), subject),
+        bounds=await asyncio.to_thread(_bounds, there.get(max(log.versions, default=0)), subject),
     )
     return Case(log, circumstances), there
 

@@ -133,6 +133,8 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
     found += _one_more(case, told, attempt)
     found += (change for change in _switches(case) if attempt(change).turned)
     for rule, present in numbers(was, case.log).items():
+        if rule in case.known.bounds.refused:
+            continue
         within = min((change.size for change in found if isinstance(change, NumberChange)), default=inf)
         if not within:
             break
@@ -177,7 +179,7 @@ def _bounds(rule: str, present: int, within: float, was: Judged, case: Case) -> 
 
 def _switches(case: Case) -> Iterator[SwitchChange]:
     newest = case.known.switches.get(max(case.log.versions, default=0))
-    if newest is not None:
+    if newest is not None and case.known.bounds.stands:
         yield SwitchChange("publish_tickets", not newest.publish_tickets)
         yield SwitchChange("enabled", not newest.enabled)
 
