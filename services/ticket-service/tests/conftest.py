@@ -14,7 +14,7 @@ from fettle_chassis.database import Database
 from fettle_chassis.service import Service
 from fettle_ticket_service.app import PACKAGE, build_api, build_app, build_relay
 from fettle_ticket_service.entrypoints.http.desk import Desk
-from fettle_ticket_service.entrypoints.http.together import Together
+from fettle_ticket_service.entrypoints.together import Together
 from fettle_ticket_service.settings import TicketSettings
 
 

@@ -17,9 +17,9 @@ from fettle_chassis.http import Problem
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.asked import Answer, Asked
 from fettle_ticket_service.domain import commands
-from fettle_ticket_service.entrypoints.http import together as module
-from fettle_ticket_service.entrypoints.http.places import Places
-from fettle_ticket_service.entrypoints.http.together import COMMANDS_AT_MOST, Together
+from fettle_ticket_service.entrypoints import together as module
+from fettle_ticket_service.entrypoints.places import Places
+from fettle_ticket_service.entrypoints.together import COMMANDS_AT_MOST, Together
 from fettle_ticket_service.turns import LONGEST_WAIT_S, Turns
 
 

@@ -32,8 +32,8 @@ from fettle_ticket_service.adapters.verifying import Progress, verify
 from fettle_ticket_service.app import PACKAGE, build_api
 from fettle_ticket_service.domain.verifying import Verification
 from fettle_ticket_service.entrypoints.http.desk import Desk
-from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
+from fettle_ticket_service.entrypoints.together import Together
 from fettle_ticket_service.settings import TicketSettings
 
 WHO = "coalesce({0} ->> 'id', {0} ->> 'type')"

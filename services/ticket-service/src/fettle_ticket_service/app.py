@@ -27,9 +27,9 @@ from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.entrypoints.http import policy, reads, verification, writes
 from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.http.documented import WORDS
-from fettle_ticket_service.entrypoints.http.together import Together
 from fettle_ticket_service.entrypoints.kafka_commands import CommandDecoder
 from fettle_ticket_service.entrypoints.kafka_orgs import handle_orgs
+from fettle_ticket_service.entrypoints.together import Together
 from fettle_ticket_service.handler import CommandHandler
 from fettle_ticket_service.settings import TicketSettings
 

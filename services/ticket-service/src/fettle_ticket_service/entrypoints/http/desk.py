@@ -22,8 +22,8 @@ from fettle_ticket_service.domain.commands import Command
 from fettle_ticket_service.domain.texts import cut_line, is_line
 from fettle_ticket_service.domain.values import Actor, TicketRef
 from fettle_ticket_service.entrypoints.http.fingerprints import fingerprint, former_fingerprint
-from fettle_ticket_service.entrypoints.http.places import Places
-from fettle_ticket_service.entrypoints.http.together import Together
+from fettle_ticket_service.entrypoints.places import Places
+from fettle_ticket_service.entrypoints.together import Together
 from fettle_ticket_service.entrypoints.traces import traceparent_of
 
 SOURCE = "fettle/api"

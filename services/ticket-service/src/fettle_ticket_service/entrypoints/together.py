@@ -17,7 +17,7 @@ from fettle_chassis.failures import TransientError
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_ticket_service.adapters.org_ends import RowThere
 from fettle_ticket_service.asked import Answer, Asked
-from fettle_ticket_service.entrypoints.http.places import Places, in_time
+from fettle_ticket_service.entrypoints.places import Places, in_time
 from fettle_ticket_service.handler import CommandHandler
 
 Carried = TypeVar("Carried")
