@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fettle_console.domain.heartbeat_lines import read_lines
 from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration, read
-from fettle_health_monitor.domain.judge.refusals import Refused
+from fettle_health_monitor.domain.judge.refusals import WrongRecord
 
 LONG = 16 * 1024
 
@@ -20,7 +20,7 @@ def by_the_judge(kind: str, value: bytes) -> Heartbeat | str:
         said, _ = read(value, f"acme/{kind}/x".encode())
         if said.integration:
             check_integration(said.integration)
-    except Refused as refused:
+    except WrongRecord as refused:
         return refused.code
     return said
 

@@ -32,7 +32,7 @@ from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.judgements import Judgements
-from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.news import Received
 from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.policies import Policies
 from fettle_health_monitor.correlator.registry import Registry
@@ -129,7 +129,7 @@ class CorrelatorWorld:
     async def feed(self, *judgements: Judgement, partition: int = 0) -> None:
         self.fed |= {each.id: each for each in judgements if isinstance(each, Change)}
         async with unit_of_work(self.database) as work:
-            await self.judgements.handle(work, [Heard(partition, judgement) for judgement in judgements])
+            await self.judgements.handle(work, [Received(partition, judgement) for judgement in judgements])
 
     async def in_force(self, version: int, *, org: str = "acme", enabled: bool = True, at: int = T0 - 1) -> None:
         await self.feed(

@@ -21,7 +21,7 @@ from fettle_health_monitor.domain.control import (
     shard_key,
 )
 from fettle_health_monitor.domain.judge.folded import Folded
-from fettle_health_monitor.domain.judge.refusals import Refused
+from fettle_health_monitor.domain.judge.refusals import WrongRecord
 from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Numbered, Shard
 from fettle_health_monitor.domain.judgements import Change, Judgement
 
@@ -45,7 +45,7 @@ def read_control(record: HeartbeatRecord) -> Numbered | None:
     if header is None:
         return None
     if header == b"forged":
-        raise Refused(DeadLetterCode.CONTROL_FORGED, "bad_signature")
+        raise WrongRecord(DeadLetterCode.CONTROL_FORGED, "bad_signature")
     number = int(headers[NUMBER_HEADER] or b"0")
     return Numbered(number, (record.key or b"").decode(), decode(header.decode(), record.value or b""))
 

@@ -11,7 +11,7 @@ from correlator_world import CorrelatorWorld
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
-from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.news import Received
 from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.judgements import Judgement
 
@@ -205,7 +205,7 @@ async def test_a_resolve_and_a_recovery_at_the_same_moment_are_taken_in_one_afte
             *(world.clock(shard, T0 + 10_000) for shard in range(2)),
         ]
         async with unit_of_work(world.database) as work:
-            await world.judgements.handle(work, [Heard(0, judgement) for judgement in recovery])
+            await world.judgements.handle(work, [Received(0, judgement) for judgement in recovery])
             resolving = asyncio.create_task(world.happen(EntryType.RESOLVED, state="resolved", actor=USER))
             await world.somebody_waits_for_a_lock()
         await resolving

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
-from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.news import Received
 from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.judgements import Change, Judgement
 
@@ -253,7 +253,7 @@ async def test_an_end_that_is_read_again_after_a_crash_calls_once(environment: d
 
         async def killed_before_the_commit() -> None:
             async with unit_of_work(world.database) as work:
-                await world.judgements.handle(work, [Heard(0, clock) for clock in ends])
+                await world.judgements.handle(work, [Received(0, clock) for clock in ends])
                 raise RuntimeError("killed")
 
         with pytest.raises(RuntimeError):

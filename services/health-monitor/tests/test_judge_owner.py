@@ -12,7 +12,7 @@ from judge_log import DEVICE, Log, judge, read_control
 from fettle_health_monitor.domain.control import Hello
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.judge import owner as owner_module
-from fettle_health_monitor.judge.opening import Opened
+from fettle_health_monitor.judge.opening import OpenedShard
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.judge.pulses import Pulses
@@ -92,14 +92,14 @@ class SlowOpening:
         self.asked = 0
         self.given_up = 0
 
-    async def open(self, partition: int, partitions: int, _frozen: Shard | None) -> Opened:
+    async def open(self, partition: int, partitions: int, _frozen: Shard | None) -> OpenedShard:
         self.asked += 1
         if self.asked == 1:
             try:
                 await asyncio.Event().wait()
             finally:
                 self.given_up += 1
-        return Opened(Shard(partition, partitions, 1), 7)
+        return OpenedShard(Shard(partition, partitions, 1), 7)
 
 
 class Lost:

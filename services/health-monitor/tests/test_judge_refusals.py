@@ -20,7 +20,7 @@ from fettle_health_monitor.domain.control import (
     kind,
 )
 from fettle_health_monitor.domain.judge import refusals
-from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalBudget, Refused
+from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalBudget, WrongRecord
 from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.judge.setting_aside import SettingAside
 
@@ -163,7 +163,7 @@ def test_a_control_record_counts_only_as_it_was_signed() -> None:
     assert (counted.number, counted.key, counted.statement) == (1, "a/device/x", Register(name="x"))
     assert read(right._replace(headers=[("traceparent", b"00-1")])) is None
     for record in forged:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(WrongRecord) as refused:
             read(record)
         assert refused.value.code is DeadLetterCode.CONTROL_FORGED
 
@@ -181,7 +181,7 @@ def test_what_is_signed_and_cannot_be_read_is_refused(says: str, body: bytes | N
     key, body = b"a/device/x", body or encode(Register())
     signature = Signer([KEY]).sign_control(topic="t", partition=0, key=key, number=1, body=body)
     headers = [(CONTROL_HEADER, says.encode()), (NUMBER_HEADER, b"1"), (SIGNATURE_HEADER, signature.encode())]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(WrongRecord) as refused:
         SignedReader(Verifier([KEY]), "t", 0)(LogRecord(0, T0, key, body, headers))
     assert refused.value.code is DeadLetterCode.CONTROL_FORGED
 

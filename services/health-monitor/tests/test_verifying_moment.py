@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_health_monitor.adapters.correlator.published import Span
-from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.news import Received
 from fettle_health_monitor.correlator.verifying import in_history
 
 OTHERS = replace(evidence(LONG_AGO, deadline=None), partition=1)
@@ -42,7 +42,7 @@ async def test_what_is_released_while_the_history_is_read_is_not_missing(environ
             await work.connection.execute(text("LOCK TABLE hidden_change IN ACCESS EXCLUSIVE MODE"))
             reads = asyncio.create_task(in_history(world.database, SPAN, told))
             await world.somebody_waits_for_a_lock()
-            await world.judgements.handle(work, [Heard(0, world.clock(1, GONE + 1_000))])
+            await world.judgements.handle(work, [Received(0, world.clock(1, GONE + 1_000))])
         assert (await reads).differences == ()
         after = await in_history(world.database, SPAN, told)
         assert (after.differences, after.same) == ((), len(told))

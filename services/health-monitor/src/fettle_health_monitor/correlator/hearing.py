@@ -8,7 +8,7 @@ from fettle_contracts.identity import HeartbeatKey
 from fettle_health_monitor.adapters.judge.past_log import PastLog
 from fettle_health_monitor.domain.control import CONTROL_HEADER
 from fettle_health_monitor.domain.judge import heartbeats
-from fettle_health_monitor.domain.judge.refusals import Refused
+from fettle_health_monitor.domain.judge.refusals import WrongRecord
 from fettle_health_monitor.domain.judge.shard import HeartbeatRecord
 from fettle_health_monitor.domain.judge.states import Reading
 from fettle_health_monitor.judge.replaying import NotKept, Replays
@@ -114,5 +114,5 @@ def _is_control(record: HeartbeatRecord) -> bool:
 def _reading(record: HeartbeatRecord, key: bytes) -> Reading | None:
     try:
         return heartbeats.read(record.value, key)[1]
-    except Refused:
+    except WrongRecord:
         return None

@@ -14,7 +14,7 @@ from fettle_health_monitor.correlator import changes, holding_back, policy_effec
 from fettle_health_monitor.correlator.changes import Over
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
-from fettle_health_monitor.correlator.news import Heard, News
+from fettle_health_monitor.correlator.news import News, Received
 from fettle_health_monitor.correlator.reach import Reach, are_apart, reached
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
@@ -34,11 +34,11 @@ class Judgements:
     def __init__(self, deciding: Deciding, greeting: Greeting, patience: Patience, shards: Callable[[], int]) -> None:
         self._deciding, self._greeting, self._patience, self._shards = deciding, greeting, patience, shards
 
-    async def handle(self, work: UnitOfWork, batch: Sequence[Heard]) -> None:
+    async def handle(self, work: UnitOfWork, batch: Sequence[Received]) -> None:
         """Everything that these messages change, in one transaction; repeats change nothing."""
         connection = work.connection
         # Two kinds of before: how far the shards were when the batch came, and (`reach.before`) what can be decided.
-        before = await progress.lock(connection, {heard.partition for heard in batch})
+        before = await progress.lock(connection, {received.partition for received in batch})
         apart = are_apart(before, batch, self._patience)
         holes = await progress.holes(connection, range(self._shards())) if apart else {}
         reach = reached(before, batch, self._shards(), self._patience, holes)

@@ -20,7 +20,7 @@ from fettle_health_monitor.metrics import JUDGEMENTS
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """A message of `health.judgements` and the partition it came by."""
 
     partition: int
@@ -42,11 +42,11 @@ class News:
     """By which partition the orgs that are spoken of come."""
 
     @classmethod
-    def of(cls, heard: Sequence[Heard]) -> Self:
+    def of(cls, received: Sequence[Received]) -> Self:
         news = cls()
-        for each in heard:
+        for each in received:
             news._take(each.partition, each.judgement)
-        for kind, number in Counter(each.judgement.__struct_config__.tag for each in heard).items():
+        for kind, number in Counter(each.judgement.__struct_config__.tag for each in received).items():
             JUDGEMENTS.labels(kind).inc(number)
         return news
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.watches import Shown
-from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.news import Received
 from fettle_health_monitor.domain.correlator.clocks import Hole, Horizon, Patience, ShardClock, horizon
 from fettle_health_monitor.domain.correlator.marks import NOTHING, news
 from fettle_health_monitor.domain.judgements import Clock, Judgement, Unobserved
@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.judgements import Clock, Judgement, Unobserved
 class Reach:
     """Progress after a batch, and per partition how far verdicts can be decided. `fresh` is what was no repeat."""
 
-    fresh: Sequence[Heard]
+    fresh: Sequence[Received]
     after: Mapping[Seen, Progress]
     horizons: Mapping[int, Horizon]
 
@@ -50,7 +50,7 @@ class Reach:
         ]
 
 
-def are_apart(known: Mapping[Seen, Progress], batch: Sequence[Heard], patience: Patience) -> bool:
+def are_apart(known: Mapping[Seen, Progress], batch: Sequence[Received], patience: Patience) -> bool:
     """Whether a shard may be so far ahead of another by now that it matters whether its log had holes."""
     at = {seen: each.clock.at for seen, each in known.items() if each.clock is not None}
     for each in batch:
@@ -61,7 +61,7 @@ def are_apart(known: Mapping[Seen, Progress], batch: Sequence[Heard], patience: 
 
 def reached(
     known: Mapping[Seen, Progress],
-    batch: Sequence[Heard],
+    batch: Sequence[Received],
     shards: int,
     patience: Patience,
     holes: Mapping[int, Sequence[Hole]] = MappingProxyType({}),
@@ -71,9 +71,9 @@ def reached(
     told = {(each.shard, each.from_at): Hole(each.from_at, each.to_at) for each in _gaps(batch)}
     told |= {(shard, hole.from_at): hole for shard, of in holes.items() for hole in of}
     by_partition: defaultdict[int, list[Judgement]] = defaultdict(list)
-    for heard in batch:
-        by_partition[heard.partition].append(heard.judgement)
-    fresh: list[Heard] = []
+    for received in batch:
+        by_partition[received.partition].append(received.judgement)
+    fresh: list[Received] = []
     after: dict[Seen, Progress] = {}
     horizons: dict[int, Horizon] = {}
     for partition, judgements in sorted(by_partition.items()):
@@ -91,12 +91,12 @@ def reached(
             silent = reach.stalled - now.keys()
             now |= {shard: known.get((partition, shard)) or Progress(partition, shard, NOTHING) for shard in silent}
             now = {shard: replace(each, stalled=shard in reach.stalled) for shard, each in now.items()}
-        fresh += [Heard(partition, judgement) for judgement in found]
+        fresh += [Received(partition, judgement) for judgement in found]
         after |= {(partition, shard): each for shard, each in now.items()}
     return Reach(fresh, after, horizons)
 
 
-def _gaps(batch: Sequence[Heard]) -> list[Unobserved]:
+def _gaps(batch: Sequence[Received]) -> list[Unobserved]:
     return [each.judgement for each in batch if isinstance(each.judgement, Unobserved)]
 
 

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedShard:
     """A shard and the offset from which it reads on. With a `nonce` it must say hello and wait to be told."""
 
     shard: Shard
@@ -32,7 +32,7 @@ class Opening:
         self._checkpoints = checkpoints
         self._heartbeats = heartbeats
 
-    async def open(self, partition: int, partitions: int, frozen: Shard | None) -> Opened:
+    async def open(self, partition: int, partitions: int, frozen: Shard | None) -> OpenedShard:
         """The newer of the frozen shard and the checkpoint, checked against the log as it is now; `partitions` is how
         many the topic has now.
 
@@ -63,19 +63,19 @@ class Opening:
         if await self._heartbeats.place_at(partition, shard.place.offset) != shard.place:
             return await self._anew(partition, partitions, stored.generation + 1, "another log")
         log.info("shard.opened", shard=partition, generation=shard.generation, offset=shard.place.offset)
-        return Opened(shard, shard.place.offset + 1)
+        return OpenedShard(shard, shard.place.offset + 1)
 
     async def greeted(self, shard: Shard, greeting: Greeting) -> None:
         """The shard's hello is out: whoever owns it next goes on from there, and loses nothing that was heard since."""
         await self._checkpoints.greet(shard.partition, shard.generation, shard.partitions, greeting)
 
-    async def _greeted_before(self, partition: int, stored: Stored, greeting: Greeting) -> Opened:
+    async def _greeted_before(self, partition: int, stored: Stored, greeting: Greeting) -> OpenedShard:
         """An owner before this one said hello and went away before the first checkpoint."""
         if await self._heartbeats.place_at(partition, greeting.place.offset) != greeting.place:
             return await self._anew(partition, stored.partitions, stored.generation + 1, "another log")
         log.info("shard.greeted_before", shard=partition, generation=stored.generation, place=greeting.place)
         shard = begin(partition, stored.partitions, stored.generation, greeting.nonce)
-        return Opened(shard, greeting.place.offset)
+        return OpenedShard(shard, greeting.place.offset)
 
     async def _newest(self, stored: Stored, frozen: Shard | None) -> Shard | Greeting | None:
         if (
@@ -87,14 +87,14 @@ class Opening:
         saved = await asyncio.to_thread(stored.unpack)
         return await asyncio.to_thread(restore, saved) if isinstance(saved, Snapshot) else saved
 
-    def _announced_again(self, shard: Shard, start: int) -> Opened:
+    def _announced_again(self, shard: Shard, start: int) -> OpenedShard:
         """Unread log is gone, and with it perhaps policies: keep the state, judge nothing until told again."""
         nonce = str(uuid4())
         shard.await_announcement(nonce)
         log.warning("shard.log_lost", shard=shard.partition, place=shard.place, log_starts=start)
-        return Opened(shard, start, nonce)
+        return OpenedShard(shard, start, nonce)
 
-    async def _anew(self, partition: int, partitions: int, generation: int, why: str) -> Opened:
+    async def _anew(self, partition: int, partitions: int, generation: int, why: str) -> OpenedShard:
         """Know nothing, and say so at the end of the log. The generation is on record before anything is said in it."""
         _, end = await self._heartbeats.bounds(partition)
         if not await self._checkpoints.begin(partition, generation, partitions):
@@ -102,4 +102,4 @@ class Opening:
         nonce = str(uuid4())
         shard = begin(partition, partitions, generation, nonce)
         log.warning("shard.starts_anew", shard=partition, generation=generation, offset=end, why=why)
-        return Opened(shard, end, nonce)
+        return OpenedShard(shard, end, nonce)

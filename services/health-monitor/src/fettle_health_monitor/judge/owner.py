@@ -21,7 +21,7 @@ from fettle_health_monitor.domain.judge.checkpoint import Greeting
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Shard
 from fettle_health_monitor.judge.journal import Journal
 from fettle_health_monitor.judge.metrics import CONSUMER_RESTARTS, IGNORED, OPENED, RECORDS, REFUSED
-from fettle_health_monitor.judge.opening import Opened, Opening
+from fettle_health_monitor.judge.opening import OpenedShard, Opening
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.pulses import Pulses
 from fettle_health_monitor.judge.saving import AnotherLog, Saving, SavingLoop
@@ -257,7 +257,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
                 greeting = Greeting(opened.nonce, place)
                 await patiently(lambda: self._opening.greeted(opened.shard, greeting), within_s=inf)
 
-    async def _patiently_open(self, partition: int, frozen: Shard | None) -> Opened:
+    async def _patiently_open(self, partition: int, frozen: Shard | None) -> OpenedShard:
         for pause in pauses():
             try:
                 return await self._opening.open(partition, self._partitions(), frozen)

@@ -17,7 +17,7 @@ from fettle_health_monitor.domain.control import (
     kind,
     shard_key,
 )
-from fettle_health_monitor.domain.judge.refusals import Refused
+from fettle_health_monitor.domain.judge.refusals import WrongRecord
 from fettle_health_monitor.domain.judge.shard import HeartbeatRecord, Numbered, Place, content_checksum
 
 
@@ -44,8 +44,8 @@ class SignedReader:
             if isinstance(verdict, Verified):
                 return Numbered(number, key.decode(), decode(control.decode(), body))
         except ValueError as error:
-            raise Refused(DeadLetterCode.CONTROL_FORGED, str(error)) from None
-        raise Refused(DeadLetterCode.CONTROL_FORGED, f"{verdict.code}: {verdict.message}")
+            raise WrongRecord(DeadLetterCode.CONTROL_FORGED, str(error)) from None
+        raise WrongRecord(DeadLetterCode.CONTROL_FORGED, f"{verdict.code}: {verdict.message}")
 
 
 class SignedWriter:

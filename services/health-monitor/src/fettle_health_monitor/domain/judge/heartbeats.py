@@ -19,7 +19,7 @@ from fettle_contracts.heartbeat import (
     UNSHOWABLE,
 )
 from fettle_contracts.identity import check_subject_id
-from fettle_health_monitor.domain.judge.refusals import Refused
+from fettle_health_monitor.domain.judge.refusals import WrongRecord
 from fettle_health_monitor.domain.judge.states import CONDITIONS, Reading
 
 Text = Annotated[str, Meta(max_length=TEXT_MAX_CHARACTERS)]
@@ -49,21 +49,21 @@ _READINGS: Final = {
 
 def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
     """The heartbeat and what it says of its subject, whose type `key` tells; an empty value is alive and well. Raises
-    `Refused`."""
+    `WrongRecord`."""
     if not value:
         return NOTHING_SAID, Reading.OK
     if len(value) > HEARTBEAT_MAX_BYTES:
-        raise Refused(DeadLetterCode.TOO_LARGE, f"{len(value)} bytes are over the limit of {HEARTBEAT_MAX_BYTES}")
+        raise WrongRecord(DeadLetterCode.TOO_LARGE, f"{len(value)} bytes are over the limit of {HEARTBEAT_MAX_BYTES}")
     try:
         heartbeat = _decoder.decode(value)
     except msgspec.ValidationError as error:
-        raise Refused(DeadLetterCode.FIELD_INVALID, str(error)) from None
+        raise WrongRecord(DeadLetterCode.FIELD_INVALID, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(DeadLetterCode.NOT_JSON, str(error)) from None
+        raise WrongRecord(DeadLetterCode.NOT_JSON, str(error)) from None
     _check_texts(heartbeat)
     interval = heartbeat.interval_s
     if interval is not None and not INTERVAL_MIN_S <= interval <= INTERVAL_MAX_S:
-        raise Refused(
+        raise WrongRecord(
             DeadLetterCode.INTERVAL_OUT_OF_RANGE,
             f"interval_s {interval:g} is outside {INTERVAL_MIN_S} to {INTERVAL_MAX_S}",
         )
@@ -91,19 +91,19 @@ def _check_texts(said: Heartbeat) -> None:
     for field in ("integration", "name", "model", "space"):
         text = getattr(said, field)
         if text and not text.isprintable() and UNSHOWABLE.search(text):
-            raise Refused(DeadLetterCode.FIELD_INVALID, f"no control characters - at `$.{field}`")
+            raise WrongRecord(DeadLetterCode.FIELD_INVALID, f"no control characters - at `$.{field}`")
 
 
 def _unhealthy(status: str, subject_type: str) -> Reading:
     reading = _READINGS.get(status)
     if reading is None or reading not in CONDITIONS[subject_type]:
-        raise Refused(DeadLetterCode.STATUS_INVALID, f"no {subject_type} reports the status {status!r}")
+        raise WrongRecord(DeadLetterCode.STATUS_INVALID, f"no {subject_type} reports the status {status!r}")
     return reading
 
 
 def check_integration(name: str) -> None:
-    """Raises `Refused` when no integration can have this id."""
+    """Raises `WrongRecord` when no integration can have this id."""
     try:
         check_subject_id(name)
     except ValueError as error:
-        raise Refused(DeadLetterCode.FIELD_INVALID, f"{error} - at `$.integration`") from None
+        raise WrongRecord(DeadLetterCode.FIELD_INVALID, f"{error} - at `$.integration`") from None

@@ -13,7 +13,7 @@ from fettle_health_monitor.domain.judge.watch import Watch
 
 def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
     """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
-    of it is new. Raises `Refused` for an integration that cannot be one."""
+    of it is new. Raises `WrongRecord` for an integration that cannot be one."""
     subjects = watch.subjects
     given = subjects.registry[row]
     known = subjects.profiles.values[subjects.profile[row]]

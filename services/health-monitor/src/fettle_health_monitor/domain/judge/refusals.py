@@ -8,7 +8,7 @@ _MINUTES: Final = 10_080
 """As many as heartbeats are kept."""
 
 
-class Refused(Exception):
+class WrongRecord(Exception):
     """This record's data is wrong. `message` is for people."""
 
     def __init__(self, code: DeadLetterCode, message: str) -> None:

@@ -21,7 +21,7 @@ from fettle_health_monitor.domain.judge.heartbeats import check_integration, gis
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.policies import Profile
 from fettle_health_monitor.domain.judge.profiles import learn
-from fettle_health_monitor.domain.judge.refusals import Refusal, Refused
+from fettle_health_monitor.domain.judge.refusals import Refusal, WrongRecord
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.states import Reason
 from fettle_health_monitor.domain.judge.subjects import Subjects, checksum
@@ -73,7 +73,7 @@ class Numbered(NamedTuple):
 
 class ControlReader(Protocol):
     def __call__(self, record: HeartbeatRecord) -> Numbered | None:
-        """The statement of a control record, None for any other record with headers. Raises `Refused` when it is
+        """The statement of a control record, None for any other record with headers. Raises `WrongRecord` when it is
         forged or unreadable."""
 
 
@@ -177,7 +177,7 @@ class Shard:
                 self._folded.ignored[Ignored.BEFORE_HELLO] += 1
             else:
                 self._hear(record)
-        except Refused as refused:
+        except WrongRecord as refused:
             org = _org_of(record.key)
             known = org if org in self.watch.policies else ""
             self._folded.refusals.append(Refusal(record.offset, known, refused.code, refused.message))
@@ -201,7 +201,7 @@ class Shard:
         try:
             key = HeartbeatKey.parse(record.key)
         except ValueError as error:
-            raise Refused(DeadLetterCode.KEY_INVALID, str(error)) from None
+            raise WrongRecord(DeadLetterCode.KEY_INVALID, str(error)) from None
         policy = self.watch.policies.get(key.org)
         if policy is None:
             self._hold(record)
@@ -211,7 +211,7 @@ class Shard:
             return
         belongs = partition_for(key.encode(), self.partitions)
         if belongs != self.partition:
-            raise Refused(
+            raise WrongRecord(
                 DeadLetterCode.WRONG_PARTITION,
                 f"this key belongs in partition {belongs}: the sender must use the partitioner murmur2_random",
             )
@@ -301,7 +301,7 @@ class Shard:
             self._held_bytes -= record.size
             try:
                 self._hear(record)
-            except Refused as refused:
+            except WrongRecord as refused:
                 self._folded.refusals.append(Refusal(record.offset, org, refused.code, refused.message))
 
 

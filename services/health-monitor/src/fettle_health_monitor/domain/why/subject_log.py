@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, be
 from fettle_health_monitor.domain.judge.clock import STEP_MAX_MS, ObservedClock
 from fettle_health_monitor.domain.judge.folded import Folded
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED
-from fettle_health_monitor.domain.judge.refusals import Refused
+from fettle_health_monitor.domain.judge.refusals import WrongRecord
 from fettle_health_monitor.domain.judge.shard import ControlReader, HeartbeatRecord, Numbered, Shard
 from fettle_health_monitor.domain.judgements import Change, Judgement
 
@@ -171,7 +171,7 @@ class Extraction:
     def _control(self, record: HeartbeatRecord) -> Passed | None:
         try:
             control = self._read_control(record)
-        except Refused:
+        except WrongRecord:
             return None
         if control is None:
             return None

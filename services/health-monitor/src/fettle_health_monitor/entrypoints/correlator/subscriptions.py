@@ -22,7 +22,7 @@ from fettle_contracts.times import from_ms
 from fettle_contracts.topics import EVENTS, JUDGEMENTS, ORGS, RESULTS
 from fettle_contracts.transitions import SOURCE
 from fettle_health_monitor.correlator.judgements import Judgements
-from fettle_health_monitor.correlator.news import Heard
+from fettle_health_monitor.correlator.news import Received
 from fettle_health_monitor.correlator.orgs import Orgs
 from fettle_health_monitor.correlator.tickets import OwnTicketEvent, Tickets
 from fettle_health_monitor.domain import judgements
@@ -35,7 +35,7 @@ storm an eighth more. Twice as many would save another twentieth, and let other 
 _TICKET_EVENTS = frozenset(entry.ce_type for entry in EntryType)
 
 
-def judgements_subscription(handler: Judgements) -> Subscription[Heard]:
+def judgements_subscription(handler: Judgements) -> Subscription[Received]:
     """What the judges say. Repeats are known by their places, without a row each."""
     return Subscription(
         name="health-monitor.judgements",
@@ -78,9 +78,9 @@ def orgs_subscription(handler: Orgs, verifier: Verifier) -> Subscription[ToldOrg
     )
 
 
-def read_judgement(record: Record) -> Heard:
+def read_judgement(record: Record) -> Received:
     try:
-        return Heard(record.partition, judgements.decode(record.value or b""))
+        return Received(record.partition, judgements.decode(record.value or b""))
     except msgspec.DecodeError as error:
         raise BadRecord(DeadLetterCode.UNREADABLE, str(error)) from None
 
