@@ -5,7 +5,7 @@ from runpy import run_path
 from uuid import UUID
 
 import pytest
-from correlator_facts import BRISK, T0
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
 from prometheus_client import REGISTRY
 from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, opened, recovers, said, together
@@ -22,6 +22,7 @@ from fettle_health_monitor.domain.correlator.incident import KnownTicket
 
 AT = T0 + 10_000
 INTEGRATION = "integration/hue-1"
+CREDENTIALS = "integration_credentials_invalid"
 REFUSED = "the ticket service refused it (org_unknown): There is no such org."
 
 
@@ -76,7 +77,7 @@ def counted(outcome: str, reason: str, cause: str = "firing") -> float:
 async def test_a_verdict_ends_once_by_the_answer_to_what_it_has_asked(
     environment: dict[str, str], outcome: str, version: int, ends: str
 ) -> None:
-    """It is counted when it ends: once, however often the answer comes."""
+    """It is counted when it ends: once, however often the answer comes, and whatever else is said of that command."""
     async with CorrelatorWorld.open(environment) as world:
         because = {"already_open": "unresolved", "refused": "org_unknown"}.get(ends, "unhealthy")
         before = counted(ends, because)
@@ -89,6 +90,27 @@ async def test_a_verdict_ends_once_by_the_answer_to_what_it_has_asked(
             await world.answer(asked, outcome, version=version)
             assert await ended(world) == [("device/d1", ends, False)]
             assert counted(ends, because) == before + 1
+        await world.answer(asked, "rejected", code="command_id_reused")
+        assert await ended(world) == [("device/d1", ends, False)]
+
+
+@pytest.mark.rule("HM-246")
+async def test_only_the_answer_to_its_open_says_whether_a_ticket_was_opened(environment: dict[str, str]) -> None:
+    """That the ticket about the condition before could not be resolved is another matter."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(INTEGRATION, AT, condition=UNREACHABLE))
+        await world.tick(AT + 1_000)
+        (first,) = await world.commands()
+        await world.answer(first)
+        await world.happen(EntryType.OPENED, subject=INTEGRATION, condition=UNREACHABLE, answering=UUID(first.event.id))
+        await world.clear()
+        await world.feed(change(INTEGRATION, "firing", condition=CREDENTIALS, at=AT + 5_000))
+        await world.tick(AT + 6_000)
+        asked = {one.verb: one for one in await world.commands()}
+        assert asked.keys() == {"open", "resolve"}
+        await world.answer(asked["open"])
+        await world.answer(asked["resolve"], "rejected", code="ticket_not_found")
+        assert await ended(world) == [(INTEGRATION, "opened", False)] * 2
 
 
 @pytest.mark.rule("HM-246")

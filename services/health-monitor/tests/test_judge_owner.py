@@ -1,6 +1,7 @@
 """The judge's owner of shards against clients that fail, and hellos that may have arrived."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from fettle_health_monitor.judge.opening import OpenedShard
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.judge.pulses import Pulses
+from fettle_health_monitor.judge.saving import AnotherLog
 
 TOPIC = "t"
 HELD = TopicPartition(TOPIC, 0)
@@ -180,6 +182,62 @@ async def test_a_shard_whose_batch_has_ended_its_judge_is_not_saved(monkeypatch:
         await owner._judge(owned, log.records[2:])
     assert (shards.owned, shards.frozen) == ({}, {})
     await owner.stop()
+
+
+class Looking(Quiet):
+    """Finds another log under the name whenever it is asked to look, and counts that."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    async def check_log(self, owned: Owned) -> int:
+        self.looked += 1
+        raise AnotherLog(owned)
+
+
+class Reopening:
+    """Says with which state a shard was to be opened again."""
+
+    def __init__(self) -> None:
+        self.frozen: asyncio.Queue[Shard | None] = asyncio.Queue()
+
+    async def open(self, partition: int, partitions: int, frozen: Shard | None) -> OpenedShard:
+        self.frozen.put_nowait(frozen)
+        return OpenedShard(Shard(partition, partitions, 2), 0)
+
+
+@pytest.mark.rule("HM-43")
+@pytest.mark.parametrize(
+    ("offset", "later_ms", "looks"), [(0, 0, False), (0, 1_000, False), (1, 1_000, True), (0, -1, True)]
+)
+async def test_the_log_is_looked_at_where_offsets_are_missing_or_time_steps_back(
+    offset: int, later_ms: int, looks: bool
+) -> None:
+    """A topic that was made anew and filled up to the same offset shows by its times alone."""
+    shards, looking = Shards(), Looking()
+    shards.take(owned := Owned(judge(Log().policy().beat().beat()).shard, read_control, None))
+    owner = owner_of(shards, Reopening(), Consumer())
+    owner._saving, owner._consumer = cast("Any", looking), Consumer()
+    at = owned.shard.place
+    assert at is not None
+    following = SimpleNamespace(offset=at.offset + 1 + offset, timestamp=at.timestamp + later_ms)
+    assert await owner._continues(owned, [cast("Any", following)]) is not looks
+    assert (looking.looked, 0 in shards.owned) == (int(looks), not looks)
+
+
+@pytest.mark.rule("HM-43")
+async def test_a_shard_whose_log_is_gone_takes_nothing_of_it_along() -> None:
+    shards, opening, consumer = Shards(), Reopening(), Consumer()
+    owner = owner_of(shards, opening, consumer)
+    running = asyncio.create_task(owner.run())
+    await asyncio.wait_for(consumer.resumed.wait(), 20)
+    assert await opening.frozen.get() is None
+    shards.take(lost := Owned(judge(Log().policy().beat()).shard, read_control, None))
+    owner._saving_loop.lost.put_nowait(lost)
+    assert await asyncio.wait_for(opening.frozen.get(), 20) is None
+    assert shards.frozen == {}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 class Writer:

@@ -11,7 +11,7 @@ from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot
 from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.judge.owned import Owned
-from fettle_health_monitor.judge.saving import Saving
+from fettle_health_monitor.judge.saving import AnotherLog, Saving
 
 
 class Judgements:
@@ -40,8 +40,10 @@ class Kept:
 
 
 class SameLog:
+    start = 0
+
     async def bounds(self, _partition: int) -> Bounds:
-        return Bounds(0, 100)
+        return Bounds(self.start, 100)
 
     async def place_at(self, _partition: int, _offset: int) -> Place | None:
         return self.anchor
@@ -75,3 +77,39 @@ async def test_a_checkpoint_waits_until_all_that_was_said_by_then_is_in_kafka() 
     same_log.anchor = shard.place
     await saving.save(owned)
     assert kept.places == [first, shard.place], "where nothing has come there is nothing to save"
+
+
+def acknowledging() -> Judgements:
+    judgements = Judgements()
+    judgements.in_kafka.set()
+    return judgements
+
+
+@pytest.mark.rule("HM-23", "HM-24")
+async def test_a_shard_that_waits_to_be_told_is_not_saved() -> None:
+    """Who goes on from there would judge by what it was told so far."""
+    shard, kept = Judged().fold(Log().policy().beat()).shard, Kept()
+    shard.await_announcement("n")
+    await Saving(cast("Any", kept), cast("Any", SameLog()), cast("Any", acknowledging())).save(
+        Owned(shard, read_control, None)
+    )
+    assert kept.places == []
+
+
+@pytest.mark.rule("HM-43")
+@pytest.mark.parametrize(
+    ("start", "there", "saved"), [(0, "other", False), (0, "nothing", False), (5, "nothing", True)]
+)
+async def test_a_shard_of_another_log_is_not_saved(start: int, there: str, saved: bool) -> None:
+    """The anchor may be gone with what retention took, but not be another record."""
+    shard, kept, log = Judged().fold(Log().policy().beat()).shard, Kept(), SameLog()
+    anchor = Place(3, 1_000, 7)
+    log.start, log.anchor = start, anchor._replace(checksum=8) if there == "other" else None
+    saving = Saving(cast("Any", kept), cast("Any", log), cast("Any", acknowledging()))
+    owned = Owned(shard, read_control, anchor)
+    if saved:
+        await saving.save(owned)
+    else:
+        with pytest.raises(AnotherLog):
+            await saving.save(owned)
+    assert (kept.places, owned.anchor) == (([shard.place], shard.place) if saved else ([], anchor))
