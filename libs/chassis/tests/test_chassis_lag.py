@@ -56,7 +56,7 @@ async def test_what_waits_and_what_comes_meanwhile_is_counted_until_it_is_handle
 
         await produce(settings, HEARD, ["a", "b"], partition=1)
         await until(lambda: shown(2))
-        await produce(settings, HEARD, ["c"], partition=1)  # the client asks for no more while the batch waits
+        await produce(settings, HEARD, ["c"], partition=1)
         await until(lambda: shown(3))
         before_s = oldest_s()
         await asyncio.sleep(1.0)

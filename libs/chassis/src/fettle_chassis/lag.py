@@ -23,7 +23,7 @@ class Lag:
 
     async def look(self, now: float) -> None:
         """`now` in seconds since 1970. The broker is asked for the ends of the log: what the client knows of them
-        stands still while a batch waits. While it does not answer, what it said last stays."""
+        is as old as its last fetch. While it does not answer, what it said last stays."""
         in_hand = self._member.in_hand
         age_s = now - min(record.timestamp for record in in_hand) / 1000 if in_hand else 0.0
         metrics.OLDEST_IN_HAND.labels(self._member.name).set(max(age_s, 0.0))
