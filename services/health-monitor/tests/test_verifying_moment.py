@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
-from loss_facts import GONE, LONG_AGO, evidence, fires, silent
+from loss_facts import GONE, LONG_AGO, evidence, fall_silent, fires, fleet, silent, states
 from msgspec.structs import replace
 from rollup_facts import devices
 from sqlalchemy import text
@@ -46,3 +46,18 @@ async def test_what_is_released_while_the_history_is_read_is_not_missing(environ
         assert (await reads).differences == ()
         after = await in_history(world.database, SPAN, told)
         assert (after.differences, after.same) == ((), len(told))
+
+
+@pytest.mark.rule("HM-279")
+async def test_what_is_laid_over_what_a_shard_says_is_nothing_that_it_should_have_said(
+    environment: dict[str, str],
+) -> None:
+    """That they became unknown stands in the history, with the evidence of what the shard had said."""
+    async with CorrelatorWorld.open(environment) as world:
+        everybody = await fleet(world)
+        await fall_silent(world, everybody)
+        assert await states(world) == {"unknown": 12}
+        laid_over = "SELECT 1 FROM transition WHERE laid_over AND (body -> 'evidence' ->> 'partition')::integer = 0"
+        assert len(await world.rows(laid_over)) == 12
+        found = await in_history(world.database, SPAN, list(world.fed.values()))
+        assert found.differences == ()
