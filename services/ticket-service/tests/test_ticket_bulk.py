@@ -123,3 +123,18 @@ async def test_a_bulk_has_a_size_and_a_role(api: Api) -> None:
     refused(await api.post("/tickets/bulk", {"action": "delete", "numbers": [1]}), 400, "malformed", "action")
     absurd = await api.post("/tickets/bulk", {**body, "numbers": [-5, 2**80]})
     assert [item["status"] for item in absurd.json()["items"]] == [404, 404]
+
+
+@pytest.mark.rule("TS-26")
+async def test_the_trace_of_a_request_goes_on_with_what_it_causes(api: Api, door: Door) -> None:
+    traces = [f"00-0af7651916cd43dd8448eb211c80319{digit}-b7ad6b7169203331-01" for digit in "abc"]
+    requests = (
+        ("/tickets", REPORT),
+        ("/tickets/1/start", {"comment": "On it."}),
+        ("/tickets/bulk", {"action": "resolve", "numbers": [1]}),
+    )
+    for trace, (path, body) in zip(traces, requests, strict=True):
+        await api.post(path, body, headers={"traceparent": trace})
+    await api.post("/tickets", REPORT, headers={"traceparent": "00-nothing"})
+    told = [event.headers.get("traceparent") for event in await door.events()]
+    assert told == [traces[0], traces[1], traces[1], traces[2], None]

@@ -277,6 +277,27 @@ async def test_a_key_changes_hands_inside_one_batch(door: Door) -> None:
     assert (held.outcome, held.ticket and held.ticket.number) == (Outcome.UNCHANGED, 1)
 
 
+@pytest.mark.rule("TS-12", "TS-13")
+async def test_a_key_goes_to_and_fro_between_two_tickets_that_are_there(door: Door) -> None:
+    """In whichever order their rows lie, and held by one in progress that is not the latest."""
+    keyed = opening(dedup_key="lift-3")
+    for _ in range(2):
+        await door.ask(asked(keyed))
+        await door.ask(asked(Resolve(actor=ANN), ticket=TicketRef(key="lift-3")))
+        door.now += timedelta(hours=2)
+    await door.ask(asked(Reopen(actor=ANN), ticket=numbered(1)))
+    for holder, other in ((1, 2), (2, 1), (1, 2), (2, 1)):
+        answers = await door.ask(
+            asked(Start(actor=ANN), ticket=numbered(holder)),
+            asked(Resolve(actor=ANN), ticket=numbered(holder)),
+            asked(Reopen(actor=ANN), ticket=numbered(other)),
+        )
+        assert [answer.outcome for answer in answers] == [Outcome.APPLIED] * 3
+    await door.ask_one(asked(Start(actor=ANN), ticket=numbered(1)))
+    held = await door.ask_one(asked(keyed))
+    assert (held.outcome, held.ticket and held.ticket.number) == (Outcome.UNCHANGED, 1)
+
+
 @pytest.mark.rule("TS-16")
 async def test_the_rival_of_a_reopened_ticket_is_found_in_the_database(door: Door) -> None:
     monitored = opening(actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE)
