@@ -82,6 +82,11 @@ class Org(Protocol):
     def has_lasted(self, lasting: Lasting, length: int, *, alone: bool = False) -> bool:
         """Whether it has by now; `alone`: a silence, which begins anew where nobody could be heard."""
 
+    def is_judged(self, subject: str) -> bool:
+        """Whether the org is switched on, for this subject's shard."""
+
+    def publishes(self, subject: str) -> bool: ...
+
     def held_from_opening(self, subject: str) -> str | None:
         """The outcome where nothing opens for this subject, whatever happens to it."""
 

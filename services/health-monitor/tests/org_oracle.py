@@ -73,6 +73,7 @@ class Outage:
     counted: int
     lost: set[str]
     heard: set[str] = field(default_factory=set)
+    heard_behind: set[str] = field(default_factory=set)
     resumed: int | None = None
     few_since: int | None = None
 
@@ -146,8 +147,8 @@ class Oracle:
         outage = self.outages[-1]
         if outage.resumed is None:
             outage.heard.add(known.name)
-            behind = {self.behind[name] for name in outage.heard}
-            if len(behind) >= 2 or len(outage.heard) * 10 >= len(outage.lost):
+            outage.heard_behind.add(known.integration)
+            if len(outage.heard_behind) >= 2 or len(outage.heard) * 10 >= len(outage.lost):
                 outage.resumed = self.now
 
     # What is true by now

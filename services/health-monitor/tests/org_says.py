@@ -78,8 +78,8 @@ class ShardSays(Oracle):
         self._beat = None
 
     def _put(self, policy: Policy) -> None:
-        super()._put(policy)
         self.events.append(Event(self._at, version=policy.version))
+        super()._put(policy)
 
 
 def _name(key: str) -> str:

@@ -39,6 +39,12 @@ class Shared(Oracle):
     def has_lasted(self, lasting: Lasting, length: int, *, alone: bool = False) -> bool:
         return lasting.over or self.now >= lasting.start + length
 
+    def is_judged(self, subject: str) -> bool:
+        return True
+
+    def publishes(self, subject: str) -> bool:
+        return True
+
     def held_from_opening(self, subject: str) -> str | None:
         return None
 

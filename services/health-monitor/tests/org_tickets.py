@@ -31,6 +31,8 @@ class Tickets(Books):
     def __init__(self, org: Org, silences: Sequence[Quiet], deeds: Sequence[Deed]) -> None:
         super().__init__(org, silences)
         self.deeds = deeds
+        self.missed: set[tuple[str, int]] = set()
+        """Whose silences have ended when, and nobody has looked yet."""
         self._called: list[Callable[[], None]] = []
 
     def call(self, subject: str, condition: str) -> None:
@@ -241,7 +243,7 @@ class Tickets(Books):
         self.close(key, "by_person")
         subject, condition = key.rsplit(":", 1)
         known = self.org.fleet.get(subject)
-        if self.org.held_from_opening(subject) is not None:
+        if not self.org.publishes(subject):
             return
         if condition == MANY:
             if self.down(integration_in(key)) >= self.org.rules_behind(integration_in(key), 0).many:
@@ -275,17 +277,24 @@ class Tickets(Books):
     # Silences
 
     def _end_silences(self) -> None:
-        """Who was failing just before the end of its silences gets its verdict; who was just heard again, when it fails
-        again. Whose ticket was resolved early keeps to what was said then."""
+        """Who was failing just before the end of its silences gets its verdict, when the org is on again where it is
+        switched off; who was just heard again, when it fails again. Whose ticket was resolved early keeps to what was
+        said then."""
         for subject, end in sorted({(quiet.subject, quiet.end) for quiet in self.silences}):
             known = self.org.fleet.get(subject)
-            if known is None or any(key.startswith(f"{subject}:") and not key.endswith(MANY) for key in self.early):
+            if known is None:
+                continue
+            if end == self.org.now:
+                self.missed.add((subject, end))
+            looks = (subject, end) in self.missed and self.org.is_judged(subject)
+            self.missed -= {(subject, end)} if looks else set()
+            if any(key.startswith(f"{subject}:") and not key.endswith(MANY) for key in self.early):
                 continue
             before = known.stood(end - 1)
             after = [move for move in known.moves if move.at >= end]
             if before == RESOLVING and after:
                 calls = after[0].at == self.org.now and after[0].to_state in FAILING
             else:
-                calls = before in FAILING and end == self.org.now
+                calls = before in FAILING and looks and not any(move.to_state is None for move in after)
             if calls:
                 self._decide(subject, condition_of(known))

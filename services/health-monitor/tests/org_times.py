@@ -31,8 +31,9 @@ class Oracle:
         behind: Mapping[str, str],
         silences: Sequence[Quiet] = (),
         deeds: Sequence[Deed] = (),
+        moves: Sequence[tuple[int, str, str]] = (),
     ) -> None:
-        self.policies, self.existing, self.behind = policies, existing, behind
+        self.policies, self.existing, self.behind, self.moves = policies, existing, dict(behind), moves
         self.fleet: dict[str, Known] = {}
         self.moved: list[Moved] = []
         self.outages: list[Outage] = []
@@ -61,6 +62,10 @@ class Oracle:
             self._let_run_out()
             self._look_at_the_unknown()
             self.books.settle()
+            for _, name, integration in [each for each in self.moves if each[0] == at]:
+                self.behind[name] = integration
+                if name in self.fleet:
+                    self.fleet[name].integration = integration
 
     def _let_run_out(self) -> None:
         while any(self._run_out(self.fleet[name]) for name in sorted(self.fleet)):
@@ -79,10 +84,18 @@ class Oracle:
         return rules_of(self.policy(shard), f"integration/{integration}", integration)
 
     def held_from_opening(self, subject: str) -> str | None:
-        policy = self.policy(self.fleet[subject].shard if subject in self.fleet else 0)
-        if policy.enabled:
-            return None if policy.publish_tickets else "unpublished"
+        if self.is_judged(subject):
+            return None if self.publishes(subject) else "unpublished"
         return "refused"
+
+    def is_judged(self, subject: str) -> bool:
+        return self._policy_for(subject).enabled
+
+    def publishes(self, subject: str) -> bool:
+        return self._policy_for(subject).publish_tickets
+
+    def _policy_for(self, subject: str) -> HealthPolicy:
+        return self.policy(self.fleet[subject].shard if subject in self.fleet else 0)
 
     # Time
 
@@ -313,8 +326,8 @@ class Oracle:
         outage = self.outages[-1]
         if outage.resumed is None:
             outage.heard.add(known.name)
-            behind = {self._reports_through(self.fleet[name]) for name in outage.heard}
-            if len(behind) >= 2 or len(outage.heard) * 10 >= len(outage.lost):
+            outage.heard_behind.add(self._reports_through(known))
+            if len(outage.heard_behind) >= 2 or len(outage.heard) * 10 >= len(outage.lost):
                 outage.resumed = self.now
 
     @staticmethod

@@ -56,7 +56,8 @@ class Times:
     """Subjects by number: devices, then the `reporting` first integrations; device 3 is `device/d3`. `restarts` are
     seconds after which a shard goes on from a checkpoint. `resolved` is in which second whose ticket somebody resolves,
     if it is open: a subject's own by its number, one about many devices by that of its integration (1 to 3) and -10.
-    `registry` is in which second who is entered, or removed. Nobody removes a silence while nobody can see what is."""
+    `registry` is in which second who is entered, or removed, `moves` in which the registry puts which device behind
+    which integration. Nobody removes a silence while nobody can see what is."""
 
     behind: tuple[int, ...]
     policy: HealthPolicy
@@ -66,6 +67,7 @@ class Times:
     silences: tuple[Planned, ...] = ()
     resolved: tuple[tuple[int, int], ...] = ()
     registry: tuple[tuple[int, int, str], ...] = ()
+    moves: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def subjects(self) -> list[str]:
@@ -97,6 +99,12 @@ class Times:
         """When somebody removes whom."""
         gone = [(at, who) for at, who, what in sorted(self.registry) if what == REMOVED and self._is_seen(at)]
         return [(T0 + 1000 * (BEGINS + at), self.subjects[who]) for at, who in gone]
+
+    @property
+    def moved(self) -> list[tuple[int, str, str]]:
+        """When the registry puts whom behind which integration."""
+        seen = [each for each in sorted(self.moves) if self._is_seen(each[0])]
+        return [(T0 + 1000 * (BEGINS + at), self.subjects[who], f"hue-{number}") for at, who, number in seen]
 
     @property
     def entered(self) -> list[str]:
@@ -186,6 +194,9 @@ class Times:
                     log.forget(f"acme/{name}")
                 else:
                     log.register(f"acme/{name}", integration=self.integrations[name] or None, model=MODEL)
+        for at, name, integration in self.moved:
+            if at == second and self.subjects.index(name) in mine:
+                log.register(f"acme/{name}", integration=integration, model=MODEL)
 
     def judged(self) -> list[list[tuple[int, Judgement]]]:
         """What each shard says, each with the second of the log by which it is said."""
@@ -293,6 +304,9 @@ def times(draw: st.DrawFn) -> Times:
     registry = st.builds(_in_and_out, st.integers(2, 80), st.integers(0, count + reporting - 1), st.integers(-1, 20))
     anybody, seconds = st.integers(0, count + reporting - 1), st.integers(4, 90)
     first = draw(policies(count, first=True))
+    entered = sum(draw(st.lists(registry, max_size=4, unique_by=lambda each: each[0][1])), ())
+    stay = sorted(set(range(count)) - {who for _, who, _ in entered})
+    moves = st.tuples(seconds, st.sampled_from(stay or [0]), st.integers(1, 3))
     return Times(
         behind=tuple(behind),
         policy=first,
@@ -301,5 +315,6 @@ def times(draw: st.DrawFn) -> Times:
         reporting=reporting,
         silences=tuple(draw(st.lists(planned(anybody, seconds), max_size=4))),
         resolved=tuple(draw(st.lists(st.tuples(seconds, anybody | st.sampled_from([-9, -9, -8])), max_size=6))),
-        registry=sum(draw(st.lists(registry, max_size=4, unique_by=lambda each: each[0][1])), ()),
+        registry=entered,
+        moves=tuple(draw(st.lists(moves, max_size=4, unique_by=lambda each: each[0]))) if stay else (),
     )

@@ -16,6 +16,14 @@ from fettle_health_monitor.domain.correlator.registration import Registration
 from fettle_health_monitor.domain.judgements import Judgement
 
 
+async def _move(world: CorrelatorWorld, name: str, integration: str) -> None:
+    """Its shard has it from the history, and is told nothing else."""
+    async with unit_of_work(world.database) as work:
+        entry = Registration(integration=integration, model=MODEL)
+        await world.registry.enter(work, "acme", {SubjectRef.parse(name): entry}, by="ann@acme.test")
+    await world.clear()
+
+
 async def _remove(world: CorrelatorWorld, name: str) -> None:
     """Its shard has it from the history, where it knows the subject; it is told nothing else."""
     if await world.rows("SELECT subject FROM subject WHERE subject = :name AND state IS NOT NULL", name=name):
@@ -55,7 +63,7 @@ async def run(
     await world.clear()
     silences = await silence(world, history.made)
     desk, deeds, removed = Desk(), history.deeds, history.removed
-    done = [*(deed.at for deed in deeds), *(at for at, _ in removed)]
+    done = [*(deed.at for deed in deeds), *(at for at, _ in removed), *(at for at, _, _ in history.moved)]
     seconds = sorted({at // 1000 for at in done} | silences.keys() - {NEVER})
     before: list[Judgement] = []
     number = 0
@@ -71,6 +79,9 @@ async def run(
         for deed in deeds:
             if place < len(seconds) and deed.at == 1000 * seconds[place] and deed.key in desk.open:
                 await resolve(world, desk, deed)
+        for at, name, integration in history.moved:
+            if place < len(seconds) and at == 1000 * seconds[place]:
+                await _move(world, name, integration)
         for at, name in removed:
             if place < len(seconds) and at == 1000 * seconds[place]:
                 await _remove(world, name)
