@@ -83,6 +83,23 @@ async def test_pages_go_on_behind_tickets_of_no_time(door: Door, api: Api, narro
         assert came == ([7, 6, 5, 4, 3, 2, 1] if order[0] == "-" else [1, 2, 3, 4, 5, 6, 7])
 
 
+@pytest.mark.rule("TS-113", "TS-93")
+async def test_pages_go_on_where_the_last_ticket_is_put_right_meanwhile(door: Door, api: Api) -> None:
+    for _ in range(4):
+        door.now += timedelta(minutes=1)
+        await door.ask_one(asked())
+    for order, time, right, rest in (
+        ("-opened", "infinity", "1970-01-02", [3, 2, 1]),
+        ("opened", "-infinity", "9999-12-30", [1, 2, 3]),
+    ):
+        await tamper(door, f"UPDATE ticket SET opened_at = '{time}' WHERE number = 4")
+        first = await api.get("/tickets", sort=order, limit=1)
+        assert [item["number"] for item in first["items"]] == [4]
+        await tamper(door, f"UPDATE ticket SET opened_at = '{right}' WHERE number = 4")
+        page = await api.get("/tickets", sort=order, cursor=first["next_cursor"])
+        assert [item["number"] for item in page["items"] if item["number"] != 4] == rest
+
+
 BESIDES = (
     "UPDATE entry SET at = '{time}'",
     "UPDATE checklist_member SET joined_at = '{time}', recovered_at = '{time}'",
