@@ -114,12 +114,10 @@ def test_people_come_and_go_and_tickets_are_taken_along(window: Window, org: Org
 def test_a_tickets_link_is_copied_and_the_scheme_chosen(window: Window, org: OrgApi) -> None:
     number = report(org, "Lift 3 makes a noise")
     window.go(f"/orgs/{org.org}/tickets/{number}")
-    grant = {"origin": window.url, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
-    window.chrome.execute_cdp_cmd("Browser.grantPermissions", grant)
+    may_read(window)
     window.one("[data-copy]").click()
     window.until(lambda: window.all("[data-copy].copied"), "that it is copied")
-    paste = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(`${error}`))"
-    assert window.chrome.execute_async_script(paste) == f"{window.url}/orgs/{org.org}/tickets/{number}"
+    assert pasted(window) == f"{window.url}/orgs/{org.org}/tickets/{number}"
 
     paper = "return getComputedStyle(document.body).backgroundColor"
     light = window.script(paper)
@@ -130,3 +128,48 @@ def test_a_tickets_link_is_copied_and_the_scheme_chosen(window: Window, org: Org
     assert window.script(paper) == dark, "it is kept"
     window.one("#theme").click()
     assert window.script(paper) == light
+
+
+@pytest.mark.rule("AC-191")
+def test_what_can_be_copied_is_copied_where_the_browser_lets_no_page_do_it(window: Window, org: OrgApi) -> None:
+    number = report(org, "Lift 3 makes a noise", subject={"type": "device", "id": "lift-3"})
+    address, commands = f"/orgs/{org.org}/tickets/{number}", f"/orgs/{org.org}/health/overview"
+    may_read(window)
+    for path, button, text in (
+        (address, "[data-copy]", window.url + address),
+        (address, "[data-copy-id]", "device/lift-3"),
+        (commands, "[data-copy-text]", f"fettle heartbeat send device/x1 --interval-s 30 --org {org.org}"),
+    ):
+        window.go(path)
+        window.script(INSECURE)
+        window.one(button).click()
+        window.until(lambda button=button: window.all(f"{button}.copied"), "that it is copied")  # type: ignore[misc]
+        assert window.script("return document.getElementById('copied').textContent") == "Copied"
+        assert window.script(f"return document.activeElement.matches('{button}')")
+        assert (pasted(window), window.all(".to-copy")) == (text, [])
+
+    window.go(path)
+    window.script(f"{INSECURE}; document.execCommand = () => false")
+    window.one(button).click()
+    window.until(lambda: window.all(".to-copy:focus"), "what to copy by hand")
+    assert "Ctrl+C" in str(window.one(".to-copy").get_attribute("title"))
+    assert window.script("return document.getSelection().toString()") == text
+    assert window.all(".copied") == []
+    window.press("\ue00c")
+    window.until(lambda: not window.all(".to-copy"), "it gone")
+
+
+INSECURE = "window.kept = navigator.clipboard; delete Navigator.prototype.clipboard"
+"""As over plain http on another host than this one; what is in the clipboard can still be looked at."""
+
+
+def may_read(window: Window) -> None:
+    """Lets what the test asks look into the clipboard."""
+    grant = {"origin": window.url, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    window.chrome.execute_cdp_cmd("Browser.grantPermissions", grant)
+
+
+def pasted(window: Window) -> str:
+    """What is in the clipboard."""
+    ask = "const done = arguments[0]; (window.kept ?? navigator.clipboard).readText().then(done, (e) => done(`${e}`))"
+    return str(window.chrome.execute_async_script(ask))

@@ -1,10 +1,36 @@
 // Dialogs, and what opens and closes like one: a link or button names the dialog that it opens, a click beside a sheet
 // closes it. Texts and addresses to copy.
 (() => {
+  // Over plain http a browser lets no page write to the clipboard, except on the machine itself. A selected field and the
+  // old command work there too; where not even they do, the field stays, selected, and says what to press.
+  const byCommand = (button, text) => {
+    const field = Object.assign(document.createElement("textarea"), { value: text, rows: 1, readOnly: true });
+    field.className = "to-copy";
+    field.ariaLabel = field.title = "Press Ctrl+C to copy this";
+    button.after(field);
+    field.focus({ preventScroll: true });
+    field.select();
+    const done = document.execCommand("copy");
+    if (done) {
+      field.remove();
+      button.focus();
+    } else field.addEventListener("blur", () => field.remove());
+    return done;
+  };
+
   const copied = async (button, text) => {
-    await navigator.clipboard.writeText(text);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      if (!byCommand(button, text)) return;
+    }
     button.classList.add("copied");
-    setTimeout(() => button.classList.remove("copied"), 1500);
+    const said = document.getElementById("copied");
+    if (said) said.textContent = "Copied";
+    setTimeout(() => {
+      button.classList.remove("copied");
+      if (said) said.textContent = "";
+    }, 1500);
   };
 
   document.addEventListener("click", (event) => {
