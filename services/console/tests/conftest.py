@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from console_provider import CLIENT, SECRET, Provider, running_provider
 from console_world import World, console_world
+from tests.provider import CLIENT, SECRET, Provider, running_provider
 
 from fettle_devstack.isolation import discard, isolated
 from fettle_devstack.servers import Servers

@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from console_provider import ANN, Provider
 from console_world import BOOTSTRAP, World
 from test_console_audit import aged, in_the_database
 from test_console_provider_sign_in import come_in, found
+from tests.provider import ANN, Provider
 
 from fettle_console.domain.audit import REFUSALS_EACH_MINUTE
 

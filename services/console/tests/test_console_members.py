@@ -6,9 +6,9 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
-from console_provider import ANN, Provider
 from console_world import BOOTSTRAP, World
 from test_console_provider_sign_in import come_in, found, page
+from tests.provider import ANN, Provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,8 +4,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from console_provider import CLIENT, Provider, running_provider
 from console_world import console_world
+from tests.provider import CLIENT, Provider, running_provider
 
 from fettle_console.adapters.provider import Provider as OurProvider
 from fettle_console.adapters.provider_documents import ProviderAway

@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from console_provider import ANN, CLIENT, Provider, by_a_stranger, unsigned, with_shared_secret
 from console_world import BOOTSTRAP, World
+from tests.provider import ANN, CLIENT, Provider, by_a_stranger, unsigned, with_shared_secret
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,18 +1,21 @@
 """An OpenID provider on real HTTP that lets in whom a test says, and lies as a test asks it to."""
 
+import asyncio
 import base64
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from html import escape
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
@@ -49,6 +52,9 @@ class Provider:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     """Paths in order."""
+    asks: bool = False
+    """Whether it asks a person whom it does not know yet who they are, instead of letting them in."""
+    knows: bool = False
 
     @property
     def url(self) -> str:
@@ -57,6 +63,7 @@ class Provider:
     def forget(self) -> None:
         fresh = Provider()
         self.person, self.lie, self.signed_by, self.about = fresh.person, fresh.lie, None, {}
+        self.asks = self.knows = False
         self.asked.clear()
 
     def token(self, claims: Claims) -> str:
@@ -88,6 +95,12 @@ def by_a_stranger(provider: Provider, claims: Claims) -> str:
     return jwt.encode({"alg": "ES256", "kid": provider.kid}, claims, key("stranger"), algorithms=["ES256"])
 
 
+_WHO = """
+<!doctype html><title>Who are you?</title><link rel="icon" href="data:,"><h1>Who are you?</h1>
+<p><a id="yes" href="?{said}&amp;sure=yes">{name}</a> <a id="no" href="?{said}&amp;sure=no">Nobody</a></p>
+"""
+
+
 def _app(provider: Provider) -> FastAPI:
     app = FastAPI()
 
@@ -114,6 +127,7 @@ def _app(provider: Provider) -> FastAPI:
 
     @app.get("/realms/test/authorize")
     async def authorize(
+        request: Request,
         client_id: str,
         redirect_uri: str,
         response_type: str,
@@ -122,13 +136,24 @@ def _app(provider: Provider) -> FastAPI:
         nonce: str,
         code_challenge: str,
         code_challenge_method: str,
-    ) -> RedirectResponse:
+        sure: str = "",
+    ) -> Response:
         assert (client_id, response_type, code_challenge_method) == (CLIENT, "code", "S256")
         assert "openid" in scope.split()
+        if provider.asks and not provider.knows and not sure:
+            return HTMLResponse(_WHO.format(said=escape(request.url.query), name=escape(provider.person["name"])))
+        if sure == "no":
+            return RedirectResponse(f"{redirect_uri}?{urlencode({'error': 'access_denied', 'state': state})}", 303)
+        provider.knows = True
         code = f"code-{len(provider.codes)}"
         provider.codes[code] = {"redirect_uri": redirect_uri, "nonce": nonce, "challenge": code_challenge}
         back = {"code": code, "state": state, "iss": provider.url}
         return RedirectResponse(f"{redirect_uri}?{urlencode(back)}", 303)
+
+    @app.get("/realms/test/exit")
+    async def exit(post_logout_redirect_uri: str) -> RedirectResponse:
+        provider.knows = False
+        return RedirectResponse(post_logout_redirect_uri, 303)
 
     @app.post("/realms/test/token")
     async def token(request: Request) -> JSONResponse:
@@ -159,3 +184,18 @@ async def running_provider() -> AsyncIterator[Provider]:
         yield provider
     finally:
         await server.stop()
+
+
+@contextmanager
+def providing() -> Iterator[Provider]:
+    """The same beside a test that has no loop."""
+    loop, running = asyncio.new_event_loop(), running_provider()
+    thread = Thread(target=loop.run_forever, name="provider", daemon=True)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(30)
+    finally:
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
