@@ -78,7 +78,11 @@ def test_an_admin_makes_and_revokes_a_token_reads_the_record_and_sends_a_letter_
     lines = window.texts("#audit tbody th")
     newest = [line.partition(", made by")[0].partition(", token")[0] for line in lines[:3]]
     which = "name Night shift, role viewer"
-    assert newest == [f"Revoke a token {which}", f"Mint a token {which}", "Rename an org"]
+    assert newest == [
+        f"Revoke a token {which}",
+        f"Mint a token {which}",
+        "Change an org name Acme Ltd, zone each reader's own",
+    ]
     assert {"Begin work on an open ticket", "Open a ticket", "Replace the health policy"} <= set(lines)
     portrait(window, pictures / "audit.webp")
     window.press("/")

@@ -116,6 +116,7 @@ def _orgs(ask: Checked) -> None:
     asked = [(one["method"], one["path"]) for one in ask("list_audit", thing="tokens", outcome="done")]
     assert asked[:2] == [("DELETE", f"/tokens/{spare['id']}"), ("POST", "/tokens")]
     assert ask("rename_org", "Acme Ltd")["name"] == "Acme Ltd"
+    assert ask("set_org_zone", "Europe/Oslo")["zone"] == "Europe/Oslo"
 
 
 def _health(ask: Checked) -> None:

@@ -38,6 +38,12 @@ class AsyncOrgs(AsyncConnection):
         renamed: Org = await self._call(send("PUT", self._path(), {"name": name}))
         return renamed
 
+    async def set_org_zone(self, zone: str | None) -> Org:
+        """Has the pages of this client's org show exact times by the zone (`Europe/Oslo`); None: by each reader's own
+        clock."""
+        changed: Org = await self._call(send("PUT", self._path(), {"zone": zone}))
+        return changed
+
     async def delete_org(self, confirm: str) -> None:
         """Deletes the org of this client for good, with its tickets; `confirm` repeats its name. Export them first."""
         await self._call(send("DELETE", self._path(), confirm=confirm))

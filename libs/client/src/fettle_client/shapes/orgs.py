@@ -8,11 +8,12 @@ PersonsRole = Literal["viewer", "operator", "admin"]
 
 
 class Org(TypedDict):
-    """An org of this installation."""
+    """An org of this installation. `zone`: by which its pages show exact times; None: by the clock of each reader."""
 
     org: str
     name: str
     created_at: str
+    zone: str | None
 
 
 class Token(TypedDict):

@@ -39,6 +39,12 @@ class Orgs(Connection):
         renamed: Org = self._call(send("PUT", self._path(), {"name": name}))
         return renamed
 
+    def set_org_zone(self, zone: str | None) -> Org:
+        """Has the pages of this client's org show exact times by the zone (`Europe/Oslo`); None: by each reader's own
+        clock."""
+        changed: Org = self._call(send("PUT", self._path(), {"zone": zone}))
+        return changed
+
     def delete_org(self, confirm: str) -> None:
         """Deletes the org of this client for good, with its tickets; `confirm` repeats its name. Export them first."""
         self._call(send("DELETE", self._path(), confirm=confirm))

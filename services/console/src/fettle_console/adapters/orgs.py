@@ -1,6 +1,8 @@
 """Orgs in Postgres; the services hear of each on the compacted topic `orgs`."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import text
@@ -20,8 +22,25 @@ _DELETE = text("""
     UPDATE org SET deleted_at = :now WHERE org = :org AND deleted_at IS NULL RETURNING name, created_at
 """)
 
+_CHANGE = text("""
+    UPDATE org SET name = COALESCE(CAST(:name AS text), name),
+        zone = CASE WHEN CAST(:zoned AS boolean) THEN CAST(:zone AS text) ELSE zone END
+    WHERE org = :org AND deleted_at IS NULL RETURNING *
+""")
 
-_RENAME = text("UPDATE org SET name = :name WHERE org = :org AND deleted_at IS NULL RETURNING created_at")
+
+@dataclass(frozen=True, slots=True)
+class PresentOrg:
+    """An org as it is. By its `zone` its pages show exact times; None: by the clock of each reader."""
+
+    org: str
+    name: str
+    created_at: datetime
+    zone: str | None = None
+
+    @classmethod
+    def of(cls, row: Any) -> "PresentOrg":
+        return cls(row.org, row.name, row.created_at, row.zone)
 
 
 class NameTaken(Exception):
@@ -34,7 +53,7 @@ class Orgs:
     def __init__(self, database: Database, signer: Signer) -> None:
         self._database, self._signer = database, signer
 
-    async def create(self, work: UnitOfWork, org: str, name: str, now: datetime) -> tuple[Org, bool]:
+    async def create(self, work: UnitOfWork, org: str, name: str, now: datetime) -> tuple[PresentOrg, bool]:
         """The org, and whether it is new. One that exists stays as it is, its name too, and is told again, so that
         calling this twice also mends a topic that lost the message. Raises NameTaken."""
         inserted = await work.connection.execute(
@@ -44,17 +63,21 @@ class Orgs:
         row = (await work.connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one()
         if row.deleted_at is not None:
             raise NameTaken(org)
-        present = Org(org=row.org, name=row.name, created_at=row.created_at)
+        present = PresentOrg.of(row)
         work.publish(Outgoing.of(self._told(present, now), ORGS))
         return present, inserted.rowcount > 0
 
-    async def rename(self, org: str, name: str, now: datetime) -> Org | None:
-        """The org under its new name, which the services are told; None when there is no such org."""
+    async def change(
+        self, org: str, name: str | None, zone: str | None, now: datetime, *, zoned: bool
+    ) -> PresentOrg | None:
+        """The org with its new name, which the services are told, and if `zoned` its new zone; None when there is no
+        such org. Without a name it keeps the one that it has."""
+        said = {"org": org, "name": name, "zone": zone, "zoned": zoned}
         async with unit_of_work(self._database) as work:
-            row = (await work.connection.execute(_RENAME, {"org": org, "name": name})).one_or_none()
+            row = (await work.connection.execute(_CHANGE, said)).one_or_none()
             if row is None:
                 return None
-            present = Org(org=org, name=name, created_at=row.created_at)
+            present = PresentOrg.of(row)
             work.publish(Outgoing.of(self._told(present, now), ORGS))
         return present
 
@@ -66,11 +89,11 @@ class Orgs:
                 return False
             for table in ("token", "session", "member"):
                 await work.connection.execute(text(f"DELETE FROM {table} WHERE org = :org"), {"org": org})  # noqa: S608
-            gone = Org(org=org, name=row.name, created_at=row.created_at, deleted=True)
-            work.publish(Outgoing.of(self._told(gone, now), ORGS))
+            gone = PresentOrg(org, row.name, row.created_at)
+            work.publish(Outgoing.of(self._told(gone, now, deleted=True), ORGS))
         return True
 
-    async def get(self, org: str) -> Org | None:
+    async def get(self, org: str) -> PresentOrg | None:
         """None also for what can be no org's name: a path may hold any text."""
         try:
             check_org(org)
@@ -79,23 +102,23 @@ class Orgs:
         async with self._database.reading() as connection:
             query = text("SELECT * FROM org WHERE org = :org AND deleted_at IS NULL")
             row = (await connection.execute(query, {"org": org})).one_or_none()
-        return Org(org=row.org, name=row.name, created_at=row.created_at) if row else None
+        return PresentOrg.of(row) if row else None
 
-    async def page(self, after: str, limit: int) -> list[Org]:
+    async def page(self, after: str, limit: int) -> list[PresentOrg]:
         """Up to `limit` orgs after `after`, by name of the org."""
         query = text("SELECT * FROM org WHERE org > :after AND deleted_at IS NULL ORDER BY org LIMIT :limit")
         async with self._database.reading() as connection:
             rows = await connection.execute(query, {"after": after, "limit": limit})
-            return [Org(org=row.org, name=row.name, created_at=row.created_at) for row in rows]
+            return [PresentOrg.of(row) for row in rows]
 
-    def _told(self, org: Org, now: datetime) -> CloudEvent:
+    def _told(self, org: PresentOrg, now: datetime, *, deleted: bool = False) -> CloudEvent:
         """Dated now, not at the org's creation: a reader would refuse an old signature as stale."""
         event = CloudEvent(
             id=str(uuid5(NAMESPACE_URL, f"fettle:org:{org.org}:{now.isoformat()}")),
             source=SOURCE,
             type=ORG,
             time=now,
-            data=org.to_json(),
+            data=Org(org=org.org, name=org.name, created_at=org.created_at, deleted=deleted).to_json(),
             subject=org.org,
             key=org.org,
         )

@@ -19,7 +19,7 @@ REMEMBERED = timedelta(days=7)
 
 # Whom the provider let in is in every org that says so now; anybody else is in the one org that they came to.
 _GET = text("""
-    SELECT s.actor_id, s.actor_name, o.org, o.name AS org_name, place.role,
+    SELECT s.actor_id, s.actor_name, o.org, o.name AS org_name, o.zone, place.role,
         ARRAY(SELECT org FROM member WHERE account = s.account AND person = s.actor_id ORDER BY org) AS orgs
     FROM session s CROSS JOIN LATERAL (
         SELECT s.org, s.role WHERE s.account IS NULL
@@ -54,6 +54,8 @@ class Session:
     org_name: str
     orgs: Sequence[str] = ()
     """Where else the person may go."""
+    zone: str | None = None
+    """That of the org."""
 
 
 class Sessions:
@@ -111,7 +113,7 @@ class Sessions:
             return None
         caller = Caller(org=row.org, role=Role(row.role), actor_id=row.actor_id, actor_name=row.actor_name)
         others = tuple(other for other in row.orgs if other != row.org)
-        return Session(hash, caller, row.org_name, others)
+        return Session(hash, caller, row.org_name, others, row.zone)
 
     async def end(self, cookie: str) -> Came | None:
         """Ends the session; how its person came in, if there was one."""

@@ -8,7 +8,7 @@ from typing import Any
 from fettle_chassis.documented import About, Words, refusal
 from fettle_console.domain.routing import Owner
 
-_ORG = {"org": "acme", "name": "Acme", "created_at": "2026-11-23T12:00:00.000Z"}
+_ORG = {"org": "acme", "name": "Acme", "created_at": "2026-11-23T12:00:00.000Z", "zone": None}
 _TOKEN: dict[str, Any] = {
     "id": "01980000-0000-7000-8000-000000000017",
     "role": "operator",
@@ -70,7 +70,11 @@ _OPERATIONS: Mapping[str, About] = {
         {409: "conflict"},
         statuses={201: "The new org.", 200: "The org exists already and stays as it is."},
     ),
-    "put /orgs/{org}": About("Rename an org", {**_ORG, "name": "Acme Ltd"}, {"name": "Acme Ltd"}),
+    "put /orgs/{org}": About(
+        "Change an org",
+        {**_ORG, "name": "Acme Ltd", "zone": "Europe/Oslo"},
+        {"name": "Acme Ltd", "zone": "Europe/Oslo"},
+    ),
     "delete /orgs/{org}": About("Delete an org", refusals={409: "conflict"}, statuses={204: "It is gone."}),
     "get /tokens": About("List tokens", {"items": [_TOKEN], "next_cursor": None}),
     "post /tokens": About(

@@ -11,10 +11,11 @@ from fettle_chassis.http import IdempotencyKey, Problem
 from fettle_chassis.tokens import Caller, Role
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_console.adapters.answers import Written
-from fettle_console.adapters.orgs import NameTaken
+from fettle_console.adapters.orgs import NameTaken, PresentOrg
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.access import enter, found
-from fettle_console.entrypoints.audited import enter_for
+from fettle_console.domain.zones import known_zone
+from fettle_console.entrypoints.audited import enter_for, heard
 from fettle_console.entrypoints.guards import Holder, administrator, admitted, no_such_org
 from fettle_console.entrypoints.writes import LineOfText, once
 from fettle_contracts.identity import OrgName, check_org
@@ -38,10 +39,17 @@ class NewOrg(Message):
     name: LineOfText = Field(default="", max_length=200)
 
 
-class NewName(Message):
-    """What people call an org from now on."""
+class OrgChange(Message):
+    """What changes of an org; what is left out stays as it is. `zone` is an IANA name such as `Europe/Oslo`, by whose
+    clock its pages go; null: by that of each reader."""
 
-    name: Annotated[LineOfText, AfterValidator(_visible)] = Field(max_length=200)
+    name: Annotated[LineOfText, Field(max_length=200), AfterValidator(_visible)] | None = None
+    zone: Annotated[LineOfText, Field(max_length=64), AfterValidator(known_zone)] | None = None
+
+    def words(self) -> dict[str, str]:
+        """What the audit log says of it."""
+        named = {"name": self.name.strip()} if self.name is not None else {}
+        return {**named, **({"zone": self.zone or "each reader's own"} if "zone" in self.model_fields_set else {})}
 
 
 class OrgView(Message):
@@ -50,6 +58,11 @@ class OrgView(Message):
     org: OrgName
     name: str
     created_at: Instant
+    zone: str | None
+
+    @classmethod
+    def of(cls, org: PresentOrg) -> "OrgView":
+        return cls(org=org.org, name=org.name, created_at=org.created_at, zone=org.zone)
 
 
 class OrgPage(Message):
@@ -82,8 +95,7 @@ async def create_org(
         except NameTaken:
             message = "An org of this name was deleted; names are not used again."
             raise Problem(409, ProblemCode.CONFLICT, message, field="org") from None
-        view = OrgView(org=org.org, name=org.name, created_at=org.created_at)
-        answer = Answer(201 if is_new else 200, view.to_dict())
+        answer = Answer(201 if is_new else 200, OrgView.of(org).to_dict())
         return Written(answer, again=answer)
 
     return await once(console, "", key, f"org {actor} {new.model_dump_json()}", write)
@@ -103,23 +115,25 @@ async def list_orgs(
         orgs = [own] if own else []
     else:
         orgs = await console.orgs.page(cursor, limit + 1)
-    page = [OrgView(org=org.org, name=org.name, created_at=org.created_at) for org in orgs[:limit]]
+    page = [OrgView.of(org) for org in orgs[:limit]]
     return OrgPage(items=tuple(page), next_cursor=page[-1].org if len(orgs) > limit else None)
 
 
 @router.put("/{org}")
-async def rename_org(org: str, new: NewName, holder: Holder, console: TheConsole) -> OrgView:
-    """Give an org another name. Its admins may, and the installation's own token."""
+async def change_org(org: str, new: OrgChange, request: Request, holder: Holder, console: TheConsole) -> OrgView:
+    """Give an org another name, or the time zone of its pages. Its admins may, and the installation's own token."""
     await administrator(org, holder, console)
-    return await renamed(org, new, console)
+    heard(request).about = new.words()
+    return await changed(org, new, console)
 
 
-async def renamed(org: str, new: NewName, console: Console) -> OrgView:
-    """The org under its new name. Raises `Problem` 404 when it was deleted meanwhile."""
-    found = await console.orgs.rename(org, new.name.strip(), console.now())
+async def changed(org: str, new: OrgChange, console: Console) -> OrgView:
+    """The org as it is then. Raises `Problem` 404 when it was deleted meanwhile."""
+    name = None if new.name is None else new.name.strip()
+    found = await console.orgs.change(org, name, new.zone, console.now(), zoned="zone" in new.model_fields_set)
     if found is None:
         raise no_such_org()
-    return OrgView(org=found.org, name=found.name, created_at=found.created_at)
+    return OrgView.of(found)
 
 
 @router.delete("/{org}", status_code=204)

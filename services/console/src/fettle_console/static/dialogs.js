@@ -73,7 +73,7 @@
 
   const silence = document.getElementById("silence");
   if (!silence) return;
-  const until = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const until = window.fettleTimes.by({ weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const say = () => {
     const chosen = silence.querySelector("[name=length_s]:checked");
     const scope = silence.querySelector("[name=scope]:checked");

@@ -1,11 +1,11 @@
-// A new silence: only the fields that count are shown, the clock is the reader's own, and what it would cover follows
-// what is typed. What is not shown yet cannot be made.
+// A new silence: only the fields that count are shown, the clock is the org's or else the reader's own, and what it
+// would cover follows what is typed. What is not shown yet cannot be made.
 (() => {
   const REST_MS = 400;
   const form = document.getElementById("new-silence");
-  const zone = form.querySelector("[data-mine]");
+  const { zone } = form.elements;
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone.value === "UTC" && own) zone.value = own;
+  if (zone.value === "UTC" && own && !document.body.dataset.zone) zone.value = own;
   let timer = null;
   let asked = 0;
 

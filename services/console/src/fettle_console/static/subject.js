@@ -1,12 +1,8 @@
 // A subject's page: why at the instant that is clicked or written, and fresh when the subject changes.
 (() => {
+  const { wall, instant } = window.fettleTimes;
   const form = document.getElementById("ask-why");
   const field = document.getElementById("at");
-
-  const local = (at) => {
-    const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60000);
-    return shifted.toISOString().slice(0, 19);
-  };
 
   const shown = () => {
     const picture = document.getElementById("day");
@@ -28,7 +24,7 @@
     const mark = document.getElementById("instant");
     mark.setAttribute("d", `M${Math.round((86400 * (at.getTime() - start)) / length)} 0V84`);
     mark.removeAttribute("hidden");
-    field.value = local(at);
+    field.value = wall(at);
     const query = new URLSearchParams({ subject: form.elements.subject.value, at: at.toISOString() });
     bring(form.getAttribute("action"), query, "why", "Judging it again from the log …");
   };
@@ -48,8 +44,8 @@
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const from = event.submitter?.getAttribute("formaction");
-    if (!from) return ask(new Date(field.value));
-    const query = new URLSearchParams({ subject: form.elements.subject.value, at: new Date(field.value).toISOString() });
+    if (!from) return ask(instant(field.value));
+    const query = new URLSearchParams({ subject: form.elements.subject.value, at: instant(field.value).toISOString() });
     return bring(from, query, "heard", "Reading them from the log …");
   });
 
@@ -62,5 +58,5 @@
   window.fettleOnTicket(fresh);
   document.addEventListener("fettle:refresh", fresh);
 
-  field.value = local(new Date(shown().picture.dataset.end));
+  field.value = wall(new Date(shown().picture.dataset.end));
 })();

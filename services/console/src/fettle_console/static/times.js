@@ -1,9 +1,29 @@
-// Times: relative for the eye, exact and in the reader's zone on hover. The server writes the same words.
+// Times: relative for the eye, exact on hover, by the org's clock and without one by the reader's own. The server writes
+// the same words.
 (() => {
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+  const { zone } = document.body.dataset;
+  const by = (form, language) => {
+    try {
+      return new Intl.DateTimeFormat(language, { ...form, timeZone: zone });
+    } catch {
+      return new Intl.DateTimeFormat(language, form); // a zone that this browser does not know: exact times name theirs
+    }
+  };
+  const exact = by({ dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
+  const clock = by({ timeStyle: "medium", hourCycle: "h23" });
+  const day = by({ dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+  const field = by({ dateStyle: "short", timeStyle: "medium" }, "sv"); // as ISO 8601 writes it
 
-  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+  // What a field for a time holds of an instant, and the instant of what stands in one: of two, the first.
+  const DAY_MS = 86_400_000;
+  const wall = (at) => field.format(at).replace(" ", "T");
+  const ahead = (at) => Date.parse(`${wall(new Date(at))}Z`) - at;
+  const instant = (text) => {
+    const read = Date.parse(`${text}Z`);
+    const shows = (at) => at + ahead(at) === read;
+    const [first, second] = [read - DAY_MS, read + DAY_MS].map((near) => read - ahead(near));
+    return new Date(shows(second) && !shows(first) ? second : first);
+  };
 
   const span = (seconds) => {
     const whole = Math.max(0, Math.floor(seconds));
@@ -16,6 +36,8 @@
   const show = (element) => {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) return;
+    const title = exact.format(at);
+    if (element.title !== title) element.title = title;
     if ("clock" in element.dataset) {
       element.textContent = clock.format(at);
       return;
@@ -31,12 +53,10 @@
     const ago = (Date.now() - at.getTime()) / 1000;
     const words = ago < 5 ? "now" : `${span(ago)}${"ago" in element.dataset ? " ago" : ""}`;
     if (element.textContent !== words) element.textContent = words;
-    const title = exact.format(at);
-    if (element.title !== title) element.title = title;
   };
 
   const all = () => document.querySelectorAll("time[datetime]").forEach(show);
-  window.fettleTimes = { all, clock };
+  window.fettleTimes = { all, by, clock, wall, instant };
   all();
   setInterval(all, 5000);
   document.addEventListener("htmx:after:swap", all);

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from fettle_console.domain.zones import zone_of
 from fettle_console.views.silences import LENGTH_S
 from fettle_contracts.times import rfc3339
 
@@ -41,7 +41,7 @@ class SilenceForm:
     space: str = ""
     model: str = ""
     start: str = ""
-    zone: str = ""
+    zone: str = "UTC"
     length: str = str(LENGTH_S)
     number: str = ""
     unit: str = "3600"
@@ -51,9 +51,11 @@ class SilenceForm:
     reason: str = ""
 
     @classmethod
-    def read(cls, said: Mapping[str, Any]) -> "SilenceForm":
-        """Of a form or an address. One that names a filter and no subject is about a selection."""
+    def read(cls, said: Mapping[str, Any], home: str = "UTC") -> "SilenceForm":
+        """Of a form or an address; without a zone it is by the clock of `home`. One that names a filter and no subject
+        is about a selection."""
         fields = {name: str(said[name]).strip() for name in cls.__dataclass_fields__ if said.get(name) is not None}
+        fields["zone"] = fields.get("zone") or home
         if "whom" not in fields and not fields.get("subject"):
             narrowed = any(fields.get(name) for name in ("type", "integration", "space", "model"))
             fields["whom"] = "selection" if narrowed else "subject"
@@ -81,7 +83,7 @@ class SilenceForm:
         if self.start:
             body["starts_at"] = self._start()
         if rule := self._rule():
-            body["rrule"], body["zone"] = rule, self.zone or "UTC"
+            body["rrule"], body["zone"] = rule, self.zone
         if self.reason:
             body["reason"] = self.reason
         return body
@@ -95,12 +97,12 @@ class SilenceForm:
             raise Unclear("length", "must be a number, such as 90 minutes") from None
 
     def _start(self) -> str:
+        zone = zone_of(self.zone)
+        if zone is None:
+            raise Unclear("zone", f"there is no time zone {self.zone}; one is for instance Europe/Oslo")
         try:
             local = datetime.fromisoformat(self.start)
-            zone = ZoneInfo(self.zone or "UTC")
             return rfc3339((local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC))
-        except ZoneInfoNotFoundError:
-            raise Unclear("zone", f"there is no time zone {self.zone}; one is for instance Europe/Oslo") from None
         except (ValueError, OverflowError):
             raise Unclear("start", "must be a date and time") from None
 

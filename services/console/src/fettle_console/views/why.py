@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup, escape
-
 from fettle_console.views.words import HEALTH, condition, length
 from fettle_contracts.times import parse_time
 from fettle_contracts.transitions import HealthState
@@ -61,11 +59,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The answer. `because` is HTML in which instants are times; `changes` are the single changes that would have
-    decided otherwise, the smallest first, and without one `no_change` says why."""
+    """The answer. `because` is a sentence in parts, its instants between the texts; `changes` are the single changes
+    that would have decided otherwise, the smallest first, and without one `no_change` says why."""
 
     at: datetime
-    because: Markup
+    because: Sequence[str | datetime]
     ticket: int | None
     facts: Sequence[Fact]
     rules: Sequence[Rule]
@@ -96,19 +94,14 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _with_times(sentence: str) -> Markup:
-    """The sentence with each of its instants as a time that shows the reader's clock."""
-    parts, last = [], 0
+def _with_times(sentence: str) -> list[str | datetime]:
+    """The sentence with each of its instants as a time."""
+    parts: list[str | datetime] = []
+    last = 0
     for found in _INSTANT.finditer(sentence):
-        at = parse_time(found[0])
-        parts.append(escape(sentence[last : found.start()]))
-        parts.append(
-            Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC" data-clock>{:%H:%M:%S}</time>').format(
-                found[0], at, at
-            )
-        )
+        parts += [sentence[last : found.start()], parse_time(found[0])]
         last = found.end()
-    return Markup("").join([*parts, escape(sentence[last:])])
+    return [*parts, sentence[last:]]
 
 
 def _facts(answer: Mapping[str, Any]) -> list[Fact]:

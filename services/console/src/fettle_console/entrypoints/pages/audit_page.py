@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -27,15 +27,16 @@ _DAY = timedelta(days=1)
 
 @router.get("/orgs/{org}/audit")
 async def audit_page(request: Request, visit: TheAdmin, cursor: UUID | None = None) -> Response:
-    """One page of it, the newest first, narrowed as the address says. Days are those of UTC."""
+    """One page of it, the newest first, narrowed as the address says. Days are those of the org's zone, or of UTC."""
     said = {name: request.query_params.get(name, "").strip().replace("\x00", "")[:1_000] for name in _SAID}
-    since, until = _midnight(said["since"]), _midnight(said["until"])
+    since = _midnight(said["since"], timedelta(), visit.zone)
+    until = _midnight(said["until"], _DAY, visit.zone)
     wanted = Wanted(
         actor=said["actor"] or None,
         thing=named(f"/{said['thing'].strip('/')}") if said["thing"].strip("/") else None,
         outcome=AuditOutcome(said["outcome"]) if said["outcome"] in set(AuditOutcome) else None,
         since=since,
-        until=until and until + _DAY,
+        until=until,
     )
     entries, deeds = await asyncio.gather(
         visit.console.audit.page(visit.org, wanted, cursor, _PAGE + 1),
@@ -71,9 +72,10 @@ async def _document(console: Console, owner: Owner) -> Mapping[str, Any]:
         return {}
 
 
-def _midnight(day: str) -> datetime | None:
+def _midnight(day: str, later: timedelta, zone: tzinfo) -> datetime | None:
     try:
         found = date.fromisoformat(day)
     except ValueError:
         return None
-    return datetime.combine(min(found, date.max - _DAY), time(), UTC)
+    possible = min(max(found, date.min + _DAY), date.max - 2 * _DAY)
+    return datetime.combine(possible + later, time(), zone).astimezone(UTC)

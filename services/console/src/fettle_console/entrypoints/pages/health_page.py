@@ -46,4 +46,6 @@ async def last_heard(request: Request, visit: TheVisit) -> Response:
     as it is asked of who owns their shards, which may take a moment."""
     query = HealthQuery.read(request.query_params)
     found = await visit.client.get(Owner.HEALTH, f"/subjects{query.for_service(_PAGE)}&heard=true")
-    return page("last_heard.html", {"subjects": [Watched.of(item) for item in found["items"]]})
+    return page(
+        "last_heard.html", {"subjects": [Watched.of(item) for item in found["items"]], "zone": visit.session.zone}
+    )

@@ -32,4 +32,4 @@ async def judging(visit: TheVisit) -> Response:
         found = await visit.client.get(Owner.HEALTH, "/health-policy")
     except Problem:
         found = {}
-    return page("_judging.html", {"late_since": late_since(found, visit.console.now())})
+    return page("_judging.html", {"late_since": late_since(found, visit.console.now()), "zone": visit.session.zone})

@@ -28,7 +28,7 @@ class Tried:
 @router.get("/orgs/{org}/new-silence")
 async def new_silence(request: Request, visit: TheOperator) -> Response:
     """The form, filled in as the address says."""
-    form = SilenceForm.read(request.query_params)
+    form = SilenceForm.read(request.query_params, visit.session.zone or "UTC")
     return await _page(visit, form, await _covered(visit, form))
 
 
@@ -36,7 +36,7 @@ async def new_silence(request: Request, visit: TheOperator) -> Response:
 async def make_silence(request: Request, visit: TheOperator) -> Response:
     """Makes what was shown before; what was typed since is shown first."""
     said = await texts_of(request)
-    form = SilenceForm.read(said)
+    form = SilenceForm.read(said, visit.session.zone or "UTC")
     if said.get("shown") != form.digest or said.get("action") != "make":
         return await _page(visit, form, await _covered(visit, form))
     try:

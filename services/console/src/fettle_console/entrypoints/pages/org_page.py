@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.front import passed_on
-from fettle_console.entrypoints.org_api import NewName, renamed
+from fettle_console.entrypoints.org_api import OrgChange, changed
 from fettle_console.entrypoints.pages.visits import TheAdmin, Visit
 from fettle_contracts.message import faults
 
@@ -25,15 +25,16 @@ async def org_page(visit: TheAdmin) -> Response:
 
 
 @router.post("/orgs/{org}/settings")
-async def rename(visit: TheAdmin, name: Annotated[str, Form()] = "") -> Response:
-    """Gives the org another name; its id stays."""
+async def change(visit: TheAdmin, name: Annotated[str, Form()] = "", zone: Annotated[str, Form()] = "") -> Response:
+    """Gives the org another name, and the zone of its times; its id stays."""
     try:
-        new = NewName(name=name.strip())
+        new = OrgChange(name=name.strip(), zone=zone.strip() or None)
     except ValidationError as error:
-        return await _shown(visit, refused="; ".join(str(fault) for fault in faults(error)), typed=name, status=400)
+        refused = "; ".join(str(fault) for fault in faults(error))
+        return await _shown(visit, refused=refused, typed=(name, zone), status=400)
     async with visit.recorded("PUT", "/") as heard:
-        await renamed(visit.org, new, visit.console)
-        heard.status = 200
+        await changed(visit.org, new, visit.console)
+        heard.status, heard.about = 200, new.words()
     return RedirectResponse(f"/orgs/{quote(visit.org)}/settings", 303)
 
 
@@ -59,7 +60,7 @@ async def delete(visit: TheAdmin, confirm: Annotated[str, Form()] = "") -> Respo
 
 
 async def _shown(
-    visit: Visit, *, refused: str = "", typed: str | None = None, not_deleted: str = "", status: int = 200
+    visit: Visit, *, refused: str = "", typed: tuple[str, str] | None = None, not_deleted: str = "", status: int = 200
 ) -> Response:
     here = await visit.console.orgs.get(visit.org)
     counts = await visit.counts()
@@ -67,7 +68,7 @@ async def _shown(
         "org.html",
         status=status,
         created_at=here.created_at if here else None,
-        typed=visit.session.org_name if typed is None else typed,
+        typed=typed or (visit.session.org_name, visit.session.zone or ""),
         tickets=sum(counts.values()) if counts else None,
         refused=refused,
         not_deleted=not_deleted,

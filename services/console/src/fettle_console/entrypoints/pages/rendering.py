@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
+from fettle_console.domain.zones import zone_of
 from fettle_console.views import words
 from fettle_console.views.graph import TALL, WIDE
 from fettle_console.views.markdown import render as markdown
@@ -27,14 +29,40 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-def moment(at: datetime, *, ago: bool = False) -> Markup:
+@pass_context
+def written(context: Context, at: datetime, form: str) -> str:
+    """A time by the org's clock, or by that of UTC; the script writes it anew where the org has none."""
+    return f"{at.astimezone(zone_of(_zone(context)) or UTC):{form}}"
+
+
+@pass_context
+def exact(context: Context, at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A time that says whose clock it is by."""
+    return f"{written(context, at, form)} {_zone(context)}"
+
+
+@pass_context
+def moment(context: Context, at: datetime, *, ago: bool = False) -> Markup:
     """A time: relative for the eye, exact on hover and for screen readers. The script keeps it going."""
     shown = words.relative(at, datetime.now(UTC))
     said = f"{shown} ago" if ago and shown != "now" else shown
     marked = Markup(" data-ago") if ago else Markup("")
-    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC"{}>{}</time>').format(
-        rfc3339(at), at, marked, said
+    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(rfc3339(at), exact(context, at), marked, said)
+
+
+@pass_context
+def absolute(context: Context, at: datetime, kind: str) -> Markup:
+    """A time that is shown as such: a `day` with its hour, by the `clock` to the second, or an `hour` of an axis."""
+    shown = {"day": "%Y-%m-%d %H:%M", "clock": "%H:%M:%S", "hour": "%H:%M"}[kind]
+    text = exact(context, at, shown) if kind == "day" else written(context, at, shown)
+    return Markup('<time datetime="{}" title="{}" data-{}>{}</time>').format(
+        rfc3339(at), exact(context, at), kind, text
     )
+
+
+def _zone(context: Context) -> str:
+    zone: str = context.get("zone") or "UTC"
+    return zone
 
 
 _LONG_CHARACTERS, _LONG_LINES = 3000, 40
@@ -59,7 +87,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(static=static_url, moment=moment, folded=folded, words=words)
+    environment.globals.update(static=static_url, folded=folded, words=words)
+    environment.globals.update(moment=moment, absolute=absolute, exact=exact, written=written)
     environment.globals["box"] = {"wide": WIDE, "tall": TALL}
     environment.filters["markdown"] = markdown
     return environment

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Request
@@ -17,6 +18,7 @@ from fettle_console.adapters.sessions import Session
 from fettle_console.console import Console, TheConsole
 from fettle_console.domain.origins import SAFE_METHODS
 from fettle_console.domain.routing import Owner
+from fettle_console.domain.zones import zone_of
 from fettle_console.entrypoints.guards import check_pace
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.shield import check_origin
@@ -100,6 +102,11 @@ class Visit:
     def org(self) -> str:
         return self.session.caller.org
 
+    @property
+    def zone(self) -> tzinfo:
+        """The org's; UTC where it has none."""
+        return zone_of(self.session.zone or "UTC") or UTC
+
     def may(self, role: Role) -> bool:
         return self.session.caller.role.covers(role)
 
@@ -126,6 +133,7 @@ class Visit:
         frame = {
             "org": self.org,
             "org_name": self.session.org_name,
+            "zone": self.session.zone,
             "other_orgs": self.session.orgs,
             "person": self.session.caller,
             "may_work": self.may(Role.OPERATOR),

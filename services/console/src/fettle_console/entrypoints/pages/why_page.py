@@ -1,6 +1,7 @@
 """Why there is or is not a ticket about a subject at an instant."""
 
 import re
+from datetime import UTC, datetime, tzinfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -34,9 +35,18 @@ async def asked_of_an_instant(request: Request, visit: Visit, path: str) -> tupl
     when that is away: the page says so and is there all the same, as it also stands inside others."""
     said = {name: request.query_params.get(name, "").strip() for name in ("subject", "at")}
     if _WITHOUT_ZONE.fullmatch(said["at"]):  # as a field for a time sends it
-        said["at"] += "Z"
+        said["at"] = _instant(said["at"], visit.zone)
     try:
         answer = await visit.client.send(Owner.HEALTH, "GET", f"{path}{visit.client.query(**said)}")
     except Problem as away:
         answer = Answer(away.status, {"detail": away.message})
     return said["subject"], answer
+
+
+def _instant(local: str, zone: tzinfo) -> str:
+    """What the clock of the zone showed; what no clock shows goes on, to be refused."""
+    try:
+        at = datetime.fromisoformat(local).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return f"{local}Z"
+    return at.isoformat().replace("+00:00", "Z")
