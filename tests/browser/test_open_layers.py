@@ -29,6 +29,7 @@ def test_what_opens_over_a_page_can_be_used_by_everybody(window: Window, org: Or
     beat(org, "t17")
     [ticket] = eventually(org.tickets, "the ticket of a silent device")
     report(org, "Lift 3 makes a noise")
+    assert org.put("/secrets/slack_url", {"value": "as long as it must be"}).status_code == 201
     token = org.get("/tokens")["items"][0]["id"]
     opened = {
         "keys": (f"{base}/tickets", lambda: window.press("?"), "#keys[open]"),
@@ -37,6 +38,8 @@ def test_what_opens_over_a_page_can_be_used_by_everybody(window: Window, org: Or
         "person": (f"{base}/tickets", window.one(".person summary").click, ".person[open]"),
         "silence": (f"{base}/tickets/{ticket['number']}", window.one(".about .silence").click, "#silence[open]"),
         "others": (f"{base}/tickets/{ticket['number']}", window.one(".others summary").click, ".others[open]"),
+        "filter-health": (f"{base}/health", window.one(".narrow summary").click, ".narrow[open]"),
+        "secret": (f"{base}/channels", window.one(".secrets summary").click, ".secrets details[open]"),
         "revoke": (f"{base}/tokens?revoke={token}", lambda: None, "#revoke[open]"),
     }
     faults = []

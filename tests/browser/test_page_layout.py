@@ -57,8 +57,8 @@ ASKS_AXE = {(390, False), (1024, False), (1024, True)}
 """Where axe is asked too, which takes a second each: both schemes, and the layout of a phone."""
 
 
-BRIEFLY = ((390, False), (1024, True))
-"""For pages of workflows, which are built of the same parts."""
+BRIEFLY = ((390, False), (1024, True), (1680, False))
+"""For pages that are built of the same parts: each width, and both schemes."""
 
 WAYS = enumerate(["true", "false"] * 4)
 WAITS = "\n".join(f"  wait{at}: {{after: [asked.{way}], action: wait, with: {{for: 1s}}}}" for at, way in WAYS)
@@ -130,6 +130,7 @@ def test_pages_fit_their_window_and_can_be_read_by_everybody(window: Window, org
         "why-long": f"{base}/why?subject=device/{quote(WORD[:150])}",
         "subject": f"{base}/health/device/{quote(WORD[:150])}",
         "report": f"{base}/tickets/new",
+        "heard": f"{base}/heard?subject=device/a",
         "health": f"{base}/health",
         "problem": f"{base}/tickets/999",
         "problem-long": f"{base}/health/device/{'W' * 150}",
