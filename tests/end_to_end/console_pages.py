@@ -149,6 +149,7 @@ def forms(known: Known, word: str) -> dict[str, str]:
         "base": "1",
         "token": "ftl_nobodys",
         "name": word,
+        "zone": "",
         "confirm": "another-org",
         "person": f"{word}@nowhere.invalid",
         "ticket": "",
