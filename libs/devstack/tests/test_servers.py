@@ -21,7 +21,7 @@ from fettle_devstack.isolation import discard, isolated
 from fettle_devstack.kafka import EmbeddedKafka
 from fettle_devstack.kafka_node import answers
 from fettle_devstack.ports import free_port, is_free
-from fettle_devstack.postgres import EmbeddedPostgres, shared_buffers
+from fettle_devstack.postgres import EmbeddedPostgres, memory, shared_buffers
 
 TOPIC = "kept"
 
@@ -300,10 +300,17 @@ def test_postgres_keeps_pages_in_an_eighth_of_the_memory(memory_gib: float, kept
 
 @pytest.mark.rule("OP-111")
 async def test_the_server_has_the_room_that_this_machine_allows(own_servers: Servers) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     connection = await asyncpg.connect(f"{own_servers.postgres.url}/postgres")
     try:
         asked = "SELECT pg_size_bytes(current_setting('shared_buffers')) = pg_size_bytes($1)"
-        assert await connection.fetchval(asked, shared_buffers(memory))
+        assert await connection.fetchval(asked, shared_buffers(memory()))
     finally:
         await connection.close()
+
+
+@pytest.mark.rule("OP-111")
+def test_a_containers_limit_counts_where_it_is_less(tmp_path: Path) -> None:
+    machine, limit = memory(tmp_path / "none"), tmp_path / "memory.max"
+    for said, found in (("max\n", machine), (f"{2**29}\n", 2**29), (f"{machine * 2}\n", machine)):
+        limit.write_text(said)
+        assert memory(limit) == found

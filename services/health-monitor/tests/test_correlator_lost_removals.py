@@ -1,6 +1,7 @@
 """Somebody removes a subject, and its shard never reads of it: that part of its log is gone. Shards and correlator
 together, on a real database."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import HEARTBEATS
+from fettle_health_monitor.adapters.correlator import live
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.registration import Registration
 from fettle_health_monitor.domain.judge.checkpoint import begin
@@ -173,3 +175,25 @@ async def test_a_removal_that_was_read_is_not_told_again(environment: dict[str, 
         fleet.lose_log()
         await fleet.go_on(2)
         assert [control.kind(said) for said in fleet.told] == ["policy", "register", "announced"]
+
+
+@pytest.mark.rule("HM-284")
+@pytest.mark.parametrize("entered", [None, Registration(name="Old")], ids=["discovered", "entered"])
+async def test_the_previous_code_takes_the_mark_away_too(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, entered: Registration | None
+) -> None:
+    """Beside this one for the time of an upgrade, it knows of no mark when it reads that the shard has forgotten."""
+    async with Fleet.with_one_that_fires(environment, entered) as fleet:
+        await fleet.remove()
+        if entered:
+            await fleet.enter(Registration(name="New"))
+            await fleet.relay()
+        else:
+            fleet.logs[0].at(fleet.second + 0.5).beat(str(KEY), integration="hue-1")
+        now = str(live._FORGET)
+        previous = re.sub(r"\n\s+removed = false,", "", now)
+        assert previous != now
+        monkeypatch.setattr(live, "_FORGET", text(previous))
+        await fleet.go_on(2)
+        [(_, _, marked, _)] = await fleet.known()
+        assert not marked

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -248,3 +249,24 @@ def test_behind_a_time_that_is_none_nothing_comes(name: str, time: datetime) -> 
     assert desk.note(ticket) is None
     assert isinstance(desk.open(actor=MONITOR, subject=THERMOSTAT, dedup_key=OFFLINE).decision, Unchanged)
     assert isinstance(desk.open().decision, Applied)
+
+
+@pytest.mark.rule("TS-113", "TS-103")
+@pytest.mark.parametrize(
+    "altered",
+    [
+        *({name: time} for name in ("opened_at", "started_at", "updated_at") for time in (FIRST, LAST)),
+        {"resolved_at": FIRST},
+        {"version": FURTHEST_OF_A_TICKET + 1},
+    ],
+    ids=str,
+)
+def test_an_old_ticket_that_was_altered_keeps_no_incident_from_opening(altered: dict[str, Any]) -> None:
+    """It is past its reopen window: the new ticket only links back to it."""
+    desk = Desk()
+    old = desk.resolved(desk.must(desk.start(desk.monitored())), MONITOR, Resolution.RECOVERED)
+    desk.book.enter([replace(old, **altered)])
+    desk.now += timedelta(hours=5)
+    new = desk.monitored()
+    assert (new.number, new.previous and new.previous.number) == (old.number + 1, old.number)
+    assert desk.book.changed[old.id].version == old.version, "the old one stays as it is"

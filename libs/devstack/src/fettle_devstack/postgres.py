@@ -39,8 +39,17 @@ _INITDB = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--buil
 """Text sorts the same on every machine."""
 
 
+def memory(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Bytes that the machine has, or its container may use (where that is, `limit` says it)."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(limit.read_text()))
+    except (OSError, ValueError):  # "max", or no such file
+        return machine
+
+
 def shared_buffers(memory_bytes: int) -> str:
-    """An eighth of the machine's memory: the server shares it with Kafka and six services. Pages count when they are
+    """An eighth of the memory: the server shares it with Kafka and six services. Pages count when they are
     used; with PostgreSQL's own 128 MB an org of a million tickets reads its indexes anew for nearly every write."""
     eighth = memory_bytes // 8 // 2**20
     return f"{max(128, min(eighth, 2048))}MB"
@@ -93,8 +102,7 @@ class EmbeddedPostgres(EmbeddedServer):
         if not (folder / "data").exists():
             self._create(binaries, folder, account)
         command: list[str | Path] = [binaries / "postgres", "-D", folder / "data", "-p", str(self.port)]
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        for name, value in (_OPTIONS | {"shared_buffers": shared_buffers(memory)}).items():
+        for name, value in (_OPTIONS | {"shared_buffers": shared_buffers(memory())}).items():
             command += ["-c", f"{name}={value}"]
         return self._start(command, folder, account)
 

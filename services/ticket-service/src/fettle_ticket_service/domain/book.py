@@ -108,7 +108,8 @@ class Book:
         decision = decide(ticket, command, facts, now)
         if not isinstance(decision, Applied):
             return Done(decision, ticket)
-        if self._at_an_end(ticket):
+        opens = bool(decision.events) and isinstance(decision.events[0], Opened)
+        if self._at_an_end(None if opens else ticket):  # a new ticket does not come behind the one that has the key
             return Done(RECORD_ALTERED, ticket)
         if ticket is not None and decision.members:
             ticket = self._change_members(ticket, decision.members)
