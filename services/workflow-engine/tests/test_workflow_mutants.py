@@ -135,6 +135,10 @@ ENGINE_MUTANTS = (
 )  # fmt: skip
 
 
+def test_the_interpreter_is_broken_in_enough_ways() -> None:
+    assert len(set(MUTANTS)) >= 25
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=range(len(MUTANTS)))
 def test_every_mutant_breaks_something_that_is_there(mutant: Mutant) -> None:
     check_stands_once(DOMAIN, mutant)

@@ -158,10 +158,9 @@ def test_a_value_is_one_part_of_an_address() -> None:
         ("a b?#&", "a%20b%3F%23%26"),
         ("%2F\\@ø", "%252F%5C%40%C3%B8"),
         (17, "17"),
-        (None, ""),
     ):
         assert TEMPLATES.render(source, {"event": {"id": id}}) == f"https://a.example/{part}/restart"
-    for event in ({"id": "."}, {"id": ".."}, {"id": "x" * 2_001}, {}):
+    for event in ({"id": "."}, {"id": ".."}, {"id": ""}, {"id": None}, {"id": "x" * 2_001}, {}):
         with pytest.raises(RenderFailed):
             TEMPLATES.render(source, {"event": event})
 

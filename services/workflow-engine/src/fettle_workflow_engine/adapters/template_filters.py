@@ -112,8 +112,8 @@ def urlencode(context: Context, value: Any) -> str:
     text = str(shown(value))
     if len(text) > PART_LIMIT:
         raise ValueError(f"urlencode takes at most {PART_LIMIT} characters")
-    if text in (".", ".."):
-        raise ValueError("'.' and '..' are no parts of an address; they lead elsewhere, however they are written")
+    if text in ("", ".", ".."):
+        raise ValueError("nothing, '.' and '..' are no parts of an address: they lead elsewhere, however written")
     spend(context, len(text))
     return quote(text, safe="", errors="replace")
 
