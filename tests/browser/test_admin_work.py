@@ -81,7 +81,7 @@ def test_an_admin_makes_and_revokes_a_token_reads_the_record_and_sends_a_letter_
     assert newest == [
         f"Revoke a token {which}",
         f"Mint a token {which}",
-        "Change an org name Acme Ltd, zone each reader's own",
+        "Change an org name Acme Ltd",
     ]
     assert {"Begin work on an open ticket", "Open a ticket", "Replace the health policy"} <= set(lines)
     portrait(window, pictures / "audit.webp")

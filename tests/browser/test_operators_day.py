@@ -189,14 +189,15 @@ def _(day: Day) -> None:
 
 @step("Look at the fleet")
 def _(day: Day) -> None:
-    day.go("/health/overview")
+    day.window.travel("h")
     day.window.until(lambda: "Thermostat t17" in day.window.text(".lately"), "what changed in the last hour")
     assert day.window.texts(".fleet [data-state='firing'] b") == ["1"]
 
 
 @step("Silence a whole floor")
 def _(day: Day) -> None:
-    day.go("/new-silence")
+    day.window.one(".tabs a[href$='/health/silences']").click()
+    day.window.one("a[href$='/new-silence']").click()
     day.window.one("[name=whom][value=selection] + span").click()
     day.window.one("#space").send_keys("oslo/hq")
     day.window.one("[name=length][value='3600'] + span").click()
@@ -208,8 +209,10 @@ def _(day: Day) -> None:
 
 @step("See what holds back")
 def _(day: Day) -> None:
-    day.go("/health/silences")
     day.window.until(lambda: len(day.window.texts("#silences tbody tr")) == 2, "both silences")
+    shown, made = day.window.texts("#silences tbody tr"), day.org.get("/silences", state="active")["items"]
+    assert all(any(silence["subject"] in row for row in shown) for silence in made)
+    assert all("you" in row and "until" in row for row in shown)
 
 
 @step("End it early")
@@ -232,7 +235,8 @@ def _(day: Day) -> None:
 
 @step("Report what no device says")
 def _(day: Day) -> None:
-    day.go("/tickets/new")
+    day.window.travel("t")
+    day.window.one("#report").click()
     day.window.one("#title").send_keys("Lift 3 makes a noise")
     day.window.one("[name=subject_type]").use(lambda found: Select(found).select_by_value("other"))
     day.window.one("[name=subject_id]").send_keys("lift-3")

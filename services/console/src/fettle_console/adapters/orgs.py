@@ -22,10 +22,13 @@ _DELETE = text("""
     UPDATE org SET deleted_at = :now WHERE org = :org AND deleted_at IS NULL RETURNING name, created_at
 """)
 
+_COLUMNS = "org, name, created_at, zone, deleted_at"
+_BY_NAME = text(f"SELECT {_COLUMNS} FROM org WHERE org = :org")  # noqa: S608 - constant columns
+
 _CHANGE = text("""
     UPDATE org SET name = COALESCE(CAST(:name AS text), name),
         zone = CASE WHEN CAST(:zoned AS boolean) THEN CAST(:zone AS text) ELSE zone END
-    WHERE org = :org AND deleted_at IS NULL RETURNING *
+    WHERE org = :org AND deleted_at IS NULL RETURNING org, name, created_at, zone
 """)
 
 
@@ -60,7 +63,7 @@ class Orgs:
             text("INSERT INTO org (org, name, created_at) VALUES (:org, :name, :now) ON CONFLICT (org) DO NOTHING"),
             {"org": org, "name": name, "now": now},
         )
-        row = (await work.connection.execute(text("SELECT * FROM org WHERE org = :org"), {"org": org})).one()
+        row = (await work.connection.execute(_BY_NAME, {"org": org})).one()
         if row.deleted_at is not None:
             raise NameTaken(org)
         present = PresentOrg.of(row)
@@ -100,13 +103,14 @@ class Orgs:
         except ValueError:
             return None
         async with self._database.reading() as connection:
-            query = text("SELECT * FROM org WHERE org = :org AND deleted_at IS NULL")
-            row = (await connection.execute(query, {"org": org})).one_or_none()
-        return PresentOrg.of(row) if row else None
+            row = (await connection.execute(_BY_NAME, {"org": org})).one_or_none()
+        return PresentOrg.of(row) if row and row.deleted_at is None else None
 
     async def page(self, after: str, limit: int) -> list[PresentOrg]:
         """Up to `limit` orgs after `after`, by name of the org."""
-        query = text("SELECT * FROM org WHERE org > :after AND deleted_at IS NULL ORDER BY org LIMIT :limit")
+        query = text(
+            f"SELECT {_COLUMNS} FROM org WHERE org > :after AND deleted_at IS NULL ORDER BY org LIMIT :limit"  # noqa: S608
+        )
         async with self._database.reading() as connection:
             rows = await connection.execute(query, {"after": after, "limit": limit})
             return [PresentOrg.of(row) for row in rows]

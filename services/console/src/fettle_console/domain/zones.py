@@ -1,6 +1,9 @@
 """Time zones by their IANA names."""
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+_OF_MACHINES = {"Factory", "localtime"}
+"""Names beside those of zones, which mean another clock on each machine."""
 
 
 def zone_of(name: str) -> ZoneInfo | None:
@@ -12,7 +15,7 @@ def zone_of(name: str) -> ZoneInfo | None:
 
 
 def known_zone(name: str) -> str:
-    """The name. Raises ValueError when there is no such zone."""
-    if zone_of(name) is None:
+    """The name. Raises ValueError when there is no such zone, for everybody. Reads folders."""
+    if name in _OF_MACHINES or name not in available_timezones():
         raise ValueError("is no time zone; one is for instance Europe/Oslo")
     return name

@@ -1,10 +1,10 @@
 """`/api/v1/orgs`: the installation's orgs."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from fettle_chassis.answers import Answer
 from fettle_chassis.http import IdempotencyKey, Problem
@@ -45,6 +45,14 @@ class OrgChange(Message):
 
     name: Annotated[LineOfText, Field(max_length=200), AfterValidator(_visible)] | None = None
     zone: Annotated[LineOfText, Field(max_length=64), AfterValidator(known_zone)] | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("names neither name nor zone: nothing would change")
+        if self.name is None and "name" in self.model_fields_set:
+            raise ValueError("name cannot be null: an org has one")
+        return self
 
     def words(self) -> dict[str, str]:
         """What the audit log says of it."""

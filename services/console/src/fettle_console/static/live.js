@@ -41,7 +41,7 @@
     heard = Date.now();
     if (beat.as_of) {
       asOf.dateTime = beat.as_of;
-      asOf.textContent = window.fettleTimes.clock.format(new Date(beat.as_of));
+      window.fettleTimes.show(asOf);
     }
     const back = since !== null && beat.live;
     show(beat.live === true);

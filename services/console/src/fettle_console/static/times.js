@@ -33,30 +33,25 @@
     return `${whole} s`;
   };
 
+  const said = (kind, at) => {
+    if ("clock" in kind) return clock.format(at);
+    if ("hour" in kind) return clock.format(at).slice(0, 5);
+    if ("day" in kind) return day.format(at);
+    const ago = (Date.now() - at.getTime()) / 1000;
+    return ago < 5 ? "now" : `${span(ago)}${"ago" in kind ? " ago" : ""}`;
+  };
+
   const show = (element) => {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) return;
     const title = exact.format(at);
     if (element.title !== title) element.title = title;
-    if ("clock" in element.dataset) {
-      element.textContent = clock.format(at);
-      return;
-    }
-    if ("hour" in element.dataset) {
-      element.textContent = clock.format(at).slice(0, 5);
-      return;
-    }
-    if ("day" in element.dataset) {
-      element.textContent = day.format(at);
-      return;
-    }
-    const ago = (Date.now() - at.getTime()) / 1000;
-    const words = ago < 5 ? "now" : `${span(ago)}${"ago" in element.dataset ? " ago" : ""}`;
-    if (element.textContent !== words) element.textContent = words;
+    const words = said(element.dataset, at);
+    if (element.textContent !== words) element.textContent = words; // else readers say it again and again
   };
 
   const all = () => document.querySelectorAll("time[datetime]").forEach(show);
-  window.fettleTimes = { all, by, clock, wall, instant };
+  window.fettleTimes = { all, by, clock, instant, show, wall };
   all();
   setInterval(all, 5000);
   document.addEventListener("htmx:after:swap", all);

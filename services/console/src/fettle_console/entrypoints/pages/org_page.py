@@ -25,13 +25,22 @@ async def org_page(visit: TheAdmin) -> Response:
 
 
 @router.post("/orgs/{org}/settings")
-async def change(visit: TheAdmin, name: Annotated[str, Form()] = "", zone: Annotated[str, Form()] = "") -> Response:
-    """Gives the org another name, and the zone of its times; its id stays."""
+async def change(
+    visit: TheAdmin, name: Annotated[str, Form()] = "", zone: Annotated[str | None, Form()] = None
+) -> Response:
+    """Gives the org another name, and the zone of its times; its id stays, and so does what is as it was."""
+    said: dict[str, str | None] = {}
+    if name.strip() != visit.session.org_name:
+        said["name"] = name.strip()
+    if zone is not None and (zone.strip() or None) != visit.session.zone:
+        said["zone"] = zone.strip() or None
+    if not said:
+        return RedirectResponse(f"/orgs/{quote(visit.org)}/settings", 303)
     try:
-        new = OrgChange(name=name.strip(), zone=zone.strip() or None)
+        new = OrgChange.model_validate(said)
     except ValidationError as error:
         refused = "; ".join(str(fault) for fault in faults(error))
-        return await _shown(visit, refused=refused, typed=(name, zone), status=400)
+        return await _shown(visit, refused=refused, typed=(name, zone or ""), status=400)
     async with visit.recorded("PUT", "/") as heard:
         await changed(visit.org, new, visit.console)
         heard.status, heard.about = 200, new.words()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -32,13 +33,15 @@ def static_url(name: str) -> str:
 @pass_context
 def written(context: Context, at: datetime, form: str) -> str:
     """A time by the org's clock, or by that of UTC; the script writes it anew where the org has none."""
-    return f"{at.astimezone(zone_of(_zone(context)) or UTC):{form}}"
+    shown, _ = _by_clock(context, at)
+    return f"{shown:{form}}"
 
 
 @pass_context
 def exact(context: Context, at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """A time that says whose clock it is by."""
-    return f"{written(context, at, form)} {_zone(context)}"
+    shown, whose = _by_clock(context, at)
+    return f"{shown:{form}} {whose}"
 
 
 @pass_context
@@ -60,9 +63,14 @@ def absolute(context: Context, at: datetime, kind: str) -> Markup:
     )
 
 
-def _zone(context: Context) -> str:
-    zone: str = context.get("zone") or "UTC"
-    return zone
+def _by_clock(context: Context, at: datetime) -> tuple[datetime, str]:
+    """By whose clock it is shown, too: UTC's where the org has none, where it is not known here, and at the ends of all
+    times, where another clock has no time for it."""
+    name: str = context.get("zone") or "UTC"
+    with suppress(OverflowError):
+        if (zone := zone_of(name)) is not None:
+            return at.astimezone(zone), name
+    return at.astimezone(UTC), "UTC"
 
 
 _LONG_CHARACTERS, _LONG_LINES = 3000, 40
