@@ -50,7 +50,7 @@ def memory(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
 
 def shared_buffers(memory_bytes: int) -> str:
     """An eighth of the memory: the server shares it with Kafka and six services. Pages count when they are
-    used; with PostgreSQL's own 128 MB an org of a million tickets reads its indexes anew for nearly every write."""
+    used; the indexes of a million tickets do not fit into PostgreSQL's own 128 MB."""
     eighth = memory_bytes // 8 // 2**20
     return f"{max(128, min(eighth, 2048))}MB"
 
