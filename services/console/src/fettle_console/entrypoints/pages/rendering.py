@@ -34,14 +34,14 @@ def static_url(name: str) -> str:
 def written(context: Context, at: datetime, form: str) -> str:
     """A time by the org's clock, or by that of UTC; the script writes it anew where the org has none."""
     shown, _ = _by_clock(context, at)
-    return f"{shown:{form}}"
+    return _formatted(shown, form)
 
 
 @pass_context
 def exact(context: Context, at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """A time that says whose clock it is by."""
     shown, whose = _by_clock(context, at)
-    return f"{shown:{form}} {whose}"
+    return f"{_formatted(shown, form)} {whose}"
 
 
 @pass_context
@@ -61,6 +61,11 @@ def absolute(context: Context, at: datetime, kind: str) -> Markup:
     return Markup('<time datetime="{}" title="{}" data-{}>{}</time>').format(
         rfc3339(at), exact(context, at), kind, text
     )
+
+
+def _formatted(at: datetime, form: str) -> str:
+    """`%f` are milliseconds, as in all times of Fettle."""
+    return f"{at:{form.replace('%f', f'{at.microsecond // 1000:03}')}}"
 
 
 def _by_clock(context: Context, at: datetime) -> tuple[datetime, str]:
