@@ -15,6 +15,7 @@ RULES: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     edges.nothing_publishes_in_batches,
     edges.failures_are_named,
     edges.commits_happen_at_the_edge,
+    edges.requests_stay_on_the_loop,
     shape.files_are_small,
     shape.functions_fit_a_screen,
     shape.files_are_named_in_the_fields_words,

@@ -1,4 +1,4 @@
-"""What only the chassis may do: build brokers, catch everything, commit; and what nobody may do with Kafka."""
+"""What only the chassis may do: build brokers, catch everything, commit; and what nobody may do with Kafka or HTTP."""
 
 from __future__ import annotations
 
@@ -56,3 +56,21 @@ def commits_happen_at_the_edge(source: Source) -> Iterator[Finding]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and called(node).split(".")[-1] in ("commit", "rollback"):
             yield source.find(node, "nothing below the unit of work commits or rolls back")
+
+
+def requests_stay_on_the_loop(source: Source) -> Iterator[Finding]:
+    """FastAPI carries a dependency or an endpoint that is a plain function out in another thread: two switches of
+    threads for each, a fifth of what a request costs."""
+    if not source.is_python or source.is_test:
+        return
+    plain = {node.name: node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
+    asked = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and called(node) == "Depends"]
+    named = {each.id for node in asked for each in node.args if isinstance(each, ast.Name)}
+    for name, node in plain.items():
+        if name in named or any(_is_route(each) for each in node.decorator_list):
+            yield source.find(node, "FastAPI runs a plain function in another thread; write async def")
+
+
+def _is_route(decorator: ast.expr) -> bool:
+    verbs = ("get", "post", "put", "patch", "delete")
+    return isinstance(decorator, ast.Call) and called(decorator).split(".")[-1] in verbs

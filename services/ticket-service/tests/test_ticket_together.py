@@ -203,6 +203,21 @@ async def test_a_batch_with_requests_does_not_grow_without_end(door: Door, toget
 
 
 @pytest.mark.rule("TS-104")
+@pytest.mark.usefixtures("between_batches")
+async def test_requests_that_come_while_a_batch_is_under_way_go_with_the_next_one(
+    door: Door, together: Together
+) -> None:
+    early = await waiting(together, asked(org="globex"))
+    await asyncio.sleep(0.01)  # somebody looks out for the batch by now
+    async with door.work() as work:
+        await together.batch(work, [asked()])
+        late = await waiting(together, asked(org="globex"))
+    await by_kafka(door, together, asked())
+    assert [(await request).outcome for request in early + late] == [Outcome.APPLIED] * 2
+    assert await transactions(door) == [1, 2, 2]
+
+
+@pytest.mark.rule("TS-104")
 async def test_requests_behind_which_no_batch_comes_go_by_themselves(door: Door, together: Together) -> None:
     await by_kafka(door, together, asked())
     assert (await together.carry_out(asked())).outcome is Outcome.APPLIED

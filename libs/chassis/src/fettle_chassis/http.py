@@ -104,7 +104,7 @@ def caller(needed: Role) -> Any:
     """A dependency: the internal token's caller. 401 without a valid token; 404 when the path's `{org}` is not the
     token's org; 403 when the role does not cover `needed`."""
 
-    def authenticate(request: Request) -> Caller:
+    async def authenticate(request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, ProblemCode.TOKEN_MISSING, "A token is needed.", headers=_CHALLENGE)
@@ -126,7 +126,7 @@ Operator = Annotated[Caller, caller(Role.OPERATOR)]
 Admin = Annotated[Caller, caller(Role.ADMIN)]
 
 
-def _idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+async def _idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
     if idempotency_key is not None and not (
         0 < len(idempotency_key) <= IDEMPOTENCY_KEY_MAX_CHARACTERS and idempotency_key.isprintable()
     ):
@@ -139,7 +139,7 @@ IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 """The request's `Idempotency-Key`, if it has one. 400 for one that is empty or too long."""
 
 
-def _causation_depth(fettle_causation_depth: Annotated[str | None, Header()] = None) -> int:
+async def _causation_depth(fettle_causation_depth: Annotated[str | None, Header()] = None) -> int:
     return depth_of(fettle_causation_depth)
 
 

@@ -59,7 +59,7 @@ class Console:
         return datetime.now(UTC)
 
 
-def _console(request: Request) -> Console:
+async def _console(request: Request) -> Console:
     found: Console = request.app.state.console
     return found
 

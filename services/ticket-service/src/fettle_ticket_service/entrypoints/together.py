@@ -29,7 +29,7 @@ ALONE_AT_ONCE = 6
 """Each holds one of the pool's ten connections, and waits for up to 15 s where its org is locked."""
 ALONE_OF_ONE_ORG = 2
 ALONE_PATIENCE_S = 15.0
-RIGHT_BEHIND_S = 0.02
+RIGHT_BEHIND_S = 0.06
 """So long after a batch the next one is waited for."""
 BATCHES_PATIENCE_S = 0.25
 _NOT_FOR_LONG = text("SET LOCAL lock_timeout = '250ms'")
@@ -38,6 +38,9 @@ _NOT_FOR_LONG = text("SET LOCAL lock_timeout = '250ms'")
 @dataclass(frozen=True, slots=True)
 class _Request:
     command: Asked
+    since: float
+    behind: int
+    """How many batches had begun when it came."""
     answer: "asyncio.Future[Answer | None]"
     """None where nothing was done."""
 
@@ -51,6 +54,7 @@ class Together:
         self._waiting: deque[_Request] = deque()
         self._serving: asyncio.Task[None] | None = None
         self._batch_under_way = False
+        self._batches_begun = 0
         self._batch_ended_at = -inf
         self._batch_failed = False
         self._batches = asyncio.Event()
@@ -83,7 +87,8 @@ class Together:
             await in_time(tried.wait(), ALONE_PATIENCE_S)
 
     async def _carry_out_together(self, command: Asked) -> Answer | None:
-        request = _Request(command, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        request = _Request(command, loop.time(), self._batches_begun, loop.create_future())
         self._waiting.append(request)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
@@ -132,6 +137,7 @@ class Together:
     async def _with_batch(self, requests: Sequence[_Request], answers: Sequence[Answer]) -> AsyncIterator[None]:
         """Around the transaction of a batch; the requests have their answers when it is committed."""
         self._batch_under_way, committed = True, False
+        self._batches_begun += 1
         self._batches.set()
         try:
             yield
@@ -150,6 +156,8 @@ class Together:
         """Until nobody waits."""
         while self._waiting:
             await self._leave_to_batches()
+            if not self._waiting:
+                continue
             async with self.handler.turns.one():
                 requests = self._take(COMMANDS_AT_MOST)
                 if not requests:
@@ -161,11 +169,11 @@ class Together:
             _settle(requests, [None] * len(requests) if error else trying.result())
 
     async def _leave_to_batches(self) -> None:
-        """Lets the next batch take along who waits: returns when it has begun, when none comes right behind the last,
-        or when that takes too long."""
+        """Lets the next batch take along who waits: returns when it has, when it had no room for all, when none comes
+        right behind the last, or when that takes too long."""
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + BATCHES_PATIENCE_S
-        while self._waiting:
+        while self._waiting and self._waiting[0].behind == self._batches_begun:
+            give_up_at = self._waiting[0].since + BATCHES_PATIENCE_S
             until = give_up_at if self._batch_under_way else min(give_up_at, self._batch_ended_at + RIGHT_BEHIND_S)
             if until <= loop.time():
                 return
@@ -173,8 +181,6 @@ class Together:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(until):
                     await self._batches.wait()
-                if self._batch_under_way:
-                    return
 
     def _take(self, at_most: int) -> list[_Request]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), at_most))]

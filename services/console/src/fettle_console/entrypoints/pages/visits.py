@@ -72,7 +72,7 @@ def command_of(text: str) -> str:
     return text
 
 
-def _command_id(command_id: Annotated[str, Form()] = "") -> str:
+async def _command_id(command_id: Annotated[str, Form()] = "") -> str:
     return command_of(command_id)
 
 

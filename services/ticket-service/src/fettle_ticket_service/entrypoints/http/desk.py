@@ -147,12 +147,12 @@ def version_in(if_match: str, named: str) -> int | None:
     return int(version[1])
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def _identity(
+async def _identity(
     depth: CausationDepth,
     idempotency_key: Annotated[str | None, Header()] = None,
     traceparent: Annotated[str | None, Header()] = None,
@@ -163,7 +163,9 @@ def _identity(
     return RequestIdentity(idempotency_key, traceparent_of(traceparent), depth)
 
 
-def _org(org: Annotated[str, Path(description="The organization; another one than the token's is not found.")]) -> None:
+async def _org(
+    org: Annotated[str, Path(description="The organization; another one than the token's is not found.")],
+) -> None:
     """Only describes the path: whether the org is the caller's, the token decides."""
 
 

@@ -45,7 +45,7 @@ TRIAL_S = 20.0
 QUIET = Traffic(0, 0, None)
 
 
-def _notify(request: Request) -> NotifyCalls:
+async def _notify(request: Request) -> NotifyCalls:
     notify: NotifyCalls = request.app.state.notify
     return notify
 

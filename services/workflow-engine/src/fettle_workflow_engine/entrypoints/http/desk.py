@@ -56,7 +56,7 @@ class Desk:
             return answer
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
@@ -64,7 +64,7 @@ def _desk(request: Request) -> Desk:
 TheDesk = Annotated[Desk, Depends(_desk)]
 
 
-def _seen(if_match: Annotated[str | None, Header()] = None) -> str | None:
+async def _seen(if_match: Annotated[str | None, Header()] = None) -> str | None:
     if if_match is None or if_match.strip() == "*":
         return None
     found = _SAVED_AT.fullmatch(if_match.strip())

@@ -36,7 +36,7 @@ ROTATION_S, LONGEST_ROTATION_S = 86_400, 30 * 86_400
 ID_LIMIT = 256
 
 
-def _hooks(request: Request) -> Hooks:
+async def _hooks(request: Request) -> Hooks:
     hooks: Hooks = request.app.state.hooks
     return hooks
 

@@ -22,7 +22,7 @@ from fettle_workflow_engine.entrypoints.http.desk import TheDesk
 router = APIRouter(prefix="/api/v1/orgs/{org}/secrets", tags=["secrets"])
 
 
-def _box(request: Request) -> SecretBox:
+async def _box(request: Request) -> SecretBox:
     box: SecretBox = request.app.state.secret_box
     return box
 

@@ -88,7 +88,7 @@ class Preview(_Body):
     document: str | None = None
 
 
-def _trying(request: Request) -> Trying:
+async def _trying(request: Request) -> Trying:
     trying: Trying = request.app.state.trying
     return trying
 
