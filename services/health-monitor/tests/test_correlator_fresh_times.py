@@ -138,6 +138,22 @@ async def test_one_that_was_pending_by_a_report_has_its_debounce_again(world: Co
     assert shown == [(1_000, "unknown", "pending_open"), (102_500, "pending_open", "firing")]
 
 
+@pytest.mark.rule("HM-229", "HM-291")
+@pytest.mark.parametrize(
+    ("says", "fires_at"), [(101_000, 102_500), (102_499, 102_500), (102_501, 102_501), (105_499, 105_499)]
+)
+async def test_one_that_was_and_says_that_it_is_offline_has_its_debounce_alone(
+    world: CorrelatorWorld, says: int, fires_at: int
+) -> None:
+    subject = await resumed(world)
+    await another(world, BACK + 4_000, enabled=False)
+    await world.tick(BACK + 100_000)
+    await another(world, BACK + 100_500)
+    await world.feed(says_offline(subject, BACK + says))
+    shown = await unlucky(world, BACK + 200_000, subject)
+    assert shown == [(3_000, "unknown", "pending_open"), (fires_at, "pending_open", "firing")]
+
+
 @pytest.mark.rule("HM-229", "HM-157")
 async def test_the_ticket_about_lost_heartbeats_does_not_end_while_nobody_is_judged(world: CorrelatorWorld) -> None:
     await resumed(world)
@@ -163,6 +179,27 @@ async def hole(world: CorrelatorWorld, away: int, back: int) -> None:
 async def tick_after(world: CorrelatorWorld, away: int, back: int, until: int) -> None:
     clock = away - T0 + 1_002_000 + until - back
     await world.feed(*(world.clock(shard, until, clock=clock) for shard in range(2)))
+
+
+@pytest.mark.rule("HM-228", "HM-230")
+@pytest.mark.parametrize(
+    ("timeout_s", "fires_at"), [(3, 69_000), (9, 75_000), (1, 67_000)], ids=["same", "longer", "overdue"]
+)
+async def test_behind_a_hole_another_policy_retimes_who_is_pending_from_its_end(
+    world: CorrelatorWorld, timeout_s: int, fires_at: int
+) -> None:
+    """The policy comes three seconds behind the hole, and the debounce lasts two."""
+    subject = await resumed(world)
+    gone, back = BACK + 4_000, BACK + 64_000
+    await hole(world, gone, back)
+    await tick_after(world, gone, back, back + 2_900)
+    await tick_after(world, gone, back, back + 3_000)
+    await another(world, back + 3_000, timeout_s=timeout_s)
+    await tick_after(world, gone, back, back + 60_000)
+    assert [(at - BACK + GONE, from_, to) for at, from_, to in await story(world, subject, BACK)] == [
+        (3_000, "unknown", "pending_open"),
+        (fires_at, "pending_open", "firing"),
+    ]
 
 
 @pytest.mark.rule("HM-230")

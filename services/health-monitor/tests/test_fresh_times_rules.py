@@ -30,6 +30,13 @@ def test_a_fresh_time_is_the_timeout_or_who_is_pending_the_debounce() -> None:
     assert Until.after(later, 3_000) == Until(4, 10_000, 13_000)
 
 
+@pytest.mark.rule("HM-230", "HM-291")
+def test_a_silence_that_has_its_times_anew_behind_a_hole_keeps_where_it_began() -> None:
+    anew = Until(1, 500, 2_500).anew(ShardClock(0, 4, T0 + 90_000, 10_000), 5_000)
+    assert anew == Until(4, 500, 15_000)
+    assert anew.lasting(2_000) == Until(4, 500, 2_500)
+
+
 @pytest.mark.rule("HM-229")
 @pytest.mark.parametrize(("at", "runs"), [(2_999, False), (3_000, True), (3_001, True)])
 def test_what_has_run_out_by_the_switch_has_run_out(at: int, runs: bool) -> None:

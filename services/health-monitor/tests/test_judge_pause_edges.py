@@ -81,3 +81,16 @@ def test_what_is_overdue_by_a_policy_that_ends_a_pause_is_so_by_what_counts_of_i
     """4.999 s of silence have counted at the policy's moment, or a millisecond less."""
     after = BEFORE_S + pause_ms / 1000
     assert steps(pause_ms, 60, policy_s=4.999) == pytest.approx([after if due else after + 0.001])
+
+
+@pytest.mark.rule("HM-20", "HM-291")
+@pytest.mark.parametrize(
+    ("says", "fires_at"),
+    [(None, 39.0), (31.0, 33.0), (32.999, 33.0), (33.0, 33.0), (33.001, 33.001), (38.999, 38.999)],
+)
+def test_behind_a_hole_only_silence_has_its_times_again(says: float | None, fires_at: float) -> None:
+    """Pending by silence at three seconds, with a debounce of five; the hole begins one later, and two of it count."""
+    log = Log().policy(timeout_s=3, open_debounce_s=5).beat().pulsed(4).at(34).pulse()
+    if says is not None:
+        log.pulsed(max(34, 2 + says)).at(3 + says).beat(status="offline")
+    assert judge(log.pulsed(60)).steps()[-1] == (3 + fires_at, "pending_open", "firing", "debounce_passed")

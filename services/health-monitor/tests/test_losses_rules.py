@@ -1,14 +1,17 @@
 """Who counts when heartbeats of a whole org are lost, and what is shown of a subject then, one rule a test. Pure."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from correlator_facts import change
-from loss_facts import evidence, fires, heard, silent
+from loss_facts import evidence, fires, heard, says_offline, silent
 from test_losses_edges import TIMEOUT, WINDOW, B, Org, loss_of, story
 
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
+from fettle_health_monitor.domain.correlator.fresh_times import Until
 from fettle_health_monitor.domain.correlator.losses import (
     Census,
     Loss,
@@ -19,7 +22,7 @@ from fettle_health_monitor.domain.correlator.losses import (
     would_fire_by_silence,
 )
 from fettle_health_monitor.domain.correlator.unseen import Seeing
-from fettle_health_monitor.domain.correlator.unseen_subjects import Rules, Unseen
+from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules, Unseen
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
 
 
@@ -171,16 +174,22 @@ def test_heartbeats_are_lost_since_the_last_one() -> None:
     assert (seen.since, seen.begun_at) == (B - 2_000 + 110 - 3_000, B)
 
 
-def seeing(of: Loss, *events: Change | HeardAgain, unseen: Unseen | None = None, timeout: int = TIMEOUT) -> Seeing:
+def seeing(
+    of: Loss,
+    *events: Event,
+    unseen: Unseen | None = None,
+    clock_at: Callable[[int, int], ShardClock] = lambda shard, at: ShardClock(shard, 1, at, at),
+    open_debounce: int = 2_000,
+) -> Seeing:
     """One subject, which stood as `silent` says before."""
     found = Seeing(
         before=B + 60_000,
         loss=of,
         unseen={} if unseen is None else {unseen.subject: unseen},
         census=None,
-        rules_of=lambda _: Rules(timeout, 2_000, "hue-1", 1),
+        rules_of=lambda _: Rules(TIMEOUT, open_debounce, "hue-1", 1),
         known=lambda subject: silent(subject, B - 2_000),
-        clock_at=lambda shard, at: ShardClock(shard, 1, at, at),
+        clock_at=clock_at,
     )
     found.take(events)
     return found
@@ -231,19 +240,60 @@ def test_who_was_pending_by_silence_is_unknown_while_heartbeats_are_lost() -> No
     assert story(resumed, "device/d1") == [(2, "pending_open", "firing")]
 
 
+UNREACHABLE: dict[str, Any] = {"condition": "integration_unreachable"}
+WORSE = HeardAgain(
+    shard=0,
+    generation=1,
+    place=(99, 0),
+    org="acme",
+    subject="integration/hue-1",
+    condition="integration_credentials_invalid",
+    status="credentials_invalid",
+    at=B + 5,
+)
+
+
+def pending(judged: Change) -> Unseen:
+    """Shown so by silence since `B`, with its open debounce."""
+    until = Until(1, B, B + 2_000)
+    return Unseen(subject=judged.subject, shown="pending_open", condition=judged.condition, judged=judged, until=until)
+
+
 @pytest.mark.rule("HM-153")
 def test_who_is_pending_is_so_for_what_it_says_last() -> None:
-    judged = silent("integration/hue-1", B - 2_000, condition="integration_unreachable")
-    row = Unseen(subject=judged.subject, shown="pending_open", condition="integration_unreachable", judged=judged)
-    said = HeardAgain(
-        shard=0,
-        generation=1,
-        place=(99, 0),
-        org="acme",
-        subject=judged.subject,
-        condition="integration_credentials_invalid",
-        status="credentials_invalid",
-        at=B + 5,
+    found = seeing(loss(resumed_at=B + 1), WORSE, unseen=pending(fires("integration/hue-1", B, **UNREACHABLE)))
+    assert [(each.at, each.to_state, each.condition) for each in found.shown] == [
+        (B + 2_000, "firing", "integration_credentials_invalid")
+    ]
+
+
+@pytest.mark.rule("HM-9", "HM-153")
+def test_who_says_what_it_is_pending_for_is_pending_still_where_its_shard_judges_so() -> None:
+    """Its shard's debounce ends at the same instant, and its word is taken in behind it."""
+    found = seeing(loss(resumed_at=B + 1), WORSE, unseen=pending(silent("integration/hue-1", B, **UNREACHABLE)))
+    assert (found.shown, found.unseen) == ([], {})
+
+
+WITH_A_HOLE = ShardClock(0, 1, B + 90_000, 62_000, (Hole(B + 1_000, B + 31_000),))
+"""It shows nothing at `B`, and counts two seconds of the hole."""
+
+
+@pytest.mark.rule("HM-230", "HM-291")
+@pytest.mark.parametrize(
+    ("says", "fires_at"),
+    [(None, 39_000), (31_000, 33_000), (32_999, 33_000), (33_000, 33_000), (33_001, 33_001), (38_999, 38_999)],
+)
+def test_behind_a_hole_only_silence_has_its_times_again(says: int | None, fires_at: int) -> None:
+    """Pending since `B`, with a debounce of five seconds; a silence has a timeout of three from the hole's end on."""
+    reports = [] if says is None else [says_offline("device/d1", B + says)]
+    row = replace(pending(fires("device/d1", B)), until=Until(1, 0, 5_000))
+    due = Due("device/d1", B + 33_000, 5_000)
+    found = seeing(
+        loss(resumed_at=B - 9),
+        due,
+        *reports,
+        unseen=row,
+        clock_at=lambda _, at: WITH_A_HOLE.back_at(at),
+        open_debounce=5_000,
     )
-    found = seeing(loss(resumed_at=B + 1), said, unseen=row)
-    assert found.unseen[judged.subject].condition == "integration_credentials_invalid"
+    assert story(found, "device/d1") == [(fires_at, "pending_open", "firing")]

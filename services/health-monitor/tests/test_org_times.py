@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from org_histories import AWAY, BAD, OK
+from org_histories import AWAY, BAD, FEW, OK
 from org_quiet import Planned
 from org_times import Oracle
 from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
@@ -122,6 +122,36 @@ def test_what_happens_while_the_org_is_switched_off(environment: Mapping[str, st
         ("device/d3:device_offline", "open"),
         ("device/d4:device_offline", "open"),
     ]
+
+
+@pytest.mark.rule("HM-9", "HM-291")
+def test_who_says_behind_a_hole_that_it_is_not_well_fires_by_the_debounce_that_began_before(
+    environment: Mapping[str, str],
+) -> None:
+    """Device 4 was lost, and pending by silence when the hole began: a silence would have all of its times again."""
+    rules = policy(
+        10,
+        ((4, 4), (7, 5)),
+        (("open_debounce_s", 4),),
+        timeout_s=3,
+        open_debounce_s=5,
+        resolve_debounce_s=1,
+        rollup_threshold=3,
+        rollup_window_s=7,
+    )
+    phases = (
+        Phase(13, OK),
+        Phase(14, AWAY, ((9, BAD),)),
+        Phase(9, AWAY, ((2, BAD), (9, BAD), (10, BAD))),
+        Phase(8, HOLE),
+        Phase(7, FEW, ((6, OK), (8, AWAY))),
+        Phase(6, AWAY, ((0, OK), (4, BAD), (5, OK), (10, BAD))),
+        Phase(2, OK),
+    )
+    history = Times((1, 1, 1, 1, 3, 1, 2, 2, 1, 1), rules, phases, reporting=1)
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, ONE_BY_ONE, frozenset(), frozenset())), oracle)
 
 
 @pytest.mark.rule(*RULES)

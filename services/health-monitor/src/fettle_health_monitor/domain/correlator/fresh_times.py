@@ -15,7 +15,8 @@ NOT_RUNNING: Final = -2
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """A timer on a shard's own clock, in milliseconds of it."""
+    """A timer on a shard's own clock, in milliseconds of it. Where a hole in the log makes it last longer it keeps
+    where it began."""
 
     generation: int
     start_clock: int
@@ -24,6 +25,14 @@ class Until:
     @classmethod
     def after(cls, clock: ShardClock, lasting_ms: int) -> "Until":
         return cls(clock.generation, clock.clock, clock.clock + lasting_ms)
+
+    def anew(self, back: ShardClock, lasting_ms: int) -> "Until":
+        """A silence that lasts so long from the end of a hole on."""
+        return Until(back.generation, self.start_clock, back.clock + lasting_ms)
+
+    def lasting(self, lasting_ms: int) -> "Until":
+        """So long from where it began."""
+        return replace(self, due_clock=self.start_clock + lasting_ms)
 
     @property
     def lasting_ms(self) -> int:

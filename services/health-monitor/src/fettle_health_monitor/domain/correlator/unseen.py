@@ -233,8 +233,11 @@ class Seeing:
             self._pend(row, change.condition, change.at, change.reason)
 
     def _heard_again(self, row: Unseen, heard: HeardAgain) -> None:
-        evidence = structs.replace(row.judged.evidence, deadline=None, status=heard.status, last_heard=heard.at)
-        row = replace(row, judged=structs.replace(row.judged, evidence=evidence))
+        judged = row.judged
+        evidence = structs.replace(judged.evidence, deadline=None, status=heard.status, last_heard=heard.at)
+        pends = judged.to_state == HealthState.PENDING_OPEN
+        condition = (heard.condition if pends else None) or judged.condition
+        row = replace(row, judged=structs.replace(judged, evidence=evidence, condition=condition))
         self._heard(row, heard.at)
         if row.judged.to_state == HealthState.FLAPPING:
             self._follow(row, heard.at, "reported")
@@ -243,15 +246,29 @@ class Seeing:
         elif row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
             self._keep_while_it_differs(self._move(row, HealthState.HEALTHY, None, heard.at, "reported"))
         elif row.shown == HealthState.PENDING_OPEN:
-            self._keep(replace(row, condition=heard.condition or row.condition))
+            self._pend_on(replace(row, condition=heard.condition or row.condition), heard.at)
         elif row.shown != HealthState.HEALTHY:
             self._follow(row, heard.at, "reported")
 
+    def _pend_on(self, row: Unseen, at: int) -> None:
+        """It says itself that it is not well: from where it was pending its open debounce runs on, whatever its silence
+        was given since."""
+        assert row.until is not None  # noqa: S101 - who is pending has a timer
+        rules = self.rules_of(row.subject)
+        until = row.until.lasting(rules.open_debounce_ms)
+        if until.due_clock <= self.clock_at(row.judged.shard, at).clock:
+            self._follow(row, at, "debounce_passed")
+        else:
+            self._keep(self._with_timer(row, until))
+
     def _expire(self, row: Unseen, until: Until, at: int) -> None:
         hole = hole_within(until, at, self.clock_at(row.judged.shard, _BY_NOW)) if row.is_silent else None
+        anew = until
         if hole is not None:
             again = self.rules_of(row.subject).again(pending=row.is_pending, silent=True)
-            self._keep(self._timed(row, hole.to_at, again))
+            anew = until.anew(self.clock_at(row.judged.shard, hole.to_at), again)
+        if anew.due_clock > until.due_clock:
+            self._keep(self._with_timer(row, anew))
         elif row.shown == HealthState.UNKNOWN and row.judged.to_state in WELL:
             self._keep(replace(row, until=None))
         elif row.shown == HealthState.UNKNOWN:
@@ -298,11 +315,12 @@ class Seeing:
         return row if resumed_at is None else self._timed(row, resumed_at, self.rules_of(row.subject).timeout_ms)
 
     def _timed(self, row: Unseen, at: int, lasting_ms: int) -> Unseen:
-        """With a timer from this instant on. Where it runs out before all that is taken in does, that comes at its
-        time."""
-        shard = row.judged.shard
-        reached = self.clock_at(shard, self.before)
-        until = Until.after(self.clock_at(shard, at), lasting_ms)
+        """With a timer from this instant on."""
+        return self._with_timer(row, Until.after(self.clock_at(row.judged.shard, at), lasting_ms))
+
+    def _with_timer(self, row: Unseen, until: Until) -> Unseen:
+        """Where it runs out before all that is taken in does, that comes at its time."""
+        reached = self.clock_at(row.judged.shard, self.before)
         if until.generation != NOT_RUNNING and until.due_clock <= reached.clock:
             due_at = reached.instant_of(until.due_clock)
             if due_at < self.before:
