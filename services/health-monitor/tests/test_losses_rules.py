@@ -280,20 +280,31 @@ WITH_A_HOLE = ShardClock(0, 1, B + 90_000, 62_000, (Hole(B + 1_000, B + 31_000),
 
 @pytest.mark.rule("HM-230", "HM-291")
 @pytest.mark.parametrize(
-    ("says", "fires_at"),
-    [(None, 39_000), (31_000, 33_000), (32_999, 33_000), (33_000, 33_000), (33_001, 33_001), (38_999, 38_999)],
+    ("open_debounce", "says", "fires_at"),
+    [
+        (5_000, None, 39_000),
+        (5_000, 31_000, 33_000),
+        (5_000, 32_999, 33_000),
+        (5_000, 33_000, 33_000),
+        (5_000, 33_001, 33_001),
+        (5_000, 38_999, 38_999),
+        (3_001, 31_000, 31_001),
+        (3_000, 31_000, 31_000),
+        (2_999, 31_000, 31_000),
+    ],
 )
-def test_behind_a_hole_only_silence_has_its_times_again(says: int | None, fires_at: int) -> None:
-    """Pending since `B`, with a debounce of five seconds; a silence has a timeout of three from the hole's end on."""
+def test_behind_a_hole_only_silence_has_its_times_again(open_debounce: int, says: int | None, fires_at: int) -> None:
+    """Pending since `B`; of the time until the hole's end three seconds count, and from there on a silence has a
+    timeout of three more."""
     reports = [] if says is None else [says_offline("device/d1", B + says)]
-    row = replace(pending(fires("device/d1", B)), until=Until(1, 0, 5_000))
-    due = Due("device/d1", B + 33_000, 5_000)
+    row = replace(pending(fires("device/d1", B)), until=Until(1, 0, open_debounce))
+    due = Due("device/d1", WITH_A_HOLE.instant_of(open_debounce), open_debounce)
     found = seeing(
         loss(resumed_at=B - 9),
         due,
         *reports,
         unseen=row,
         clock_at=lambda _, at: WITH_A_HOLE.back_at(at),
-        open_debounce=5_000,
+        open_debounce=open_debounce,
     )
     assert story(found, "device/d1") == [(fires_at, "pending_open", "firing")]
