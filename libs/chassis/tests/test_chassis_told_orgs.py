@@ -47,3 +47,11 @@ def test_the_newest_word_about_each_org_is_kept() -> None:
         ToldOrg(globex.model_copy(update={"deleted": True}), AT),
     ]
     assert newest_of_each(said) == [said[0], said[3]]
+
+
+@pytest.mark.rule("TS-115")
+def test_a_deletion_is_the_last_word_about_its_org_whatever_the_times_say() -> None:
+    gone = ToldOrg(ACME.model_copy(update={"deleted": True}), AT)
+    ahead = ToldOrg(ACME, AT + timedelta(days=9_000))
+    for said in ([ahead, gone], [gone, ahead], [gone, ahead, ahead]):
+        assert newest_of_each(said) == [gone]

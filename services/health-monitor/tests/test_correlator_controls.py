@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from datetime import timedelta
 
 import pytest
 from correlator_facts import BRISK, QUIET, T0, change, next_place
@@ -57,6 +58,19 @@ async def test_an_org_that_is_deleted_is_judged_no_more(environment: dict[str, s
         assert (first.version, first.enabled) == (4, False)
         await world.tell("acme", told_at=long_ago)
         assert await world.put(BRISK) is None
+
+
+@pytest.mark.rule("TS-115", "HM-75")
+async def test_a_deletion_counts_behind_a_clock_that_was_ahead_and_stays(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        ahead = world.now() + timedelta(days=9_000)
+        await world.tell("acme", told_at=ahead)
+        world.later(10)
+        await world.tell("acme", deleted=True)
+        assert len(await world.controls_written()) == SHARDS
+        for told_at in (world.now(), ahead, ahead + timedelta(days=1)):
+            await world.tell("acme", told_at=told_at)
+            assert await world.put(BRISK) is None
 
 
 @pytest.mark.rule("HM-75")

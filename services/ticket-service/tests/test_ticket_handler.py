@@ -233,6 +233,24 @@ async def test_an_org_that_was_deleted_is_unknown_and_an_old_statement_does_not_
     assert (await door.ask_one(asked())).reason == RejectionCode.ORG_UNKNOWN
 
 
+@pytest.mark.rule("TS-115")
+async def test_a_deletion_counts_behind_a_clock_that_was_ahead_and_stays(door: Door) -> None:
+    async def tell(name: str, days: int, *, deleted: bool = False) -> None:
+        async with door.work() as work:
+            await orgs.take_in(work.connection, [("acme", name, deleted, NOON + timedelta(days=days))])
+
+    named = "SELECT name, deleted FROM org WHERE org = 'acme'"
+    await tell("Ahead", 9_000)
+    await tell("Acme", 1)
+    assert await door.rows(named) == [("Ahead", False)]
+    await tell("Gone", 2, deleted=True)
+    assert (await door.ask_one(asked())).reason == RejectionCode.ORG_UNKNOWN
+    for days in (0, 2, 9_000, 9_001):
+        await tell("Back", days)
+    assert await door.rows(named) == [("Gone", True)]
+    assert (await door.ask_one(asked())).reason == RejectionCode.ORG_UNKNOWN
+
+
 @pytest.mark.rule("TS-31")
 async def test_what_the_door_refuses_uses_up_nobodys_identity(door: Door) -> None:
     forged = Rejected(RejectionCode.SOURCE_RESERVED, "no")

@@ -193,6 +193,20 @@ async def test_from_the_deletion_on_nothing_of_an_org_starts_or_is_saved(world: 
     assert await kept_of(world, "acme") == {"org": 1}
 
 
+@pytest.mark.rule("TS-115", "WF-122")
+async def test_a_deletion_counts_behind_a_clock_that_was_ahead_and_stays(world: World) -> None:
+    await live(world, "acme")
+    await tell(world, told(minutes=9_000_000))
+    await tell(world, told(deleted=True, minutes=1))
+    for minutes in (1, 9_000_000, 9_000_001):
+        await tell(world, told(minutes=minutes))
+        await tell(world, told(deleted=True, minutes=minutes), told(minutes=9_000_002))
+    with pytest.raises(OrgGone):
+        await world.save(NIGHTLY)
+    await Emptying(world.database).sweep()
+    assert await kept_of(world, "acme") == {"org": 1}
+
+
 @pytest.mark.rule("WF-122")
 async def test_an_org_whose_first_word_is_its_end_is_given_nothing(world: World) -> None:
     await tell(world, told(), told(deleted=True, minutes=1))

@@ -48,10 +48,15 @@ class OrgDecoder:
 
 
 def newest_of_each(told: Iterable[ToldOrg]) -> list[ToldOrg]:
-    """The newest statement about each org; of two of one instant the later one."""
+    """The newest statement about each org; of two of one instant the later one. That an org was deleted is the last
+    word about it, whatever the times say: its name is not used again."""
     newest: dict[str, ToldOrg] = {}
     for one in told:
         before = newest.get(one.org.org)
-        if before is None or before.at <= one.at:
+        if before is None or _place(before) <= _place(one):
             newest[one.org.org] = one
     return list(newest.values())
+
+
+def _place(told: ToldOrg) -> tuple[bool, datetime]:
+    return told.org.deleted, told.at

@@ -18,7 +18,8 @@ BY = "fettle"
 
 
 class Orgs:
-    """Takes in what is said about orgs. The newest word counts, however often and in which order it is heard."""
+    """Takes in what is said about orgs. The newest word counts, however often and in which order it is heard; that an
+    org was deleted is the last."""
 
     def __init__(self, library: Library) -> None:
         self._library = library

@@ -19,7 +19,8 @@ BY = "fettle"
 
 
 class Orgs:
-    """Takes in orgs. The newest word about an org counts, however often and in which order it is heard."""
+    """Takes in orgs. The newest word about an org counts, however often and in which order it is heard; that it was
+    deleted is the last."""
 
     def __init__(self, policies: Policies, now: Callable[[], datetime]) -> None:
         self._policies, self._now = policies, now

@@ -21,8 +21,10 @@ _TAKE_IN = text("""
                          CAST(:told_at AS timestamptz[]))
     ON CONFLICT (org) DO UPDATE
     SET name = excluded.name, deleted = excluded.deleted, told_at = excluded.told_at
-    WHERE org.told_at <= excluded.told_at
+    WHERE (NOT org.deleted OR org.told_at <= to_timestamp(0)) AND (excluded.deleted OR org.told_at <= excluded.told_at)
 """)
+"""A deletion is the last word about an org, whatever the times say. What nobody has told is no deletion: an org that
+only the numbers on `ticket.events` speak of (`given_numbers`)."""
 
 _KNOWN = text("SELECT org FROM org WHERE org = ANY(CAST(:orgs AS text[])) AND told_at > to_timestamp(0)")
 
@@ -34,7 +36,8 @@ class NumberedPolicy(TicketPolicy):
 
 
 async def take_in(connection: AsyncConnection, told: Iterable[tuple[str, str, bool, datetime]]) -> None:
-    """Enters or renews orgs `(org, name, deleted, told at)`, each named once; older statements change nothing."""
+    """Enters or renews orgs `(org, name, deleted, told at)`, each named once. Older statements change nothing, and
+    none does behind a deletion; that counts whenever it was told."""
     columns = zip(*sorted(told), strict=True)
     names = ("orgs", "names", "deleted", "told_at")
     await connection.execute(_TAKE_IN, {name: list(column) for name, column in zip(names, columns, strict=True)})

@@ -17,7 +17,7 @@ _TAKE_IN = text("""
     FROM unnest(CAST(:orgs AS text[]), CAST(:deleted AS boolean[]), CAST(:told_at AS timestamptz[]))
          AS told (org, deleted, told_at)
     ON CONFLICT (org) DO UPDATE SET deleted = excluded.deleted, told_at = excluded.told_at
-    WHERE known.told_at < excluded.told_at
+    WHERE NOT known.deleted AND (excluded.deleted OR known.told_at < excluded.told_at)
     RETURNING org, deleted, xmax = 0 AS new
 """)
 
@@ -32,8 +32,8 @@ class News:
 
 
 async def take_in(connection: AsyncConnection, told: Sequence[ToldOrg]) -> list[News]:
-    """Takes in statements about different orgs; those that say nothing newer change nothing and are no news. Locks the
-    rows of orgs in the order of their names."""
+    """Takes in statements about different orgs; those that say nothing newer change nothing and are no news. That
+    an org was deleted is always news, once, and the last. Locks the rows of orgs in the order of their names."""
     ordered = sorted(told, key=lambda one: one.org.org)
     rows = await connection.execute(
         _TAKE_IN,

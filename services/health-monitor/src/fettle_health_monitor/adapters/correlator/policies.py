@@ -17,7 +17,7 @@ _TELL = text("""
     INSERT INTO org AS known (org, name, created_at, deleted, told_at)
     VALUES (:org, :name, :created_at, :deleted, :told_at)
     ON CONFLICT (org) DO UPDATE SET name = excluded.name, deleted = excluded.deleted, told_at = excluded.told_at
-    WHERE known.told_at < excluded.told_at
+    WHERE NOT known.deleted AND (excluded.deleted OR known.told_at < excluded.told_at)
     RETURNING org
 """)
 
@@ -80,7 +80,8 @@ class KnownOrg:
 
 
 async def tell(connection: AsyncConnection, org: Org, told_at: datetime) -> bool:
-    """Takes in the state of an org. False when something newer is known already."""
+    """Takes in the state of an org. False when something newer is known already, or that the org was deleted, which is
+    the last word about it, whenever it was told."""
     values = {
         "org": org.org,
         "name": org.name,
