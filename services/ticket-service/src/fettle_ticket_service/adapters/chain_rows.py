@@ -34,7 +34,7 @@ _TICKETS = text("""
     SELECT ticket.*, members.total AS members, members.recovered AS members_recovered
     FROM ticket LEFT JOIN LATERAL (
         SELECT count(*) AS total, count(recovered_at) AS recovered FROM checklist_member WHERE ticket_id = ticket.id
-    ) AS members ON ticket.checklist_total > 0
+    ) AS members ON true
     WHERE org = :org ORDER BY number
 """)
 _PLACED = """
@@ -110,7 +110,7 @@ async def removals(connection: AsyncConnection, org: str) -> AsyncIterator[Remov
 async def standings(connection: AsyncConnection, org: str) -> AsyncIterator[Standing]:
     """The org's tickets by number."""
     async for row in await connection.stream(_TICKETS, {"org": org}):
-        yield Standing(ticket_of(row), row.hash, row.seal, (row.members or 0, row.members_recovered or 0))
+        yield Standing(ticket_of(row), row.hash, row.seal, (row.members, row.members_recovered))
 
 
 def _seen(row: Any) -> Seen:

@@ -99,8 +99,7 @@ class Verification:
     tickets: int = 0
     removed: int = 0
     _place: int = 0
-    _head: str | None = NOTHING
-    """None after a break: what the head was there is not known."""
+    _head: str = NOTHING
     _timelines: dict[UUID, _Timeline] = field(default_factory=dict)
     _number: int = 0
     _counts: Counter[TicketState] = field(default_factory=Counter)
@@ -208,13 +207,13 @@ class Verification:
 
     def finish(self, end: OrgEnd) -> Iterator[Finding]:
         """When everything is through."""
-        if self._place != end.place or (self._head is not None and self._head != end.head):
+        if self._place != end.place or self._head != end.head:
             message = f"The org's chain ends at {end.place}, the last place on record is {self._place}."
             if self._place == end.place:
                 message = "The org's row does not know the end of its chain."
             yield Finding(Wrong.ORG_ALTERED, message, place=self._place)
         yield from self._take_number(end.next_number)
-        if +self._counts != +end.counts:
+        if self._counts != end.counts:
             yield Finding(Wrong.ORG_ALTERED, "The org counts other tickets than there are.")
         if self._in_gaps != self._removed_places:
             message = f"{self._in_gaps} places are noted as removed, the removed tickets had {self._removed_places}."
@@ -252,7 +251,7 @@ class Verification:
         if place != self._place + 1:
             message = f"Places {self._place + 1} to {place - 1} of the org's chain are missing."
             yield Finding(Wrong.CHAIN_BROKEN, message, place=self._place + 1)
-        elif text is not None and self._head is not None:
+        elif text is not None:
             if not self.keys.knows(head):
                 yield from self._strange(head)
             elif not self.keys.fits(head, chain.ORG, self._head, text):
