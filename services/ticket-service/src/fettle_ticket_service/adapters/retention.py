@@ -40,7 +40,7 @@ _DUE = text("""
     ) AS counted LEFT JOIN LATERAL (
         SELECT version, hash FROM entry WHERE ticket_id = counted.id ORDER BY version DESC LIMIT 1
     ) AS latest ON true
-    WHERE so_far <= :rows OR so_far = counted.version::numeric + checklist_total ORDER BY resolved_at, id
+    WHERE so_far <= :rows OR so_far = counted.version::numeric + checklist_total
 """).columns(*TICKET.columns, *_BESIDES)
 """With every column that the seal covers, and the newest entry: a row that was put back is behind it, and where hash
 and seal were taken away, its hash is left. And whether a note says that the ticket is gone."""
