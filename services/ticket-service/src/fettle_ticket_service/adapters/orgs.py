@@ -70,9 +70,9 @@ def readable(org: str, stored: object) -> NumberedPolicy | None:
 
 
 async def set_policy(connection: AsyncConnection, org: str, policy: TicketPolicy) -> None:
-    """Replaces the org's ticket policy as it stands."""
+    """Replaces the org's ticket policy as it stands; whoever does holds it locked (`policy_of`)."""
     stored: dict[str, Any] = policy.to_dict()
-    await connection.execute(update(ORG).where(ORG.c.org == org, ~ORG.c.deleted).values(policy=stored))
+    await connection.execute(update(ORG).where(ORG.c.org == org).values(policy=stored))
 
 
 async def counts_of(connection: AsyncConnection, org: str) -> dict[TicketState, int] | None:

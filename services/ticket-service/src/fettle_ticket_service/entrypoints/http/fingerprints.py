@@ -5,7 +5,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 from msgspec.structs import FieldInfo, fields, replace
 
 from fettle_ticket_service.domain.commands import Command
@@ -17,7 +17,7 @@ def fingerprint(asked_of: object, command: Command) -> bytes:
     """Of what is asked, of which tickets, and by whom: not of what the caller is called meanwhile. What a field says
     by default counts as not said, so a version that has a field more takes the request for the same."""
     asked = replace(command, actor=replace(command.actor, name=None))
-    return _digest(json.dumps([command.verb, _said(asked_of), _said(asked)], sort_keys=True, default=str))
+    return _digest(json.dumps([command.verb, _said(asked_of), _said(asked)], sort_keys=True))
 
 
 def former_fingerprint(asked_of: object, command: Command) -> bytes:
@@ -32,7 +32,7 @@ def _digest(text: str) -> bytes:
 def _said(value: Any) -> Any:
     if isinstance(value, Struct):
         named = ((field, getattr(value, field.name)) for field in _fields(type(value)))
-        return {field.name: _said(said) for field, said in named if said != _default(field)}
+        return {field.name: _said(said) for field, said in named if said != field.default}
     if isinstance(value, list | tuple):
         return [_said(each) for each in value]
     return value
@@ -41,7 +41,3 @@ def _said(value: Any) -> Any:
 @lru_cache
 def _fields(of: type[Struct]) -> tuple[FieldInfo, ...]:
     return fields(of)
-
-
-def _default(field: FieldInfo) -> Any:
-    return field.default_factory() if field.default_factory is not NODEFAULT else field.default
