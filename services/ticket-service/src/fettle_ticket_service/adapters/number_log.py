@@ -116,7 +116,7 @@ class NumberLog(Part):
         upto = {place: ends[place.partition] for place in self._places}
         async for records in log_reading.between(self._consumer, begins, upto):
             for record in records:
-                if _OPENED in record.headers and (opening := _opening_of(record.key, record.value)) is not None:
+                if _OPENED in record.headers and (opening := _opening_of(record.value)) is not None:
                     yield opening
         if self._consumer.assignment():
             self._consumer.unsubscribe()
@@ -133,13 +133,11 @@ class NumberLog(Part):
             await ids.stop()
 
 
-def _opening_of(key: bytes | None, value: bytes | None) -> ToldOpening | None:
+def _opening_of(value: bytes | None) -> ToldOpening | None:
     """None: no event of ours."""
     try:
         told = _decode(value or b"")
     except (msgspec.ValidationError, msgspec.DecodeError):
-        return None
-    if key != f"{told.org}/{told.ticket.id}".encode():
         return None
     seal = None if told.chain is None else told.chain.number_seal
     return ToldOpening(told.org, told.ticket.id, told.ticket.number, seal)

@@ -88,7 +88,7 @@ class OrgLog(Part):
         """None also for what is bad: the subscription sets it aside."""
         try:
             return self._decode(read(record, self._settings.topic_prefix))
-        except (BadRecord, Unreadable, UnicodeDecodeError):
+        except (BadRecord, Unreadable):
             return None
 
     def _places(self) -> list[TopicPartition]:
