@@ -66,6 +66,7 @@ TestRings = pytest.mark.rule("AC-15")(Rings.TestCase)
 @pytest.mark.rule("AC-15")
 @example("o-00")
 @example("o-01")
+@example("o-" + "9" * 5_000)
 @given(st.text() | st.from_regex(r"o--?[0-9]{1,30}", fullmatch=True) | st.just("other-1"))
 def test_a_foreign_or_impossible_id_resets(text: str) -> None:
     ring = EventRing("o")
@@ -90,3 +91,21 @@ def test_of_each_ticket_versions_only_grow(arrivals: list[tuple[str, int]]) -> N
     for ticket, version in arrivals:
         assert versions.is_news(ticket, version) == (version > highest[ticket])
         highest[ticket] = max(highest[ticket], version)
+
+
+@pytest.mark.rule("AC-16")
+def test_versions_are_remembered_of_those_tickets_that_changed_last() -> None:
+    versions = Versions(limit=2)
+    for ticket, version in (("a", 1), ("b", 1), ("a", 2), ("c", 1)):
+        assert versions.is_news(ticket, version)
+    assert not versions.is_news("a", 2)
+    assert versions.is_news("b", 1), "more is remembered than may be"
+
+
+@pytest.mark.rule("AC-15")
+def test_the_org_that_was_quiet_for_longest_gives_way_first() -> None:
+    ring = EventRing("o", size=30)
+    for org in ("acme", "demo", "acme", "zoo"):
+        ring.append(event(org, "." * 10))
+    assert ring.after("demo", 0) == Reset(1)
+    assert ring.after("acme", 0) == [(place, event("acme", "." * 10)) for place in (1, 2)]

@@ -191,6 +191,7 @@ class Live(Part):
             places = {partition: self._places.get(partition, end) for partition, end in ends.items()}
             if any(places[partition] > end for partition, end in ends.items()):
                 self._start_over()
+                self._places.clear()
                 raise TimeoutError("the log is shorter than what was read of it: it is another one")
             waiting = {partition: place for partition, place in places.items() if place < ends[partition]}
             if any(before.get(partition) == place for partition, place in waiting.items()):
@@ -204,7 +205,6 @@ class Live(Part):
     def _start_over(self) -> None:
         self._ring = EventRing(secrets.token_hex(6))
         self._versions = Versions()
-        self._places.clear()
         for org in list(self._news):
             self._wake(org)
 
