@@ -96,7 +96,7 @@ async def test_subjects_of_one_id_and_two_kinds_are_two(api: Api, door: Door) ->
 async def test_an_export_is_in_order_wherever_the_rows_stand(api: Api, door: Door, form: str) -> None:
     for key in (STORM, f"{STORM}-2"):
         await door.ask_one(asked(opening(actor=MONITOR, subject=BRIDGE, dedup_key=key)))
-    grown = commands.UpdateChecklist(actor=MONITOR, add=devices(1, 2, 3), recovered=())
+    grown = commands.UpdateChecklist(actor=MONITOR, add=devices(3, 1, 2), recovered=())
     said = commands.Comment(actor=ANN, text="Seen.")
     await door.ask(*(asked(command, ticket=numbered(1)) for command in (grown, said, said)))
     for table, where in (("ticket", "number"), ("entry", "version"), ("checklist_member", "place")):
@@ -108,7 +108,7 @@ async def test_an_export_is_in_order_wherever_the_rows_stand(api: Api, door: Doo
     first, second = map(json.loads, answer.text.splitlines())
     assert (first["number"], second["number"]) == (1, 2)
     assert [entry["version"] for entry in first["timeline"]] == list(range(1, first["version"] + 1))
-    assert [member["id"] for member in first["checklist"]["items"]] == ["t1", "t2", "t3"]
+    assert [member["id"] for member in first["checklist"]["items"]] == ["t3", "t1", "t2"]
 
 
 class Reordered(Struct, frozen=True, kw_only=True):
