@@ -1,15 +1,18 @@
 """What is sent, what comes back, and what does not end well."""
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import httpx2
 import pytest
 from small_api import Answer, Client, serving
 
-from fettle_client import BrokenOff, FettleError, Refused, Unreachable
+from fettle_client import AsyncFettle, BrokenOff, Fettle, FettleError, Refused, Unreachable
 from fettle_client.requests import instant
 
 PROBLEM = {
@@ -48,6 +51,50 @@ def test_a_subject_keeps_its_slashes_and_nothing_else_acts_in_a_path(client: Cli
     with serving(Answer(200, {})) as api:
         client.call(api.url, lambda fettle: fettle.get_subject("device/gw/7?#å"))
     assert (api.asked[0].path, api.asked[0].query) == ("/api/v1/orgs/acme/subjects/device/gw/7%3F%23%C3%A5", {})
+
+
+@pytest.mark.rule("AC-195")
+def test_dots_in_a_name_lead_nowhere_and_half_a_character_is_sent_as_json_writes_it(client: Client) -> None:
+    with serving(Answer(200, {})) as api:
+        client.call(api.url, lambda fettle: fettle.put_secret("..", "\ud800å"))
+        client.call(api.url, lambda fettle: fettle.get_subject("device/../../tokens"))
+    assert [asked.path for asked in api.asked] == [
+        "/api/v1/orgs/acme/secrets/%2E%2E",
+        "/api/v1/orgs/acme/subjects/device/%2E%2E/%2E%2E/tokens",
+    ]
+    assert api.asked[0].body == b'{"value": "\\ud800' + "å".encode() + b'"}'
+
+
+@pytest.mark.rule("AC-194")
+def test_a_client_may_have_another_way_to_send_what_it_asks() -> None:
+    """And then opens no connection of its own, nor reads what certificates are trusted."""
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(200, json={"number": 42})
+
+    with Fettle("http://nowhere", "s3cret", "acme", transport=httpx2.MockTransport(answer)) as fettle:
+        assert fettle.get_ticket(42)["number"] == 42
+
+    async def asynchronous() -> Any:
+        async with AsyncFettle("http://nowhere", "s3cret", "acme", transport=httpx2.MockTransport(answer)) as fettle:
+            return await fettle.get_ticket(42)
+
+    assert asyncio.run(asynchronous()) == {"number": 42}
+    assert [str(one.url) for one in asked] == ["http://nowhere/api/v1/orgs/acme/tickets/42"] * 2
+
+
+@pytest.mark.rule("AC-194")
+def test_what_such_a_way_raises_of_its_own_comes_through() -> None:
+    def away(request: httpx2.Request) -> httpx2.Response:
+        raise LookupError(request.url.path)
+
+    with (
+        Fettle("http://nowhere", "s3cret", "acme", transport=httpx2.MockTransport(away)) as fettle,
+        pytest.raises(LookupError, match="/api/v1/orgs/acme/ticket-policy"),
+    ):
+        fettle.get_ticket_policy()
 
 
 @pytest.mark.rule("CL-2")

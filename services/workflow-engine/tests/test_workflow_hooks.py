@@ -234,7 +234,7 @@ async def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes, status
     assert answer.status_code == status, answer.text
 
 
-@pytest.mark.rule("WF-62")
+@pytest.mark.rule("WF-62", "AC-196")
 async def test_a_secret_is_shown_once_and_another_takes_over(api: Api) -> None:
     first = await made(api)
     assert first["secret"].startswith("whsec_")
@@ -254,8 +254,13 @@ async def test_a_secret_is_shown_once_and_another_takes_over(api: Api) -> None:
     assert [await works(one) for one in (first, second)] == [False, True]
     third, fourth = await made(api), await made(api)
     assert [await works(one) for one in (second, third, fourth)] == [False, True, True]
-    assert (await api.call("DELETE", f"/workflows/alarm/hook/secrets/{fourth['id']}")).status_code == 204
+    end = f"/workflows/alarm/hook/secrets/{fourth['id']}"
+    assert (await api.call("DELETE", end, idempotency_key="k1")).status_code == 204
     assert [await works(one) for one in (third, fourth)] == [True, False]
+    assert (await api.call("DELETE", end, idempotency_key="k1")).status_code == 204
+    other = end.replace(fourth["id"], third["id"])
+    refusal(await api.call("DELETE", other, idempotency_key="k1"), 422, "idempotency_key_reused")
+    assert await works(third)
     await made(api, old_holds_s=0)
     assert not await works(third)
 

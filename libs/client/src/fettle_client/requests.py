@@ -13,6 +13,10 @@ CLOUD_EVENT = "application/cloudevents+json"
 
 Value = str | int | datetime | Sequence[str]
 
+_DOTS = {".": "%2E", "..": "%2E%2E"}
+_HALVES = "backslashreplace"
+"""Half a pair of surrogates, which UTF-8 has no bytes for, becomes what JSON writes for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -42,8 +46,8 @@ class Event:
 
 
 def path(*parts: str | int) -> str:
-    """The parts as one encoded path; a `/` inside one parts nothing."""
-    return "/".join(quote(str(part), safe="") for part in parts)
+    """The parts as one encoded path; a `/` inside one parts nothing, and `..` leads nowhere."""
+    return "/".join(_DOTS.get(str(part)) or quote(str(part), safe="") for part in parts)
 
 
 def read(path: str, **query: Value | None) -> Request:
@@ -55,7 +59,7 @@ def send(method: str, path: str, body: object = None, *, kind: str = JSON, **que
     """Changes something, by a request that may come twice as it is. A body of bytes goes as it is, as `kind`."""
     if body is None:
         return Request(method, path, _query(query))
-    content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode(errors=_HALVES)
     return Request(method, path, _query(query), {"content-type": kind}, content)
 
 

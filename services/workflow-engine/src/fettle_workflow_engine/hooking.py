@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from fettle_chassis.database import Database
-from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_workflow_engine.adapters import hook_rows, workflow_rows
 from fettle_workflow_engine.adapters.hook_keys import HookKeys
 from fettle_workflow_engine.adapters.hook_rows import HookSecret
@@ -62,10 +62,9 @@ class Hooks:
         log.info("hook.secret_made", org=org, workflow=workflow, secret=str(id), by=by)
         return secret, text
 
-    async def end(self, org: str, workflow: str, id: UUID, by: str) -> bool:
+    async def end(self, work: UnitOfWork, org: str, workflow: str, id: UUID, by: str) -> bool:
         """Whether there was such a secret; it holds no more."""
-        async with unit_of_work(self._database) as work:
-            ended = await hook_rows.end(work.connection, org, workflow, [id], self._clock())
+        ended = await hook_rows.end(work.connection, org, workflow, [id], self._clock())
         if ended:
             log.info("hook.secret_ended", org=org, workflow=workflow, secret=str(id), by=by)
         return bool(ended)

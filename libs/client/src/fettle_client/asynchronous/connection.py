@@ -24,9 +24,19 @@ class AsyncConnection:
     A call waits for an answer at most 30 s at a time. A refusal that names a `Retry-After` (429, 503, 504
     `outcome_unknown`), nobody being there, and a connection that breaks are tried again, the same request under the
     same key, for `patience_s` of pauses at most. Raises FettleError for all that does not end well.
+
+    `transport` carries requests instead of connections of this client's own; what else it raises comes through.
     """
 
-    def __init__(self, url: str, token: str, org: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        org: str,
+        *,
+        patience_s: float = PATIENCE_S,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
+    ) -> None:
         import httpx2  # slow to import, and whoever only asks for help needs none of it
 
         self.url, self.org = url.rstrip("/"), org
@@ -35,6 +45,7 @@ class AsyncConnection:
             base_url=f"{self.url}/api/v1/",
             headers={"authorization": f"Bearer {token}", "accept": "application/json"},
             timeout=TIMEOUT_S,
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Literal
-from urllib.parse import quote
 
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
@@ -131,4 +130,4 @@ class AsyncHealth(AsyncConnection):
         return shown
 
     def _subject(self, subject: str) -> str:
-        return f"{self._path('subjects')}/{quote(subject)}"
+        return self._path("subjects", *subject.split("/"))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from fettle_client.asynchronous.connection import AsyncConnection
-from fettle_client.requests import CLOUD_EVENT, read, send, with_headers, write
+from fettle_client.requests import CLOUD_EVENT, read, with_headers, write
 from fettle_client.shapes.workflows import Hook, Knocked, NewHookSecret, WorkflowPolicy
 
 
@@ -24,8 +24,8 @@ class AsyncHooks(AsyncConnection):
         made: NewHookSecret = await self._call(write("POST", path, {"old_holds_s": old_holds_s}, key=key))
         return made
 
-    async def end_hook_secret(self, workflow: str, id: str) -> None:
-        await self._call(send("DELETE", self._path("workflows", workflow, "hook", "secrets", id)))
+    async def end_hook_secret(self, workflow: str, id: str, *, key: str | None = None) -> None:
+        await self._call(write("DELETE", self._path("workflows", workflow, "hook", "secrets", id), key=key))
 
     async def call_hook(
         self, workflow: str, secret: str, *, id: str, type: str, source: str, data: dict[str, Any]

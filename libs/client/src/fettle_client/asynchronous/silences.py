@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fettle_client.asynchronous.connection import AsyncConnection
 from fettle_client.asynchronous.pages import AsyncPages
-from fettle_client.requests import fields, read, write
+from fettle_client.requests import fields, read, send, write
 from fettle_client.shapes.people import WatchedType
 from fettle_client.shapes.silences import MadeSilence, Selected, Silence, SilenceState
 
@@ -52,6 +52,21 @@ class AsyncSilences(AsyncConnection):
         body = fields(subject=subject, length_s=length_s, starts_at=starts_at, rrule=rrule, zone=zone, reason=reason)
         made: MadeSilence = await self._call(write("POST", self._path("silences"), body, key=key))
         return made
+
+    async def try_silence(
+        self,
+        subject: str,
+        length_s: int,
+        *,
+        starts_at: datetime | None = None,
+        rrule: str | None = None,
+        zone: str | None = None,
+        reason: str | None = None,
+    ) -> Selected:
+        """Says when a silence of one subject would hold, and makes none."""
+        body = fields(subject=subject, length_s=length_s, starts_at=starts_at, rrule=rrule, zone=zone, reason=reason)
+        tried: Selected = await self._call(send("POST", self._path("silences"), body, dry_run=True))
+        return tried
 
     async def silence_selection(
         self,

@@ -4,7 +4,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
-from urllib.parse import quote
 
 from fettle_client.requests import CSV, NDJSON, fields, read, send, write
 from fettle_client.shapes.health import (
@@ -132,4 +131,4 @@ class Health(Connection):
         return shown
 
     def _subject(self, subject: str) -> str:
-        return f"{self._path('subjects')}/{quote(subject)}"
+        return self._path("subjects", *subject.split("/"))

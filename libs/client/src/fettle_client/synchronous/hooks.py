@@ -4,7 +4,7 @@
 import json
 from typing import Any
 
-from fettle_client.requests import CLOUD_EVENT, read, send, with_headers, write
+from fettle_client.requests import CLOUD_EVENT, read, with_headers, write
 from fettle_client.shapes.workflows import Hook, Knocked, NewHookSecret, WorkflowPolicy
 from fettle_client.synchronous.connection import Connection
 
@@ -23,8 +23,8 @@ class Hooks(Connection):
         made: NewHookSecret = self._call(write("POST", path, {"old_holds_s": old_holds_s}, key=key))
         return made
 
-    def end_hook_secret(self, workflow: str, id: str) -> None:
-        self._call(send("DELETE", self._path("workflows", workflow, "hook", "secrets", id)))
+    def end_hook_secret(self, workflow: str, id: str, *, key: str | None = None) -> None:
+        self._call(write("DELETE", self._path("workflows", workflow, "hook", "secrets", id), key=key))
 
     def call_hook(
         self, workflow: str, secret: str, *, id: str, type: str, source: str, data: dict[str, Any]

@@ -169,10 +169,14 @@ async def make_secret(
 
 
 @router.delete("/secrets/{secret_id}", status_code=204)
-async def end_secret(name: pages.Name, secret_id: UUID, caller: Admin, hooks: TheHooks) -> None:
+async def end_secret(
+    name: pages.Name, secret_id: UUID, caller: Admin, desk: TheDesk, hooks: TheHooks, key: IdempotencyKey
+) -> None:
     """The secret ends now."""
-    if not await hooks.end(caller.org, name, secret_id, caller.actor_id):
-        raise Problem(404, ProblemCode.NOT_FOUND, "The hook has no such secret.")
+    async with unit_of_work(desk.database) as work:
+        first = await comes_first(work, caller, key, f"DELETE {name}/hook/secrets", str(secret_id))
+        if first and not await hooks.end(work, caller.org, name, secret_id, caller.actor_id):
+            raise Problem(404, ProblemCode.NOT_FOUND, "The hook has no such secret.")
 
 
 def _event(headers: dict[str, str], body: bytes, id: str, desk: TheDesk) -> Any:
