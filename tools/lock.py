@@ -23,7 +23,7 @@ PLAIN = ("--no-emit-find-links", "--no-annotate", "--no-header")
 
 def in_image(member: Path) -> bool:
     """Whether the member is a service or what services stand on."""
-    return member.parent.name == "services" or member.name in ("contracts", "chassis")
+    return member.parent.name == "services" or member.name in ("client", "contracts", "chassis")
 
 
 def resolve(members: Sequence[Path], output: str, *options: str) -> bool:

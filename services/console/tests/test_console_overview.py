@@ -11,7 +11,6 @@ from console_health_fake import Health, overview
 from console_html import elements
 from console_world import World
 
-from fettle_console.adapters.org_client import OrgClient
 from fettle_console.views.day import WINDOW_S
 from fettle_console.views.overview import LANES, PLOT, counts, outline, picture, sentence, tiles, told
 from fettle_contracts.ticket import Ticket
@@ -139,9 +138,7 @@ async def test_an_integration_is_a_tile() -> None:
             {"id": None, "name": None, "state": None, "devices": overview()["states"], "unhealthy": [0] * 96},
         ]
     )
-    hue, none = tiles(
-        "acme", found, OrgClient.query, [storm(7, ago(5), subject={"type": "integration", "id": "hue 1"})]
-    )
+    hue, none = tiles("acme", found, [storm(7, ago(5), subject={"type": "integration", "id": "hue 1"})])
     assert (hue.name, hue.path, hue.state) == ("Hue bridge", "/orgs/acme/health?integration=hue+1", "Firing")
     assert (hue.healthy, hue.judged, hue.share, hue.most, hue.ticket) == (199, 200, 99, 4, 7)
     assert (none.name, none.path, none.share, none.spark, none.ticket) == (
@@ -152,9 +149,7 @@ async def test_an_integration_is_a_tile() -> None:
         None,
     )
     assert outline([0, 0, 2, 2, 4, 0], 4) == "M0 24H2V12H4V0H5V24H6V24Z"
-    over = tiles(
-        "acme", found, OrgClient.query, [storm(7, ago(50), ago(5), subject={"type": "integration", "id": "hue 1"})]
-    )
+    over = tiles("acme", found, [storm(7, ago(50), ago(5), subject={"type": "integration", "id": "hue 1"})])
     assert over[0].ticket is None
 
 
@@ -169,7 +164,7 @@ async def test_what_changed_is_said_in_words() -> None:
         {**one, "became": "new", "integration": None, "example": device},
         {**one, "subjects": 1, "became": "forgotten", "integration": None, "example": {**device, "name": None}},
     ]
-    said = told("acme", fleet(changes=changes), OrgClient.query)
+    said = told("acme", fleet(changes=changes))
     assert [(each.words, each.path) for each in said] == [
         (
             "12 devices behind hue-1 went down",

@@ -1,11 +1,11 @@
 """How many devices the dialog for silencing an integration offers to take along."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
 
-from fettle_console.adapters.org_client import Answer, OrgClient
+from fettle_client.asynchronous.pages import AsyncPages
+from fettle_client.requests import Request
 from fettle_console.entrypoints.pages.silences import silencing_of
 from fettle_console.entrypoints.pages.visits import Visit
 
@@ -20,16 +20,17 @@ class Looking:
             "preview": {"devices": devices, "integrations": integrations},
         }
 
-    query = staticmethod(OrgClient.query)
-
     def may(self, role: object) -> bool:
         return True
 
-    async def get(self, *asked: Any) -> Mapping[str, Any]:
-        return {"items": []}
+    def list_silences(self, **asked: Any) -> AsyncPages[Any]:
+        async def nothing(_: Request) -> Any:
+            return {"items": [], "next_cursor": None}
 
-    async def send(self, *asked: Any) -> Answer:
-        return Answer(200, self._selected)
+        return AsyncPages(nothing, Request("GET", "silences"))
+
+    async def silence_selection(self, length_s: int, **asked: Any) -> Any:
+        return self._selected
 
 
 @pytest.mark.rule("AC-79")

@@ -1,105 +1,90 @@
-"""What the pages ask of the services: the same HTTP API that everybody has, and into the same audit log."""
+"""What the pages ask of the services: by the same client that everybody has, and into the same audit log."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx2
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Caller
+from fettle_client import AsyncFettle
+from fettle_client.errors import refusal
 from fettle_console.adapters.audit import Audit
 from fettle_console.adapters.services import Services
-from fettle_console.domain.audit import Asked, Door, Who, is_change, kept_key, named
-from fettle_console.domain.routing import Owner
+from fettle_console.domain.audit import Asked, is_change
+from fettle_console.domain.routing import REQUEST_HEADERS, owner_of, passing
+from fettle_contracts.problems import ProblemCode
+
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A JSON answer. `body` is an object, also for an error: its problem details."""
+class ServiceRefused(Problem):
+    """A service said no, as it put it; `body` is all that it said."""
 
-    status: int
-    body: Mapping[str, Any]
-
-    @property
-    def ok(self) -> bool:
-        return self.status < 400
-
-    @property
-    def refusal(self) -> str:
-        """Why it was refused, as the service put it."""
-        return str(self.body.get("detail") or "It was refused without a reason.")
-
-    def accepted(self) -> Mapping[str, Any]:
-        """The body. Raises `Problem` for an error, as the service put it."""
-        if not self.ok:
-            raise Problem(self.status, str(self.body.get("code", "unexpected")), self.refusal)
-        return self.body
+    def __init__(self, answer: httpx2.Response) -> None:
+        refused = refusal(answer.status_code, answer.reason_phrase, str(answer.url), answer.headers, answer.content)
+        self.body = refused.problem
+        message = str(self.body.get("detail") or "It was refused without a reason.")
+        super().__init__(refused.status, refused.code or "unexpected", message)
 
 
-class OrgClient:
-    """One person's view of one org's services."""
+def org_client(services: Services, audit: Audit, caller: Caller) -> AsyncFettle:
+    """One person's view of one org's services. What does not end well is a `Problem`: ServiceRefused when a service
+    said no, any other when it is away. Nothing is tried again, as only the person knows whether that is right, and
+    nothing has to be closed: the connections are the console's."""
+    return AsyncFettle("http://fettle", "", caller.org, patience_s=0, transport=_ByServices(services, audit, caller))
+
+
+async def unless_refused(asked: Awaitable[Found]) -> Found | None:
+    """What is answered; None when the service says no, and then only."""
+    try:
+        return await asked
+    except ServiceRefused:
+        return None
+
+
+async def unless_away(asked: Awaitable[Found]) -> Found | None:
+    """What is answered; None when the service says no or is away: a page without that beats no page."""
+    try:
+        return await asked
+    except Problem:
+        return None
+
+
+class _ByServices(httpx2.AsyncBaseTransport):
+    """Carries requests to who owns their paths, each under a token of its own for the person. What would change
+    something is in the audit log before it is sent."""
 
     def __init__(self, services: Services, audit: Audit, caller: Caller) -> None:
         self._services, self._audit, self._caller = services, audit, caller
+        self._org = f"/api/v1/orgs/{quote(caller.org, safe='')}"
 
-    @staticmethod
-    def query(**said: str) -> str:
-        """A query string, with its `?`, of what is said; nothing when that is nothing."""
-        given = {name: value for name, value in said.items() if value}
-        return f"?{urlencode(given)}" if given else ""
-
-    async def get(self, owner: Owner, path: str) -> Mapping[str, Any]:
-        """The answer's body. Raises `Problem` for an error, as the service put it."""
-        return (await self.send(owner, "GET", path)).accepted()
-
-    async def send(
-        self,
-        owner: Owner,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """`path` begins after the org and is encoded already; a text is a document in YAML. Raises `Problem` when the
-        service is away. What would change something is in the audit log before it is sent."""
-        sent, types = _encoded(body)
-        said = dict(headers or {})
-        sending = partial(self._send, owner, method, path, sent, [*types, *said.items()])
-        place, _, query = path.partition("?")
-        if not is_change(method, place, query):
-            return await sending()
-        asked = self.asked(method, place, said.get("idempotency-key"))
-        async with self._audit.recorded(asked, datetime.now(UTC), query, sent or b"") as heard:
-            answer = await sending()
-            heard.status = answer.status
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        place, body = path.removeprefix(self._org), await request.aread()
+        if not is_change(request.method, place, query):
+            return await self._sent(request, place)
+        asked = Asked.on_page(self._caller, request.method, place, request.headers.get("idempotency-key"))
+        async with self._audit.recorded(asked, datetime.now(UTC), query, body) as heard:
+            answer = await self._sent(request, place)
+            heard.status = answer.status_code
         return answer
 
-    def asked(self, method: str, path: str, key: str | None = None) -> Asked:
-        """What this person asks, for the audit log."""
-        return Asked(self._caller.org, Who.of(self._caller), Door.PAGE, method, named(path), kept_key(key))
-
-    async def _send(
-        self, owner: Owner, method: str, path: str, sent: bytes | None, headers: Sequence[tuple[str, str]]
-    ) -> Answer:
+    async def _sent(self, request: httpx2.Request, place: str) -> httpx2.Response:
+        owner = owner_of(place.removeprefix("/"))
+        if owner is None:
+            raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
         async with self._services.call(
             owner,
             self._caller,
-            method,
-            f"/api/v1/orgs/{quote(self._caller.org)}{path}",
-            headers=headers,
-            body=sent,
+            request.method,
+            request.url.raw_path.decode("ascii"),
+            headers=passing(request.headers.items(), REQUEST_HEADERS),
+            body=request.content or None,
         ) as answer:
             content = await answer.aread()
-        found = json.loads(content) if content else {}
-        return Answer(answer.status_code, found if isinstance(found, dict) else {})
-
-
-def _encoded(body: Mapping[str, Any] | str | None) -> tuple[bytes | None, list[tuple[str, str]]]:
-    if body is None:
-        return None, []
-    if isinstance(body, str):
-        return body.encode(), [("content-type", "application/yaml")]
-    return json.dumps(body).encode(), [("content-type", "application/json")]
+        if not answer.is_success:
+            raise ServiceRefused(answer)
+        return httpx2.Response(answer.status_code, content=content)

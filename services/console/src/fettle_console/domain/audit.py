@@ -110,6 +110,11 @@ class Asked:
     path: str
     key: str | None
 
+    @classmethod
+    def on_page(cls, caller: Caller, method: str, path: str, key: str | None = None) -> "Asked":
+        """What a person asks on a page."""
+        return cls(caller.org, Who.of(caller), Door.PAGE, method, named(path), kept_key(key))
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

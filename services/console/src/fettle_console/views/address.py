@@ -5,6 +5,12 @@ from dataclasses import dataclass, fields, replace
 from urllib.parse import urlencode
 
 
+def query_of(**said: str) -> str:
+    """A query string, with its `?`, of what is said; nothing when that is nothing."""
+    given = {name: value for name, value in said.items() if value}
+    return f"?{urlencode(given)}" if given else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Addressed:
     """What a list shows, field by field; `cursor` is one of them. The order of the fields is that of the address, where

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from typing import Any
 
 from fettle_console.views.address import Addressed
 from fettle_console.views.words import HEALTH
@@ -47,8 +47,8 @@ class HealthQuery(Addressed):
         """What of it a silence can be made for: a filter without states and search."""
         return {name: getattr(self, name) for name in ("type", "integration", "space") if getattr(self, name)}
 
-    def for_service(self, limit: int) -> str:
-        """The query string for the health monitor."""
-        said = [(name, value) for name, value in self.said() if name != "state"]
+    def for_service(self, limit: int) -> dict[str, Any]:
+        """What the health monitor is asked for."""
+        said = {name: value for name, value in self.said() if name != "state"}
         states = CONFIRMED_UNHEALTHY if self.state == "unhealthy" else (self.state,) if self.state else ()
-        return "?" + urlencode([*(("state", str(state)) for state in states), *said, ("limit", str(limit))])
+        return {"state": [str(state) for state in states], **said, "limit": limit}

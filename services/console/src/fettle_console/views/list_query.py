@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from typing import Any
 
 from fettle_console.views.address import Addressed
 from fettle_console.views.words import KINDS
@@ -69,10 +69,10 @@ class ListQuery(Addressed):
         """Filters that have no control of their own on the page, as (name, value)."""
         return [(name, getattr(self, name)) for name in ("subject", "integration", "space") if getattr(self, name)]
 
-    def for_service(self, limit: int) -> str:
-        """The query string for the ticket service."""
-        said = [(name, value) for name, value in self.said() if not (name == "q" and self.too_short)]
-        return "?" + urlencode([*said, ("limit", str(limit))])
+    def for_service(self, limit: int) -> dict[str, Any]:
+        """What the ticket service is asked for."""
+        said = {name: value for name, value in self.said() if not (name == "q" and self.too_short)}
+        return {**said, "limit": limit}
 
 
 def _one_of(text: str | None, known: Iterable[tuple[str, str]], default: str) -> str:

@@ -3,13 +3,14 @@
 Lengths of the picture are seconds from its beginning, as in the picture of a subject's day.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
+from fettle_console.views.address import query_of
 from fettle_console.views.day import Stretch, Window
 from fettle_console.views.words import HEALTH, span
 from fettle_contracts.identity import SubjectType
@@ -30,10 +31,6 @@ _BECAME = {
     "forgotten": ("cross", "removed"),
 }
 _DOWN = (HealthState.FIRING, HealthState.PENDING_RESOLVE)
-
-
-Query = Callable[..., str]
-"""Makes a query string of what is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +120,17 @@ def counts(found: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     return [(str(state), HEALTH[state], states[str(state)]) for state in order if states[str(state)]]
 
 
-def tiles(org: str, found: Mapping[str, Any], query: Query, tickets: Iterable[Ticket]) -> list[Tile]:
+def tiles(org: str, found: Mapping[str, Any], tickets: Iterable[Ticket]) -> list[Tile]:
     """Each integration. Its ticket is the integration's own or about its devices, while it is unresolved."""
     open_about = {
         ticket.subject.id: ticket.number
         for ticket in tickets
         if ticket.state is not TicketState.RESOLVED and ticket.subject.type is SubjectType.INTEGRATION
     }
-    return [_tile(org, one, query, open_about) for one in found["integrations"]]
+    return [_tile(org, one, open_about) for one in found["integrations"]]
 
 
-def _tile(org: str, one: Mapping[str, Any], query: Query, open_about: Mapping[str, int]) -> Tile:
+def _tile(org: str, one: Mapping[str, Any], open_about: Mapping[str, int]) -> Tile:
     devices = one["devices"]
     judged = sum(devices[str(state)] for state in HealthState)
     healthy = judged - sum(devices[str(state)] for state in CONFIRMED_UNHEALTHY)
@@ -142,7 +139,7 @@ def _tile(org: str, one: Mapping[str, Any], query: Query, open_about: Mapping[st
     return Tile(
         key=f"i-{crc32((id or '').encode()):08x}",
         name=one["name"] or id or "Without an integration",
-        path=f"/orgs/{org}/health{query(integration=id)}" if id else None,
+        path=f"/orgs/{org}/health{query_of(integration=id)}" if id else None,
         mark=state,
         state=HEALTH[HealthState(state)] if state else None,
         healthy=healthy,
@@ -217,12 +214,12 @@ def _storm_words(ticket: Ticket, now: datetime) -> str:
     return f"{said}, {listed.recovered} of {listed.total} devices recovered" if listed.total else said
 
 
-def told(org: str, found: Mapping[str, Any], query: Query) -> list[Told]:
+def told(org: str, found: Mapping[str, Any]) -> list[Told]:
     """What changed in the last hour, the latest first."""
-    return [_change(org, one, query) for one in found["changes"]]
+    return [_change(org, one) for one in found["changes"]]
 
 
-def _change(org: str, one: Mapping[str, Any], query: Query) -> Told:
+def _change(org: str, one: Mapping[str, Any]) -> Told:
     mark, did = _BECAME[one["became"]]
     example, behind = one["example"], one["integration"]
     if one["subjects"] == 1:
@@ -231,7 +228,7 @@ def _change(org: str, one: Mapping[str, Any], query: Query) -> Told:
         path = f"/orgs/{org}/health/{example['type']}/{quote(example['id'])}"
         return Told(parse_time(one["latest"]), mark, f"{name} {_passive(did)}{where}", path)
     where = f" behind {behind}" if behind else " without an integration"
-    path = f"/orgs/{org}/health{query(type='device', integration=behind or '', sort='-since')}"
+    path = f"/orgs/{org}/health{query_of(type='device', integration=behind or '', sort='-since')}"
     return Told(parse_time(one["latest"]), mark, f"{one['subjects']:,} devices{where} {_passive(did, many=True)}", path)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import httpx2
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -120,6 +121,7 @@ def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> F
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(httpx2.InvalidURL, _no_address)
     for passing in (TransientError, SQLAlchemyError, OSError):
         app.add_exception_handler(passing, _failed)
     app.add_exception_handler(Exception, _failed)
@@ -156,6 +158,10 @@ async def _http_error(_: Request, error: Any) -> Response:
 async def _malformed(_: Request, error: Any) -> Response:
     fields = ", ".join(str(fault["loc"][-1]) for fault in error.errors())
     return _error_page(400, f"Something in it is not as it should be: {fields}.")
+
+
+async def _no_address(_: Request, __: Exception) -> Response:
+    return _error_page(400, "What it names is too long for an address.")
 
 
 async def _failed(request: Request, error: Exception) -> Response:

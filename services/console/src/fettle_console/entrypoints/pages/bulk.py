@@ -1,14 +1,15 @@
 """The same done to many tickets, each with its own outcome."""
 
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import uuid4
 
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
 from fettle_chassis.http import Problem
+from fettle_client.shapes.timelines import BulkAction
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.domain.audit import BULK_ACTIONS
-from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheOperator
 from fettle_console.views.bulk import Outcomes
 from fettle_contracts.problems import ProblemCode
@@ -30,10 +31,10 @@ async def bulk(
     if not number:
         raise Problem(400, ProblemCode.MALFORMED, "Select the tickets first: no ticket was.", field="number")
     text = comment.replace("\r\n", "\n").strip()
-    asked = {"action": action, "numbers": number, **({"comment": text} if text else {})}
-    answer = await visit.client.send(Owner.TICKETS, "POST", "/tickets/bulk", asked, {"idempotency-key": command_id})
-    outcomes = Outcomes.of(action, answer.body["items"]) if answer.ok else None
-    refused = None if answer.ok else answer.refusal
-    return await visit.page(
-        "bulk.html", status=answer.status, outcomes=outcomes, refused=refused, command_id=str(uuid4())
-    )
+    outcomes, refused, status = None, None, 200
+    try:
+        done = await visit.client.act_on_tickets(cast(BulkAction, action), number, comment=text or None, key=command_id)
+        outcomes = Outcomes.of(action, done)
+    except ServiceRefused as refusal:
+        refused, status = refusal.message, refusal.status
+    return await visit.page("bulk.html", status=status, outcomes=outcomes, refused=refused, command_id=str(uuid4()))

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_console.adapters.org_client import Answer
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.domain.channel_forms import FIELDS, KINDS, filled, settings_of
-from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.channel_page import secrets_of, shown_channels
 from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit, texts_of
 from fettle_contracts.problems import ProblemCode
@@ -37,15 +35,17 @@ async def make(
 ) -> Response:
     """Makes the channel; what is refused is said above the form, which stays as it was filled."""
     said = await texts_of(request)
-    body = {"name": name.strip(), **_body(_kind(kind), said)}
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/channels", body, {"idempotency-key": command_id})
-    return _back(visit) if answer.ok else await _form(visit, None, kind, said, answer)
+    try:
+        await visit.client.create_channel(name.strip(), **_channel(_kind(kind), said), key=command_id)
+    except ServiceRefused as refused:
+        return await _form(visit, None, kind, said, refused)
+    return _back(visit)
 
 
 @router.get("/orgs/{org}/channels/{name}/edit")
 async def edit(name: str, visit: TheAdmin) -> Response:
     """The form as the channel is."""
-    present = await visit.client.get(Owner.WORKFLOWS, _path(name))
+    present = await visit.client.get_channel(name)
     kind = present["kind"]
     said = {**filled(_kind(kind), present["settings"]), "hourly_cap": str(present["hourly_cap"])}
     return await _form(visit, name, kind, said, held_back=present["held_back"])
@@ -57,15 +57,17 @@ async def change(
 ) -> Response:
     """Replaces the channel's settings."""
     said = await texts_of(request)
-    key = {"idempotency-key": command_id}
-    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", _path(name), _body(_kind(kind), said), key)
-    return _back(visit) if answer.ok else await _form(visit, name, kind, said, answer)
+    try:
+        await visit.client.put_channel(name, **_channel(_kind(kind), said), key=command_id)
+    except ServiceRefused as refused:
+        return await _form(visit, name, kind, said, refused)
+    return _back(visit)
 
 
 @router.post("/orgs/{org}/channels/{name}/remove")
 async def remove(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """Removes the channel with what it holds back."""
-    (await visit.client.send(Owner.WORKFLOWS, "DELETE", _path(name), None, {"idempotency-key": command_id})).accepted()
+    await visit.client.remove_channel(name, key=command_id)
     return _back(visit)
 
 
@@ -74,20 +76,21 @@ async def keep(
     visit: TheAdmin, command_id: CommandId, name: Annotated[str, Form()], value: Annotated[str, Form()]
 ) -> Response:
     """Keeps a secret under this name, in place of the one before. The value is in no page, not even a refused one."""
-    body, key = {"value": value}, {"idempotency-key": command_id}
-    path = f"/secrets/{quote(name.strip(), safe='') or '-'}"
-    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", path, body, key)
-    if answer.ok:
-        return _back(visit)
-    return await shown_channels(visit, refused=answer.refusal, status=answer.status, secret=name)
+    try:
+        await visit.client.put_secret(name.strip() or "-", value, key=command_id)
+    except ServiceRefused as refused:
+        return await shown_channels(visit, refused=refused.message, status=refused.status, secret=name)
+    return _back(visit)
 
 
 @router.post("/orgs/{org}/secrets/{name}/remove")
 async def forget(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """Removes the secret, unless a channel needs it."""
-    path = f"/secrets/{quote(name, safe='')}"
-    answer = await visit.client.send(Owner.WORKFLOWS, "DELETE", path, None, {"idempotency-key": command_id})
-    return _back(visit) if answer.ok else await shown_channels(visit, refused=answer.refusal, status=answer.status)
+    try:
+        await visit.client.remove_secret(name, key=command_id)
+    except ServiceRefused as refused:
+        return await shown_channels(visit, refused=refused.message, status=refused.status)
+    return _back(visit)
 
 
 def _kind(kind: str) -> str:
@@ -96,15 +99,11 @@ def _kind(kind: str) -> str:
     return kind
 
 
-def _path(name: str) -> str:
-    return f"/channels/{quote(name, safe='')}"
-
-
 def _back(visit: Visit) -> Response:
     return RedirectResponse(f"/orgs/{visit.org}/channels", 303)
 
 
-def _body(kind: str, said: Mapping[str, str]) -> dict[str, Any]:
+def _channel(kind: str, said: Mapping[str, str]) -> dict[str, Any]:
     cap = said.get("hourly_cap", "").strip()
     return {
         "kind": kind,
@@ -118,7 +117,7 @@ async def _form(
     name: str | None,
     kind: str,
     said: Mapping[str, str],
-    refused: Answer | None = None,
+    refused: ServiceRefused | None = None,
     held_back: int = 0,
 ) -> Response:
     field = str(refused.body.get("field") or "") if refused else ""
@@ -131,7 +130,7 @@ async def _form(
         fields=FIELDS[kind],
         said=said,
         secrets=[item["name"] for item in await secrets_of(visit)],
-        refused=refused.refusal if refused else "",
+        refused=refused.message if refused else "",
         faulty=field.removeprefix("settings.").partition(".")[0],
         held_back=held_back,
         command_id=str(uuid4()),

@@ -1,16 +1,15 @@
 """The org's channels, each with a button that tries it, and its secrets by their names."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Sequence
 from uuid import uuid4
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from fettle_chassis.tokens import Role
-from fettle_console.domain.routing import Owner
+from fettle_client.shapes.secrets import Secret
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, TheVisit, Visit
 from fettle_console.views.channels import NamedSecret, ShownChannel, outcome
 
@@ -29,12 +28,12 @@ async def channel_page(visit: TheVisit) -> Response:
 @router.post("/orgs/{org}/channels/{name}/test")
 async def try_out(name: str, visit: TheAdmin, command_id: CommandId) -> Response:
     """Sends one message over the channel and says what became of it. Takes up to 20 s."""
-    path = f"/channels/{quote(name, safe='')}/test"
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, {"idempotency-key": command_id})
-    if not answer.ok:
-        return await shown_channels(visit, refused=answer.refusal, status=answer.status)
-    said = outcome(name, answer.body)
-    if answer.body["outcome"] == "sent":
+    try:
+        trial = await visit.client.test_channel(name, key=command_id)
+    except ServiceRefused as refused:
+        return await shown_channels(visit, refused=refused.message, status=refused.status)
+    said = outcome(name, trial)
+    if trial["outcome"] == "sent":
         return await shown_channels(visit, sent=said)
     return await shown_channels(visit, refused=said)
 
@@ -43,10 +42,7 @@ async def shown_channels(
     visit: Visit, *, sent: str = "", refused: str = "", status: int = 200, secret: str = ""
 ) -> Response:
     """The page, with what became of a test or why a write was refused, and the name of a secret that was to be kept."""
-    channels, secrets = await asyncio.gather(
-        visit.client.get(Owner.WORKFLOWS, f"/channels?limit={_MOST}"),
-        secrets_of(visit),
-    )
+    channels, secrets = await asyncio.gather(visit.client.list_channels(limit=_MOST).page(), secrets_of(visit))
     return await visit.page(
         "channels.html",
         status=status,
@@ -61,9 +57,8 @@ async def shown_channels(
     )
 
 
-async def secrets_of(visit: Visit) -> Sequence[Mapping[str, Any]]:
+async def secrets_of(visit: Visit) -> Sequence[Secret]:
     """The org's secrets, without their values; none for somebody who is no admin."""
     if not visit.may(Role.ADMIN):
         return ()
-    found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.WORKFLOWS, f"/secrets?limit={_MOST}"))["items"]
-    return found
+    return (await visit.client.list_secrets(limit=_MOST).page())["items"]

@@ -1,12 +1,9 @@
 """What a new org shows instead of an empty list: three steps, each until it is done."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from fettle_chassis.http import Problem
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import unless_away
 from fettle_console.entrypoints.pages.visits import Visit
 
 
@@ -23,21 +20,14 @@ class FirstSteps:
 async def first_steps(visit: Visit) -> FirstSteps:
     """Asks who watches and who automates. What a service that is away would know counts as not done."""
     policy, subjects, workflows = await asyncio.gather(
-        _asked(visit, Owner.HEALTH, "/health-policy"),
-        _asked(visit, Owner.HEALTH, "/subjects?limit=100"),
-        _asked(visit, Owner.WORKFLOWS, "/workflows?limit=100"),
+        unless_away(visit.client.get_health_policy()),
+        unless_away(visit.client.list_subjects(limit=100).page()),
+        unless_away(visit.client.list_workflows(limit=100).page()),
     )
-    watched = subjects.get("items", ())
+    watched = subjects["items"] if subjects else ()
     return FirstSteps(
         judging=bool(policy["enabled"] and policy["publish_tickets"]) if policy else None,
-        heard=any(subject.get("state") for subject in watched),
-        registered=any(subject.get("registered") for subject in watched),
-        automated=any(workflow.get("enabled") for workflow in workflows.get("items", ())),
+        heard=any(subject["state"] for subject in watched),
+        registered=any(subject["registered"] for subject in watched),
+        automated=any(workflow["enabled"] for workflow in (workflows["items"] if workflows else ())),
     )
-
-
-async def _asked(visit: Visit, owner: Owner, path: str) -> Mapping[str, Any]:
-    try:
-        return await visit.client.get(owner, path)
-    except Problem:
-        return {}

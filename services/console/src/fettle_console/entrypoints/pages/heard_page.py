@@ -13,11 +13,11 @@ router = APIRouter()
 @router.get("/orgs/{org}/heard")
 async def heard_page(request: Request, visit: TheVisit) -> Response:
     """Ticks on an axis. The health monitor reads them from the log, which may take some seconds."""
-    subject, answer = await asked_of_an_instant(request, visit, "/heard")
+    subject, found, refused = await asked_of_an_instant(request, visit, visit.client.list_heartbeats)
     return await visit.page(
         "heard.html",
-        status=answer.status,
+        status=refused.status if refused else 200,
         subject=subject,
-        heard=ticks(answer.body) if answer.ok else None,
-        refused=None if answer.ok else answer.refusal,
+        heard=ticks(found) if found else None,
+        refused=refused.message if refused else None,
     )

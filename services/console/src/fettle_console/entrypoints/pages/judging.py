@@ -7,8 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from fettle_chassis.http import Problem
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import unless_away
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import TheVisit
 from fettle_contracts.times import parse_time
@@ -28,8 +27,6 @@ def late_since(found: Mapping[str, Any], now: datetime) -> datetime | None:
 async def judging(visit: TheVisit) -> Response:
     """What every page says at its foot while judging is late, and nothing otherwise. Nothing is said while the health
     monitor does not answer: its own pages say that."""
-    try:
-        found = await visit.client.get(Owner.HEALTH, "/health-policy")
-    except Problem:
-        found = {}
-    return page("_judging.html", {"late_since": late_since(found, visit.console.now()), "zone": visit.session.zone})
+    policy = await unless_away(visit.client.get_health_policy())
+    late = late_since(policy, visit.console.now()) if policy else None
+    return page("_judging.html", {"late_since": late, "zone": visit.session.zone})

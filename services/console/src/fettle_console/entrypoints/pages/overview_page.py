@@ -7,8 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from fettle_chassis.http import Problem
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import unless_away
 from fettle_console.entrypoints.pages.judging import late_since
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views import overview as views
@@ -38,8 +37,8 @@ async def overview_page(visit: TheVisit, day: bool = False) -> Response:
     found, *storms = await asyncio.gather(_fleet(visit, day=day), *(_storms(visit, kind) for kind in _STORMS))
     tickets = [ticket for few in storms for ticket in few]
     now = visit.console.now()
-    tiles = views.tiles(visit.org, found, visit.client.query, tickets)
-    told = views.told(visit.org, found, visit.client.query)
+    tiles = views.tiles(visit.org, found, tickets)
+    told = views.told(visit.org, found)
     return await visit.page(
         "overview.html",
         late_since=late_since(found, now),
@@ -56,18 +55,14 @@ async def overview_page(visit: TheVisit, day: bool = False) -> Response:
 
 async def _fleet(visit: Visit, *, day: bool) -> Mapping[str, Any]:
     if not day:
-        found = await visit.client.get(Owner.HEALTH, "/overview?day=false")
+        found: Mapping[str, Any] = await visit.client.show_overview(day=False)
         if sum(found["states"].values()) > _AT_ONCE:
             return found
-    return await visit.client.get(Owner.HEALTH, "/overview")
+    return await visit.client.show_overview()
 
 
 async def _storms(visit: Visit, kind: str) -> list[Ticket]:
     """The latest of the kind, resolved ones too; what has not changed for longer than a day is still there if it is one
     of the few."""
-    query = visit.client.query(kind=kind, state="all", sort="-updated", limit=str(_TICKETS))
-    try:
-        items: list[Any] = (await visit.client.get(Owner.TICKETS, f"/tickets{query}"))["items"]
-    except Problem:
-        return []
-    return [Ticket.model_validate(item) for item in items]
+    found = await unless_away(visit.client.list_tickets(kind=kind, state="all", sort="-updated", limit=_TICKETS).page())
+    return [Ticket.model_validate(item) for item in found["items"]] if found else []

@@ -4,19 +4,19 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, cast
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
-from fettle_chassis.http import Problem
-from fettle_console.adapters.org_client import Answer
-from fettle_console.domain.routing import Owner
+from fettle_client.shapes.health import ShownPolicy
+from fettle_client.shapes.tickets import TicketPolicy
+from fettle_console.adapters.org_client import ServiceRefused, unless_away
 from fettle_console.entrypoints.pages.judging import late_since
 from fettle_console.entrypoints.pages.visits import TheAdmin, TheVisit, Visit, command_of, texts_of
+from fettle_console.views.address import query_of
 from fettle_console.views.policy import KINDS, RULE_GROUPS, Holds, holding, overrides
 from fettle_console.views.policy_forms import (
     Mistyped,
@@ -71,19 +71,18 @@ async def save_policies(request: Request, visit: TheAdmin) -> Response:
     form = said.get("form", "")
     try:
         if form == "tickets":
-            answer = await _save_tickets(visit, said)
+            await visit.client.put_ticket_policy(cast(TicketPolicy, ticket_policy(said)), **_as_seen(said))
         else:
-            present = await visit.client.get(Owner.HEALTH, "/health-policy")
-            wanted = _wanted(form, present, said)
+            wanted = _wanted(form, await visit.client.get_health_policy(), said)
             if said.get("action") == "try":
                 return await _page(visit, request, Typed(form, said, wanted=wanted))
-            answer = await _save(visit, wanted, said)
+            await visit.client.put_health_policy(cast(ShownPolicy, wanted), **_as_seen(said))
     except Mistyped as mistyped:
         return await _page(visit, request, Typed(form, said, str(mistyped), 400))
-    if not answer.ok:
-        reason = answer.refusal if answer.status != 412 else f"Somebody else has saved meanwhile. {answer.refusal}"
-        return await _page(visit, request, Typed(form, said, reason, answer.status))
-    kept = visit.client.query(subject=said.get("subject", ""), saved=form)
+    except ServiceRefused as refused:
+        reason = f"{'Somebody else has saved meanwhile. ' if refused.status == 412 else ''}{refused.message}"
+        return await _page(visit, request, Typed(form, said, reason, refused.status))
+    kept = query_of(subject=said.get("subject", ""), saved=form)
     return RedirectResponse(f"/orgs/{visit.org}/health/policies{kept}#{_SECTIONS.get(form, '')}", 303)
 
 
@@ -105,23 +104,17 @@ def _number(said: Mapping[str, str], name: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
-async def _save(visit: Visit, wanted: Mapping[str, Any], said: Mapping[str, str]) -> Answer:
-    return await visit.client.send(Owner.HEALTH, "PUT", "/health-policy", wanted, _as_seen(said))
-
-
-async def _save_tickets(visit: Visit, said: Mapping[str, str]) -> Answer:
-    return await visit.client.send(Owner.TICKETS, "PUT", "/ticket-policy", ticket_policy(said), _as_seen(said))
-
-
-def _as_seen(said: Mapping[str, str]) -> dict[str, str]:
-    """Headers by which a form is saved once, and only over the version that it showed."""
-    version = _number(said, "version") or 0
-    return {"idempotency-key": command_of(said.get("command_id", "")), "if-match": f'"{version}"'}
+def _as_seen(said: Mapping[str, str]) -> dict[str, Any]:
+    """By what a form is saved once, and only over the version that it showed."""
+    return {"key": command_of(said.get("command_id", "")), "version": _number(said, "version") or 0}
 
 
 async def _page(visit: Visit, request: Request, typed: Typed) -> Response:
     asked = request.query_params
-    policy, tickets = await asyncio.gather(visit.client.get(Owner.HEALTH, "/health-policy"), _ticket_policy(visit))
+    policy: Mapping[str, Any]
+    policy, tickets = await asyncio.gather(
+        visit.client.get_health_policy(), unless_away(visit.client.get_ticket_policy())
+    )
     down = "" if policy["publish_tickets"] else await _down(visit)
     subject = typed.fields.get("subject", asked.get("subject", "")).strip()
     holds, unheld = await _holding(visit, policy, subject, typed.wanted) if subject else ([], None)
@@ -169,22 +162,15 @@ async def _holding(
 ) -> tuple[list[Holds], str | None]:
     """What holds for a subject, or why that cannot be said."""
     type_, _, id_ = subject.partition("/")
-    answer = await visit.client.send(Owner.HEALTH, "GET", f"/subjects/{quote(type_, safe='')}/{quote(id_)}")
-    if not answer.ok:
-        return [], answer.refusal
+    try:
+        found = await visit.client.get_subject(f"{type_}/{id_}")
+    except ServiceRefused as refused:
+        return [], refused.message
     try:
         typed = HealthPolicy.kept(wanted) if wanted else None
     except ValidationError as error:
         return [], "; ".join(str(fault["msg"]) for fault in error.errors())
-    return holding(HealthPolicy.kept(policy), answer.body, typed), None
-
-
-async def _ticket_policy(visit: Visit) -> Mapping[str, Any] | None:
-    """None while the ticket service is away."""
-    try:
-        return await visit.client.get(Owner.TICKETS, "/ticket-policy")
-    except Problem:
-        return None
+    return holding(HealthPolicy.kept(policy), found, typed), None
 
 
 def _said_of(tickets: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -195,8 +181,8 @@ def _said_of(tickets: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 async def _down(visit: Visit) -> str:
     """How many would have a ticket if tickets had been published, as far as one page of them tells; empty for none."""
-    said = urlencode([*(("state", str(state)) for state in FAILING), ("limit", str(_COUNTED))])
-    found = await visit.client.get(Owner.HEALTH, f"/subjects?{said}")
+    failing: Any = [str(state) for state in FAILING]
+    found = await visit.client.list_subjects(state=failing, limit=_COUNTED).page()
     if found["next_cursor"]:
         return f"more than {_COUNTED}"
     return str(len(found["items"]) or "")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.entrypoints.pages.ticket_list import reports_on
 from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, Visit
 from fettle_contracts.codes import RejectionCode
@@ -27,7 +27,7 @@ class Report:
     description: str = ""
 
     def command(self) -> dict[str, Any]:
-        """The body for the ticket service. A report about nothing in particular is about what its title says."""
+        """What is asked of the ticket service. A report about nothing in particular is about what its title says."""
         subject = {"type": self.subject_type, "id": self.subject_id.strip()}
         if not subject["id"]:
             subject = {"type": "other", "id": " ".join(self.title.split())[:60] or "report"}
@@ -58,12 +58,11 @@ async def report(
     description: Annotated[str, Form()] = "",
 ) -> Response:
     filled = Report(title, subject_type, subject_id, space, description)
-    answer = await visit.client.send(
-        Owner.TICKETS, "POST", "/tickets", filled.command(), {"idempotency-key": command_id}
-    )
-    if answer.ok:
-        return RedirectResponse(f"/orgs/{visit.org}/tickets/{answer.body['number']}", 303)
-    return await _page(visit, filled, answer.status, answer.refusal)
+    try:
+        opened = await visit.client.open_ticket(**filled.command(), key=command_id)
+    except ServiceRefused as refused:
+        return await _page(visit, filled, refused.status, refused.message)
+    return RedirectResponse(f"/orgs/{visit.org}/tickets/{opened['number']}", 303)
 
 
 async def _page(visit: Visit, filled: Report, status: int = 200, refused: str | None = None) -> Response:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
-from urllib.parse import quote, urlencode
+from functools import partial
+from typing import Annotated, cast
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Query, Request
@@ -11,9 +12,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.domain.routing import Owner
+from fettle_client.shapes.workflows import RunState
+from fettle_console.adapters.org_client import ServiceRefused, unless_refused
 from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, TheVisit, Visit
-from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.entrypoints.pages.workflow_page import graph_of
 from fettle_console.views.outcomes import RUNS
 from fettle_console.views.run_nodes import RunInDepth
@@ -37,11 +38,11 @@ async def run_list(request: Request, visit: TheVisit) -> Response:
     """The newest runs, of one state and one workflow if the address says so."""
     said = {name: request.query_params.get(name, "") for name in ("state", "workflow", "cursor")}
     state = said["state"] if said["state"] in RUNS else ""
-    path = f"{workflow_path(said['workflow'])}/runs" if said["workflow"] else "/runs"
-    query = visit.client.query(state=state, limit=str(_PAGE), cursor=said["cursor"])
+    client = visit.client
+    runs = partial(client.list_workflow_runs, said["workflow"]) if said["workflow"] else client.list_runs
     found, workflows = await asyncio.gather(
-        visit.client.get(Owner.WORKFLOWS, f"{path}{query}"),
-        visit.client.get(Owner.WORKFLOWS, f"/workflows?limit={_NAMES}"),
+        runs(state=cast(RunState | None, state or None), limit=_PAGE, cursor=said["cursor"] or None).page(),
+        client.list_workflows(limit=_NAMES).page(),
     )
     names = [item["workflow"] for item in workflows["items"]]
     kept = {name: value for name, value in (("state", state), ("workflow", said["workflow"])) if value}
@@ -74,17 +75,20 @@ async def act(
     is said on its page."""
     if act not in _ACTS:
         raise Problem(404, ProblemCode.NOT_FOUND, "There is no such page.")
-    path = f"/runs/{quote(id, safe='')}/{act}"
-    body = {"version": version} if act == "rerun" and version else None
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, body, {"idempotency-key": command_id})
-    if answer.ok:
-        return RedirectResponse(f"/orgs/{visit.org}/runs/{answer.body['id']}", 303)
-    return await _shown(visit, id, answer.refusal, answer.status)
+    try:
+        if act == "cancel":
+            run = await visit.client.cancel_run(id, key=command_id)
+        elif act == "retry":
+            run = await visit.client.retry_run(id, key=command_id)
+        else:
+            run = await visit.client.rerun(id, version=version, key=command_id)
+    except ServiceRefused as refused:
+        return await _shown(visit, id, refused.message, refused.status)
+    return RedirectResponse(f"/orgs/{visit.org}/runs/{run['id']}", 303)
 
 
 async def _shown(visit: Visit, id: str, refused: str = "", status: int = 200, chosen: str = "") -> Response:
-    found = await visit.client.get(Owner.WORKFLOWS, f"/runs/{quote(id, safe='')}")
-    depth = RunInDepth.of(found, visit.console.now())
+    depth = RunInDepth.of(await visit.client.get_run(id), visit.console.now())
     graph, versions = await asyncio.gather(
         graph_of(visit, depth.run.workflow, depth.run.version, depth.reached),
         _versions(visit, depth),
@@ -106,6 +110,5 @@ async def _versions(visit: Visit, depth: RunInDepth) -> Sequence[int]:
     """By which versions it can be rerun, the newest first; none while it runs, and none for a workflow that is gone."""
     if depth.going or not visit.may(Role.OPERATOR):
         return ()
-    path = f"{workflow_path(depth.run.workflow)}/versions?limit={_VERSIONS}"
-    answer = await visit.client.send(Owner.WORKFLOWS, "GET", path)
-    return [one["version"] for one in answer.body["items"]] if answer.ok else ()
+    found = await unless_refused(visit.client.list_workflow_versions(depth.run.workflow, limit=_VERSIONS).page())
+    return [one["version"] for one in found["items"]] if found else ()

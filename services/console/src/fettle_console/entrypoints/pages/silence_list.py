@@ -1,13 +1,14 @@
 """All silences of an org: those that hold, those to come, and what is over."""
 
+from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.judging import late_since
 from fettle_console.entrypoints.pages.visits import TheVisit
+from fettle_console.views.address import query_of
 from fettle_console.views.silence_list import TABS, ListedSilence
 
 router = APIRouter()
@@ -21,11 +22,11 @@ async def silence_list(request: Request, visit: TheVisit) -> Response:
     said = {name: request.query_params.get(name, "").strip() for name in ("state", "selection", "cursor")}
     selection = said["selection"]
     state = said["state"] if said["state"] in dict(TABS) else "" if selection else "active"
-    query = visit.client.query(
-        state=state, selection=selection, together="" if selection else "true", cursor=said["cursor"], limit=str(_PAGE)
-    )
-    found = await visit.client.get(Owner.HEALTH, f"/silences{query}")
-    here = f"/orgs/{visit.org}/health/silences{visit.client.query(**{**said, 'state': said['state'] and state})}"
+    asked: dict[str, Any] = {"selection": selection} if selection else {"together": True}
+    if state:
+        asked["state"] = [state]
+    found = await visit.client.list_silences(**asked, cursor=said["cursor"] or None, limit=_PAGE).page()
+    here = f"/orgs/{visit.org}/health/silences{query_of(**{**said, 'state': said['state'] and state})}"
     return await visit.page(
         "silences.html",
         late_since=late_since(found, visit.console.now()),

@@ -1,12 +1,11 @@
 """What pages of a ticket and of a subject know of its silences."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.domain.routing import Owner
+from fettle_client.shapes.silences import Silence
+from fettle_console.adapters.org_client import unless_away
 from fettle_console.entrypoints.pages.visits import Visit
 from fettle_console.views.silences import LENGTH_S, Silencing, lasting
 
@@ -25,13 +24,9 @@ def makers(silencing: Silencing | None) -> Sequence[str]:
     return (silencing.present.made_by,) if silencing and silencing.present else ()
 
 
-async def _active(visit: Visit, watched: str) -> Sequence[Mapping[str, Any]]:
-    query = visit.client.query(subject=watched, state="active")
-    try:
-        found: Sequence[Mapping[str, Any]] = (await visit.client.get(Owner.HEALTH, f"/silences{query}"))["items"]
-    except Problem:
-        return ()
-    return found
+async def _active(visit: Visit, watched: str) -> Sequence[Silence]:
+    found = await unless_away(visit.client.list_silences(subject=watched, state=["active"]).page())
+    return found["items"] if found else ()
 
 
 async def _behind(visit: Visit, watched: str) -> int:
@@ -39,9 +34,5 @@ async def _behind(visit: Visit, watched: str) -> int:
     kind, _, id = watched.partition("/")
     if kind != "integration" or not visit.may(Role.OPERATOR):
         return 0
-    asked = {"filter": {"integration": id}, "length_s": LENGTH_S}
-    try:
-        answer = await visit.client.send(Owner.HEALTH, "POST", "/silences?dry_run=true", asked)
-    except Problem:
-        return 0
-    return int(answer.body["preview"]["devices"]) if answer.ok else 0
+    selected = await unless_away(visit.client.silence_selection(LENGTH_S, integration=id, dry_run=True))
+    return selected["preview"]["devices"] if selected and selected["preview"] else 0

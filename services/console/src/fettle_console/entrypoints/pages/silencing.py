@@ -1,14 +1,13 @@
 """Silencing a subject from any page that shows it, and ending that."""
 
 from typing import Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.domain.origins import local_path
-from fettle_console.domain.routing import Owner
 from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, Visit
 
 router = APIRouter()
@@ -28,12 +27,12 @@ async def silence(
     next: Next = "",
 ) -> Response:
     """Silences the subject (`type/id`) from now on, or with the scope `integration` it and the devices behind it."""
-    integration = subject.partition("/")[2]
-    whom = {"filter": {"integration": integration}} if scope == "integration" else {"subject": subject}
-    said = {"reason": reason.strip()} if reason.strip() else {}
-    asked = {**whom, **said, "length_s": length_s}
-    answer = await visit.client.send(Owner.HEALTH, "POST", "/silences", asked, {"idempotency-key": command_id})
-    answer.accepted()
+    client, why = visit.client, reason.strip() or None
+    if scope == "integration":
+        behind = subject.partition("/")[2]
+        await client.silence_selection(length_s, integration=behind, reason=why, key=command_id)
+    else:
+        await client.silence_subject(subject, length_s, reason=why, key=command_id)
     return _back(visit, next)
 
 
@@ -42,11 +41,11 @@ async def unsilence(
     visit: TheOperator, command_id: CommandId, silence: Annotated[UUID, Form()], next: Next = ""
 ) -> Response:
     """Ends a silence now; one that is over already is as was wanted."""
-    answer = await visit.client.send(
-        Owner.HEALTH, "DELETE", f"/silences/{quote(str(silence))}", None, {"idempotency-key": command_id}
-    )
-    if answer.status != 404:
-        answer.accepted()
+    try:
+        await visit.client.remove_silence(str(silence), key=command_id)
+    except ServiceRefused as refused:
+        if refused.status != 404:
+            raise
     return _back(visit, next)
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import unless_refused
 from fettle_console.entrypoints.pages.first_steps import first_steps
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import TheVisit
@@ -31,7 +31,7 @@ async def ticket_list(request: Request, visit: TheVisit) -> Response:
     if not by_script and request.url.query != query.address().removeprefix("?"):
         return RedirectResponse(address, 303)
     found, reports = await asyncio.gather(
-        visit.client.get(Owner.TICKETS, f"/tickets{query.for_service(PAGE)}"), reports_on(visit)
+        visit.client.list_tickets(**query.for_service(PAGE)).page(), reports_on(visit)
     )
     new = not found["items"] and not query.narrowed and not any((await visit.counts()).values())
     steps = await first_steps(visit) if new else None
@@ -68,5 +68,5 @@ async def open_count(visit: TheVisit) -> Response:
 
 async def reports_on(visit: TheVisit) -> bool:
     """Whether the org lets people report issues; the button is gone where it does not."""
-    answer = await visit.client.send(Owner.TICKETS, "GET", "/ticket-policy")
-    return bool(answer.ok and answer.body.get("report_issue_enabled", True))
+    policy = await unless_refused(visit.client.get_ticket_policy())
+    return policy is not None and policy.get("report_issue_enabled", True)

@@ -2,16 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
-from fettle_console.domain.routing import Owner
+from fettle_client.shapes.people import Link
+from fettle_console.adapters.org_client import unless_away, unless_refused
 from fettle_console.entrypoints.pages.silences import makers, silencing_of
 from fettle_console.entrypoints.pages.timeline_page import SHOWN, newest, turns_before
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
@@ -38,7 +38,7 @@ class Shown:
     refused: str | None = None
     typed: str = ""
     draft: str | None = None
-    draft_links: Sequence[Mapping[str, str]] | None = None
+    draft_links: Sequence[Link] | None = None
 
 
 @router.get("/orgs/{org}/tickets/{number}")
@@ -49,9 +49,7 @@ async def ticket_page(number: int, request: Request, visit: TheVisit) -> Respons
 
 async def shown_ticket(visit: Visit, number: int, shown: Shown, status: int = 200) -> Response:
     """The page as it now is; what the health monitor would add is left out while it is away."""
-    found, stretch = await asyncio.gather(
-        visit.client.get(Owner.TICKETS, f"/tickets/{number}"), newest(visit, number, SHOWN)
-    )
+    found, stretch = await asyncio.gather(visit.client.get_ticket(number), newest(visit, number, SHOWN))
     ticket = Ticket.model_validate(found)
     entries = [line(item, ticket) for item in stretch.entries]
     known = [*(line(item, ticket) for item in await turns_before(visit, number, stretch)), *entries]
@@ -89,21 +87,19 @@ async def _is_judged(visit: Visit, ticket: Ticket) -> bool:
     resolves."""
     if ticket.source is not TicketSource.HEALTH_MONITOR or ticket.state is TicketState.RESOLVED:
         return True
-    try:
-        return bool((await visit.client.get(Owner.HEALTH, "/health-policy"))["enabled"])
-    except Problem:
-        return True
+    policy = await unless_away(visit.client.get_health_policy())
+    return policy is None or policy["enabled"]
 
 
 async def _link_patterns(visit: Visit) -> str:
     """The org's, as JSON for the page's script; none when the ticket service does not say."""
-    answer = await visit.client.send(Owner.TICKETS, "GET", "/ticket-policy")
-    return json.dumps(answer.body.get("link_patterns", []) if answer.ok else [])
+    policy = await unless_refused(visit.client.get_ticket_policy())
+    return json.dumps(policy.get("link_patterns", []) if policy else [])
 
 
-def _rows_of_links(ticket: Ticket, shown: Shown) -> list[Mapping[str, str]]:
+def _rows_of_links(ticket: Ticket, shown: Shown) -> Sequence[Link]:
     """The rows of the form: what is there (or was typed), and room for two more."""
-    present = [{"label": link.label, "url": link.url} for link in ticket.links]
-    rows: list[Mapping[str, str]] = list(present if shown.draft_links is None else shown.draft_links)
+    present = [Link(label=link.label, url=link.url) for link in ticket.links]
+    rows = present if shown.draft_links is None else shown.draft_links
     room = max(0, min(2, LINKS_LIMIT - len(rows)))
-    return [*rows, *([{"label": "", "url": ""}] * room)]
+    return [*rows, *([Link(label="", url="")] * room)]

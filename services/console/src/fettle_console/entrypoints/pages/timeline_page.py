@@ -1,14 +1,14 @@
 """A ticket's timeline as pages read it: from the newest entry back, never the whole of it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from fettle_console.domain.routing import Owner
+from fettle_client.shapes.tickets import Entry
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.tickets import line
 from fettle_contracts.ticket import Ticket
@@ -19,7 +19,7 @@ SHOWN = 50
 _REOPENED = 50
 """The latest reopenings, among which what a page says of the opening is looked for."""
 
-Entries = Sequence[Mapping[str, Any]]
+Entries = Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,7 @@ class Stretch:
 @router.get("/orgs/{org}/tickets/{number}/timeline")
 async def timeline_page(number: int, visit: TheVisit, cursor: Annotated[str, Query(max_length=500)] = "") -> Response:
     """The newest entries, or those before the cursor: what a ticket's page fetches when earlier ones are asked for."""
-    found, stretch = await asyncio.gather(
-        visit.client.get(Owner.TICKETS, f"/tickets/{number}"), newest(visit, number, SHOWN, cursor)
-    )
+    found, stretch = await asyncio.gather(visit.client.get_ticket(number), newest(visit, number, SHOWN, cursor))
     ticket = Ticket.model_validate(found)
     entries = [line(item, ticket) for item in stretch.entries]
     return await visit.page("timeline.html", ticket=ticket, entries=entries, earlier=stretch.earlier, cursor=cursor)
@@ -43,8 +41,8 @@ async def timeline_page(number: int, visit: TheVisit, cursor: Annotated[str, Que
 
 async def newest(visit: Visit, number: int, limit: int, cursor: str = "") -> Stretch:
     """The newest entries, or the newest of those before the cursor."""
-    found = await _asked(visit, number, sort="-version", limit=str(limit), cursor=cursor)
-    return Stretch(found["items"][::-1], found.get("next_cursor") or "")
+    found = await visit.client.list_timeline(number, sort="-version", limit=limit, cursor=cursor or None).page()
+    return Stretch(found["items"][::-1], found["next_cursor"] or "")
 
 
 async def turns_before(visit: Visit, number: int, stretch: Stretch) -> Entries:
@@ -52,14 +50,11 @@ async def turns_before(visit: Visit, number: int, stretch: Stretch) -> Entries:
     the last edit of the description."""
     if not stretch.earlier:
         return []
+    entries = visit.client.list_timeline
     pages = await asyncio.gather(
-        _asked(visit, number, limit="1"),
-        _asked(visit, number, type="reopened", sort="-version", limit=str(_REOPENED)),
-        _asked(visit, number, type="description-edited", sort="-version", limit="1"),
+        entries(number, limit=1).page(),
+        entries(number, type="reopened", sort="-version", limit=_REOPENED).page(),
+        entries(number, type="description-edited", sort="-version", limit=1).page(),
     )
     turns = [entry for page in pages for entry in page["items"] if entry["version"] < stretch.entries[0]["version"]]
-    return sorted(turns, key=lambda entry: int(entry["version"]))
-
-
-async def _asked(visit: Visit, number: int, **query: str) -> Mapping[str, Any]:
-    return await visit.client.get(Owner.TICKETS, f"/tickets/{number}/timeline{visit.client.query(**query)}")
+    return sorted(turns, key=lambda entry: entry["version"])

@@ -1,13 +1,11 @@
 """Who was told of a ticket: the runs that its events started, and the messages that they sent."""
 
 import asyncio
-from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import unless_refused
 from fettle_console.entrypoints.pages.timeline_page import newest
 from fettle_console.entrypoints.pages.visits import TheVisit, Visit
 from fettle_console.views.runs import RunOfTicket
@@ -28,14 +26,14 @@ _SHOWN = 10
 async def told_page(number: int, visit: TheVisit) -> Response:
     """The latest runs, the newest first, with every message that they sent or tried to send."""
     events = await _events(visit, number)
-    query = urlencode([*(("event", event) for event in events), ("limit", str(_SHOWN))])
-    found = await visit.client.get(Owner.WORKFLOWS, f"/runs?{query}") if events else {"items": []}
-    runs = await asyncio.gather(*(_whole(visit, run["id"]) for run in found["items"]))
+    found = await visit.client.list_runs(event=events, limit=_SHOWN).page() if events else None
+    listed = found["items"] if found else ()
+    runs = await asyncio.gather(*(unless_refused(visit.client.get_run(run["id"])) for run in listed))
     return await visit.page(
         "told.html",
         number=number,
         runs=[RunOfTicket.of(run) for run in runs if run],
-        more=bool(found.get("next_cursor")),
+        more=bool(found and found["next_cursor"]),
     )
 
 
@@ -50,9 +48,3 @@ async def _events(visit: Visit, number: int) -> list[str]:
         if len(events) >= _EVENTS or not cursor:
             break
     return events[:_EVENTS]
-
-
-async def _whole(visit: Visit, id: str) -> dict[str, Any]:
-    """The run with its nodes; nothing when it went meanwhile."""
-    answer = await visit.client.send(Owner.WORKFLOWS, "GET", f"/runs/{id}")
-    return dict(answer.body) if answer.ok else {}

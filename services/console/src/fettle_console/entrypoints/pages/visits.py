@@ -12,12 +12,14 @@ from fastapi.responses import HTMLResponse
 
 from fettle_chassis.http import Problem
 from fettle_chassis.tokens import Role
+from fettle_client import AsyncFettle
+from fettle_client.shapes.tickets import TicketState
 from fettle_console.adapters.audit import Heard
-from fettle_console.adapters.org_client import OrgClient
+from fettle_console.adapters.org_client import org_client, unless_away
 from fettle_console.adapters.sessions import Session
 from fettle_console.console import Console, TheConsole
+from fettle_console.domain.audit import Asked
 from fettle_console.domain.origins import SAFE_METHODS
-from fettle_console.domain.routing import Owner
 from fettle_console.domain.zones import zone_of
 from fettle_console.entrypoints.guards import check_pace
 from fettle_console.entrypoints.pages.rendering import page
@@ -91,11 +93,12 @@ MaybeSession = Annotated[Session | None, Depends(_session)]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A person in their org. `place` is where the org's events stood before anything was read for the page."""
+    """A person in their org. `client` asks the services in their name, `place` is where the org's events stood before
+    anything was read for the page."""
 
     console: Console
     session: Session
-    client: OrgClient
+    client: AsyncFettle
     place: str
 
     @property
@@ -112,7 +115,8 @@ class Visit:
 
     def recorded(self, method: str, path: str, key: str | None = None) -> AbstractAsyncContextManager[Heard]:
         """Around what the console itself changes for this person: puts it into the audit log."""
-        return self.console.audit.recorded(self.client.asked(method, path, key), self.console.now())
+        asked = Asked.on_page(self.session.caller, method, path, key)
+        return self.console.audit.recorded(asked, self.console.now())
 
     async def note_refused(self, request: Request, status: int = 403) -> None:
         """Puts a form that the person was not allowed to send into the audit log."""
@@ -146,13 +150,9 @@ class Visit:
         }
         return page(template, {**frame, **context}, status)
 
-    async def counts(self) -> dict[str, int]:
+    async def counts(self) -> dict[TicketState, int]:
         """Tickets by state. Empty when the ticket service does not say: a page without numbers beats no page."""
-        try:
-            found = await self.client.get(Owner.TICKETS, "/tickets/count")
-        except Problem:
-            return {}
-        return {state: number for state, number in found.items() if isinstance(number, int)}
+        return await unless_away(self.client.count_tickets()) or {}
 
 
 async def _visit(org: str, request: Request, console: TheConsole, session: MaybeSession) -> Visit:
@@ -178,7 +178,7 @@ async def _note_ended(org: str, request: Request, console: Console) -> None:
 
 
 def _visit_of(session: Session, console: Console) -> Visit:
-    client = OrgClient(console.services, console.audit, session.caller)
+    client = org_client(console.services, console.audit, session.caller)
     return Visit(console, session, client, console.live.place(session.caller.org))
 
 

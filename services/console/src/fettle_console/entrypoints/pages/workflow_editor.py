@@ -9,12 +9,10 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_console.adapters.org_client import Answer
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.entrypoints.pages.rendering import page
 from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, Visit
-from fettle_console.entrypoints.pages.workflow_list import workflow_path
-from fettle_console.entrypoints.pages.workflow_page import as_seen, page_of, present_document, saver_of
+from fettle_console.entrypoints.pages.workflow_page import as_seen, page_of, saver_of
 from fettle_console.views.differences import Difference
 from fettle_console.views.faults import Fault, faults_of
 from fettle_console.views.graph import Graph
@@ -69,16 +67,17 @@ async def create(
     if action == "check":
         said, status = await _checked(visit, None, text)
         return await _editor(visit, None, text, "", said, status)
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/workflows", text, {"idempotency-key": command_id})
-    if answer.ok:
-        return RedirectResponse(page_of(visit, answer.body["workflow"]), 303)
-    return await _editor(visit, None, text, "", _refused(answer, text), answer.status)
+    try:
+        saved = await visit.client.create_workflow(text, key=command_id)
+    except ServiceRefused as refused:
+        return await _editor(visit, None, text, "", _refused(refused, text), refused.status)
+    return RedirectResponse(page_of(visit, saved["workflow"]), 303)
 
 
 @router.get("/orgs/{org}/workflows/{name}/edit")
 async def edit(name: str, visit: TheAdmin) -> Response:
     """The editor with the document as it is."""
-    present = await present_document(visit, name)
+    present = await visit.client.get_workflow(name)
     return await _editor(visit, name, present["document"], present["saved_at"])
 
 
@@ -97,25 +96,26 @@ async def replace(
     if action == "check":
         said, status = await _checked(visit, name, text)
         return await _editor(visit, name, text, base, said, status)
-    headers = {"idempotency-key": command_id, **as_seen(base)}
-    answer = await visit.client.send(Owner.WORKFLOWS, "PUT", workflow_path(name), text, headers)
-    if answer.ok:
-        return RedirectResponse(page_of(visit, name), 303)
-    if answer.status == 412:
-        return await _changed(visit, name, text, answer)
-    return await _editor(visit, name, text, base, _refused(answer, text), answer.status)
+    try:
+        await visit.client.put_workflow(name, text, saved_at=as_seen(base), key=command_id)
+    except ServiceRefused as refused:
+        if refused.status == 412:
+            return await _changed(visit, name, text, refused)
+        return await _editor(visit, name, text, base, _refused(refused, text), refused.status)
+    return RedirectResponse(page_of(visit, name), 303)
 
 
 @router.post("/orgs/{org}/workflows/{name}/remove")
 async def remove(name: str, visit: TheAdmin, command_id: CommandId, base: Annotated[str, Form()] = "") -> Response:
     """Removes the workflow if it is still the one that was saved at `base`; its runs that have begun go on."""
-    headers = {"idempotency-key": command_id, **as_seen(base)}
-    answer = await visit.client.send(Owner.WORKFLOWS, "DELETE", workflow_path(name), None, headers)
-    if answer.status == 412:
-        present = answer.body["present"]
+    try:
+        await visit.client.remove_workflow(name, saved_at=as_seen(base), key=command_id)
+    except ServiceRefused as refused:
+        if refused.status != 412:
+            raise
+        present = refused.body["present"]
         said = _Said(refused=f"{await saver_of(visit, present)} has saved it meanwhile: nothing was removed.")
         return await _editor(visit, name, present["document"], present["saved_at"], said, 412)
-    answer.accepted()
     return RedirectResponse(f"/orgs/{visit.org}/workflows", 303)
 
 
@@ -128,13 +128,14 @@ async def check(visit: TheAdmin, document: Annotated[str, Form()] = "", of: str 
 
 async def _checked(visit: Visit, name: str | None, text: str) -> tuple[_Said, int]:
     """What a save would say, and the status that goes with it."""
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", "/workflows?dry_run=true", text)
-    if not answer.ok:
-        return _refused(answer, text), answer.status
-    named, graph = answer.body["workflow"], Graph.of(answer.body["nodes"])
+    try:
+        found = await visit.client.check_workflow(text)
+    except ServiceRefused as refused:
+        return _refused(refused, text), refused.status
+    named, graph = found["workflow"], Graph.of(found["nodes"])
     if name is not None and named != name:
-        refused = f"The document is of {named}, this page of {name}: it could be saved as a workflow anew."
-        return _Said(refused=refused, graph=graph), 422
+        other = f"The document is of {named}, this page of {name}: it could be saved as a workflow anew."
+        return _Said(refused=other, graph=graph), 422
     return _Said(well="No faults: this could be saved.", graph=graph), 200
 
 
@@ -152,16 +153,16 @@ async def _editor(
     )
 
 
-async def _changed(visit: Visit, name: str, text: str, answer: Answer) -> Response:
+async def _changed(visit: Visit, name: str, text: str, refused: ServiceRefused) -> Response:
     """The editor with what was typed, beside what somebody else has done meanwhile. Saved again, it replaces that."""
-    present = answer.body.get("present")
+    present = refused.body.get("present")
     if present is None:
         said = _Said(refused=f"Somebody has removed {name} meanwhile. Saving makes a workflow of this text anew.")
         return await _editor(visit, None, text, "", said, 412)
     said = _Said(
         refused=f"{await saver_of(visit, present)} has saved it meanwhile. It stands below, saving again replaces it.",
         present=present["document"],
-        changes=Difference.of_hunks(answer.body["hunks"]),
+        changes=Difference.of_hunks(refused.body["hunks"]),
     )
     return await _editor(visit, name, text, present["saved_at"], said, 412)
 
@@ -172,9 +173,9 @@ def _text(document: str) -> str:
     return document.replace("\r\n", "\n")
 
 
-def _refused(answer: Answer, text: str) -> _Said:
-    faults = faults_of(answer.body, text)
+def _refused(refused: ServiceRefused, text: str) -> _Said:
+    faults = faults_of(refused.body, text)
     if not faults:
-        return _Said(refused=answer.refusal)
+        return _Said(refused=refused.message)
     count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
     return _Said(refused=f"It has {count}; with that it cannot be saved.", faults=faults)

@@ -4,15 +4,15 @@ import asyncio
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from fettle_chassis.http import Problem
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import ServiceRefused, unless_refused
 from fettle_console.entrypoints.pages.visits import CommandId, TheAdmin, TheVisit, Visit
-from fettle_console.entrypoints.pages.workflow_list import workflow_path
 from fettle_console.views.differences import Difference
 from fettle_console.views.graph import Graph, Reached
 from fettle_console.views.runs import ListedRun
@@ -30,14 +30,12 @@ _SAVED_AT = re.compile(r"[0-9TZ.:+-]{1,40}")
 @router.get("/orgs/{org}/workflows/{name}")
 async def workflow_page(name: str, request: Request, visit: TheVisit) -> Response:
     """The page, with the newest versions, or those behind `cursor`."""
-    path = workflow_path(name)
-    cursor = request.query_params.get("cursor", "")
-    query = visit.client.query(limit=str(_VERSIONS), cursor=cursor)
+    cursor = request.query_params.get("cursor") or None
     found, graph, versions, runs = await asyncio.gather(
-        visit.client.get(Owner.WORKFLOWS, path),
+        visit.client.get_workflow(name),
         graph_of(visit, name),
-        visit.client.get(Owner.WORKFLOWS, f"{path}/versions{query}"),
-        visit.client.get(Owner.WORKFLOWS, f"{path}/runs?limit={_RUNS}"),
+        visit.client.list_workflow_versions(name, limit=_VERSIONS, cursor=cursor).page(),
+        visit.client.list_workflow_runs(name, limit=_RUNS).page(),
     )
     return await visit.page(
         "workflow.html",
@@ -67,18 +65,16 @@ async def version_page(
 async def _version(
     visit: Visit, name: str, version: int, from_version: int | None = None, refused: str = "", status: int = 200
 ) -> Response:
-    path = f"{workflow_path(name)}/versions/{version}"
-    query = visit.client.query(from_version=str(from_version or ""))
     present, found, difference, graph = await asyncio.gather(
-        visit.client.get(Owner.WORKFLOWS, workflow_path(name)),
-        visit.client.get(Owner.WORKFLOWS, path),
-        visit.client.get(Owner.WORKFLOWS, f"{path}/difference{query}"),
+        visit.client.get_workflow(name),
+        visit.client.get_workflow_version(name, version),
+        visit.client.get_workflow_difference(name, version, from_version=from_version),
         graph_of(visit, name, version),
     )
     newest = present["version"]
     back = None
     if version != newest:
-        back = await visit.client.get(Owner.WORKFLOWS, f"{path}/difference?from_version={newest}")
+        back = await visit.client.get_workflow_difference(name, version, from_version=newest)
     return await visit.page(
         "workflow_version.html",
         status=status,
@@ -106,13 +102,13 @@ async def restore(
 ) -> Response:
     """Saves the version's document as it stands, as the newest, if the workflow is still the one that was saved at
     `base`; otherwise shows what that would change now."""
-    path = f"{workflow_path(name)}/versions/{version}/restore"
-    headers = {"idempotency-key": command_id, **as_seen(base)}
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, None, headers)
-    if answer.status == 412:
-        refused = f"{await saver_of(visit, answer.body['present'])} has saved it meanwhile: nothing was restored."
-        return await _version(visit, name, version, refused=refused, status=412)
-    answer.accepted()
+    try:
+        await visit.client.restore_workflow(name, version, saved_at=as_seen(base), key=command_id)
+    except ServiceRefused as refused:
+        if refused.status != 412:
+            raise
+        said = f"{await saver_of(visit, refused.body['present'])} has saved it meanwhile: nothing was restored."
+        return await _version(visit, name, version, refused=said, status=412)
     return RedirectResponse(page_of(visit, name), 303)
 
 
@@ -121,27 +117,20 @@ async def graph_of(
 ) -> Graph | None:
     """The graph of the workflow as it is or of a version; None when there is none to show: the workflow is gone, its
     document is not understood any more, or it is too tangled."""
-    query = visit.client.query(version=str(version or ""))
-    answer = await visit.client.send(Owner.WORKFLOWS, "GET", f"{workflow_path(name)}/graph{query}")
-    return Graph.of(answer.body["nodes"], reached) if answer.ok else None
-
-
-async def present_document(visit: Visit, name: str) -> Mapping[str, Any]:
-    """The workflow with its document as it is now. Raises `Problem` when there is none."""
-    return await visit.client.get(Owner.WORKFLOWS, workflow_path(name))
+    found = await unless_refused(visit.client.get_workflow_graph(name, version=version))
+    return Graph.of(found["nodes"], reached) if found else None
 
 
 def page_of(visit: Visit, name: str) -> str:
-    return f"/orgs/{visit.org}{workflow_path(name)}"
+    return f"/orgs/{visit.org}/workflows/{quote(name, safe='')}"
 
 
-def as_seen(base: str) -> dict[str, str]:
-    """The header by which a workflow is changed only as it was when the page was made, saved at `base`. Raises
-    `Problem` 400 for what no page has."""
+def as_seen(base: str) -> str:
+    """When the workflow was saved that the page was made of. Raises `Problem` 400 for what no page has."""
     if _SAVED_AT.fullmatch(base) is None:
         message = "This form is not as our page has it, and was not carried out. Load the page again."
         raise Problem(400, ProblemCode.MALFORMED, message, field="base")
-    return {"if-match": f'"{base}"'}
+    return base
 
 
 async def saver_of(visit: Visit, present: Mapping[str, Any]) -> str:

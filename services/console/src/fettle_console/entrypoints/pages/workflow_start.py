@@ -8,10 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.entrypoints.pages.visits import CommandId, TheOperator, Visit
-from fettle_console.entrypoints.pages.workflow_list import workflow_path
-from fettle_console.entrypoints.pages.workflow_page import present_document
 from fettle_console.views.workflows import Listed
 
 router = APIRouter()
@@ -67,15 +65,15 @@ async def start(
     data = given.data()
     if isinstance(data, str):
         return await _page(visit, name, given, data, 400)
-    path, key = f"{workflow_path(name)}/runs", {"idempotency-key": command_id}
-    answer = await visit.client.send(Owner.WORKFLOWS, "POST", path, {"data": data}, key)
-    if answer.ok:
-        return RedirectResponse(f"/orgs/{visit.org}/runs/{answer.body['id']}", 303)
-    return await _page(visit, name, given, answer.refusal, answer.status)
+    try:
+        run = await visit.client.start_run(name, data, key=command_id)
+    except ServiceRefused as refused:
+        return await _page(visit, name, given, refused.message, refused.status)
+    return RedirectResponse(f"/orgs/{visit.org}/runs/{run['id']}", 303)
 
 
 async def _page(visit: Visit, name: str, given: Input, refused: str = "", status: int = 200) -> Response:
-    present = await present_document(visit, name)
+    present = await visit.client.get_workflow(name)
     return await visit.page(
         "workflow_start.html",
         status=status,

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from fettle_console.domain.routing import Owner
+from fettle_console.adapters.org_client import ServiceRefused
 from fettle_console.entrypoints.pages.visits import TheOperator, Visit
-from fettle_console.entrypoints.pages.workflow_list import workflow_path
-from fettle_console.entrypoints.pages.workflow_page import graph_of, present_document
+from fettle_console.entrypoints.pages.workflow_page import graph_of
 from fettle_console.views.json_texts import laid_out
 from fettle_console.views.trials import Preview, Tried
 from fettle_console.views.workflows import Listed, trigger
@@ -31,23 +30,22 @@ async def try_page(
 ) -> Response:
     """What the last `days` would have come to, or what a run on an event would do: one of the kind `on`, by `event`
     (JSON; an example without one), or that of the recorded `run`. Nothing is sent, nothing kept."""
-    present = await present_document(visit, name)
+    present = await visit.client.get_workflow(name)
     tried = preview = shown_event = None
     refused, status = "", 200
-    if days is not None:
-        answer = await visit.client.send(Owner.WORKFLOWS, "POST", f"{workflow_path(name)}/preview", {"days": days})
-        preview = Preview.of(answer.body, days) if answer.ok else None
-    elif on or run:
-        asked = {"run": run} if run else _asked(on, event)
-        if isinstance(asked, str):
-            return await _page(visit, present, status=400, refused=asked, on=on, event=event)
-        answer = await visit.client.send(Owner.WORKFLOWS, "POST", f"{workflow_path(name)}/test-runs", asked)
-        tried = Tried.of(answer.body) if answer.ok else None
-        shown_event = laid_out(answer.body["event"]) if answer.ok else None
-    else:
-        return await _page(visit, present)
-    if not answer.ok:
-        refused, status = answer.refusal, answer.status
+    asked = {"run": run} if run else _asked(on, event) if on else {}
+    if days is None and isinstance(asked, str):
+        return await _page(visit, present, status=400, refused=asked, on=on, event=event)
+    try:
+        if days is not None:
+            preview = Preview.of(await visit.client.preview_workflow(name, days=days), days)
+        elif isinstance(asked, dict) and asked:
+            found = await visit.client.try_workflow(name, **asked)
+            tried, shown_event = Tried.of(found), laid_out(found["event"])
+        else:
+            return await _page(visit, present)
+    except ServiceRefused as refusal:
+        refused, status = refusal.message, refusal.status
     return await _page(
         visit,
         present,
