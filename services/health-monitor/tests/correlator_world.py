@@ -76,18 +76,22 @@ class Row:
 class CorrelatorWorld:
     """`at` is the shards' clock; each shard's log is at `offset`."""
 
+    org = "acme"
+    partition = 0
+    """By which the org's judgements come."""
+
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.settings = HealthSettings.load(environment)
         self.database = Database(self.settings.database_dsn("health"))
         self.signer, self.verifier = Signer(self.settings.signing_keys), Verifier(self.settings.signing_keys)
         self.wall = WALL
         self.controls = ControlLog(self.signer, self.settings.topic(HEARTBEATS), lambda: SHARDS)
-        self.deciding = Deciding(self.signer, self.now, lambda _: 0)
+        self.deciding = Deciding(self.signer, self.now, lambda _: self.partition)
         self.policies = Policies(self.controls, self.now)
         self.registry = Registry(self.controls, self.deciding, self.now)
-        self.silences = Silences(self.controls, lambda _: 0, self.now)
+        self.silences = Silences(self.controls, lambda _: self.partition, self.now)
         self.orgs = Orgs(self.policies, self.now)
-        self.tickets = Tickets(self.deciding, lambda _: 0)
+        self.tickets = Tickets(self.deciding, lambda _: self.partition)
         self.judgements = Judgements(self.deciding, Greeting(self.controls, self.now), Patience(), lambda: SHARDS)
         self.versions = itertools.count(1)
         self.fed: dict[str, Change] = {}
@@ -126,10 +130,11 @@ class CorrelatorWorld:
                 work, org, policy, publish_existing=publish_existing, seen=None, by="ann@acme.test"
             )
 
-    async def feed(self, *judgements: Judgement, partition: int = 0) -> None:
+    async def feed(self, *judgements: Judgement, partition: int | None = None) -> None:
         self.fed |= {each.id: each for each in judgements if isinstance(each, Change)}
         async with unit_of_work(self.database) as work:
-            await self.judgements.handle(work, [Received(partition, judgement) for judgement in judgements])
+            by = self.partition if partition is None else partition
+            await self.judgements.handle(work, [Received(by, judgement) for judgement in judgements])
 
     async def in_force(self, version: int, *, org: str = "acme", enabled: bool = True, at: int = T0 - 1) -> None:
         await self.feed(
@@ -162,15 +167,15 @@ class CorrelatorWorld:
     async def silence(
         self, schedule: Schedule, subject: str = "device/t17", *, by: str = "ann@acme.test", reason: str | None = None
     ) -> UUID:
-        """Silences one subject of acme."""
-        id = uuid4()
+        """Silences one subject."""
+        id, key = uuid4(), HeartbeatKey.parse(f"{self.org}/{subject}")
         async with unit_of_work(self.database) as work:
-            await self.silences.make(work, id, HeartbeatKey.parse(f"acme/{subject}"), Wanted(schedule, reason, by))
+            await self.silences.make(work, id, key, Wanted(schedule, reason, by))
         return id
 
     async def unsilence(self, id: UUID, *, by: str = "bob@acme.test") -> bool:
         async with unit_of_work(self.database) as work:
-            return await self.silences.remove(work, "acme", id, by=by)
+            return await self.silences.remove(work, self.org, id, by=by)
 
     async def tick(self, at: int, *shards: int) -> None:
         """These shards (all, if none is named) have judged up to `at`."""
@@ -178,7 +183,7 @@ class CorrelatorWorld:
 
     def profile(self, subject: str = "device/t17", **said: Any) -> Profile:
         fields = {"name": None, "integration": None, "space": None, "model": None, "interval_s": None, **said}
-        return Profile(shard=0, generation=1, place=next_place(), org="acme", subject=subject, at=T0, **fields)
+        return Profile(shard=0, generation=1, place=next_place(), org=self.org, subject=subject, at=T0, **fields)
 
     async def happen(
         self,
@@ -195,7 +200,7 @@ class CorrelatorWorld:
     ) -> OwnTicketEvent:
         """An event of the ticket about the subject's silence, or another condition."""
         version = version or next(self.versions)
-        own = own_event(type, number, state, actor, at, answering, version, subject, condition)
+        own = own_event(type, number, state, actor, at, answering, version, subject, condition, org=self.org)
         async with unit_of_work(self.database) as work:
             await self.tickets.take_events(work, [own])
         return own
@@ -294,10 +299,12 @@ def own_event(
     version: int,
     subject: str,
     condition: str = "device_offline",
+    *,
+    org: str = "acme",
 ) -> OwnTicketEvent:
     kind, _, id_ = subject.partition("/")
     event = TicketEvent(
-        org="acme",
+        org=org,
         entry=Entry(id=uuid4(), type=type, version=version, at=from_ms(at), actor=Actor(type=actor)),
         ticket=Ticket(
             id=UUID(int=number),
