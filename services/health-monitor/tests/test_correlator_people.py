@@ -18,8 +18,8 @@ from fettle_health_monitor.domain.judgements import Judgement
 USER = ActorType.USER
 
 
-async def fire(world: CorrelatorWorld) -> None:
-    """The device fires at T0 + 1 s, its ticket #1 opens, and the open is answered; clocks at T0 + 2 s."""
+async def fire(world: CorrelatorWorld, *, refused: bool = False) -> None:
+    """The device fires at T0 + 1 s, its ticket #1 opens, or is refused, and clocks are at T0 + 2 s."""
     await world.feed(
         change(from_state=None, to_state="healthy", at=T0 + 100),
         change(from_state="healthy", to_state="pending_open", at=T0 + 200),
@@ -27,7 +27,10 @@ async def fire(world: CorrelatorWorld) -> None:
     )
     await world.tick(T0 + 2_000)
     (opened,) = await world.commands()
-    await world.happen(EntryType.OPENED, answering=UUID(opened.event.id), at=T0 + 1_000)
+    if refused:
+        await world.answer(opened, "rejected")
+    else:
+        await world.happen(EntryType.OPENED, answering=UUID(opened.event.id), at=T0 + 1_000)
     await world.clear()
 
 
@@ -298,6 +301,25 @@ async def test_a_ticket_that_is_only_about_to_open_is_resolved_too(environment: 
         await world.feed(world.clock(0, T0 + 3_000, generation=2, clock=1_500))
         assert await verbs(world) == []
         await world.feed(world.clock(1, T0 + 4_000), world.clock(0, T0 + 4_000, generation=2, clock=2_500))
+        assert await verbs(world) == ["open", "resolve"]
+
+
+@pytest.mark.rule("HM-82")
+@pytest.mark.parametrize("there_is_none", ["as it was resolved early", "as it was refused"])
+async def test_a_ticket_that_is_asked_for_again_just_before_is_resolved_too(
+    environment: dict[str, str], there_is_none: str
+) -> None:
+    """One batch brings that the ticket is due to be asked for again, and that the subject is healthy in a new log."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, refused=there_is_none == "as it was refused")
+        if there_is_none == "as it was resolved early":
+            await world.happen(EntryType.RESOLVED, state="resolved", actor=USER, at=T0 + 1_500)
+            await world.clear()
+        anew = change(from_state=None, to_state="healthy", at=T0 + 71_000, generation=2)
+        await world.feed(*(world.clock(shard, T0 + 70_000) for shard in range(2)), anew)
+        assert await verbs(world) == ["open"]
+        await world.feed(world.clock(0, T0 + 71_000, generation=2, clock=0))
+        await world.feed(world.clock(0, T0 + 80_000, generation=2, clock=9_000), world.clock(1, T0 + 80_000))
         assert await verbs(world) == ["open", "resolve"]
 
 
