@@ -117,6 +117,14 @@ def test_a_result_is_read_if_it_can_answer_the_monitor() -> None:
         read_result(bare(b"{}"))
 
 
+def test_kinds_of_answer_that_came_later_are_passed_over() -> None:
+    data = CommandResult(org="acme", command_id=str(UUID(int=3)), verb="open", outcome=Outcome.UNCHANGED).to_json()
+    later = CloudEvent(
+        id="r", source="s", type="fettle.ticket.command.promised.v1", time=LONG_AGO, data=data, key="acme"
+    )
+    assert read_result(record(later)) is None
+
+
 @pytest.mark.rule("HM-75")
 def test_an_org_counts_however_old_its_word_is_but_only_signed() -> None:
     data = Org(org="acme", name="Acme", created_at=LONG_AGO).to_json()

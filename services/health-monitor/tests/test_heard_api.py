@@ -43,6 +43,8 @@ async def test_heartbeats_are_read_from_the_log(environment: dict[str, str]) -> 
         assert found["until"] == found["as_of"]
         past = await heard(service, at=rfc3339(at[0]))
         assert past["heartbeats"] == [one for one in found["heartbeats"] if one["at"] <= past["until"]]
+        later = await heard(service, at="2099-01-01T00:00:00Z")
+        assert later["until"] == later["as_of"]
         early = await service.call("GET", "/heard", params={"subject": "device/x1", "at": "2020-01-01T00:00:00Z"})
         assert (early.status_code, "does not reach back" in early.json()["detail"]) == (404, True)
         assert (await service.call("GET", "/heard", params={"subject": "device/nobody"})).status_code == 404

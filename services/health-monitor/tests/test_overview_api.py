@@ -118,6 +118,7 @@ async def test_subjects_are_listed_by_several_states_and_by_how_long(environment
                 cursor = f"&cursor={page['next_cursor']}"
 
         assert await listed("") == ["a", "b", "c", "d", "never"]
+        assert await listed("integration=&space=&q=") == ["a", "b", "c", "d", "never"]
         assert await listed("sort=-since") == ["d", "c", "b", "a", "never"]
         assert await listed("sort=since") == ["a", "b", "c", "d", "never"]
         assert await listed("state=firing&state=flapping&state=unknown") == ["a", "c", "d"]
