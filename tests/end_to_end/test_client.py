@@ -196,6 +196,7 @@ def _tickets(ask: Checked) -> None:
 
 
 def _silences(ask: Checked) -> None:
+    assert ask("try_silence", "device/t17", 3600)["preview"]["devices"] == 1
     made = ask("silence_subject", "device/t17", 3600, reason="Battery swap")
     assert ask("silence_selection", 60, integration="hue-1", dry_run=True)["selection"] is None
     selection = ask("silence_selection", 60, integration="hue-1")["selection"]
