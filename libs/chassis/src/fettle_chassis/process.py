@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
 import structlog
-import uvloop
 
 from fettle_chassis.failures import StartRefused
 from fettle_chassis.garbage import collect_rarely
@@ -39,8 +38,7 @@ def run(service: str, settings_type: type[S], roles: Mapping[str, Callable[[S], 
     try:
         settings = settings_type.load()
         configure_logging(service if role == next(iter(roles)) else f"{service}-{role}")
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            sys.exit(runner.run(_live(roles[role], settings)))
+        sys.exit(asyncio.run(_live(roles[role], settings)))
     except SettingsError as error:
         _say(f"{service}: {error}")
         sys.exit(WRONG_USE)
