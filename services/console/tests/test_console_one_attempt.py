@@ -38,3 +38,9 @@ async def test_requests_that_time_out_together_are_told_apart_from_a_fault_of_ou
         await asyncio.wait_for(sign_of_life(client, NODE, "t"), 30)
     client._conns[place] = ClosedByAnother(client._conns)
     assert await produce(client, NODE, "t", {0: [(b"k", b"v")]}, 1.0) == {0: (Fate.UNKNOWN, RequestTimedOutError.errno)}
+
+
+@pytest.mark.rule("AC-12")
+async def test_a_node_that_cannot_be_reached_has_taken_nothing() -> None:
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+    assert await produce(client, NODE, "t", {0: [(b"k", b"v")]}, 1.0) == {0: (Fate.NOT_TAKEN, 0)}

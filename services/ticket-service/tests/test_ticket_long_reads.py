@@ -49,6 +49,17 @@ async def test_an_org_has_one_under_way_and_a_process_few(
 
 @pytest.mark.rule("TS-92")
 @pytest.mark.parametrize(("path", "places"), [("verify", "verifications"), ("export", "exports")])
+async def test_who_asks_again_at_once_waits_for_the_place_to_be_free(
+    api: Api, desk: Desk, path: str, places: str
+) -> None:
+    async with getattr(desk, places).one("acme"):
+        asking = asyncio.create_task(api.call("GET", f"/tickets/{path}", role=Role.VIEWER))
+        await asyncio.sleep(0.1)
+    assert (await asking).status_code == 200
+
+
+@pytest.mark.rule("TS-92")
+@pytest.mark.parametrize(("path", "places"), [("verify", "verifications"), ("export", "exports")])
 async def test_the_place_is_held_until_the_answer_is_sent(
     api: Api, door: Door, desk: Desk, path: str, places: str
 ) -> None:

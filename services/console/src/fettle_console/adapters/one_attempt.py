@@ -86,9 +86,9 @@ async def produce(
     try:
         answer = await _answer(client, node, request)
     except NodeNotReadyError:
-        return dict.fromkeys(batches, (Fate.NOT_TAKEN, NodeNotReadyError.errno))
+        return dict.fromkeys(batches, (Fate.NOT_TAKEN, 0))
     except KafkaError as error:
-        return dict.fromkeys(batches, (Fate.UNKNOWN, error.errno))
+        return dict.fromkeys(batches, (Fate.UNKNOWN, getattr(error, "errno", 0)))
     codes = {partition: code for _, parts in answer.topics for partition, code, *_ in parts}
     return {partition: (_fate(codes.get(partition)), codes.get(partition) or 0) for partition in batches}
 

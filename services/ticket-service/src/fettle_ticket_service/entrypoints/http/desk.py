@@ -30,6 +30,8 @@ SOURCE = "fettle/api"
 BULK_SOURCE = "fettle/api/bulk"
 """Of the commands of a bulk behind its first, so that what their ids are made of is no key of another request."""
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
+LEAVING_S = 0.5
+"""How long a place is waited for: whoever has an answer's last byte may ask again before its place is free."""
 _VERSION = re.compile(r'"(\d{1,9})"')
 
 
@@ -53,8 +55,8 @@ class Desk:
     wire: Wire
     keys: ChainKeys
     new_id: Callable[[], UUID]
-    verifications: Places = field(default_factory=lambda: Places(2, 1))
-    exports: Places = field(default_factory=lambda: Places(4, 1))
+    verifications: Places = field(default_factory=lambda: Places(2, 1, patience_s=LEAVING_S))
+    exports: Places = field(default_factory=lambda: Places(4, 1, patience_s=LEAVING_S))
 
     async def ask(
         self, caller: Caller, identity: RequestIdentity, command: Command, ticket: TicketRef | None = None
