@@ -93,6 +93,22 @@ async def test_what_cannot_be_read_of_orgs_or_is_gone_from_the_end_stops_no_star
 
 
 @pytest.mark.rule("TS-99")
+async def test_what_strangers_write_of_openings_stops_no_start(door: Door, settings: TicketSettings) -> None:
+    async with number_log(settings, door.database):
+        outside = Outside(settings)
+    ticket = b'"ticket":{"id":"0198c1de-0000-7000-8000-000000000001","number":7}'
+    for org in (b"\xff", b"a\\u0000b", b"a\\ud800b"):
+        value = b'{"org":"%s",%s}' % (org, ticket)
+        headers: list[tuple[str, bytes]] = [("ce_type", b"fettle.ticket.opened.v1")]
+        outside._producer.produce(settings.topic("ticket.events"), value, b"acme/x", headers=headers)
+    deep = b'{"org":"acme",%s,"x":%s' % (ticket, b"[" * 100_000)
+    outside._producer.produce(settings.topic("ticket.events"), deep, b"acme/x", headers=headers)
+    assert outside._producer.flush(30) == 0
+    async with number_log(settings, door.database):
+        assert sum(row.next_offset for row in await door.rows("SELECT next_offset FROM number_mark")) == 4
+
+
+@pytest.mark.rule("TS-99")
 async def test_marks_of_another_log_say_nothing_of_this_one(door: Door, settings: TicketSettings) -> None:
     door.handler._keys = settings.chain_keys
     others = "UPDATE number_mark SET log = 'another', next_offset = {}"

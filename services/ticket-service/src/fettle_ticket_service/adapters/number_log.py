@@ -19,6 +19,7 @@ from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.topic_ids import TopicIds
 from fettle_chassis.topics import Topics
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.identity import check_org
 from fettle_contracts.ticket_events import EntryType
 from fettle_contracts.topics import EVENTS
 from fettle_ticket_service.adapters import given_numbers, log_reading
@@ -134,10 +135,11 @@ class NumberLog(Part):
 
 
 def _opening_of(value: bytes | None) -> ToldOpening | None:
-    """None: no event of ours."""
+    """None: no event of ours. Anybody may write on the topic."""
     try:
         told = _decode(value or b"")
-    except (msgspec.ValidationError, msgspec.DecodeError):
+        check_org(told.org)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     seal = None if told.chain is None else told.chain.number_seal
     return ToldOpening(told.org, told.ticket.id, told.ticket.number, seal)
