@@ -41,6 +41,18 @@ async def test_a_refusal_without_words_names_no_address_of_ours(world: World) ->
     assert "/api/v1" not in answer.text
 
 
+@pytest.mark.rule("AC-194", "AC-128")
+async def test_what_answers_in_the_place_of_a_service_has_done_nothing(world: World) -> None:
+    await world.sign_in("acme", "admin")
+    for turn, said in enumerate((b"301 Moved Permanently", b"200 OK")):
+        answer = (SAID % said).replace(b"application/json", b"text/html")
+        async with Dying(answer).running(world.settings.health_port):
+            page = await world.post("/orgs/acme/silence", subject="device/t17", length_s="3600", command_id=f"c{turn}")
+        assert (page.status_code, "is something else" in page.text) == (502, True)
+    entries = (await world.call("GET", "/api/v1/orgs/acme/audit", await world.token("acme"))).json()["items"]
+    assert [one["outcome"] for one in entries if one["path"] == "/silences"] == ["failed", "failed"]
+
+
 @pytest.mark.rule("AC-196")
 async def test_a_hooks_secret_that_one_form_ends_twice_is_one_entry(world: World) -> None:
     world.workflows.on = True

@@ -85,6 +85,9 @@ class _ByServices(httpx2.AsyncBaseTransport):
             body=request.content or None,
         ) as answer:
             content = await answer.aread()
-        if not answer.is_success:
+        if answer.is_error:
             raise ServiceRefused(answer)
+        if not answer.is_success or (content and "json" not in answer.headers.get("content-type", "")):
+            message = f"What answers as the {owner.value} service is something else: look at its address."
+            raise Problem(502, ProblemCode.UNAVAILABLE, message)
         return httpx2.Response(answer.status_code, content=content)
