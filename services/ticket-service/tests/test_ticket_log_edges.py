@@ -99,7 +99,7 @@ async def test_what_strangers_write_of_openings_stops_no_start(door: Door, setti
     ticket = b'"ticket":{"id":"0198c1de-0000-7000-8000-000000000001","number":7}'
     for org in (b"\xff", b"a\\u0000b", b"a\\ud800b"):
         value = b'{"org":"%s",%s}' % (org, ticket)
-        headers: list[tuple[str, bytes]] = [("ce_type", b"fettle.ticket.opened.v1")]
+        headers: list[tuple[str, str | bytes | None]] = [("ce_type", b"fettle.ticket.opened.v1")]
         outside._producer.produce(settings.topic("ticket.events"), value, b"acme/x", headers=headers)
     deep = b'{"org":"acme",%s,"x":%s' % (ticket, b"[" * 100_000)
     outside._producer.produce(settings.topic("ticket.events"), deep, b"acme/x", headers=headers)
