@@ -35,6 +35,7 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (edges.commits_happen_at_the_edge, ADAPTER, "work.connection.rollback()"),
     (edges.requests_stay_on_the_loop, ADAPTER, "def _desk(): ...\nTheDesk = Annotated[Desk, Depends(_desk)]"),
     (edges.requests_stay_on_the_loop, ADAPTER, "@router.get('/tickets')\ndef tickets(): ..."),
+    (edges.requests_stay_on_the_loop, ADAPTER, "@router.api_route('/{path}')\ndef front(): ..."),
     (shape.files_are_small, ADAPTER, "\n" * 401),
     (shape.functions_fit_a_screen, ADAPTER, "def f():\n" + "    x = 1\n" * 70),
     (shape.files_are_named_in_the_fields_words, "cli/src/fettle_cli/utils.py", ""),

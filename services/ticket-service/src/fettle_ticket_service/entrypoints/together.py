@@ -38,8 +38,8 @@ _NOT_FOR_LONG = text("SET LOCAL lock_timeout = '250ms'")
 @dataclass(frozen=True, slots=True)
 class _Request:
     command: Asked
-    since: float
-    behind: int
+    came_at: float
+    batches_before: int
     """How many batches had begun when it came."""
     answer: "asyncio.Future[Answer | None]"
     """None where nothing was done."""
@@ -172,8 +172,8 @@ class Together:
         """Lets the next batch take along who waits: returns when it has, when it had no room for all, when none comes
         right behind the last, or when that takes too long."""
         loop = asyncio.get_running_loop()
-        while self._waiting and self._waiting[0].behind == self._batches_begun:
-            give_up_at = self._waiting[0].since + BATCHES_PATIENCE_S
+        while self._waiting and self._waiting[0].batches_before == self._batches_begun:
+            give_up_at = self._waiting[0].came_at + BATCHES_PATIENCE_S
             until = give_up_at if self._batch_under_way else min(give_up_at, self._batch_ended_at + RIGHT_BEHIND_S)
             if until <= loop.time():
                 return
