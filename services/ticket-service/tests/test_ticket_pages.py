@@ -15,7 +15,8 @@ from ticket_door import Door, asked, numbered
 from fettle_contracts.identity import SubjectRef, SubjectType
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.adapters import ticket_lists
-from fettle_ticket_service.adapters.ticket_lists import Sort, Wanted, list_tickets
+from fettle_ticket_service.adapters.list_statements import After, Form, Found, Sort, among_the_first, put_in_order
+from fettle_ticket_service.adapters.ticket_lists import Wanted, list_tickets
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.settings import TicketSettings
@@ -149,12 +150,52 @@ async def test_a_page_is_the_same_in_whichever_way_it_is_found(
 
 @pytest.mark.rule("TS-95")
 async def test_a_search_finds_whatever_words_are_made_of(api: Api, door: Door) -> None:
-    titles = ("Lift --- again", "日本語の件名", "Blåbær & ØL", "a b c d", "50 % of_all", "ΣΙΣΥΦΟΣ")
+    titles = ("Lift --- again", "日本語の件名", "Blåbær & ØL", "a b c d", "50 % of_all", "ΣΙΣΥΦΟΣ", "on/off_")
     for title in titles:
         await door.ask_one(asked(opening(title=title)))
-    sought = {"---": 1, "日本語": 2, "本語の": 2, "ÅBÆ": 3, "& ø": 3, "b c": 4, "0 %": 5, "f_a": 5, "σισυ": 6}
+    sought = {
+        "---": 1,
+        "日本語": 2,
+        "本語の": 2,
+        "ÅBÆ": 3,
+        "& ø": 3,
+        "b c": 4,
+        "0 %": 5,
+        "f_a": 5,
+        "σισυ": 6,
+        "n/o": 7,
+        "ff_": 7,
+    }
     for words, number in sought.items():
         assert await api.numbers(q=words) == [number], words
+
+
+@pytest.mark.rule("TS-130")
+async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
+    door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked_for(words: str) -> list[str]:
+        async with door.database.reading() as connection:
+            return await ticket_lists.telling(connection, words)
+
+    assert set(await asked_for("thermostat 47")) == {"thermostat 47"[at : at + 3] for at in range(11)}
+    await fill(settings.database_dsn("tickets"), "acme", 2_000, 1)
+    assert await asked_for("thermostat 17") == [" 17", "t 1"]
+    assert await asked_for("thermostat 1999") == ["999", "199"]
+    assert await asked_for("1 of") == ["1 o", " of"]
+
+    monkeypatch.setattr(ticket_lists, "GLANCE", 0)
+    async with door.database.reading() as connection:
+        for words, count in (("thermostat 17", 111), ("thermostat 1999", 1), ("thermostat", 2_000)):
+            wanted = Wanted(states=ALL, search=words)
+            assert len(await list_tickets(connection, "acme", wanted, None, 3_000)) == count, words
+
+
+@pytest.mark.rule("TS-130")
+def test_the_statements_of_a_list_are_made_once() -> None:
+    form = Form(ALL, Sort.OPENED, False, ("kind", "subject"), True, After.TIME)
+    assert among_the_first(form) is among_the_first(form)
+    assert put_in_order(form, Found.BY_ALL) is put_in_order(form, Found.BY_ALL)
 
 
 @pytest.mark.rule("TS-109")

@@ -17,8 +17,9 @@ from fettle_chassis.database import Database
 from fettle_contracts.identity import SubjectRef, SubjectType
 from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import books, checklists, command_memory, retention
+from fettle_ticket_service.adapters.list_statements import Sort
 from fettle_ticket_service.adapters.org_ends import ROW_IS_THERE, OrgEnds, RowThere
-from fettle_ticket_service.adapters.ticket_lists import Place, Sort, Wanted, list_tickets
+from fettle_ticket_service.adapters.ticket_lists import Place, Wanted, list_tickets
 from fettle_ticket_service.adapters.timelines import Seldom, children_of, seldom_entries, ticket_numbered, timeline
 from fettle_ticket_service.app import PACKAGE
 from fettle_ticket_service.asked import Asked
@@ -121,9 +122,10 @@ def met(scan: dict[str, Any]) -> float | None:
 
 
 def looked_at(plans: list[dict[str, Any]]) -> float:
-    """Rows that scans of tables and indexes met, kept or not; one of a subquery meets those of what is below again."""
+    """Rows that scans of tables and indexes met, kept or not; one of a subquery meets those of what is below again,
+    and one of a function none."""
     scans = (node for plan in plans for node in nodes(plan) if "Scan" in node["Node Type"])
-    return sum(met(scan) or 0 for scan in scans if scan["Node Type"] != "Subquery Scan")
+    return sum(met(scan) or 0 for scan in scans if scan["Node Type"] not in ("Subquery Scan", "Function Scan"))
 
 
 def wide_sorts(plans: list[dict[str, Any]]) -> list[str]:

@@ -12,7 +12,8 @@ from pydantic import AfterValidator
 from fettle_chassis.http import Problem, keepable
 from fettle_contracts.problems import ProblemCode
 from fettle_ticket_service.adapters.books import BIGGEST_NUMBER
-from fettle_ticket_service.adapters.ticket_lists import Place, Sort
+from fettle_ticket_service.adapters.list_statements import Sort
+from fettle_ticket_service.adapters.ticket_lists import Place
 from fettle_ticket_service.adapters.timelines import BIGGEST_VERSION
 
 Limit = Annotated[int, Query(ge=1, le=200)]

@@ -13,7 +13,8 @@ from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import orgs
 from fettle_ticket_service.adapters.checklists import members_after
 from fettle_ticket_service.adapters.exports import Format, export
-from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, Listed, Sort, Wanted, list_tickets
+from fettle_ticket_service.adapters.list_statements import Sort
+from fettle_ticket_service.adapters.ticket_lists import SEARCH_MIN_CHARACTERS, Listed, Wanted, list_tickets
 from fettle_ticket_service.adapters.timelines import Seldom, children_of, seldom_entries, ticket_numbered, timeline
 from fettle_ticket_service.adapters.wire import Wire, line_json, member_json
 from fettle_ticket_service.domain.ticket import Ticket
