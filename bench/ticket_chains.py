@@ -37,7 +37,7 @@ from fettle_ticket_service.settings import TicketSettings
 
 BATCH = 200
 EMPTY = """
-    TRUNCATE ticket, ticket_search, checklist_member, entry, command, outbox;
+    TRUNCATE ticket, ticket_order, ticket_search, checklist_member, entry, command, outbox;
     UPDATE org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = '';
 """
 

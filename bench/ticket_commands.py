@@ -100,7 +100,9 @@ async def _forget_all(dsn: str, published: Mapping[int, int]) -> None:
     is marked as known, as numbers are given on from there otherwise."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("TRUNCATE ticket, ticket_search, checklist_member, entry, command, outbox")
+        await connection.execute(
+            "TRUNCATE ticket, ticket_order, ticket_search, checklist_member, entry, command, outbox"
+        )
         await connection.execute(
             "UPDATE org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = ''"
         )

@@ -49,11 +49,12 @@ COUNTERS = {"org": "text", "next_number": "bigint", "open": "bigint", "in_progre
 COUNTERS |= {"place": "bigint", "head": "text"}
 KEYS = ChainKeys({"bench": bytes(32)})
 
-TABLES = ("ticket", "ticket_search", "entry", "command", "outbox", "org")
+TABLES = ("ticket", "ticket_order", "ticket_search", "entry", "command", "outbox", "org")
 SCHEMA = "".join(
     f"DROP TABLE IF EXISTS by_hand_{table}; CREATE TABLE by_hand_{table} (LIKE {table} INCLUDING ALL);"
     for table in TABLES
 )
+SCHEMA += "ALTER TABLE by_hand_ticket SET (fillfactor = 85);"
 ORGS_AT_FIRST = """
     INSERT INTO by_hand_org SELECT * FROM org;
     UPDATE by_hand_org SET next_number = 1, open = 0, in_progress = 0, resolved = 0, place = 0, head = '';
@@ -110,8 +111,13 @@ def _types(table: Table, names: Sequence[str]) -> dict[str, str]:
     return {name: known[str(table.c[name].type).replace("CHAR(32)", "UUID")] for name in names}
 
 
-INSERT_TICKETS = insert("by_hand_ticket", _types(TICKET, COLUMNS))
-UPDATE_TICKETS = update("by_hand_ticket", _types(TICKET, CHANGING))
+IN_ORDER = """
+    WITH written AS ({} RETURNING by_hand_ticket.*)
+    INSERT INTO by_hand_ticket_order SELECT id, org, state, updated_at, number FROM written
+    ON CONFLICT (ticket_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
+"""
+INSERT_TICKETS = IN_ORDER.format(insert("by_hand_ticket", _types(TICKET, COLUMNS)))
+UPDATE_TICKETS = IN_ORDER.format(update("by_hand_ticket", _types(TICKET, CHANGING)))
 INSERT_WORDS = insert("by_hand_ticket_search", _types(SEARCH, SEARCH_COLUMNS))
 INSERT_ENTRIES = insert("by_hand_entry", _types(ENTRY, ENTRY_COLUMNS))
 INSERT_COMMANDS = insert("by_hand_command", _types(COMMAND, COMMAND_COLUMNS))

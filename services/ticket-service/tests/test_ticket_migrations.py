@@ -1,11 +1,15 @@
 """Migrations: done again where a process did not come to the end of one, and beside the version before."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import text
 from ticket_desk import ANN, MONITOR, OFFLINE, THERMOSTAT, opening
-from ticket_door import Door, asked
+from ticket_door import Door, asked, numbered
 from ticket_tampering import tamper
 
 from fettle_ticket_service.app import PACKAGE
+from fettle_ticket_service.domain import commands
 
 INDEXES = (
     "SELECT indexrelid::regclass::text AS name, indisvalid FROM pg_index WHERE indrelid = 'ticket_search'::regclass"
@@ -27,6 +31,8 @@ LEFT = {
 }
 ALL_MARKS = "SELECT words, marks FROM ticket_search ORDER BY words"
 DEEP = "/".join("abcdefghijk")
+IN_ORDER = "SELECT ticket_id, org, state, updated_at, number FROM ticket_order ORDER BY org, number"
+TICKETS_IN_ORDER = "SELECT id, org, state, updated_at, number FROM ticket ORDER BY org, number"
 
 
 @pytest.mark.rule("KF-48")
@@ -76,3 +82,47 @@ async def test_tickets_of_a_process_of_the_version_before_are_marked_behind_it(d
             tickets AS (INSERT INTO ticket TABLE were_tickets) SELECT 1""",
     )
     assert {row.words: row.marks for row in await door.rows(ALL_MARKS)} == marks
+
+
+async def in_order(door: Door) -> list[tuple[Any, ...]]:
+    """What lists by update are read by, which must be what the tickets are."""
+    noted = [tuple(row) for row in await door.rows(IN_ORDER)]
+    assert noted == [tuple(row) for row in await door.rows(TICKETS_IN_ORDER)]
+    return noted
+
+
+@pytest.mark.rule("TS-131")
+async def test_tickets_from_before_are_listed_by_update(door: Door) -> None:
+    await variously_marked(door)
+    noted = await in_order(door)
+    assert len(noted) == 4
+    before = ("DROP TABLE ticket_order CASCADE", "UPDATE alembic_version SET version_num = '0010'")
+    triggers = [f"DROP TRIGGER ticket_{name} ON ticket" for name in ("opened", "changed", "removed")]
+    index = "CREATE INDEX ticket_by_update ON ticket (org, state, updated_at, number)"
+    await tamper(door, *triggers, *before, index)
+    await door.database.migrate(PACKAGE)
+    assert await in_order(door) == noted
+    assert not await door.rows("SELECT relname FROM pg_class WHERE relname = 'ticket_by_update'")
+
+
+@pytest.mark.rule("TS-131")
+async def test_lists_by_update_know_what_a_process_of_the_version_before_does(door: Door) -> None:
+    await variously_marked(door)
+    later = "updated_at = updated_at + interval '1 hour'"
+    await tamper(door, f"UPDATE ticket SET state = 'in_progress', {later} WHERE number IN (2, 3)")
+    assert [row[2] for row in await in_order(door)] == ["open", "in_progress", "in_progress", "open"]
+    await tamper(door, f"WITH gone AS (DELETE FROM ticket WHERE number = 2) UPDATE ticket SET {later} WHERE number = 4")
+    assert [row[-1] for row in await in_order(door)] == [1, 3, 4]
+
+
+@pytest.mark.rule("TS-131")
+async def test_a_comment_writes_none_of_the_indexes_of_tickets(door: Door) -> None:
+    opened = [asked(opening(title=f"Lift {number}")) for number in range(40)]
+    await door.ask(*opened)
+    comments = [asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(n)) for n in range(1, 41, 8)]
+    async with door.work() as work:
+        await door.handler(work, comments)
+        written = await work.connection.execute(
+            text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'ticket'")
+        )
+        assert tuple(written.one()) == (5, 5)

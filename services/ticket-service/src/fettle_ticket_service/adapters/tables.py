@@ -84,6 +84,17 @@ SEARCH = Table(
     Column("marks", Text),
 )
 
+ORDER = Table(
+    "ticket_order",
+    METADATA,
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("org", Text),
+    Column("state", Text),
+    Column("updated_at", INSTANT),
+    Column("number", BigInteger),
+)
+"""Read only: triggers write it."""
+
 ENTRY = Table(
     "entry",
     METADATA,
