@@ -173,13 +173,13 @@ def _judged(history: History, version: int, partition: int) -> Iterator[tuple[in
             log.ms = beat.at
             behind = {"integration": history.integrations[beat.subject]} if history.integrations[beat.subject] else {}
             log.beat(f"acme/{beat.subject}", status=beat.status, model=MODEL, **behind)
-        log.ms = second
+        log.ms = min(second, history.until - 1)  # of what is due at the very end nobody tells
         log.pulse()
     shard = Shard(partition, SHARDS, 1)
     for record in log.records:
         for judgement in shard.fold([record], read_control).judgements:
             yield record.timestamp // 1000, judgement
-        if record.timestamp % 1000 == 0:
+        if record.timestamp % 1000 == 0 or record is log.records[-1]:
             yield record.timestamp // 1000, clock_of(shard)
 
 

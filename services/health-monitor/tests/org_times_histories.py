@@ -172,7 +172,7 @@ class Times:
                 log.ms = second - 1000 + BACK_MS + STEP_MS * shard
                 log.pulse()
             assert put is None
-        log.ms = second
+        log.ms = second - 1  # nothing is due in the last millisecond, and much may be at the full second
         log.pulse()
         return log.records
 
@@ -208,7 +208,7 @@ class Times:
             second, rest = divmod(record.timestamp, 1000)
             for judgement in shard.fold([record], read_control).judgements:
                 yield second, judgement
-            if rest == 0:
+            if rest == 0 or record is log[-1]:
                 yield second, clock_of(shard)
                 if second - T0 // 1000 in self.restarts:
                     saved = unpack(pack(snapshot(shard)))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import T0
 from org_books import Entry
+from org_histories import AWAY, BAD, FEW, OK, Phase
 from org_shared import Shared
 from org_shared_histories import SharedHistory, shared_histories
 from org_shared_run import Seen, run
@@ -75,6 +76,25 @@ def test_shared_tickets_end_alike_in_any_batches(environment: Mapping[str, str])
 @pytest.mark.rule("HM-152", "HM-153", "HM-155", "HM-157", *RULES)
 def test_shared_tickets_end_as_the_oracle_says_where_heartbeats_are_lost(environment: Mapping[str, str]) -> None:
     all_alike(environment, 15, histories=LARGE)
+
+
+@pytest.mark.rule("HM-146")
+def test_a_ticket_that_is_looked_at_at_the_very_end_is_left_as_it_was(environment: Mapping[str, str]) -> None:
+    """Somebody has resolved the one about many devices behind hue-2 one open debounce before the history ends."""
+    exceptions = ((7, BAD), (10, BAD), (12, BAD), (3, AWAY))
+    phases = (
+        Phase(4, OK, ()),
+        Phase(7, OK, exceptions),
+        Phase(5, FEW, ((6, AWAY), (5, OK), (0, OK))),
+        Phase(13, AWAY, ((6, OK), (10, AWAY))),
+        Phase(7, OK, ((5, AWAY), (12, OK))),
+    )
+    behind = (1, 1, 1, 1, 1, 2, 1, 1, 1, 2, 1, 2, 1)
+    history = SharedHistory(behind, 3, (), 4, 5, 13, phases, many=3, deeds=((33, -12),))
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, [(2, 1)])), oracle)
+    assert oracle.books.early
 
 
 @pytest.mark.campaign
