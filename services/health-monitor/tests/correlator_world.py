@@ -88,7 +88,7 @@ class CorrelatorWorld:
         self.controls = ControlLog(self.signer, self.settings.topic(HEARTBEATS), lambda: SHARDS)
         self.deciding = Deciding(self.signer, self.now, lambda _: self.partition)
         self.policies = Policies(self.controls, self.now)
-        self.registry = Registry(self.controls, self.deciding, self.now)
+        self.registry = Registry(self.controls, self.deciding, lambda _: self.partition, self.now)
         self.silences = Silences(self.controls, lambda _: self.partition, self.now)
         self.orgs = Orgs(self.policies, self.now)
         self.tickets = Tickets(self.deciding, lambda _: self.partition)

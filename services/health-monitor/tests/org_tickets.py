@@ -50,6 +50,13 @@ class Tickets(Books):
 
     def settle(self) -> None:
         """Everything has happened that happens at this instant: what has lasted by now, and what people do."""
+        self.look()
+        for deed in self.deeds:
+            if deed.at == self.org.now:
+                self._resolve_early(deed.key)
+
+    def look(self) -> None:
+        """What has lasted by now."""
         self.decide_all()
         self._end_silences()
         integrations = sorted({each.integration for each in self.org.fleet.values()} - {""})
@@ -60,9 +67,6 @@ class Tickets(Books):
             looks_again = any([*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))])
         for subject in sorted(self.fresh):
             self._judge_afresh(subject)
-        for deed in self.deeds:
-            if deed.at == self.org.now:
-                self._resolve_early(deed.key)
 
     # Verdicts that call for tickets
 

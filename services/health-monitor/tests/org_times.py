@@ -62,10 +62,19 @@ class Oracle:
             self._let_run_out()
             self._look_at_the_unknown()
             self.books.settle()
-            for _, name, integration in [each for each in self.moves if each[0] == at]:
-                self.behind[name] = integration
-                if name in self.fleet:
-                    self.fleet[name].integration = integration
+            self._move_behind(at)
+
+    def _move_behind(self, at: int) -> None:
+        """Other rules may count for who is behind another integration from now on, and something may be overdue."""
+        moved = {name: integration for when, name, integration in self.moves if when == at}
+        if not moved:
+            return
+        self.behind |= moved
+        for name in moved.keys() & self.fleet.keys():
+            self.fleet[name].integration = moved[name]
+        self._let_run_out()
+        self._look_at_the_unknown()
+        self.books.look()
 
     def _let_run_out(self) -> None:
         while any(self._run_out(self.fleet[name]) for name in sorted(self.fleet)):

@@ -154,6 +154,21 @@ def test_who_says_behind_a_hole_that_it_is_not_well_fires_by_the_debounce_that_b
         compare(history, runner.run(run(world, history, ONE_BY_ONE, frozenset(), frozenset())), oracle)
 
 
+@pytest.mark.rule("HM-303")
+def test_who_is_judged_afresh_and_moves_is_so_by_the_rules_of_where_it_is(environment: Mapping[str, str]) -> None:
+    rules = policy(3, (), (("open_debounce_s", 4),), **{**BRISK, "open_debounce_s": 7})
+    dead = ((1, AWAY),)
+    phases = (Phase(10, OK), Phase(20, OK, (*dead, (4, BAD))), Phase(20, OK, dead), Phase(2, OK))
+    history = Times((1, 2, 2), rules, phases, reporting=2, moves=((33, 1, 1),))
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, ONE_BY_ONE, frozenset(), frozenset())), oracle)
+    assert [entry.key for entry in oracle.books.entries if entry.what == "open"] == [
+        "integration/hue-2:integration_unreachable",
+        "device/d1:device_offline",
+    ]
+
+
 @pytest.mark.rule(*RULES)
 def test_an_org_in_which_everything_happens_is_as_the_oracle_says(environment: Mapping[str, str]) -> None:
     all_alike(environment, 8)

@@ -89,7 +89,7 @@ def build_app(settings: HealthSettings) -> Service:
         partitions=partitions,
         controls=controls,
         policies=policies,
-        registry=Registry(controls, deciding, now),
+        registry=Registry(controls, deciding, partitions.of_org, now),
         silences=Silences(controls, partitions.of_org, now),
         listeners=listeners,
         verifying=Verifying(settings, database, replays, partitions.of_org),

@@ -1,7 +1,7 @@
 """What follows when a shard begins to judge by another version of a policy, and when a watch has lasted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,12 +20,12 @@ from fettle_health_monitor.adapters.correlator import (
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.adapters.correlator.watches import RunOut
+from fettle_health_monitor.correlator.retiming import lasting_ms
 from fettle_health_monitor.domain.correlator.evidence import before_decision
 from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion, ask_for_existing
-from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, heartbeats_lost, publishing_began
-from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+from fettle_health_monitor.domain.correlator.watches import WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 
@@ -91,27 +91,10 @@ async def _retime(
         if not version.policy.enabled:
             retimed.append(watch.standing_still(then))
         elif before is not None and not before.policy.enabled:
-            retimed.append(watch.begun_anew(then, _lasting(watch, profile, version)))
+            retimed.append(watch.begun_anew(then, lasting_ms(watch, profile, version)))
         else:
-            retimed.append(watch.lasting(_lasting(watch, profile, version), then))
+            retimed.append(watch.lasting(lasting_ms(watch, profile, version), then))
     await watches.begin(connection, retimed, {said.org: partition})
-
-
-def _lasting(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
-    """How long such a watch lasts by this version, in milliseconds."""
-    integration = integration_named(watch.subject) if watch.condition == MANY else one.integration
-    rules = version.rules_for(watch.subject, integration, one.model)
-    match watch.kind:
-        case WatchKind.EARLY_RESOLVE:
-            return rules.open_debounce_s * 1000
-        case WatchKind.JUDGED_AFRESH:
-            return round((rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000)
-        case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
-            return rules.resolve_debounce_s * 1000
-        case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:
-            return watch.lasting_ms
-        case _:
-            assert_never(watch.kind)
 
 
 async def _publish_existing(connection: AsyncConnection, partition: int, said: InForce) -> None:

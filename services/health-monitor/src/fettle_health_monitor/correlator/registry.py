@@ -10,6 +10,7 @@ from fettle_contracts.times import to_ms
 from fettle_health_monitor.adapters.correlator import books, control_log, policies, registry
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.registry import Removed
+from fettle_health_monitor.correlator import retiming
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.clocks import Behind
@@ -20,10 +21,17 @@ Entries: TypeAlias = Mapping[SubjectRef, Registration]
 
 
 class Registry:
-    """Tells the subject's shard what people enter and remove."""
+    """Tells the subject's shard what people enter and remove. `partition_of` says by which partition of
+    `health.judgements` an org's come."""
 
-    def __init__(self, controls: ControlLog, deciding: Deciding, now: Callable[[], datetime]) -> None:
-        self._controls, self._deciding, self._now = controls, deciding, now
+    def __init__(
+        self,
+        controls: ControlLog,
+        deciding: Deciding,
+        partition_of: Callable[[str], int],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._controls, self._deciding, self._partition_of, self._now = controls, deciding, partition_of, now
 
     async def enter(
         self, work: UnitOfWork, org: str, entries: Entries, *, by: str, dry_run: bool = False
@@ -56,6 +64,7 @@ class Registry:
         for place, (subject, said) in enumerate(news.items()):
             statement = said.statement(present.get(str(subject), Present()).left_open)
             records.append(self._controls.subject(HeartbeatKey(org, subject), statement, number + place))
+        running = await retiming.running(work.connection, org, [str(subject) for subject in news])
         await registry.enter(
             work.connection,
             org,
@@ -64,6 +73,7 @@ class Registry:
             entered_by=by,
             entered_at=self._now(),
         )
+        await retiming.entered(work.connection, org, self._partition_of(org), running)
         work.publish(*records)
 
     async def remove(self, work: UnitOfWork, key: HeartbeatKey) -> bool:

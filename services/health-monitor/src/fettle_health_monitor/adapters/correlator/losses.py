@@ -96,12 +96,16 @@ _UNSEEN = text("""
     FROM unseen_subject WHERE org = :org AND subject = ANY(CAST(:subjects AS text[]))
 """)
 
-_TIMED = text("""
+_TIMED = """
     SELECT subject, shown, shown_condition, judged, unseen.generation, start_clock, due_clock, unseen.shard,
            integration, model, interval_s
     FROM unseen_subject AS unseen JOIN subject USING (org, subject)
-    WHERE org = :org AND unseen.shard = :shard AND due_clock IS NOT NULL
-""")
+    WHERE org = :org AND due_clock IS NOT NULL
+"""
+
+_TIMED_IN = text(f"{_TIMED} AND unseen.shard = :shard")
+
+_TIMED_OF = text(f"{_TIMED} AND subject = ANY(CAST(:subjects AS text[]))")
 
 _KEEP = text("""
     INSERT INTO unseen_subject (org, subject, partition, shard, shown, shown_condition, judged, generation,
@@ -270,7 +274,13 @@ async def unseen(connection: AsyncConnection, org: str, subjects: Collection[str
 
 async def timed(connection: AsyncConnection, org: str, shard: int) -> list[tuple[Profiled, Unseen]]:
     """The org's unseen subjects in this shard that have a timer."""
-    rows = await connection.execute(_TIMED, {"org": org, "shard": shard})
+    rows = await connection.execute(_TIMED_IN, {"org": org, "shard": shard})
+    return [(profiled(row), _unseen(row)) for row in rows]
+
+
+async def timed_of(connection: AsyncConnection, org: str, subjects: Collection[str]) -> list[tuple[Profiled, Unseen]]:
+    """Those of these subjects that are unseen and have a timer."""
+    rows = await connection.execute(_TIMED_OF, {"org": org, "subjects": list(subjects)})
     return [(profiled(row), _unseen(row)) for row in rows]
 
 

@@ -121,6 +121,10 @@ _OF_SHARD = text(f"""
     WHERE watch.partition = :partition AND watch.shard = :shard AND watch.org = :org
 """)  # noqa: S608
 
+_OF_SUBJECTS = text(f"""
+    SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = ANY(CAST(:subjects AS text[]))
+""")  # noqa: S608
+
 
 async def begin(connection: AsyncConnection, watches: Sequence[Watch], partition_of: Mapping[str, int]) -> None:
     """Begins watches; one of the same kind on the same incident is replaced. `partition_of` says by which partition an
@@ -245,6 +249,12 @@ async def take(connection: AsyncConnection, taken: Sequence[RunOut]) -> None:
 async def of_shard(connection: AsyncConnection, partition: int, shard: int, org: str) -> list[Watch]:
     """The watches of one org in one shard."""
     rows = await connection.execute(_OF_SHARD, {"partition": partition, "shard": shard, "org": org})
+    return [_watch(row) for row in rows]
+
+
+async def of_subjects(connection: AsyncConnection, org: str, subjects: Collection[str]) -> list[Watch]:
+    """All watches on these subjects of an org."""
+    rows = await connection.execute(_OF_SUBJECTS, {"org": org, "subjects": list(subjects)})
     return [_watch(row) for row in rows]
 
 

@@ -1,0 +1,81 @@
+"""Times that run for subjects on their shards' clocks, where other rules count for the subjects by now."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fettle_health_monitor.adapters.correlator import everybody, losses, policies, progress, watches
+from fettle_health_monitor.adapters.correlator.everybody import Profiled
+from fettle_health_monitor.correlator.holding_back import rules_of
+from fettle_health_monitor.domain.correlator.fresh_times import retimed
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
+from fettle_health_monitor.domain.correlator.unseen_subjects import Unseen
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+
+def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
+    """How long such a watch lasts by this version."""
+    integration = integration_named(watch.subject) if watch.condition == MANY else one.integration
+    rules = version.rules_for(watch.subject, integration, one.model)
+    match watch.kind:
+        case WatchKind.EARLY_RESOLVE:
+            return rules.open_debounce_s * 1000
+        case WatchKind.JUDGED_AFRESH:
+            return round((rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000)
+        case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
+            return rules.resolve_debounce_s * 1000
+        case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:
+            return watch.lasting_ms
+        case _:
+            assert_never(watch.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs for subjects of an org, with what their rules followed from when that was looked up."""
+
+    watches: Sequence[Watch]
+    unseen: Sequence[tuple[Profiled, Unseen]]
+
+
+async def running(connection: AsyncConnection, org: str, subjects: Collection[str]) -> Running:
+    return Running(
+        await watches.of_subjects(connection, org, subjects), await losses.timed_of(connection, org, subjects)
+    )
+
+
+async def entered(connection: AsyncConnection, org: str, partition: int, before: Running) -> None:
+    """What ran before the registry said something else of these subjects lasts as long, from where it began, as their
+    rules say by now: by the policy that their shard judges by, and from how far it has come on. What is overdue by that
+    is due now, and what had run out has run out. The caller holds the org's row."""
+    if not (before.watches or before.unseen):
+        return
+    shards = {watch.shard for watch in before.watches} | {one.shard for one, _ in before.unseen}
+    judging = await policies.of_shards(connection, org, shards)
+    clocks = await progress.clocks(connection, partition)
+    subjects = {watch.subject for watch in before.watches} | {row.subject for _, row in before.unseen}
+    known = await everybody.known(connection, org, subjects)
+    now: Mapping[str, Profiled] = {subject: everybody.profiled(row) for subject, row in known.items()}
+    lasting = [
+        watch.lasting(lasting_ms(watch, now[watch.subject], judging[watch.shard]), clocks[watch.shard])
+        for watch in before.watches
+        if watch.shard in clocks
+    ]
+    if lasting:
+        await watches.begin(connection, lasting, {org: partition})
+    timers = {
+        row.subject: retimed(
+            row.until,
+            rules_of(judging[one.shard], one),
+            rules_of(judging[one.shard], now[row.subject]),
+            clocks[one.shard],
+            pending=row.is_pending,
+        )
+        for one, row in before.unseen
+        if one.shard in clocks and row.until is not None
+    }
+    if timers:
+        await losses.give_timers(connection, org, timers)

@@ -1,0 +1,136 @@
+"""Times that run for a subject when the registry says something else of it, by which other rules count. On a real
+database."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from correlator_facts import BRISK, T0
+from correlator_world import CorrelatorWorld
+from rollup_facts import behind, fails
+from test_correlator_fresh_times import BACK, another, judged_afresh, recovered, resumed, unlucky
+
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_contracts.identity import SubjectRef
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.correlator.registration import Registration
+
+ELSEWHERE = Registration(integration="hue-3")
+TIMEOUT, DEBOUNCE, BRISKER = {"timeout_s": 9}, {"open_debounce_s": 9}, {"timeout_s": 1, "open_debounce_s": 1}
+
+
+@pytest_asyncio.fixture
+async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        yield world
+
+
+async def rules(world: CorrelatorWorld, match: Mapping[str, str], fields: Mapping[str, Any]) -> HealthPolicy:
+    """An override that has been in force for long. Without it timeouts are 3 s and open debounces 2 s."""
+    policy = HealthPolicy.model_validate(BRISK.to_dict() | {"overrides": [{"match": match, **fields}]})
+    decided = await world.put(policy)
+    await world.in_force(decided.version.version)
+    return policy
+
+
+async def enter(world: CorrelatorWorld, entry: Registration, at: int, subject: str = "device/d1") -> None:
+    await world.tick(at)
+    async with unit_of_work(world.database) as work:
+        await world.registry.enter(work, "acme", {SubjectRef.parse(subject): entry}, by="ann@acme.test")
+
+
+@pytest.mark.rule("HM-303")
+@pytest.mark.parametrize(
+    ("match", "fields", "entry", "entered", "opens"),
+    [
+        ({"integration": "hue-3"}, DEBOUNCE, ELSEWHERE, 1_200, 12_000),
+        ({"integration": "hue-3"}, BRISKER, ELSEWHERE, 1_000, 2_000),
+        ({"integration": "hue-3"}, BRISKER, ELSEWHERE, 4_000, 4_000),
+        ({"integration": "hue-1"}, DEBOUNCE, ELSEWHERE, 1_200, 5_000),
+        ({"model": "tower"}, TIMEOUT, Registration(model="tower"), 1_200, 11_000),
+        ({"model": "tower"}, TIMEOUT, Registration(name="Front door"), 1_200, 5_000),
+    ],
+    ids=["longer", "shorter", "overdue", "away from the longer", "another model", "another name"],
+)
+async def test_who_is_judged_afresh_is_so_by_the_rules_of_where_it_is_by_now(
+    world: CorrelatorWorld,
+    match: Mapping[str, str],
+    fields: Mapping[str, Any],
+    entry: Registration,
+    entered: int,
+    opens: int,
+) -> None:
+    await rules(world, match, fields)
+    at = await recovered(world)
+    await enter(world, entry, at + entered)
+    await world.tick(at + 60_000)
+    assert await judged_afresh(world, at) == [opens]
+
+
+@pytest.mark.rule("HM-303")
+async def test_an_interval_that_is_entered_counts_for_who_is_judged_afresh(world: CorrelatorWorld) -> None:
+    """Three of its intervals and at least 30 s."""
+    await another(world, T0 - 1, timeout_s=None)
+    at = await recovered(world)
+    await enter(world, Registration(interval_s=10), at + 1_200)
+    await world.tick(at + 190_000)
+    assert await judged_afresh(world, at) == [32_000]
+
+
+@pytest.mark.rule("HM-303", "HM-229")
+async def test_who_is_entered_while_the_org_is_off_is_judged_afresh_by_that_later(world: CorrelatorWorld) -> None:
+    policy = await rules(world, {"integration": "hue-3"}, DEBOUNCE)
+    at = await recovered(world)
+    await another(world, at + 1_000, enabled=False, overrides=policy.overrides)
+    await enter(world, ELSEWHERE, at + 30_000)
+    await world.tick(at + 60_000)
+    assert await judged_afresh(world, at) == []
+    await another(world, at + 61_000, overrides=policy.overrides)
+    await world.tick(at + 120_000)
+    assert await judged_afresh(world, at) == [73_000]
+
+
+@pytest.mark.rule("HM-303", "HM-70")
+@pytest.mark.parametrize(("fields", "reopens"), [(DEBOUNCE, 9_000), (BRISKER, 1_200)], ids=["longer", "overdue"])
+async def test_a_ticket_resolved_early_is_asked_for_again_by_the_rules_of_where_its_device_is(
+    world: CorrelatorWorld, fields: Mapping[str, Any], reopens: int
+) -> None:
+    at = T0 + 30_000
+    await rules(world, {"integration": "hue-3"}, fields)
+    await behind(world, "device/d1")
+    await world.feed(*fails("device/d1", at - 10_000))
+    await world.tick(at)
+    one: dict[str, Any] = {"subject": "device/d1", "version": 1}
+    await world.happen(EntryType.OPENED, **one)
+    gone = one | {"version": 2, "state": "resolved", "actor": ActorType.USER, "at": at}
+    await world.happen(EntryType.RESOLVED, **gone)
+    await enter(world, ELSEWHERE, at + 1_200)
+    await world.tick(at + 60_000)
+    rows = await world.rows("SELECT at FROM outcome WHERE cause = 'still_unhealthy'")
+    assert [row.at - at for row in rows] == [reopens]
+
+
+@pytest.mark.rule("HM-303")
+@pytest.mark.parametrize(
+    ("fields", "entered", "pending", "fires"),
+    [
+        (TIMEOUT, 1_200, 9_000, 11_000),
+        (TIMEOUT, 4_000, 3_000, 5_000),
+        (DEBOUNCE, 1_200, 3_000, 12_000),
+        (DEBOUNCE, 4_000, 3_000, 12_000),
+        (BRISKER, 1_200, 1_200, 2_200),
+        (BRISKER, 4_500, 3_000, 4_500),
+    ],
+    ids=["timeout", "it has passed", "debounce", "it runs", "overdue timeout", "overdue debounce"],
+)
+async def test_so_is_who_was_not_heard_when_lost_heartbeats_came_back(
+    world: CorrelatorWorld, fields: Mapping[str, Any], entered: int, pending: int, fires: int
+) -> None:
+    await rules(world, {"integration": "hue-3"}, fields)
+    subject = await resumed(world)
+    await enter(world, ELSEWHERE, BACK + entered, subject)
+    expected = [(pending, "unknown", "pending_open"), (fires, "pending_open", "firing")]
+    assert await unlucky(world, BACK + 60_000, subject) == expected
