@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0
 from correlator_world import CorrelatorWorld
-from rollup_facts import behind, fails
+from rollup_facts import UNREACHABLE, behind, fails, fires, pending, recovers, said
 from test_correlator_fresh_times import BACK, another, judged_afresh, recovered, resumed, unlucky
 
 from fettle_chassis.unit_of_work import unit_of_work
@@ -91,6 +91,24 @@ async def test_who_is_entered_while_the_org_is_off_is_judged_afresh_by_that_late
     await another(world, at + 61_000, overrides=policy.overrides)
     await world.tick(at + 120_000)
     assert await judged_afresh(world, at) == [73_000]
+
+
+@pytest.mark.rule("HM-304")
+async def test_a_verdict_that_waits_is_decided_behind_where_its_device_is_by_then(world: CorrelatorWorld) -> None:
+    """It fires while it is judged afresh behind hue-1, and hue-3 has a ticket of its own."""
+    at = T0 + 30_000
+    await behind(world, "device/d1")
+    await world.feed(*fails("integration/hue-1", at - 20_000, condition=UNREACHABLE), pending("device/d1", at - 1_000))
+    await world.feed(*recovers("integration/hue-1", at, condition=UNREACHABLE))
+    await world.feed(*fails("integration/hue-3", at + 500, condition=UNREACHABLE), fires("device/d1", at + 1_000))
+    await enter(world, ELSEWHERE.model_copy(update={"name": "Front door"}), at + 2_000)
+    await said(world)
+    await world.tick(at + 60_000)
+    (listing,) = [command.body for command in await world.commands() if command.verb == "update-checklist"]
+    assert (listing["ticket"]["dedup_key"], [one["name"] for one in listing["add"]]) == (
+        f"integration/hue-3:{UNREACHABLE}",
+        ["Front door"],
+    )
 
 
 @pytest.mark.rule("HM-303", "HM-70")

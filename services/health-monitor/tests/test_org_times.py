@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from org_histories import AWAY, BAD, FEW, OK
 from org_quiet import Planned
 from org_times import Oracle
-from org_times_histories import FLIPS, HOLE, Phase, Times, policy, times
+from org_times_histories import ENTERED, FLIPS, HOLE, REMOVED, WORSE, Phase, Times, policy, times
 from org_times_run import Seen, run
 from test_org_oracle import LATE, correlator, judged, moves, outcomes
 from test_org_shared import entries
@@ -167,6 +167,33 @@ def test_who_is_judged_afresh_and_moves_is_so_by_the_rules_of_where_it_is(enviro
         "integration/hue-2:integration_unreachable",
         "device/d1:device_offline",
     ]
+
+
+@pytest.mark.rule("HM-303", "HM-304")
+def test_who_moves_while_its_verdict_waits_is_served_where_it_is(environment: Mapping[str, str]) -> None:
+    """Device 1 is judged afresh as its integration was removed, and that one fails anew when the device has moved."""
+    first = policy(5, **{**BRISK, "open_debounce_s": 2, "resolve_debounce_s": 3, "rollup_threshold": 3})
+    calm = {"rollup_threshold": 2, "resolve_debounce_s": 4}
+    off = policy(5, ((3, 8),), (), **{**BRISK, **calm, "timeout_s": 7, "enabled": False})
+    back = policy(5, (), (("open_debounce_s", 4),), **{**BRISK, **calm, "timeout_s": 5, "open_debounce_s": 7})
+    phases = (
+        Phase(15, OK, ((1, AWAY), (2, BAD), (5, WORSE))),
+        Phase(1, OK, ((4, FLIPS), (3, FLIPS), (5, BAD))),
+        Phase(6, FLIPS, ((1, BAD), (0, AWAY), (3, AWAY), (5, OK))),
+        Phase(13, AWAY, ((1, OK), (0, OK), (5, BAD)), off),
+        Phase(6, HOLE),
+        Phase(16, AWAY, ((2, OK),)),
+        Phase(12, AWAY, ((5, BAD),), back, True),
+        Phase(16, AWAY, ((0, OK), (1, BAD), (5, BAD))),
+        Phase(14, FLIPS),
+        Phase(2, OK),
+    )
+    registry = ((26, 4, ENTERED), (44, 4, REMOVED), (45, 3, ENTERED), (57, 5, ENTERED), (66, 5, REMOVED))
+    moves = ((35, 1, 1), (50, 0, 2), (53, 0, 1), (75, 1, 2))
+    history = Times((2, 1, 2, 1, 2), first, phases, reporting=1, registry=registry, moves=moves)
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, ONE_BY_ONE, frozenset(), frozenset())), oracle)
 
 
 @pytest.mark.rule(*RULES)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.results import Outcome as Answered
 from fettle_contracts.ticket import TicketState
-from fettle_health_monitor.adapters.correlator.live import Key, columns_of
+from fettle_health_monitor.adapters.correlator.live import Key, columns_of, names
 from fettle_health_monitor.domain.correlator.answers import AWAITING, Answer, settled
 from fettle_health_monitor.domain.correlator.commands import OwnCommand
 from fettle_health_monitor.domain.correlator.incident import KnownTicket
@@ -210,9 +210,18 @@ async def take_ready(
 
 async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> list[Verdict]:
     """Takes the verdicts that waited for these subjects, in the order of their instants. They are decided as of the
-    instants at which those were: what they have waited for is known by then, and counts."""
-    rows = await connection.execute(_LET_GO, columns_of(decided))
-    return [replace(_verdict(row), at=max(row.at, decided[row.org, row.waits_for])) for row in rows]
+    instants at which those were: what they have waited for is known by then, and counts, and so does what their own
+    subjects are called by then and where they belong."""
+    rows = (await connection.execute(_LET_GO, columns_of(decided))).all()
+    called = await names(connection, {(row.org, row.subject) for row in rows}) if rows else {}
+    return [
+        replace(
+            _verdict(row),
+            at=max(row.at, decided[row.org, row.waits_for]),
+            named=called.get((row.org, row.subject), _named(row)),
+        )
+        for row in rows
+    ]
 
 
 async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> list[Verdict]:
@@ -352,5 +361,9 @@ def _verdict(row: Row[Any]) -> Verdict:
         policy_version=row.policy_version,
         flap_count=row.flap_count,
         evidence=row.evidence,
-        named=Named(row.name, row.integration, row.space),
+        named=_named(row),
     )
+
+
+def _named(row: Row[Any]) -> Named:
+    return Named(row.name, row.integration, row.space)
