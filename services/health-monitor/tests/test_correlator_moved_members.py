@@ -64,6 +64,23 @@ async def test_so_is_one_whose_list_was_taken_over_and_nobody_who_has_recovered(
         assert await said(world) == ["open device/d1"]
 
 
+@pytest.mark.rule("HM-305")
+async def test_one_that_is_left_over_from_many_names_their_ticket_as_its_parent(environment: dict[str, str]) -> None:
+    """Four of the five on the list of the one about many recover."""
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world, AT)
+        await opened(world)
+        await behind(world, "device/d1", integration="hue-2")
+        await world.feed(*(each for one in range(2, 6) for each in recovers(f"device/d{one}", AT + 9_000)))
+        await world.tick(AT + 9_500)
+        await said(world)
+        await world.tick(AT + 20_000)
+        assert await said(world) == [
+            f"recovered integration/hue-1:{MANY}",
+            f"open device/d1 after integration/hue-1:{MANY}",
+        ]
+
+
 async def the_integration(world: CorrelatorWorld, end: str, at: int) -> None:
     if end == "recovers":
         await world.feed(*recovers("integration/hue-1", at, condition=UNREACHABLE))

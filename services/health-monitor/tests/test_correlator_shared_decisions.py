@@ -222,3 +222,17 @@ def test_who_is_left_over_from_a_ticket_about_many_shares_no_other_of_that_kind(
     assert isinstance(outcome, expected)
     if isinstance(outcome, Opened):
         assert outcome.after == Parent(GATEWAY, MANY)
+
+
+@pytest.mark.rule("HM-305")
+@pytest.mark.parametrize(("left_over_from", "count"), [(MANY, 5), (MANY, 3), (UNREACHABLE, 3)])
+def test_who_is_left_over_and_has_moved_names_what_it_was_left_over_from_and_may_share_where_it_is(
+    left_over_from: str, count: int
+) -> None:
+    evidence = {"left_over_from": left_over_from, "left_over_behind": "integration/hue-2"}
+    outcome = of_device(group(others(count)), Cause.LEFT_OVER, evidence=evidence)
+    if count == 5:
+        assert isinstance(outcome, OpenedTogether)
+    else:
+        assert isinstance(outcome, Opened)
+        assert outcome.after == Parent("integration/hue-2", left_over_from)

@@ -18,7 +18,7 @@ from fettle_health_monitor.adapters.correlator import (
 )
 from fettle_health_monitor.adapters.correlator.live import Failing, Key
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_FROM
+from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_BEHIND, LEFT_OVER_FROM
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
     CalledOff,
@@ -166,7 +166,7 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
         since=one.since,
         policy_version=verdict.policy_version,
         flap_count=one.flap_count,
-        evidence={**one.evidence, LEFT_OVER_FROM: verdict.condition},
+        evidence={**one.evidence, LEFT_OVER_FROM: verdict.condition, LEFT_OVER_BEHIND: verdict.subject},
         named=one.named,
     )
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from fettle_contracts.ticket import Resolution
-from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_FROM
+from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_BEHIND, LEFT_OVER_FROM
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import (
@@ -157,7 +157,7 @@ def _open_or_share(verdict: Verdict, facts: Facts, group: Group) -> Outcome | Wa
     """Whose own ticket is on its way asks for that once more, and for no other."""
     if facts.incidents.get(verdict.condition, Incident()).will_be_open:
         return _open(verdict, facts)
-    if verdict.cause is Cause.LEFT_OVER and _left_over_from(verdict) == MANY and group.parent is None:
+    if verdict.cause is Cause.LEFT_OVER and _after(verdict) == Parent(group.subject, MANY) and group.parent is None:
         return _open(verdict, facts)
     match shared(verdict, group):
         case Joins(parent):
@@ -223,7 +223,8 @@ def _left_over_from(verdict: Verdict) -> str:
 
 
 def _after(verdict: Verdict) -> Parent:
-    return Parent(integration_of(verdict.named.integration or ""), _left_over_from(verdict))
+    behind = verdict.evidence.get(LEFT_OVER_BEHIND, integration_of(verdict.named.integration or ""))
+    return Parent(behind, _left_over_from(verdict))
 
 
 def _superseded(verdict: Verdict, facts: Facts) -> tuple[str, ...]:

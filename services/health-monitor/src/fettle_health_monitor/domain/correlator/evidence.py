@@ -14,6 +14,9 @@ SHARES: Final = "shares"
 LEFT_OVER_FROM: Final = "left_over_from"
 """In evidence: what the shared ticket was about that a device was left over from."""
 
+LEFT_OVER_BEHIND: Final = "left_over_behind"
+"""In evidence: the integration whose ticket that was; the device may be behind another by then."""
+
 _SLOWER: Final = "slower_shards"
 _STALLED: Final = "stalled_shards"
 
