@@ -188,14 +188,22 @@ async def set_incident(world: CorrelatorWorld, state: str, asked: str | None) ->
         )
 
 
-async def put_silence(world: CorrelatorWorld, *, ends_at: int, until_at: int | None, held: int = 0) -> None:
+async def put_silence(
+    world: CorrelatorWorld,
+    *,
+    ends_at: int,
+    until_at: int | None,
+    held: int = 0,
+    org: str = "acme",
+    subject: str = "device/t17",
+) -> None:
     silence = uuid4()
     await put(
         world,
         "silence",
         id=silence,
-        org="acme",
-        subject="device/t17",
+        org=org,
+        subject=subject,
         partition=0,
         shard=0,
         starts_at=ends_at - 3_600_000,

@@ -5,12 +5,17 @@ from uuid import uuid4
 import pytest
 from correlator_facts import OFFLINE, QUIET, T0
 from correlator_world import CorrelatorWorld
-from silenced_world import FIRING, HEALTHY, fire
+from rollup_facts import UNREACHABLE
+from silenced_world import DAY, FIRING, HEALTHY, fire
 from sqlalchemy import text
 from test_correlator_retention import SECOND, forget, put, put_silence, set_incident, subjects_in
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_health_monitor.adapters.correlator.retention import Retention
+
+OURS = ("acme", "device/t17")
+OTHERS = (("other", "device/t17"), ("acme", "device/t1"))
+"""Called the same in another org, and another of the same org."""
 
 
 @pytest.mark.rule("HM-201")
@@ -46,22 +51,31 @@ async def test_what_was_refused_keeps_nothing_of_others(environment: dict[str, s
 @pytest.mark.forgets
 @pytest.mark.parametrize(
     ("state", "later", "stays"),
-    [("firing", False, True), ("pending_resolve", False, True), ("healthy", False, False), ("firing", True, False)],
+    [
+        ("firing", False, True),
+        ("pending_resolve", False, True),
+        ("healthy", False, False),
+        ("pending_open", False, False),
+        ("firing", True, False),
+    ],
 )
 async def test_that_it_was_not_published_is_known_of_who_fails_on(
     environment: dict[str, str], state: str, later: bool, stays: bool
 ) -> None:
-    """And until something else is known."""
+    """And until something else is known: not of those who fail on meanwhile."""
     async with CorrelatorWorld.open(environment) as world:
+        for org, subject in OTHERS:
+            await put(world, "subject", org=org, subject=subject, shard=0, state="firing")
         await world.put(QUIET)
         await world.in_force(4)
         await fire(world, T0 + SECOND)
         await world.tick(T0 + 9 * SECOND)
         async with unit_of_work(world.database) as work:
             await work.connection.execute(text("UPDATE outcome SET outcome = 'unpublished'"))
-            await work.connection.execute(text("UPDATE subject SET state = :state"), {"state": state})
-            if later:
-                await work.connection.execute(text(_ONE_MORE))
+            ours = text("UPDATE subject SET state = :state WHERE org = 'acme' AND subject = 'device/t17'")
+            await work.connection.execute(ours, {"state": state})
+            for org, subject in (*OTHERS, *[OURS] * later):
+                await work.connection.execute(text(_ONE_MORE), {"org": org, "subject": subject})
         await set_incident(world, "resolved", None)
         await forget(world, 31)
         assert [row.outcome for row in await world.rows("SELECT outcome FROM outcome")] == ["unpublished"] * stays
@@ -69,8 +83,78 @@ async def test_that_it_was_not_published_is_known_of_who_fails_on(
 
 _ONE_MORE = """
     INSERT INTO outcome SELECT (jsonb_populate_record(one, jsonb_build_object(
+        'org', CAST(:org AS text), 'subject', CAST(:subject AS text),
         'verdict', gen_random_uuid(), 'at', at + 1, 'outcome', 'nothing_to_resolve'))).* FROM outcome AS one
+    WHERE outcome = 'unpublished'
 """
+
+
+@pytest.mark.rule("HM-201", "HM-302")
+@pytest.mark.forgets
+async def test_what_something_needs_keeps_nothing_of_others(environment: dict[str, str]) -> None:
+    """Neither of the same subject in another org, nor of another subject or another condition of it."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        await set_incident(world, "resolved", None)
+        (asked,) = await world.rows("SELECT id FROM command")
+        for org, subject, condition in [(*one, OFFLINE) for one in OTHERS] + [(*OURS, UNREACHABLE)]:
+            about = {"org": org, "subject": subject, "condition": condition}
+            await put(world, "incident", **about, ticket_id=uuid4(), ticket_state="open", opened_at=T0)
+            where = {"partition": 0, "shard": 0, "generation": 1, "start_at": T0, "start_clock": 0, "due_clock": 9}
+            for kind in ("early_resolve", "open_refused"):
+                cause = asked.id if org == "other" else uuid4()
+                await put(world, "watch", **about, **where, kind=kind, cause=cause)
+            if (org, subject) != OURS:
+                await put_silence(world, ends_at=T0, until_at=T0, org=org, subject=subject)
+                of_it = {"parent": "integration/hue-1", "parent_condition": UNREACHABLE, "joined_at": T0}
+                await put(world, "rollup_member", **about, **of_it)
+        gone = await forget(world, 31)
+        assert {table: gone.get(table) for table in ("outcome", "command", "incident")} == {
+            "outcome": 1,
+            "command": 1,
+            "incident": 1,
+        }
+
+
+@pytest.mark.rule("HM-200")
+async def test_a_resolved_ticket_goes_also_where_nobody_knows_when_it_opened(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        about = {"org": "acme", "subject": "device/t17", "condition": OFFLINE}
+        await put(world, "incident", **about, ticket_id=uuid4(), ticket_state="resolved")
+        assert await forget(world) == {"incident": 1}
+
+
+@pytest.mark.rule("HM-201", "HM-302")
+async def test_that_others_stood_otherwise_before_keeps_nothing_of_who_is_well(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        for (org, subject), state in (*((one, FIRING) for one in OTHERS), (OURS, HEALTHY)):
+            await put(world, "transition", id=uuid4(), org=org, subject=subject, to_state=state, at=T0, body="{}")
+        assert await forget(world, 31) == {"transition": 1}
+        assert set(await subjects_in(world, "transition")) == {subject for _, subject in OTHERS}
+
+
+@pytest.mark.rule("HM-202")
+async def test_a_silence_stays_while_another_has_in_hand_what_it_held_back(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await put_silence(world, ends_at=T0, until_at=None, held=2)
+        world.later(91 * 86_400)
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("SELECT FROM silence_held ORDER BY at LIMIT 1 FOR UPDATE"))
+            assert await Retention(world.database, world.now).forget() == {"silence_held": 1}
+        assert await forget(world) == {"silence_held": 1, "silence": 1}
+
+
+@pytest.mark.rule("HM-202")
+async def test_what_a_silence_has_held_back_long_before_its_end_stays_as_long_as_it(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await put_silence(world, ends_at=T0 + 40 * DAY, until_at=None, held=1)
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(text("UPDATE silence_held SET at = :at"), {"at": T0})
+        assert await forget(world, 100) == {}
+        assert await forget(world, 31) == {"silence_held": 1, "silence": 1}
 
 
 @pytest.mark.rule("HM-201", "HM-203")
