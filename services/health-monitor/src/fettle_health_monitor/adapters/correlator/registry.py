@@ -80,7 +80,7 @@ _FIRST_OUTLASTING = text("""
     LEFT JOIN said AS of_subject ON of_subject.subject = subject.subject
     JOIN said AS rule
          ON rule.number = coalesce(of_subject.number, of_model.number, of_integration.number, of_org.number)
-    WHERE org = :org AND registered AND entered_interval_s > rule.timeout_s
+    WHERE org = :org AND entered_interval_s > rule.timeout_s
     ORDER BY subject.subject LIMIT 1
 """)
 
