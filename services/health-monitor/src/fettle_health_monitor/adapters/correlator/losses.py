@@ -36,8 +36,7 @@ _HOLD = text("""
     SELECT partition, org, at, judgement
     FROM unnest(CAST(:partitions AS integer[]), CAST(:orgs AS text[]), CAST(:at AS bigint[]),
                 CAST(CAST(:judgements AS text[]) AS jsonb[]))
-         WITH ORDINALITY AS held (partition, org, at, judgement, place)
-    ORDER BY place
+         AS held (partition, org, at, judgement)
 """)
 
 _HELD_BETWEEN = text("""
