@@ -31,10 +31,10 @@ async def enter(world: CorrelatorWorld, org: str, *subjects: str) -> None:
 
 async def covered(world: CorrelatorWorld, selection: Selection | None, subject: str | None = None) -> Covered:
     """As it is where no index brings subjects in their order."""
-    async with world.database.reading() as connection:
+    async with unit_of_work(world.database) as work:
         for scan in ("indexscan", "bitmapscan"):
-            await connection.execute(text(f"SET LOCAL enable_{scan} = off"))
-        return await silence_register.covered(connection, "acme", selection, subject)
+            await work.connection.execute(text(f"SET LOCAL enable_{scan} = off"))
+        return await silence_register.covered(work.connection, "acme", selection, subject)
 
 
 async def select(world: CorrelatorWorld, org: str, id: UUID) -> int:
