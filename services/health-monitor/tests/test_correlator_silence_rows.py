@@ -15,6 +15,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_health_monitor.adapters.correlator import silences
 from fettle_health_monitor.adapters.correlator.silences import WHEN_ON_AGAIN
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Seen
 
 US, ELSEWHERE, ANOTHER = ("acme", "device/a"), ("other", "device/a"), ("acme", "device/b")
 FIRST, LAST = 100_000, 200_000
@@ -124,3 +125,24 @@ async def test_who_is_switched_on_again_is_looked_at_then_and_nobody_else(enviro
             await silences.on_again(work.connection, 0, 0, "acme", 7)
         rows = await world.rows("SELECT id, due_at FROM silence ORDER BY id")
         assert {row.id.int: row.due_at for row in rows} == {1: 7, 3: LAST, **dict.fromkeys((2, 4, 5), WHEN_ON_AGAIN)}
+
+
+@pytest.mark.rule("HM-126")
+async def test_a_silence_goes_on_with_its_next_occurrence_until_it_is_over(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        waits = {"from_at": 0, "until_at": 100, "due_at": 100}
+        for id, about in ((1, US), (2, ANOTHER)):
+            await put_silence(world, id, about, **waits)
+        async with unit_of_work(world.database) as work:
+
+            async def seen() -> list[Seen | None]:
+                found = await silences.reaching(work.connection, [US, ANOTHER], after=0, until=LAST)
+                return [each.seen for each in found]
+
+            as_it_was = Seen(0, Occurrence(0, 100))
+            await silences.go_on(work.connection, {UUID(int=1): (Occurrence(LAST - 9, LAST), LAST + 1)})
+            assert await seen() == [Seen(LAST - 9, Occurrence(LAST - 9, LAST)), as_it_was]
+            assert await ended(work.connection, clocks((0, 0)), "acme") == [2]
+            assert await ended(work.connection, clocks((0, 0), at=LAST + 1), "acme") == [2, 1]
+            await silences.go_on(work.connection, {UUID(int=1): (None, None)})
+            assert await seen() == [None, as_it_was]
