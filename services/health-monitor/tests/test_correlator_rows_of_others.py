@@ -1,5 +1,6 @@
 """What waits is taken by its org and by the partition that it came by, row by row. On a real database."""
 
+import dataclasses
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -16,11 +17,11 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_health_monitor.adapters.correlator import former_members, losses, watches
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.fresh_times import Until
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until
 from fettle_health_monitor.domain.correlator.rollups import MANY, Parent
 from fettle_health_monitor.domain.correlator.unseen_subjects import Unseen
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
-from fettle_health_monitor.domain.judgements import Change
+from fettle_health_monitor.domain.judgements import Change, InForce
 
 PARTITION_OF = {"acme": 0, "zeta": 0, "other": 1}
 SUBJECT = "device/t17"
@@ -51,7 +52,8 @@ async def test_held_judgements_have_their_turn_by_org_and_partition(environment:
             said("acme", T0 + 1, shard=0, place=(9, 0)),
             said("acme", T0, shard=2, place=(9, 9)),
         ]
-        await losses.hold(connection, [late, *ours, said("zeta", T0), said("other", T0)], PARTITION_OF)
+        in_force = InForce(shard=0, generation=1, place=(4, 0), org="zeta", version=2, enabled=True, at=T0 + 1)
+        await losses.hold(connection, [late, *ours, said("zeta", T0), said("other", T0), in_force], PARTITION_OF)
         first = await losses.held_between(connection, 0, T0 + 1, T0 + 9_000)
         assert first == {"acme": (T0 + 1, {SUBJECT})}
         assert (await losses.held_between(connection, 1, T0, T0 + 1)).keys() == {"other"}
@@ -85,6 +87,9 @@ async def test_timers_of_unseen_subjects_run_out_by_org_and_by_the_clock_of_thei
             assert sorted(await due("acme", "other")) == [(0, "acme", 500), (1, "other", 1_500)]
             assert await due("acme", "other", partitions=[1]) == [(1, "other", 1_500)]
             assert await losses.orgs_with_ready(connection, {}, CLOCKS[:1]) == {"acme", "zeta"}
+            early = [(0, ShardClock(0, 1, T0 + 499, 1_000_499))]
+            assert await losses.orgs_with_ready(connection, {}, early) == set()
+            assert await losses.due(connection, {0: T0 + 2_000}, early, ["acme"]) == []
 
 
 @pytest.mark.rule("HM-302")
@@ -200,3 +205,42 @@ async def test_lists_that_devices_have_left_are_told_apart(environment: dict[str
         found = await former_members.of(work.connection, [ours, theirs, another])
         assert found == {ours: {of_many, elsewhere}, theirs: {of_one}, another: {of_one}}
         assert await former_members.of(work.connection, [theirs]) == {theirs: {of_one}}
+
+
+@pytest.mark.rule("HM-302")
+async def test_a_watch_that_is_begun_again_is_the_later_one(environment: dict[str, str]) -> None:
+    """And runs for its subject and kind alone."""
+    first, others = watch("acme"), [watch("acme", "device/t18"), watch("other")]
+    again = dataclasses.replace(first, cause=UUID(int=2), shard=1, generation=2, start_at=5, start_clock=6, due_clock=7)
+    ours, theirs, another = ("acme", SUBJECT), ("other", SUBJECT), ("acme", "device/t18")
+    async with CorrelatorWorld.open(environment, org=None) as world, unit_of_work(world.database) as work:
+        connection = work.connection
+        await watches.begin(connection, [first, *others], PARTITION_OF)
+        await watches.begin(connection, [again], PARTITION_OF)
+        assert await watches.of_shard(connection, 0, 1, "acme") == [again]
+        assert await watches.of_shard(connection, 0, 0, "acme") == others[:1]
+        assert await watches.of_subject(connection, WatchKind.EARLY_RESOLVE, *ours) == again
+        assert await watches.of_subject(connection, WatchKind.OPEN_REFUSED, *ours) is None
+        await watches.begin(connection, [dataclasses.replace(first, kind=WatchKind.OPEN_REFUSED)], PARTITION_OF)
+        assert await watches.running(connection, WatchKind.EARLY_RESOLVE, [ours, theirs]) == {ours, theirs}
+        assert await watches.running(connection, WatchKind.OPEN_REFUSED, [ours, another]) == {ours}
+        await watches.end(connection, WatchKind.EARLY_RESOLVE, [ours, another])
+        assert await watches.undecided(connection, [ours, theirs, another]) == {theirs}
+        assert await watches.running(connection, WatchKind.OPEN_REFUSED, [ours]) == {ours}
+
+
+@pytest.mark.rule("HM-82", "HM-302")
+async def test_watches_last_their_whole_length_where_their_log_began_anew(environment: dict[str, str]) -> None:
+    """Of that shard, by that partition; one that runs by the new log already, or by none, runs on."""
+    ours, shard, theirs = watch("acme"), watch("acme", "device/t18", shard=1), watch("other")
+    new = dataclasses.replace(watch("acme", "device/t19"), generation=2)
+    none = dataclasses.replace(watch("acme", "device/t20"), generation=NOT_RUNNING)
+    async with CorrelatorWorld.open(environment, org=None) as world, unit_of_work(world.database) as work:
+        connection = work.connection
+        await watches.begin(connection, [ours, shard, theirs, new, none], PARTITION_OF)
+        await watches.begin_anew(connection, [(0, ShardClock(0, 2, T0 + 9_000, 100))])
+        anew = dataclasses.replace(ours, generation=2, start_at=T0 + 9_000, start_clock=100, due_clock=600)
+        found = {each.subject: each for each in await watches.of_shard(connection, 0, 0, "acme")}
+        assert found == {each.subject: each for each in (anew, new, none)}
+        assert await watches.of_shard(connection, 0, 1, "acme") == [shard]
+        assert await watches.of_shard(connection, 1, 0, "other") == [theirs]
