@@ -1,4 +1,4 @@
-"""Which incidents of a subject that comes up well no recovery has ended or will end, source by source."""
+"""What is kept of incidents, and which of a subject that comes up well no recovery has ended or will end."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +10,11 @@ from correlator_world import CorrelatorWorld
 from rollup_facts import MANY, UNREACHABLE
 from test_correlator_retention import put
 
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.ticket import TicketState
 from fettle_contracts.times import from_ms
 from fettle_health_monitor.adapters.correlator import incidents
+from fettle_health_monitor.domain.correlator.incident import Asked, Incident, KnownTicket
 
 Rows = Sequence[tuple[str, Mapping[str, Any]]]
 AT = 1_000
@@ -85,3 +88,22 @@ async def test_what_is_open_is_told_of_each_subject(environment: dict[str, str])
             expected = {story for story, (_, before, after) in STORIES.items() if (after if anew else before)}
             assert {story for story, name in names.items() if ("acme", name, OFFLINE) in found} == expected
             assert len(found) == len(expected)
+
+
+@pytest.mark.rule("HM-302")
+async def test_what_is_known_of_an_incident_replaces_what_was_and_goes_alone(environment: dict[str, str]) -> None:
+    """Not that of another org, subject or condition."""
+    ours = ("acme", "device/a", OFFLINE)
+    others = [("other", "device/a", OFFLINE), ("acme", "device/b", OFFLINE), ("acme", "device/a", UNREACHABLE)]
+    old = Incident(KnownTicket(uuid4(), 1, TicketState.OPEN, 1), Asked("open", uuid4()), 1)
+    new = Incident(KnownTicket(uuid4(), 2, TicketState.RESOLVED, 2), Asked("resolve", uuid4()), 2)
+    async with CorrelatorWorld.open(environment, org=None) as world, unit_of_work(world.database) as work:
+
+        async def kept() -> dict[tuple[str, str, str], Incident]:
+            return await incidents.of_subjects(work.connection, [about[:2] for about in (ours, *others)])
+
+        await incidents.save(work.connection, dict.fromkeys([ours, *others], old))
+        await incidents.save(work.connection, {ours: new})
+        assert await kept() == {ours: new, **dict.fromkeys(others, old)}
+        await incidents.save(work.connection, {ours: Incident(None, None, 3)})
+        assert await kept() == dict.fromkeys(others, old)
