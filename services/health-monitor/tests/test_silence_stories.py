@@ -113,3 +113,20 @@ async def test_how_a_subject_stood_and_what_came_next_goes_by_instants_and_place
         assert nothing is None
         assert last is not None
         assert (last.state, last.next_at, last.next_state, last.next_version) == ("firing", None, None, 0)
+
+
+@pytest.mark.rule("HM-127")
+@pytest.mark.parametrize("state", ["firing", "flapping", "pending_resolve"])
+async def test_of_more_ends_than_are_taken_at_a_time_those_of_who_fails_come_first(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """The earliest of them, though others have ended before. As if one end were as many as are taken at a time."""
+    for query in ("_DUE_OF_FAILING", "_DUE_OF_ALL"):
+        one = str(getattr(silences, query)).replace(f"LIMIT {silences.ENDS_PER_BATCH}", "LIMIT 1")
+        monkeypatch.setattr(silences, query, text(one))
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        for number, (stands, before) in enumerate((("healthy", 9), ("pending_open", 8), (state, 6), (state, 7))):
+            about = ("acme", f"device/d{number}")
+            await put(world, "subject", org="acme", subject=about[1], shard=0, state=stands)
+            await put_silence(world, number, about, from_at=0, until_at=LAST - before, due_at=LAST - before)
+        assert 3 in await due(world)
