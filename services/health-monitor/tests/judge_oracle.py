@@ -34,6 +34,7 @@ class Oracle:
         self.resumed = 0
         self.judging = self.greeted = True
         self._record: int | None = None
+        self._judged_until = 0
         self._said = 0
         self._at = 0
 
@@ -42,7 +43,8 @@ class Oracle:
         until all is told again that is in force."""
         for record in records:
             if record.offset in behind_losses:
-                self.judging = self.greeted = False
+                assert self._record is not None
+                self.judging, self.greeted, self._judged_until = False, False, self._record
             self._pass_time(record.timestamp)
             self._take(record)
             self._settle(self.now)
@@ -50,6 +52,10 @@ class Oracle:
 
     def _pass_time(self, timestamp: int) -> None:
         before = timestamp if self._record is None else self._record
+        if not self.judging:
+            self._record = timestamp
+            self._said = self._at = max(self._said, timestamp)
+            return
         start, gap = self.now, timestamp - before
         end = start + min(max(gap, 0), 2000)
         if gap >= 5000:
@@ -228,7 +234,13 @@ class Oracle:
                 pass
 
     def _judge_again(self) -> None:
-        """Everybody has all of its times from now on, and what was heard meanwhile counts."""
+        """Everybody has all of its times from now on, and what was heard meanwhile counts. Of the time in between two
+        seconds are observed at most, as of a time without records."""
+        if not self.judging:
+            assert self._record is not None
+            gap = self._record - self._judged_until
+            self.now += min(max(gap, 0), 2000)
+            self.resumed = self.now if gap >= 5000 else self.resumed
         self.judging = True
         for key in sorted(self.subjects, key=str.encode):
             subject = self.subjects[key]
@@ -237,7 +249,10 @@ class Oracle:
                 subject.signs.append(self.now)
                 subject.switched_on.append(self.now)
                 if reads is not None:
-                    self._reads(subject, self.now, reads)
+                    self._heard_meanwhile(subject, reads)
+
+    def _heard_meanwhile(self, subject: Subject, reads: str) -> None:
+        self._reads(subject, self.now, reads)
 
     def _hear(self, key: str, said: dict[str, Any]) -> None:
         policy = self.policies.get(key.split("/")[0])

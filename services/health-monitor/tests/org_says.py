@@ -18,7 +18,8 @@ STEP_MS = 50
 
 class Event(NamedTuple):
     """What a record brings of a subject, or that another policy holds: that it was heard, and what it said; which
-    change its shard tells; and whether it is silent for too long by then."""
+    change its shard tells; and whether it is silent for too long by then. `heard`: when that was, if it was while its
+    shard did not judge."""
 
     at: int
     name: str = ""
@@ -26,6 +27,7 @@ class Event(NamedTuple):
     told: Told | None = None
     silent: bool = False
     version: int = 0
+    heard: int = 0
 
 
 class ShardSays(Oracle):
@@ -37,7 +39,10 @@ class ShardSays(Oracle):
     def __init__(self) -> None:
         super().__init__()
         self.events: list[Event] = []
+        self.observed: list[int] = []
+        """When there was a record and somebody was judged."""
         self._beat: str | None = None
+        self._heard: dict[str, int] = {}
         self._rules: dict[tuple[str, str | None, int], Rules] = {}
 
     def rules(self, subject: Subject) -> Rules:
@@ -49,7 +54,7 @@ class ShardSays(Oracle):
 
     def _settle(self, instant: int) -> None:
         """Of what is overdue by another policy the first comes first."""
-        while due := [(when, key.encode()) for key, when in self._overdue(instant)]:
+        while self.judging and (due := [(when, key.encode()) for key, when in self._overdue(instant)]):
             self._step(self.subjects[min(due)[1].decode()], instant)
 
     def _overdue(self, instant: int) -> Iterator[tuple[str, int]]:
@@ -62,10 +67,9 @@ class ShardSays(Oracle):
         told = subject.told[-1]
         fires_on = told.from_state == told.to_state == FIRING
         silent = subject.reading == SILENT and (subject.reported[-1] == "ok" or fires_on)
-        event = Event(
-            self._at, _name(subject.key), self._beat, told, silent and subject.means(SILENT) == told.condition
-        )
-        self.events.append(event)
+        is_silent = silent and subject.means(SILENT) == told.condition
+        heard = self._heard.pop(subject.key, 0) if self._beat is not None else 0
+        self.events.append(Event(self._at, _name(subject.key), self._beat, told, is_silent, heard=heard))
         self._beat = None
 
     def _hear(self, key: str, said: dict[str, str]) -> None:
@@ -73,9 +77,26 @@ class ShardSays(Oracle):
             return
         self._beat = said["status"]
         super()._hear(key, said)
-        if self._beat is not None:
-            self.events.append(Event(self._at, _name(key), self._beat))
+        if self.judging:
+            self._tell_of_beat(key)
+        else:
+            self._heard[key] = self._at
         self._beat = None
+
+    def _heard_meanwhile(self, subject: Subject, reads: str) -> None:
+        self._beat = subject.reported[-1]
+        super()._heard_meanwhile(subject, reads)
+        self._tell_of_beat(subject.key)
+        self._beat = None
+
+    def _tell_of_beat(self, key: str) -> None:
+        if self._beat is not None:
+            self.events.append(Event(self._at, _name(key), self._beat, heard=self._heard.pop(key, 0)))
+
+    def _take(self, record: LogRecord) -> None:
+        super()._take(record)
+        if self.judging:
+            self.observed.append(record.timestamp)
 
     def _put(self, policy: Policy) -> None:
         self.events.append(Event(self._at, version=policy.version))
@@ -87,10 +108,11 @@ def _name(key: str) -> str:
 
 
 class Observed:
-    """A shard's log, as far as it could be observed. Instants are broker milliseconds."""
+    """A shard's log, as far as it could be observed: when there were records by which somebody was judged. Instants are
+    broker milliseconds."""
 
-    def __init__(self, log: Sequence[LogRecord]) -> None:
-        self.records = [record.timestamp for record in log]
+    def __init__(self, records: Sequence[int]) -> None:
+        self.records = records
         pauses = [after - before for before, after in pairwise(self.records)]
         self._seen = [0, *accumulate(min(pause, 2_000) for pause in pauses)]
         self.holes = [(before, after) for before, after in pairwise(self.records) if after - before >= 5_000]

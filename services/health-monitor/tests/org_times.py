@@ -6,7 +6,7 @@ tickets, by the same clocks and policies, say `org_tickets.py` and `org_books.py
 second, keeps all facts, and asks of them anew what is true by now. Instants are broker milliseconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from judge_log import LogRecord
 from judge_subjects import Told
@@ -44,13 +44,13 @@ class Oracle:
         self.logs: list[Observed] = []
         self.now = self.until = 0
 
-    def read(self, logs: Sequence[Sequence[LogRecord]]) -> None:
+    def read(self, logs: Sequence[Sequence[LogRecord]], behind_losses: Sequence[Collection[int]]) -> None:
         queue: list[tuple[int, int, int, Event]] = []
         for shard, log in enumerate(logs):
             says = ShardSays()
-            says.read(log)
+            says.read(log, behind_losses[shard])
             queue += [(event.at, shard, place, event) for place, event in enumerate(says.events)]
-            self.logs.append(Observed(log))
+            self.logs.append(Observed(says.observed))
         queue.sort()
         self.until = min(log.records[-1] for log in self.logs)
         for at in range(queue[0][0], self.until, STEP_MS):
@@ -172,7 +172,7 @@ class Oracle:
             return
         known = self.fleet.setdefault(event.name, Known(event.name, shard, self.behind[event.name]))
         if event.beat is not None:
-            known.heard, known.reports = self.now, True
+            known.heard, known.reports = event.heard or self.now, True
         if event.told is not None:
             known.judged, known.silent = event.told, event.silent
             self._count_from_when_it_could_be_heard(known, event)

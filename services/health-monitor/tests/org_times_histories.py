@@ -3,6 +3,7 @@ logs have holes, policies change, silences hold, people resolve tickets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -29,12 +30,16 @@ WRONG = {BAD: "unreachable", WORSE: "credentials_invalid"}
 """What an integration says when it is not well; a device says `offline`."""
 CONDITIONS = ((OFFLINE,), (UNREACHABLE, "integration_credentials_invalid"))
 NEVER = 1_000
+NONCE = "n"
 
 ENTERED, REMOVED = "entered", "removed"
 
 PAUSES_S = (1, 6, 7, 8, 10, 12)
 """How long nobody writes: so briefly that all of it counts, or so long that it is on record. Of what does not count of
 other pauses no more than the sum is known: what lasts until then ends up to three seconds later in the world's eyes."""
+
+LOST_S = ((6, 7, 10), (0, 0, 3, 8), (0, 0, 2, 5))
+"""How long log is lost, then ignored, then heard and not judged: nobody is judged for so long that it is on record."""
 
 SILENCES_MS, POLICIES_MS, BACK_MS, REGISTRY_MS = 750, 800, 900, 50
 """When in a second silences begin and end, policies are put, holes end, and the registry tells what it has. In between
@@ -51,13 +56,34 @@ class Phase(NamedTuple):
     existing: bool = False
 
 
+class Lost(NamedTuple):
+    """Of this shard's log everything is lost from second `at` on, for so many seconds, before it is read. Behind that
+    it is `ignored` for so many, up to the shard's hello, and then heard but not judged while the shard `waits` to be
+    told what is in force."""
+
+    shard: int
+    at: int
+    seconds: int
+    ignored: int
+    waits: int
+
+    @property
+    def hello(self) -> int:
+        return self.at + self.seconds + self.ignored
+
+    @property
+    def told(self) -> int:
+        return self.hello + self.waits
+
+
 @dataclass(frozen=True)
 class Times:
     """Subjects by number: devices, then the `reporting` first integrations; device 3 is `device/d3`. `restarts` are
     seconds after which a shard goes on from a checkpoint. `resolved` is in which second whose ticket somebody resolves,
     if it is open: a subject's own by its number, one about many devices by that of its integration (1 to 3) and -10.
     `registry` is in which second who is entered, or removed, `moves` in which the registry puts which device behind
-    which integration. Nobody removes a silence while nobody can see what is."""
+    which integration. Nobody removes a silence while nobody can see what is. `lost` counts if anybody writes when its
+    shard says hello and is told."""
 
     behind: tuple[int, ...]
     policy: HealthPolicy
@@ -68,6 +94,12 @@ class Times:
     resolved: tuple[tuple[int, int], ...] = ()
     registry: tuple[tuple[int, int, str], ...] = ()
     moves: tuple[tuple[int, int, int], ...] = ()
+    lost: Lost | None = None
+
+    @property
+    def losing(self) -> Lost | None:
+        lost = self.lost
+        return lost if lost is not None and all(map(self._is_written, (lost.hello, lost.told))) else None
 
     @property
     def subjects(self) -> list[str]:
@@ -92,19 +124,19 @@ class Times:
     @property
     def deeds(self) -> list[Deed]:
         resolved = [(at, self._ticket(whose)) for at, whose in sorted(self.resolved) if self._is_seen(at)]
-        return [Deed(T0 + 1000 * (BEGINS + at), key) for at, keys in resolved for key in keys]
+        return [Deed(_second(at), key) for at, keys in resolved for key in keys]
 
     @property
     def removed(self) -> list[tuple[int, str]]:
         """When somebody removes whom."""
         gone = [(at, who) for at, who, what in sorted(self.registry) if what == REMOVED and self._is_seen(at)]
-        return [(T0 + 1000 * (BEGINS + at), self.subjects[who]) for at, who in gone]
+        return [(_second(at), self.subjects[who]) for at, who in gone]
 
     @property
     def moved(self) -> list[tuple[int, str, str]]:
         """When the registry puts whom behind which integration."""
         seen = [each for each in sorted(self.moves) if self._is_seen(each[0])]
-        return [(T0 + 1000 * (BEGINS + at), self.subjects[who], f"hue-{number}") for at, who, number in seen]
+        return [(_second(at), self.subjects[who], f"hue-{number}") for at, who, number in seen]
 
     @property
     def entered(self) -> list[str]:
@@ -112,6 +144,12 @@ class Times:
 
     def _is_seen(self, at: int) -> bool:
         """Nobody does anything while nobody can see what is."""
+        return self._is_written(at) and not self._is_lost(at)
+
+    def _is_lost(self, at: int) -> bool:
+        return self.losing is not None and self.losing.at <= at <= self.losing.told
+
+    def _is_written(self, at: int) -> bool:
         for phase in self.phases:
             if at < phase.seconds:
                 return phase.everybody != HOLE
@@ -139,11 +177,24 @@ class Times:
 
     @property
     def logs(self) -> list[list[LogRecord]]:
-        return [self._log(shard) for shard in range(SHARDS)]
+        """What is read of them."""
+        logs = [self._log(shard) for shard in range(SHARDS)]
+        if (lost := self.losing) is not None:
+            gone = range(_second(lost.at), _second(lost.at + lost.seconds))
+            logs[lost.shard] = [record for record in logs[lost.shard] if record.timestamp not in gone]
+        return logs
+
+    @property
+    def behind_losses(self) -> list[set[int]]:
+        """By shard the offsets of the records before which others were lost."""
+        return [
+            {after.offset for before, after in pairwise(log) if after.offset > before.offset + 1} for log in self.logs
+        ]
 
     def _log(self, shard: int) -> list[LogRecord]:
         log, policies = Log(shard), [PolicyVersion("acme", *each) for each in self.policies.items()]
-        log.state(policies.pop(0).statement(), "acme")
+        judging = policies.pop(0)
+        log.state(judging.statement(), "acme")
         mine = [
             number
             for number, name in enumerate(self.subjects)
@@ -156,6 +207,11 @@ class Times:
             put = policies.pop(0) if phase.policy is not None else None
             for turn in range(phase.seconds):
                 log.ms = second
+                if (lost := self.losing) is not None and lost.shard == shard:
+                    if second == _second(lost.hello):
+                        log.hello(NONCE)
+                    if second == _second(lost.told):
+                        self._tell_again(log, lost.told, mine, judging)
                 if phase.everybody != HOLE:
                     log.pulse()
                     log.ms = second + REGISTRY_MS
@@ -166,7 +222,7 @@ class Times:
                     log.ms = second + POLICIES_MS + STEP_MS * shard
                     if put is not None:
                         log.state(put.statement(), "acme")
-                        put = None
+                        judging, put = put, None
                 second += 1000
             if phase.everybody == HOLE:
                 log.ms = second - 1000 + BACK_MS + STEP_MS * shard
@@ -175,6 +231,18 @@ class Times:
         log.ms = second - 1  # nothing is due in the last millisecond, and much may be at the full second
         log.pulse()
         return log.records
+
+    def _tell_again(self, log: Log, now: int, mine: Sequence[int], judging: PolicyVersion) -> None:
+        """All that is in force by now."""
+        log.state(judging.statement(), "acme")
+        entered = {who: what for at, who, what in sorted(self.registry) if at < now and self._is_seen(at)}
+        for who in sorted(who for who, what in entered.items() if what == ENTERED and who in mine):
+            name = self.subjects[who]
+            log.register(f"acme/{name}", integration=self.integrations[name] or None, model=MODEL)
+        for at, name, integration in self.moved:
+            if at < _second(now) and self.subjects.index(name) in mine:
+                log.register(f"acme/{name}", integration=integration, model=MODEL)
+        log.announced(NONCE)
 
     def _report(self, log: Log, number: int, said: str) -> None:
         name, behind = self.subjects[number], self.integrations[self.subjects[number]]
@@ -188,7 +256,7 @@ class Times:
     def _state(self, log: Log, second: int, mine: Sequence[int]) -> None:
         """What the registry tells the shard in this second."""
         for at, who, what in sorted(self.registry):
-            if T0 + 1000 * (BEGINS + at) == second and who in mine:
+            if _second(at) == second and who in mine and not self._is_lost(at):
                 name = self.subjects[who]
                 if what == REMOVED:
                     log.forget(f"acme/{name}")
@@ -203,17 +271,27 @@ class Times:
         return [list(self._judged(shard, log)) for shard, log in enumerate(self.logs)]
 
     def _judged(self, partition: int, log: list[LogRecord]) -> Iterator[tuple[int, Judgement]]:
-        shard = Shard(partition, SHARDS, 1)
+        """Behind lost log all is said at once, up to where the shard judges again: nobody waits for it."""
+        shard, lost = Shard(partition, SHARDS, 1), self.losing
         for record in log:
             second, rest = divmod(record.timestamp, 1000)
+            if record.offset in self.behind_losses[partition]:
+                shard.await_announcement(NONCE)
+            if lost is not None and lost.shard == partition and self._is_lost(second - T0 // 1000 - BEGINS):
+                second = _second(lost.at) // 1000
             for judgement in shard.fold([record], read_control).judgements:
                 yield second, judgement
-            if rest == 0 or record is log[-1]:
+            if (rest == 0 or record is log[-1]) and shard.announcement is None:
                 yield second, clock_of(shard)
                 if second - T0 // 1000 in self.restarts:
                     saved = unpack(pack(snapshot(shard)))
                     assert isinstance(saved, Snapshot)
                     shard = restore(saved)
+
+
+def _second(at: int) -> int:
+    """In broker milliseconds."""
+    return T0 + 1000 * (BEGINS + at)
 
 
 def _says(phase: Phase, number: int, turn: int) -> str:
@@ -317,4 +395,5 @@ def times(draw: st.DrawFn) -> Times:
         resolved=tuple(draw(st.lists(st.tuples(seconds, anybody | st.sampled_from([-9, -9, -8])), max_size=6))),
         registry=entered,
         moves=tuple(draw(st.lists(moves, max_size=4, unique_by=lambda each: each[0]))) if stay else (),
+        lost=draw(st.none() | st.builds(Lost, st.integers(0, 1), st.integers(8, 70), *map(st.sampled_from, LOST_S))),
     )

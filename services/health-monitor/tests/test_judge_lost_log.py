@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from judge_log import Judged, Log, judge
 
-from fettle_health_monitor.domain.judgements import HeardAgain
+from fettle_health_monitor.domain.judgements import HeardAgain, Unobserved
 
 RULES: dict[str, Any] = {"timeout_s": 10, "open_debounce_s": 10, "flap_flips_threshold": 3, "flap_stable_s": 30}
 
@@ -49,3 +49,43 @@ def test_of_who_was_silent_and_says_that_it_is_offline_it_is_told(says: tuple[st
     assert [each.status for each in heard] == told
     assert {each.at for each in heard} <= {judged.changes[0].at + 105_000}
     assert (judged.changes[-1].to_state == "pending_resolve") is (says[-1:] == ("ok",))
+
+
+@pytest.mark.rule("HM-306")
+def test_the_time_in_which_nobody_is_judged_is_not_observed() -> None:
+    """Everything is lost from 5 s to 60 s; from there to the hello at 100 s records are read and not heeded."""
+    log = Log().policy(**RULES).beat().pulsed(5)
+    judged = judge(log)
+    clock, since = judged.shard.watch.clock.now, log.ms
+    judged.shard.await_announcement("n2")
+    log.at(60).beat(status="offline").pulsed(100).hello("n2").beat(status="ok").pulsed(105)
+    judged.fold(log.policy(**RULES, version=2).announced("n2"))
+    gaps = [(each.from_at, each.to_at) for each in judged.judgements if isinstance(each, Unobserved)]
+    assert (gaps, judged.shard.watch.clock.now - clock) == ([(since, log.ms)], 2_000)
+    judged.fold(log.pulsed(114.9))
+    assert len(judged.changes) == 1
+    judged.fold(log.pulsed(115))
+    assert [(each.to_state, each.at) for each in judged.changes[1:]] == [("pending_open", log.ms)]
+
+
+@pytest.mark.rule("HM-306")
+def test_a_shorter_time_without_judging_counts_for_two_seconds_at_most() -> None:
+    log = Log().policy(**RULES).beat().pulsed(5)
+    judged = judge(log)
+    clock = judged.shard.watch.clock.now
+    judged.shard.await_announcement("n2")
+    judged.fold(log.at(7).hello("n2").pulsed(9.9).announced("n2"))
+    gaps = [each for each in judged.judgements if isinstance(each, Unobserved)]
+    assert (gaps, judged.shard.watch.clock.now - clock) == ([], 2_000)
+
+
+@pytest.mark.rule("HM-306")
+def test_a_heartbeat_at_the_very_instant_of_the_announcement_counts_from_there() -> None:
+    log = Log().policy(**RULES).beat().pulsed(5)
+    judged = judge(log)
+    judged.shard.await_announcement("n2")
+    judged.fold(log.at(100).hello("n2").beat().announced("n2").beat())
+    judged.fold(log.pulsed(109.9))
+    assert len(judged.changes) == 1
+    judged.fold(log.pulsed(110))
+    assert [each.at for each in judged.changes[1:]] == [log.ms]

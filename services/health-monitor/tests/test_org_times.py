@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from org_histories import AWAY, BAD, FEW, OK
 from org_quiet import Planned
 from org_times import Oracle
-from org_times_histories import ENTERED, FLIPS, HOLE, REMOVED, WORSE, Phase, Times, policy, times
+from org_times_histories import ENTERED, FLIPS, HOLE, REMOVED, WORSE, Lost, Phase, Times, policy, times
 from org_times_run import Seen, run
 from test_org_oracle import LATE, correlator, judged, moves, outcomes
 from test_org_shared import entries
@@ -30,7 +30,7 @@ def expected(history: Times) -> Oracle:
     oracle = Oracle(
         history.policies, history.existing, history.integrations, history.quiet, history.deeds, history.moved
     )
-    oracle.read(history.logs)
+    oracle.read(history.logs, history.behind_losses)
     return oracle
 
 
@@ -194,6 +194,46 @@ def test_who_moves_while_its_verdict_waits_is_served_where_it_is(environment: Ma
     with correlator(environment) as (runner, world):
         oracle = expected(history)
         compare(history, runner.run(run(world, history, ONE_BY_ONE, frozenset(), frozenset())), oracle)
+
+
+@pytest.mark.rule("HM-307")
+@pytest.mark.parametrize("steps", [[(0, 4), (0, 1)], ONE_BY_ONE], ids=["apart", "seconds"])
+def test_who_flaps_is_many_with_who_is_judged_afresh_at_the_same_instant(
+    environment: Mapping[str, str], steps: list[tuple[int, int]]
+) -> None:
+    """Device 1 flaps, so that for device 8 it is none of those who fail, and its verdict has waited."""
+    fast = {**BRISK, **FLAPPY, "flap_threshold": 2, "flap_flips_threshold": 9, "flap_window_s": 20, "flap_stable_s": 5}
+    rules = policy(11, ((0, 10),), **{**fast, "rollup_threshold": 2, "rollup_window_s": 11})
+    phases = (
+        Phase(26, OK),
+        Phase(16, AWAY, ((11, BAD),)),
+        Phase(14, OK, ((8, BAD), (3, AWAY), (1, FLIPS))),
+        Phase(10, AWAY, ((11, WORSE),)),
+        Phase(2, OK),
+    )
+    history = Times((1,) * 11, rules, phases, reporting=1, silences=(Planned(3, 43, 16, 3, 4, 77), Planned(2, 45, 17)))
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, steps, frozenset(), frozenset())), oracle)
+    many = "integration/hue-1:multiple_devices_offline"
+    assert many in {entry.key for entry in oracle.books.entries}
+
+
+DELAYED = policy(12, **{**BRISK, "timeout_s": 5})
+
+
+@pytest.mark.rule("HM-306", "HM-230")
+@pytest.mark.parametrize("shard", [0, 1])
+def test_log_is_lost_while_times_run_that_only_the_org_knows(environment: Mapping[str, str], shard: int) -> None:
+    """All but some are heard behind lost heartbeats. Then so much log is lost, and so much of it is not heeded, that
+    the fresh times of the others would be over."""
+    dead = ((3, AWAY), (4, AWAY), (5, AWAY), (6, BAD), (7, BAD))
+    phases = (WELL, Phase(14, AWAY), Phase(2, OK, dead), Phase(40, OK, dead), Phase(2, OK))
+    history = Times((1, 2) * 6, DELAYED, phases, reporting=2, lost=Lost(shard, 35, 6, 12, 4))
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, ONE_BY_ONE, frozenset(), frozenset())), oracle)
+    assert oracle.outages
 
 
 @pytest.mark.rule(*RULES)

@@ -110,7 +110,7 @@ class Judgements:
             if called_for:
                 await books.enter(connection, called_for)
             if called_for or let_go:
-                follows = sorted([*called_for, *let_go], key=lambda verdict: verdict.at)
+                follows = sorted([*called_for, *let_go], key=lambda verdict: (verdict.at, verdict.subject))
                 await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
 
 

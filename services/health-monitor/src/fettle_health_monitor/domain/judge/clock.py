@@ -41,6 +41,21 @@ class ObservedClock:
         self.resumed = self.now
         return before, timestamp
 
+    def stand(self, timestamp: int) -> None:
+        """Take in the broker time of the next record while nobody is judged: none of it is counted until `go_on`."""
+        self.record = timestamp
+        self.arrive()
+
+    def go_on(self, since: int) -> tuple[int, int] | None:
+        """Somebody is judged again, who was until the broker time `since`. The time in between counts as a stretch
+        without records does. Returns the hole that it was, if it was one."""
+        self.now += min(max(self.record - since, 0), STEP_MAX_MS)
+        self.arrive()
+        if self.record - since < HOLE_MS:
+            return None
+        self.resumed = self.now
+        return since, self.record
+
     def arrive(self) -> None:
         """Everything that was due on the way has happened; the time is now that of the record itself."""
         self._from_now, self._from_record = self.now, self.record

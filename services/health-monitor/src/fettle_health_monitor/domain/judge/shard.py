@@ -87,9 +87,11 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Announcement:
-    """A shard that waits to be told what is in force. `greeted`: its own hello stands in the log and has been read."""
+    """A shard that waits to be told what is in force. `since`: the broker time up to which it has judged, 0 for one
+    that knows nothing. `greeted`: its own hello stands in the log and has been read."""
 
     nonce: str
+    since: int
     greeted: bool = False
 
 
@@ -122,7 +124,7 @@ class Shard:
 
     def await_announcement(self, nonce: str) -> None:
         """Hear but do not judge until `announced` with this nonce has been read, behind a `hello` with it."""
-        self.announcement = Announcement(nonce)
+        self.announcement = Announcement(nonce, self.watch.clock.record)
         self.watch.judging = False
         self.watch.subjects.look_again_at_all()
 
@@ -150,6 +152,7 @@ class Shard:
                     heard_at[row] = timestamp
                 else:
                     self._look_at(record, read_control)
+                    now = clock.now
         except Exception:
             self.stumbled_over = record.offset
             raise
@@ -159,8 +162,12 @@ class Shard:
         return folded
 
     def _advance(self, record: HeartbeatRecord) -> None:
-        """Time passes up to the record: what was due on the way happens first."""
+        """Time passes up to the record: what was due on the way happens first. While nobody is judged who was before,
+        nothing is due, and the time is not observed."""
         self.scribe.turn_to(record.offset)
+        if self.announcement is not None and self.announcement.since:
+            self.watch.clock.stand(record.timestamp)
+            return
         hole = self.watch.clock.advance(record.timestamp)
         if hole is not None:
             self.scribe.unobserved(*hole)
@@ -292,7 +299,10 @@ class Shard:
                 self.watch.disappear(row)
         elif isinstance(statement, Announced) and self.announcement and statement.nonce == self.announcement.nonce:
             self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
+            since = self.announcement.since
             self.announcement, self._held, self._held_bytes = None, {}, 0
+            if since and (hole := self.watch.clock.go_on(since)) is not None:
+                self.scribe.unobserved(*hole)
             self.watch.judge_from_now()
 
     def _hear_held(self, org: str) -> None:
