@@ -61,12 +61,8 @@ async def test_an_orgs_row_that_claims_less_stops_no_bulk(door: Door, api: Api, 
     assert (await findings(door.database))[0] == []
 
 
-PUT_BACK = """
-    UPDATE ticket SET (version, hash, seal, updated_at, checklist_total, checklist_noted_at, checklist_unsaid) = (
-        SELECT version, hash, seal, updated_at, checklist_total, checklist_noted_at, checklist_unsaid
-        FROM old_row WHERE old_row.id = ticket.id
-    )
-"""
+CHANGING = "version, hash, seal, updated_at, checklist_total, checklist_changes, checklist_noted_at, checklist_unsaid"
+PUT_BACK = f"UPDATE ticket SET ({CHANGING}) = (SELECT {CHANGING} FROM old_row WHERE old_row.id = ticket.id)"
 
 
 @pytest.mark.rule("TS-100", "TS-61")

@@ -56,7 +56,7 @@ async def test_a_ticket_of_no_time_is_refused_and_shown_among_the_others(door: D
         if column != "checklist_noted_at":
             shown = (await api.get("/tickets/3"))[column]
             assert shown in ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z")
-            assert {finding.number for finding in (await findings(door.database))[0]} == {3}
+        assert {finding.number for finding in (await findings(door.database))[0]} == {3}
         await tamper(
             door,
             f"UPDATE ticket SET {column} = kept.{column} FROM kept WHERE kept.id = ticket.id AND kept.number = 3",

@@ -139,7 +139,8 @@ class ManyActors(RuleBasedStateMachine):
         self.desk.book.enter(self.present.values())
         for id, members in old._members.items():
             for member in members.values():
-                self.desk.book.enter_member(id, member)
+                seal = old.chain.seal_member(old.org, self.present[id], member)
+                self.desk.book.enter_member(id, member, seal)
 
     def on(self, id: UUID, command: commands.Command) -> None:
         ticket = self.present.get(id)
@@ -179,6 +180,8 @@ class ManyActors(RuleBasedStateMachine):
             first = [(member.key, member.recovered_at is not None) for member in checklist.first]
             assert first == list(members.items())[:100]
             assert [member.place for member in checklist.first] == list(range(1, len(first) + 1))
+            known = self.desk.book._members.get(id, {}).values()
+            assert checklist.changes == sum(member.changes for member in known)
 
     @invariant()
     def all_that_happened_to_members_is_said_or_waits_to_be(self) -> None:

@@ -43,10 +43,11 @@ def test_members_join_in_order_and_recover(desk: Desk) -> None:
     after = now(desk, ticket)
     assert counts(after) == (3, 1)
     assert after.checklist.first == (
-        Member(1, device(3), ticket.opened_at),
-        Member(2, device(1), ticket.opened_at, at),
-        Member(3, device(2), ticket.opened_at),
+        Member(1, device(3), ticket.opened_at, changes=1),
+        Member(2, device(1), ticket.opened_at, at, changes=2),
+        Member(3, device(2), ticket.opened_at, changes=1),
     )
+    assert after.checklist.changes == 4
 
 
 @pytest.mark.rule("TS-50")
@@ -55,7 +56,10 @@ def test_a_member_recovers_and_joins_when_the_command_says_so(desk: Desk) -> Non
     desk.later(minutes=5)
     ticket = desk.rollup(at=began)
     desk.update(ticket, devices(1, 2), devices(2), at=began)
-    assert now(desk, ticket).checklist.first == (Member(1, device(1), began), Member(2, device(2), began, began))
+    assert now(desk, ticket).checklist.first == (
+        Member(1, device(1), began, changes=1),
+        Member(2, device(2), began, began, changes=2),
+    )
 
 
 @pytest.mark.rule("TS-50")

@@ -5,22 +5,24 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from msgspec import DecodeError
 from msgspec.json import decode
-from sqlalchemy import text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.database import Database
 from fettle_contracts.ticket import TicketState
+from fettle_ticket_service.adapters.checklists import member_of
 from fettle_ticket_service.adapters.stored import UNREADABLE, actor_of, evidence_of
-from fettle_ticket_service.adapters.tables import ORG
+from fettle_ticket_service.adapters.tables import MEMBER, ORG
 from fettle_ticket_service.adapters.ticket_rows import ticket_of
 from fettle_ticket_service.adapters.wire import Line
 from fettle_ticket_service.domain.chain import NOTHING, ChainKeys
 from fettle_ticket_service.domain.removals import Gap, Older, Removal, sealed
 from fettle_ticket_service.domain.values import Actor
-from fettle_ticket_service.domain.verifying import OrgEnd, Seen, Standing
+from fettle_ticket_service.domain.verifying import Listed, OrgEnd, Seen, Standing
 
 _AT_ONCE = 500
 
@@ -31,12 +33,10 @@ _SEAL = text("UPDATE before_chains SET seal = :seal WHERE org = :org")
 _GAPS = text("SELECT first, last, head, seal FROM chain_gap WHERE org = :org ORDER BY first")
 _REMOVALS = text("SELECT * FROM removed_ticket WHERE org = :org ORDER BY number")
 _TICKETS = text("""
-    SELECT ticket.*, members.total AS members, members.recovered AS members_recovered
-    FROM ticket LEFT JOIN LATERAL (
-        SELECT count(*) AS total, count(recovered_at) AS recovered FROM checklist_member WHERE ticket_id = ticket.id
-    ) AS members ON true
-    WHERE org = :org ORDER BY number
+    SELECT *, EXISTS (SELECT FROM checklist_member WHERE ticket_id = ticket.id) AS has_members
+    FROM ticket WHERE org = :org ORDER BY number
 """)
+_MEMBERS = select(MEMBER).where(MEMBER.c.ticket_id == bindparam("ticket")).order_by(MEMBER.c.place)
 _PLACED = """
     SELECT ticket_id, version, id, type, at, actor::text, body, evidence::text, hash, place, head
     FROM entry WHERE org = $1 AND place IS NOT NULL ORDER BY place
@@ -110,7 +110,13 @@ async def removals(connection: AsyncConnection, org: str) -> AsyncIterator[Remov
 async def standings(connection: AsyncConnection, org: str) -> AsyncIterator[Standing]:
     """The org's tickets by number."""
     async for row in await connection.stream(_TICKETS, {"org": org}):
-        yield Standing(ticket_of(row), row.hash, row.seal, (row.members, row.members_recovered))
+        yield Standing(ticket_of(row), row.hash, row.seal, row.has_members)
+
+
+async def members(connection: AsyncConnection, ticket: UUID) -> AsyncIterator[Listed]:
+    """All members of a ticket's checklist by place."""
+    async for row in await connection.stream(_MEMBERS, {"ticket": ticket}):
+        yield Listed(ticket, member_of(row), row.seal)
 
 
 def _seen(row: Any) -> Seen:

@@ -61,6 +61,7 @@ TICKET = Table(
     Column("checklist_unsaid", JSONB),
     Column("hash", Text),
     Column("seal", Text),
+    Column("checklist_changes", BigInteger),
 )
 
 MEMBER = Table(
@@ -73,6 +74,8 @@ MEMBER = Table(
     Column("place", Integer),
     Column("joined_at", INSTANT),
     Column("recovered_at", INSTANT),
+    Column("changes", Integer),
+    Column("seal", Text),
 )
 
 SEARCH = Table(

@@ -14,7 +14,7 @@ from fettle_ticket_service.adapters.stored import actor_of, actor_or_none, evide
 from fettle_ticket_service.adapters.tables import TICKET
 from fettle_ticket_service.adapters.wire import Line, actor_json, links_json
 from fettle_ticket_service.domain.book import Book
-from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member
+from fettle_ticket_service.domain.checklist import Member
 from fettle_ticket_service.domain.ticket import Ticket
 from fettle_ticket_service.domain.values import Actor, Subject, TicketLink
 
@@ -87,7 +87,7 @@ def ticket_of(row: Any, first: tuple[Member, ...] = ()) -> Ticket:
         resolved_by=actor_or_none(row.resolved_by),
         resolution=None if row.resolution is None else word(Resolution, row.resolution),
         updated_at=row.updated_at,
-        checklist=checklist_of(row, first) if row.checklist_total else NO_CHECKLIST,
+        checklist=checklist_of(row, first),
     )
 
 

@@ -14,7 +14,7 @@ from fettle_chassis.database import Database
 from fettle_ticket_service.adapters import chain_rows
 from fettle_ticket_service.domain.chain import ChainKeys
 from fettle_ticket_service.domain.removals import Gap, Removal
-from fettle_ticket_service.domain.verifying import Finding, Seen, Standing, Verification
+from fettle_ticket_service.domain.verifying import Finding, Listed, Seen, Standing, Verification
 from fettle_ticket_service.domain.witnesses import Stands, Witnessed, compare
 
 One = TypeVar("One")
@@ -85,11 +85,14 @@ async def _with_number(connection: AsyncConnection, org: str, finding: Finding) 
     return replace(finding, number=await connection.scalar(_NUMBER, {"ticket": finding.ticket, "org": org}))
 
 
-async def _rows(connection: AsyncConnection, org: str) -> AsyncIterator[Seen | Gap | Standing | Removal]:
-    """Entries and gaps by place, then tickets and removals by number."""
+async def _rows(connection: AsyncConnection, org: str) -> AsyncIterator[Seen | Gap | Listed | Standing | Removal]:
+    """Entries and gaps by place, then tickets and removals by number; members before their ticket."""
     async for row in _merged(chain_rows.entries(connection, org), chain_rows.gaps(connection, org), _place):
         yield row
     async for ticket in _merged(chain_rows.standings(connection, org), chain_rows.removals(connection, org), _number):
+        if isinstance(ticket, Standing) and ticket.has_members:
+            async for member in chain_rows.members(connection, ticket.ticket.id):
+                yield member
         yield ticket
 
 

@@ -75,9 +75,12 @@ class Book:
         for ticket in tickets:
             self._keep(ticket)
 
-    def enter_member(self, ticket: UUID, member: Member) -> None:
-        """Takes a member of a ticket's checklist. All that a command names and that are on it must be there."""
+    def enter_member(self, ticket: UUID, member: Member, seal: str | None) -> None:
+        """Takes a member of a ticket's checklist, as the database has it. All that a command names and that are on it
+        must be there."""
         self._members.setdefault(ticket, {})[member.key] = member
+        if self._tickets[ticket].checklist.counts_changes:
+            self.chain.take_member(self.org, ticket, member, seal)
 
     def may_mean(self, ref: TicketRef) -> list[Ticket]:
         """The tickets entered so far that the reference can come to mean while commands are carried out."""
@@ -128,6 +131,7 @@ class Book:
         if ticket is None:
             return furthest > FURTHEST
         checklist = ticket.checklist
+        furthest = max(furthest, abs(checklist.changes))
         of_ticket = max(ticket.version, ticket.description_version, checklist.total, abs(checklist.recovered))
         return furthest > FURTHEST or of_ticket > FURTHEST_OF_A_TICKET or _is_outside_time(ticket)
 
@@ -146,7 +150,7 @@ class Book:
     def _change_members(self, ticket: Ticket, changes: Sequence[MemberChange]) -> Ticket:
         """The ticket after its members changed; its version stays, as no entry is made."""
         for _, member in changes:
-            self.enter_member(ticket.id, member)
+            self._members.setdefault(ticket.id, {})[member.key] = member
             self.changed_members[ticket.id, member.key] = member
         after = replace(ticket, checklist=changed(ticket.checklist, changes))
         self.changed[after.id] = after

@@ -2,9 +2,10 @@
 
 Every entry has a `hash` over the ticket's entry before it and over itself, so a ticket's latest hash stands for its
 whole timeline; and a place in its org's chain, whose `head` there stands for all entries of the org so far. A ticket
-carries a `seal` over its latest hash and its fields. All three are keyed BLAKE2b (RFC 7693), written
-`key id:base64url`, so that keys can be rotated. Whoever has the key can write a chain anew; the hashes that were
-published tell.
+carries a `seal` over its latest hash and its fields. Each member of a checklist has one over itself and how often it
+has changed; the ticket's covers how often all of them have, so no member can be put back to what it was before. All are
+keyed BLAKE2b (RFC 7693), written `key id:base64url`, so that keys can be rotated. Whoever has the key can write a chain
+anew; the hashes that were published tell.
 """
 
 import re
@@ -22,6 +23,7 @@ from msgspec import Struct
 from msgspec.json import Encoder
 
 from fettle_contracts.ticket_events import EntryType
+from fettle_ticket_service.domain.checklist import NO_CHECKLIST, Member, MemberKey
 from fettle_ticket_service.domain.ticket import FIRST_VERSION, Ticket
 from fettle_ticket_service.domain.values import Actor
 
@@ -99,6 +101,8 @@ class Chain:
     hashes: dict[UUID, str] = field(default_factory=dict)
     unfit: dict[UUID, str | None] = field(default_factory=dict)
     """Seals that did not fit their tickets. They stay: a new one would vouch for what somebody else has written."""
+    unfit_members: set[tuple[UUID, MemberKey]] = field(default_factory=set)
+    """Members, by ticket, whose seals did not fit: they have none from then on."""
 
     def take(self, org: str, ticket: Ticket, hash: str | None, seal: str | None) -> bool:
         """Takes a ticket in hand as it stands. False: its seal does not fit."""
@@ -113,6 +117,11 @@ class Chain:
         known = ticket.id in self.unfit
         self.unfit[ticket.id] = seal
         return not known
+
+    def take_member(self, org: str, ticket: UUID, member: Member, seal: str | None) -> None:
+        """Takes a member in hand of a checklist whose members are sealed."""
+        if not is_member(self.keys, org, ticket, member, seal):
+            self.unfit_members.add((ticket, member.key))
 
     def add(self, org: str, id: UUID, ticket: Ticket, said: Said) -> Link:
         """Links one more entry of a ticket (`ticket` is the one after it, `id` the entry's)."""
@@ -132,8 +141,14 @@ class Chain:
             return self.unfit[ticket.id]
         return self.keys.write(SEAL, self.hashes.get(ticket.id, NOTHING), seal_text(org, ticket))
 
+    def seal_member(self, org: str, ticket: Ticket, member: Member) -> str | None:
+        """None: nothing vouches for the member, or its checklist does not count changes."""
+        if not ticket.checklist.changes or (ticket.id, member.key) in self.unfit_members:
+            return None
+        return self.keys.write(MEMBER, NOTHING, member_text(org, ticket.id, member))
 
-ENTRY, ORG, SEAL, NUMBER = b"entry", b"org", b"seal", b"number"
+
+ENTRY, ORG, SEAL, NUMBER, MEMBER = b"entry", b"org", b"seal", b"number", b"member"
 """What a hash is for, so that none can stand in another's place."""
 
 
@@ -148,8 +163,19 @@ def head_text(place: int, hash: str) -> bytes:
 
 
 def seal_text(org: str, ticket: Ticket) -> bytes:
-    """What a ticket's seal covers: all of its fields, of its checklist the counts."""
-    return _encode((org, *_SEALED(ticket), ticket.checklist.total, ticket.checklist.recovered))
+    """What a ticket's seal covers: all of its fields, of its checklist the counts and, where its changes are counted,
+    how many there were, when it was last told of, and what is still to be told."""
+    checklist = ticket.checklist
+    fields = (org, *_SEALED(ticket), checklist.total, checklist.recovered)
+    if checklist == NO_CHECKLIST or (checklist.total and not checklist.changes):
+        return _encode(fields)
+    return _encode((*fields, checklist.changes, checklist.noted_at)) + _plain(checklist.unsaid)
+
+
+def member_text(org: str, ticket: UUID, member: Member) -> bytes:
+    """What the seal of a checklist's member covers."""
+    subject = (member.subject.type, member.subject.id, member.subject.name)
+    return _encode((org, ticket, member.place, *subject, member.joined_at, member.recovered_at, member.changes))
 
 
 def number_text(org: str, ticket: UUID, number: int) -> bytes:
@@ -163,6 +189,11 @@ def is_sound(keys: ChainKeys, org: str, ticket: Ticket, hash: str | None, seal: 
     if seal is None:
         return hash is None
     return keys.fits(seal, SEAL, hash or NOTHING, seal_text(org, ticket))
+
+
+def is_member(keys: ChainKeys, org: str, ticket: UUID, member: Member, seal: str | None) -> bool:
+    """Whether the member is what was sealed."""
+    return keys.fits(seal or NOTHING, MEMBER, NOTHING, member_text(org, ticket, member))
 
 
 def _plain(evidence: Mapping[str, Any] | None) -> bytes:

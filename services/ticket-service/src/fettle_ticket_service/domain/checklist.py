@@ -35,12 +35,14 @@ class Change(StrEnum):
 
 
 class Member(Struct, frozen=True):
-    """One subject on a checklist; `place` counts from 1 in the order of joining, and nobody leaves."""
+    """One subject on a checklist; `place` counts from 1 in the order of joining, and nobody leaves. `changes` is how
+    often it has changed, its joining included; 0 on a checklist whose changes are not counted."""
 
     place: int
     subject: Subject
     joined_at: datetime
     recovered_at: datetime | None = None
+    changes: int = 0
 
     @property
     def key(self) -> MemberKey:
@@ -56,15 +58,21 @@ MemberChange = tuple[Change, Member]
 
 
 class Checklist(Struct, frozen=True, kw_only=True):
-    """total, recovered: of all members. first: the first hundred. noted_at: when the timeline last spoke of them.
+    """total, recovered: of all members. changes: how often they have changed, all together; 0: a version that did not
+    count that has begun the checklist. first: the first hundred. noted_at: when the timeline last spoke of them.
     unsaid: what has changed since, as the evidence of the entry to come: for each kind of change how many, and the
     first of them by name."""
 
     total: int = 0
     recovered: int = 0
+    changes: int = 0
     first: tuple[Member, ...] = ()
     noted_at: datetime | None = None
     unsaid: Json | None = None
+
+    @property
+    def counts_changes(self) -> bool:
+        return self.changes > 0 or self.total == 0
 
 
 NO_CHECKLIST = Checklist()
@@ -79,6 +87,7 @@ def changed(checklist: Checklist, changes: Sequence[MemberChange]) -> Checklist:
         checklist,
         total=checklist.total + kinds.count(Change.ADDED),
         recovered=checklist.recovered + kinds.count(Change.RECOVERED) - kinds.count(Change.DOWN_AGAIN),
+        changes=checklist.changes + (len(changes) if checklist.counts_changes else 0),
         first=tuple(first.values()),
         unsaid=_summed_up(checklist.unsaid or {}, changes),
     )

@@ -10,6 +10,7 @@ from fettle_contracts.ticket import TicketSource
 from fettle_ticket_service.domain.checklist import (
     QUIET,
     Change,
+    Checklist,
     Member,
     MemberChange,
     MemberKey,
@@ -33,11 +34,12 @@ def decide_checklist(ticket: Ticket, command: UpdateChecklist, facts: Facts, now
     at = command.effective(now)
     members = dict(facts.members)
     changes: list[MemberChange] = []
+    counted = 1 if ticket.checklist.counts_changes else 0
     for subject in command.add:
         place = ticket.checklist.total + len(members) - len(facts.members) + 1
-        _enter(_joined(members.get(key_of(subject)), subject, place, at), changes, members)
+        _enter(_joined(members.get(key_of(subject)), subject, place, at), counted, changes, members)
     for subject in command.recovered:
-        _enter(_recovered(members.get(key_of(subject)), at), changes, members)
+        _enter(_recovered(members.get(key_of(subject)), at), counted, changes, members)
     strangers = any(key_of(subject) not in members for subject in command.recovered)
     if not changes:
         return Unchanged(Because.NOT_MEMBERS if strangers else Because.ALREADY_SO)
@@ -47,12 +49,17 @@ def decide_checklist(ticket: Ticket, command: UpdateChecklist, facts: Facts, now
 def with_note(ticket: Ticket | None, events: tuple[Event, ...], now: datetime) -> tuple[Event, ...]:
     """What happens to the ticket, and before it the entry on its checklist, if there is something to say and the last
     such entry is a minute old."""
-    if ticket is None or ticket.checklist.unsaid is None or (events and isinstance(events[0], Opened)):
+    if ticket is None or not _has_to_tell(ticket.checklist) or (events and isinstance(events[0], Opened)):
         return events
     at = events[0].at if events else ticket.not_before(now)
     if at - (ticket.checklist.noted_at or ticket.opened_at) < QUIET:
         return events
     return ChecklistChanged(at=at, actor=MONITOR, evidence=evidence_of(ticket.checklist)), *events
+
+
+def _has_to_tell(checklist: Checklist) -> bool:
+    """Not where there are no members: somebody else has written it."""
+    return checklist.unsaid is not None and checklist.total > 0
 
 
 def _joined(member: Member | None, subject: Subject, place: int, at: datetime) -> MemberChange | None:
@@ -69,7 +76,11 @@ def _recovered(member: Member | None, at: datetime) -> MemberChange | None:
     return Change.RECOVERED, replace(member, recovered_at=at)
 
 
-def _enter(change: MemberChange | None, changes: list[MemberChange], members: dict[MemberKey, Member]) -> None:
+def _enter(
+    change: MemberChange | None, counted: int, changes: list[MemberChange], members: dict[MemberKey, Member]
+) -> None:
     if change is not None:
-        changes.append(change)
-        members[change[1].key] = change[1]
+        kind, member = change
+        member = replace(member, changes=member.changes + counted)
+        changes.append((kind, member))
+        members[member.key] = member

@@ -1,7 +1,8 @@
 """Whether what is on record is what was written: a fold over an org's chain, its tickets, and what retention took.
 
-Entries and gaps come by place, then tickets and removals by number, then the org itself. What does not fit is a
-finding; the fold goes on behind it, so that one altered row is one finding and hides nothing.
+Entries and gaps come by place, then tickets (each behind its checklist's members) and removals by number, then the org
+itself. What does not fit is a finding; the fold goes on behind it, so that one altered row is one finding and hides
+nothing.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ from msgspec import Struct
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.domain import chain
 from fettle_ticket_service.domain.chain import NOTHING, ChainKeys, Said
+from fettle_ticket_service.domain.checklist import NAMED_LIMIT, Checklist, Member
 from fettle_ticket_service.domain.removals import Gap, Older, Removal
 from fettle_ticket_service.domain.ticket import Ticket
 
@@ -59,12 +61,20 @@ class Seen(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """A ticket as it stands. `members`: how many its checklist has, and how many of them have recovered."""
+    """A ticket as it stands."""
 
     ticket: Ticket
     hash: str | None
     seal: str | None
-    members: tuple[int, int] = (0, 0)
+    has_members: bool = False
+
+
+class Listed(Struct, frozen=True):
+    """A member of a ticket's checklist as it stands."""
+
+    ticket: UUID
+    member: Member
+    seal: str | None
 
 
 class OrgEnd(Struct, frozen=True):
@@ -88,6 +98,30 @@ class _Timeline:
 
 
 @dataclass(slots=True)
+class _Members:
+    """The members of the next ticket: how many, how many of them have recovered, how often they have changed, and those
+    that are not what was written."""
+
+    total: int = 0
+    recovered: int = 0
+    changes: int = 0
+    altered: list[Member] = field(default_factory=list)
+
+    def wrong_on(self, checklist: Checklist) -> str | None:
+        if (self.total, self.recovered) != (checklist.total, checklist.recovered):
+            return "The checklist has other members than the ticket counts."
+        if not checklist.changes:  # begun by a version that did not seal members
+            return None
+        if self.altered:
+            named = [f"{member.subject.type}/{member.subject.id}" for member in self.altered[:NAMED_LIMIT]]
+            more = f" and {len(self.altered) - NAMED_LIMIT} more" if len(self.altered) > NAMED_LIMIT else ""
+            return f"Not what was written on the checklist: {', '.join(named)}{more}."
+        if self.changes != checklist.changes:
+            return "A member of the checklist stands as it once did, and has changed since."
+        return None
+
+
+@dataclass(slots=True)
 class Verification:
     """The fold. Every `take_` answers with what it found. Memory grows with tickets, not with entries."""
 
@@ -106,15 +140,18 @@ class Verification:
     _in_gaps: int = 0
     _removed_places: int = 0
     _removed_older: int = 0
+    _members: _Members = field(default_factory=_Members)
     _strange_keys: set[str] = field(default_factory=set)
 
-    def take(self, row: "Seen | Gap | Standing | Removal") -> Iterator[Finding]:
+    def take(self, row: "Seen | Gap | Listed | Standing | Removal") -> Iterator[Finding]:
         """The next row; see the module for their order."""
         match row:
             case Seen():
                 return self.take_entry(row)
             case Gap():
                 return self.take_gap(row)
+            case Listed():
+                return self.take_member(row)
             case Standing():
                 return self.take_ticket(row)
             case Removal():
@@ -154,8 +191,20 @@ class Verification:
         self._place = gap.last
         self._in_gaps += gap.last - gap.first + 1
 
+    def take_member(self, listed: Listed) -> Iterator[Finding]:
+        """One of the ticket that comes next; what is wrong is found there."""
+        member, seal = listed.member, listed.seal
+        self._members.total += 1
+        self._members.recovered += member.recovered_at is not None
+        self._members.changes += member.changes
+        if seal is not None and not self.keys.knows(seal):
+            yield from self._strange(seal)
+        elif not chain.is_member(self.keys, self.org, listed.ticket, member, seal):
+            self._members.altered.append(member)
+
     def take_ticket(self, standing: Standing) -> Iterator[Finding]:
         """The next one by number, when all entries are through."""
+        members, self._members = self._members, _Members()
         ticket, hash, seal = standing.ticket, standing.hash, standing.seal
         yield from self._take_number(ticket.number)
         self.tickets += 1
@@ -183,8 +232,8 @@ class Verification:
             yield from self._strange(seal)
         elif not self.keys.fits(seal, chain.SEAL, hash or NOTHING, chain.seal_text(self.org, ticket)):
             yield finding(Wrong.TICKET_ALTERED, "The ticket's fields are not what was written.")
-        if standing.members != (ticket.checklist.total, ticket.checklist.recovered):
-            yield finding(Wrong.CHECKLIST_ALTERED, "The checklist has other members than the ticket counts.")
+        if (wrong := members.wrong_on(ticket.checklist)) is not None:
+            yield finding(Wrong.CHECKLIST_ALTERED, wrong)
 
     def take_removal(self, removal: Removal) -> Iterator[Finding]:
         """The next one by number, among the tickets."""
