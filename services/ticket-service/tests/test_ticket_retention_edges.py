@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
+from ticket_api import Api
 from ticket_desk import BRIDGE, KEYS, MONITOR, NOON, devices, opening
 from ticket_door import Door, asked, numbered
 from ticket_sweeps import YEAR, numbers, resolve, sweeper
 from ticket_tampering import findings, tamper, write_history
 
 from fettle_chassis.failures import TransientError
+from fettle_chassis.tokens import Role
 from fettle_ticket_service.adapters import orgs, retention
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.sweeping import AT_MOST
@@ -104,6 +106,7 @@ LATE = {
         SELECT 'acme', 7, gen_random_uuid(), 1, hash, 1, opened_at, opened_at, 5, seal FROM ticket LIMIT 1""",
     "chain_gap": "INSERT INTO chain_gap SELECT 'acme', 1, 1, hash, seal FROM ticket LIMIT 1",
     "before_chains": "INSERT INTO before_chains VALUES ('acme', 1)",
+    "inbox": "INSERT INTO inbox (subscription, source, id) VALUES ('http', 'acme', 'k-1')",
     "ticket": "UPDATE ticket SET org = 'acme', number = 9 WHERE org = 'globex' AND number = 1",
     "org": """UPDATE org SET policy = jsonb_build_object('retention_days', 5) WHERE org = 'acme'""",
 }
@@ -117,9 +120,25 @@ async def test_what_comes_behind_the_end_of_a_deleted_org_goes_too(door: Door, t
     await sweeper(door).sweep()
     await tamper(door, LATE[table])
     await sweeper(door).sweep()
-    if table != "org":
+    if table == "inbox":
+        assert await door.rows("SELECT source FROM inbox WHERE source = 'acme'") == []
+    elif table != "org":
         assert (await door.rows(ALL_OF_ACME.format(table)))[0][0] == 0
     assert tuple((await door.rows("SELECT name, policy FROM org WHERE org = 'acme'"))[0]) == ("", {})
+
+
+@pytest.mark.rule("TS-68")
+async def test_keys_of_policy_requests_go_with_their_org_and_no_other(door: Door, api: Api) -> None:
+    headers = {"idempotency-key": "k-1"}
+    changed = await api.call("PUT", "/ticket-policy", {"retention_days": 30}, role=Role.ADMIN, headers=headers)
+    assert changed.status_code == 200, changed.text
+    async with door.work() as work:
+        await work.first_time("http", [("globex", "k-1")])
+        await work.first_time("ticket-service.orgs", [("acme", "k-1")])
+    await delete(door)
+    await sweeper(door).sweep()
+    kept = await door.rows("SELECT subscription, source FROM inbox ORDER BY source")
+    assert [tuple(row) for row in kept] == [("ticket-service.orgs", "acme"), ("http", "globex")]
 
 
 @pytest.mark.rule("TS-68")

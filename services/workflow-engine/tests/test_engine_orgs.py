@@ -132,6 +132,7 @@ async def live(world: World, org: str) -> None:
         await put(world, "answer", org=org, key=f"k{number}", fingerprint=b"f", at=AT)
         seen = {"version": 1, "state": "open", "changes": "{}", "day": AT.date()}
         await put(world, "ticket_seen", org=org, ticket=UUID(int=number), **seen)
+        await put(world, "inbox", subscription="http", source=org, id=f"k{number}")
     await put(world, "workflow_policy", org=org, enabled=True, changed_at=AT, changed_by="ann")
 
 
@@ -148,6 +149,8 @@ async def kept_of(world: World, org: str) -> dict[str, int]:
             table: await connection.scalar(text(f"SELECT count(*) FROM {table} WHERE org = :org"), {"org": org})
             for table in list(tables)
         }
+        keys = text("SELECT count(*) FROM inbox WHERE subscription = 'http' AND source = :org")
+        counts["inbox"] = await connection.scalar(keys, {"org": org})
         counts["step"] = await connection.scalar(
             text("SELECT count(*) FROM step JOIN run ON run.id = run_id WHERE org = :org"), {"org": org}
         )

@@ -23,7 +23,7 @@ from fettle_chassis.problems import Problem, answer_problems, response
 from fettle_chassis.service import Part, Service
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.tokens import Caller, Role, TokenRefused, verify
-from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_chassis.unit_of_work import REQUESTS, UnitOfWork
 from fettle_contracts.causation import depth_of
 from fettle_contracts.problems import ProblemCode
 
@@ -47,8 +47,6 @@ _NONE_LARGER: Mapping[re.Pattern[str], int] = MappingProxyType({})
 _NO_WORDS = Words()
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 256
-_KEYS = "http"
-"""The subscription under which the inbox remembers keys."""
 
 
 def http_app(
@@ -159,7 +157,7 @@ async def comes_first(work: UnitOfWork, who: Caller, key: str | None, *request: 
         return True
     fingerprint = blake2b(repr((who.actor_id, *request)).encode(), digest_size=16).hexdigest()
     # A key is printable, so a line more makes an identity that no key is.
-    new, other = await work.first_time(_KEYS, [(who.org, key), (who.org, f"{key}\n{fingerprint}")])
+    new, other = await work.first_time(REQUESTS, [(who.org, key), (who.org, f"{key}\n{fingerprint}")])
     if other and not new:
         message = "This Idempotency-Key came before with another request."
         raise Problem(422, ProblemCode.IDEMPOTENCY_KEY_REUSED, message)

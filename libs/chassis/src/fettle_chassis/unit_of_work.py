@@ -10,6 +10,9 @@ from fettle_chassis import outbox
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
 
+REQUESTS = "http"
+"""The subscription under which the inbox remembers the keys of requests; their sources are orgs."""
+
 _ENTER = text("""
     INSERT INTO inbox (subscription, source, id)
     SELECT :subscription, source, id

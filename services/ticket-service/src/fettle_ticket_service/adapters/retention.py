@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.copying import Row, copy_rows
+from fettle_chassis.retention import KEYS_LEFT, forget_keys
 from fettle_ticket_service import metrics
 from fettle_ticket_service.adapters.orgs import readable
 from fettle_ticket_service.adapters.tables import GAP, REMOVED, TICKET
@@ -65,16 +66,17 @@ _TAKE_GAPS = text("""
     ) RETURNING first, last, head, seal
 """)
 """The gaps that touch one of the places."""
-_OF_DELETED = text("""
+_OF_DELETED = text(f"""
     SELECT org FROM org WHERE deleted AND (
         EXISTS (SELECT FROM ticket WHERE ticket.org = org.org)
         OR EXISTS (SELECT FROM removed_ticket WHERE removed_ticket.org = org.org)
         OR EXISTS (SELECT FROM chain_gap WHERE chain_gap.org = org.org)
         OR EXISTS (SELECT FROM before_chains WHERE before_chains.org = org.org)
         OR EXISTS (SELECT FROM command WHERE command.org = org.org)
-        OR name <> '' OR policy <> '{}'
+        OR {KEYS_LEFT}
+        OR name <> '' OR policy <> '{{}}'
     ) ORDER BY org
-""")
+""")  # noqa: S608 - a constant
 _SOME_TICKETS = text("""
     SELECT id FROM (
         SELECT *, sum(version::numeric + checklist_total) OVER (ORDER BY number) AS so_far FROM (
@@ -145,7 +147,7 @@ async def empty(connection: AsyncConnection, org: str, at_most: int) -> Batch:
         for statement in (_TAKE_ENTRIES, _TAKE_SEARCH, _TAKE_TICKETS):
             await connection.execute(statement, tickets)
         return Batch(len(found), more=True)
-    notes = 0
+    notes = await forget_keys(connection, org, ROWS)
     for statement in _SOME_NOTES:
         notes += (await connection.execute(statement, {"org": org, "rows": ROWS})).rowcount
     if not notes:

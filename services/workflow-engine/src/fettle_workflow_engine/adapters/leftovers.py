@@ -6,6 +6,8 @@ from typing import Final
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.retention import KEYS_LEFT, forget_keys
+
 
 def _rows(table: str) -> TextClause:
     return text(f"""
@@ -35,11 +37,13 @@ _TABLES: Final[Mapping[str, TextClause]] = {
         "answer",
     )
 }
-TABLES: Final = tuple(_TABLES)
+TABLES: Final = (*_TABLES, "inbox")
 
-_TELLING = [table for table in TABLES if table not in ("call", "held_message", "digest", "channel_sent")]
+_TELLING = [table for table in _TABLES if table not in ("call", "held_message", "digest", "channel_sent")]
 """Of the others, a run or a channel is left as long as a row is."""
-_SOME_LEFT = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE {table}.org = org.org)" for table in _TELLING)
+_SOME_LEFT = " OR ".join(
+    (*(f"EXISTS (SELECT FROM {table} WHERE {table}.org = org.org)" for table in _TELLING), KEYS_LEFT)
+)
 _LEFT = text(f"SELECT org FROM org WHERE deleted AND ({_SOME_LEFT}) ORDER BY org")  # noqa: S608 - constants
 
 
@@ -50,4 +54,6 @@ async def orgs(connection: AsyncConnection) -> list[str]:
 
 async def take_rows(connection: AsyncConnection, table: str, org: str, at_most: int) -> int:
     """Deletes some of the org's rows of one of `TABLES`; returns how many."""
+    if table == "inbox":
+        return await forget_keys(connection, org, at_most)
     return (await connection.execute(_TABLES[table], {"org": org, "at_most": at_most})).rowcount

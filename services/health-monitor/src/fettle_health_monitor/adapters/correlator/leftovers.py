@@ -6,6 +6,8 @@ from typing import Final
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.retention import KEYS_LEFT, forget_keys
+
 _TAKE_SUBJECTS = text("""
     DELETE FROM subject WHERE org = :org AND subject = ANY(ARRAY(
         SELECT subject FROM subject WHERE org = :org ORDER BY subject LIMIT :at_most))
@@ -56,13 +58,14 @@ _TABLES: Final[Mapping[str, TextClause]] = {
             SELECT FROM policy_version AS later WHERE later.org = old.org AND later.version > old.version)""",
     ),
 }
-TABLES: Final = tuple(_TABLES)
+TABLES: Final = (*_TABLES, "inbox")
 
-_ANY = " OR ".join(
-    f"EXISTS (SELECT FROM {table} WHERE {table}.org = org.org)"
+_TELLING = [
+    table
     for table in ("subject", "transition", "outcome", "verdict", *_TABLES)
     if table not in ("silence_held", "policy_version")
-)
+]
+_ANY = " OR ".join((*(f"EXISTS (SELECT FROM {table} WHERE {table}.org = org.org)" for table in _TELLING), KEYS_LEFT))
 
 _LEFT = text(f"SELECT org FROM org WHERE deleted AND ({_ANY}) ORDER BY org")  # noqa: S608 - constants
 
@@ -84,4 +87,6 @@ async def take_verdicts(connection: AsyncConnection, org: str, at_most: int) -> 
 
 async def take_rows(connection: AsyncConnection, table: str, org: str, at_most: int) -> int:
     """Deletes some of the org's rows of one of `TABLES`; returns how many."""
+    if table == "inbox":
+        return await forget_keys(connection, org, at_most)
     return (await connection.execute(_TABLES[table], {"org": org, "at_most": at_most})).rowcount
