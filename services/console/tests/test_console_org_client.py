@@ -65,7 +65,7 @@ async def test_a_hooks_secret_that_one_form_ends_twice_is_one_entry(world: World
     assert ends == [("/workflows/alarm/hook/secrets/s1", 2)]
 
 
-@pytest.mark.rule("AC-195")
+@pytest.mark.rule("AC-195", "AC-128")
 async def test_a_name_of_dots_is_nobodys_and_one_without_end_no_address(world: World) -> None:
     world.workflows.on = True
     await world.sign_in("acme", "admin")
@@ -73,5 +73,8 @@ async def test_a_name_of_dots_is_nobodys_and_one_without_end_no_address(world: W
         answer = await world.post("/orgs/acme/secrets", command_id="1", name=name, value="hunter2-hunter2")
         assert (answer.status_code, "hunter2" in answer.text) == (status, False), name[:10]
     assert world.workflows.secrets == []
+    entries = (await world.call("GET", "/api/v1/orgs/acme/audit", await world.token("acme"))).json()["items"]
+    asked = [one["path"] for one in entries if one["path"].startswith("/secrets/")]
+    assert sorted(asked) == ["/secrets/.", "/secrets/.."], "the longest is asked of nothing"
     for path in ("/orgs/acme/workflows/%2e%2e/edit", "/orgs/acme/health/device/%2e%2e/%2e%2e/tickets"):
         assert (await world.http.get(path)).status_code == 404, path

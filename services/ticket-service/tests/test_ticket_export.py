@@ -13,7 +13,7 @@ from sqlalchemy import Text, text
 from ticket_api import Api
 from ticket_desk import ANN, BRIDGE, MONITOR, STORM, devices, opening
 from ticket_door import Door, asked, numbered
-from ticket_tampering import write_history
+from ticket_tampering import tamper, write_history
 
 from fettle_contracts.ticket import Ticket
 from fettle_ticket_service.adapters import exports
@@ -61,6 +61,21 @@ async def test_timelines_and_all_members_come_along(api: Api, door: Door) -> Non
         ] == timeline
         members = (await api.get(f"/tickets/{line['number']}/checklist", limit=200))["items"]
         assert line["checklist"]["items"] == members
+
+
+@pytest.mark.rule("TS-66")
+async def test_a_timeline_is_in_order_however_its_rows_lie(api: Api, door: Door) -> None:
+    await write_history(door)
+    [[database]] = await door.rows("SELECT quote_ident(current_database())")
+    await tamper(
+        door,
+        "CREATE TABLE kept AS TABLE entry",
+        "TRUNCATE entry",
+        "INSERT INTO entry SELECT * FROM kept ORDER BY version DESC",
+        *(f"ALTER DATABASE {database} SET enable_{scan} = off" for scan in ("indexscan", "bitmapscan")),
+    )
+    lines = await lines_of(api, timeline=True)
+    assert [[entry["version"] for entry in line["timeline"]] for line in lines] == [[1, 2, 3, 4, 5], [1, 2], [1, 2]]
 
 
 @pytest.mark.rule("TS-66")

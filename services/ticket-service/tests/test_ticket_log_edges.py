@@ -18,7 +18,7 @@ from fettle_chassis.told_orgs import OrgDecoder
 from fettle_chassis.topics import Topics
 from fettle_ticket_service.adapters import given_numbers, log_reading
 from fettle_ticket_service.adapters.number_log import WentBack
-from fettle_ticket_service.adapters.org_log import OrgLog
+from fettle_ticket_service.adapters.org_log import SUBSCRIPTION, OrgLog
 from fettle_ticket_service.app import TOPICS, build_relay
 from fettle_ticket_service.entrypoints.kafka_orgs import handle_orgs
 from fettle_ticket_service.settings import TicketSettings
@@ -49,6 +49,18 @@ async def test_all_that_was_said_of_orgs_is_taken_in_when_the_subscription_has_c
             await until(log)
         outside.org("umbrella")
         assert not await log.is_taken_in()
+
+
+@pytest.mark.rule("TS-43")
+async def test_a_topic_that_says_nothing_is_taken_in_also_where_the_broker_has_forgotten_how_far(
+    door: Door, settings: TicketSettings
+) -> None:
+    """It keeps for some days what a group has committed, and of an empty partition nothing is committed again."""
+    async with org_log(door, settings) as log:
+        for place in log._places():
+            known = f"'{SUBSCRIPTION}', 'orgs', {place.partition}, 'its id', 1"
+            await tamper(door, f"INSERT INTO partition_owner VALUES ({known})")
+        assert await log.is_taken_in()
 
 
 async def until(log: OrgLog) -> None:
