@@ -15,7 +15,7 @@ from ticket_tampering import backed_up, findings, write_history
 
 from fettle_contracts.ticket import Resolution
 from fettle_ticket_service.adapters.checklist_notes import ChecklistNotes
-from fettle_ticket_service.adapters.tables import COMMAND, INSTANT, METADATA, ORG, SEARCH, TICKET
+from fettle_ticket_service.adapters.tables import COMMAND, INSTANT, METADATA, ORDER, ORG, SEARCH, TICKET
 from fettle_ticket_service.adapters.verifying import verify
 from fettle_ticket_service.adapters.wire import Wire
 from fettle_ticket_service.domain import commands
@@ -23,6 +23,7 @@ from fettle_ticket_service.domain.verifying import Finding
 
 NOT_THE_RECORD = {
     SEARCH: "made from the ticket, only to search by",
+    ORDER: "made from the ticket, only to be listed by",
     COMMAND: "a memory of thirty days of what was answered; the record is what the answers are about",
 }
 NOT_SEALED = {

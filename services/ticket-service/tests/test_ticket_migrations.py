@@ -96,7 +96,7 @@ async def test_tickets_from_before_are_listed_by_update(door: Door) -> None:
     await variously_marked(door)
     noted = await in_order(door)
     assert len(noted) == 4
-    before = ("DROP TABLE ticket_order CASCADE", "UPDATE alembic_version SET version_num = '0010'")
+    before = ("DROP TABLE ticket_order CASCADE", "UPDATE alembic_version SET version_num = '0011'")
     triggers = [f"DROP TRIGGER ticket_{name} ON ticket" for name in ("opened", "changed", "removed")]
     index = "CREATE INDEX ticket_by_update ON ticket (org, state, updated_at, number)"
     await tamper(door, *triggers, *before, index)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from fettle_chassis.migrations.indexes import drop_index
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 AT_ONCE = 5_000
 
