@@ -9,7 +9,7 @@ SHARING = "correlator/sharing"
 ENDS = "correlator/list_ends"
 BACK = "correlator/taking_back"
 TICKETS = "correlator/tickets"
-EFFECTS = "correlator/policy_effects"
+RETIMING = "correlator/retiming"
 WATCHES = "adapters/correlator/watches"
 
 ANSWERED = (
@@ -51,7 +51,7 @@ ANSWERED = (
     # how long a refused one is waited for, by whom
     Part(
         ("correlator_refusals::test_no_policy_changes_how_long_is_waited",),
-        (Mutant(EFFECTS, "case WatchKind.EARLY_RESOLVE:", "case WatchKind.EARLY_RESOLVE | WatchKind.OPEN_REFUSED:"),),
+        (Mutant(RETIMING, "case WatchKind.EARLY_RESOLVE:", "case WatchKind.EARLY_RESOLVE | WatchKind.OPEN_REFUSED:"),),
     ),
     Part(
         ("correlator_refusals::test_the_end_of_a_silence_asks_at_once_for_what_was_refused",),
