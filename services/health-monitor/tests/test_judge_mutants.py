@@ -28,7 +28,9 @@ JUDGED = (
     Mutant("clock", "HOLE_MS: Final = 5_000", "HOLE_MS: Final = 5_001"),
     Mutant("clock", "min(max(timestamp - before, 0), STEP_MAX_MS)", "max(timestamp - before, 0)"),
     Mutant("clock", "min(max(timestamp - before, 0), STEP_MAX_MS)", "min(abs(timestamp - before), STEP_MAX_MS)"),
-    Mutant("clock", "        self.resumed = self.now\n", ""),
+    Mutant("clock", "        self.resumed = self.now\n        return before", "        return before"),
+    Mutant("clock", "        self.resumed = self.now\n        return since", "        return since"),
+    Mutant("clock", "min(max(self.record - since, 0), STEP_MAX_MS)", "max(self.record - since, 0)"),
     Mutant("clock", "max(self.said, self._from_record + instant", "(self._from_record + instant"),
     # states.py: the tables
     Mutant("states", "(State.HEALTHY, False): State.PENDING_OPEN", "(State.HEALTHY, False): State.FIRING"),
