@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
-from correlator_facts import next_place
+from correlator_facts import T0, next_place
 from correlator_world import SHARDS, CorrelatorWorld
 from loss_facts import GONE, everything_is_on_record, evidence, fires, fleet, heard, silent, states
 
+from fettle_health_monitor.adapters.correlator.progress import Progress
+from fettle_health_monitor.correlator.news import Received
+from fettle_health_monitor.correlator.reach import reached
+from fettle_health_monitor.domain.correlator.clocks import Hole, Patience, ShardClock
 from fettle_health_monitor.domain.correlator.holes import down_from
+from fettle_health_monitor.domain.correlator.marks import NOTHING
 from fettle_health_monitor.domain.judgements import Change, Judgement, Unobserved
 
 TIMEOUT, DEBOUNCE, WINDOW = 3_000, 2_000, 300_000
@@ -172,3 +177,27 @@ async def test_a_device_that_fired_before_a_hole_does_not_make_others_many(world
 )
 def test_only_a_hole_in_which_it_was_pending_counts(fired_at: int | None, ended: list[int], counts: int) -> None:
     assert down_from(1_000, fired_at, TIMEOUT, ended) == counts
+
+
+@pytest.mark.rule("HM-306")
+async def test_a_hole_that_is_told_again_to_a_later_end_has_that_one(world: CorrelatorWorld) -> None:
+    """Of a shard that is killed before it could keep that it judges again; whichever partition tells it, in any order,
+    and in one batch."""
+    for ends in ((20_000, 50_000), (50_000, 20_000), (50_000,)):
+        told = [unobserved(0, T0 + 1_000, T0 + until) for until in ends]
+        await world.feed(*told, *told)
+        await world.feed(*(unobserved(0, T0 + 1_000, T0 + 20_000) for _ in told))
+        rows = await world.rows("SELECT shard, from_at - :t AS since, to_at - :t AS until FROM shard_gap", t=T0)
+        assert [tuple(row) for row in rows] == [(0, 1_000, 50_000)], ends
+        await world.rows("DELETE FROM shard_gap RETURNING shard")
+
+
+@pytest.mark.rule("HM-306")
+def test_where_a_batch_and_the_record_tell_one_hole_the_later_end_counts() -> None:
+    """Of the five seconds that a slower shard is waited for two lie behind the hole, two in it, and one before."""
+    early, late = Hole(T0 + 1_000, T0 + 20_000), Hole(T0 + 1_000, T0 + 50_000)
+    ahead, slow = ShardClock(0, 1, T0 + 52_000, 500_000), ShardClock(1, 1, T0 - 10_000, 400_000)
+    known = {(0, clock.shard): Progress(0, clock.shard, NOTHING, clock) for clock in (ahead, slow)}
+    for on_record, told in ((early, late), (late, early)):
+        batch = [Received(0, unobserved(0, told.from_at, told.to_at))]
+        assert reached(known, batch, 2, Patience(), {0: [on_record]}).before == {0: T0 + 1}

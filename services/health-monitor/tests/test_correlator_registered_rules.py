@@ -1,6 +1,7 @@
 """Times that run for a subject when the registry says something else of it, by which other rules count. On a real
 database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import control_log, watches
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.registration import Registration
 
 ELSEWHERE = Registration(integration="hue-3")
@@ -38,6 +41,10 @@ async def rules(world: CorrelatorWorld, match: Mapping[str, str], fields: Mappin
 
 async def enter(world: CorrelatorWorld, entry: Registration, at: int, subject: str = "device/d1") -> None:
     await world.tick(at)
+    await enter_now(world, entry, subject)
+
+
+async def enter_now(world: CorrelatorWorld, entry: Registration, subject: str = "device/d1") -> None:
     async with unit_of_work(world.database) as work:
         await world.registry.enter(work, "acme", {SubjectRef.parse(subject): entry}, by="ann@acme.test")
 
@@ -152,3 +159,23 @@ async def test_so_is_who_was_not_heard_when_lost_heartbeats_came_back(
     await enter(world, ELSEWHERE, BACK + entered, subject)
     expected = [(pending, "unknown", "pending_open"), (fires, "pending_open", "firing")]
     assert await unlucky(world, BACK + 60_000, subject) == expected
+
+
+@pytest.mark.rule("HM-303")
+async def test_a_log_that_begins_anew_beside_an_entry_keeps_what_runs_on_its_clock(world: CorrelatorWorld) -> None:
+    """The entry waits for it, and holds meanwhile nothing that the batch needs later: it is not deadlocked."""
+    await rules(world, {"integration": "hue-3"}, DEBOUNCE)
+    at = await recovered(world)
+    query = "SELECT partition, shard, generation, start_clock, due_clock - start_clock AS lasting FROM watch"
+    [before] = await world.rows(query)
+    async with unit_of_work(world.database) as batch:
+        clock = ShardClock(before.shard, before.generation + 1, at + 5_000, 100)
+        await watches.begin_anew(batch.connection, [(before.partition, clock)])
+        entering = asyncio.create_task(enter_now(world, ELSEWHERE))
+        await world.somebody_waits_for_a_lock()
+        async with asyncio.timeout(10):
+            await control_log.next_number(batch.connection)
+    await entering
+    [after] = await world.rows(query)
+    assert (before.lasting, after.lasting) == (5_000, 12_000)
+    assert (after.generation, after.start_clock) == (before.generation + 1, 100)

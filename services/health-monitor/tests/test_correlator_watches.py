@@ -6,9 +6,14 @@ from uuid import UUID
 import pytest
 from correlator_facts import OFFLINE, T0
 
+from fettle_contracts.health_policy import HealthPolicy
+from fettle_health_monitor.adapters.correlator.everybody import Profiled
+from fettle_health_monitor.correlator.retiming import lasting_ms
 from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
-from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+from fettle_health_monitor.domain.correlator.policies import PolicyVersion
+from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 
 CLOCK = 500_000
 
@@ -105,3 +110,56 @@ def test_what_no_hole_was_in_and_what_is_no_fresh_time_does_not(
 ) -> None:
     behind = ShardClock(0, 1, T0 + 98_000, CLOCK + 60_000, (hole,))
     assert watch(kind, lasting_ms).anew_after_hole(due_at, behind) is None
+
+
+@pytest.mark.rule("HM-303")
+@pytest.mark.parametrize("generation", [0, NO_GENERATION])
+def test_what_waits_for_the_first_clock_of_a_log_has_its_length_from_there(generation: int) -> None:
+    waiting = replace(watch(), generation=generation)
+    for passed_ms in (0, 20_000, 90_000):
+        assert waiting.lasting(9_000, shard(passed_ms)) == replace(waiting, due_clock=CLOCK + 9_000)
+
+
+@pytest.mark.rule("HM-306")
+@pytest.mark.parametrize(
+    ("begun", "starts"),
+    [(T0 + 10_000, T0 + 50_000), (T0 + 40_000, T0 + 50_000), (T0 + 49_999, T0 + 50_000), (T0 + 50_000, None)],
+)
+def test_what_others_begin_while_a_shard_does_not_judge_counts_from_the_end_of_that(
+    begun: int, starts: int | None
+) -> None:
+    """The shard shows its clock of before, and what begins takes the time since for observed."""
+    one = {"cause": UUID(int=7), "org": "acme", "subject": "device/t17", "condition": OFFLINE}
+    afresh = Watch.begin(WatchKind.JUDGED_AFRESH, **one, shard=shard(10_000), since_at=begun, lasting_ms=60_000)  # type: ignore[arg-type]
+    behind = ShardClock(0, 1, T0 + 200_000, CLOCK + 162_000, (HOLE,))
+    anew = afresh.anew_after_hole(T0 + 180_000, behind)
+    assert (anew and anew.start_at) == starts
+    if anew is not None:
+        assert (anew.start_clock, anew.due_clock) == (CLOCK + 12_000, CLOCK + 72_000)
+
+
+BRISK = HealthPolicy.model_validate(
+    {"enabled": True, "timeout_s": 3, "open_debounce_s": 2, "resolve_debounce_s": 1}
+    | {"overrides": [{"match": {"model": "hub"}, "timeout_s": 30, "open_debounce_s": 20, "resolve_debounce_s": 10}]}
+)
+
+
+@pytest.mark.rule("HM-303")
+@pytest.mark.parametrize(
+    ("kind", "condition", "lasting", "lasts"),
+    [
+        (WatchKind.JUDGED_AFRESH, OFFLINE, 5_000, 50_000),
+        (WatchKind.JUDGED_AFRESH, OFFLINE, 0, 0),
+        (WatchKind.EARLY_RESOLVE, OFFLINE, 2_000, 20_000),
+        (WatchKind.EARLY_RESOLVE, MANY, 2_000, 2_000),
+        (WatchKind.FEW_LEFT, MANY, 1_000, 1_000),
+        (WatchKind.OPEN_REFUSED, OFFLINE, 7_000, 7_000),
+    ],
+)
+def test_how_long_it_lasts_by_the_rules_of_its_subject(
+    kind: WatchKind, condition: str, lasting: int, lasts: int
+) -> None:
+    """One about many devices goes by no model; who was just being heard again has no time, whatever comes."""
+    one = replace(watch(kind, lasting), condition=condition, subject="integration/hue-1")
+    version = PolicyVersion("acme", 1, BRISK, False)
+    assert lasting_ms(one, Profiled(one.subject, 0, None, "hub", None), version) == lasts

@@ -7,6 +7,7 @@ from fettle_health_monitor.domain.correlator.fresh_times import (
     NOT_RUNNING,
     Times,
     Until,
+    hole_around,
     hole_within,
     retimed,
     switched_off,
@@ -64,6 +65,11 @@ def test_another_policy_gives_it_another_end_from_the_same_start(
     assert retimed(until, BEFORE, NOW, clock(at), pending=pending) == Until(1, 0, due)
 
 
+@pytest.mark.rule("HM-303")
+def test_one_that_waits_for_the_first_clock_of_a_log_has_its_length_from_there() -> None:
+    assert retimed(Until(0, 0, 3_000), BEFORE, NOW, clock(90_000), pending=False) == Until(0, 0, 30_000)
+
+
 EARLY, LATE = Hole(T0 + 1_000, T0 + 61_000), Hole(T0 + 70_000, T0 + 130_000)
 """Of each the clock counts two seconds; it shows 14 s at the end of the second one."""
 
@@ -91,3 +97,10 @@ def test_the_last_hole_that_it_was_timed_in_counts(start: int, due_at: int, foun
 def test_what_begins_just_at_the_end_of_a_hole_was_not_timed_in_it() -> None:
     now = ShardClock(0, 1, T0 + 132_000, 16_000, (LATE,))
     assert hole_within(Until(1, 14_000, 17_000), T0 + 200_000, now) is None
+
+
+@pytest.mark.rule("HM-230", "HM-306")
+def test_what_begins_within_a_hole_lies_in_it_from_its_first_instant_to_before_its_last() -> None:
+    now = ShardClock(0, 1, T0 + 132_000, 16_000, (EARLY, LATE))
+    instants = (LATE.from_at - 1, LATE.from_at, LATE.to_at - 1, LATE.to_at)
+    assert [hole_around(at, now) for at in instants] == [None, LATE, LATE, None]

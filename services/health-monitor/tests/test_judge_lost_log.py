@@ -89,3 +89,26 @@ def test_a_heartbeat_at_the_very_instant_of_the_announcement_counts_from_there()
     assert len(judged.changes) == 1
     judged.fold(log.pulsed(110))
     assert [each.at for each in judged.changes[1:]] == [log.ms]
+
+
+@pytest.mark.rule("HM-306")
+@pytest.mark.parametrize(("until", "on_record"), [(9.999, False), (10, True)])
+def test_it_is_on_record_from_five_seconds_on(until: float, on_record: bool) -> None:
+    log = Log().policy(**RULES).beat().pulsed(5)
+    judged, since = judge(log), log.ms
+    judged.shard.await_announcement("n2")
+    judged.fold(log.at(7).hello("n2").pulsed(until).announced("n2"))
+    gaps = [(each.from_at, each.to_at) for each in judged.judgements if isinstance(each, Unobserved)]
+    assert gaps == ([(since, log.ms)] if on_record else [])
+
+
+@pytest.mark.rule("HM-306")
+def test_who_waits_and_is_to_wait_anew_has_not_judged_since_before() -> None:
+    log = Log().policy(**RULES).beat().pulsed(5)
+    judged, since = judge(log), log.ms
+    judged.shard.await_announcement("n2")
+    judged.fold(log.at(20).pulsed(30))
+    judged.shard.await_announcement("n3")
+    judged.fold(log.hello("n3").pulsed(40).announced("n3"))
+    gaps = [(each.from_at, each.to_at) for each in judged.judgements if isinstance(each, Unobserved)]
+    assert gaps == [(since, log.ms)]

@@ -110,7 +110,9 @@ class Judgements:
             if called_for:
                 await books.enter(connection, called_for)
             if called_for or let_go:
-                follows = sorted([*called_for, *let_go], key=lambda verdict: (verdict.at, verdict.subject))
+                by_name = turn_out[0].watch.kind is WatchKind.JUDGED_AFRESH
+                follows = [*called_for, *let_go]
+                follows.sort(key=lambda verdict: (verdict.at, verdict.subject if by_name else ""))
                 await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
 
 

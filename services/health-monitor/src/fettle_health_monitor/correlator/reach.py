@@ -68,8 +68,9 @@ def reached(
 ) -> Reach:
     """What a batch brings, when `known` is all that its partitions had heard of the shards, and `holes` are on record
     where shards are far apart."""
-    told = {(each.shard, each.from_at): Hole(each.from_at, each.to_at) for each in _gaps(batch)}
-    told |= {(shard, hole.from_at): hole for shard, of in holes.items() for hole in of}
+    known_holes = [(shard, hole) for shard, of in holes.items() for hole in of]
+    known_holes += [(each.shard, Hole(each.from_at, each.to_at)) for each in _gaps(batch)]
+    told = {(shard, hole.from_at): hole for shard, hole in sorted(known_holes, key=lambda each: each[1].to_at)}
     by_partition: defaultdict[int, list[Judgement]] = defaultdict(list)
     for received in batch:
         by_partition[received.partition].append(received.judgement)

@@ -59,12 +59,7 @@ class Registry:
         return became
 
     async def _write(self, work: UnitOfWork, org: str, news: Entries, present: Mapping[str, Present], by: str) -> None:
-        number = await control_log.next_number(work.connection, len(news))
-        records = []
-        for place, (subject, said) in enumerate(news.items()):
-            statement = said.statement(present.get(str(subject), Present()).left_open)
-            records.append(self._controls.subject(HeartbeatKey(org, subject), statement, number + place))
-        running = await retiming.running(work.connection, org, [str(subject) for subject in news])
+        running = await retiming.what_runs(work.connection, org, [str(subject) for subject in news])
         await registry.enter(
             work.connection,
             org,
@@ -73,8 +68,12 @@ class Registry:
             entered_by=by,
             entered_at=self._now(),
         )
-        await retiming.entered(work.connection, org, self._partition_of(org), running)
-        work.publish(*records)
+        await retiming.retime(work.connection, org, self._partition_of(org), running)
+        # Last, as batches of judgements take it behind what runs.
+        number = await control_log.next_number(work.connection, len(news))
+        for place, (subject, said) in enumerate(news.items()):
+            statement = said.statement(present.get(str(subject), Present()).left_open)
+            work.publish(self._controls.subject(HeartbeatKey(org, subject), statement, number + place))
 
     async def remove(self, work: UnitOfWork, key: HeartbeatKey) -> bool:
         """False when the subject is not known. Its tickets end when its shard says that it has forgotten it; where the

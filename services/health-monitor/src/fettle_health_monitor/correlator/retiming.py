@@ -17,14 +17,17 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 
 def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
-    """How long such a watch lasts by this version."""
-    integration = integration_named(watch.subject) if watch.condition == MANY else one.integration
-    rules = version.rules_for(watch.subject, integration, one.model)
+    """How long such a watch lasts by this version. One about many devices goes by no model, and who was just being
+    heard again when its ticket ended has no time at all."""
+    many = watch.condition == MANY
+    integration = integration_named(watch.subject) if many else one.integration
+    rules = version.rules_for(watch.subject, integration, None if many else one.model)
     match watch.kind:
         case WatchKind.EARLY_RESOLVE:
             return rules.open_debounce_s * 1000
         case WatchKind.JUDGED_AFRESH:
-            return round((rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000)
+            fresh_ms = round((rules.timeout_for(one.interval_s) + rules.open_debounce_s) * 1000)
+            return fresh_ms if watch.lasting_ms else 0
         case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
             return rules.resolve_debounce_s * 1000
         case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:
@@ -41,22 +44,24 @@ class Running:
     unseen: Sequence[tuple[Profiled, Unseen]]
 
 
-async def running(connection: AsyncConnection, org: str, subjects: Collection[str]) -> Running:
+async def what_runs(connection: AsyncConnection, org: str, subjects: Collection[str]) -> Running:
+    """All that runs for these subjects, locked until the commit: a log that begins anew meanwhile is waited for, or
+    waits."""
     return Running(
         await watches.of_subjects(connection, org, subjects), await losses.timed_of(connection, org, subjects)
     )
 
 
-async def entered(connection: AsyncConnection, org: str, partition: int, before: Running) -> None:
+async def retime(connection: AsyncConnection, org: str, partition: int, before: Running) -> None:
     """What ran before the registry said something else of these subjects lasts as long, from where it began, as their
     rules say by now: by the policy that their shard judges by, and from how far it has come on. What is overdue by that
     is due now, and what had run out has run out. The caller holds the org's row."""
     if not (before.watches or before.unseen):
         return
-    shards = {watch.shard for watch in before.watches} | {one.shard for one, _ in before.unseen}
+    shards = {watch.shard for watch in before.watches} | {profile.shard for profile, _ in before.unseen}
     judging = await policies.of_shards(connection, org, shards)
     clocks = await progress.clocks(connection, partition)
-    subjects = {watch.subject for watch in before.watches} | {row.subject for _, row in before.unseen}
+    subjects = {watch.subject for watch in before.watches} | {unseen.subject for _, unseen in before.unseen}
     known = await everybody.known(connection, org, subjects)
     now: Mapping[str, Profiled] = {subject: everybody.profiled(row) for subject, row in known.items()}
     lasting = [
@@ -67,15 +72,15 @@ async def entered(connection: AsyncConnection, org: str, partition: int, before:
     if lasting:
         await watches.begin(connection, lasting, {org: partition})
     timers = {
-        row.subject: retimed(
-            row.until,
-            rules_of(judging[one.shard], one),
-            rules_of(judging[one.shard], now[row.subject]),
-            clocks[one.shard],
-            pending=row.is_pending,
+        unseen.subject: retimed(
+            unseen.until,
+            rules_of(judging[profile.shard], profile),
+            rules_of(judging[profile.shard], now[unseen.subject]),
+            clocks[profile.shard],
+            pending=unseen.is_pending,
         )
-        for one, row in before.unseen
-        if one.shard in clocks and row.until is not None
+        for profile, unseen in before.unseen
+        if profile.shard in clocks and unseen.until is not None
     }
     if timers:
         await losses.give_timers(connection, org, timers)

@@ -104,7 +104,7 @@ _TIMED = """
 
 _TIMED_IN = text(f"{_TIMED} AND unseen.shard = :shard")
 
-_TIMED_OF = text(f"{_TIMED} AND subject = ANY(CAST(:subjects AS text[]))")
+_TIMED_OF = text(f"{_TIMED} AND subject = ANY(CAST(:subjects AS text[])) FOR UPDATE OF unseen")
 
 _KEEP = text("""
     INSERT INTO unseen_subject (org, subject, partition, shard, shown, shown_condition, judged, generation,
@@ -278,7 +278,7 @@ async def timed(connection: AsyncConnection, org: str, shard: int) -> list[tuple
 
 
 async def timed_of(connection: AsyncConnection, org: str, subjects: Collection[str]) -> list[tuple[Profiled, Unseen]]:
-    """Those of these subjects that are unseen and have a timer."""
+    """Those of these subjects that are unseen and have a timer, locked until the commit."""
     rows = await connection.execute(_TIMED_OF, {"org": org, "subjects": list(subjects)})
     return [(profiled(row), _unseen(row)) for row in rows]
 

@@ -51,7 +51,7 @@ _GAPS = text("""
     INSERT INTO shard_gap (shard, kind, from_at, to_at)
     SELECT * FROM unnest(CAST(:shards AS integer[]), CAST(:kinds AS text[]),
                          CAST(:from_at AS bigint[]), CAST(:to_at AS bigint[]))
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (shard, kind, from_at) DO UPDATE SET to_at = excluded.to_at WHERE shard_gap.to_at < excluded.to_at
 """)
 
 _LOCK_STALLS = text("LOCK TABLE shard_gap IN SHARE ROW EXCLUSIVE MODE")
@@ -132,14 +132,17 @@ async def save(connection: AsyncConnection, progress: Collection[Progress]) -> N
 
 
 async def record_unobserved(connection: AsyncConnection, gaps: Collection[Unobserved]) -> None:
-    """Every partition brings each of these; one row stays."""
+    """Every partition brings each of these; one row stays. Of a shard that is killed before it could keep that it
+    judges again the same time is told anew, to a later end."""
+    ends = {(gap.shard, gap.from_at): gap.to_at for gap in sorted(gaps, key=lambda gap: gap.to_at)}
+    latest = sorted((*gap, to_at) for gap, to_at in ends.items())
     await connection.execute(
         _GAPS,
         {
-            "shards": [gap.shard for gap in gaps],
-            "kinds": ["unobserved"] * len(gaps),
-            "from_at": [gap.from_at for gap in gaps],
-            "to_at": [gap.to_at for gap in gaps],
+            "shards": [shard for shard, _, _ in latest],
+            "kinds": ["unobserved"] * len(latest),
+            "from_at": [from_at for _, from_at, _ in latest],
+            "to_at": [to_at for _, _, to_at in latest],
         },
     )
 

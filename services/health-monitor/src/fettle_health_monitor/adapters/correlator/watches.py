@@ -123,6 +123,7 @@ _OF_SHARD = text(f"""
 
 _OF_SUBJECTS = text(f"""
     SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = ANY(CAST(:subjects AS text[]))
+    FOR UPDATE
 """)  # noqa: S608
 
 
@@ -253,7 +254,7 @@ async def of_shard(connection: AsyncConnection, partition: int, shard: int, org:
 
 
 async def of_subjects(connection: AsyncConnection, org: str, subjects: Collection[str]) -> list[Watch]:
-    """All watches on these subjects of an org."""
+    """All watches on these subjects of an org, locked until the commit."""
     rows = await connection.execute(_OF_SUBJECTS, {"org": org, "subjects": list(subjects)})
     return [_watch(row) for row in rows]
 

@@ -63,16 +63,24 @@ def hole_within(until: Until, due_at: int, clock: ShardClock) -> Hole | None:
     return holes[-1]
 
 
+def hole_around(at: int, clock: ShardClock) -> Hole | None:
+    """The hole in the log in which this instant lies: who begins a time there, while the shard shows no clock, takes
+    the time since its last one for observed."""
+    return next((hole for hole in clock.holes if hole.from_at <= at < hole.to_at), None)
+
+
 def switched_off(until: Until, clock: ShardClock) -> Until:
     """What has not run out by now does not run any more."""
     return until if until.due_clock <= clock.clock else replace(until, generation=NOT_RUNNING)
 
 
 def retimed(until: Until, before: Times, now: Times, clock: ShardClock, *, pending: bool) -> Until:
-    """Another policy holds: the same start, its own length, and what is overdue by that is due now. What had run out
-    has run out."""
-    if until.due_clock <= clock.clock:
+    """Other rules hold: the same start, their length, and what is overdue by that is due now. What had run out has run
+    out, and what waits for the first clock of a log has its length from there."""
+    same_log = until.generation == clock.generation
+    if same_log and until.due_clock <= clock.clock:
         return until
     twice = until.lasting_ms == before.again(pending=pending, silent=True)
     lasting_ms = now.again(pending=pending, silent=True) if twice else now.first(pending=pending)
-    return replace(until, due_clock=max(until.start_clock + lasting_ms, clock.clock))
+    due_clock = until.start_clock + lasting_ms
+    return replace(until, due_clock=max(due_clock, clock.clock) if same_log else due_clock)

@@ -12,7 +12,7 @@ from typing import Final, Self
 from uuid import UUID, uuid5
 
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
+from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_around, hole_within
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import ALL_TOGETHER, Cause, LastSeen, Named, Verdict
@@ -143,8 +143,11 @@ class Watch:
         return due_at if due_at < at else None
 
     def lasting(self, lasting_ms: int, now: ShardClock) -> Self:
-        """The same watch under another policy: re-timed from the same start (the end of a hole behind which it begins
-        anew), and due now where it is overdue by that. What had run out has run out."""
+        """The same watch under other rules: re-timed from the same start (the end of a hole behind which it begins
+        anew), and due now where it is overdue by that. What had run out has run out. One that waits for the first clock
+        of a log has its length from there."""
+        if self.generation != now.generation:
+            return replace(self, due_clock=self.start_clock + lasting_ms)
         watch = self.anew_after_hole(min(now.instant_of(self.due_clock), now.at), now) or self
         if watch.due_clock <= now.clock:
             return watch
@@ -164,8 +167,10 @@ class Watch:
     def anew_after_hole(self, due_at: int, clock: ShardClock) -> Self | None:
         """A fresh time in which the log had a hole begins anew at its end; None where nothing is to begin anew."""
         until = Until(self.generation, self.start_clock, self.due_clock)
-        hole = hole_within(until, due_at, clock) if self.kind is WatchKind.JUDGED_AFRESH else None
-        if hole is None or not until.lasting_ms:
+        if self.kind is not WatchKind.JUDGED_AFRESH or not until.lasting_ms:
+            return None
+        hole = hole_within(until, due_at, clock) or hole_around(self.start_at, clock)
+        if hole is None:
             return None
         start = clock.back_at(hole.to_at)
         due_clock = start.clock + until.lasting_ms

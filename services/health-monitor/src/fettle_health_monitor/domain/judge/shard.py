@@ -124,7 +124,8 @@ class Shard:
 
     def await_announcement(self, nonce: str) -> None:
         """Hear but do not judge until `announced` with this nonce has been read, behind a `hello` with it."""
-        self.announcement = Announcement(nonce, self.watch.clock.record)
+        since = self.watch.clock.record if self.announcement is None else self.announcement.since
+        self.announcement = Announcement(nonce, since)
         self.watch.judging = False
         self.watch.subjects.look_again_at_all()
 
