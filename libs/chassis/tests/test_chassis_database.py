@@ -10,9 +10,11 @@ import pytest
 from chassis_echo.app import PACKAGE, SAID
 from chassis_echo.workbench import database_of, heard
 from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 
 from fettle_chassis.database import Database
 from fettle_chassis.outbox import Outgoing
+from fettle_chassis.patience import is_transient
 from fettle_chassis.retention import Retention
 from fettle_chassis.settings import ServiceSettings
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
@@ -176,4 +178,24 @@ async def test_times_that_python_does_not_know_are_read_where_that_is_asked_for(
                 row = (await connection.execute(told, {"one": time, "all": [time, None]})).one()
                 assert tuple(row) == (time, [time, None], None)
             assert list(await connection.scalars(odd)) == [LAST, FIRST, LAST, FIRST]
+    await database.close()
+
+
+@pytest.mark.rule("KF-56")
+async def test_a_table_that_a_newer_version_alters_is_an_error_that_passes(settings: ServiceSettings) -> None:
+    database = Database(settings.database_dsn("tickets"), pool_size=1)
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    read = text("SELECT * FROM heard")
+    async with database.reading() as connection:
+        await connection.execute(read)
+    newer = await database.session()
+    await newer.execute("ALTER TABLE heard ADD COLUMN more text")
+    await newer.close()
+    with pytest.raises(DBAPIError) as stale:
+        async with unit_of_work(database) as work:
+            await work.connection.execute(read)
+    assert is_transient(stale.value)
+    async with unit_of_work(database) as work:
+        assert list((await work.connection.execute(read)).keys())[-1] == "more"
     await database.close()

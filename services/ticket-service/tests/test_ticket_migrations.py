@@ -1,5 +1,6 @@
 """Migrations: done again where a process did not come to the end of one, and beside the version before."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -126,3 +127,65 @@ async def test_a_comment_writes_none_of_the_indexes_of_tickets(door: Door) -> No
             text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'ticket'")
         )
         assert tuple(written.one()) == (5, 5)
+
+
+@pytest.mark.rule("TS-131", "KF-55")
+async def test_the_order_by_update_is_filled_beside_who_changes_tickets(door: Door) -> None:
+    """It has noted the second ticket and waits for the fourth, which is held; a batch that has changed the fifth comes
+    for the second."""
+    await door.ask(*(asked(opening(title=f"Lift {number}")) for number in range(6)))
+    await tamper(door, "DELETE FROM ticket_order", "UPDATE alembic_version SET version_num = '0011'")
+    change = "UPDATE ticket SET updated_at = updated_at + interval '1 hour' WHERE number = "
+    async with door.database.engine.connect() as holder:
+        await holder.execute(text("SELECT FROM ticket WHERE number = 4 FOR UPDATE"))
+        filling = asyncio.create_task(door.database.migrate(PACKAGE))
+        await somebody_waits(door)
+        async with asyncio.timeout(10), door.database.engine.begin() as batch:
+            for number in (5, 2, 6, 1):
+                await batch.execute(text(f"{change} {number}"))
+        assert not filling.done()
+        await holder.rollback()
+    async with asyncio.timeout(30):
+        await filling
+    assert len(await in_order(door)) == 6
+
+
+@pytest.mark.rule("KF-55")
+async def test_who_comes_while_a_migration_waits_for_a_table_does_not_wait_with_it(door: Door) -> None:
+    """An export holds it."""
+    await door.ask(asked(opening()))
+    columns = ("ticket DROP COLUMN checklist_changes", "checklist_member DROP COLUMN seal, DROP COLUMN changes")
+    before = "UPDATE alembic_version SET version_num = '0010'"
+    await tamper(door, *(f"ALTER TABLE {column}" for column in columns), before)
+    async with door.database.engine.connect() as export:
+        await export.execute(text("SELECT count(*) FROM ticket"))
+        migrating = asyncio.create_task(door.database.migrate(PACKAGE))
+        await somebody_waits(door)
+        async with asyncio.timeout(4):
+            await tamper(door, "UPDATE ticket SET title = 'Lift stuck'")
+        assert not migrating.done()
+        await export.rollback()
+        async with asyncio.timeout(30):
+            await migrating
+    await door.ask(asked(commands.Comment(actor=ANN, text="Seen."), ticket=numbered(1)))
+
+
+@pytest.mark.rule("TS-131")
+async def test_a_ticket_that_stands_twice_stops_nobody(door: Door) -> None:
+    await door.ask(asked(opening()))
+    twice = (
+        "ALTER TABLE ticket DROP CONSTRAINT ticket_pkey CASCADE",
+        "DROP INDEX ticket_number",
+        "DROP INDEX ticket_by_number",
+    )
+    await tamper(door, *twice, "INSERT INTO ticket SELECT * FROM ticket")
+    await tamper(door, "UPDATE ticket SET updated_at = updated_at + interval '1 hour'")
+    assert len(await door.rows(IN_ORDER)) == 1
+
+
+async def somebody_waits(door: Door) -> None:
+    """Returns once another transaction of this database is held up by a lock."""
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(30):
+        while not await door.rows(query):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)

@@ -183,6 +183,7 @@ async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
     assert await asked_for("thermostat 17") == [" 17", "t 1"]
     assert await asked_for("thermostat 1999") == ["999", "199"]
     assert await asked_for("1 of") == ["1 o", " of"]
+    assert await asked_for("----x") == ["---", "--x"]
 
     monkeypatch.setattr(ticket_lists, "GLANCE", 0)
     async with door.database.reading() as connection:

@@ -37,9 +37,10 @@ async def test_a_ticket_goes_when_its_time_is_over_and_not_a_millisecond_before(
     door.now = NOON + YEAR
     assert await sweeper(door).sweep() == 3
     assert (await numbers(door), await numbers(door, "globex")) == ([3], [1, 3])
-    left = {table: (await door.rows(f"SELECT count(*) FROM {table}"))[0][0] for table in TABLES}
+    left = {table: (await door.rows(f"SELECT count(*) FROM {table}"))[0][0] for table in (*TABLES, "ticket_order")}
     assert left == {
         "org": 2,
+        "ticket_order": 3,
         "ticket": 3,
         "ticket_search": 3,
         "checklist_member": 6,
@@ -138,7 +139,7 @@ async def test_a_deleted_org_leaves_nothing_but_that_it_was_there(door: Door) ->
     async with door.work() as work:
         await orgs.take_in(work.connection, [("acme", "Acme", True, door.now)])
     assert await sweeper(door).sweep() == AT_MOST + 3 + 2
-    for table in (*TABLES[1:], "command"):
+    for table in (*TABLES[1:], "ticket_order", "command"):
         if table != "checklist_member":
             assert (await door.rows(f"SELECT count(*) FROM {table} WHERE org = 'acme'"))[0][0] == 0, table
     assert await numbers(door, "globex") == [1, 3]

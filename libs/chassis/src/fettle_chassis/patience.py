@@ -16,6 +16,7 @@ from aiokafka.errors import (
     ReplicaNotAvailableError,
     UnknownError,
 )
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -49,6 +50,8 @@ def is_transient(error: BaseException) -> bool:
     """Whether trying the same again later is right. Broker errors that the client calls retriable count, and every
     lost connection and timeout, whichever library noticed it."""
     if isinstance(error, DBAPIError):
+        if isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError):
+            return True  # a newer version has altered the table; the statement is prepared anew
         return error.connection_invalidated or _passes(getattr(error.orig, "sqlstate", None))
     if isinstance(error, asyncpg.PostgresError):
         return _passes(error.sqlstate)

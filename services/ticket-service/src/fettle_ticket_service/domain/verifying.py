@@ -99,13 +99,22 @@ class _Timeline:
 
 @dataclass(slots=True)
 class _Members:
-    """The members of the next ticket: how many, how many of them have recovered, how often they have changed, and those
-    that are not what was written."""
+    """The members of the next ticket: how many, how many of them have recovered, how often they have changed, how many
+    are not what was written, and the first of those."""
 
     total: int = 0
     recovered: int = 0
     changes: int = 0
-    altered: list[Member] = field(default_factory=list)
+    altered: int = 0
+    first_altered: list[Member] = field(default_factory=list)
+
+    def add(self, member: Member, *, sound: bool) -> None:
+        self.total += 1
+        self.recovered += member.recovered_at is not None
+        self.changes += member.changes
+        self.altered += not sound
+        if not sound and len(self.first_altered) < NAMED_LIMIT:
+            self.first_altered.append(member)
 
     def wrong_on(self, checklist: Checklist) -> str | None:
         if (self.total, self.recovered) != (checklist.total, checklist.recovered):
@@ -113,8 +122,8 @@ class _Members:
         if not checklist.changes:  # begun by a version that did not seal members
             return None
         if self.altered:
-            named = [f"{member.subject.type}/{member.subject.id}" for member in self.altered[:NAMED_LIMIT]]
-            more = f" and {len(self.altered) - NAMED_LIMIT} more" if len(self.altered) > NAMED_LIMIT else ""
+            named = [f"{member.subject.type}/{member.subject.id}" for member in self.first_altered]
+            more = f" and {self.altered - len(named)} more" if self.altered > len(named) else ""
             return f"Not what was written on the checklist: {', '.join(named)}{more}."
         if self.changes != checklist.changes:
             return "A member of the checklist stands as it once did, and has changed since."
@@ -194,13 +203,11 @@ class Verification:
     def take_member(self, listed: Listed) -> Iterator[Finding]:
         """One of the ticket that comes next; what is wrong is found there."""
         member, seal = listed.member, listed.seal
-        self._members.total += 1
-        self._members.recovered += member.recovered_at is not None
-        self._members.changes += member.changes
-        if seal is not None and not self.keys.knows(seal):
+        strange = seal is not None and not self.keys.knows(seal)
+        sound = strange or chain.is_member(self.keys, self.org, listed.ticket, member, seal)
+        self._members.add(member, sound=sound)
+        if seal is not None and strange:
             yield from self._strange(seal)
-        elif not chain.is_member(self.keys, self.org, listed.ticket, member, seal):
-            self._members.altered.append(member)
 
     def take_ticket(self, standing: Standing) -> Iterator[Finding]:
         """The next one by number, when all entries are through."""

@@ -4,17 +4,14 @@ What filters go by stands in `ticket_search` for that. A process of the version 
 so behind it. Its searches are served by the new index as they were by the old one.
 """
 
-from uuid import UUID
-
 from alembic import op
 from sqlalchemy import text
 
 from fettle_chassis.migrations.indexes import build_index, drop_index
+from fettle_chassis.migrations.tables import in_pieces
 
 revision = "0010"
 down_revision = "0009"
-
-AT_ONCE = 5_000
 
 # As `adapters/marks.py` writes them.
 MARKS = r"""
@@ -38,13 +35,10 @@ TRIGGER = """
 CREATE OR REPLACE TRIGGER ticket_marked AFTER INSERT ON ticket_search
 FOR EACH ROW WHEN (NEW.marks IS NULL) EXECUTE FUNCTION mark_ticket()
 """
-# Where the next so many end; fewer are left where it is null.
-NEXT = text("SELECT ticket_id FROM ticket_search WHERE ticket_id > :after ORDER BY ticket_id OFFSET :count LIMIT 1")
 FILL = text("""
 UPDATE ticket_search SET marks = ticket_marks(ticket) FROM ticket
 WHERE ticket.id = ticket_id AND marks IS NULL AND ticket_id > :after AND ticket_id <= :last
 """)
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 def upgrade() -> None:
@@ -53,17 +47,7 @@ def upgrade() -> None:
     op.execute(f"COMMENT ON COLUMN ticket_search.marks IS '{meaning}'")
     for statement in (MARKS, MARK, TRIGGER):
         op.execute(statement)
-    mark_all()
+    in_pieces("ticket_search", "ticket_id", FILL)
     words, marks = 'ticket_grams(words COLLATE "C")', r"string_to_array(marks, E'\n')"
     build_index("ticket_search_narrowed", f"ticket_search USING gin (org, {words}, {marks})")
     drop_index("ticket_search_grams")
-
-
-def mark_all() -> None:
-    """A few thousand rows in a transaction each, so that nobody waits for long; commits what came before."""
-    with op.get_context().autocommit_block():
-        on, after = op.get_bind(), FIRST
-        while after != LAST:
-            last = on.scalar(NEXT, {"after": after, "count": AT_ONCE - 1}) or LAST
-            on.execute(FILL, {"after": after, "last": last})
-            after = last

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from fettle_chassis.migrations.tables import alter
+
 revision = "0011"
 down_revision = "0010"
 
@@ -13,8 +15,10 @@ MEANINGS = {
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE ticket ADD COLUMN IF NOT EXISTS checklist_changes bigint NOT NULL DEFAULT 0")
-    op.execute("ALTER TABLE checklist_member ADD COLUMN IF NOT EXISTS changes integer NOT NULL DEFAULT 0")
-    op.execute("ALTER TABLE checklist_member ADD COLUMN IF NOT EXISTS seal text")
+    alter(
+        "ALTER TABLE ticket ADD COLUMN IF NOT EXISTS checklist_changes bigint NOT NULL DEFAULT 0",
+        "ALTER TABLE checklist_member ADD COLUMN IF NOT EXISTS changes integer NOT NULL DEFAULT 0",
+        "ALTER TABLE checklist_member ADD COLUMN IF NOT EXISTS seal text",
+    )
     for column, meaning in MEANINGS.items():
         op.execute(f"COMMENT ON COLUMN {column} IS '{meaning}'")

@@ -5,17 +5,14 @@ the time of the latest update, and that was indexed beside everything else. Trig
 whichever version's process changes a ticket.
 """
 
-from uuid import UUID
-
 from alembic import op
 from sqlalchemy import text
 
 from fettle_chassis.migrations.indexes import drop_index
+from fettle_chassis.migrations.tables import in_pieces
 
 revision = "0012"
 down_revision = "0011"
-
-AT_ONCE = 5_000
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS ticket_order (
@@ -29,7 +26,8 @@ CREATE TABLE IF NOT EXISTS ticket_order (
 INDEX = "CREATE INDEX IF NOT EXISTS ticket_order_by_update ON ticket_order (org, state, updated_at, number)"
 PUT = """
 CREATE OR REPLACE FUNCTION put_tickets_in_order() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO ticket_order SELECT id, org, state, updated_at, number FROM there
+    INSERT INTO ticket_order
+    SELECT DISTINCT ON (id) id, org, state, updated_at, number FROM there ORDER BY id
     ON CONFLICT (ticket_id) DO UPDATE
     SET org = excluded.org, state = excluded.state, updated_at = excluded.updated_at, number = excluded.number
     WHERE (ticket_order.org, ticket_order.state, ticket_order.updated_at, ticket_order.number)
@@ -51,15 +49,12 @@ TRIGGERS = (
     """CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON ticket
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION take_tickets_out_of_order()""",
 )
-# Where the next so many end; fewer are left where it is null.
-NEXT = text("SELECT id FROM ticket WHERE id > :after ORDER BY id OFFSET :count LIMIT 1")
 # Held, so that none goes before it is noted here; what changes meanwhile has been noted already, or will be.
 FILL = text("""
 INSERT INTO ticket_order SELECT id, org, state, updated_at, number FROM ticket
 WHERE id > :after AND id <= :last ORDER BY id FOR KEY SHARE
 ON CONFLICT DO NOTHING
 """)
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
 def upgrade() -> None:
@@ -68,15 +63,5 @@ def upgrade() -> None:
         op.execute(statement)
     meaning = "What lists by update are read by: written by triggers on `ticket` and by nobody else."
     op.execute(f"COMMENT ON TABLE ticket_order IS '{meaning}'")
-    put_all_in_order()
+    in_pieces("ticket", "id", FILL)
     drop_index("ticket_by_update")
-
-
-def put_all_in_order() -> None:
-    """A few thousand rows in a transaction each, so that nobody waits for long; commits what came before."""
-    with op.get_context().autocommit_block():
-        on, after = op.get_bind(), FIRST
-        while after != LAST:
-            last = on.scalar(NEXT, {"after": after, "count": AT_ONCE - 1}) or LAST
-            on.execute(FILL, {"after": after, "last": last})
-            after = last
