@@ -9,7 +9,18 @@ import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0
 from correlator_world import CorrelatorWorld
-from rollup_facts import UNREACHABLE, behind, fails, fires, pending, recovers, said
+from rollup_facts import (
+    UNREACHABLE,
+    behind,
+    fails,
+    fires,
+    opened,
+    pending,
+    recovers,
+    resolved_by_somebody,
+    said,
+    together,
+)
 from test_correlator_fresh_times import BACK, another, judged_afresh, recovered, resumed, unlucky
 
 from fettle_chassis.unit_of_work import unit_of_work
@@ -116,6 +127,29 @@ async def test_a_verdict_that_waits_is_decided_behind_where_its_device_is_by_the
         f"integration/hue-3:{UNREACHABLE}",
         ["Front door"],
     )
+
+
+@pytest.mark.rule("HM-304", "HM-146")
+@pytest.mark.parametrize("moves", [False, True], ids=["stays", "moves"])
+async def test_so_is_one_that_waits_until_it_is_known_what_becomes_of_a_resolved_ticket(
+    world: CorrelatorWorld, moves: bool
+) -> None:
+    """That about many devices behind hue-1 is asked for again, and takes in who is behind hue-1 by then."""
+    at = T0 + 10_000
+    await together(world, at)
+    await opened(world)
+    await resolved_by_somebody(world, at + 20_000)
+    await world.feed(*fails("device/d6", at + 21_000))
+    await said(world)
+    entry = ELSEWHERE if moves else Registration(integration="hue-1")
+    await enter(world, entry.model_copy(update={"name": "Front door"}), at + 21_500, "device/d6")
+    await world.tick(at + 22_000)
+    again, its = await world.commands()
+    assert (again.verb, again.body["subject"]["id"]) == ("open", "hue-1")
+    if moves:
+        assert (its.verb, its.body["subject"]) == ("open", {"type": "device", "id": "d6", "name": "Front door"})
+    else:
+        assert (its.verb, [one["name"] for one in its.body["add"]]) == ("update-checklist", ["Front door"])
 
 
 @pytest.mark.rule("HM-303", "HM-70")
