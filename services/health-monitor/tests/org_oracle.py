@@ -98,6 +98,7 @@ class Oracle:
         self.before: set[str] = set()
         """Keys whose last ticket comes back if it is asked for again."""
         self.now = 0
+        self.heard_now: Beat | None = None
 
     def read(self, beats: Sequence[Beat], until: int) -> None:
         """All that happens before `until`. Every time in the rules is in whole seconds, so that anything can come true
@@ -114,7 +115,7 @@ class Oracle:
         return {quiet.start % 1000 for quiet in self.silences}
 
     def _live(self, at: int, beat: Beat | None) -> None:
-        self.now = at
+        self.now, self.heard_now = at, beat
         self._settle()
         if beat is not None:
             self._hear(beat)
@@ -337,6 +338,10 @@ class Oracle:
         return True
 
     def _fails_with(self, each: Known, known: Known) -> bool:
+        """How things stand at this instant: who is heard to be well just now does not fail any more."""
+        heard = self.heard_now
+        if each is not known and heard is not None and (heard.subject, heard.status) == (each.name, "ok"):
+            return False
         return (
             each.integration == known.integration
             and each.state in (PENDING, FIRING)

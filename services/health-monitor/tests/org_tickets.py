@@ -71,6 +71,11 @@ class Tickets(Books):
     # Verdicts that call for tickets
 
     def _decide(self, subject: str, condition: str, *, left_over: str | None = None) -> None:
+        self._decide_alone(subject, condition, left_over)
+        if subject.startswith("integration/") and not self.is_resolved_early(integration_in(subject)):
+            self._let_go(integration_in(subject))
+
+    def _decide_alone(self, subject: str, condition: str, left_over: str | None = None) -> None:
         key = f"{subject}:{condition}"
         if (outcome := self.org.held_from_opening(subject)) is not None:
             self.end(subject, outcome)
@@ -84,8 +89,6 @@ class Tickets(Books):
             self._decide_for_device(self.org.fleet[subject], left_over)
         else:
             self._decide_for_integration(self.org.fleet[subject], key)
-        if subject.startswith("integration/") and not self.is_resolved_early(integration_in(key)):
-            self._let_go(integration_in(key))
 
     def _decide_for_device(self, known: Stands, left_over: str | None) -> None:
         name, many = known.name, of_many(known.integration)
@@ -268,14 +271,15 @@ class Tickets(Books):
             return False
         del self.early[key]
         if condition != MANY:
-            self._decide(subject, condition)
+            self._decide_alone(subject, condition)
         elif (held := self.org.held_from_opening(subject)) is None and self.down(integration) >= rules.many:
             self.end(subject, self.open(key))
-            self._let_go(integration)
         else:
             self.end(subject, held or "called_off")
         if subject.startswith("integration/") and key not in self.tickets:
             self._leave_over(integration, key)
+        elif subject.startswith("integration/"):
+            self._let_go(integration)
         return True
 
     # Silences

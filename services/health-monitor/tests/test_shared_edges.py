@@ -54,6 +54,19 @@ async def test_one_device_makes_many(environment: dict[str, str], failing: int, 
         assert await opens(world) == ([f"many {GATEWAY}"] if shared else ["device/d1"])
 
 
+@pytest.mark.rule("HM-140")
+@pytest.mark.parametrize(("late", "shared"), [(-1, False), (0, False), (1, True)])
+async def test_who_is_well_again_at_the_very_instant_does_not_count(
+    environment: dict[str, str], late: int, shared: bool
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(9))
+        await world.feed(*(pending(subject, AT - 2_000) for subject in devices(5)), fires("device/d1", AT))
+        await world.feed(change("device/d5", "pending_open", "healthy", at=AT + late, since=AT + late))
+        await world.tick(AT + 500)
+        assert await opens(world) == ([f"many {GATEWAY}"] if shared else ["device/d1"])
+
+
 @pytest.mark.rule("HM-136", "HM-140")
 @pytest.mark.parametrize(
     ("start", "end", "shared"),
@@ -325,3 +338,19 @@ async def test_devices_join_a_ticket_that_publishing_brings_back(environment: di
         await world.tick(AT + 3_500)
         lines = [line for line in await said(world) if line != "comment"]
         assert set(lines) == {f"open {GATEWAY}", f"list {GATEWAY}:{UNREACHABLE}: +1 -0"}
+
+
+@pytest.mark.rule("HM-307", "HM-146")
+async def test_who_is_left_over_from_a_ticket_comes_before_who_has_waited_for_it(environment: dict[str, str]) -> None:
+    """With the three that have waited they are many: nobody gets a ticket of its own that would be merged at once."""
+    async with CorrelatorWorld.open(environment) as world:
+        await gateway_down(world, *devices(2))
+        await resolved_by_somebody(world, AT + 2_100, UNREACHABLE)
+        late = ("device/d7", "device/d6", "device/d5")
+        await world.feed(*(each for place, one in enumerate(late) for each in fails(one, AT + 2_500 + place)))
+        await world.silence(Schedule(AT + 3_000, 86_400), GATEWAY)
+        await said(world)
+        await world.tick(AT + 4_100)
+        opening, listing = await world.commands()
+        assert (opening.verb, opening.body["subject"]["id"]) == ("open", "hue-1")
+        assert [f"device/{one['id']}" for one in listing.body["add"]] == [*devices(2), *late]

@@ -59,7 +59,7 @@ _LET_GO = text("""
         WHERE verdict.org = decided.org AND waits_for = decided.subject
         RETURNING verdict.*
     )
-    SELECT * FROM ready ORDER BY at, position
+    SELECT * FROM ready ORDER BY at, subject, position
 """)
 
 _TAKE_WAITING = text("""
@@ -209,12 +209,12 @@ async def take_ready(
 
 
 async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> list[Verdict]:
-    """Takes the verdicts that waited for these subjects, in the order of their instants and names. They are decided as
-    of the instants at which those were: what they have waited for is known by then, and counts, and so does what their
-    own subjects are called by then and where they belong."""
+    """Takes the verdicts that waited for these subjects, who failed first first. They are decided as of the instants at
+    which those were: what they have waited for is known by then, and counts, and so does what their own subjects are
+    called by then and where they belong."""
     rows = (await connection.execute(_LET_GO, columns_of(decided))).all()
     called = await names(connection, {(row.org, row.subject) for row in rows}) if rows else {}
-    found = [
+    return [
         replace(
             _verdict(row),
             at=max(row.at, decided[row.org, row.waits_for]),
@@ -222,7 +222,6 @@ async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> lis
         )
         for row in rows
     ]
-    return sorted(found, key=lambda verdict: (verdict.at, verdict.subject))
 
 
 async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> list[Verdict]:
