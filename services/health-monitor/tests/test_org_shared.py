@@ -78,6 +78,28 @@ def test_shared_tickets_end_as_the_oracle_says_where_heartbeats_are_lost(environ
     all_alike(environment, 15, histories=LARGE)
 
 
+@pytest.mark.rule("HM-308", "HM-150")
+@pytest.mark.parametrize("steps", [[(0, 1)], [(2, 4), (0, 1), (0, 4), (1, 200)]], ids=["one by one", "together"])
+def test_heartbeats_are_lost_again_soon_after_they_came_back(
+    environment: Mapping[str, str], steps: list[tuple[int, int]]
+) -> None:
+    """The fourth to fire of the second time makes them enough. By its shard it has fired all along, so that it fires by
+    a timer of the org's."""
+    phases = (
+        Phase(4, OK, ()),
+        Phase(16, AWAY, ((0, OK), (1, AWAY), (2, OK), (3, BAD))),
+        Phase(3, OK, ((0, OK), (6, OK))),
+        Phase(4, AWAY, ((3, OK), (9, OK), (13, OK), (2, OK))),
+        Phase(16, AWAY, ((3, OK),)),
+        Phase(14, AWAY, ()),
+    )
+    history = SharedHistory((1,) * 12 + (2, 1), 3, ((11, 5), (0, 3)), 4, 6, 5, phases, many=4)
+    with correlator(environment) as (runner, world):
+        oracle = expected(history)
+        compare(history, runner.run(run(world, history, steps)), oracle)
+    assert len(oracle.outages) > 1
+
+
 @pytest.mark.rule("HM-146")
 def test_a_ticket_that_is_looked_at_at_the_very_end_is_left_as_it_was(environment: Mapping[str, str]) -> None:
     """Somebody has resolved the one about many devices behind hue-2 one open debounce before the history ends."""

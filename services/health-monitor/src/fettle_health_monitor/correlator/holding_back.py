@@ -30,7 +30,7 @@ from fettle_health_monitor.domain.correlator.losses import (
 )
 from fettle_health_monitor.domain.correlator.marks import NOTHING, mark_of
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.unseen_subjects import Rules
+from fettle_health_monitor.domain.correlator.unseen_subjects import Event, Rules
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 
 
@@ -119,7 +119,7 @@ async def _must_wait(
 async def may_lose_some(
     connection: AsyncConnection,
     version: PolicyVersion,
-    said: Sequence[Change | HeardAgain],
+    said: Sequence[Event],
     times: int,
     late: Sequence[int] = (),
 ) -> bool:

@@ -46,7 +46,7 @@ from fettle_health_monitor.domain.correlator.losses import (
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.unseen import Seeing
-from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules
+from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules, Unseen
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, unseen
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
@@ -160,32 +160,33 @@ class _Org:
         connection, org = self._connection, self._org
         subjects = {event.subject for event in events}
         self._known = await everybody.known(connection, org, subjects)
-        census = await self._census(events, loss) if loss is None or loss.resumed_at is not None else None
+        rows = await losses.unseen(connection, org, subjects)
+        census = await self._census(events, rows, loss) if loss is None or loss.resumed_at is not None else None
         return Seeing(
             before=self._before,
             loss=loss,
-            unseen=await losses.unseen(connection, org, subjects if census is None else census.standings),
+            unseen=rows if census is None else await losses.unseen(connection, org, census.standings),
             census=census,
             rules_of=lambda subject: self._rules(self._profile(subject)),
             known=lambda subject: everybody.last_change(org, self._known[subject]),
             clock_at=self._clock_at,
         )
 
-    async def _census(self, events: Sequence[Event], loss: Loss | None) -> Census | None:
-        """None where nothing in these events can lose heartbeats."""
-        candidates = [event for event in events if isinstance(event, Change) and would_fire_by_silence(event)]
-        changes = [event for event in events if isinstance(event, Change)]
+    async def _census(self, events: Sequence[Event], rows: Mapping[str, Unseen], loss: Loss | None) -> Census | None:
+        """None where nothing in these events can lose heartbeats: nobody fires, and of nobody who is shown otherwise
+        than judged it follows that it will while they are taken in."""
+        candidates = [event for event in events if event.subject in rows or _fires(event)]
         if not candidates:
             return None
-        version = self._version_of(candidates[0].shard)
-        if not await may_lose_some(self._connection, version, changes, ALL_TOLD):
+        version = self._version_of(_shard_of(candidates[0], rows))
+        if not await may_lose_some(self._connection, version, events, ALL_TOLD):
             return None
         window_ms = window_of(version)
         begins = candidates[0].at - window_ms
         holes = await progress.holes_ended(self._connection, begins - window_ms)
         subjects = {event.subject for event in events}
         fleet = await everybody.everybody(self._connection, self._org, begins, subjects)
-        first, last = candidates[0].at, candidates[-1].at
+        first, last = candidates[0].at, max(candidates[-1].at, self._before)
         found = await unless_unreadable(
             self._connection, lambda: silences.of_org(self._connection, self._org, after=first, until=last)
         )
@@ -316,6 +317,14 @@ class _Org:
             return ShardClock(shard, NO_GENERATION, at, 0)
         runs = self._version_of(shard).policy.enabled
         return replace(clock.back_at(at), generation=clock.generation if runs else NOT_RUNNING)
+
+
+def _fires(event: Event) -> bool:
+    return isinstance(event, Change) and would_fire_by_silence(event)
+
+
+def _shard_of(event: Event, rows: Mapping[str, Unseen]) -> int:
+    return event.shard if isinstance(event, Change) else rows[event.subject].judged.shard
 
 
 def _is_made_by(event: Change | HeardAgain, put: InForce) -> bool:

@@ -9,7 +9,7 @@ silence hides behind lost heartbeats something else is shown than what its shard
   it, and fires after its open debounce; one that was frozen is what its shard says.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
@@ -115,7 +115,7 @@ class Seeing:
     def _first(self, change: Change) -> None:
         """A change of a subject that was shown as its shard judges it."""
         if (census := self._census_at(change)) is not None and census.loses():
-            self._begin(change, census.counted, census.pending_by_silence())
+            self._begin(census, change, change)
         elif not self._hides(change) or self._fires_by_its_own_debounce(change):
             if not self._says_nothing_new(change):
                 self._show(change)
@@ -155,12 +155,13 @@ class Seeing:
         fires_on = change.from_state == change.to_state == HealthState.FIRING
         return fires_on and self._last_of(change.subject).condition == change.condition
 
-    def _begin(self, change: Change, counted: int, pending_by_silence: Sequence[str]) -> None:
+    def _begin(self, census: Census, change: Change, judged: Change) -> None:
+        """Heartbeats are lost, by this change, which is not shown; `judged` is what the subject's shard said last."""
         pending = {
             subject: self.unseen[subject].judged if subject in self.unseen else self._last_of(subject)
-            for subject in pending_by_silence
+            for subject in census.pending_by_silence()
         }
-        pending[change.subject] = change
+        pending[change.subject] = judged
         heard = [last.evidence.last_heard or silent_from(last) for last in pending.values()]
         still_unknown = 0 if self.loss is None else self.loss.unknown
         self.loss = Loss(
@@ -169,7 +170,7 @@ class Seeing:
             since=max(heard),
             begun_at=change.at,
             policy_version=change.policy_version,
-            counted=counted,
+            counted=census.counted,
             lost=still_unknown,
             unknown=still_unknown,
         )
@@ -273,9 +274,20 @@ class Seeing:
             self._keep(replace(row, until=None))
         elif row.shown == HealthState.UNKNOWN:
             self._pend(row, row.judged.condition, at, "silent_since_reporting_resumed")
+        elif (fires := self._firing(row, at)) is not None and (census := self._census_at(fires)) and census.loses():
+            self._begin(census, fires, row.judged)
         else:
             reason = "debounce_passed" if row.shown == HealthState.PENDING_OPEN else "silent_since_reporting_resumed"
             self._follow(row, at, reason)
+
+    def _firing(self, row: Unseen, at: int) -> Change | None:
+        """What is to be shown of a pending subject whose debounce is over; None for one that is silent since before
+        reporting resumed: that is its own by now."""
+        old = self.loss is not None and is_old(row.judged, self.loss.resumed_at)
+        if old or not row.is_pending:
+            return None
+        fires = structs.replace(row.judged, from_state=HealthState.PENDING_OPEN, to_state=HealthState.FIRING, at=at)
+        return structs.replace(fires, policy_version=self.rules_of(row.subject).version)
 
     def _pend(self, row: Unseen, condition: str | None, at: int, reason: str) -> None:
         """Pending, with an open debounce of its own: that of its shard began with the silence."""
