@@ -59,7 +59,7 @@ LOST_HEARTBEATS = (
             Mutant(UNSEEN, "if until.due_clock <= self.clock_at(", "if until.due_clock < self.clock_at("),
             Mutant(UNSEEN, "row.until.lasting(rules.open_debounce_ms)", "row.until"),
             Mutant(UNSEEN, "if anew.due_clock > until.due_clock:", "if anew.due_clock >= until.due_clock:"),
-            Mutant(UNSEEN, "policy_version=self.rules_of(row.subject).version", "policy_version=judged.policy_version"),
+            Mutant(UNSEEN, "=self.rules_of(row.subject).version,", "=judged.policy_version,"),
         ),
     ),
     Part(

@@ -12,6 +12,7 @@ from correlator_world import CorrelatorWorld
 from rollup_facts import (
     UNREACHABLE,
     behind,
+    devices,
     fails,
     fires,
     opened,
@@ -127,6 +128,22 @@ async def test_a_verdict_that_waits_is_decided_behind_where_its_device_is_by_the
         f"integration/hue-3:{UNREACHABLE}",
         ["Front door"],
     )
+
+
+@pytest.mark.rule("HM-304")
+@pytest.mark.parametrize(("threshold", "tickets"), [(3, ["many integration/hue-1"]), (4, devices(3))])
+async def test_so_it_is_by_the_policy_of_then(world: CorrelatorWorld, threshold: int, tickets: list[str]) -> None:
+    at = T0 + 30_000
+    await behind(world, *devices(3))
+    await world.feed(*fails("integration/hue-1", at - 20_000, condition=UNREACHABLE))
+    await world.feed(*(pending(one, at - 1_000) for one in devices(3)))
+    await world.feed(*recovers("integration/hue-1", at, condition=UNREACHABLE))
+    await world.feed(*(fires(one, at + 1_000) for one in devices(3)))
+    await another(world, at + 2_000, rollup_threshold=threshold)
+    await said(world)
+    await world.tick(at + 60_000)
+    opening = [line.removeprefix("open ") for line in await said(world) if line.startswith("open")]
+    assert [line.split(" after ")[0] for line in opening] == ["integration/hue-1", *tickets]
 
 
 @pytest.mark.rule("HM-304", "HM-146")

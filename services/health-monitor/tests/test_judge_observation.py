@@ -8,6 +8,7 @@ from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES
 from fettle_health_monitor.domain.judge import shard as shard_of_judge
+from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.domain.judgements import Hello, Unobserved
@@ -344,3 +345,19 @@ def test_room_that_was_held_is_free_again(monkeypatch: pytest.MonkeyPatch) -> No
     judged = announced_shard().fold(log)
     assert judged.folded.ignored.total() == 0
     assert [change.subject for change in judged.changes] == ["device/a", "device/b"]
+
+
+@pytest.mark.rule("HM-306")
+@pytest.mark.parametrize(
+    ("stood_ms", "counted_ms", "is_hole"),
+    [(-1_000, 0, False), (1_999, 1_999, False), (2_001, 2_000, False), (4_999, 2_000, False), (5_000, 2_000, True)],
+    ids=["the clock steps back", "short", "longer than counts", "nearly a hole", "a hole"],
+)
+def test_time_in_which_a_shard_does_not_judge_counts_as_one_without_records_does(
+    stood_ms: int, counted_ms: int, is_hole: bool
+) -> None:
+    clock = ObservedClock(now=7_000, record=T0, resumed=3_000)
+    clock.stand(T0 + stood_ms)
+    assert clock.now == 7_000
+    assert clock.go_on(T0) == ((T0, T0 + stood_ms) if is_hole else None)
+    assert (clock.now, clock.resumed) == (7_000 + counted_ms, 9_000 if is_hole else 3_000)

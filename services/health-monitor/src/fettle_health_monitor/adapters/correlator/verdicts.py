@@ -59,7 +59,10 @@ _LET_GO = text("""
         WHERE verdict.org = decided.org AND waits_for = decided.subject
         RETURNING verdict.*
     )
-    SELECT * FROM ready ORDER BY at, subject, position
+    SELECT ready.*, version FROM ready
+    LEFT JOIN subject USING (org, subject)
+    LEFT JOIN policy_in_force AS judged_by ON judged_by.org = ready.org AND judged_by.shard = subject.shard
+    ORDER BY ready.at, ready.subject, ready.position
 """)
 
 _TAKE_WAITING = text("""
@@ -211,7 +214,7 @@ async def take_ready(
 async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> list[Verdict]:
     """Takes the verdicts that waited for these subjects, who failed first first. They are decided as of the instants at
     which those were: what they have waited for is known by then, and counts, and so does what their own subjects are
-    called by then and where they belong."""
+    called by then, where they belong and by which policy they are judged."""
     rows = (await connection.execute(_LET_GO, columns_of(decided))).all()
     called = await names(connection, {(row.org, row.subject) for row in rows}) if rows else {}
     return [
@@ -219,6 +222,7 @@ async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> lis
             _verdict(row),
             at=max(row.at, decided[row.org, row.waits_for]),
             named=called.get((row.org, row.subject), _named(row)),
+            policy_version=row.policy_version if row.version is None else row.version,
         )
         for row in rows
     ]
