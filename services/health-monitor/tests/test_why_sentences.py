@@ -12,7 +12,7 @@ from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named
 from fettle_health_monitor.domain.why.changes import as_it_was
-from fettle_health_monitor.domain.why.picture import Picture, Timer, picture
+from fettle_health_monitor.domain.why.picture import Picture, Timer, Waits, picture
 from fettle_health_monitor.domain.why.record import (
     Recorded,
     called_otherwise,
@@ -61,6 +61,7 @@ def failing(**more: Any) -> Picture:
     ("now", "said", "suppressed"),
     [
         (NOTHING, f"It was healthy: last heard at {NOW}; its silence is too long at", None),
+        (replace(NOTHING, trouble=(recorded("silenced"),)), f"It was healthy: last heard at {NOW}", None),
         (
             replace(NOTHING, unknown_since=T0),
             f"Heartbeats of the whole org did not arrive after {NOW}",
@@ -233,3 +234,14 @@ def test_the_timer_that_runs_and_the_one_that_ran_out_are_shown() -> None:
     assert (firing.state, firing.timer) == ("firing", Timer("silence", T0 + 60_000, ran_out=True))
     assert resolving is not None
     assert (resolving.state, resolving.timer) == ("pending_resolve", Timer("resolve_debounce", T0 + 120_000))
+
+
+@pytest.mark.rule("HM-185")
+@pytest.mark.parametrize(("resolve_debounce_s", "runs"), [(60, ("silence", 60)), (59, ("resolve_debounce", 59))])
+def test_of_two_timers_the_one_that_runs_out_first_is_shown(resolve_debounce_s: int, runs: tuple[Waits, int]) -> None:
+    log = Log().policy(timeout_s=60, open_debounce_s=30, resolve_debounce_s=resolve_debounce_s).beat().pulsed(100)
+    case = case_of(log.beat().pulsed(110))
+    resolving = picture(as_it_was(case)[0], case.log)
+    assert resolving is not None
+    what, seconds = runs
+    assert (resolving.state, resolving.timer) == ("pending_resolve", Timer(what, T0 + (100 + seconds) * 1000))
