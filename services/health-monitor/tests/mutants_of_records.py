@@ -98,6 +98,7 @@ RECORDS = (
             Mutant(SHARD, "            self._hear_held(statement.org)\n", ""),
             Mutant(SHARD, "self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)", "pass"),
             Mutant(SHARD, "        self.watch.judging = False\n", ""),
+            Mutant(SHARD, "        self.watch.subjects.look_again_at_all()\n", ""),
             Mutant(SHARD, "has_room = before is not None or", "has_room ="),
             Mutant(SHARD, "len(self._held) < HELD_MAX", "len(self._held) <= HELD_MAX"),
             Mutant(SHARD, "            self._held_bytes -= record.size\n", ""),

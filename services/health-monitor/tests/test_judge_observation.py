@@ -108,6 +108,16 @@ def test_before_its_own_hello_a_shard_heeds_nothing() -> None:
 
 
 @pytest.mark.rule("HM-23")
+def test_nor_does_one_that_goes_on_behind_lost_log_heed_what_it_knows_by_heart() -> None:
+    log = Log().policy().beat().beat()
+    judged = judge(log)
+    judged.shard.await_announcement("n2")
+    judged.fold(log.beat())
+
+    assert judged.folded.ignored == {Ignored.BEFORE_HELLO: 1}
+
+
+@pytest.mark.rule("HM-23")
 def test_what_is_heard_of_orgs_that_are_never_announced_is_let_go() -> None:
     log = Log().hello("n1").beat("ghost/device/x").policy().announced("n1").beat("ghost/device/x")
 

@@ -165,7 +165,7 @@ class _Org:
         return Seeing(
             before=self._before,
             loss=loss,
-            unseen=rows if census is None else await losses.unseen(connection, org, census.standings),
+            unseen=rows if census is None else rows | await losses.unseen(connection, org, census.standings),
             census=census,
             rules_of=lambda subject: self._rules(self._profile(subject)),
             known=lambda subject: everybody.last_change(org, self._known[subject]),
@@ -182,11 +182,12 @@ class _Org:
         if not await may_lose_some(self._connection, version, events, ALL_TOLD):
             return None
         window_ms = window_of(version)
-        begins = candidates[0].at - window_ms
+        first = min(event.at for event in candidates)
+        begins = first - window_ms
         holes = await progress.holes_ended(self._connection, begins - window_ms)
         subjects = {event.subject for event in events}
         fleet = await everybody.everybody(self._connection, self._org, begins, subjects)
-        first, last = candidates[0].at, max(candidates[-1].at, self._before)
+        last = max(*(event.at for event in candidates), self._before)
         found = await unless_unreadable(
             self._connection, lambda: silences.of_org(self._connection, self._org, after=first, until=last)
         )

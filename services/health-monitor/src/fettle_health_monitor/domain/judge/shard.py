@@ -127,6 +127,7 @@ class Shard:
         since = self.watch.clock.record if self.announcement is None else self.announcement.since
         self.announcement = Announcement(nonce, since)
         self.watch.judging = False
+        self.watch.subjects.look_again_at_all()
 
     def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Folded:
         """Take in the next records of the log, in order. Whatever is known to change nothing costs one look-up here,

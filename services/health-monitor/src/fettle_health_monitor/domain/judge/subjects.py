@@ -102,6 +102,10 @@ class Subjects:
         """The next heartbeat may change something even if it is like the last."""
         self.same[row] = self.alike[row] = LOUD
 
+    def look_again_at_all(self) -> None:
+        for column in CACHES:
+            setattr(self, column, array("q", [LOUD]) * len(self.keys))
+
     def set_profile(self, row: int, profile: Profile) -> None:
         self.profile[row] = self.profiles.number(profile)
         self.profiles.compact(self.profile)
