@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy import text
 
 from fettle_chassis.migrations.indexes import build_index, drop_index
-from fettle_chassis.migrations.tables import in_pieces
+from fettle_chassis.migrations.tables import alter, in_pieces
 
 revision = "0010"
 down_revision = "0009"
@@ -42,11 +42,12 @@ WHERE ticket.id = ticket_id AND marks IS NULL AND ticket_id > :after AND ticket_
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE ticket_search ADD COLUMN IF NOT EXISTS marks text")
+    alter("ALTER TABLE ticket_search ADD COLUMN IF NOT EXISTS marks text")
     meaning = "Source, kind, subject, integration and spaces of the ticket, one a line: none of them ever changes."
     op.execute(f"COMMENT ON COLUMN ticket_search.marks IS '{meaning}'")
-    for statement in (MARKS, MARK, TRIGGER):
-        op.execute(statement)
+    op.execute(MARKS)
+    op.execute(MARK)
+    alter(TRIGGER)
     in_pieces("ticket_search", "ticket_id", FILL)
     words, marks = 'ticket_grams(words COLLATE "C")', r"string_to_array(marks, E'\n')"
     build_index("ticket_search_narrowed", f"ticket_search USING gin (org, {words}, {marks})")

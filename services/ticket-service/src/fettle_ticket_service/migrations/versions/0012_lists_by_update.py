@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy import text
 
 from fettle_chassis.migrations.indexes import drop_index
-from fettle_chassis.migrations.tables import in_pieces
+from fettle_chassis.migrations.tables import alter, in_pieces
 
 revision = "0012"
 down_revision = "0011"
@@ -58,10 +58,10 @@ ON CONFLICT DO NOTHING
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE ticket SET (fillfactor = 85)")
-    for statement in (TABLE, INDEX, PUT, TAKE, *TRIGGERS):
+    for statement in (TABLE, INDEX, PUT, TAKE):
         op.execute(statement)
     meaning = "What lists by update are read by: written by triggers on `ticket` and by nobody else."
     op.execute(f"COMMENT ON TABLE ticket_order IS '{meaning}'")
+    alter("ALTER TABLE ticket SET (fillfactor = 85)", *TRIGGERS)
     in_pieces("ticket", "id", FILL)
     drop_index("ticket_by_update")
