@@ -60,7 +60,7 @@ _TABLES: Final[Mapping[str, TextClause]] = {
 }
 TABLES: Final = (*_TABLES, "inbox")
 
-# What silences have held back goes with the verdicts that it was; old policies are read by a rule of their own.
+# What shows that something is left. `silence_held` knows no org and goes before its silences; one policy stays.
 _TELLING = [
     table
     for table in ("subject", "transition", "outcome", "verdict", *_TABLES)
