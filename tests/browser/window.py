@@ -21,6 +21,8 @@ T = TypeVar("T")
 PLACES = {"t": "/tickets", "h": "/health/overview", "w": "/workflows", "a": "/settings"}
 # What the driver says of an element whose page was replaced between two of its own steps: stale by another name.
 _REPLACED = "Node with given id does not belong to the document"
+# What appears begins transparent, and to the driver nothing of the transparent is visible.
+_APPEARING = "return arguments[0].some((one) => one.closest('.arrived')?.getAnimations().length)"
 
 
 class Element:
@@ -97,10 +99,14 @@ class Window:
 
     def texts(self, selector: str, most: int | None = None) -> list[str]:
         """What is visible of the elements, all of them as they are at one time."""
-        [found] = self.until(
-            lambda: [[element.text for element in self.all(selector)[:most]]], f"{selector} standing still"
-        )
-        return found
+
+        def read() -> list[list[str]]:
+            found = self.all(selector)[:most]
+            seen = [element.text for element in found]
+            return [] if "" in seen and self.script(_APPEARING, found) else [seen]
+
+        [texts] = self.until(read, f"{selector} standing still")
+        return texts
 
     def rows(self) -> list[str]:
         """The titles of the list from top to bottom."""
@@ -114,8 +120,8 @@ class Window:
         found: list[str] = self.script(labels)
         return found
 
-    def script(self, code: str) -> Any:
-        return self.chrome.execute_script(code)
+    def script(self, code: str, *given: Any) -> Any:
+        return self.chrome.execute_script(code, *given)
 
     def point_at(self, selector: str) -> None:
         self.one(selector).use(lambda found: ActionChains(self.chrome).move_to_element(found).perform())
