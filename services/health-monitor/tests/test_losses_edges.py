@@ -305,6 +305,19 @@ def test_what_was_shown_as_it_was_is_no_better_by_a_policy_that_allows_more_sile
     assert story(seeing, subject) == []
 
 
+@pytest.mark.rule("HM-156")
+def test_who_is_removed_while_heartbeats_are_lost_is_gone() -> None:
+    """What its shard says of a removed subject still tells of its silence."""
+    org = Org(13)
+    subject = org.everybody[12]
+    org.fall_silent(org.everybody[:12])
+    org.standings[subject].state = "firing"
+    seen = evidence(B + 100, deadline=B - 5_000)
+    seeing = org.live(change(subject, "firing", None, at=B + 100, reason="forgotten", evidence=seen))
+    assert story(seeing, subject) == [(100, "firing", None)]
+    assert subject not in seeing.unseen
+
+
 @pytest.mark.rule("HM-231")
 def test_who_is_judged_to_flap_is_shown_so_when_it_is_heard_not_to_be_well() -> None:
     """A report of what is wrong after a silence is no change of state: its shard only says that it was heard."""

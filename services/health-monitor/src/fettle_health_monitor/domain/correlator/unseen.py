@@ -129,7 +129,7 @@ class Seeing:
         """Whether this change rests on a silence in which the subject could not be heard, or in which its time since
         then is not over."""
         loss = self.loss
-        if loss is None or change.at < loss.begun_at or not by_silence(change):
+        if loss is None or change.at < loss.begun_at or not by_silence(change) or change.to_state is None:
             return False
         if loss.resumed_at is None:
             return True
