@@ -3,7 +3,6 @@ and with holes in the log. On a real database."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -14,9 +13,7 @@ from rollup_facts import MANY, UNREACHABLE, behind, fails, recovers, said, toget
 
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.holding_back import rules_of
-from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Unobserved
 
 BACK = GONE + 7_000
@@ -294,30 +291,26 @@ async def test_few_who_are_left_by_a_removal_while_the_org_is_off_are_looked_at_
     assert f"recovered integration/hue-1:{MANY}" in await said(world)
 
 
-@pytest.mark.rule("HM-228", "HM-230")
-@pytest.mark.parametrize(("lasting_ms", "due_at"), [(3_000, T0 + 65_000), (11_000, T0 + 73_000), (500, T0 + 63_000)])
-def test_behind_a_hole_a_new_policy_retimes_who_is_judged_afresh_from_its_end(lasting_ms: int, due_at: int) -> None:
-    """A second behind it; by the old policy there was much time left."""
-    watch = Watch.begin(
-        WatchKind.JUDGED_AFRESH,
-        cause=UUID(int=1),
-        org="acme",
-        subject="device/d1",
-        condition="device_offline",
-        shard=ShardClock(0, 1, T0, 1_000_000),
-        since_at=T0,
-        lasting_ms=22_000,
-    )
-    now = ShardClock(0, 1, T0 + 63_000, 1_005_000, (Hole(T0 + 2_000, T0 + 62_000),))
-    retimed = watch.lasting(lasting_ms, now)
-    assert (retimed.due_at, retimed.anew_after_hole(now.at, now) or retimed) == (due_at, retimed)
-
-
 @pytest.mark.rule("HM-230")
 async def test_a_hole_gives_who_is_judged_afresh_its_time_again(world: CorrelatorWorld) -> None:
     at = await recovered(world)
     await hole(world, at + 2_000, at + 62_000)
     await tick_after(world, at + 2_000, at + 62_000, at + 90_000)
+    assert await judged_afresh(world, at) == [67_000]
+
+
+@pytest.mark.rule("HM-230")
+async def test_a_time_that_begins_inside_a_hole_is_over_in_time(world: CorrelatorWorld) -> None:
+    """The integration recovers by another shard than the device's, which shows no clock then."""
+    at = T0 + 30_000
+    await behind(world, "device/d1")
+    of_another = {"condition": UNREACHABLE, "shard": 1}
+    await world.feed(*fails("integration/hue-1", at - 20_000, **of_another), *fails("device/d1", at - 17_000))
+    await world.tick(at - 10_000)
+    await world.feed(*recovers("integration/hue-1", at, **of_another), world.clock(1, at + 6_000))
+    gap = Unobserved(shard=0, generation=1, place=world.clock(0, 0).place, from_at=at - 10_000, to_at=at + 62_000)
+    await world.feed(gap, world.clock(0, at + 62_000, clock=1_022_000))
+    await world.feed(world.clock(0, at + 67_001, clock=1_027_001), world.clock(1, at + 67_001))
     assert await judged_afresh(world, at) == [67_000]
 
 

@@ -1,6 +1,7 @@
 """Heartbeats of a whole org that are lost while one shard is behind for longer than verdicts wait."""
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -9,7 +10,11 @@ from correlator_world import CorrelatorWorld
 from loss_facts import GONE, LONG_AGO, everything_is_on_record, evidence, fires, silent, states
 from rollup_facts import devices
 
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.health_policy import HealthPolicy
+from fettle_health_monitor.adapters.correlator import losses
+from fettle_health_monitor.domain.correlator.fresh_times import Until
+from fettle_health_monitor.domain.correlator.unseen_subjects import Unseen
 
 LATE = 1
 SILENT_AT = GONE - 2_000
@@ -124,6 +129,24 @@ async def test_a_shard_that_stands_still_is_not_waited_for(world: CorrelatorWorl
     assert await kinds(world) == []
     await world.tick(GONE + 51_000, 0)
     assert await kinds(world) == ["device_offline"] * 6
+
+
+@pytest.mark.rule("HM-238", "HM-308", "HM-150")
+async def test_who_fires_by_the_orgs_own_timer_waits_for_a_late_shard_as_well(world: CorrelatorWorld) -> None:
+    mine, theirs = await fleet(world, 6)
+    await world.feed(*(silent(each, SILENT_AT) for each in mine))
+    clock = world.clock(0, SILENT_AT)
+    until = Until(clock.generation, clock.clock, clock.clock + 2_000)
+    pending = partial(Unseen, shown="pending_open", condition="device_offline", until=until)
+    rows = [pending(subject=each, judged=fires(each, SILENT_AT)) for each in mine]
+    async with unit_of_work(world.database) as work:
+        await losses.keep(work.connection, "acme", 0, rows)
+    for second in range(1, 40):
+        await world.tick(GONE + 1_000 * second, 0)
+    assert await kinds(world) == []
+    await fail(world, theirs, LATE)
+    await world.tick(GONE + 41_000)
+    assert await kinds(world) == ["heartbeats_lost"]
 
 
 async def tick_of(world: CorrelatorWorld, partition: int, shard: int, at: int) -> None:

@@ -163,3 +163,22 @@ def test_how_long_it_lasts_by_the_rules_of_its_subject(
     one = replace(watch(kind, lasting), condition=condition, subject="integration/hue-1")
     version = PolicyVersion("acme", 1, BRISK, False)
     assert lasting_ms(one, Profiled(one.subject, 0, None, "hub", None), version) == lasts
+
+
+@pytest.mark.rule("HM-228", "HM-230")
+@pytest.mark.parametrize(("lasting_ms", "due_at"), [(3_000, T0 + 65_000), (11_000, T0 + 73_000), (500, T0 + 63_000)])
+def test_behind_a_hole_a_new_policy_retimes_who_is_judged_afresh_from_its_end(lasting_ms: int, due_at: int) -> None:
+    """A second behind it; by the old policy there was much time left."""
+    watch = Watch.begin(
+        WatchKind.JUDGED_AFRESH,
+        cause=UUID(int=1),
+        org="acme",
+        subject="device/d1",
+        condition="device_offline",
+        shard=ShardClock(0, 1, T0, 1_000_000),
+        since_at=T0,
+        lasting_ms=22_000,
+    )
+    now = ShardClock(0, 1, T0 + 63_000, 1_005_000, (Hole(T0 + 2_000, T0 + 62_000),))
+    retimed = watch.lasting(lasting_ms, now)
+    assert (retimed.due_at, retimed.anew_after_hole(now.at, now) or retimed) == (due_at, retimed)

@@ -30,7 +30,7 @@ from fettle_health_monitor.domain.correlator.losses import (
 )
 from fettle_health_monitor.domain.correlator.marks import NOTHING, mark_of
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
-from fettle_health_monitor.domain.correlator.unseen_subjects import Event, Rules
+from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 
 
@@ -40,18 +40,22 @@ async def in_doubt(connection: AsyncConnection, news: News, reach: Reach) -> set
     devices that fail: they wait for it."""
     doubted = set()
     for partition, horizon in reach.horizons.items():
-        if horizon.late and await _is_doubted(connection, news, partition, horizon):
+        if horizon.late and await _is_doubted(connection, news, reach, partition):
             doubted.add(partition)
     return doubted
 
 
-async def _is_doubted(connection: AsyncConnection, news: News, partition: int, horizon: Horizon) -> bool:
+async def _is_doubted(connection: AsyncConnection, news: News, reach: Reach, partition: int) -> bool:
+    horizon = reach.horizons[partition]
     about = await losses.held_between(connection, partition, horizon.slowest, horizon.before)
-    for change in news.changes:
-        if would_fire_by_silence(change) and news.partition_of[change.org] == partition:
-            last, moving = about.get(change.org, (0, set()))
-            moving.add(change.subject)
-            about[change.org] = (max(change.at, last), moving)
+    clocks = [shown for shown in reach.clocks if shown[0] == partition]
+    firing: list[tuple[str, Due | Change]] = []
+    firing += await losses.firing_between(connection, clocks, horizon.slowest, horizon.before)
+    changing = [each for each in news.changes if news.partition_of[each.org] == partition]
+    firing += [(each.org, each) for each in changing if would_fire_by_silence(each)]
+    for org, event in firing:
+        last, moving = about.get(org, (0, set()))
+        about[org] = (max(event.at, last), moving | {event.subject})
     versions = await policies.newest(connection, set(about)) if about else {}
     for org, version in sorted(versions.items()):
         last, moving = about[org]

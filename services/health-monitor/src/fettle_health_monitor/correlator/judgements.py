@@ -149,4 +149,6 @@ async def _take_in(
     if begun := reach.begun_anew(before):
         await watches.begin_anew(connection, begun)
         await losses.begin_anew(connection, begun)
+    if behind := reach.behind_holes(before):
+        await watches.go_on_behind_holes(connection, behind)
     return await changes.take_in(work, news, reach, concerned)

@@ -49,6 +49,17 @@ class Reach:
             shown for shown in self.clocks if _generation(before.get((shown[0], shown[1].shard))) != shown[1].generation
         ]
 
+    def behind_holes(self, before: Mapping[Seen, Progress]) -> list[Shown]:
+        """The clocks that have come behind a hole in their log: they have counted less than the time that passed."""
+        known = {seen: each.clock for seen, each in before.items() if each.clock is not None}
+        return [
+            (partition, clock)
+            for partition, clock in self.clocks
+            if (was := known.get((partition, clock.shard))) is not None
+            and was.generation == clock.generation
+            and clock.at - was.at > clock.clock - was.clock
+        ]
+
 
 def are_apart(known: Mapping[Seen, Progress], batch: Sequence[Received], patience: Patience) -> bool:
     """Whether a shard may be so far ahead of another by now that it matters whether its log had holes."""

@@ -71,6 +71,13 @@ _OUT = text(f"""
     WHERE due_clock <= now.clock AND org = ANY(CAST(:orgs AS text[]))
 """)  # noqa: S608
 
+_FIRING = text(f"""
+    SELECT org, subject, unseen.shard, due_clock
+    FROM unseen_subject AS unseen JOIN {_SHOWN}
+         ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
+    WHERE due_clock <= now.clock AND shown = 'pending_open'
+""")  # noqa: S608
+
 _HIDE = text("""
     INSERT INTO hidden_change (id, org, at)
     SELECT id, :org, at FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS bigint[])) AS hidden (id, at)
@@ -104,7 +111,7 @@ _TIMED = """
 
 _TIMED_IN = text(f"{_TIMED} AND unseen.shard = :shard")
 
-_TIMED_OF = text(f"{_TIMED} AND subject = ANY(CAST(:subjects AS text[])) FOR UPDATE OF unseen")
+_TIMED_OF = text(f"{_TIMED} AND subject = ANY(CAST(:subjects AS text[])) ORDER BY subject FOR UPDATE OF unseen")
 
 _KEEP = text("""
     INSERT INTO unseen_subject (org, subject, partition, shard, shown, shown_condition, judged, generation,
@@ -166,6 +173,16 @@ async def held_between(
     values = {"partition": partition, "first": first, "before": before}
     rows = await connection.execute(_HELD_BETWEEN, values)
     return {row.org: (row.last, set(row.subjects)) for row in rows}
+
+
+async def firing_between(
+    connection: AsyncConnection, clocks: Collection[Shown], first: int, before: int
+) -> list[tuple[str, Due]]:
+    """The unseen subjects that fire by timers of these instants, each with its org. `clocks` are one partition's."""
+    shown = {clock.shard: clock for _, clock in clocks}
+    rows = await connection.execute(_FIRING, _now(clocks))
+    due = [(row.org, Due(row.subject, shown[row.shard].instant_of(row.due_clock), row.due_clock)) for row in rows]
+    return [(org, timer) for org, timer in due if first <= timer.at < before]
 
 
 Held: TypeAlias = Change | HeardAgain | InForce

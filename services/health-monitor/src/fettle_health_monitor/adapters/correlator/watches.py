@@ -121,9 +121,17 @@ _OF_SHARD = text(f"""
     WHERE watch.partition = :partition AND watch.shard = :shard AND watch.org = :org
 """)  # noqa: S608
 
+_JUDGED_AFRESH = text(f"""
+    SELECT {_COLUMNS} FROM watch
+    JOIN {_SHOWN_CLOCKS}
+         ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
+    WHERE kind = 'judged_afresh'
+    ORDER BY watch.org, watch.subject, watch.condition FOR UPDATE OF watch
+""")  # noqa: S608
+
 _OF_SUBJECTS = text(f"""
     SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = ANY(CAST(:subjects AS text[]))
-    FOR UPDATE
+    ORDER BY watch.subject, watch.condition, kind FOR UPDATE
 """)  # noqa: S608
 
 
@@ -171,6 +179,20 @@ async def undecided(connection: AsyncConnection, keys: Collection[Key]) -> set[K
 async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
     """Shards whose log began anew: their watches last their whole length on the new clock."""
     await connection.execute(_BEGIN_ANEW, {"at": [clock.at for _, clock in clocks], **_now(clocks)})
+
+
+async def go_on_behind_holes(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
+    """Shards that have come behind a hole: who is judged afresh there has a full time from its end. One that has begun
+    its time inside, while the shard showed no clock, would else be looked at late by the length of the hole."""
+    rows = (await connection.execute(_JUDGED_AFRESH, _now(clocks))).all()
+    anew: list[Watch] = []
+    for partition in {row.partition for row in rows}:
+        shown = await progress.clocks(connection, partition)
+        for watch in (_watch(row) for row in rows if row.partition == partition):
+            clock = shown[watch.shard]
+            anew += filter(None, [watch.anew_after_hole(clock.instant_of(watch.due_clock), clock)])
+    if anew:
+        await begin(connection, anew, {row.org: row.partition for row in rows})
 
 
 async def orgs_with_due(connection: AsyncConnection, clocks: Collection[Shown]) -> set[str]:
