@@ -253,6 +253,16 @@ def test_what_is_full_by_a_new_policy_goes_in_the_order_in_which_it_became_so() 
     assert [change.subject for change in judged.changes[-2:]] == ["device/b", "device/a"]
 
 
+@pytest.mark.rule("HM-99", "HM-90")
+def test_a_silence_that_a_new_policy_finds_to_be_older_than_what_is_full_by_it_is_counted() -> None:
+    """Silent at 1 s, not at 3 s by a longer timeout; by a shorter one since 2 s."""
+    log = Log().policy(timeout_s=1).beat().pulsed(3).policy(timeout_s=10)
+    judged = judge(log.pulsed(5).policy(timeout_s=2, flap_flips_threshold=2))
+
+    assert judged.steps()[-1] == (5.0, "healthy", "flapping", "flipped_too_often")
+    assert judged.changes[-1].flap_count == 3
+
+
 @pytest.mark.rule("HM-99")
 def test_a_new_policy_retimes_the_stable_window_from_where_it_began() -> None:
     rules = {**LATE, "flap_flips_threshold": 4}

@@ -120,10 +120,12 @@ class Watch:
     def _expire(self, row: int, instant: int) -> None:
         subjects = self.subjects
         state = _STATES[subjects.state[row]]
+        lasted_at = self._lasted_at(row)
+        silent_at = self.silent_at(row) if subjects.reading[row] in SILENCE_SAYS_MORE else NEVER
         too_many = self.flaps.too_many(row, instant, self.timing(row))
-        if too_many is not None:
+        if too_many is not None and self.flaps.last(row) <= min(lasted_at, silent_at):
             self._flap(row, instant, *too_many)
-        elif subjects.reading[row] in SILENCE_SAYS_MORE and self.silent_at(row) < self._lasted_at(row):
+        elif silent_at < lasted_at:
             subjects.look_again(row)
             self._read(row, Reading.SILENT, instant, Reason.SILENT)
         elif state == State.FIRING:
