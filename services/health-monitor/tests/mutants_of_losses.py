@@ -41,6 +41,11 @@ LOST_HEARTBEATS = (
             Mutant(LOSSES, "return fires and by_silence(change)", "return fires"),
             # unseen.py
             Mutant(UNSEEN, "or change.at < loss.begun_at or", "or"),
+            Mutant(UNSEEN, " or change.to_state is None:", ":"),
+            Mutant(UNSEEN, "(census := self._census_at(fires)) and census.loses()", "False"),
+            Mutant(UNSEEN, "to_state=HealthState.FIRING, at=at)", "to_state=HealthState.FIRING)"),
+            Mutant(UNSEEN, "self._begin(census, fires, row.judged)", "self._begin(census, fires, fires)"),
+            Mutant(UNSEEN, "if old or not row.is_pending:", "if not row.is_pending:"),
             Mutant(UNSEEN, "passed < self.rules_of(change.subject).timeout_ms", "True"),
             Mutant(UNSEEN, "passed < self.rules_of(change.subject).timeout_ms",
                    "passed <= self.rules_of(change.subject).timeout_ms"),

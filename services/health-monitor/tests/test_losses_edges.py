@@ -305,6 +305,29 @@ def test_what_was_shown_as_it_was_is_no_better_by_a_policy_that_allows_more_sile
     assert story(seeing, subject) == []
 
 
+@pytest.mark.rule("HM-308", "HM-150", "HM-151", "HM-152")
+@pytest.mark.parametrize(("relapsing", "lost"), [(12, True), (9, False)])
+def test_who_fires_by_the_orgs_own_timer_may_show_that_heartbeats_are_lost_again(relapsing: int, lost: bool) -> None:
+    """By their shard they have been failing all along; for the org they were well, and have a debounce of their own.
+    Another was not heard again: when it fires that is its own."""
+    org = Org(13)
+    org.fall_silent(org.everybody)
+    *others, alone = org.everybody
+    silence = evidence(B + 5_000, deadline=B + 5_000, heard=B + 2_000)
+    again = [heard(each, B + 1_000) for each in others]
+    again += [
+        change(each, "pending_resolve", "firing", at=B + 5_000, reason="silent", evidence=silence)
+        for each in others[:relapsing]
+    ]
+    seeing = org.live(*again)
+    assert loss_of(seeing).begun_at == (B + 7_000 if lost else B)
+    assert {story(seeing, each)[-1] for each in others[:relapsing]} == {
+        (7_000, "pending_open", "unknown" if lost else "firing")
+    }
+    assert story(seeing, alone)[-1] == (6_000, "pending_open", "firing")
+    assert {each.at for each in seeing.called} == {B}, "the shards have called for nothing since"
+
+
 @pytest.mark.rule("HM-156")
 def test_who_is_removed_while_heartbeats_are_lost_is_gone() -> None:
     """What its shard says of a removed subject still tells of its silence."""
