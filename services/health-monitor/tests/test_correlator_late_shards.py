@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from correlator_facts import change
 from correlator_world import CorrelatorWorld
-from loss_facts import GONE, LONG_AGO, everything_is_on_record, evidence, fires, silent, states
+from loss_facts import GONE, LONG_AGO, everything_is_on_record, evidence, fires, heard, silent, states
 from rollup_facts import devices
 
 from fettle_chassis.unit_of_work import unit_of_work
@@ -147,6 +147,24 @@ async def test_who_fires_by_the_orgs_own_timer_waits_for_a_late_shard_as_well(wo
     await fail(world, theirs, LATE)
     await world.tick(GONE + 41_000)
     assert await kinds(world) == ["heartbeats_lost"]
+
+
+@pytest.mark.rule("HM-155", "HM-61")
+async def test_behind_a_shard_that_stood_still_when_reporting_resumed_all_have_a_full_timeout(
+    world: CorrelatorWorld,
+) -> None:
+    mine, theirs = await fleet(world, 6)
+    await fail(world, mine, 0)
+    await fail(world, theirs, LATE)
+    await world.tick(GONE + 1_000)
+    assert await states(world) == {"unknown": 12}
+    back = GONE + 100_000
+    await world.feed(*(heard(each, back) for each in mine), world.clock(0, back + 6_000))
+    assert await states(world) == {"healthy": 6, "unknown": 6}
+    await world.tick(back + 2_999, LATE)
+    assert await states(world) == {"healthy": 6, "unknown": 6}
+    await world.tick(back + 3_001, LATE)
+    assert await states(world) == {"healthy": 6, "pending_open": 6}
 
 
 async def tick_of(world: CorrelatorWorld, partition: int, shard: int, at: int) -> None:

@@ -182,3 +182,28 @@ def test_behind_a_hole_a_new_policy_retimes_who_is_judged_afresh_from_its_end(la
     now = ShardClock(0, 1, T0 + 63_000, 1_005_000, (Hole(T0 + 2_000, T0 + 62_000),))
     retimed = watch.lasting(lasting_ms, now)
     assert (retimed.due_at, retimed.anew_after_hole(now.at, now) or retimed) == (due_at, retimed)
+
+
+@pytest.mark.rule("HM-230")
+@pytest.mark.parametrize(
+    ("since", "begins", "due"),
+    [(T0 + 40_000, T0 + 62_000, T0 + 82_000), (T0 + 3_000, T0 + 3_000, T0 + 81_000)],
+    ids=["inside the hole", "where it is not one yet"],
+)
+def test_what_begins_inside_a_hole_lasts_from_its_end(since: int, begins: int, due: int) -> None:
+    """The clock counts the first two seconds of a hole, which nobody knows to be one yet."""
+    before = ShardClock(0, 1, T0 + 2_000, CLOCK + 2_000)
+    begun = Watch.begin(
+        WatchKind.EARLY_RESOLVE,
+        cause=UUID(int=1),
+        org="acme",
+        subject="device/d1",
+        condition=OFFLINE,
+        shard=before,
+        since_at=since,
+        lasting_ms=20_000,
+    )
+    now = ShardClock(0, 1, T0 + 62_000, CLOCK + 4_000, (Hole(T0 + 2_000, T0 + 62_000),))
+    watch = begun.anew_after_hole(now.instant_of(begun.due_clock), now) or begun
+    assert (watch.start_at, now.instant_of(watch.due_clock)) == (begins, due)
+    assert watch.anew_after_hole(now.instant_of(watch.due_clock), now) is None

@@ -40,15 +40,14 @@ async def in_doubt(connection: AsyncConnection, news: News, reach: Reach) -> set
     devices that fail: they wait for it."""
     doubted = set()
     for partition, horizon in reach.horizons.items():
-        if horizon.late and await _is_doubted(connection, news, reach, partition):
+        if horizon.late and await _is_doubted(connection, news, partition, horizon):
             doubted.add(partition)
     return doubted
 
 
-async def _is_doubted(connection: AsyncConnection, news: News, reach: Reach, partition: int) -> bool:
-    horizon = reach.horizons[partition]
+async def _is_doubted(connection: AsyncConnection, news: News, partition: int, horizon: Horizon) -> bool:
     about = await losses.held_between(connection, partition, horizon.slowest, horizon.before)
-    clocks = [shown for shown in reach.clocks if shown[0] == partition]
+    clocks = [(partition, clock) for clock in horizon.clocks.values()]
     firing: list[tuple[str, Due | Change]] = []
     firing += await losses.firing_between(connection, clocks, horizon.slowest, horizon.before)
     changing = [each for each in news.changes if news.partition_of[each.org] == partition]

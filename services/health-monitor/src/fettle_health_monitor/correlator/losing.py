@@ -257,8 +257,9 @@ class _Org:
         """Everybody who is still unseen has a full timeout from now on."""
         assert loss.resumed_at is not None  # noqa: S101 - the caller has looked
         log.info("heartbeats.back", org=self._org, unknown=loss.unknown, lost=loss.lost)
+        at = loss.resumed_at
         timers = {
-            one.subject: Until.after(self._clock_at(one.shard, loss.resumed_at), self._rules(one).timeout_ms)
+            one.subject: Until.after(self._clock_at(one.shard, at).forward_to(at), self._rules(one).timeout_ms)
             for one in await losses.without_timer(self._connection, self._org)
         }
         if timers:

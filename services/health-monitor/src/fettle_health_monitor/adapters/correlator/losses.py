@@ -178,7 +178,8 @@ async def held_between(
 async def firing_between(
     connection: AsyncConnection, clocks: Collection[Shown], first: int, before: int
 ) -> list[tuple[str, Due]]:
-    """The unseen subjects that fire by timers of these instants, each with its org. `clocks` are one partition's."""
+    """The unseen subjects that fire by timers of these instants, each with its org. `clocks` are one partition's, with
+    the holes behind them."""
     shown = {clock.shard: clock for _, clock in clocks}
     rows = await connection.execute(_FIRING, _now(clocks))
     due = [(row.org, Due(row.subject, shown[row.shard].instant_of(row.due_clock), row.due_clock)) for row in rows]

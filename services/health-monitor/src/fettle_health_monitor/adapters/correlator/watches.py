@@ -121,12 +121,11 @@ _OF_SHARD = text(f"""
     WHERE watch.partition = :partition AND watch.shard = :shard AND watch.org = :org
 """)  # noqa: S608
 
-_JUDGED_AFRESH = text(f"""
+_OF_CLOCKS = text(f"""
     SELECT {_COLUMNS} FROM watch
     JOIN {_SHOWN_CLOCKS}
          ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
-    WHERE kind = 'judged_afresh'
-    ORDER BY watch.org, watch.subject, watch.condition FOR UPDATE OF watch
+    ORDER BY watch.org, watch.subject, watch.condition, kind FOR UPDATE OF watch
 """)  # noqa: S608
 
 _OF_SUBJECTS = text(f"""
@@ -182,9 +181,9 @@ async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> 
 
 
 async def go_on_behind_holes(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
-    """Shards that have come behind a hole: who is judged afresh there has a full time from its end. One that has begun
-    its time inside, while the shard showed no clock, would else be looked at late by the length of the hole."""
-    rows = (await connection.execute(_JUDGED_AFRESH, _now(clocks))).all()
+    """Shards that have come behind a hole: what has begun inside, while the shard showed no clock, would else be looked
+    at late by the hole's length."""
+    rows = (await connection.execute(_OF_CLOCKS, _now(clocks))).all()
     anew: list[Watch] = []
     for partition in {row.partition for row in rows}:
         shown = await progress.clocks(connection, partition)

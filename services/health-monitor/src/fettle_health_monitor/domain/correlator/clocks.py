@@ -38,6 +38,10 @@ class ShardClock:
         behind = (replace(hole, to_at=min(hole.to_at, at)) for hole in self.holes if hole.from_at + STEP_MAX_MS <= at)
         return replace(self, at=at, clock=self._at(at), holes=tuple(behind))
 
+    def forward_to(self, at: int) -> "ShardClock":
+        """The clock as it will be at a later instant if all time until then is observed; it is never behind."""
+        return self if at <= self.at else replace(self, at=at, clock=self.clock + at - self.at)
+
     def _at(self, at: int) -> int:
         clock, end = self.clock, self.at
         for hole in reversed(self.holes):
@@ -86,14 +90,13 @@ class Horizon:
     before: int
     slowest: int
     stalled: frozenset[int]
-    reached: Mapping[int, int]
-    """`at` by shard, for those that have shown a clock."""
+    clocks: Mapping[int, ShardClock]
+    """Of the shards that have shown one, with the holes behind it."""
 
     @property
     def late(self) -> list[int]:
         """The shards that nobody waits for any more though they do not stand still."""
-        moving = ((shard, at) for shard, at in self.reached.items() if shard not in self.stalled)
-        return sorted(shard for shard, at in moving if at < self.before)
+        return sorted(shard for shard, clock in self._moving if clock.at < self.before)
 
     def waiting(self) -> "Horizon":
         """The same with more patience: for every shard that does not stand still."""
@@ -101,8 +104,12 @@ class Horizon:
 
     def behind(self, at: int) -> Behind:
         """Whom a verdict of this instant is decided without."""
-        slower = (shard for shard, reached in self.reached.items() if reached <= at and shard not in self.stalled)
+        slower = (shard for shard, clock in self._moving if clock.at <= at)
         return Behind(tuple(sorted(slower)), tuple(sorted(self.stalled)))
+
+    @property
+    def _moving(self) -> list[tuple[int, ShardClock]]:
+        return [(shard, clock) for shard, clock in self.clocks.items() if shard not in self.stalled]
 
 
 def horizon(clocks: Iterable[ShardClock], shards: int, patience: Patience) -> Horizon | None:
@@ -121,7 +128,7 @@ def horizon(clocks: Iterable[ShardClock], shards: int, patience: Patience) -> Ho
         before=max(slowest, fastest.instant_of(fastest.clock - patience.wait_ms) + 1),
         slowest=slowest,
         stalled=frozenset(range(shards)) - {clock.shard for clock in moving},
-        reached={clock.shard: clock.at for clock in shown},
+        clocks={clock.shard: clock for clock in shown},
     )
 
 

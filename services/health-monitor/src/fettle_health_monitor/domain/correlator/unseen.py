@@ -327,8 +327,8 @@ class Seeing:
         return row if resumed_at is None else self._timed(row, resumed_at, self.rules_of(row.subject).timeout_ms)
 
     def _timed(self, row: Unseen, at: int, lasting_ms: int) -> Unseen:
-        """With a timer from this instant on."""
-        return self._with_timer(row, Until.after(self.clock_at(row.judged.shard, at), lasting_ms))
+        """With a timer from this instant on, also where nobody waits for its shard to come there."""
+        return self._with_timer(row, Until.after(self.clock_at(row.judged.shard, at).forward_to(at), lasting_ms))
 
     def _with_timer(self, row: Unseen, until: Until) -> Unseen:
         """Where it runs out before all that is taken in does, that comes at its time."""

@@ -100,8 +100,7 @@ class Watch:
     ) -> Self:
         """A watch from the later of the shard's time and `since_at` on; one that does not run, as its org is switched
         off, begins anew when that is on again."""
-        start_at = max(shard.at, since_at)
-        start_clock = shard.clock + start_at - shard.at
+        start = shard.forward_to(since_at)
         return cls(
             kind=kind,
             cause=cause,
@@ -110,9 +109,9 @@ class Watch:
             condition=condition,
             shard=shard.shard,
             generation=shard.generation if runs else NOT_RUNNING,
-            start_at=start_at,
-            start_clock=start_clock,
-            due_clock=start_clock + lasting_ms,
+            start_at=start.at,
+            start_clock=start.clock,
+            due_clock=start.clock + lasting_ms,
         )
 
     @property
@@ -165,11 +164,16 @@ class Watch:
         return replace(self, generation=now.generation, start_at=now.at, start_clock=now.clock, due_clock=due_clock)
 
     def anew_after_hole(self, due_at: int, clock: ShardClock) -> Self | None:
-        """A fresh time in which the log had a hole begins anew at its end; None where nothing is to begin anew."""
+        """A fresh time in which the log had a hole begins anew at its end, and so does any that has begun inside, while
+        the shard showed no clock; None where nothing is to begin anew."""
         until = Until(self.generation, self.start_clock, self.due_clock)
-        if self.kind is not WatchKind.JUDGED_AFRESH or not until.lasting_ms:
+        if not until.lasting_ms:
             return None
-        hole = hole_within(until, due_at, clock) or hole_around(self.start_at, clock)
+        hole = hole_around(self.start_at, clock)
+        if self.kind is WatchKind.JUDGED_AFRESH:
+            hole = hole_within(until, due_at, clock) or hole
+        elif hole is not None and self.start_clock <= clock.back_at(hole.to_at).clock:
+            return None
         if hole is None:
             return None
         start = clock.back_at(hole.to_at)
