@@ -132,21 +132,27 @@ async def test_a_shard_that_stands_still_is_not_waited_for(world: CorrelatorWorl
 
 
 @pytest.mark.rule("HM-238", "HM-308", "HM-150")
-async def test_who_fires_by_the_orgs_own_timer_waits_for_a_late_shard_as_well(world: CorrelatorWorld) -> None:
+@pytest.mark.parametrize("silently", [True, False])
+async def test_who_fires_by_the_orgs_own_timer_waits_for_a_late_shard_as_well(
+    world: CorrelatorWorld, silently: bool
+) -> None:
+    """Not who has said itself what is wrong."""
     mine, theirs = await fleet(world, 6)
     await world.feed(*(silent(each, SILENT_AT) for each in mine))
     clock = world.clock(0, SILENT_AT)
     until = Until(clock.generation, clock.clock, clock.clock + 2_000)
     pending = partial(Unseen, shown="pending_open", condition="device_offline", until=until)
-    rows = [pending(subject=each, judged=fires(each, SILENT_AT)) for each in mine]
+    seen = evidence(SILENT_AT, deadline=SILENT_AT if silently else None)
+    rows = [pending(subject=each, judged=fires(each, SILENT_AT, evidence=seen)) for each in mine]
     async with unit_of_work(world.database) as work:
         await losses.keep(work.connection, "acme", 0, rows)
     for second in range(1, 40):
         await world.tick(GONE + 1_000 * second, 0)
-    assert await kinds(world) == []
+    assert await kinds(world) == ([] if silently else ["device_offline"] * 6)
     await fail(world, theirs, LATE)
     await world.tick(GONE + 41_000)
-    assert await kinds(world) == ["heartbeats_lost"]
+    if silently:
+        assert await kinds(world) == ["heartbeats_lost"]
 
 
 @pytest.mark.rule("HM-155", "HM-61")

@@ -125,15 +125,16 @@ async def may_lose_some(
     said: Sequence[Event],
     times: int,
     late: Sequence[int] = (),
+    before: int = 0,
 ) -> bool:
-    """A cheap look at whether heartbeats of the org can be lost while this is taken in, when all on `late` shards may
-    be down."""
+    """A cheap look at whether heartbeats of the org can be lost while this, and what follows from it `before` an
+    instant, is taken in, when all on `late` shards may be down."""
     org = version.org
     down = await everybody.down(connection, org, late) + len(said)
     if down < COUNTED_AT_LEAST:
         return False
     window_ms = window_of(version)
-    first, last = min(each.at for each in said), max(each.at for each in said)
+    first, last = min(each.at for each in said), max([before, *(each.at for each in said)])
     silenced = await unless_unreadable(connection, lambda: everybody.silenced(connection, org, after=first, until=last))
     not_counted = (silenced or 0) + len(version.policy.overrides) + len(said)
     enough = down // times + 1 + not_counted

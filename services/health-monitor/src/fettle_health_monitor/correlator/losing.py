@@ -179,7 +179,7 @@ class _Org:
         if not candidates:
             return None
         version = self._version_of(_shard_of(candidates[0], rows))
-        if not await may_lose_some(self._connection, version, events, ALL_TOLD):
+        if not await may_lose_some(self._connection, version, events, ALL_TOLD, before=self._before):
             return None
         window_ms = window_of(version)
         first = min(event.at for event in candidates)

@@ -75,7 +75,7 @@ _FIRING = text(f"""
     SELECT org, subject, unseen.shard, due_clock
     FROM unseen_subject AS unseen JOIN {_SHOWN}
          ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
-    WHERE due_clock <= now.clock AND shown = 'pending_open'
+    WHERE due_clock <= now.clock AND shown = 'pending_open' AND judged->'evidence'->>'deadline' IS NOT NULL
 """)  # noqa: S608
 
 _HIDE = text("""
@@ -178,7 +178,7 @@ async def held_between(
 async def firing_between(
     connection: AsyncConnection, clocks: Collection[Shown], first: int, before: int
 ) -> list[tuple[str, Due]]:
-    """The unseen subjects that fire by timers of these instants, each with its org. `clocks` are one partition's, with
+    """The unseen subjects that fire by silence at these instants, each with its org. `clocks` are one partition's, with
     the holes behind them."""
     shown = {clock.shard: clock for _, clock in clocks}
     rows = await connection.execute(_FIRING, _now(clocks))
