@@ -228,7 +228,7 @@ class Oracle:
             case Forget() if key in self.subjects:
                 subject = self.subjects.pop(key)
                 self._tell(subject, None, self._counts(subject, self.now)[0])
-            case Announced():
+            case Announced() if not self.judging:
                 self._judge_again()
             case _:
                 pass
@@ -236,11 +236,10 @@ class Oracle:
     def _judge_again(self) -> None:
         """Everybody has all of its times from now on, and what was heard meanwhile counts. Of the time in between two
         seconds are observed at most, as of a time without records."""
-        if not self.judging:
-            assert self._record is not None
-            gap = self._record - self._judged_until
-            self.now += min(max(gap, 0), 2000)
-            self.resumed = self.now if gap >= 5000 else self.resumed
+        assert self._record is not None
+        gap = self._record - self._judged_until
+        self.now += min(max(gap, 0), 2000)
+        self.resumed = self.now if gap >= 5000 else self.resumed
         self.judging = True
         for key in sorted(self.subjects, key=str.encode):
             subject = self.subjects[key]
