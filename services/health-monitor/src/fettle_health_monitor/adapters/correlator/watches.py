@@ -189,7 +189,8 @@ async def go_on_behind_holes(connection: AsyncConnection, clocks: Collection[Sho
         shown = await progress.clocks(connection, partition)
         for watch in (_watch(row) for row in rows if row.partition == partition):
             clock = shown[watch.shard]
-            anew += filter(None, [watch.anew_after_hole(clock.instant_of(watch.due_clock), clock)])
+            if (again := watch.anew_after_hole(clock.instant_of(watch.due_clock), clock)) is not None:
+                anew.append(again)
     if anew:
         await begin(connection, anew, {row.org: row.partition for row in rows})
 
