@@ -21,7 +21,7 @@ from org_books import (
     of_device,
     of_many,
 )
-from org_words import ALL, MANY, OFFLINE, RESOLVING, Quiet
+from org_words import ALL, MANY, OFFLINE, RESOLVING, Quiet, Rules
 
 
 class Tickets(Books):
@@ -67,6 +67,15 @@ class Tickets(Books):
             looks_again = any([*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))])
         for subject in sorted(self.fresh):
             self._judge_afresh(subject)
+
+    def let_last(self, shard: int) -> None:
+        """What has lasted by now by this shard's clock has, whatever policy it judges by from now on."""
+        for integration in [integration_in(key) for key, few in self.few.items() if few.shard == shard]:
+            self._are_few_for_long(integration)
+        for key in [key for key, early in self.early.items() if early.shard == shard]:
+            self._is_early_over(key)
+        for subject in [subject for subject, fresh in self.fresh.items() if fresh.shard == shard]:
+            self._is_fresh_over(subject)
 
     # Verdicts that call for tickets
 
@@ -182,10 +191,9 @@ class Tickets(Books):
     def _judge_afresh(self, subject: str) -> None:
         """Its time is over: one that waited for that is decided, and who fires without having waited calls for a
         ticket. Its silence is its own from the end of its timeout on."""
-        lasting, rules = self.fresh[subject], self.org.rules(subject)
-        over = self.org.has_lasted(lasting, rules.timeout + rules.open_debounce, alone=True)
+        over = self._is_fresh_over(subject)
         if subject in self.turned and not over:
-            self.turned[subject] = lasting.start + rules.timeout
+            self.turned[subject] = self.fresh[subject].start + self.org.rules(subject).timeout
         if not over or self.org.fleet[subject].state not in FAILING:
             return
         del self.fresh[subject]
@@ -196,20 +204,23 @@ class Tickets(Books):
         if not waited:
             self._decide(subject, OFFLINE)
 
+    def _is_fresh_over(self, subject: str) -> bool:
+        rules = self.org.rules(subject)
+        return self.org.has_lasted(self.fresh[subject], rules.timeout + rules.open_debounce, alone=True)
+
     def _end_many(self, integration: str) -> bool:
         """Few have been down for long enough; if with those about to fire they are many, that is looked at again. They
         are many by themselves where another policy says so by now."""
         many = of_many(integration)
         if many not in self.few:
             return False
-        few, about = self.few[many], f"integration/{integration}"
-        rules = self.org.rules_behind(integration, few.shard)
-        if not self.org.has_lasted(few, rules.resolve_debounce):
+        if not self._are_few_for_long(integration):
             return False
-        if self.down(integration) >= rules.many:
+        about, shard = f"integration/{integration}", self.few[many].shard
+        if self.down(integration) >= self.org.rules_behind(integration, shard).many:
             self.few.pop(many)
-            if self.listed(many) < rules.many:
-                self.few[many] = Lasting(self.org.now, few.shard)
+            if self.listed(many) < self.org.rules_behind(integration, shard).many:
+                self.few[many] = Lasting(self.org.now, shard)
             self.end(about, "called_off")
             return True
         self.end(about, "resolved" if many in self.tickets else "nothing_to_resolve")
@@ -217,6 +228,10 @@ class Tickets(Books):
             self.close(many, "recovered")
         self._leave_over(integration, many)
         return True
+
+    def _are_few_for_long(self, integration: str) -> bool:
+        few = self.few[of_many(integration)]
+        return self.org.has_lasted(few, self.org.rules_behind(integration, few.shard).resolve_debounce)
 
     def _leave_over(self, integration: str, key: str) -> None:
         """A shared ticket is no more: those on its list who still fail get their own; who is just heard again when it
@@ -262,11 +277,10 @@ class Tickets(Books):
         """The ticket was resolved one open debounce ago."""
         if key not in self.early:
             return False
-        subject, condition = key.rsplit(":", 1)
-        integration, early = integration_in(key), self.early[key]
-        rules = self.org.rules_behind(integration, early.shard) if condition == MANY else self.org.rules(subject)
-        if not self.org.has_lasted(early, rules.open_debounce):
+        if not self._is_early_over(key):
             return False
+        subject, condition = key.rsplit(":", 1)
+        integration, rules = integration_in(key), self._rules_early(key)
         if condition != MANY and self.org.fleet[subject].state not in FAILING:
             return False
         del self.early[key]
@@ -281,6 +295,14 @@ class Tickets(Books):
         elif subject.startswith("integration/"):
             self._let_go(integration)
         return True
+
+    def _is_early_over(self, key: str) -> bool:
+        return self.org.has_lasted(self.early[key], self._rules_early(key).open_debounce)
+
+    def _rules_early(self, key: str) -> Rules:
+        if key.endswith(f":{MANY}"):
+            return self.org.rules_behind(integration_in(key), self.early[key].shard)
+        return self.org.rules(key.rsplit(":", 1)[0])
 
     # Silences
 

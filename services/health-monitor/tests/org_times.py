@@ -254,7 +254,10 @@ class Oracle:
             known.condition = told.condition
 
     def _put(self, shard: int, version: int) -> None:
-        self.books.decide_all()  # what was due by the policy before
+        if shard in self.judging:  # what was due by the policy before
+            self.books.let_last(shard)
+            self._look_at_the_unknown()
+        self.books.decide_all()
         before = self.policy(shard).enabled if shard in self.judging else True
         after = self.judging.get(shard, 0)
         self.judging[shard] = version
