@@ -133,3 +133,12 @@ def test_behind_a_hole_in_all_logs_the_first_to_be_back_waits_for_the_others() -
     never = horizon([slow, ShardClock(1, 1, T + 3_605_000, 103_000)], 2, PATIENCE)
     assert never is not None
     assert never.stalled == {0}
+
+
+@pytest.mark.rule("HM-306")
+def test_a_clock_inside_a_hole_that_was_told_anew_to_a_later_end_knows_what_it_showed_before() -> None:
+    shown = ShardClock(0, 1, T + 30_000, 12_000).with_holes([Hole(T + 10_000, T + 60_000)])
+    assert shown.back_at(T + 11_000).clock == 11_000
+    assert shown.back_at(T + 5_000).clock == 5_000
+    assert shown.instant_of(5_000) == T + 5_000
+    assert ShardClock(0, 1, T + 11_000, 11_000).with_holes([Hole(T + 10_000, T + 60_000)]).holes == ()

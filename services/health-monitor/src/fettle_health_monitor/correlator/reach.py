@@ -113,8 +113,7 @@ def _gaps(batch: Sequence[Received]) -> list[Unobserved]:
 
 
 def _with_holes(clock: ShardClock, holes: Mapping[tuple[int, int], Hole]) -> ShardClock:
-    of_shard = (hole for (shard, _), hole in sorted(holes.items()) if shard == clock.shard and hole.to_at <= clock.at)
-    return replace(clock, holes=tuple(of_shard))
+    return clock.with_holes(hole for (shard, _), hole in sorted(holes.items()) if shard == clock.shard)
 
 
 def _generation(known: Progress | None) -> int | None:

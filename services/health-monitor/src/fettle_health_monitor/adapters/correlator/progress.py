@@ -173,10 +173,7 @@ async def clocks(connection: AsyncConnection, partition: int) -> dict[int, Shard
     rows = await connection.execute(_CLOCKS, {"partition": partition})
     shown = {row.shard: ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows}
     behind = await holes(connection, shown)
-    return {
-        shard: replace(clock, holes=tuple(hole for hole in behind[shard] if hole.to_at <= clock.at))
-        for shard, clock in shown.items()
-    }
+    return {shard: clock.with_holes(behind[shard]) for shard, clock in shown.items()}
 
 
 async def stalled(connection: AsyncConnection) -> dict[int, int]:

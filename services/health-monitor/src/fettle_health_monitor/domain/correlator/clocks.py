@@ -35,8 +35,13 @@ class ShardClock:
         """The clock as it was at an earlier instant; it is never ahead."""
         if at >= self.at:
             return self
-        behind = (replace(hole, to_at=min(hole.to_at, at)) for hole in self.holes if hole.from_at + STEP_MAX_MS <= at)
-        return replace(self, at=at, clock=self._at(at), holes=tuple(behind))
+        return replace(self, at=at, clock=self._at(at)).with_holes(self.holes)
+
+    def with_holes(self, on_record: Iterable[Hole]) -> "ShardClock":
+        """The clock with those of these holes that it has behind it, or is in: one may have been told anew, to a later
+        end, to somebody who is ahead."""
+        begun = (hole for hole in on_record if hole.from_at + STEP_MAX_MS <= self.at)
+        return replace(self, holes=tuple(replace(hole, to_at=min(hole.to_at, self.at)) for hole in begun))
 
     def forward_to(self, at: int) -> "ShardClock":
         """The clock as it will be at a later instant if all time until then is observed; it is never behind."""
