@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from correlator_facts import BRISK, T0, change
+from correlator_facts import BRISK, QUIET, T0, change, next_place
 from correlator_world import CorrelatorWorld
 from rollup_facts import (
     UNREACHABLE,
@@ -21,6 +21,7 @@ from rollup_facts import (
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.adapters.correlator import views
 from fettle_health_monitor.domain.correlator.silences import Schedule
+from fettle_health_monitor.domain.judgements import InForce
 
 
 @pytest.mark.rule("HM-140")
@@ -259,3 +260,28 @@ async def test_a_storm_read_twice_in_other_batches_opens_nothing_twice(environme
         assert lines[0] == "open many integration/hue-1"
         assert sum(int(line.partition("+")[2].split()[0]) for line in lines[1:]) == 20
         assert Counter(await world.outcomes()) == {("firing", "opened"): 1, ("firing", "joined"): 19}
+
+
+@pytest.mark.rule("HM-305")
+async def test_who_is_left_over_is_decided_by_the_policy_of_its_own_shard(environment: dict[str, str]) -> None:
+    """The ticket about many ends by the first shard's clock, whose policy publishes; the second shard's does not yet."""
+    async with CorrelatorWorld.open(environment) as world:
+        at, elsewhere = T0 + 10_000, devices(2, 4)
+        await behind(world, *devices(5))
+        for subject in devices(5):
+            await world.feed(*fails(subject, at, shard=int(subject in elsewhere)))
+        await world.tick(at + 1_000)
+        await opened(world)
+        await said(world)
+        unpublished = (await world.put(QUIET)).version.version
+        begun = InForce(
+            shard=1, generation=1, place=next_place(), org="acme", version=unpublished, enabled=True, at=at + 15_000
+        )
+        await world.feed(begun)
+        await world.feed(*recovers("device/d1", at + 20_000))
+        await world.tick(at + 23_000)
+        after = " after integration/hue-1:multiple_devices_offline"
+        assert [line for line in await said(world) if line.startswith("open")] == [
+            f"open {subject}{after}" for subject in devices(2, 2)
+        ]
+        assert Counter(await world.outcomes())["left_over", "unpublished"] == 2

@@ -106,7 +106,12 @@ class ListEnds:
                 if one.shard in clocks
             ]
             await watches.begin(connection, begun, self._partition_of)
-        return [_left(verdict, one) for one in now if one.state != HealthState.PENDING_RESOLVE]
+        versions = await policies.in_force_of(connection, {(verdict.org, one.shard) for one in now})
+        return [
+            _left(verdict, one, versions.get((verdict.org, one.shard), verdict.policy_version))
+            for one in now
+            if one.state != HealthState.PENDING_RESOLVE
+        ]
 
     async def _count_as_failed_just_now(
         self, connection: AsyncConnection, verdict: Verdict, left: Sequence[Failing]
@@ -155,7 +160,7 @@ class ListEnds:
         return {shard: clock.back_at(at) for shard, clock in shown.items()}
 
 
-def _left(verdict: Verdict, one: Failing) -> Verdict:
+def _left(verdict: Verdict, one: Failing, policy_version: int) -> Verdict:
     return Verdict(
         id=uuid5(verdict.id, f"{Cause.LEFT_OVER}/{one.subject}"),
         cause=Cause.LEFT_OVER,
@@ -164,7 +169,7 @@ def _left(verdict: Verdict, one: Failing) -> Verdict:
         condition=one.condition,
         at=verdict.at,
         since=one.since,
-        policy_version=verdict.policy_version,
+        policy_version=policy_version,
         flap_count=one.flap_count,
         evidence={**one.evidence, LEFT_OVER_FROM: verdict.condition, LEFT_OVER_BEHIND: verdict.subject},
         named=one.named,
