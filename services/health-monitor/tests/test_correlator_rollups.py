@@ -264,7 +264,7 @@ async def test_a_storm_read_twice_in_other_batches_opens_nothing_twice(environme
 
 @pytest.mark.rule("HM-305")
 async def test_who_is_left_over_is_decided_by_the_policy_of_its_own_shard(environment: dict[str, str]) -> None:
-    """The ticket about many ends by the first shard's clock, whose policy publishes; the second shard's does not yet."""
+    """The ticket about many ends by the clock of a shard whose policy publishes; the other shard's does not."""
     async with CorrelatorWorld.open(environment) as world:
         at, elsewhere = T0 + 10_000, devices(2, 4)
         await behind(world, *devices(5))
