@@ -15,7 +15,7 @@ from ticket_door import Door, asked, numbered
 from fettle_contracts.identity import SubjectRef, SubjectType
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.adapters import ticket_lists
-from fettle_ticket_service.adapters.list_statements import After, Form, Found, Sort, among_the_first, put_in_order
+from fettle_ticket_service.adapters.list_statements import After, Form, Found, Sort, among_the_next, put_in_order
 from fettle_ticket_service.adapters.ticket_lists import Wanted, list_tickets
 from fettle_ticket_service.domain import commands
 from fettle_ticket_service.domain.ticket import Ticket
@@ -195,7 +195,7 @@ async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
 @pytest.mark.rule("TS-130")
 def test_the_statements_of_a_list_are_made_once() -> None:
     form = Form(ALL, Sort.OPENED, False, ("kind", "subject"), True, After.TIME)
-    assert among_the_first(form) is among_the_first(form)
+    assert among_the_next(form) is among_the_next(form)
     assert put_in_order(form, Found.BY_ALL) is put_in_order(form, Found.BY_ALL)
 
 

@@ -90,7 +90,7 @@ def all_in_order(form: Form) -> Select[Any]:
 
 
 @lru_cache(FORMS_KEPT)
-def among_the_first(form: Form) -> Select[Any]:
+def among_the_next(form: Form) -> Select[Any]:
     looked_at = in_order(form).subquery("looked_at")
     return _listed(form, select(looked_at).where(*_filters(form, looked_at.c), *_worded(form, looked_at.c)))
 

@@ -24,7 +24,7 @@ from fettle_ticket_service.adapters.list_statements import (
     Found,
     Sort,
     all_in_order,
-    among_the_first,
+    among_the_next,
     count_fitting,
     ids_said,
     in_order,
@@ -123,9 +123,13 @@ class _Question:
         rows = await self.connection.execute(statement, {**self.values, "limit": self.limit, **values})
         return [_one(row) for row in rows]
 
-    async def among_the_first(self, count: int) -> list[Listed]:
-        """Those of the next `count` tickets that fit."""
-        return await self.page(among_the_first(self.form), reach=count, behind=0, count=count)
+    async def among(self, begin: int, end: int) -> list[Listed]:
+        """Those that fit of the next `end` tickets, without the first `begin`."""
+        return await self.page(among_the_next(self.form), reach=end, behind=begin, count=end - begin)
+
+    async def with_more(self, page: list[Listed]) -> list[Listed]:
+        """What a glance has found, and what fits of those that may be passed over for a page behind it."""
+        return (page + await self.among(GLANCE, PASSED_OVER))[: self.limit]
 
     async def is_beyond(self, count: int) -> bool:
         """Whether more than the next `count` are left."""
@@ -146,9 +150,9 @@ async def list_tickets(
     question = _Question(connection, form, _values_of(org, wanted, after), limit)
     if not (form.filters or form.searched):
         return await question.page(all_in_order(form), reach=limit, behind=0, count=limit)
-    looked_at, page = GLANCE, await question.among_the_first(GLANCE)
+    looked_at, page = GLANCE, await question.among(0, GLANCE)
     if len(page) < limit and limit * GLANCE < len(page) * PASSED_OVER:  # at this rate there is a page among those
-        looked_at, page = PASSED_OVER, await question.among_the_first(PASSED_OVER)
+        looked_at, page = PASSED_OVER, await question.with_more(page)
     if len(page) == limit:
         return page
     if form.filters and await _few_fit(question):
@@ -157,7 +161,7 @@ async def list_tickets(
     if form.searched and (ids := await _few_say(question, runs)) is not None:
         return await question.page(put_in_order(form, Found.BY_IDS), ids=ids)
     if looked_at < PASSED_OVER:
-        page = await question.among_the_first(PASSED_OVER)
+        page = await question.with_more(page)
     if len(page) == limit or not await question.is_beyond(PASSED_OVER):
         return page
     return await question.page(put_in_order(form, Found.BY_ALL), runs=runs)
