@@ -83,7 +83,9 @@ def test_each_metric_stands_on_the_page_with_its_labels(title: str) -> None:
 @pytest.mark.rule("OP-97")
 def test_what_to_look_at_is_there_and_has_the_labels_that_it_is_asked_by() -> None:
     labels = {named.name: of for named, of in on_page(DECLARED).items()}
-    for name, selected in re.findall(r"`(fettle_\w+)(?:\{(\w+)=[^`]*\})?`", section("What to look at, when")):
+    named = re.findall(r"`(fettle_\w+)(?:\{(\w+)=[^`]*\})?`", section("What to look at, when"))
+    assert len(named) > 5
+    for name, selected in named:
         assert name in labels, name
         assert not selected or selected in labels[name], (name, selected)
 

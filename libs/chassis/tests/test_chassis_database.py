@@ -118,6 +118,14 @@ async def _fail(database: Database) -> None:
         raise ZeroDivisionError
 
 
+async def _somebody_waits(work: UnitOfWork) -> None:
+    """For what this transaction holds."""
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
+    async with asyncio.timeout(60):
+        while not await work.connection.scalar(waits):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.rule("KF-46")
 async def test_of_two_transactions_with_one_identity_the_second_waits_and_knows(database: Database) -> None:
     await database.ensure_exists()
@@ -131,7 +139,7 @@ async def test_of_two_transactions_with_one_identity_the_second_waits_and_knows(
                 return await second.first_time("echo", [*reversed(identities), ("s", "c")])
 
         racing = asyncio.create_task(other())
-        await asyncio.sleep(0.3)
+        await _somebody_waits(first)
         assert not racing.done()
     assert await racing == [False, False, True]
     async with unit_of_work(database) as work:

@@ -278,7 +278,7 @@ async def test_another_number_of_partitions_stops_the_judge(environment: dict[st
         await created(grown)
         with pytest.raises(StartRefused, match="has 3 partitions and had 2"):
             async with grown.judge():
-                await asyncio.sleep(30)
+                await asyncio.sleep(60)
 
 
 @pytest.mark.rule("HM-46")

@@ -54,7 +54,9 @@ async def test_timelines_and_all_members_come_along(api: Api, door: Door) -> Non
     await door.ask_one(asked(opening(actor=MONITOR, subject=BRIDGE, dedup_key=f"{STORM}-2")))
     update = commands.UpdateChecklist(actor=MONITOR, add=devices(*range(150)), recovered=())
     await door.ask_one(asked(update, ticket=numbered(4)))
-    for line in await lines_of(api, timeline=True):
+    lines = await lines_of(api, timeline=True)
+    assert len(lines) == 4
+    for line in lines:
         timeline = (await api.get(f"/tickets/{line['number']}/timeline"))["items"]
         assert [
             {k: v for k, v in entry.items() if k not in ("place", "head")} for entry in line["timeline"]

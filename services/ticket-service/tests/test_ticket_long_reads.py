@@ -50,8 +50,9 @@ async def test_an_org_has_one_under_way_and_a_process_few(
 @pytest.mark.rule("TS-92")
 @pytest.mark.parametrize(("path", "places"), [("verify", "verifications"), ("export", "exports")])
 async def test_who_asks_again_at_once_waits_for_the_place_to_be_free(
-    api: Api, desk: Desk, path: str, places: str
+    api: Api, desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str, places: str
 ) -> None:
+    monkeypatch.setattr(getattr(desk, places), "_patience_s", 60)
     async with getattr(desk, places).one("acme"):
         asking = asyncio.create_task(api.call("GET", f"/tickets/{path}", role=Role.VIEWER))
         await asyncio.sleep(0.1)

@@ -352,6 +352,8 @@ async def test_names_in_other_scripts_go_in_their_wire_form() -> None:
 
 @pytest.mark.rule("WF-93")
 async def test_an_answer_that_drips_is_no_answer_in_time() -> None:
+    ended = asyncio.Event()
+
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
@@ -360,9 +362,11 @@ async def test_an_answer_that_drips_is_no_answer_in_time() -> None:
                 await writer.drain()
                 await asyncio.sleep(0.02)
         writer.close()
+        ended.set()
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     assert again(await call(url=f"http://hooks.example:{port}/", timeout_s=0.5)) == ("timeout", None)
     server.close()
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        await ended.wait()

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 
 from fettle_chassis import crashes, metrics
+from fettle_chassis.bugs import name_of, place_of
 from fettle_chassis.database import Database
 from fettle_chassis.dead_letters import DeadLetters
 from fettle_chassis.failures import BadRecord
@@ -112,6 +113,13 @@ class Batches(Generic[M]):
                 if is_transient(error):
                     await self._wait(waiting, error, next(pause))
                 elif len(entries) > 1:
+                    log.warning(
+                        "bug.looked_for",
+                        subscription=self._subscription.name,
+                        among=len(entries),
+                        error=name_of(error),
+                        at=place_of(error),
+                    )
                     middle = len(entries) // 2
                     await self._settle(entries[:middle], done, generation)
                     return await self._settle(entries[middle:], done, generation)

@@ -31,6 +31,7 @@ async def apart(
         if len(items) == 1:
             await blame(items[0], error)
         else:
+            log.warning("bug.looked_for", among=len(items), error=name_of(error), at=place_of(error))
             middle = len(items) // 2
             await apart(items[:middle], take, blame)
             await apart(items[middle:], take, blame)
@@ -43,6 +44,7 @@ async def unless_bug(take: Callable[[], Awaitable[T]], otherwise: Callable[[Exce
     except Exception as error:
         if is_transient(error):
             raise
+        log.warning("bug.met", error=name_of(error), at=place_of(error))
         return await otherwise(error)
 
 
@@ -60,7 +62,7 @@ def note(kind: str, error: Exception, **what: object) -> None:
     """Says and counts that something of this kind (`run`, `schedule`, ...) was set aside for a bug: by the exception's
     name and place, since its message may hold anything."""
     metrics.BUGS.labels(kind).inc()
-    log.critical(f"{kind}.set_aside", error=name_of(error), at=_place_of(error), **what)
+    log.critical(f"{kind}.set_aside", error=name_of(error), at=place_of(error), **what)
 
 
 def name_of(error: Exception) -> str:
@@ -68,7 +70,7 @@ def name_of(error: Exception) -> str:
     return type(error).__name__
 
 
-def _place_of(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """The innermost lines that it went through, without what stood in variables."""
     lines, trace = [], error.__traceback__
     while trace is not None:

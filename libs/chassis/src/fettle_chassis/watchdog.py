@@ -106,6 +106,7 @@ class Watchdog:
         except Exception as error:
             if not is_transient(error):
                 raise
+            log.warning("consumer.logs_not_seen", subscription=self.name, error=repr(error))
 
     async def _position(self, place: TopicPartition) -> int:
         try:
@@ -125,6 +126,7 @@ class Watchdog:
             async with asyncio.timeout(60.0):
                 await self._member.restart()
         except Exception as error:  # noqa: BLE001 - a broker that is away is waited for, the rest counts
+            log.warning("consumer.not_restarted", subscription=self.name, error=repr(error))
             if is_transient(error) and not isinstance(error, TimeoutError):
                 return
         else:

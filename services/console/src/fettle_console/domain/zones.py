@@ -1,5 +1,6 @@
 """Time zones by their IANA names."""
 
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 _OF_MACHINES = {"Factory", "localtime"}
@@ -15,7 +16,12 @@ def zone_of(name: str) -> ZoneInfo | None:
 
 
 def known_zone(name: str) -> str:
-    """The name. Raises ValueError when there is no such zone, for everybody. Reads folders."""
-    if name in _OF_MACHINES or name not in available_timezones():
+    """The name. Raises ValueError when there is no such zone, for everybody. The first call reads folders."""
+    if name not in _of_everybody():
         raise ValueError("is no time zone; one is for instance Europe/Oslo")
     return name
+
+
+@cache
+def _of_everybody() -> frozenset[str]:
+    return frozenset(available_timezones() - _OF_MACHINES)

@@ -1,6 +1,7 @@
 """From a trigger's table to a trigger: its condition, what it takes, and when a schedule is due."""
 
 import re
+from functools import cache
 from zoneinfo import available_timezones
 
 from fettle_workflow_engine.domain.catalogue import SCHEDULE, TRIGGERS
@@ -100,9 +101,14 @@ def _zone(table: Table, faults: list[Fault]) -> str:
         clock_of(zone)
     except Unworkable as reason:
         place, rule = table.entries["zone"].value.place, f"{reason}; one is called for instance Europe/Oslo"
-        faults.append(Fault(place, rule, suggest(zone, available_timezones())))
+        faults.append(Fault(place, rule, suggest(zone, _zones())))
         return "UTC"
     return zone
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _text(table: Table, field: str, faults: list[Fault], rule: str = "") -> str | None:
