@@ -1,15 +1,18 @@
 """Migrations: done again where a process did not come to the end of one, and beside the version before."""
 
 import asyncio
+from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from ticket_desk import ANN, MONITOR, OFFLINE, THERMOSTAT, opening
-from ticket_door import Door, asked, numbered
+from ticket_door import Door, asked, numbered, statements
 from ticket_tampering import tamper
 
 from fettle_ticket_service.app import PACKAGE
+from fettle_ticket_service.asked import Asked
 from fettle_ticket_service.domain import commands
 
 INDEXES = (
@@ -114,6 +117,31 @@ async def test_lists_by_update_know_what_a_process_of_the_version_before_does(do
     assert [row[2] for row in await in_order(door)] == ["open", "in_progress", "in_progress", "open"]
     await tamper(door, f"WITH gone AS (DELETE FROM ticket WHERE number = 2) UPDATE ticket SET {later} WHERE number = 4")
     assert [row[-1] for row in await in_order(door)] == [1, 3, 4]
+
+
+@pytest.mark.rule("TS-131")
+async def test_a_batch_of_many_rows_leaves_the_same_order_by_update_as_many_small_ones(door: Door) -> None:
+    """Many rows come by COPY, few by one statement."""
+    moves = (commands.Start(actor=ANN), commands.Comment(actor=ANN, text="Seen."), commands.Resolve(actor=ANN))
+    opens = [opening(title=f"Lift {number}") for number in range(1, 151)]
+    changes = [(moves[number % 3], numbered(number)) for number in range(1, 151)]
+
+    def steps(org: str) -> tuple[list[Asked], list[Asked]]:
+        changed = [asked(command, org=org, ticket=ticket) for command, ticket in changes]
+        return [asked(command, org=org) for command in opens], [*changed, *(asked(one, org=org) for one in opens)]
+
+    for acme, globex in zip(steps("acme"), steps("globex"), strict=True):
+        door.now += timedelta(minutes=1)
+        with statements(door.database) as sent:
+            await door.ask(*acme)
+            assert not any("INSERT INTO ticket " in statement for statement in sent)
+            for first in range(0, len(globex), 20):
+                await door.ask(*globex[first : first + 20])
+            assert any("INSERT INTO ticket " in statement for statement in sent)
+    its, others = ([row[2:] for row in rows] for _, rows in groupby(await in_order(door), key=lambda row: row[1]))
+    assert len(its) == 300
+    assert {state for state, _, _ in its} == {"open", "in_progress", "resolved"}
+    assert its == others
 
 
 @pytest.mark.rule("TS-131")
