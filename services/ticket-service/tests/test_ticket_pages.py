@@ -1,17 +1,21 @@
 """Pages of a list: while others work on its tickets, and in whichever way they are found."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import product
 from typing import Any
 
+import asyncpg
 import pytest
 from bench.tickets.library import fill
+from sqlalchemy import make_url
 from ticket_api import Api
 from ticket_desk import ANN, MONITOR, OFFLINE, THERMOSTAT, opening
 from ticket_door import Door, asked, numbered
 
+from fettle_chassis.database import Database
 from fettle_contracts.identity import SubjectRef, SubjectType
 from fettle_contracts.ticket import TicketState
 from fettle_ticket_service.adapters import ticket_lists
@@ -190,6 +194,48 @@ async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
         for words, count in (("thermostat 17", 111), ("thermostat 1999", 1), ("thermostat", 2_000)):
             wanted = Wanted(states=ALL, search=words)
             assert len(await list_tickets(connection, "acme", wanted, None, 3_000)) == count, words
+
+
+@asynccontextmanager
+async def as_a_guest(dsn: str, name: str) -> AsyncIterator[Database]:
+    """As a role that owns nothing and may read all tables."""
+    owner = await asyncpg.connect(dsn)
+    await owner.execute(
+        f"CREATE ROLE {name} LOGIN PASSWORD 'guest'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}"
+    )
+    guest = Database(make_url(dsn).set(username=name, password="guest").render_as_string(hide_password=False))
+    try:
+        yield guest
+    finally:
+        await guest.close()
+        await owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        await owner.close()
+
+
+@pytest.mark.rule("TS-130")
+async def test_who_does_not_own_the_index_asks_it_for_all_runs_and_finds_the_same(
+    door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = settings.database_dsn("tickets")
+    await fill(dsn, "acme", 2_000, 1)
+    monkeypatch.setattr(ticket_lists, "GLANCE", 0)
+    async with (
+        as_a_guest(dsn, f"{door.database.name}_guest") as guest,
+        guest.reading() as theirs,
+        door.database.reading() as ours,
+    ):
+        for words, count in (("thermostat 17", 111), ("thermostat 1999", 1), ("thermostat", 2_000), ("----x", 0)):
+            runs = {words[at : at + 3] for at in range(len(words) - 2)}
+            assert set(await ticket_lists.telling(theirs, words)) == runs
+            assert len(await ticket_lists.telling(ours, words)) == 2
+            for limits in ({}, {"LITTLE": 0, "PASSED_OVER": 10}):
+                with monkeypatch.context() as patch:
+                    for name, value in limits.items():
+                        patch.setattr(ticket_lists, name, value)
+                    wanted = Wanted(states=ALL, search=words)
+                    found = await list_tickets(theirs, "acme", wanted, None, 3_000)
+                    assert found == await list_tickets(ours, "acme", wanted, None, 3_000)
+                assert len(found) == count
 
 
 @pytest.mark.rule("TS-130")
