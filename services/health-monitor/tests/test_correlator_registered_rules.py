@@ -90,6 +90,42 @@ async def test_who_is_judged_afresh_is_so_by_the_rules_of_where_it_is_by_now(
 
 
 @pytest.mark.rule("HM-303")
+@pytest.mark.parametrize(
+    ("fields", "come", "opens"),
+    [
+        (DEBOUNCE, (1_200, 3_000), (12_000, 12_000)),
+        (BRISKER, (1_000, 1_500), (2_000, 2_000)),
+        (BRISKER, (2_500, 4_000), (2_500, 4_000)),
+        (BRISKER, (4_000, 1_000), (4_000, 2_000)),
+        (DEBOUNCE, (1_200, 5_500), (12_000, 5_000)),
+    ],
+    ids=["longer", "shorter", "overdue", "overdue on one", "run out on one"],
+)
+async def test_each_of_several_that_are_entered_is_so_from_how_far_its_own_shard_has_come(
+    world: CorrelatorWorld, fields: Mapping[str, Any], come: tuple[int, int], opens: tuple[int, int]
+) -> None:
+    """Two of each shard are judged afresh; one of each is entered, both at once."""
+    at = T0 + 30_000
+    await rules(world, {"integration": "hue-3"}, fields)
+    shards = {"device/d1": 0, "device/d2": 1, "device/d3": 0, "device/d4": 1}
+    await behind(world, *shards)
+    await world.feed(*fails("integration/hue-1", at - 20_000, condition=UNREACHABLE))
+    for subject, shard in shards.items():
+        await world.feed(*fails(subject, at - 17_000, shard=shard))
+    await world.feed(*recovers("integration/hue-1", at, condition=UNREACHABLE))
+    await world.tick(at + 500)
+    for shard, has_come in enumerate(come):
+        await world.tick(at + has_come, shard)
+    async with unit_of_work(world.database) as work:
+        entered = {SubjectRef.parse(subject): ELSEWHERE for subject in ("device/d1", "device/d2")}
+        await world.registry.enter(work, "acme", entered, by="ann@acme.test")
+    await world.tick(at + 60_000)
+    rows = await world.rows("SELECT subject, at FROM outcome WHERE cause = 'judged_afresh' AND outcome = 'opened'")
+    expected = dict(zip(shards, (*opens, 5_000, 5_000), strict=True))
+    assert {row.subject: row.at - at for row in rows} == expected
+
+
+@pytest.mark.rule("HM-303")
 async def test_an_interval_that_is_entered_counts_for_who_is_judged_afresh(world: CorrelatorWorld) -> None:
     """Three of its intervals and at least 30 s."""
     await another(world, T0 - 1, timeout_s=None)
