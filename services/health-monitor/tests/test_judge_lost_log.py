@@ -112,3 +112,32 @@ def test_who_waits_and_is_to_wait_anew_has_not_judged_since_before() -> None:
     judged.fold(log.hello("n3").pulsed(40).announced("n3"))
     gaps = [(each.from_at, each.to_at) for each in judged.judgements if isinstance(each, Unobserved)]
     assert gaps == [(since, log.ms)]
+
+
+AGAIN = [(70, None, "healthy"), (115, "healthy", "pending_open"), (125, "pending_open", "firing")]
+
+
+@pytest.mark.rule("HM-306", "HM-18")
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(("again", "steps"), [("heard", AGAIN), ("registered", AGAIN), ("never", [])])
+def test_who_is_forgotten_while_a_shard_is_waited_for_is_gone_and_new_from_the_end_of_that(
+    again: str, steps: list[tuple[float, str | None, str]], *, killed: bool
+) -> None:
+    """Both were pending by silence, and the other one has its times again from there."""
+    log = Log().policy(**RULES).beat().beat("acme/device/other").pulsed(12)
+    judged, since = judge(log), log.ms
+    judged.shard.await_announcement("n2")
+    judged.fold(log.at(60).hello("n2").pulsed(70).forget())
+    if again != "never":
+        log.beat() if again == "heard" else log.register()
+    judged.fold(log.pulsed(80))
+    if killed:
+        judged.shard.await_announcement("n3")
+        log.hello("n3")
+    judged.fold(log.pulsed(105).policy(**RULES, version=2).announced("n3" if killed else "n2"))
+    gaps = [(each.from_at, each.to_at) for each in judged.judgements if isinstance(each, Unobserved)]
+    assert gaps == [(since, log.ms)]
+    judged.fold(log.pulsed(200))
+    its, others = ([step[:3] for step in judged.steps(f"device/{id}")][1:] for id in ("t17", "other"))
+    assert its == [(10, "healthy", "pending_open"), (70, "pending_open", None), *steps]
+    assert others == [(10, "healthy", "pending_open"), (125, "pending_open", "firing")]
