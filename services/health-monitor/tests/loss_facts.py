@@ -56,22 +56,28 @@ def says_offline(subject: str, at: int) -> HeardAgain:
     )
 
 
-async def fleet(world: CorrelatorWorld, count: int = 12, integrations: int = 2) -> list[str]:
-    """Devices that have been healthy for long, one after the other behind each of the integrations."""
+async def fleet(world: CorrelatorWorld, count: int = 12, integrations: int = 2, shards: int = 1) -> list[str]:
+    """Devices that have been healthy for long, one after the other behind each of the integrations and of each of the
+    shards."""
     everybody = devices(count)
     for number, subject in enumerate(everybody):
         await world.feed(world.profile(subject, integration=f"hue-{number % integrations + 1}", name=subject[7:]))
     well = evidence(LONG_AGO, deadline=None)
-    await world.feed(*(change(each, None, "healthy", at=LONG_AGO, condition=None, evidence=well) for each in everybody))
+    is_well: dict[str, Any] = {"at": LONG_AGO, "condition": None, "evidence": well}
+    await world.feed(
+        *(change(each, None, "healthy", **is_well, shard=number % shards) for number, each in enumerate(everybody))
+    )
     await world.clear()
     return everybody
 
 
-async def fall_silent(world: CorrelatorWorld, subjects: list[str], at: int = GONE) -> None:
+async def fall_silent(world: CorrelatorWorld, subjects: list[str], at: int = GONE, shards: int = 1) -> None:
     """One after the other, a millisecond each; the first of them fires at `at`."""
-    await world.feed(*(silent(each, at - 2_000 + number) for number, each in enumerate(subjects)))
+    await world.feed(
+        *(silent(each, at - 2_000 + number, shard=number % shards) for number, each in enumerate(subjects))
+    )
     await world.tick(at - 1_000)
-    await world.feed(*(fires(each, at + number) for number, each in enumerate(subjects)))
+    await world.feed(*(fires(each, at + number, shard=number % shards) for number, each in enumerate(subjects)))
     await world.tick(at + 1_000)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0
-from correlator_world import CorrelatorWorld
+from correlator_world import SHARDS, CorrelatorWorld
+from loss_facts import GONE, fall_silent, fleet, heard, story
 from rollup_facts import (
     UNREACHABLE,
     behind,
@@ -246,6 +247,36 @@ async def test_so_is_who_was_not_heard_when_lost_heartbeats_came_back(
     await enter(world, ELSEWHERE, BACK + entered, subject)
     expected = [(pending, "unknown", "pending_open"), (fires, "pending_open", "firing")]
     assert await unlucky(world, BACK + 60_000, subject) == expected
+
+
+@pytest.mark.rule("HM-303")
+@pytest.mark.parametrize(
+    ("fields", "come", "pending"),
+    [
+        (TIMEOUT, (1_200, 2_000), (9_000, 9_000)),
+        (BRISKER, (1_200, 2_000), (1_200, 2_000)),
+        (BRISKER, (2_000, 500), (2_000, 1_000)),
+        (TIMEOUT, (1_200, 4_000), (9_000, 3_000)),
+    ],
+    ids=["longer", "overdue", "overdue on one", "passed on one"],
+)
+async def test_so_is_each_of_several_that_were_not_heard_by_its_own_shard(
+    world: CorrelatorWorld, fields: Mapping[str, Any], come: tuple[int, int], pending: tuple[int, int]
+) -> None:
+    await rules(world, {"integration": "hue-3"}, fields)
+    everybody = await fleet(world, shards=SHARDS)
+    await fall_silent(world, everybody, shards=SHARDS)
+    for number, each in enumerate(everybody[:10]):
+        await world.feed(heard(each, BACK - 1 + number, shard=number % SHARDS))
+    for shard, has_come in enumerate(come):
+        await world.tick(BACK + 500, shard)
+        await world.tick(BACK + has_come, shard)
+    async with unit_of_work(world.database) as work:
+        entered = {SubjectRef.parse(subject): ELSEWHERE for subject in everybody[10:]}
+        await world.registry.enter(work, "acme", entered, by="ann@acme.test")
+    await world.tick(BACK + 60_000)
+    shown = [(await story(world, subject, BACK))[0] for subject in everybody[10:]]
+    assert shown == [(BACK - GONE + at, "unknown", "pending_open") for at in pending]
 
 
 @pytest.mark.rule("HM-303")
