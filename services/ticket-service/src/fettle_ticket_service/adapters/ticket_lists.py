@@ -144,7 +144,8 @@ async def list_tickets(
 
     A page is read in order, and what does not fit is passed over: at a glance first, for longer only where much fits.
     What fits little, or lies far (much that is all old, say), is found by its own index and put in order then. Only
-    Postgres' indexes know which: they are asked.
+    Postgres' indexes know which: they are asked. All of these questions must be asked of one snapshot: between two of
+    them a ticket could move past the place where the one ends and the other goes on.
     """
     form = _form_of(wanted, after)
     question = _Question(connection, form, _values_of(org, wanted, after), limit)

@@ -67,7 +67,7 @@ async def tickets(
         ascending=not sort.startswith("-"),
     )
     after = None if cursor is None else place_of(cursor, wanted.sort)
-    async with desk.database.reading() as connection:
+    async with desk.database.snapshot() as connection:
         found = await list_tickets(connection, caller.org, wanted, after, limit + 1)
     items, more = found[:limit], len(found) > limit
     return {
