@@ -124,6 +124,7 @@ WAYS = {
     "passed over for longer": {"GLANCE": 2, "LITTLE": 0},
     "many and far, by index": {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10},
     "few say the words": {"GLANCE": 2, "LITTLE": 5},
+    "common words, in order": {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10, "COMMON": 0.0},
 }
 
 
@@ -180,7 +181,7 @@ async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
 ) -> None:
     async def asked_for(words: str) -> list[str]:
         async with door.database.reading() as connection:
-            return await ticket_lists.telling(connection, words)
+            return [run.gram for run in await ticket_lists.telling(connection, words)]
 
     assert set(await asked_for("thermostat 47")) == {"thermostat 47"[at : at + 3] for at in range(11)}
     await fill(settings.database_dsn("tickets"), "acme", 2_000, 1)
@@ -226,7 +227,7 @@ async def test_who_does_not_own_the_index_asks_it_for_all_runs_and_finds_the_sam
     ):
         for words, count in (("thermostat 17", 111), ("thermostat 1999", 1), ("thermostat", 2_000), ("----x", 0)):
             runs = {words[at : at + 3] for at in range(len(words) - 2)}
-            assert set(await ticket_lists.telling(theirs, words)) == runs
+            assert {run.gram for run in await ticket_lists.telling(theirs, words)} == runs
             assert len(await ticket_lists.telling(ours, words)) == 2
             for limits in ({}, {"LITTLE": 0, "PASSED_OVER": 10}):
                 with monkeypatch.context() as patch:

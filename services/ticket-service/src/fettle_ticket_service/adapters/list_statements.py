@@ -238,7 +238,7 @@ def _said(form: Form) -> Conditions:
 
 
 TELLING_RUNS = text("""
-    SELECT gram FROM (SELECT DISTINCT unnest(ticket_grams(CAST(:words AS text) COLLATE "C")) AS gram) AS its
+    SELECT gram, share FROM (SELECT DISTINCT unnest(ticket_grams(CAST(:words AS text) COLLATE "C")) AS gram) AS its
     LEFT JOIN (
         SELECT common.gram, common.share FROM pg_stats
         CROSS JOIN LATERAL unnest(
@@ -252,7 +252,8 @@ TELLING_RUNS = text("""
         AND attname = 'ticket_grams' AND most_common_elems IS NOT NULL
     ) THEN CAST(:count AS bigint) END
 """)
-"""Those runs of the words that the fewest tickets have, of whichever org, by what ANALYZE has last seen in the index;
+"""Those runs of the words that the fewest tickets have, of whichever org, by what ANALYZE has last seen in the index,
+and how many of all have them (NULL: few);
 all of them where it has seen nothing, or what it has seen is not shown to who asks (only to the index's owner)."""
 
 

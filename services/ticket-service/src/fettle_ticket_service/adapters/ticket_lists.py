@@ -4,7 +4,7 @@ Pages go by key (the place where the last page ended), and each state is read fr
 for; a list over several states merges them. So a page costs the same on the first ticket and after the millionth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,22 @@ PASSED_OVER = 4_000
 """So many are looked at in order for one page at most; where that is not enough, all that fit are put in order."""
 TELLING = 2
 """So many runs of three characters are asked for of a search's words: each more reads another list of the index."""
+
+
+COMMON = 0.1
+"""Words of which each run is in such a part of all tickets are looked for in order: to read the index costs more than
+to pass over tickets, and to put all of those in order takes many seconds."""
+EVERYTHING = 2**62
+"""More tickets than there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Three characters of a search's words, and the part of all tickets that have them; 0 where they are few or nobody
+    knows."""
+
+    gram: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +175,18 @@ async def list_tickets(
     if form.filters and await _few_fit(question):
         return await question.page(put_in_order(form, Found.BY_FILTERS))
     runs = [] if wanted.search is None else await telling(connection, wanted.search.lower())
-    if form.searched and (ids := await _few_say(question, runs)) is not None:
+    common = bool(runs) and all(run.share >= COMMON for run in runs)
+    if looked_at < PASSED_OVER and common:
+        looked_at, page = PASSED_OVER, await question.with_more(page)
+    if len(page) < limit and form.searched and (ids := await _few_say(question, runs)) is not None:
         return await question.page(put_in_order(form, Found.BY_IDS), ids=ids)
     if looked_at < PASSED_OVER:
         page = await question.with_more(page)
     if len(page) == limit or not await question.is_beyond(PASSED_OVER):
         return page
-    return await question.page(put_in_order(form, Found.BY_ALL), runs=runs)
+    if common:
+        return (page + await question.among(PASSED_OVER, EVERYTHING))[:limit]
+    return await question.page(put_in_order(form, Found.BY_ALL), runs=[run.gram for run in runs])
 
 
 async def _few_fit(question: _Question) -> bool:
@@ -174,16 +195,17 @@ async def _few_fit(question: _Question) -> bool:
     return (found or 0) <= LITTLE
 
 
-async def _few_say(question: _Question, runs: list[str]) -> list[UUID] | None:
+async def _few_say(question: _Question, runs: Sequence[Run]) -> list[UUID] | None:
     """The ids of what says the words and has the filters' marks where these are few, else None."""
-    values = {**question.values, "runs": runs, "most": LITTLE + 1}
+    values = {**question.values, "runs": [run.gram for run in runs], "most": LITTLE + 1}
     ids = list(await question.connection.scalars(ids_said(question.form), values))
     return ids if len(ids) <= LITTLE else None
 
 
-async def telling(connection: AsyncConnection, words: str) -> list[str]:
+async def telling(connection: AsyncConnection, words: str) -> list[Run]:
     """The runs of three characters to ask the index for: those that the fewest tickets have."""
-    return list(await connection.scalars(TELLING_RUNS, {"words": words, "count": TELLING}))
+    rows = await connection.execute(TELLING_RUNS, {"words": words, "count": TELLING})
+    return [Run(row.gram, row.share or 0.0) for row in rows]
 
 
 def _marks(wanted: Wanted) -> list[str]:
