@@ -98,17 +98,24 @@ class Installation:
                 )
 
     def wait_ready(self, *names: str, within_s: float = 100.0) -> None:
+        """Raises AssertionError with what a process last answered and logged."""
         for name in names or self.processes:
-            eventually(lambda name=name: self._ready(name), f"{name} ready\n{self.tail(name)}", within_s)  # type: ignore[misc]
+            deadline = time.monotonic() + within_s
+            while (said := self._not_ready(name)) is not None:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{name} is not ready after {within_s:.0f} s: {said}\n{self.tail(name)}")
+                time.sleep(0.1)
 
-    def _ready(self, name: str) -> bool:
+    def _not_ready(self, name: str) -> str | None:
         process = self.processes[name]
         if process.poll() is not None:
             raise AssertionError(f"{name} ended with status {process.returncode}:\n{self.tail(name)}")
         _, _, port = self._about(name)
-        with contextlib.suppress(httpx2.HTTPError):
-            return httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5.0).status_code == 200
-        return False
+        try:
+            answer = httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5.0)
+        except httpx2.HTTPError as error:
+            return repr(error)
+        return None if answer.status_code == 200 else answer.text
 
     def tail(self, name: str, lines: int = 15) -> str:
         log = self.folder / f"{name}.log"
