@@ -321,7 +321,7 @@ async def fill(door: Door) -> None:
 async def test_lists_are_filtered(api: Api, door: Door) -> None:
     await fill(door)
     monitors = [8, 4, 2]
-    for query in ({}, *({name: ""} for name in ("kind", "subject", "integration", "space", "q"))):
+    for query in ({}, *({name: ""} for name in ("source", "kind", "subject", "integration", "space", "q"))):
         assert await api.numbers(**query) == [8, 7, 5, 4, 2, 1], query
     assert await api.numbers(state="resolved") == [9, 6, 3]
     assert await api.numbers(state="in_progress") == []

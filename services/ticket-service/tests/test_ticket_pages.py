@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from bench.tickets.library import fill
-from sqlalchemy import make_url
+from sqlalchemy import Select, make_url
 from ticket_api import Api
 from ticket_desk import ANN, MONITOR, OFFLINE, THERMOSTAT, opening
 from ticket_door import Door, asked, numbered
@@ -195,6 +195,32 @@ async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
         for words, count in (("thermostat 17", 111), ("thermostat 1999", 1), ("thermostat", 2_000)):
             wanted = Wanted(states=ALL, search=words)
             assert len(await list_tickets(connection, "acme", wanted, None, 3_000)) == count, words
+
+
+@pytest.mark.rule("TS-80")
+async def test_words_that_many_say_are_looked_for_in_order_to_the_end(
+    door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where a filter narrows the tickets: then those that fit are put in order."""
+    await fill(settings.database_dsn("tickets"), "acme", 2_000, 1)
+    for name, value in {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10}.items():
+        monkeypatch.setattr(ticket_lists, name, value)
+    ways = list[Found]()
+
+    def watched(form: Form, found: Found) -> Select[Any]:
+        ways.append(found)
+        return put_in_order(form, found)
+
+    monkeypatch.setattr(ticket_lists, "put_in_order", watched)
+    async with door.database.reading() as connection:
+        for words, kind, by in (
+            ("thermostat", None, []),
+            ("thermostat", "user_report", [Found.BY_ALL]),
+            ("thermostat 17", None, [Found.BY_ALL]),
+        ):
+            page = await list_tickets(connection, "acme", Wanted(states=ALL, search=words, kind=kind), None, 40)
+            assert (len(page), ways) == (40, by), (words, kind)
+            ways.clear()
 
 
 @asynccontextmanager

@@ -212,6 +212,24 @@ async def test_a_hiccup_of_the_database_is_waited_out_by_the_batch_that_met_it(
     assert await numbers(door) == []
 
 
+@pytest.mark.rule("TS-64", "TS-67")
+async def test_who_repeats_a_bulk_is_told_of_each_ticket_that_is_gone(api: Api, door: Door) -> None:
+    body, key = {"action": "resolve", "numbers": [1, 2, 9]}, {"idempotency-key": "k"}
+    for _ in range(2):
+        await api.post("/tickets", REPORT)
+    await api.post("/tickets/bulk", body, headers=key)
+    await api.post("/tickets/2/reopen")
+    door.now += YEAR
+    assert await sweeper(door).sweep() == 1
+    items = (await api.post("/tickets/bulk", body, headers=key)).json()["items"]
+    assert [(item["status"], item["outcome"], item.get("code")) for item in items] == [
+        (404, "rejected", "ticket_not_found"),
+        (200, "applied", None),
+        (404, "rejected", "ticket_not_found"),
+    ]
+    assert ["removed" in item.get("detail", "") for item in items] == [True, False, False]
+
+
 @pytest.mark.rule("TS-64", "TS-36")
 async def test_what_a_removed_ticket_said_is_not_told_to_who_repeats_a_request(api: Api, door: Door) -> None:
     edit = {"description": "A secret, too."}

@@ -50,8 +50,8 @@ TELLING = 2
 
 
 COMMON = 0.1
-"""Words of which each run is in such a part of all tickets are looked for in order: to read the index costs more than
-to pass over tickets, and to put all of those in order takes many seconds."""
+"""Words of which each run is in such a part of all tickets are looked for in order first: to read the index costs more
+than to pass over tickets. Without a filter they are so to the end: to put all of those in order takes many seconds."""
 EVERYTHING = 2**62
 """More tickets than there are."""
 
@@ -184,7 +184,7 @@ async def list_tickets(
         page = await question.with_more(page)
     if len(page) == limit or not await question.is_beyond(PASSED_OVER):
         return page
-    if common:
+    if common and not form.filters:
         return (page + await question.among(PASSED_OVER, EVERYTHING))[:limit]
     return await question.page(put_in_order(form, Found.BY_ALL), runs=[run.gram for run in runs])
 

@@ -39,6 +39,7 @@ FIELDS: Mapping[str, str] = {
     RejectionCode.DESCRIPTION_CHANGED: "description",
 }
 
+_GONE = "This request was carried out before; its ticket was removed when its time was over."
 _DESCRIBES = (Verb.OPEN, Verb.EDIT_DESCRIPTION)
 
 
@@ -48,8 +49,7 @@ def response(answer: Answer) -> Response:
     if answer.outcome is Outcome.REJECTED:
         raise problem(answer)
     if answer.body is None:
-        message = "This request was carried out before; its ticket was removed when its time was over."
-        raise Problem(404, RejectionCode.TICKET_NOT_FOUND, message)
+        raise Problem(404, RejectionCode.TICKET_NOT_FOUND, _GONE)
     reopened = answer.reason == Because.INSIDE_WINDOW
     created = answer.verb is Verb.OPEN and answer.outcome is Outcome.APPLIED and not reopened
     return Response(answer.body, 201 if created else 200, media_type="application/json")
@@ -57,6 +57,8 @@ def response(answer: Answer) -> Response:
 
 def outcome(answer: Answer) -> dict[str, Any]:
     """What became of one of many: its state and version if there is such a ticket, and why it was refused."""
+    if answer.outcome is not Outcome.REJECTED and answer.body is None:
+        return {"outcome": Outcome.REJECTED, "status": 404, "code": RejectionCode.TICKET_NOT_FOUND, "detail": _GONE}
     said: dict[str, Any] = {"outcome": answer.outcome, "status": 200}
     if answer.ticket is not None:
         said |= {"state": answer.ticket.state, "version": answer.ticket.version}

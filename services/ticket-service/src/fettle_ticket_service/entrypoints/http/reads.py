@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from msgspec.structs import asdict
+from pydantic import BeforeValidator
 
 from fettle_chassis.http import Problem, Viewer
 from fettle_contracts.identity import SubjectRef
@@ -34,6 +35,8 @@ CHILDREN_LIMIT = 100
 router = APIRouter(prefix="/api/v1/orgs/{org}/tickets", tags=["tickets"], dependencies=[InOrg])
 
 States = Literal["open", "in_progress", "resolved", "all"]
+Source = Annotated[TicketSource | None, BeforeValidator(lambda given: given or None)]
+"""What is empty is no filter."""
 Order = Literal["opened", "-opened", "updated", "-updated", "number", "-number"]
 """`-` is newest or highest first."""
 EntryOrder = Literal["version", "-version"]
@@ -44,7 +47,7 @@ async def tickets(
     caller: Viewer,
     desk: TheDesk,
     state: States = "open",
-    source: TicketSource | None = None,
+    source: Source = None,
     kind: Filter = None,
     subject: Filter = None,
     integration: Filter = None,
