@@ -104,6 +104,8 @@ SHARED_TICKETS = (
         (
             Mutant(FORMER, "if before is not None and not before.recovered:", "if before is not None:"),
             Mutant(FORMER, "if before is not None and not before.recovered:", "if False:"),
+            Mutant(SHARING, "if others := behind - subjects:", "if others := set():"),
+            Mutant(SHARING, "                await self._former.load(connection, others)\n", ""),
             Mutant(FORMER, "        left.discard(joined)\n", ""),
             Mutant(FORMER, "        self.ticked.pop((key, joined), None)\n", ""),
             Mutant(FORMER, "self._now.pop(key, ())", "self._now.get(key, ())"),

@@ -22,7 +22,8 @@ class FormerLists:
         self.ticked: dict[Place, Verdict] = {}
 
     async def load(self, connection: AsyncConnection, keys: Collection[Key]) -> None:
-        self._now = await former_members.of(connection, keys)
+        """What these have left, before anything is taken in of them."""
+        self._now |= await former_members.of(connection, keys)
         self._before = self._places()
 
     def joins(self, key: Key, parent: Parent, before: Belongs | None) -> None:

@@ -124,6 +124,9 @@ class Sharing:
             behind = {(key[0], spell.member.subject) for key, around in self._around.items() for spell in around.spells}
             behind |= self.with_singles()
             await self._silencing.read_of(connection, behind, [verdict.at for verdict in opening])
+            if others := behind - subjects:  # who may join a ticket by another's verdict
+                self._belongs |= await rollups.parents(connection, others)
+                await self._former.load(connection, others)
 
     def _as_judged_afresh(self, org: str, integration: str, spell: Spell) -> Spell:
         version = max(
