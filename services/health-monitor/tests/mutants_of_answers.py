@@ -5,6 +5,7 @@ from tests.mutation import Mutant, Part
 ANSWERS = "domain/correlator/answers"
 REFUSALS = "domain/correlator/refusals"
 DECIDING = "correlator/deciding"
+HOLDING_BACK = "correlator/holding_back"
 SHARING = "correlator/sharing"
 ENDS = "correlator/list_ends"
 BACK = "correlator/taking_back"
@@ -90,5 +91,16 @@ ANSWERED = (
             Mutant(BACK, "    await rollups.move_back(connection, org, integration)\n", ""),
             Mutant(BACK, ">= rules.rollup_threshold:", "< rules.rollup_threshold:"),
         ),
+    ),
+    Part(
+        ("correlator_policies_apart",),
+        (
+            Mutant(BACK, "        runs=version.policy.enabled,\n", ""),
+            Mutant(SHARING, "judging.get(spell.fresh.shard)", "max(judging.values(), key=lambda one: one.version)"),
+        ),
+    ),
+    Part(
+        ("correlator_late_shards::test_a_late_shard_may_hide_many_if_it_is_behind_by_a_quarter_of_the_debounce",),
+        (Mutant(HOLDING_BACK, "        debounce_ms = min(", "        debounce_ms = 12 * min("),),
     ),
 )  # fmt: skip

@@ -82,7 +82,10 @@ async def test_it_is_the_same_when_all_comes_in_one_batch(world: CorrelatorWorld
 async def test_a_late_shard_may_hide_many_if_it_is_behind_by_a_quarter_of_the_debounce(
     world: CorrelatorWorld, behind_ms: int, waits: bool
 ) -> None:
-    await world.put(HealthPolicy(enabled=True, publish_tickets=True, timeout_s=3, open_debounce_s=20))
+    """Of the one that shards judge by: what is put behind it is in force nowhere yet."""
+    policy = HealthPolicy(enabled=True, publish_tickets=True, timeout_s=3, open_debounce_s=20)
+    await world.in_force((await world.put(policy)).version.version)
+    await world.put(policy.model_copy(update={"open_debounce_s": 240}))
     mine, _ = await fleet(world, 6)
     await world.feed(*(silent(each, GONE - 20_000) for each in mine), world.clock(LATE, GONE - behind_ms))
     await world.feed(*(fires(each, GONE) for each in mine), world.clock(0, GONE + 9_000))

@@ -55,12 +55,12 @@ async def _is_doubted(connection: AsyncConnection, news: News, partition: int, h
     for org, event in firing:
         last, moving = about.get(org, (0, set()))
         about[org] = (max(event.at, last), moving | {event.subject})
-    versions = await policies.newest(connection, set(about)) if about else {}
-    for org, version in sorted(versions.items()):
-        last, moving = about[org]
-        if nearly_told_from(last, _open_debounce_ms(version)) >= horizon.slowest and await everybody.may_all_be_silent(
-            connection, org, horizon.late, moving, many=COUNTED_AT_LEAST
-        ):
+    for org, (last, moving) in sorted(about.items()):
+        judging = (await policies.of_shards(connection, org, horizon.clocks)).values()
+        debounce_ms = min((_open_debounce_ms(version) for version in judging), default=None)
+        if debounce_ms is None or nearly_told_from(last, debounce_ms) < horizon.slowest:
+            continue
+        if await everybody.may_all_be_silent(connection, org, horizon.late, moving, many=COUNTED_AT_LEAST):
             return True
     return False
 

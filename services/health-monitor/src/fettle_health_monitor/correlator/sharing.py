@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.adapters.correlator import (
     live,
+    policies,
     rollups,
     watches,
 )
@@ -118,8 +119,10 @@ class Sharing:
                 since = verdict.at - self._rules(key, verdict)[1]
                 looked_around[place] = min(since, looked_around.get(place, since))
         if looked_around:
-            for (org, integration), around in (await rollups.around(connection, looked_around)).items():
-                spells = tuple(self._as_judged_afresh(org, integration, spell) for spell in around.spells)
+            found = await rollups.around(connection, looked_around)
+            judging = await self._judging(connection, found)
+            for (org, integration), around in found.items():
+                spells = tuple(_as_judged_afresh(integration, spell, judging.get(org, {})) for spell in around.spells)
                 self._around[org, integration_of(integration)] = replace(around, spells=spells)
             behind = {(key[0], spell.member.subject) for key, around in self._around.items() for spell in around.spells}
             behind |= self.with_singles()
@@ -128,15 +131,15 @@ class Sharing:
                 self._belongs |= await rollups.parents(connection, others)
                 await self._former.load(connection, others)
 
-    def _as_judged_afresh(self, org: str, integration: str, spell: Spell) -> Spell:
-        version = max(
-            (one for (of, _), one in self._versions.items() if of == org), key=lambda one: one.version, default=None
-        )
-        if spell.fresh is None or version is None:
-            return spell
-        rules = version.rules_for(spell.member.subject, integration, spell.fresh.model)
-        timeout_ms = round(rules.timeout_for(spell.fresh.interval_s) * 1000)
-        return replace(spell, since=max(spell.since, spell.fresh.since + timeout_ms))
+    @staticmethod
+    async def _judging(
+        connection: AsyncConnection, found: Mapping[Place, Around]
+    ) -> dict[str, dict[int, PolicyVersion]]:
+        """By org and shard the policies of those who are judged afresh."""
+        shards: defaultdict[str, set[int]] = defaultdict(set)
+        for (org, _), around in found.items():
+            shards[org] |= {spell.fresh.shard for spell in around.spells if spell.fresh is not None}
+        return {org: await policies.of_shards(connection, org, of) for org, of in shards.items() if of}
 
     def with_singles(self) -> set[Key]:
         """Those whose own tickets may be merged."""
@@ -339,3 +342,13 @@ class Sharing:
             running = await watches.running(connection, WatchKind.FEW_LEFT, self._few)
             begin = {key: verdict for key, verdict in self._few.items() if key not in running}
             await self.ends.watch_few(connection, begin)
+
+
+def _as_judged_afresh(integration: str, spell: Spell, judging: Mapping[int, PolicyVersion]) -> Spell:
+    """`judging` is by shard."""
+    version = None if spell.fresh is None else judging.get(spell.fresh.shard)
+    if spell.fresh is None or version is None:
+        return spell
+    rules = version.rules_for(spell.member.subject, integration, spell.fresh.model)
+    timeout_ms = round(rules.timeout_for(spell.fresh.interval_s) * 1000)
+    return replace(spell, since=max(spell.since, spell.fresh.since + timeout_ms))

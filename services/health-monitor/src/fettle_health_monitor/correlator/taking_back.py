@@ -20,8 +20,8 @@ async def not_taken_over(connection: AsyncConnection, partition: int, org: str, 
     if not many.surely_open:
         return
     await rollups.move_back(connection, org, integration)
-    version = (await policies.foremost(connection, {org})).get(org)
     clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
+    version = None if clock is None else (await policies.of_shards(connection, org, {clock.shard})).get(clock.shard)
     if version is None or clock is None:
         return
     rules = version.rules_for(integration, integration_named(integration), None)
@@ -36,5 +36,6 @@ async def not_taken_over(connection: AsyncConnection, partition: int, org: str, 
         shard=clock,
         since_at=0,
         lasting_ms=rules.resolve_debounce_s * 1000,
+        runs=version.policy.enabled,
     )
     await watches.begin(connection, [few], {org: partition})

@@ -39,7 +39,7 @@ _FIRES_AGAIN = "{evidence}->>'reason' IN ('stable', 'reported', 'silent_since_re
 """It was flapping before, say, and not pending, also where its reading has turned long ago."""
 
 _FAILING = f"""
-    SELECT org, integration, subject, condition, name, since_at AS since, model, interval_s,
+    SELECT org, integration, subject, condition, name, since_at AS since, model, interval_s, shard,
            CASE WHEN state = 'firing' AND {_FIRES_AGAIN.format(evidence="evidence")} THEN changed_at END AS from_at,
            CASE WHEN judged_from IS NOT NULL AND {_NOT_WELL_SINCE.format(before="changed_at")}
                 THEN judged_from END AS judged_from
@@ -51,7 +51,7 @@ _FAILING_NOW = text(_FAILING.format(more=""))
 _FAILING_BEHIND_HOLES = text(
     _FAILING.format(
         more="""
-            , shard, CASE WHEN state = 'firing' THEN changed_at END AS fired_at,
+            , CASE WHEN state = 'firing' THEN changed_at END AS fired_at,
             CASE WHEN state = 'pending_open' OR changed_at > asked.from_at
                  THEN CASE WHEN evidence->>'deadline' IS NULL THEN 0 ELSE (evidence->>'timeout_s')::float END
             END AS again_after_s
@@ -210,7 +210,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
 
 def _spell(row: Row[Any], since: int, holes: Mapping[int, Sequence[int]], until: int | None = None) -> Spell:
     """`holes` is by shard when those of its log have ended."""
-    fresh = None if row.judged_from is None else Fresh(row.judged_from, row.model, row.interval_s)
+    fresh = None if row.judged_from is None else Fresh(row.judged_from, row.shard, row.model, row.interval_s)
     counts = 0
     if holes and row.again_after_s is not None:
         counts = down_from(since, row.fired_at, round(row.again_after_s * 1000), holes.get(row.shard, ()))

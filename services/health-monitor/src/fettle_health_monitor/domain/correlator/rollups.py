@@ -42,9 +42,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A device has a fresh timeout from this instant on; which one, its policy says."""
+    """A device has a fresh timeout from this instant on; which one, the policy says that its shard judges by."""
 
     since: int
+    shard: int
     model: str | None = None
     interval_s: float | None = None
 
