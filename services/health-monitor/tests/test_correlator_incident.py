@@ -22,6 +22,14 @@ def test_an_answer_to_an_older_command_leaves_the_newer_one_open() -> None:
     assert incident == Incident(ticket("resolved", version=2), opened_at=T0)
 
 
+@pytest.mark.rule("HM-142")
+def test_a_ticket_is_as_old_as_what_first_asked_for_it() -> None:
+    asked = Incident().asking("open", OPEN, T0).asking("open", UUID(int=3), T0 + 5)
+    assert asked.opened_at == T0
+    assert asked.seen(ticket("open", version=1), UUID(int=3)).asking("open", UUID(int=4), T0 + 9).opened_at == T0
+    assert asked.asking("resolve", RESOLVE, T0 + 6).asking("open", UUID(int=5), T0 + 7).opened_at == T0 + 7
+
+
 @pytest.mark.rule("HM-68")
 def test_a_refused_open_leaves_no_ticket_behind() -> None:
     incident = Incident().asking("open", OPEN, T0).seen(None, OPEN)

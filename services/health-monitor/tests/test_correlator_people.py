@@ -105,6 +105,24 @@ async def test_another_condition_has_its_own_ticket_and_ends_the_watch_on_the_ol
         assert asked == [("comment", None), ("open", f"device/t17:{other}")]
 
 
+@pytest.mark.rule("HM-105", "HM-227")
+@pytest.mark.parametrize(("at", "reopened"), [(4_199, False), (4_201, True)])
+async def test_a_resolve_that_was_early_before_the_condition_changed_is_taken_back_first(
+    environment: dict[str, str], at: int, reopened: bool
+) -> None:
+    """What says that it changed comes before the clocks do."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world)
+        await world.tick(T0 + 2_200)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=USER)
+        await world.tick(T0 + 4_100)
+        other = "integration_credentials_invalid"
+        await world.feed(change(from_state="firing", condition=other, at=T0 + at))
+        await world.tick(T0 + 5_000)
+        asked = [command.body["dedup_key"] for command in await world.commands() if command.verb == "open"]
+        assert asked == [*["device/t17:device_offline"] * reopened, f"device/t17:{other}"]
+
+
 @pytest.mark.rule("HM-105", "HM-126")
 async def test_who_fires_on_for_another_condition_while_silenced_is_held_back_once(environment: dict[str, str]) -> None:
     """The watch on the old condition would have been over during the silence."""

@@ -22,11 +22,13 @@ from fettle_health_monitor.domain.judgements import Change, InForce
 @dataclass(frozen=True, slots=True)
 class Over:
     """A change of this instant has ended the watch on its subject's early resolve; where the subject is `well`, its
-    fresh time as well, and whatever waits to be decided about it."""
+    fresh time as well, and whatever waits to be decided about it. Where it `fires` on, what had run out before calls
+    for a ticket all the same."""
 
     at: int
     key: Key
     well: bool
+    fires: bool
 
 
 async def take_in(
@@ -71,8 +73,10 @@ async def _show(
     if any(calls):
         waiting = [verdict for verdict in called if verdict is not None]
         await verdicts.wait(connection, waiting, partition_of)
-    await watches.end(connection, WatchKind.HEALTHY_ANEW, {(change.org, change.subject) for change in changes})
-    await _watch_the_healthy_anew(connection, changes, partition_of)
+    first = {(change.org, change.subject): change.at for change in reversed(changes)}
+    out = await watches.end_at(connection, [WatchKind.HEALTHY_ANEW], first)
+    rest = [change for change in changes if (change.org, change.subject) not in out]
+    await _watch_the_healthy_anew(connection, rest, partition_of)
 
 
 def _over(changes: Sequence[Change]) -> Iterator[Over]:
@@ -81,7 +85,8 @@ def _over(changes: Sequence[Change]) -> Iterator[Over]:
     for change in changes:
         well = _is_well_without_a_verdict(change)
         if well or change.to_state == change.from_state:
-            yield Over(change.at, (change.org, change.subject), well)
+            fires = change.to_state in (HealthState.FIRING, HealthState.FLAPPING)
+            yield Over(change.at, (change.org, change.subject), well, fires)
 
 
 def _is_well_without_a_verdict(change: Change) -> bool:

@@ -43,6 +43,13 @@ _END = text("""
       AND (condition = :many) = CAST(:of_many AS boolean)
 """)
 
+_OF_KEYS = text(f"""
+    SELECT {_COLUMNS}
+    FROM watch JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         ON watch.org = asked.org AND watch.subject = asked.subject
+    WHERE kind = ANY(CAST(:kinds AS text[])) AND condition <> :many
+""")  # noqa: S608
+
 _RUNNING = text("""
     SELECT org, subject
     FROM watch JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
@@ -81,8 +88,7 @@ _RUN_OUT = f"""
 _ORGS_WITH_DUE = text(f"""
     SELECT DISTINCT watch.org {_RUN_OUT}
     LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
-    WHERE CASE WHEN watch.condition IN ('{MANY}', '{LOST}') THEN true
-               WHEN kind = 'healthy_anew' THEN state = 'healthy'
+    WHERE CASE WHEN watch.condition IN ('{MANY}', '{LOST}') OR kind = 'healthy_anew' THEN true
                ELSE state IN ('firing', 'flapping') OR changed_at >= start_at + due_clock - start_clock END
 """)
 
@@ -160,6 +166,26 @@ async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key
     """Ends the watches of this kind on these subjects: on what is wrong with themselves, or on their ticket about many
     devices."""
     await connection.execute(_END, {"kind": kind.value, "many": MANY, "of_many": of_many, **columns_of(keys)})
+
+
+async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], instants: Mapping[Key, int]) -> set[Key]:
+    """Ends the watches of these kinds on what is wrong with the subjects themselves, each by what has happened to its
+    subject at this instant. Answers with the subjects whose watches had run out before: those are decided yet, by that
+    instant."""
+    of = {"kinds": [kind.value for kind in kinds], "many": MANY, **columns_of(instants)}
+    rows = (await connection.execute(_OF_KEYS, of)).all()
+    shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
+    over, out = list[RunOut](), set[Key]()
+    for row in rows:
+        watch, at = _watch(row), instants[row.org, row.subject]
+        clock = shown[row.partition].get(row.shard)
+        if clock is None or watch.out_before(at, clock.forward_to(at)) is None:
+            over.append(RunOut(row.partition, watch, at))
+        else:
+            out.add((row.org, row.subject))
+    if over:
+        await take(connection, over)
+    return out
 
 
 async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:

@@ -39,7 +39,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """The ticket of one subject and condition. Facts may come late, twice, and in any order. `opened_at` is the instant
-    (broker milliseconds) of the verdict that last asked for it."""
+    (broker milliseconds) of the verdict that asked for it when it was not open, nor asked for."""
 
     ticket: KnownTicket | None = None
     asked: Asked | None = None
@@ -71,7 +71,8 @@ class Incident:
 
     def asking(self, verb: Asking, command: UUID, at: int) -> "Incident":
         """After sending `command`, which a verdict of this instant called for."""
-        return replace(self, asked=Asked(verb, command), opened_at=at if verb == "open" else self.opened_at)
+        opens = verb == "open" and not self.will_be_open
+        return replace(self, asked=Asked(verb, command), opened_at=at if opens else self.opened_at)
 
     def seen(self, ticket: KnownTicket | None, answering: UUID | None) -> "Incident":
         """After an event or result that shows `ticket` (a refusal shows none) and answers command `answering`."""
