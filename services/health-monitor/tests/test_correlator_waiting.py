@@ -30,6 +30,16 @@ async def test_a_recovery_from_before_it_failed_again_does_not_end_what_it_faile
         assert await verbs(world) == ["open", "resolve", "open", "resolve"]
 
 
+async def comes_up_healthy(world: CorrelatorWorld) -> None:
+    """Out of a new log while its ticket is open: two seconds later that is to be resolved."""
+    await world.feed(*fails(DEVICE, AT))
+    await world.tick(AT + 500)
+    await world.feed(
+        change(DEVICE, None, "healthy", at=AT + 3_500, generation=2),
+        world.clock(0, AT + 3_500, generation=2, clock=0),
+    )
+
+
 @pytest.mark.rule("HM-82", "HM-227")
 @pytest.mark.parametrize("batches", [1, 2])
 async def test_who_had_been_healthy_for_long_enough_is_resolved_however_late_that_is_noticed(
@@ -37,12 +47,7 @@ async def test_who_had_been_healthy_for_long_enough_is_resolved_however_late_tha
 ) -> None:
     """It is pending again by then; what says so may come before the clocks do."""
     async with CorrelatorWorld.open(environment) as world:
-        await world.feed(*fails(DEVICE, AT))
-        await world.tick(AT + 500)
-        await world.feed(
-            change(DEVICE, None, "healthy", at=AT + 3_500, generation=2),
-            world.clock(0, AT + 3_500, generation=2, clock=0),
-        )
+        await comes_up_healthy(world)
         again = change(DEVICE, "healthy", "pending_open", at=AT + 5_501, generation=2)
         clocks = world.clock(0, AT + 6_000, generation=2, clock=2_500), world.clock(1, AT + 6_000)
         if batches == 2:
@@ -54,12 +59,7 @@ async def test_who_had_been_healthy_for_long_enough_is_resolved_however_late_tha
 @pytest.mark.rule("HM-82", "HM-227")
 async def test_who_fails_again_just_before_that_is_not(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
-        await world.feed(*fails(DEVICE, AT))
-        await world.tick(AT + 500)
-        await world.feed(
-            change(DEVICE, None, "healthy", at=AT + 3_500, generation=2),
-            world.clock(0, AT + 3_500, generation=2, clock=0),
-        )
+        await comes_up_healthy(world)
         await world.feed(change(DEVICE, "healthy", "pending_open", at=AT + 5_499, generation=2))
         await world.feed(world.clock(0, AT + 6_000, generation=2, clock=2_500), world.clock(1, AT + 6_000))
         assert await verbs(world) == ["open"]
