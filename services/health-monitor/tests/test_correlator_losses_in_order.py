@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from correlator_facts import BRISK, T0, change
+from correlator_facts import BRISK, T0, change, next_place
 from correlator_world import CorrelatorWorld
 from loss_facts import GONE, evidence, fall_silent, fires, fleet, heard, interval, says_offline, silent, states, story
 from rollup_facts import devices, said
@@ -15,7 +15,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.correlator.silences import Schedule
-from fettle_health_monitor.domain.judgements import Change
+from fettle_health_monitor.domain.judgements import Change, InForce
 
 
 @pytest_asyncio.fixture
@@ -171,3 +171,32 @@ async def test_where_silences_cannot_be_read_everybody_counts(world: CorrelatorW
         await work.connection.execute(text("ALTER TABLE silence RENAME TO unread"))
     await fall_silent(world, everybody[:12])
     assert (await interval(world)).counted == 15
+
+
+@pytest.mark.rule("HM-157", "HM-82")
+@pytest.mark.parametrize(("resolve_debounce_s", "ends"), [(30, True), (60, False)])
+async def test_another_policy_says_how_long_few_are_unknown_before_heartbeats_are_lost_again_in_the_same_batch(
+    world: CorrelatorWorld, resolve_debounce_s: int, ends: bool
+) -> None:
+    everybody = await fleet(world)
+    await world.put(BRISK.model_copy(update={"resolve_debounce_s": 30}))
+    await world.in_force(4, at=GONE - 500_000)
+    await fall_silent(world, everybody)
+    await world.feed(heard(everybody[0], GONE + 6_999), heard(everybody[1], GONE + 7_000))
+    await world.tick(GONE + 7_500)
+    await world.feed(*(heard(each, GONE + 7_600) for each in everybody[2:]))
+    await world.feed(*(heard(each, GONE + 9_700, "pending_resolve") for each in everybody))
+    await world.tick(GONE + 12_000)
+    await said(world)
+    await world.put(BRISK.model_copy(update={"resolve_debounce_s": resolve_debounce_s}))
+    again = GONE + 50_000
+    in_force: dict[str, Any] = {"generation": 1, "org": "acme", "version": 5, "enabled": True, "at": GONE + 30_000}
+    await world.feed(
+        *(InForce(shard=shard, place=next_place(), **in_force) for shard in range(2)),
+        *(silent(each, again - 2_000 + number) for number, each in enumerate(everybody)),
+        *(fires(each, again + number) for number, each in enumerate(everybody)),
+        *(world.clock(shard, again + 1_000) for shard in range(2)),
+    )
+    assert len(await world.rows("SELECT id FROM loss")) == 2
+    resolves = [each for each in await world.commands() if each.verb == "resolve"]
+    assert [each.body["evidence"]["partition"] for each in resolves] == ([0] if ends else [])

@@ -26,7 +26,7 @@ from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.losses import Held
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator.holding_back import may_lose_some, rules_of, window_of
-from fettle_health_monitor.correlator.policy_effects import verdicts_of
+from fettle_health_monitor.correlator.policy_effects import retimed_by, verdicts_of
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
@@ -155,6 +155,13 @@ class _Org:
                 timers[row.subject] = retimed(row.until, rules_of(before, one), now, clock, pending=row.is_pending)
         if timers:
             await losses.give_timers(self._connection, self._org, timers)
+        few = await self._watched_few()
+        if few is not None and few.shard == said.shard and said.shard in self._clocks:
+            again = retimed_by(few, Profiled(ALL_HEARTBEATS, said.shard, None, None, None), before, version, clock)
+            await watches.begin(self._connection, [again], {self._org: self._partition})
+
+    async def _watched_few(self) -> Watch | None:
+        return await watches.of_subject(self._connection, WatchKind.FEW_UNKNOWN, self._org, ALL_HEARTBEATS)
 
     async def _seeing(self, loss: Loss | None, events: Sequence[Event]) -> Seeing:
         connection, org = self._connection, self._org
@@ -271,14 +278,16 @@ class _Org:
         out = list[RunOut]()
         for loss, ended_at in ended:
             if before is not None and (loss.id, loss.few_since) == (before.id, before.few_since):
-                running = await watches.of_subject(self._connection, WatchKind.FEW_UNKNOWN, self._org, ALL_HEARTBEATS)
+                running = await self._watched_few()
                 await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
             else:
                 running = self._few_unknown(loss)
             if running is not None and running.shard in self._clocks:
                 at = running.out_before(ended_at, self._clocks[running.shard])
                 out += [] if at is None else [RunOut(self._partition, running, at)]
-        return await verdicts_of(self._connection, out)
+        called = await verdicts_of(self._connection, out)
+        judging = (self._version_of(each.watch.shard).version for each in out)
+        return [replace(verdict, policy_version=by) for verdict, by in zip(called, judging, strict=True)]
 
     async def _watch(self, loss: Loss) -> None:
         """The ticket is looked at when few have been unknown for the resolve debounce."""

@@ -21,11 +21,12 @@ from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.live import Known
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator.retiming import lasting_ms
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.evidence import before_decision
 from fettle_health_monitor.domain.correlator.losses import ALL_HEARTBEATS
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion, ask_for_existing
 from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, heartbeats_lost, publishing_began
-from fettle_health_monitor.domain.correlator.watches import WatchKind
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 
@@ -88,13 +89,19 @@ async def _retime(
     for watch in running:
         row = known.get(watch.subject)
         profile = everybody.profiled(row) if row is not None else Profiled(watch.subject, said.shard, None, None, None)
-        if not version.policy.enabled:
-            retimed.append(watch.standing_still(then))
-        elif before is not None and not before.policy.enabled:
-            retimed.append(watch.begun_anew(then, lasting_ms(watch, profile, version)))
-        else:
-            retimed.append(watch.lasting(lasting_ms(watch, profile, version), then))
+        retimed.append(retimed_by(watch, profile, before, version, then))
     await watches.begin(connection, retimed, {said.org: partition})
+
+
+def retimed_by(
+    watch: Watch, profile: Profiled, before: PolicyVersion | None, version: PolicyVersion, then: ShardClock
+) -> Watch:
+    """The watch as it runs by another version from this clock of its shard on; the same where it is by that already."""
+    if not version.policy.enabled:
+        return watch.standing_still(then)
+    if before is not None and not before.policy.enabled:
+        return watch.begun_anew(then, lasting_ms(watch, profile, version))
+    return watch.lasting(lasting_ms(watch, profile, version), then)
 
 
 async def _publish_existing(connection: AsyncConnection, partition: int, said: InForce) -> None:
