@@ -80,8 +80,7 @@ class Oracle:
         while any(self._run_out(self.fleet[name]) for name in sorted(self.fleet)):
             pass
 
-    # Rules, by the policy that the subject's shard judges by
-
+    # Rules, by what the subject's shard judges by
     def policy(self, shard: int) -> HealthPolicy:
         return self.policies[self.judging[shard]]
 
@@ -348,8 +347,8 @@ class Oracle:
         return known.integration or known.name.removeprefix("integration/")
 
     def _loses_heartbeats(self, firing: Known) -> bool:
-        window = 1000 * self.policy(firing.shard).rollup_window_s
-        counted = [known for known in self.fleet.values() if self._is_counted(known, window)]
+        foremost = self.policies[max(self.judging.values())]
+        counted = [known for known in self.fleet.values() if self._is_counted(known, foremost)]
         silent = [known for known in counted if known.state in (PENDING, FIRING) and known.silent]
         behind = {self._reports_through(known) for known in silent}
         if len(silent) < 10 or len(behind) < 2 or len(silent) * 5 < len(counted) * 4:
@@ -366,11 +365,12 @@ class Oracle:
         self.books.call(ALL, LOST)
         return True
 
-    def _is_counted(self, known: Known, window: int) -> bool:
+    def _is_counted(self, known: Known, policy: HealthPolicy) -> bool:
+        rules = rules_of(policy, known.name, known.integration)
         return (
             known.state is not None
-            and self._was_well(known, self.now - window)
-            and self.rules(known.name).timeout <= window
+            and self._was_well(known, self.now - rules.window)
+            and rules.timeout <= rules.window
             and not self._is_old(known)
             and not self.books.is_silenced(known.name, self.now)
         )

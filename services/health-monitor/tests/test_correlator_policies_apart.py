@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from correlator_facts import BRISK, T0, next_place
 from correlator_world import CorrelatorWorld
+from loss_facts import GONE, fall_silent, fleet, interval
 from rollup_facts import MANY, UNREACHABLE, behind, devices, fails, opened, recovers, said, together
 
+from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.domain.correlator.silences import Schedule
@@ -65,3 +67,24 @@ async def test_those_judged_afresh_count_from_the_timeout_of_their_own_shards_po
         await said(world)
         await world.tick(AT + 22_000)
         assert await said(world) == [f"open many {GATEWAY}", f"list {GATEWAY}:{MANY}: +6 -0"]
+
+
+@pytest.mark.rule("HM-151", "HM-150")
+@pytest.mark.parametrize("by", [0, 1])
+async def test_the_newest_policy_of_any_shard_says_who_is_counted_of_those_that_may_have_fallen_silent(
+    environment: dict[str, str], by: int
+) -> None:
+    """By it those behind one integration may be silent for longer than the window: ten of ten are silent, not of 50."""
+    async with CorrelatorWorld.open(environment) as world:
+        everybody = await fleet(world, 50, shards=2)
+        await world.feed(*(world.profile(each, integration="slow") for each in everybody[10:]))
+        slow = {"match": {"integration": "slow"}, "timeout_s": 301}
+        newest = HealthPolicy.model_validate(BRISK.to_dict() | {"overrides": [slow]})
+        version = (await world.put(newest)).version.version
+        await world.feed(
+            InForce(
+                shard=by, generation=1, place=next_place(), org="acme", version=version, enabled=True, at=GONE - 500_000
+            )
+        )
+        await fall_silent(world, everybody[:10], shards=2)
+        assert (await interval(world)).counted == 10

@@ -185,7 +185,7 @@ class _Org:
         candidates = [event for event in events if event.subject in rows or _fires(event)]
         if not candidates:
             return None
-        version = self._version_of(_shard_of(candidates[0], rows))
+        version = max(self._judging.values(), key=lambda each: each.version, default=self._newest)
         if not await may_lose_some(self._connection, version, events, ALL_TOLD, before=self._before):
             return None
         window_ms = window_of(version)
@@ -211,7 +211,7 @@ class _Org:
                 state=row.state,
                 silent=(row.evidence or {}).get("deadline") is not None,
                 at_beginning=fleet.at_beginning.get(row.subject, row.state),
-                counts=timeout_ms <= window_ms,
+                counts=rules_of(version, everybody.profiled(row)).timeout_ms <= window_ms,
                 integration=integration_behind(row.subject, row.integration),
                 old=row.evidence is not None and is_old(everybody.last_change(self._org, row), resumed_at),
             )
@@ -332,10 +332,6 @@ class _Org:
 
 def _fires(event: Event) -> bool:
     return isinstance(event, Change) and would_fire_by_silence(event)
-
-
-def _shard_of(event: Event, rows: Mapping[str, Unseen]) -> int:
-    return event.shard if isinstance(event, Change) else rows[event.subject].judged.shard
 
 
 def _is_made_by(event: Change | HeardAgain, put: InForce) -> bool:
