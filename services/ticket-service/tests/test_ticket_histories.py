@@ -165,7 +165,7 @@ def test_any_history_by_both_doors_is_what_the_model_says(doors: BothDoors, runn
 @pytest.mark.timeout(7200)
 @pytest.mark.rule("TS-1", "TS-11", "TS-12", "TS-25")
 def test_any_history_by_both_doors_for_long(doors: BothDoors, runner: asyncio.Runner) -> None:
-    @settings(LIVELY, max_examples=1_500)
+    @settings(LIVELY, max_examples=500)
     @given(history=st.lists(moments(), min_size=4, max_size=25))
     def whatever(history: list[dict[str, Any]]) -> None:
         runner.run(live(doors, history))
