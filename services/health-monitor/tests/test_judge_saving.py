@@ -1,6 +1,8 @@
 """When a shard is saved, and what its owner knows of that."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -9,9 +11,9 @@ from judge_log import Judged, Log, read_control
 
 from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot
-from fettle_health_monitor.domain.judge.shard import Place
-from fettle_health_monitor.judge.owned import Owned
-from fettle_health_monitor.judge.saving import AnotherLog, Saving
+from fettle_health_monitor.domain.judge.shard import Place, Shard
+from fettle_health_monitor.judge.owned import Owned, Shards
+from fettle_health_monitor.judge.saving import AnotherLog, Saving, SavingLoop
 
 
 class Judgements:
@@ -113,3 +115,32 @@ async def test_a_shard_of_another_log_is_not_saved(start: int, there: str, saved
         with pytest.raises(AnotherLog):
             await saving.save(owned)
     assert (kept.places, owned.anchor) == (([shard.place], shard.place) if saved else ([], anchor))
+
+
+class Slow:
+    """Each checkpoint takes a part of a second."""
+
+    def __init__(self) -> None:
+        self.began: list[tuple[int, float]] = []
+
+    async def save(self, owned: Owned) -> None:
+        owned.saved_at = time.monotonic()
+        self.began.append((owned.partition, owned.saved_at))
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.rule("HM-293")
+async def test_checkpoints_rest_for_many_times_as_long_as_they_take() -> None:
+    shards, saving = Shards(), Slow()
+    for partition in range(3):
+        shards.take(Owned(Shard(partition, 1, 3), read_control, None, saved_at=time.monotonic() - 60 + partition))
+    loop = asyncio.create_task(SavingLoop(shards, cast("Any", saving), every_s=50).run())
+    try:
+        async with asyncio.timeout(30):
+            while len(saving.began) < 3:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+    finally:
+        loop.cancel()
+    assert [partition for partition, _ in saving.began] == [0, 1, 2], "who was saved longest ago comes first"
+    pauses = [later - earlier for (_, earlier), (_, later) in itertools.pairwise(saving.began)]
+    assert all(pause >= 25 * 0.02 for pause in pauses), pauses
