@@ -52,7 +52,8 @@ _FILL_ENTRIES = """
 """
 _FILL_SEARCH = """
     INSERT INTO ticket_search
-    SELECT id, org, lower(title || E'\\n' || subject_name || E'\\n' || subject_id), ticket_marks(ticket)
+    SELECT id, org, lower(title || E'\\n' || subject_name || E'\\n' || subject_id), ticket_marks(ticket),
+        number, opened_at
     FROM ticket WHERE org = $1
 """
 _COUNT = """

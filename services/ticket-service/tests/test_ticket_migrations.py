@@ -88,6 +88,28 @@ async def test_tickets_of_a_process_of_the_version_before_are_marked_behind_it(d
     assert {row.words: row.marks for row in await door.rows(ALL_MARKS)} == marks
 
 
+WORDS_IN_ORDER = "SELECT ticket_id, org, number, opened_at FROM ticket_search ORDER BY org, number"
+TICKETS_OPENED = "SELECT id, org, number, opened_at FROM ticket ORDER BY org, number"
+
+
+@pytest.mark.rule("TS-132")
+@pytest.mark.parametrize("missing", ["when", "behind"])
+async def test_words_know_the_order_of_tickets_of_the_version_before(door: Door, missing: str) -> None:
+    """Those that were there when the service started, and those that such a process has opened behind it."""
+    await variously_marked(door)
+    if missing == "when":
+        before = ("DROP TRIGGER ticket_marked ON ticket_search", "UPDATE alembic_version SET version_num = '0012'")
+        await tamper(door, *before, "ALTER TABLE ticket_search DROP COLUMN number, DROP COLUMN opened_at")
+        await door.database.migrate(PACKAGE)
+    else:
+        words = "CREATE TABLE were_words AS SELECT ticket_id, org, words, marks FROM ticket_search"
+        again = "INSERT INTO ticket_search (ticket_id, org, words, marks) TABLE were_words"
+        await tamper(door, words, "DELETE FROM ticket_search", again)
+    tickets = [tuple(row) for row in await door.rows(TICKETS_OPENED)]
+    assert len(tickets) == 4
+    assert [tuple(row) for row in await door.rows(WORDS_IN_ORDER)] == tickets
+
+
 async def in_order(door: Door) -> list[tuple[Any, ...]]:
     """What lists by update are read by, which must be what the tickets are."""
     noted = [tuple(row) for row in await door.rows(IN_ORDER)]

@@ -128,7 +128,7 @@ WAYS = {
 }
 
 
-@pytest.mark.rule("TS-96")
+@pytest.mark.rule("TS-96", "TS-132")
 async def test_a_page_is_the_same_in_whichever_way_it_is_found(
     door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

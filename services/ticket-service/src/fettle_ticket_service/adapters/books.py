@@ -80,7 +80,7 @@ _UPDATE = update_rows(TICKET, "id", _LIVING)
 _UPDATED = tuple((name, COLUMNS.index(name)) for name in ("id", *_LIVING))
 
 _ENTRY_COLUMNS = tuple(column.name for column in ENTRY.columns)
-_SEARCH_COLUMNS = ("ticket_id", "org", "words", "marks")
+_SEARCH_COLUMNS = ("ticket_id", "org", "words", "marks", "number", "opened_at")
 _COUNTERS = ("next_number", "open", "in_progress", "resolved", "place", "head")
 
 
@@ -209,7 +209,7 @@ def search_row(book: Book, ticket: Ticket) -> Row:
     """What is searched in, as a row of `ticket_search`."""
     subject = ticket.subject
     words = "\n".join((ticket.title, subject.name or "", subject.id)).lower()
-    return ticket.id, book.org, words, marks_of(ticket)
+    return ticket.id, book.org, words, marks_of(ticket), ticket.number, ticket.opened_at
 
 
 def _counter_row(book: Book) -> Row:

@@ -113,9 +113,20 @@ def in_order(form: Form) -> Select[Any]:
 
 @lru_cache(FORMS_KEPT)
 def put_in_order(form: Form, found: Found) -> Select[Any]:
-    """The first of all that fit, found first: OFFSET keeps the planner from reading in order all the same."""
-    fitting = select(*(TICKET.c[key] for key in _keys(form))).where(*_fits(form, found)).offset(0).subquery("found")
+    """The first of all that fit, found first: OFFSET keeps the planner from reading in order all the same. Where words
+    alone are asked for, their rows know the order, and only the page's tickets are looked up."""
+    if found is Found.BY_ALL and words_suffice(form):
+        keys = (SEARCH.c.ticket_id.label("id"), *(SEARCH.c[key] for key in _keys(form) if key != "id"))
+        those = select(*keys).where(*_said(form))
+    else:
+        those = select(*(TICKET.c[key] for key in _keys(form))).where(*_fits(form, found))
+    fitting = those.offset(0).subquery("found")
     return _listed(form, select(fitting).where(*_beyond(form, fitting.c)))
+
+
+def words_suffice(form: Form) -> bool:
+    """Whether no more is asked of a ticket than its words, in an order that never changes."""
+    return form.searched and not form.filters and set(form.states) == set(TicketState) and form.sort is not Sort.UPDATED
 
 
 def _fits(form: Form, found: Found) -> Conditions:

@@ -85,6 +85,8 @@ SEARCH = Table(
     Column("org", Text),
     Column("words", Text),
     Column("marks", Text),
+    Column("number", BigInteger),
+    Column("opened_at", INSTANT),
 )
 
 ORDER = Table(

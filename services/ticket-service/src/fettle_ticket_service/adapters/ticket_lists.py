@@ -29,6 +29,7 @@ from fettle_ticket_service.adapters.list_statements import (
     ids_said,
     in_order,
     put_in_order,
+    words_suffice,
 )
 from fettle_ticket_service.adapters.marks import integration_mark, kind_mark, source_mark, space_mark, subject_mark
 from fettle_ticket_service.adapters.stored import actor_of
@@ -176,6 +177,8 @@ async def list_tickets(
         return await question.page(put_in_order(form, Found.BY_FILTERS))
     runs = [] if wanted.search is None else await telling(connection, wanted.search.lower())
     common = bool(runs) and all(run.share >= COMMON for run in runs)
+    if words_suffice(form) and not common:
+        return await question.page(put_in_order(form, Found.BY_ALL), runs=[run.gram for run in runs])
     if looked_at < PASSED_OVER and common:
         looked_at, page = PASSED_OVER, await question.with_more(page)
     if len(page) < limit and form.searched and (ids := await _few_say(question, runs)) is not None:
