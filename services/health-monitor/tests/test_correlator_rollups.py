@@ -35,6 +35,17 @@ async def test_many_devices_get_one_ticket_when_the_first_of_them_fires(environm
         assert Counter(await world.outcomes()) == {("firing", "opened"): 1, ("firing", "joined"): 4}
 
 
+@pytest.mark.rule("HM-292")
+async def test_the_ticket_about_many_is_about_an_integration_that_is_no_subject_itself(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await together(world)
+        assert (await said(world))[0] == "open many integration/hue-1"
+        known = await world.rows("SELECT subject FROM subject ORDER BY subject")
+        assert [row.subject for row in known] == devices(9)
+
+
 @pytest.mark.rule("HM-140", "AC-183")
 async def test_the_ticket_about_many_says_what_was_counted(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:

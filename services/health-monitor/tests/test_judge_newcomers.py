@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from judge_log import Judged, Log, judge
+from judge_log import GATEWAY, Judged, Log, judge
 
 from fettle_contracts.partitions import partition_for
 from fettle_health_monitor.domain.control import Heard, Match, Override
@@ -120,6 +120,35 @@ def test_what_a_newcomer_says_of_itself_counts_from_its_first_heartbeat() -> Non
         return judge(log).steps()[1][0]
 
     assert [silent(), silent(model="large"), silent(integration="slow"), silent(interval_s=20)] == [180, 50, 100, 60]
+
+
+@pytest.mark.rule("HM-292")
+@pytest.mark.parametrize("registered", [False, True], ids=["by heartbeats", "by the registry"])
+def test_an_integration_that_only_its_devices_name_has_no_state_when_they_all_fall_silent(registered: bool) -> None:
+    log, devices = Log().policy(timeout_s=10, open_debounce_s=10), [f"device/{number}" for number in range(20)]
+    for device in devices:
+        if registered:
+            log.register(f"acme/{device}", integration="hue-1").beat(f"acme/{device}")
+        else:
+            log.beat(f"acme/{device}", integration="hue-1")
+    judged = judge(log.pulsed(60))
+
+    assert {change.subject for change in judged.changes if change.to_state == "firing"} == {*devices}
+    assert judged.steps("integration/hue-1") == []
+    assert len(judged.shard.watch.subjects) == len(devices)
+
+
+@pytest.mark.rule("HM-292")
+@pytest.mark.parametrize("registered", [False, True], ids=["reports itself", "is registered"])
+def test_it_is_judged_from_when_it_reports_itself_or_is_registered(registered: bool) -> None:
+    log = Log().policy(timeout_s=10, open_debounce_s=10).beat(integration="hue-1").pulsed(30)
+    judged = judge((log.register(GATEWAY) if registered else log.beat(GATEWAY)).pulsed(60))
+
+    assert judged.steps("integration/hue-1") == [
+        (30.0, None, "healthy", "registered" if registered else "first_heard"),
+        (40.0, "healthy", "pending_open", "silent"),
+        (50.0, "pending_open", "firing", "debounce_passed"),
+    ]
 
 
 @pytest.mark.rule("HM-29")
