@@ -13,11 +13,12 @@ from uuid_utils.compat import uuid7
 
 from fettle_contracts.identity import SubjectType
 from fettle_contracts.people import ActorType
+from fettle_contracts.ticket import Resolution
 from fettle_ticket_service.adapters.tables import ENTRY
 from fettle_ticket_service.adapters.ticket_rows import COLUMNS, actor_text, row_of
 from fettle_ticket_service.domain.book import Book
 from fettle_ticket_service.domain.chain import Chain, ChainKeys
-from fettle_ticket_service.domain.events import CommentAdded, Event, Opened
+from fettle_ticket_service.domain.events import CommentAdded, Event, Opened, Resolved
 from fettle_ticket_service.domain.ticket import Ticket, evolve
 from fettle_ticket_service.domain.values import Actor, Subject
 
@@ -85,7 +86,8 @@ async def fill(dsn: str, org: str, tickets: int, entries_each: int) -> None:
 
 
 async def write_chained(dsn: str, org: str, tickets: int, entries_each: int, keys: ChainKeys) -> None:
-    """Tickets of one org with chains as the service would have written them, straight into the tables."""
+    """Resolved tickets of one org, sealed and chained as the service would have written them, straight into the
+    tables."""
     connection = await asyncpg.connect(dsn)
     book = Book(org, Chain(keys))
     names = [column.name for column in ENTRY.columns]
@@ -99,14 +101,14 @@ async def write_chained(dsn: str, org: str, tickets: int, entries_each: int, key
             book.chain.hashes.clear()
         values = (org, tickets + 1, tickets, book.chain.place, book.chain.head)
         await connection.execute(
-            "UPDATE org SET next_number = $2, open = $3, place = $4, head = $5 WHERE org = $1", *values
+            "UPDATE org SET next_number = $2, resolved = $3, place = $4, head = $5 WHERE org = $1", *values
         )
     finally:
         await connection.close()
 
 
 def _lived(book: Book, number: int, entries: int) -> tuple[Ticket, list[tuple[Any, ...]]]:
-    """A ticket that was opened and talked about, and the rows of its timeline."""
+    """A ticket that was opened, talked about and resolved, and the rows of its timeline."""
     ticket: Ticket | None = None
     lines = []
     for event in _story(number, entries):
@@ -140,5 +142,6 @@ def _story(number: int, entries: int) -> Iterator[Event]:
         parent=None,
         previous=None,
     )
-    for _ in range(entries - 1):
+    for _ in range(entries - 2):
         yield CommentAdded(at=at, actor=ANN, text="Called the vendor, who will come tomorrow between nine and twelve.")
+    yield Resolved(at=at, actor=ANN, resolution=Resolution.BY_PERSON)
