@@ -100,6 +100,7 @@ async def write_chained(dsn: str, org: str, tickets: int, entries_each: int, key
             await connection.copy_records_to_table("entry", records=lines, columns=names)
             book.chain.hashes.clear()
         values = (org, tickets + 1, tickets, book.chain.place, book.chain.head)
+        await connection.execute(_FILL_SEARCH, org, timeout=3600)
         await connection.execute(
             "UPDATE org SET next_number = $2, resolved = $3, place = $4, head = $5 WHERE org = $1", *values
         )

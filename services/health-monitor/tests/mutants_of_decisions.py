@@ -129,7 +129,7 @@ DECISIONS = (
     Part(
         ("correlator_fresh_times",),
         (
-            Mutant(EFFECTS, "elif before is not None and not before.policy.enabled:", "elif False:"),
+            Mutant(EFFECTS, "    if before is not None and not before.policy.enabled:", "    if False:"),
             Mutant(EFFECTS, "if not version.policy.enabled:", "if False:"),
         ),
     ),

@@ -6,6 +6,7 @@ LOSSES = "domain/correlator/losses"
 UNSEEN = "domain/correlator/unseen"
 HOLES = "domain/correlator/holes"
 TIMES = "domain/correlator/fresh_times"
+LOSING = "correlator/losing"
 
 LOST_HEARTBEATS = (
     Part(
@@ -105,6 +106,14 @@ LOST_HEARTBEATS = (
             Mutant(TIMES, "self.start_clock, back.clock + lasting_ms)", "back.clock, back.clock + lasting_ms)"),
             Mutant(TIMES, "due_clock=self.start_clock + lasting_ms)", "due_clock=self.due_clock + lasting_ms)"),
             Mutant(TIMES, "clock.clock, clock.clock + lasting_ms)", "clock.at, clock.clock + lasting_ms)"),
+        ),
+    ),
+    Part(
+        ("correlator_losses_in_order", "correlator_policies_apart"),
+        (
+            Mutant(LOSING, "if few is not None and few.shard", "if False and few.shard"),
+            Mutant(LOSING, "version = max(self._judging.values(),", "version = min(self._judging.values(),"),
+            Mutant(LOSING, "counts=rules_of(version, everybody.profiled(row)).timeout_ms <=", "counts=timeout_ms <="),
         ),
     ),
 )  # fmt: skip

@@ -366,11 +366,11 @@ class Oracle:
         return True
 
     def _is_counted(self, known: Known, policy: HealthPolicy) -> bool:
-        rules = rules_of(policy, known.name, known.integration)
+        window = 1000 * policy.rollup_window_s
         return (
             known.state is not None
-            and self._was_well(known, self.now - rules.window)
-            and rules.timeout <= rules.window
+            and self._was_well(known, self.now - window)
+            and rules_of(policy, known.name, known.integration).timeout <= window
             and not self._is_old(known)
             and not self.books.is_silenced(known.name, self.now)
         )

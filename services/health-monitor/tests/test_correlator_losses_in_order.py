@@ -173,10 +173,13 @@ async def test_where_silences_cannot_be_read_everybody_counts(world: CorrelatorW
     assert (await interval(world)).counted == 15
 
 
-@pytest.mark.rule("HM-157", "HM-82")
-@pytest.mark.parametrize(("resolve_debounce_s", "ends"), [(30, True), (60, False)])
+@pytest.mark.rule("HM-157", "HM-228")
+@pytest.mark.parametrize(
+    ("resolve_debounce_s", "put_at", "ends", "by"),
+    [(31, 30_000, True, 5), (60, 30_000, False, 5), (60, 45_000, True, 4)],
+)
 async def test_another_policy_says_how_long_few_are_unknown_before_heartbeats_are_lost_again_in_the_same_batch(
-    world: CorrelatorWorld, resolve_debounce_s: int, ends: bool
+    world: CorrelatorWorld, resolve_debounce_s: int, put_at: int, ends: bool, by: int
 ) -> None:
     everybody = await fleet(world)
     await world.put(BRISK.model_copy(update={"resolve_debounce_s": 30}))
@@ -190,7 +193,7 @@ async def test_another_policy_says_how_long_few_are_unknown_before_heartbeats_ar
     await said(world)
     await world.put(BRISK.model_copy(update={"resolve_debounce_s": resolve_debounce_s}))
     again = GONE + 50_000
-    in_force: dict[str, Any] = {"generation": 1, "org": "acme", "version": 5, "enabled": True, "at": GONE + 30_000}
+    in_force: dict[str, Any] = {"generation": 1, "org": "acme", "version": 5, "enabled": True, "at": GONE + put_at}
     await world.feed(
         *(InForce(shard=shard, place=next_place(), **in_force) for shard in range(2)),
         *(silent(each, again - 2_000 + number) for number, each in enumerate(everybody)),
@@ -200,3 +203,5 @@ async def test_another_policy_says_how_long_few_are_unknown_before_heartbeats_ar
     assert len(await world.rows("SELECT id FROM loss")) == 2
     resolves = [each for each in await world.commands() if each.verb == "resolve"]
     assert [each.body["evidence"]["partition"] for each in resolves] == ([0] if ends else [])
+    query = "SELECT policy_version FROM outcome WHERE cause = 'recovered' AND subject = 'other/heartbeats'"
+    assert [row.policy_version for row in await world.rows(query)] == ([by] if ends else [])

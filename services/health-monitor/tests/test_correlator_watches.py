@@ -62,6 +62,14 @@ def test_nothing_runs_while_its_org_is_switched_off_and_it_begins_anew() -> None
     assert (anew.generation, anew.start_at, anew.due_clock) == (1, T0 + 80_000, CLOCK + 110_000)
 
 
+@pytest.mark.rule("HM-229", "HM-157")
+def test_what_begins_behind_the_switching_on_lasts_from_its_own_beginning() -> None:
+    """Switched off and on are told behind it, all in one batch."""
+    still = watch().standing_still(shard(-20_000))
+    anew = still.begun_anew(shard(-10_000), 60_000)
+    assert anew == watch()
+
+
 @pytest.mark.rule("HM-229")
 def test_what_had_run_out_before_has_run_out() -> None:
     run_out = watch().standing_still(shard(60_000))

@@ -13,7 +13,7 @@ from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.judge.owned import Owned, Shards
-from fettle_health_monitor.judge.saving import AnotherLog, Saving, SavingLoop
+from fettle_health_monitor.judge.saving import AnotherLog, Saving, SavingLoop, rest_s
 
 
 class Judgements:
@@ -141,6 +141,7 @@ async def test_checkpoints_rest_for_many_times_as_long_as_they_take() -> None:
                 await asyncio.sleep(0.01)
     finally:
         loop.cancel()
+    assert [rest_s(took, 10, 4) for took in (0.0, 0.1, 15)] == [0, pytest.approx(2.4), 5], "each has its turn in time"
     assert [partition for partition, _ in saving.began] == [0, 1, 2], "who was saved longest ago comes first"
     pauses = [later - earlier for (_, earlier), (_, later) in itertools.pairwise(saving.began)]
     assert all(pause >= 25 * 0.02 for pause in pauses), pauses

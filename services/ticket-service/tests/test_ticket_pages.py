@@ -197,7 +197,7 @@ async def test_a_search_asks_for_the_runs_that_the_fewest_tickets_have(
             assert len(await list_tickets(connection, "acme", wanted, None, 3_000)) == count, words
 
 
-@pytest.mark.rule("TS-80")
+@pytest.mark.rule("TS-80", "TS-132")
 async def test_words_that_many_say_are_looked_for_in_order_to_the_end(
     door: Door, settings: TicketSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,10 +206,13 @@ async def test_words_that_many_say_are_looked_for_in_order_to_the_end(
     for name, value in {"GLANCE": 2, "LITTLE": 0, "PASSED_OVER": 10}.items():
         monkeypatch.setattr(ticket_lists, name, value)
     ways = list[Found]()
+    looks_up = list[bool]()
 
     def watched(form: Form, found: Found) -> Select[Any]:
         ways.append(found)
-        return put_in_order(form, found)
+        statement = put_in_order(form, found)
+        looks_up.append("ticket_search.opened_at" not in str(statement))
+        return statement
 
     monkeypatch.setattr(ticket_lists, "put_in_order", watched)
     async with door.database.reading() as connection:
@@ -218,8 +221,10 @@ async def test_words_that_many_say_are_looked_for_in_order_to_the_end(
             ("thermostat", "user_report", [Found.BY_ALL]),
             ("thermostat 17", None, [Found.BY_ALL]),
         ):
+            looks_up.clear()
             page = await list_tickets(connection, "acme", Wanted(states=ALL, search=words, kind=kind), None, 40)
             assert (len(page), ways) == (40, by), (words, kind)
+            assert looks_up == [kind is not None] * len(by), "words alone know the order"
             ways.clear()
 
 

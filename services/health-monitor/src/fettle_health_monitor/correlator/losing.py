@@ -89,6 +89,7 @@ class _Org:
         self._known: dict[str, Row[Any]] = {}
         self._clocks: dict[int, ShardClock] = {}
         self._judging: dict[int, PolicyVersion] = {}
+        self._replaced: list[tuple[int, int, PolicyVersion]] = []
         self._from, self._before = 0, reach.before[partition]
 
     async def take(self, events: Sequence[Held]) -> None:
@@ -140,6 +141,7 @@ class _Org:
         before = self._version_of(said.shard)
         was_off = said.shard in self._judging and not before.policy.enabled
         self._judging[said.shard] = version
+        self._replaced.append((said.at, said.shard, before))
         clock = self._clock_at(said.shard, said.at)
         timers = {}
         for one, row in await losses.timed(self._connection, self._org, said.shard):
@@ -286,7 +288,7 @@ class _Org:
                 at = running.out_before(ended_at, self._clocks[running.shard])
                 out += [] if at is None else [RunOut(self._partition, running, at)]
         called = await verdicts_of(self._connection, out)
-        judging = (self._version_of(each.watch.shard).version for each in out)
+        judging = (self._version_at(each.watch.shard, each.at).version for each in out)
         return [replace(verdict, policy_version=by) for verdict, by in zip(called, judging, strict=True)]
 
     async def _watch(self, loss: Loss) -> None:
@@ -317,6 +319,11 @@ class _Org:
 
     def _version_of(self, shard: int) -> PolicyVersion:
         return self._judging.get(shard, self._newest)
+
+    def _version_at(self, shard: int, at: int) -> PolicyVersion:
+        """By which a shard judged at an instant; what was due at another one's own instant was so by the one before."""
+        then = (before for until, of, before in self._replaced if of == shard and until >= at)
+        return next(then, self._version_of(shard))
 
     def _rules(self, one: Profiled) -> Rules:
         return rules_of(self._version_of(one.shard), one)

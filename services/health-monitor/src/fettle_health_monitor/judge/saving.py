@@ -19,7 +19,9 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY_S = 1.0
 _ACKNOWLEDGED_WITHIN_S = 15.0
 _RESTS = 24
-"""So many times as long as a checkpoint took goes by before the next: they take a twenty-fifth of the time at most."""
+"""So many times as long as a checkpoint took goes by before the next: they take a twenty-fifth of the time."""
+_ROUND = 2
+"""So many times `every_s` are rested between two checkpoints of a shard at most, also where they take more then."""
 
 
 class AnotherLog(Exception):
@@ -82,6 +84,11 @@ class Saving:
             log.warning("shard.not_saved", shard=owned.partition, why=repr(error))
 
 
+def rest_s(took_s: float, every_s: float, shards: int) -> float:
+    """How long nothing is saved behind a checkpoint that took so long, where each of so many shards has its turn."""
+    return min(_RESTS * took_s, _ROUND * every_s / max(shards, 1))
+
+
 class SavingLoop(Part):
     """Saves every owned shard about every `every_s` seconds, one at a time, and less often where they are so large that
     this would take too much of the time. Shards that turn out to be of another log are put into `lost`."""
@@ -101,7 +108,8 @@ class SavingLoop(Part):
             if due:
                 await self._save(min(due, key=lambda owned: owned.saved_at))
             took = time.monotonic() - began
-            await asyncio.sleep(min(_RESTS * took if due else _LOOK_EVERY_S, self._every_s))
+            look = min(_LOOK_EVERY_S, self._every_s)
+            await asyncio.sleep(rest_s(took, self._every_s, len(self._shards.owned)) if due else look)
 
     async def _save(self, owned: Owned) -> None:
         try:

@@ -157,11 +157,13 @@ class Watch:
         return self if self.due_clock <= now.clock else replace(self, generation=NOT_RUNNING)
 
     def begun_anew(self, now: ShardClock, lasting_ms: int) -> Self:
-        """When its org is switched on again; what had run out before has run out."""
+        """When its org is switched on again, or from its own beginning where that is later; what had run out before
+        has run out."""
         if not self.stands_still:
             return self
-        due_clock = now.clock + lasting_ms
-        return replace(self, generation=now.generation, start_at=now.at, start_clock=now.clock, due_clock=due_clock)
+        start = now.forward_to(self.start_at)
+        due_clock = start.clock + lasting_ms
+        return replace(self, generation=now.generation, start_at=start.at, start_clock=start.clock, due_clock=due_clock)
 
     def anew_after_hole(self, due_at: int, clock: ShardClock) -> Self | None:
         """A fresh time in which the log had a hole begins anew at its end, and so does any that has begun inside, while
