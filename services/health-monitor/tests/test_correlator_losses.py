@@ -336,7 +336,7 @@ async def test_heartbeats_that_are_lost_again_are_one_more_interval(world: Corre
     assert await states(world) == {"unknown": 12}
 
 
-@pytest.mark.rule("HM-159", "HM-153")
+@pytest.mark.rule("HM-159", "HM-153", "HM-152")
 async def test_who_is_pending_by_its_own_word_fires_while_heartbeats_are_lost_again(world: CorrelatorWorld) -> None:
     everybody = await fleet(world, 13)
     overrides = [{"match": {"subject": everybody[12]}, "timeout_s": 600}]

@@ -16,7 +16,8 @@ from ticket_tampering import findings, tamper, write_history
 
 from fettle_chassis.failures import TransientError
 from fettle_chassis.tokens import Role
-from fettle_ticket_service.adapters import orgs, retention
+from fettle_contracts.ticket_policy import TicketPolicy
+from fettle_ticket_service.adapters import orgs, retention, sweeping
 from fettle_ticket_service.adapters.forgetting import Forgetting
 from fettle_ticket_service.adapters.sweeping import AT_MOST
 from fettle_ticket_service.domain import commands
@@ -188,3 +189,27 @@ async def test_a_hiccup_of_the_database_as_a_sweep_begins_is_waited_out(
     await write_history(door)
     door.now += YEAR
     assert await sweeper(door).sweep() == 2
+
+
+@pytest.mark.rule("TS-64")
+async def test_what_is_due_later_goes_with_a_later_sweep_within_the_hour(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sweeping.EVERY_S == 3600
+    await write_history(door)
+    await resolve(door, 1)
+    async with door.work() as work:
+        await orgs.set_policy(work.connection, "globex", TicketPolicy(retention_days=5))
+    door.now = NOON + YEAR - timedelta(milliseconds=1)
+    monkeypatch.setattr(sweeping, "EVERY_S", 0.05)
+    at_work = asyncio.create_task(sweeper(door).run())
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while 2 in await numbers(door, "globex"):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+            assert await numbers(door) == [1, 2, 3]
+            door.now = NOON + YEAR
+            while await numbers(door) != [3]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+    finally:
+        at_work.cancel()
