@@ -4,7 +4,10 @@ import html
 import re
 
 import pytest
+from console_health_fake import WHY
 from console_world import World
+
+from fettle_console.views.why import Why
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,3 +42,16 @@ async def test_a_page_says_why_a_ticket_about_many_opened(world: World) -> None:
     many["evidence"], lost["evidence"] = {"policy_version": 4}, {}
     assert "share one ticket, by version 4" in await why(1)
     assert await why(2) == "Nearly all subjects fell silent together."
+
+
+@pytest.mark.rule("AC-80")
+async def test_what_would_have_decided_otherwise_is_said_in_plain_words() -> None:
+    discover = {"what": "discover", "present": "list_only", "wanted": "judge", "length_s": None}
+    publishing = {"what": "publish_tickets", "present": True, "wanted": False, "length_s": None}
+    others = [*WHY["others"], publishing, {"what": "timeout_s", "present": 90, "wanted": 90, "length_s": None}]
+    assert Why.of({**WHY, "change": discover, "others": others}).changes == [
+        "watching newcomers instead of only listing them",
+        "a silence of 1 h",
+        "publishing of tickets off instead of on",
+        "timeout 90 s from the beginning",
+    ]

@@ -170,8 +170,8 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
         nothing = await until(service, "device/ghost", suppressed_by="never_heard")
         assert (nothing["called_for"], nothing["change"]) == (False, None)
         assert nothing["no_change"] == (
-            "no single change that was tried would have decided otherwise; discover, subject_cap and "
-            "default_interval_s were not tried"
+            "no single change that was tried would have decided otherwise; subject_cap and default_interval_s were "
+            "not tried"
         )
 
         put = await service.call("PUT", "/subjects/device/new", json={"interval_s": 1})
@@ -195,8 +195,11 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
             listed = await until(service, "device/listed", suppressed_by="list_only", heard_of=True)
         assert listed["state"] is None
         assert listed["no_change"] == (
-            "it is not watched, and what would make the org watch it (discover, subject_cap) was not tried"
+            "it is not watched, and judged from what is kept of the log it would have no ticket either"
         )
+        silent = await until(service, "device/listed", no_change=None)
+        assert (silent["change"]["what"], silent["change"]["text"]) == ("discover", "discover list_only -> judge")
+        assert silent["suppressed_by"] == "list_only"
 
 
 @pytest.mark.rule("HM-266")

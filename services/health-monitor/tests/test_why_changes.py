@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_log import DEVICE, T0, Judged, Log
+from msgspec.structs import replace as with_fields
 from why_logs import ON, case_of, changes_of, extracted, lives, under
 
 from fettle_health_monitor.domain.control import Match, Override
@@ -16,11 +17,13 @@ from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdi
 from fettle_health_monitor.domain.why.changes import (
     LIMITS,
     Case,
+    DiscoverChange,
     NumberChange,
     SilenceChange,
     SwitchChange,
     as_it_was,
     as_it_would_be,
+    if_it_were_watched,
     numbers,
     those_that_turn_it,
     with_rule,
@@ -53,6 +56,25 @@ def test_a_number_that_is_named_is_true_and_one_step_less_is_not_enough(log: Log
         assert ticket_in_a_whole_replay(log, case, change.rule, change.wanted) != told.ticket
         step = 1 if change.wanted < change.present else -1
         assert ticket_in_a_whole_replay(log, case, change.rule, change.wanted + step) == told.ticket
+
+
+@pytest.mark.rule("HM-182")
+@pytest.mark.parametrize(("silent_s", "is_named"), [(7.999, False), (8, True)])
+def test_a_newcomer_that_is_only_listed_is_told_what_watching_it_would_have_meant(
+    silent_s: float, is_named: bool
+) -> None:
+    """Too long silent after five seconds, and firing after three more."""
+    log = Log().policy(discover="list_only", timeout_s=5, open_debounce_s=3).beat()
+    heard = log.ms
+    while log.ms < heard + 1000 * silent_s:
+        log.ms = min(log.ms + 1_000, heard + round(1000 * silent_s))
+        log.pulse()
+    case = case_of(log)
+    assert not as_it_was(case)[0].changes
+    assert if_it_were_watched(case) == ([DiscoverChange()] if is_named else [])
+    watched = Log()
+    watched.records = under(log.records, lambda policy: with_fields(policy, discover="judge"))
+    assert tell(changes_of(Judged().fold(watched)), case.known, case.log.at).ticket == is_named
 
 
 @pytest.mark.rule("HM-181")

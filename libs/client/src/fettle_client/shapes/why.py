@@ -71,11 +71,11 @@ class Replayed(TypedDict):
 
 class Change(TypedDict):
     """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
-    just this subject), a switch of the org, or `silence`."""
+    just this subject), a switch of the org, its `discover`, or `silence`."""
 
     what: str
-    present: int | bool | None
-    wanted: int | bool | None
+    present: int | bool | str | None
+    wanted: int | bool | str | None
     size: float
     silence: str | None
     starts_at: str | None

@@ -15,8 +15,9 @@ from fettle_health_monitor.adapters.correlator.why_facts import Blind, Ticket
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.verdicts import Named
+from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.shard import Place
-from fettle_health_monitor.domain.why.changes import Case, WhatIf, as_it_was, those_that_turn_it
+from fettle_health_monitor.domain.why.changes import Case, WhatIf, as_it_was, if_it_were_watched, those_that_turn_it
 from fettle_health_monitor.domain.why.picture import Picture, picture, stood_at_start
 from fettle_health_monitor.domain.why.record import (
     Recorded,
@@ -43,11 +44,11 @@ _DIFFERS = (
     "a verdict that waits, or on the ticket service), so that no change can be shown to be enough"
 )
 _NONE = (
-    "no single change that was tried would have decided otherwise; discover, subject_cap and default_interval_s were "
-    "not tried"
+    "no single change that was tried would have decided otherwise; subject_cap and default_interval_s were not tried"
 )
 _NOT_PUT = "; nor was what could not be put, as the policy has no room for it or would be refused today as it stands"
-_UNWATCHED = "it is not watched, and what would make the org watch it (discover, subject_cap) was not tried"
+_LISTED = "it is not watched, and judged from what is kept of the log it would have no ticket either"
+_OVER_THE_CAP = "it is not watched, and whether it would be by a larger subject_cap depends on others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +138,11 @@ class Why:
         in_force = judged.shard.watch.policies.get(key.org)
         version = None if in_force is None else versions.get(in_force.statement.version, known.newest)
         has = has_ticket(known.record)
-        changes, no_change = tuple[WhatIf, ...](), known.unwatched and _UNWATCHED
+        changes, no_change = tuple[WhatIf, ...](), None
         if known.unwatched is not None:
             seen = None
+            if not has:
+                changes, no_change = await _watched(case, known.unwatched)
         elif told.ticket == has:
             changes, no_change = await _search(case)
         else:
@@ -205,6 +208,14 @@ class Why:
             changes=changes,
             no_change=no_change,
         )
+
+
+async def _watched(case: Case, unwatched: str) -> tuple[tuple[WhatIf, ...], str | None]:
+    """Whether watching would have brought a ticket, as far as that follows from the subject's own log."""
+    if unwatched != Ignored.LIST_ONLY:
+        return (), _OVER_THE_CAP
+    found = await asyncio.to_thread(if_it_were_watched, case)
+    return tuple(found), None if found else _LISTED
 
 
 async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:

@@ -1,4 +1,5 @@
-"""What would have decided otherwise: one policy value of the subject, one silence of it, or one switch of its org.
+"""What would have decided otherwise: one policy value of the subject, one silence of it, one switch of its org, or
+that this watched newcomers.
 
 Every change that is named has been tried: the log is judged again with it, and the answer turns; by one step less it
 does not. A number's size is the part by which it changes; a silence or a switch, which is there or not, counts as one
@@ -72,7 +73,14 @@ class SwitchChange:
     size: float = _WHOLE
 
 
-WhatIf: TypeAlias = NumberChange | SilenceChange | SwitchChange
+@dataclass(frozen=True, slots=True)
+class DiscoverChange:
+    """An org that only lists newcomers would watch them, from the kept state on."""
+
+    size: float = _WHOLE
+
+
+WhatIf: TypeAlias = NumberChange | SilenceChange | SwitchChange | DiscoverChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,8 @@ def as_it_would_be(case: Case, change: WhatIf) -> tuple[Judged, Told]:
             judgement = judged(case.log)
             others = tuple(each for each in known.silences if each.id != silence.id)
             known = replace(known, silences=others if action == "remove" else (*others, silence))
+        case DiscoverChange():
+            judgement = judged(case.log, lambda policy: with_fields(policy, discover="judge"))
         case SwitchChange("enabled", wanted):
             judgement = judged(case.log, lambda policy: with_fields(policy, enabled=wanted))
             known = replace(known, switches=_switched(known, enabled=wanted))
@@ -115,6 +125,12 @@ def with_rule(policy: Policy, subject: str, rule: str, value: int) -> Policy:
     before = own[-1] if own else Override(match=Match(subject=subject))
     fields: dict[str, Any] = {rule: value}
     return with_fields(policy, overrides=(*others, with_fields(before, **fields)))
+
+
+def if_it_were_watched(case: Case) -> list[WhatIf]:
+    """What would have brought a ticket about a newcomer that its org only lists. Takes as long as judging it once."""
+    watched = DiscoverChange()
+    return [watched] if as_it_would_be(case, watched)[1].ticket else []
 
 
 def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:

@@ -13,7 +13,13 @@ from fettle_contracts.times import Instant, from_ms
 from fettle_contracts.transitions import Condition, HealthState
 from fettle_health_monitor.correlator.why import Answer
 from fettle_health_monitor.domain.correlator.outcomes import OutcomeName
-from fettle_health_monitor.domain.why.changes import NumberChange, SilenceChange, SwitchChange, WhatIf
+from fettle_health_monitor.domain.why.changes import (
+    DiscoverChange,
+    NumberChange,
+    SilenceChange,
+    SwitchChange,
+    WhatIf,
+)
 from fettle_health_monitor.entrypoints.correlator.shapes import ShownBlind, SubjectTicket
 
 
@@ -67,12 +73,12 @@ class ShownReplay(Message):
 
 class ShownChange(Message):
     """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
-    just this subject), a switch of the org, or `silence`."""
+    just this subject), a switch of the org, its `discover`, or `silence`."""
 
     what: str
-    present: int | bool | None
-    wanted: int | bool | None
-    size: float = Field(description="By which part a number changes; 1 for a switch or a silence.")
+    present: int | bool | str | None
+    wanted: int | bool | str | None
+    size: float = Field(description="By which part a number changes; 1 for anything else.")
     silence: UUID | None
     starts_at: Instant | None
     length_s: int | None
@@ -88,6 +94,9 @@ class ShownChange(Message):
             case SwitchChange(switch, wanted):
                 text = f"{switch} {_word(not wanted)} -> {_word(wanted)}"
                 fields = {"what": switch, "present": not wanted, "wanted": wanted, **nothing, "text": text}
+            case DiscoverChange():
+                text = "discover list_only -> judge"
+                fields = {"what": "discover", "present": "list_only", "wanted": "judge", **nothing, "text": text}
             case SilenceChange(action, silence):
                 start, length_s = from_ms(silence.schedule.start), silence.schedule.length_s
                 added = action == "add"
