@@ -153,6 +153,25 @@ async def test_watches_run_out_by_org_and_by_the_clock_of_their_partition(enviro
             assert await left(connection) == [("other", SUBJECT, OFFLINE), ("zeta", SUBJECT, OFFLINE)]
 
 
+@pytest.mark.rule("HM-146", "HM-227")
+@pytest.mark.parametrize(("now", "found"), [(699, []), (700, [700])])
+async def test_who_fails_again_only_behind_the_clocks_is_not_taken_yet(
+    environment: dict[str, str], now: int, found: list[int]
+) -> None:
+    """It may have been healthy before, which is decided by then."""
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        await opened(world)
+        await put(world, "subject", org="acme", subject=SUBJECT, shard=0, state="firing", changed_at=T0 + 700)
+        for number, (to_state, at) in enumerate((("pending_resolve", T0 - 1), ("firing", T0 + 700))):
+            about = {"org": "acme", "subject": SUBJECT, "to_state": to_state, "at": at, "body": "{}"}
+            await put(world, "transition", id=UUID(int=number), **about)
+        async with unit_of_work(world.database) as work:
+            await watches.begin(work.connection, [watch("acme")], PARTITION_OF)
+            clock = ShardClock(0, 1, T0 + now, 1_000_000 + now)
+            out = await watches.run_out(work.connection, [(0, clock)], ["acme"])
+            assert [each.at - T0 for each in out] == found
+
+
 async def left(connection: AsyncConnection) -> list[tuple[str, str, str]]:
     found = list[Watch]()
     for org, partition in PARTITION_OF.items():

@@ -42,6 +42,26 @@ async def test_an_integrations_end_opens_nothing_for_what_fired_before_publishin
 
 
 @pytest.mark.rule("HM-289")
+async def test_nor_where_it_recovered_and_flapped_at_one_instant(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, ONE, OTHER)
+        await world.put(QUIET)
+        await world.in_force(4, at=T0 + 500)
+        await world.feed(
+            *fails(ONE, T0 + 5_000, policy_version=4),
+            heard(ONE, T0 + 5_500, policy_version=4),
+            change(ONE, "pending_resolve", "healthy", at=T0 + 6_000, policy_version=4),
+            change(ONE, "healthy", "flapping", at=T0 + 6_000, policy_version=4),
+        )
+        await world.tick(T0 + 6_500)
+        await world.put(BRISK)
+        await world.in_force(5, at=T0 + 7_000)
+        await world.tick(T0 + 8_000)
+        await integration_comes_and_goes(world)
+        assert await said(world) == [f"open {OTHER}"]
+
+
+@pytest.mark.rule("HM-289")
 async def test_nor_where_it_was_just_heard_again_and_fails_on(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
         await fires_unpublished(world)

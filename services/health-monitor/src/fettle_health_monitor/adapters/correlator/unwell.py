@@ -35,9 +35,9 @@ _WAS_NOT_PUBLISHED = """
     stood.state <> 'pending_open'
     AND (SELECT outcome FROM outcome
          WHERE outcome.org = subject.org AND outcome.subject = subject.subject AND outcome.at <= asked.at
-         ORDER BY outcome.at DESC, decided_at DESC LIMIT 1) IS NOT DISTINCT FROM 'unpublished'
+         ORDER BY outcome.at DESC, decided_at DESC, cause = 'recovered' LIMIT 1) IS NOT DISTINCT FROM 'unpublished'
 """
-"""The last that was decided about it: it has not recovered since."""
+"""The last that was decided about it: it has not recovered since. Who recovers and flaps at one instant flaps then."""
 
 _UNWELL = text(f"""
     WITH asked AS (

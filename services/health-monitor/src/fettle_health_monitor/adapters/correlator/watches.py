@@ -237,8 +237,9 @@ class RunOut:
 
 
 async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
-    """What has run out in these (locked) orgs, the earliest first. What may open a ticket does so only while its
-    subject is failing: one that is just heard again keeps its ticket closed until it fails again."""
+    """What has run out by these clocks in these (locked) orgs, the earliest first. What may open a ticket does so only
+    while its subject is failing: one that is just heard again keeps its ticket closed until it fails again, by the same
+    clocks. Behind them it may yet have been healthy first."""
     rows = (await connection.execute(_OUT, {"orgs": list(orgs), **_now(clocks)})).all()
     if not rows:
         return []
@@ -254,7 +255,9 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
     if again:
         await begin(connection, [watch for _, watch in again], {watch.org: partition for partition, watch in again})
         return await run_out(connection, clocks, orgs)
-    return sorted(await _while_failing(connection, found), key=_order)
+    ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
+    failing = await _while_failing(connection, found)
+    return sorted((each for each in failing if each.at <= ends[each.partition, each.watch.shard]), key=_order)
 
 
 def _order(each: RunOut) -> tuple[int, int, str, str]:
