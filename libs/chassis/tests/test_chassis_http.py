@@ -116,6 +116,8 @@ async def test_what_a_request_gets_wrong_is_named(client: httpx2.AsyncClient) ->
     own = problem(await client.post(PATH, json={"size": 1}, headers=bearer()), 409, "too_small")
     assert (own["field"], own["least"]) == ("size", 2)
     problem(await client.get("/nowhere"), 404, "not_found")
+    for too_much in ("/", "%2F"):
+        problem(await client.post(PATH + too_much, json={"size": 9}, headers=bearer()), 404, "not_found")
     other = await client.put(PATH)
     problem(other, 405, "method_not_allowed")
     assert other.headers["allow"] == "DELETE, POST"

@@ -59,13 +59,13 @@ def http_app(
     words: Words = _NO_WORDS,
 ) -> FastAPI:
     """An app with `/livez`, `/readyz` (parts and their reasons), `/metrics`, and problem details for every error,
-    validation (400 with field and rule), 404, 405, and 413 for bodies over `body_limit` bytes included; `larger` has
-    the limits of whole paths that take more. Their routes read the body piece by piece. Its OpenAPI document names
-    these refusals, and says what `words` say of operations and parameters.
+    validation (400 with field and rule), 404 (also for a slash too much), 405, and 413 for bodies over `body_limit`
+    bytes included; `larger` has the limits of whole paths that take more. Their routes read the body piece by piece.
+    Its OpenAPI document names these refusals, and says what `words` say of operations and parameters.
 
     Add routers to it. `app.state.settings` is the settings, the rest of `app.state` is free for the service.
     """
-    app = FastAPI(title=title, docs_url=None, redoc_url=None)
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.settings = settings
     answer_problems(app)
     _document(app, words)
