@@ -141,8 +141,7 @@ class Why:
         changes, no_change = tuple[WhatIf, ...](), None
         if known.unwatched is not None:
             seen = None
-            if not has:
-                changes, no_change = await _watched(case, known.unwatched)
+            changes, no_change = ((), _DIFFERS) if has else await _watched(case, known.unwatched)
         elif told.ticket == has:
             changes, no_change = await _search(case)
         else:
