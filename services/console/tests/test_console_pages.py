@@ -56,6 +56,15 @@ async def test_every_page_carries_the_policy_and_obeys_it(world: World) -> None:
 
 @pytest.mark.rule("AC-23")
 @SHARED
+async def test_a_slash_too_much_leads_to_the_page_and_not_to_an_operation(world: World) -> None:
+    await world.sign_in("acme", "viewer")
+    page = await world.http.get("/orgs/acme/tickets/")
+    assert (page.status_code, page.headers["location"].removeprefix("http://")[-18:]) == (307, "/orgs/acme/tickets")
+    assert (await world.http.get("/livez/")).status_code == 404
+
+
+@pytest.mark.rule("AC-23")
+@SHARED
 async def test_static_files_are_kept_by_their_content(world: World) -> None:
     page = (await world.http.get("/sign-in")).text
     for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):

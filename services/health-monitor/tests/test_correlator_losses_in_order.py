@@ -176,7 +176,7 @@ async def test_where_silences_cannot_be_read_everybody_counts(world: CorrelatorW
 @pytest.mark.rule("HM-157", "HM-228")
 @pytest.mark.parametrize(
     ("resolve_debounce_s", "put_at", "ends", "by"),
-    [(31, 30_000, True, 5), (60, 30_000, False, 5), (60, 45_000, True, 4)],
+    [(31, 30_000, True, 5), (5, 30_000, True, 5), (60, 30_000, False, 5), (60, 45_000, True, 4)],
 )
 async def test_another_policy_says_how_long_few_are_unknown_before_heartbeats_are_lost_again_in_the_same_batch(
     world: CorrelatorWorld, resolve_debounce_s: int, put_at: int, ends: bool, by: int

@@ -154,7 +154,7 @@ async def test_watches_run_out_by_org_and_by_the_clock_of_their_partition(enviro
 
 
 @pytest.mark.rule("HM-146", "HM-227")
-@pytest.mark.parametrize(("now", "found"), [(699, []), (700, [700])])
+@pytest.mark.parametrize(("now", "found"), [(700, []), (701, [700])])
 async def test_who_fails_again_only_behind_the_clocks_is_not_taken_yet(
     environment: dict[str, str], now: int, found: list[int]
 ) -> None:

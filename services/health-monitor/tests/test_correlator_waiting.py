@@ -1,9 +1,14 @@
 """What is decided while other verdicts about the same subject wait for the clocks. On a real database."""
 
+import msgspec
 import pytest
-from correlator_facts import T0, change
+from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
 from rollup_facts import fails, recovers
+
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.judgements import Unobserved
 
 DEVICE = "device/d1"
 AT = T0 + 10_000
@@ -63,6 +68,50 @@ async def test_who_fails_again_just_before_that_is_not(environment: dict[str, st
         await world.feed(change(DEVICE, "healthy", "pending_open", at=AT + 5_499, generation=2))
         await world.feed(world.clock(0, AT + 6_000, generation=2, clock=2_500), world.clock(1, AT + 6_000))
         assert await verbs(world) == ["open"]
+
+
+@pytest.mark.rule("HM-82", "HM-227")
+async def test_nor_is_who_had_been_seen_for_too_short_a_time(environment: dict[str, str]) -> None:
+    """Behind a hole in the log, which counts two seconds, it fails again before the clocks come."""
+    lasting_s = 3.0
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 500)
+        well = change(DEVICE, None, "healthy", at=AT + 3_500, generation=2)
+        evidence = msgspec.structs.replace(well.evidence, debounce_s=lasting_s)
+        await world.feed(
+            msgspec.structs.replace(well, evidence=evidence),
+            world.clock(0, AT + 3_600, generation=2, clock=100),
+        )
+        behind = AT + 13_600
+        gap = Unobserved(shard=0, generation=2, place=next_place(), from_at=AT + 3_600, to_at=behind)
+        await world.feed(gap, change(DEVICE, "healthy", "pending_open", at=behind + 50, generation=2))
+        for later in (500, 1_500):
+            await world.feed(
+                world.clock(0, behind + later, generation=2, clock=2_100 + later), world.clock(1, behind + later)
+            )
+        assert await verbs(world) == ["open"]
+
+
+@pytest.mark.rule("HM-60", "HM-105", "HM-227")
+async def test_what_runs_out_at_the_last_instant_waits_for_what_happened_at_it(environment: dict[str, str]) -> None:
+    """Its ticket was resolved early; it was being heard when that ran out, and well and flapping at one instant."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 200)
+        await world.answer((await world.commands())[-1])
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=ActorType.USER, subject=DEVICE, version=2)
+        await world.feed(change(DEVICE, "firing", "pending_resolve", at=AT + 1_000))
+        at = AT + 3_000
+        await world.feed(
+            change(DEVICE, "pending_resolve", "healthy", at=at),
+            change(DEVICE, "healthy", "flapping", at=at, reason="flapping"),
+        )
+        await world.tick(at)
+        assert await verbs(world) == ["open", "comment"]
+        await world.tick(at + 1_000)
+        assert await verbs(world) == ["open", "comment", "open"]
+        assert sorted(cause for cause, _ in await world.outcomes()) == ["firing", "firing", "recovered"]
 
 
 @pytest.mark.rule("HM-63", "HM-144")

@@ -17,6 +17,18 @@ from fettle_contracts.partitions import partition_for
 from fettle_contracts.times import rfc3339
 from fettle_contracts.topics import HEARTBEATS
 
+_AS_OF_ANOTHER = """
+    WITH known AS (
+        INSERT INTO outcome (verdict, org, subject, condition, cause, at, outcome, reason, policy_version, evidence,
+                             decided_at)
+        SELECT gen_random_uuid(), org, 'device/listed', condition, cause, at, outcome, reason, policy_version, evidence,
+               decided_at
+        FROM outcome WHERE subject = 'device/new' AND outcome = 'opened'
+        RETURNING verdict, org, cause, at
+    ) INSERT INTO called SELECT verdict, org, cause, at FROM known
+"""
+"""That one's ticket, from when it was watched."""
+
 
 async def why(service: CorrelatorService, subject: str, **more: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
@@ -200,6 +212,22 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
         silent = await until(service, "device/listed", no_change=None)
         assert (silent["change"]["what"], silent["change"]["text"]) == ("discover", "discover list_only -> judge")
         assert silent["suppressed_by"] == "list_only"
+
+        await service.call("PUT", "/health-policy", json=BRISK)
+        meanwhile = {"what": "discover", "present": "judge", "wanted": "judge"}
+
+        async def is_judged_by_now() -> bool:
+            change = (await why(service, "device/listed"))["change"] or {}
+            return meanwhile.items() <= change.items()
+
+        await service.eventually(is_judged_by_now)
+
+        database = Database(service.settings.database_dsn("health"))
+        async with unit_of_work(database) as work:
+            await work.connection.execute(text(_AS_OF_ANOTHER))
+        await database.close()
+        both = await until(service, "device/listed", called_for=True)
+        assert both["no_change"].startswith("what was decided does not follow from this subject's log alone")
 
 
 @pytest.mark.rule("HM-266")

@@ -10,6 +10,7 @@ from judge_log import DEVICE, T0, Judged, Log
 from msgspec.structs import replace as with_fields
 from why_logs import ON, case_of, changes_of, extracted, lives, under
 
+from fettle_contracts.health_policy import Bounds
 from fettle_health_monitor.domain.control import Match, Override
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.silences import Schedule, Silence
@@ -71,7 +72,9 @@ def test_a_newcomer_that_is_only_listed_is_told_what_watching_it_would_have_mean
         log.pulse()
     case = case_of(log)
     assert not as_it_was(case)[0].changes
-    assert if_it_were_watched(case) == ([DiscoverChange()] if is_named else [])
+    assert if_it_were_watched(case, "list_only") == ([DiscoverChange("list_only")] if is_named else [])
+    refused = replace(case, known=replace(case.known, bounds=Bounds(stands=False)))
+    assert if_it_were_watched(refused, "list_only") == []
     watched = Log()
     watched.records = under(log.records, lambda policy: with_fields(policy, discover="judge"))
     assert tell(changes_of(Judged().fold(watched)), case.known, case.log.at).ticket == is_named

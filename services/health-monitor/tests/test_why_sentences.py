@@ -69,7 +69,7 @@ def failing(**more: Any) -> Picture:
         ),
         (replace(NOTHING, picture=replace(WELL, last_heard=None, registered=True)), "registered, and has never", None),
         (replace(NOTHING, picture=None), "Nothing was ever heard of it and it is not registered", "never_heard"),
-        (replace(NOTHING, picture=None, unwatched="list_only"), "discover is list_only", "list_only"),
+        (replace(NOTHING, picture=None, unwatched="list_only"), "discover was list_only", "list_only"),
         (replace(NOTHING, picture=None, unwatched="subject_cap"), "as many subjects as its policy", "subject_cap"),
         (replace(NOTHING, picture=failing(), unwatched="subject_cap"), "as many subjects as its", "subject_cap"),
         (replace(NOTHING, picture=None, refused={"not_json": 2}), "(2 as not_json)", "refused_heartbeats"),

@@ -3,13 +3,14 @@
 from uuid import UUID
 
 import pytest
-from correlator_facts import T0
+from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import MANY, UNREACHABLE, behind, fails, opened, recovers, together
 
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.adapters.correlator import why_facts
 from fettle_health_monitor.adapters.correlator.why_facts import Ticket
+from fettle_health_monitor.domain.correlator.verdicts import Cause
 from fettle_health_monitor.domain.why.record import Recorded, about, has_ticket
 
 DEVICE = "device/d1"
@@ -45,6 +46,20 @@ async def test_an_earlier_ticket_is_named_when_a_later_one_is_there(environment:
 
         assert await ticket(world, AT + 1_000) == Ticket(UUID(int=1), 1, "resolved")
         assert await ticket(world, later) == Ticket(UUID(int=2), 2, "open")
+
+
+@pytest.mark.rule("HM-180", "HM-185")
+async def test_who_recovers_and_flaps_at_one_instant_has_a_ticket_then(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 1_000)
+        await world.answer((await world.commands())[-1])
+        at = AT + 10_000
+        await world.feed(*recovers(DEVICE, at), change(DEVICE, "healthy", "flapping", at=at))
+        await world.tick(at + 1_000)
+        found = await record(world, at)
+        assert [each.cause for each in found] == [Cause.FIRING, Cause.RECOVERED, Cause.FIRING]
+        assert has_ticket(found)
 
 
 @pytest.mark.rule("HM-185")

@@ -84,7 +84,6 @@ def build_app(settings: ConsoleSettings) -> Service:
     )
     larger = {IMPORT_PATH: IMPORT_MAX_BYTES, HOOK_PATH: HOOK_MAX_BYTES}
     app = http_app(service, settings, title="Fettle", larger=larger, words=WORDS)
-    app.router.redirect_slashes = True  # as people type addresses of pages
     app.state.console = console
     app.add_middleware(Audited, audit=audit)
     for module in (

@@ -140,7 +140,12 @@ def _change(change: Mapping[str, Any]) -> str:
     if what == "silence":
         return f"a silence of {length(change['length_s'])}" if change["wanted"] else "no silence"
     if what == "discover":
-        return "watching newcomers instead of only listing them"
+        watching = "watching newcomers"
+        return (
+            f"{watching} from the beginning"
+            if change["present"] == "judge"
+            else f"{watching} instead of only listing them"
+        )
     present, wanted = (_value(what, change[which]) for which in ("present", "wanted"))
     return (
         f"{_rule(what)} {wanted} from the beginning"

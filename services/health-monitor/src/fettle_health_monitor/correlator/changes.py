@@ -10,6 +10,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import incidents, live, losses, progress, transitions, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key, Known
+from fettle_health_monitor.adapters.correlator.watches import Then
 from fettle_health_monitor.correlator import holding_back, losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
@@ -25,10 +26,14 @@ class Over:
     fresh time as well, and whatever waits to be decided about it. Where it `fires` on, what had run out before calls
     for a ticket all the same."""
 
-    at: int
+    then: Then
     key: Key
     well: bool
     fires: bool
+
+    @property
+    def at(self) -> int:
+        return self.then.at
 
 
 async def take_in(
@@ -73,7 +78,7 @@ async def _show(
     if any(calls):
         waiting = [verdict for verdict in called if verdict is not None]
         await verdicts.wait(connection, waiting, partition_of)
-    first = {(change.org, change.subject): change.at for change in reversed(changes)}
+    first = {(change.org, change.subject): _then(change) for change in reversed(changes)}
     out = await watches.end_at(connection, [WatchKind.HEALTHY_ANEW], first)
     rest = [change for change in changes if (change.org, change.subject) not in out]
     await _watch_the_healthy_anew(connection, rest, partition_of)
@@ -86,7 +91,11 @@ def _over(changes: Sequence[Change]) -> Iterator[Over]:
         well = _is_well_without_a_verdict(change)
         if well or change.to_state == change.from_state:
             fires = change.to_state in (HealthState.FIRING, HealthState.FLAPPING)
-            yield Over(change.at, (change.org, change.subject), well, fires)
+            yield Over(_then(change), (change.org, change.subject), well, fires)
+
+
+def _then(change: Change) -> Then:
+    return Then(change.at, change.generation)
 
 
 def _is_well_without_a_verdict(change: Change) -> bool:

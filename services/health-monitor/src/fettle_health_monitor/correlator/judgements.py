@@ -87,7 +87,9 @@ class Judgements:
                 continue
             if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
                 over = over[len(past) :]
-                await watches.end_at(connection, MAY_BRING_A_TICKET, {each.key: each.at for each in past if each.fires})
+                await watches.end_at(
+                    connection, MAY_BRING_A_TICKET, {each.key: each.then for each in past if each.fires}
+                )
                 for kind in MAY_BRING_A_TICKET:
                     await watches.end(connection, kind, {each.key for each in past if not each.fires})
                 if well := {each.key for each in past if each.well}:

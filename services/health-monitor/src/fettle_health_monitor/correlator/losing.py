@@ -321,8 +321,8 @@ class _Org:
         return self._judging.get(shard, self._newest)
 
     def _version_at(self, shard: int, at: int) -> PolicyVersion:
-        """By which a shard judged at an instant; what was due at another one's own instant was so by the one before."""
-        then = (before for until, of, before in self._replaced if of == shard and until >= at)
+        """By which a shard judged at an instant; what is due at the instant of another one is so by that."""
+        then = (before for until, of, before in self._replaced if of == shard and until > at)
         return next(then, self._version_of(shard))
 
     def _rules(self, one: Profiled) -> Rules:

@@ -16,6 +16,7 @@ from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.verdicts import Named
 from fettle_health_monitor.domain.judge.folded import Ignored
+from fettle_health_monitor.domain.judge.policies import OrgPolicy
 from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.domain.why.changes import Case, WhatIf, as_it_was, if_it_were_watched, those_that_turn_it
 from fettle_health_monitor.domain.why.picture import Picture, picture, stood_at_start
@@ -48,6 +49,7 @@ _NONE = (
 )
 _NOT_PUT = "; nor was what could not be put, as the policy has no room for it or would be refused today as it stands"
 _LISTED = "it is not watched, and judged from what is kept of the log it would have no ticket either"
+_NOT_TRIED = "it is not watched, and the policy would be refused today as it stands, so that none was tried"
 _OVER_THE_CAP = "it is not watched, and whether it would be by a larger subject_cap depends on others"
 
 
@@ -141,7 +143,7 @@ class Why:
         changes, no_change = tuple[WhatIf, ...](), None
         if known.unwatched is not None:
             seen = None
-            changes, no_change = ((), _DIFFERS) if has else await _watched(case, known.unwatched)
+            changes, no_change = ((), _DIFFERS) if has else await _watched(case, in_force, known.unwatched)
         elif told.ticket == has:
             changes, no_change = await _search(case)
         else:
@@ -209,12 +211,14 @@ class Why:
         )
 
 
-async def _watched(case: Case, unwatched: str) -> tuple[tuple[WhatIf, ...], str | None]:
+async def _watched(case: Case, in_force: OrgPolicy | None, unwatched: str) -> tuple[tuple[WhatIf, ...], str | None]:
     """Whether watching would have brought a ticket, as far as that follows from the subject's own log."""
     if unwatched != Ignored.LIST_ONLY:
         return (), _OVER_THE_CAP
-    found = await asyncio.to_thread(if_it_were_watched, case)
-    return tuple(found), None if found else _LISTED
+    if in_force is None:
+        return (), _DIFFERS
+    found = await asyncio.to_thread(if_it_were_watched, case, in_force.statement.discover)
+    return tuple(found), None if found else _LISTED if case.known.bounds.stands else _NOT_TRIED
 
 
 async def _search(case: Case) -> tuple[tuple[WhatIf, ...], str | None]:

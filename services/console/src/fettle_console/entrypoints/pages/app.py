@@ -108,8 +108,8 @@ class _Kept(StaticFiles):
 
 def pages_app(console: Console, api_document: Callable[[], dict[str, Any]]) -> FastAPI:
     """The pages, to be mounted at `/` behind the API, which has the document, and within `Headed`: what fails as a
-    fault of ours is answered outside of all that could be added here."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    fault of ours is answered outside of all that could be added here. A slash too much leads to the page."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=True)
     app.state.console = console
     app.state.api_document = api_document
     for module in MODULES:

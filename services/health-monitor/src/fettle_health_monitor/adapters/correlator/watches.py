@@ -111,6 +111,12 @@ _STOOD = text("""
     ) AS after ON true
 """)
 
+_MOVED = text("""
+    SELECT org, subject, at
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS asked (org, subject, at)
+         JOIN transition USING (org, subject, at)
+""")
+
 _OF_SUBJECT = text(f"""
     SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = :subject AND kind = :kind
 """)  # noqa: S608
@@ -168,19 +174,32 @@ async def end(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key
     await connection.execute(_END, {"kind": kind.value, "many": MANY, "of_many": of_many, **columns_of(keys)})
 
 
-async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], instants: Mapping[Key, int]) -> set[Key]:
+@dataclass(frozen=True, slots=True)
+class Then:
+    """An instant in a log of this generation."""
+
+    at: int
+    generation: int
+
+
+async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], instants: Mapping[Key, Then]) -> set[Key]:
     """Ends the watches of these kinds on what is wrong with the subjects themselves, each by what has happened to its
     subject at this instant. Answers with the subjects whose watches had run out before: those are decided yet, by that
-    instant."""
+    instant. Behind the last clock all time counts that is not known to be a hole."""
     of = {"kinds": [kind.value for kind in kinds], "many": MANY, **columns_of(instants)}
     rows = (await connection.execute(_OF_KEYS, of)).all()
     shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
+    holes = await progress.holes(connection, {row.shard for row in rows}) if rows else {}
     over, out = list[RunOut](), set[Key]()
     for row in rows:
-        watch, at = _watch(row), instants[row.org, row.subject]
+        watch, then = _watch(row), instants[row.org, row.subject]
         clock = shown[row.partition].get(row.shard)
-        if clock is None or watch.out_before(at, clock.forward_to(at)) is None:
-            over.append(RunOut(row.partition, watch, at))
+        if (
+            clock is None
+            or clock.generation != then.generation
+            or watch.out_before(then.at, clock.forward_to(then.at, holes[row.shard])) is None
+        ):
+            over.append(RunOut(row.partition, watch, then.at))
         else:
             out.add((row.org, row.subject))
     if over:
@@ -239,7 +258,7 @@ class RunOut:
 async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
     """What has run out by these clocks in these (locked) orgs, the earliest first. What may open a ticket does so only
     while its subject is failing: one that is just heard again keeps its ticket closed until it fails again, by the same
-    clocks. Behind them it may yet have been healthy first."""
+    clocks. Behind them it may yet have been healthy first, and so may one that moves at their very instant."""
     rows = (await connection.execute(_OUT, {"orgs": list(orgs), **_now(clocks)})).all()
     if not rows:
         return []
@@ -256,8 +275,22 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
         await begin(connection, [watch for _, watch in again], {watch.org: partition for partition, watch in again})
         return await run_out(connection, clocks, orgs)
     ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
-    failing = await _while_failing(connection, found)
-    return sorted((each for each in failing if each.at <= ends[each.partition, each.watch.shard]), key=_order)
+    past = [
+        each for each in await _while_failing(connection, found) if each.at <= ends[each.partition, each.watch.shard]
+    ]
+    at_the_end = [each for each in past if each.at == ends[each.partition, each.watch.shard]]
+    moving = await _moving(connection, at_the_end) if at_the_end else set()
+    return sorted((each for each in past if (each.watch.org, each.watch.subject, each.at) not in moving), key=_order)
+
+
+async def _moving(connection: AsyncConnection, out: Sequence[RunOut]) -> set[tuple[str, str, int]]:
+    """Those whose subjects have moved just then."""
+    asked = {
+        "orgs": [each.watch.org for each in out],
+        "subjects": [each.watch.subject for each in out],
+        "at": [each.at for each in out],
+    }
+    return {(row.org, row.subject, row.at) for row in await connection.execute(_MOVED, asked)}
 
 
 def _order(each: RunOut) -> tuple[int, int, str, str]:

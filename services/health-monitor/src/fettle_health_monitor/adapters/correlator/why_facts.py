@@ -15,9 +15,10 @@ VERDICTS_MAX = 500
 _GAPS_MAX = 20
 
 _OUTCOMES = text("""
-    SELECT verdict, cause, condition, at, outcome, reason, policy_version, evidence
-    FROM outcome WHERE org = :org AND subject = :subject AND at <= :at
-    ORDER BY at DESC, decided_at DESC LIMIT :limit
+    SELECT verdict, cause, outcome.condition, outcome.at, outcome, reason, policy_version, evidence
+    FROM outcome LEFT JOIN transition ON transition.id = verdict
+    WHERE outcome.org = :org AND outcome.subject = :subject AND outcome.at <= :at
+    ORDER BY outcome.at DESC, decided_at DESC, position DESC NULLS FIRST LIMIT :limit
 """)
 
 _WAITING = text("""

@@ -43,9 +43,16 @@ class ShardClock:
         begun = (hole for hole in on_record if hole.from_at + STEP_MAX_MS <= self.at)
         return replace(self, holes=tuple(replace(hole, to_at=min(hole.to_at, self.at)) for hole in begun))
 
-    def forward_to(self, at: int) -> "ShardClock":
-        """The clock as it will be at a later instant if all time until then is observed; it is never behind."""
-        return self if at <= self.at else replace(self, at=at, clock=self.clock + at - self.at)
+    def forward_to(self, at: int, holes: Iterable[Hole] = ()) -> "ShardClock":
+        """The clock as it will be at a later instant if all time until then is observed but for these holes, in their
+        order; it is never behind."""
+        if at <= self.at:
+            return self
+        known = [hole for hole in holes if hole.to_at > self.at]
+        blind = (min(hole.to_at, at) - max(hole.from_at + STEP_MAX_MS, self.at) for hole in known)
+        ahead = replace(self, at=at, clock=self.clock + at - self.at - sum(max(0, length) for length in blind))
+        behind = (hole for hole in self.holes if hole.from_at not in {each.from_at for each in known})
+        return ahead.with_holes([*behind, *known]) if known else ahead
 
     def _at(self, at: int) -> int:
         clock, end = self.clock, self.at

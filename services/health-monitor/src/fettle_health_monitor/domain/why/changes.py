@@ -41,6 +41,9 @@ LIMITS: Final = {
 """The numbers that a shard judges by, and what may stand there. Rollup rules decide which ticket, never whether."""
 
 
+Discover: TypeAlias = Literal["judge", "list_only"]
+
+
 @dataclass(frozen=True, slots=True)
 class NumberChange:
     """An override for just this subject, from the kept state on. What is `wanted` may be what is `present`, where
@@ -75,8 +78,10 @@ class SwitchChange:
 
 @dataclass(frozen=True, slots=True)
 class DiscoverChange:
-    """An org that only lists newcomers would watch them, from the kept state on."""
+    """An org that only lists newcomers would watch them, from the kept state on. It may do so at `present`, behind the
+    newcomer's last heartbeat."""
 
+    present: Discover
     size: float = _WHOLE
 
 
@@ -127,10 +132,11 @@ def with_rule(policy: Policy, subject: str, rule: str, value: int) -> Policy:
     return with_fields(policy, overrides=(*others, with_fields(before, **fields)))
 
 
-def if_it_were_watched(case: Case) -> list[WhatIf]:
-    """What would have brought a ticket about a newcomer that its org only lists. Takes as long as judging it once."""
-    watched = DiscoverChange()
-    return [watched] if as_it_would_be(case, watched)[1].ticket else []
+def if_it_were_watched(case: Case, present: Discover) -> list[WhatIf]:
+    """What would have brought a ticket about a newcomer that its org only lists, or listed when it was last heard and
+    by now does as is `present`. Takes as long as judging it once."""
+    watched = DiscoverChange(present)
+    return [watched] if case.known.bounds.stands and as_it_would_be(case, watched)[1].ticket else []
 
 
 def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:

@@ -117,7 +117,7 @@ def _seen(evidence: Mapping[str, Any]) -> str:
 def _not_watched(now: Situation) -> tuple[str, Suppressed]:
     if now.unwatched == "list_only":
         return (
-            "It reports and is not judged: discover is list_only, and nobody has registered it.",
+            "It reports and is not judged: discover was list_only when it last did, and nobody has registered it.",
             "list_only",
         )
     if now.unwatched is not None:

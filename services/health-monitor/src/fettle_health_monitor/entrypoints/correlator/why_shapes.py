@@ -94,9 +94,9 @@ class ShownChange(Message):
             case SwitchChange(switch, wanted):
                 text = f"{switch} {_word(not wanted)} -> {_word(wanted)}"
                 fields = {"what": switch, "present": not wanted, "wanted": wanted, **nothing, "text": text}
-            case DiscoverChange():
-                text = "discover list_only -> judge"
-                fields = {"what": "discover", "present": "list_only", "wanted": "judge", **nothing, "text": text}
+            case DiscoverChange(present):
+                text = f"discover {present} -> judge"
+                fields = {"what": "discover", "present": present, "wanted": "judge", **nothing, "text": text}
             case SilenceChange(action, silence):
                 start, length_s = from_ms(silence.schedule.start), silence.schedule.length_s
                 added = action == "add"
