@@ -28,6 +28,7 @@ from fettle_contracts.ticket import Resolution, Ticket, TicketSource, TicketStat
 from fettle_contracts.ticket_events import Entry, EntryType, TicketEvent
 from fettle_contracts.times import from_ms
 from fettle_contracts.topics import HEARTBEATS
+from fettle_devstack.templates import copied
 from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
@@ -105,8 +106,7 @@ class CorrelatorWorld:
         """A migrated database with one org. Version 2 of its policy is `QUIET`, version 3 is `BRISK` and in force
         everywhere; the clocks are at T0."""
         world = cls(environment)
-        await world.database.ensure_exists()
-        await world.database.migrate("fettle_health_monitor")
+        await copied(environment["FETTLE_HEALTH_DATABASE_URL"], "fettle_health_monitor", Database)
         try:
             if org is not None:
                 await world.tell(org)

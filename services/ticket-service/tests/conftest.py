@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from fettle_chassis.database import Database
 from fettle_chassis.service import Service
+from fettle_devstack.templates import copied
 from fettle_ticket_service.app import PACKAGE, build_api, build_app, build_relay
 from fettle_ticket_service.entrypoints.http.desk import Desk
 from fettle_ticket_service.entrypoints.together import Together
@@ -25,9 +26,8 @@ def settings(environment: Mapping[str, str]) -> TicketSettings:
 
 @pytest.fixture
 async def door(settings: TicketSettings) -> AsyncIterator[Door]:
+    await copied(settings.database_dsn("tickets"), PACKAGE, Database)
     database = Database(settings.database_dsn("tickets"), any_time=True)
-    await database.ensure_exists()
-    await database.migrate(PACKAGE)
     door = Door(database)
     await door.add_orgs("acme", "globex")
     yield door

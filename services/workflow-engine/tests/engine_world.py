@@ -18,6 +18,7 @@ from fettle_chassis.signing import Signer
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.cloudevents import CloudEvent, from_record, to_binary
 from fettle_contracts.ticket_events import EntryType
+from fettle_devstack.templates import copied
 from fettle_workflow_engine.adapters import run_lists, workflow_rows
 from fettle_workflow_engine.adapters.command_events import CommandWriter
 from fettle_workflow_engine.adapters.conditions import CelConditions
@@ -166,8 +167,7 @@ def states(run: Mapping[str, Any]) -> dict[str, str]:
 async def world_of(environment: Mapping[str, str]) -> AsyncIterator[World]:
     settings = WorkflowSettings.load(environment)
     database = Database(settings.database_dsn("workflows"))
-    await database.ensure_exists()
-    await database.migrate("fettle_workflow_engine")
+    await copied(environment["FETTLE_WORKFLOWS_DATABASE_URL"], "fettle_workflow_engine", Database)
     try:
         yield World(database, settings)
     finally:
