@@ -12,6 +12,7 @@ BACK = "correlator/taking_back"
 TICKETS = "correlator/tickets"
 RETIMING = "correlator/retiming"
 WATCHES = "adapters/correlator/watches"
+CLOCKS = "domain/correlator/clocks"
 
 ANSWERED = (
     Part(
@@ -34,6 +35,14 @@ ANSWERED = (
             Mutant(REFUSALS, "min(2 * waited_s, MOST_S)", "2 * waited_s"),
             Mutant(REFUSALS, ", LEAST_S, standing", ", standing"),
             Mutant(REFUSALS, "LEAST_S, standing.open_debounce_s)", "LEAST_S)"),
+        ),
+    ),
+    Part(
+        ("correlator_waiting",),
+        (
+            Mutant(WATCHES, "(each.watch.org, each.watch.subject, each.at) not in moving", "True"),
+            Mutant(WATCHES, "clock.forward_to(then.at, holes[row.shard])", "clock.forward_to(then.at)"),
+            Mutant(CLOCKS, "max(hole.from_at + STEP_MAX_MS, self.at)", "max(hole.from_at, self.at)"),
         ),
     ),
     # what the previous code has taken in

@@ -112,6 +112,7 @@ LOST_HEARTBEATS = (
         ("correlator_losses_in_order", "correlator_policies_apart"),
         (
             Mutant(LOSING, "if few is not None and few.shard", "if False and few.shard"),
+            Mutant(LOSING, "if of == shard and until > at)", "if of == shard and until >= at)"),
             Mutant(LOSING, "version = max(self._judging.values(),", "version = min(self._judging.values(),"),
             Mutant(LOSING, "counts=rules_of(version, everybody.profiled(row)).timeout_ms <=", "counts=timeout_ms <="),
         ),
