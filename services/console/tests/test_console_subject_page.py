@@ -106,7 +106,7 @@ async def test_silences_tickets_and_blind_stretches_lie_where_they_were() -> Non
         ({"state": None, "unwatched": None, "name": None}, "t17 is not judged."),
         (
             {"state": None, "unwatched": "list_only"},
-            "It is not watched: the org's policy watches what is registered only.",
+            "It is not watched: when it last reported, the org's policy watched only what is registered.",
         ),
         (
             {"state": "pending_open"},

@@ -41,7 +41,7 @@ ANSWERED = (
         ("correlator_waiting",),
         (
             Mutant(WATCHES, "(each.watch.org, each.watch.subject, each.at) not in moving", "True"),
-            Mutant(WATCHES, "clock.forward_to(then.at, holes[row.shard])", "clock.forward_to(then.at)"),
+            Mutant(WATCHES, "shown.forward_to(at, holes)", "shown.forward_to(at)"),
             Mutant(CLOCKS, "max(hole.from_at + STEP_MAX_MS, self.at)", "max(hole.from_at, self.at)"),
         ),
     ),

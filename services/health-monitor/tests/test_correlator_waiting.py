@@ -95,6 +95,25 @@ async def test_nor_is_who_had_been_seen_for_too_short_a_time(
         assert await verbs(world) == said
 
 
+@pytest.mark.rule("HM-82", "HM-227")
+@pytest.mark.parametrize(("later", "said"), [(1_900, ["open"]), (2_001, ["open", "resolve"])])
+async def test_who_comes_up_healthy_just_behind_a_hole_has_its_time_from_there(
+    environment: dict[str, str], later: int, said: list[str]
+) -> None:
+    """The clocks are shown later than that."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 500)
+        await world.feed(world.clock(0, AT + 3_000, generation=2, clock=100))
+        behind = AT + 13_000
+        gap = Unobserved(shard=0, generation=2, place=next_place(), from_at=AT + 3_000, to_at=behind)
+        await world.feed(gap, change(DEVICE, None, "healthy", at=behind, generation=2))
+        await world.feed(
+            world.clock(0, behind + later, generation=2, clock=2_100 + later), world.clock(1, behind + later)
+        )
+        assert await verbs(world) == said
+
+
 @pytest.mark.rule("HM-60", "HM-105", "HM-227")
 async def test_what_runs_out_at_the_last_instant_waits_for_what_happened_at_it(environment: dict[str, str]) -> None:
     """Its ticket was resolved early; it was being heard when that ran out, and well and flapping at one instant."""

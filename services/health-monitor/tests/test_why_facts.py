@@ -24,8 +24,10 @@ def whose(org: str, subject: str) -> dict[str, Any]:
     return {"org": org, "subject": subject}
 
 
-async def put_outcome(world: CorrelatorWorld, number: int, at: int, about: tuple[str, str] = US, late: int = 0) -> None:
-    fields = {"condition": OFFLINE, "cause": "firing", "outcome": "opened", "reason": "", "policy_version": 1}
+async def put_outcome(
+    world: CorrelatorWorld, number: int, at: int, about: tuple[str, str] = US, late: int = 0, cause: str = "firing"
+) -> None:
+    fields = {"condition": OFFLINE, "cause": cause, "outcome": "opened", "reason": "", "policy_version": 1}
     more = {"verdict": UUID(int=number), "at": at, "evidence": "{}", "decided_at": from_ms(late)}
     await put(world, "outcome", **whose(*about), **fields, **more)
     await put(world, "called", verdict=UUID(int=number), org=about[0], cause="firing", at=at)
@@ -56,6 +58,20 @@ async def test_the_last_verdicts_up_to_an_instant_come_in_their_order(
         assert await found(1) == [4, 3]
         monkeypatch.setattr(why_facts, "VERDICTS_MAX", 3)
         assert await found(3) == [1, 2, 0]
+
+
+@pytest.mark.rule("HM-185", "HM-302")
+async def test_what_was_decided_at_once_about_one_instant_comes_as_it_happened(environment: dict[str, str]) -> None:
+    """Tickets for what exists are asked for before what the same policy makes due, and that before anything else."""
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        await put_outcome(world, 3, 2, cause="still_unhealthy")
+        for number in (2, 1):
+            await put_outcome(world, number, 2)
+        await put_outcome(world, 0, 2, cause="publishing_began")
+        for number in (1, 2):
+            await put(world, "transition", **whose(*US), id=UUID(int=number), to_state="firing", at=2, body="{}")
+        async with world.database.reading() as connection:
+            assert [each.verdict.int for each in await why_facts.outcomes(connection, *US, 2)] == [0, 1, 2, 3]
 
 
 @pytest.mark.rule("HM-185", "HM-302")

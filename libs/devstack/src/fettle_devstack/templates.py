@@ -34,7 +34,7 @@ async def copied(url: str, package: str, database: Callable[[str], Migrating]) -
         await server.execute("SELECT pg_advisory_lock($1)", _MAKING)
         if not await _is_there(server, template):
             half = f"{template}_half"
-            await server.execute(f'DROP DATABASE IF EXISTS "{half}"')
+            await server.execute(f'DROP DATABASE IF EXISTS "{half}" WITH (FORCE)')
             await _make(database(f"{server_url}/{half}"), package)
             await server.execute(f'ALTER DATABASE "{half}" RENAME TO "{template}"')
         await server.execute("SELECT pg_advisory_unlock($1)", _MAKING)

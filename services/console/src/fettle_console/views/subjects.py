@@ -82,7 +82,7 @@ def watched_subject(ticket: Ticket) -> str | None:
 
 _UNWATCHED = {
     "subject_cap": "It is not watched: the org has as many subjects as its policy allows.",
-    "list_only": "It is not watched: the org's policy watches what is registered only.",
+    "list_only": "It is not watched: when it last reported, the org's policy watched only what is registered.",
 }
 
 _HOW = {

@@ -14,7 +14,7 @@ from fettle_health_monitor.adapters.correlator.watches import Then
 from fettle_health_monitor.correlator import holding_back, losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.verdicts import called_for
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, InForce
@@ -116,14 +116,15 @@ async def _watch_the_healthy_anew(
     if not open_:
         return
     clocks = {of: await progress.clocks(connection, of) for of in {partition_of[org] for org, _, _ in open_}}
+    holes = await progress.holes(connection, {change.shard for change in well.values()})
     begun = [
-        _watch(well[org, subject], condition, clocks[partition_of[org]].get(well[org, subject].shard))
+        _watch(well[org, subject], condition, clocks[partition_of[org]].get(well[org, subject].shard), holes)
         for org, subject, condition in open_
     ]
     await watches.begin(connection, begun, partition_of)
 
 
-def _watch(change: Change, condition: str, clock: ShardClock | None) -> Watch:
+def _watch(change: Change, condition: str, clock: ShardClock | None, holes: Mapping[int, Sequence[Hole]]) -> Watch:
     if clock is None or clock.generation != change.generation:
         clock = ShardClock(change.shard, NO_GENERATION, change.at, 0)
     lasting_s = change.evidence.debounce_s
@@ -135,7 +136,7 @@ def _watch(change: Change, condition: str, clock: ShardClock | None) -> Watch:
         org=change.org,
         subject=change.subject,
         condition=condition,
-        shard=clock.back_at(change.at),
+        shard=clock.back_at(change.at).forward_to(change.at, holes[change.shard]),
         since_at=change.at,
         lasting_ms=round(lasting_s * 1000),
     )

@@ -49,6 +49,7 @@ _NONE = (
 )
 _NOT_PUT = "; nor was what could not be put, as the policy has no room for it or would be refused today as it stands"
 _LISTED = "it is not watched, and judged from what is kept of the log it would have no ticket either"
+_NO_POLICY = "it is not watched, and no policy of the org was in force by then"
 _NOT_TRIED = "it is not watched, and the policy would be refused today as it stands, so that none was tried"
 _OVER_THE_CAP = "it is not watched, and whether it would be by a larger subject_cap depends on others"
 
@@ -216,7 +217,7 @@ async def _watched(case: Case, in_force: OrgPolicy | None, unwatched: str) -> tu
     if unwatched != Ignored.LIST_ONLY:
         return (), _OVER_THE_CAP
     if in_force is None:
-        return (), _DIFFERS
+        return (), _NO_POLICY
     found = await asyncio.to_thread(if_it_were_watched, case, in_force.statement.discover)
     return tuple(found), None if found else _LISTED if case.known.bounds.stands else _NOT_TRIED
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
@@ -194,17 +194,19 @@ async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], inst
     for row in rows:
         watch, then = _watch(row), instants[row.org, row.subject]
         clock = shown[row.partition].get(row.shard)
-        if (
-            clock is None
-            or clock.generation != then.generation
-            or watch.out_before(then.at, clock.forward_to(then.at, holes[row.shard])) is None
-        ):
+        if clock is None or clock.generation != then.generation or not _out_by(watch, then.at, clock, holes[row.shard]):
             over.append(RunOut(row.partition, watch, then.at))
         else:
             out.add((row.org, row.subject))
     if over:
         await take(connection, over)
     return out
+
+
+def _out_by(watch: Watch, at: int, shown: ShardClock, holes: Sequence[Hole]) -> bool:
+    clock = shown.forward_to(at, holes)
+    anew = watch.anew_after_hole(min(clock.instant_of(watch.due_clock), at), clock)
+    return (anew or watch).out_before(at, clock) is not None
 
 
 async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:
@@ -258,7 +260,8 @@ class RunOut:
 async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
     """What has run out by these clocks in these (locked) orgs, the earliest first. What may open a ticket does so only
     while its subject is failing: one that is just heard again keeps its ticket closed until it fails again, by the same
-    clocks. Behind them it may yet have been healthy first, and so may one that moves at their very instant."""
+    clocks. Behind them it may yet have been healthy first, and so may one that moves at the
+    very last of their instants."""
     rows = (await connection.execute(_OUT, {"orgs": list(orgs), **_now(clocks)})).all()
     if not rows:
         return []
@@ -278,8 +281,9 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
     past = [
         each for each in await _while_failing(connection, found) if each.at <= ends[each.partition, each.watch.shard]
     ]
-    at_the_end = [each for each in past if each.at == ends[each.partition, each.watch.shard]]
-    moving = await _moving(connection, at_the_end) if at_the_end else set()
+    last = {partition: max(clock.at for of, clock in clocks if of == partition) for partition in shown}
+    at_the_last = [each for each in past if each.at == last[each.partition]]
+    moving = await _moving(connection, at_the_last) if at_the_last else set()
     return sorted((each for each in past if (each.watch.org, each.watch.subject, each.at) not in moving), key=_order)
 
 

@@ -18,7 +18,7 @@ _OUTCOMES = text("""
     SELECT verdict, cause, outcome.condition, outcome.at, outcome, reason, policy_version, evidence
     FROM outcome LEFT JOIN transition ON transition.id = verdict
     WHERE outcome.org = :org AND outcome.subject = :subject AND outcome.at <= :at
-    ORDER BY outcome.at DESC, decided_at DESC, position DESC NULLS FIRST LIMIT :limit
+    ORDER BY outcome.at DESC, decided_at DESC, cause = 'publishing_began', position DESC NULLS FIRST LIMIT :limit
 """)
 
 _WAITING = text("""

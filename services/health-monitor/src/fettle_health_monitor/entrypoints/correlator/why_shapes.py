@@ -73,7 +73,8 @@ class ShownReplay(Message):
 
 class ShownChange(Message):
     """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
-    just this subject), a switch of the org, its `discover`, or `silence`."""
+    just this subject), a switch of the org, its `discover`, or `silence`. Where `wanted` is what is `present`, another
+    value held before."""
 
     what: str
     present: int | bool | str | None
@@ -89,13 +90,13 @@ class ShownChange(Message):
         nothing: dict[str, Any] = {"silence": None, "starts_at": None, "length_s": None}
         match change:
             case NumberChange(rule, present, wanted):
-                text = f"{rule} {present} -> {wanted}"
+                text = _instead(rule, present, wanted)
                 fields = {"what": rule, "present": present, "wanted": wanted, **nothing, "text": text}
             case SwitchChange(switch, wanted):
                 text = f"{switch} {_word(not wanted)} -> {_word(wanted)}"
                 fields = {"what": switch, "present": not wanted, "wanted": wanted, **nothing, "text": text}
             case DiscoverChange(present):
-                text = f"discover {present} -> judge"
+                text = _instead("discover", present, "judge")
                 fields = {"what": "discover", "present": present, "wanted": "judge", **nothing, "text": text}
             case SilenceChange(action, silence):
                 start, length_s = from_ms(silence.schedule.start), silence.schedule.length_s
@@ -216,6 +217,10 @@ def _verdict(answer: Answer) -> ShownVerdict | None:
             "evidence": last.evidence,
         }
     )
+
+
+def _instead(what: str, present: int | str, wanted: int | str) -> str:
+    return f"{what} {wanted} from the beginning" if present == wanted else f"{what} {present} -> {wanted}"
 
 
 def _word(switch: bool) -> str:
