@@ -13,6 +13,7 @@ TICKETS = "correlator/tickets"
 RETIMING = "correlator/retiming"
 WATCHES = "adapters/correlator/watches"
 CLOCKS = "domain/correlator/clocks"
+REACH = "correlator/reach"
 
 ANSWERED = (
     Part(
@@ -43,6 +44,8 @@ ANSWERED = (
             Mutant(WATCHES, "(each.watch.org, each.watch.subject, each.at) not in moving", "True"),
             Mutant(WATCHES, "shown.forward_to(at, holes)", "shown.forward_to(at)"),
             Mutant(CLOCKS, "max(hole.from_at + STEP_MAX_MS, self.at)", "max(hole.from_at, self.at)"),
+            Mutant(REACH, "for clock in horizon.clocks.values()",
+                   "for clock in (each.clock for each in self.after.values() if each.clock is not None)"),
         ),
     ),
     # what the previous code has taken in

@@ -95,6 +95,22 @@ async def test_nor_is_who_had_been_seen_for_too_short_a_time(
         assert await verbs(world) == said
 
 
+@pytest.mark.rule("HM-227")
+@pytest.mark.parametrize("slower", [2_199, 2_201, 8_000])
+async def test_what_ran_out_in_a_hole_is_decided_in_its_turn_though_another_shard_is_a_little_slower(
+    environment: dict[str, str], slower: int
+) -> None:
+    """The first two seconds of the hole count, and in these it ran out."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 200)
+        await world.answer((await world.commands())[-1])
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=ActorType.USER, subject=DEVICE, version=2)
+        gap = Unobserved(shard=0, generation=1, place=next_place(), from_at=AT + 1_000, to_at=AT + 11_000)
+        await world.feed(gap, world.clock(0, AT + 11_000, clock=AT - T0 + 1_003_000), world.clock(1, AT + slower))
+        assert await verbs(world) == ["open", "comment", *["open"] * (slower > 2_200)]
+
+
 @pytest.mark.rule("HM-82", "HM-227")
 @pytest.mark.parametrize(("later", "said"), [(1_900, ["open"]), (2_001, ["open", "resolve"])])
 async def test_who_comes_up_healthy_just_behind_a_hole_has_its_time_from_there(

@@ -15,7 +15,7 @@ from fettle_health_monitor.correlator.changes import Over
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import News, Received
-from fettle_health_monitor.correlator.reach import Reach, are_apart, reached
+from fettle_health_monitor.correlator.reach import Reach, reached, slowest_at
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, WatchKind
@@ -39,8 +39,8 @@ class Judgements:
         connection = work.connection
         # Two kinds of before: how far the shards were when the batch came, and (`reach.before`) what can be decided.
         before = await progress.lock(connection, {received.partition for received in batch})
-        apart = are_apart(before, batch, self._patience)
-        holes = await progress.holes(connection, range(self._shards())) if apart else {}
+        slowest = slowest_at(before, batch)
+        holes = {} if slowest is None else await progress.holes(connection, range(self._shards()), after=slowest)
         reach = reached(before, batch, self._shards(), self._patience, holes)
         if not reach.fresh:
             return

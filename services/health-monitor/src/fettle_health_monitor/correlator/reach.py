@@ -35,8 +35,11 @@ class Reach:
     def settled(self) -> list[Shown]:
         """The clocks, but none further than all that happened has been taken in: what is held back for the slower
         shards may move a subject before a faster one's clock."""
-        before = self.before
-        return [(partition, clock.back_at(before.get(partition, clock.at))) for partition, clock in self.clocks]
+        return [
+            (partition, clock.back_at(horizon.before))
+            for partition, horizon in self.horizons.items()
+            for clock in horizon.clocks.values()
+        ]
 
     def waiting(self, partitions: Collection[int]) -> "Reach":
         """The same with more patience in these partitions."""
@@ -61,13 +64,15 @@ class Reach:
         ]
 
 
-def are_apart(known: Mapping[Seen, Progress], batch: Sequence[Received], patience: Patience) -> bool:
-    """Whether a shard may be so far ahead of another by now that it matters whether its log had holes."""
+def slowest_at(known: Mapping[Seen, Progress], batch: Sequence[Received]) -> int | None:
+    """How far the slowest shard has come by now, if another is ahead of it, so that it matters whether the log of that
+    one had holes since."""
     at = {seen: each.clock.at for seen, each in known.items() if each.clock is not None}
     for each in batch:
         if isinstance(each.judgement, Clock):
             at[each.partition, each.judgement.shard] = each.judgement.at
-    return bool(at) and max(at.values()) - min(at.values()) > patience.wait_ms
+    slowest = min(at.values(), default=0)
+    return slowest if slowest < max(at.values(), default=0) else None
 
 
 def reached(
@@ -78,7 +83,7 @@ def reached(
     holes: Mapping[int, Sequence[Hole]] = MappingProxyType({}),
 ) -> Reach:
     """What a batch brings, when `known` is all that its partitions had heard of the shards, and `holes` are on record
-    where shards are far apart."""
+    that end behind the slowest of them."""
     known_holes = [(shard, hole) for shard, of in holes.items() for hole in of]
     known_holes += [(each.shard, Hole(each.from_at, each.to_at)) for each in _gaps(batch)]
     told = {(shard, hole.from_at): hole for shard, hole in sorted(known_holes, key=lambda each: each[1].to_at)}

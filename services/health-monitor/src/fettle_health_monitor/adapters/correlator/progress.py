@@ -22,7 +22,7 @@ _CLOCKS = text("""
 
 _HOLES = text("""
     SELECT shard, from_at, to_at FROM shard_gap
-    WHERE kind = 'unobserved' AND shard = ANY(CAST(:shards AS integer[])) ORDER BY to_at
+    WHERE kind = 'unobserved' AND shard = ANY(CAST(:shards AS integer[])) AND to_at > :after ORDER BY to_at
 """)
 
 _HOLES_ENDED = text("SELECT shard, to_at FROM shard_gap WHERE kind = 'unobserved' AND to_at > :after ORDER BY to_at")
@@ -181,10 +181,10 @@ async def stalled(connection: AsyncConnection) -> dict[int, int]:
     return {row.partition: row.stalled for row in await connection.execute(_STALLED)}
 
 
-async def holes(connection: AsyncConnection, shards: Collection[int]) -> dict[int, list[Hole]]:
-    """The holes in the logs of these shards that are on record, in their order."""
+async def holes(connection: AsyncConnection, shards: Collection[int], after: int = 0) -> dict[int, list[Hole]]:
+    """The holes in the logs of these shards that are on record and end behind this instant, in their order."""
     found: dict[int, list[Hole]] = {shard: [] for shard in shards}
-    for row in await connection.execute(_HOLES, {"shards": list(shards)}):
+    for row in await connection.execute(_HOLES, {"shards": list(shards), "after": after}):
         found[row.shard].append(Hole(row.from_at, row.to_at))
     return found
 
