@@ -41,9 +41,12 @@ ANSWERED = (
     Part(
         ("correlator_waiting",),
         (
-            Mutant(WATCHES, "(each.watch.org, each.watch.subject, each.at) not in moving", "True"),
+            Mutant(WATCHES, "each.moment not in moving", "True"),
             Mutant(WATCHES, "shown.forward_to(at, holes)", "shown.forward_to(at)"),
             Mutant(CLOCKS, "max(hole.from_at + STEP_MAX_MS, self.at)", "max(hole.from_at, self.at)"),
+            Mutant(WATCHES, " or watch.on_the_clock(clock)", ""),
+            Mutant(WATCHES, "await _over_by_now(connection, found, ends):", "dict[RunOut, tuple[HealthState, int]]():"),
+            Mutant(WATCHES, "if state == HealthState.HEALTHY]", "if False]"),
             Mutant(REACH, "for clock in horizon.clocks.values()",
                    "for clock in (each.clock for each in self.after.values() if each.clock is not None)"),
         ),

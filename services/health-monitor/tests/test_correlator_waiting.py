@@ -1,5 +1,7 @@
 """What is decided while other verdicts about the same subject wait for the clocks. On a real database."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from correlator_facts import T0, change, next_place
@@ -93,6 +95,43 @@ async def test_nor_is_who_had_been_seen_for_too_short_a_time(
                 world.clock(0, behind + later, generation=2, clock=2_100 + later), world.clock(1, behind + later)
             )
         assert await verbs(world) == said
+
+
+@pytest.mark.rule("HM-82", "HM-227")
+@pytest.mark.parametrize(
+    ("well", "until", "said"),
+    [(False, 12_000, ["open"]), (True, 10_100, ["open"]), (True, 10_201, ["open", "resolve"])],
+)
+async def test_nor_is_who_was_not_seen_for_a_while_that_is_on_no_record(
+    environment: dict[str, str], well: bool, until: int, said: list[str]
+) -> None:
+    """Four and a half seconds without a record count as two. Who is well again has its time from there."""
+    async with CorrelatorWorld.open(environment) as world:
+        await comes_up_healthy(world)
+        await world.feed(change(DEVICE, "healthy", "pending_open", at=AT + 8_000, generation=2))
+        if well:
+            await world.feed(change(DEVICE, "pending_open", "healthy", at=AT + 8_200, generation=2))
+        for at in (8_500, until):
+            await world.feed(world.clock(0, AT + at, generation=2, clock=at - 6_000), world.clock(1, AT + at))
+        assert await verbs(world) == said
+
+
+@pytest.mark.rule("HM-105", "HM-227")
+@pytest.mark.parametrize(("until", "said"), [(13_099, []), (13_101, ["open"])])
+async def test_what_begins_behind_a_hole_before_the_clocks_come_lasts_from_there(
+    environment: dict[str, str], until: int, said: list[str]
+) -> None:
+    base = AT - T0 + 1_000_000
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 1_000)
+        await world.answer((await world.commands())[-1])
+        early: dict[str, Any] = {"actor": ActorType.USER, "subject": DEVICE, "version": 2, "at": AT + 11_100}
+        await world.happen(EntryType.RESOLVED, state="resolved", **early)
+        gap = Unobserved(shard=0, generation=1, place=next_place(), from_at=AT + 1_000, to_at=AT + 11_000)
+        await world.feed(gap, world.clock(0, AT + 11_050, clock=base + 3_050), world.clock(1, AT + 11_050))
+        await world.feed(world.clock(0, AT + until, clock=base + until - 8_000), world.clock(1, AT + until))
+        assert await verbs(world) == ["open", "comment", *said]
 
 
 @pytest.mark.rule("HM-227")

@@ -7,8 +7,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import progress
+from fettle_health_monitor.adapters.correlator import moves, progress
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
+from fettle_health_monitor.adapters.correlator.moves import Moment
 from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
 from fettle_health_monitor.domain.correlator.losses import LOST
@@ -109,12 +110,6 @@ _STOOD = text("""
           AND to_state IN ('firing', 'flapping')
         ORDER BY at, position LIMIT 1
     ) AS after ON true
-""")
-
-_MOVED = text("""
-    SELECT org, subject, at
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS asked (org, subject, at)
-         JOIN transition USING (org, subject, at)
 """)
 
 _OF_SUBJECT = text(f"""
@@ -228,15 +223,16 @@ async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> 
 
 
 async def go_on_behind_holes(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
-    """Shards that have come behind a hole: what has begun inside, while the shard showed no clock, would else be looked
-    at late by the hole's length."""
+    """Shards that have come behind a hole: what has begun inside, or behind it before the shard showed a clock, would
+    else be looked at late by the hole's length."""
     rows = (await connection.execute(_OF_CLOCKS, _now(clocks))).all()
     anew: list[Watch] = []
     for partition in {row.partition for row in rows}:
         shown = await progress.clocks(connection, partition)
         for watch in (_watch(row) for row in rows if row.partition == partition):
             clock = shown[watch.shard]
-            if (again := watch.anew_after_hole(clock.instant_of(watch.due_clock), clock)) is not None:
+            again = watch.anew_after_hole(clock.instant_of(watch.due_clock), clock) or watch.on_the_clock(clock)
+            if again is not None:
                 anew.append(again)
     if anew:
         await begin(connection, anew, {row.org: row.partition for row in rows})
@@ -256,6 +252,10 @@ class RunOut:
     watch: Watch
     at: int
 
+    @property
+    def moment(self) -> Moment:
+        return (self.watch.org, self.watch.subject, self.at)
+
 
 async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
     """What has run out by these clocks in these (locked) orgs, the earliest first. What may open a ticket does so only
@@ -274,27 +274,38 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
             found.append(RunOut(row.partition, watch, at))
         else:
             again.append((row.partition, anew))
+    ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
+    if over := await _over_by_now(connection, found, ends):
+        await take(connection, list(over))
+        well = [(each, at) for each, (state, at) in over.items() if state == HealthState.HEALTHY]
+        again += [
+            (each.partition, each.watch.begun_at(at, shown[each.partition][each.watch.shard])) for each, at in well
+        ]
+        found = [each for each in found if each not in over]
     if again:
         await begin(connection, [watch for _, watch in again], {watch.org: partition for partition, watch in again})
         return await run_out(connection, clocks, orgs)
-    ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
     past = [
         each for each in await _while_failing(connection, found) if each.at <= ends[each.partition, each.watch.shard]
     ]
     last = {partition: max(clock.at for of, clock in clocks if of == partition) for partition in shown}
-    at_the_last = [each for each in past if each.at == last[each.partition]]
-    moving = await _moving(connection, at_the_last) if at_the_last else set()
-    return sorted((each for each in past if (each.watch.org, each.watch.subject, each.at) not in moving), key=_order)
+    at_the_last = [each.moment for each in past if each.at == last[each.partition]]
+    moving = await moves.just_then(connection, at_the_last) if at_the_last else set()
+    return sorted((each for each in past if each.moment not in moving), key=_order)
 
 
-async def _moving(connection: AsyncConnection, out: Sequence[RunOut]) -> set[tuple[str, str, int]]:
-    """Those whose subjects have moved just then."""
-    asked = {
-        "orgs": [each.watch.org for each in out],
-        "subjects": [each.watch.subject for each in out],
-        "at": [each.at for each in out],
-    }
-    return {(row.org, row.subject, row.at) for row in await connection.execute(_MOVED, asked)}
+async def _over_by_now(
+    connection: AsyncConnection, found: Sequence[RunOut], ends: Mapping[tuple[int, int], int]
+) -> dict[RunOut, tuple[HealthState | None, int]]:
+    """Those over a recovery in a new log whose subjects have moved while they lasted, though it had seemed that they
+    had run out before; each with how its subject is at the end of what is settled, and since when."""
+    anew = [each for each in found if each.watch.kind is WatchKind.HEALTHY_ANEW]
+    if not anew:
+        return {}
+    begun = [(each.watch.org, each.watch.subject, each.watch.start_at) for each in anew]
+    now = [ends[each.partition, each.watch.shard] for each in anew]
+    found_since = await moves.since(connection, begun, [each.at for each in anew], now)
+    return {each: moved for each, moved in zip(anew, found_since, strict=True) if moved is not None}
 
 
 def _order(each: RunOut) -> tuple[int, int, str, str]:

@@ -182,6 +182,21 @@ class Watch:
         due_clock = start.clock + until.lasting_ms
         return replace(self, start_at=hole.to_at, start_clock=start.clock, due_clock=due_clock)
 
+    def on_the_clock(self, now: ShardClock) -> Self | None:
+        """One that was begun behind the last hole by a clock from before it lasts from what the shard had observed by
+        its beginning; None where it does so already."""
+        if not now.holes or self.start_at < now.holes[-1].to_at:
+            return None
+        start = now.back_at(self.start_at).forward_to(self.start_at)
+        if self.start_clock <= start.clock:
+            return None
+        return replace(self, start_clock=start.clock, due_clock=start.clock + self.lasting_ms)
+
+    def begun_at(self, at: int, now: ShardClock) -> Self:
+        """The same from another instant on, which the shard has passed."""
+        start_clock = now.back_at(at).clock
+        return replace(self, start_at=at, start_clock=start_clock, due_clock=start_clock + self.lasting_ms)
+
     def verdict(
         self,
         *,
