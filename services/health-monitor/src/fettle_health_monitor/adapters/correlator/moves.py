@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.transitions import HealthState
-
 Moment = tuple[str, str, int]
 """An org, one of its subjects, and an instant."""
 
@@ -17,12 +15,13 @@ _JUST_THEN = text("""
 """)
 
 _SINCE = text("""
-    SELECT asked.place, last.to_state, last.at
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:since AS bigint[]), CAST(:by AS bigint[]),
-                CAST(:now AS bigint[])) WITH ORDINALITY AS asked (org, subject, since, by, now, place)
+    SELECT asked.place, last.at,
+           to_state = 'healthy' AND coalesce(from_state NOT IN ('firing', 'pending_resolve', 'flapping'), true) AS well
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:since AS bigint[]), CAST(:by AS bigint[]))
+         WITH ORDINALITY AS asked (org, subject, since, by, place)
     CROSS JOIN LATERAL (
-        SELECT to_state, at FROM transition
-        WHERE transition.org = asked.org AND transition.subject = asked.subject AND at > asked.since AND at <= asked.now
+        SELECT from_state, to_state, at FROM transition
+        WHERE transition.org = asked.org AND transition.subject = asked.subject AND at > asked.since
         ORDER BY at DESC, position DESC LIMIT 1
     ) AS last
     WHERE EXISTS (
@@ -40,13 +39,13 @@ async def just_then(connection: AsyncConnection, moments: Sequence[Moment]) -> s
 
 
 async def since(
-    connection: AsyncConnection, moments: Sequence[Moment], by: Sequence[int], now: Sequence[int]
-) -> list[tuple[HealthState | None, int] | None]:
-    """Of each subject that has moved behind its moment and `by` an instant: how it is `now`, and since when. None of
-    those that have not."""
+    connection: AsyncConnection, moments: Sequence[Moment], by: Sequence[int]
+) -> list[tuple[bool, int] | None]:
+    """Of each subject that has moved behind its moment and `by` an instant: whether it is well, which nothing has said
+    in a verdict, and since when it is as it is. None of those that have not."""
     orgs, subjects, behind = zip(*moments, strict=True)
-    asked = {"orgs": orgs, "subjects": subjects, "since": behind, "by": list(by), "now": list(now)}
-    found: list[tuple[HealthState | None, int] | None] = [None] * len(moments)
+    asked = {"orgs": orgs, "subjects": subjects, "since": behind, "by": list(by)}
+    found: list[tuple[bool, int] | None] = [None] * len(moments)
     for row in await connection.execute(_SINCE, asked):
-        found[row.place - 1] = (row.to_state and HealthState(row.to_state), row.at)
+        found[row.place - 1] = (bool(row.well), row.at)
     return found

@@ -274,10 +274,9 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
             found.append(RunOut(row.partition, watch, at))
         else:
             again.append((row.partition, anew))
-    ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
-    if over := await _over_by_now(connection, found, ends):
+    if over := await _over_by_now(connection, found):
         await take(connection, list(over))
-        well = [(each, at) for each, (state, at) in over.items() if state == HealthState.HEALTHY]
+        well = [(each, at) for each, (is_well, at) in over.items() if is_well]
         again += [
             (each.partition, each.watch.begun_at(at, shown[each.partition][each.watch.shard])) for each, at in well
         ]
@@ -285,6 +284,7 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
     if again:
         await begin(connection, [watch for _, watch in again], {watch.org: partition for partition, watch in again})
         return await run_out(connection, clocks, orgs)
+    ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
     past = [
         each for each in await _while_failing(connection, found) if each.at <= ends[each.partition, each.watch.shard]
     ]
@@ -294,18 +294,15 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
     return sorted((each for each in past if each.moment not in moving), key=_order)
 
 
-async def _over_by_now(
-    connection: AsyncConnection, found: Sequence[RunOut], ends: Mapping[tuple[int, int], int]
-) -> dict[RunOut, tuple[HealthState | None, int]]:
+async def _over_by_now(connection: AsyncConnection, found: Sequence[RunOut]) -> dict[RunOut, tuple[bool, int]]:
     """Those over a recovery in a new log whose subjects have moved while they lasted, though it had seemed that they
-    had run out before; each with how its subject is at the end of what is settled, and since when."""
+    had run out before; each with whether its subject is well again as it was, and since when."""
     anew = [each for each in found if each.watch.kind is WatchKind.HEALTHY_ANEW]
     if not anew:
         return {}
     begun = [(each.watch.org, each.watch.subject, each.watch.start_at) for each in anew]
-    now = [ends[each.partition, each.watch.shard] for each in anew]
-    found_since = await moves.since(connection, begun, [each.at for each in anew], now)
-    return {each: moved for each, moved in zip(anew, found_since, strict=True) if moved is not None}
+    moved = await moves.since(connection, begun, [each.at for each in anew])
+    return {each: since for each, since in zip(anew, moved, strict=True) if since is not None}
 
 
 def _order(each: RunOut) -> tuple[int, int, str, str]:

@@ -193,8 +193,8 @@ class Watch:
         return replace(self, start_clock=start.clock, due_clock=start.clock + self.lasting_ms)
 
     def begun_at(self, at: int, now: ShardClock) -> Self:
-        """The same from another instant on, which the shard has passed."""
-        start_clock = now.back_at(at).clock
+        """The same from another instant on."""
+        start_clock = now.back_at(at).forward_to(at).clock
         return replace(self, start_at=at, start_clock=start_clock, due_clock=start_clock + self.lasting_ms)
 
     def verdict(
