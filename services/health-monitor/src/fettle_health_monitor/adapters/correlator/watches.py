@@ -260,8 +260,8 @@ class RunOut:
 async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
     """What has run out by these clocks in these (locked) orgs, the earliest first. What may open a ticket does so only
     while its subject is failing: one that is just heard again keeps its ticket closed until it fails again, by the same
-    clocks. Behind them it may yet have been healthy first, and so may one that moves at the
-    very last of their instants."""
+    clocks. Behind them it may yet have been healthy first, and so may one that moves at the last of their instants. A
+    recovery in a new log calls for nothing where its subject moved while it lasted."""
     rows = (await connection.execute(_OUT, {"orgs": list(orgs), **_now(clocks)})).all()
     if not rows:
         return []
