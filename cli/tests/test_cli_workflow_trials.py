@@ -72,12 +72,21 @@ def test_a_file_is_tried_on_an_event(fettle: Fettle, api: FettleApi, tmp_path: P
     }
     fettle("workflows", "test", NAME, "--run", "r7")
     assert api.last.json == {"run": "r7"}
+    fettle("workflows", "test", NAME, "--ticket", "42", "--trigger", "opened")
+    assert api.last.json == {"ticket": 42, "trigger": "opened"}
     document.write_text(GOOD.replace("after: [", "after: [no-"))
     ran = fettle("workflows", "test", str(document))
-    assert (ran.status, len(api.requests)) == (1, 2)
+    assert (ran.status, len(api.requests)) == (1, 3)
     assert f"{document}:" in ran.out
     event.write_text("[7]")
-    for wrong in (("--event", str(event)), ("--event", str(tmp_path / "none")), ("--run", "x", "--trigger", "y")):
+    for wrong in (
+        ("--event", str(event)),
+        ("--event", str(tmp_path / "none")),
+        ("--run", "x", "--trigger", "y"),
+        ("--run", "x", "--ticket", "7"),
+        ("--ticket", "7", "--event", "-"),
+        ("--ticket", "0"),
+    ):
         assert fettle("workflows", "test", NAME, *wrong).status == 2
     assert fettle("workflows", "preview", "none.yaml").status == 2
 

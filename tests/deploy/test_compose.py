@@ -111,10 +111,11 @@ def test_each_process_is_asked_where_it_listens(compose: dict[str, Any], process
 
 
 @pytest.mark.rule("OP-18")
-def test_the_console_finds_the_services(compose: dict[str, Any]) -> None:
+def test_the_services_are_found(compose: dict[str, Any]) -> None:
     for name, process in (("TICKETS", "tickets"), ("HEALTH", "correlator"), ("WORKFLOWS", "workflows")):
         port = environment_of(compose, process)["HEALTHCHECK_URL"].rpartition(":")[2].partition("/")[0]
         assert environment_of(compose, "console")[f"FETTLE_{name}_URL"] == f"http://{process}:{port}"
+    assert environment_of(compose, "workflows")["FETTLE_TICKETS_URL"] == "http://tickets:8081"
 
 
 @pytest.mark.rule("OP-18")

@@ -219,6 +219,8 @@ def _acts(ask: Checked) -> None:
         ask("create_workflow", document)
     tried = ask("try_workflow", "rests")
     assert [node["node"] for node in tried["nodes"]][:2] == ["pressed", "knocked"]
+    on_ticket = ask("try_workflow", "rests", trigger="ticket.opened", ticket=1)
+    assert (on_ticket["state"], on_ticket["event"]["ticket"]["number"]) == ("not_started", 1)
     assert ask("preview_workflow", "rests", days=1)
     resting = ask("start_run", "rests", {"why": "to see"})
     assert ask("cancel_run", resting["id"])["state"] == "cancelled"

@@ -86,9 +86,14 @@ class Both:
     async def tickets(self, org: str, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         return await self._ask(self.settings.tickets_port, org, method, path, {"json": body} if body else {}, headers)
 
-    async def engine(self, org: str, method: str, path: str, document: str = "") -> httpx2.Response:
-        kind = {"content-type": "application/yaml"}
-        return await self._ask(self.settings.workflows_port, org, method, path, {"content": document}, kind)
+    async def engine(
+        self, org: str, method: str, path: str, document: str = "", body: Mapping[str, Any] | None = None
+    ) -> httpx2.Response:
+        """A workflow's `document`, or else a `body` of JSON."""
+        port = self.settings.workflows_port
+        if body is not None:
+            return await self._ask(port, org, method, path, {"json": body}, {})
+        return await self._ask(port, org, method, path, {"content": document}, {"content-type": "application/yaml"})
 
     async def _ask(
         self, port: int, org: str, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]

@@ -22,7 +22,7 @@ from fettle_workflow_engine.domain.definition import Trigger
 from fettle_workflow_engine.domain.examples import event_like, example_event, example_output
 from fettle_workflow_engine.domain.languages import Languages
 from fettle_workflow_engine.domain.run import Cause, Failure, Result
-from fettle_workflow_engine.domain.samples import NoTrigger, Sample, sample_of
+from fettle_workflow_engine.domain.samples import NoTrigger, Sample, entry_for, sample_of
 from fettle_workflow_engine.domain.shapes import completed
 from fettle_workflow_engine.domain.trial import Around, NoOutcome, Outcome, Trial, shown, try_out
 from fettle_workflow_engine.domain.validate import load
@@ -232,6 +232,23 @@ def test_samples_are_of_the_trigger_that_is_named() -> None:
     assert sample("due", {"missed": 3}).event["trigger"] == "due"
     with pytest.raises(NoTrigger, match=r"'opend'; did you mean opened\?"):
         sample("opend")
+
+
+@pytest.mark.rule("WF-165")
+def test_a_ticket_is_asked_for_what_the_trigger_is_for() -> None:
+    definition = load(CARE, LANGUAGES)
+    assert entry_for(definition, None) == entry_for(definition, "opened") == EntryType.OPENED
+    assert entry_for(definition, "ticket.resolved") == EntryType.RESOLVED, "a kind that the workflow has no trigger for"
+    for other in ("called", "signal", "pressed"):
+        with pytest.raises(NoTrigger, match=f"'{other}' is not about tickets"):
+            entry_for(definition, other)
+    with pytest.raises(NoTrigger, match="did you mean"):
+        entry_for(definition, "opend")
+    by_hand = "workflow: a\nnodes: {by: {trigger: manual}, t: {trigger: ticket.started}, rest: {after: [by, t], %s}}"
+    rest = "action: wait, with: {for: 1s}"
+    assert entry_for(load(by_hand % rest, LANGUAGES), None) == EntryType.STARTED, "the first that is about tickets"
+    with pytest.raises(NoTrigger, match="None of the workflow's triggers"):
+        entry_for(load((by_hand % rest).replace("ticket.started", "manual"), LANGUAGES), None)
 
 
 JSON = st.recursive(

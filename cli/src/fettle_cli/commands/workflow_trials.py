@@ -30,6 +30,9 @@ def try_out(
         str | None, typer.Option(help="A file with the event as JSON; - reads it from stdin. Default: an example.")
     ] = None,
     run: Annotated[str | None, typer.Option(help="Take the event of this run.")] = None,
+    ticket: Annotated[
+        int | None, typer.Option(min=1, help="Take what happened last to the ticket of this number.")
+    ] = None,
     outcomes: Annotated[
         str | None, typer.Option(help='A file with what becomes of nodes: {"node": {"output": {...}}}.')
     ] = None,
@@ -39,11 +42,15 @@ def try_out(
     """Try a workflow on one event: what each node would do, and why a trigger would not fire. Nothing is sent."""
     if run is not None and (event is not None or trigger is not None):
         raise UsageError("--run brings its event and its trigger along")
+    if ticket is not None and (event is not None or run is not None):
+        raise UsageError("--ticket brings its event along")
     given, endings = _object("--event", event), _object("--outcomes", outcomes)
     name, document = _of(workflow)
     here = Installation.here()
     with calling(here, org) as fettle:
-        found = fettle.try_workflow(name, trigger=trigger, event=given, run=run, document=document, outcomes=endings)
+        found = fettle.try_workflow(
+            name, trigger=trigger, event=given, run=run, ticket=ticket, document=document, outcomes=endings
+        )
     if as_json:
         show_json(found)
         return

@@ -134,6 +134,11 @@ class ServiceSettings(BaseModel):
         """The consumer group's name on the broker."""
         return self.group_prefix + name
 
+    def beside(self, port: int) -> str:
+        """The address of a service that runs beside this one and listens on `port`."""
+        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "::") else self.http_host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{port}"
+
     def database_dsn(self, name: DatabaseName) -> str:
         """The URL of one service's database: its own setting, else `fettle_<name>` on the server of
         `FETTLE_DATABASE_URL`.

@@ -83,11 +83,10 @@ class ConsoleSettings(ServiceSettings):
     @property
     def service_urls(self) -> Mapping[Owner, str]:
         """Where each service listens; by default beside the console."""
-        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "::") else self.http_host  # noqa: S104 - compared, not bound
         return {
-            Owner.TICKETS: self.tickets_url or f"http://{host}:{self.tickets_port}",
-            Owner.HEALTH: self.health_url or f"http://{host}:{self.health_port}",
-            Owner.WORKFLOWS: self.workflows_url or f"http://{host}:{self.workflows_port}",
+            Owner.TICKETS: self.tickets_url or self.beside(self.tickets_port),
+            Owner.HEALTH: self.health_url or self.beside(self.health_port),
+            Owner.WORKFLOWS: self.workflows_url or self.beside(self.workflows_port),
         }
 
     @property

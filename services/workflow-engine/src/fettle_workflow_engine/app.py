@@ -25,6 +25,7 @@ from fettle_workflow_engine.adapters.forgetting import Forgetting
 from fettle_workflow_engine.adapters.hook_keys import HookKeys
 from fettle_workflow_engine.adapters.past_events import PastEvents
 from fettle_workflow_engine.adapters.templates import JinjaTemplates
+from fettle_workflow_engine.adapters.tickets import Tickets
 from fettle_workflow_engine.adapters.vault import Resealing
 from fettle_workflow_engine.domain.calls import Caller
 from fettle_workflow_engine.domain.catalogue import SIGNAL, TRANSITION
@@ -170,6 +171,7 @@ def build_api(service: Service, settings: WorkflowSettings, desk: Desk, outlets:
     http.state.hooks = Hooks(desk.database, HookKeys(settings.signing_keys), desk.clock)
     languages = Languages(JinjaTemplates(), CelConditions())  # drafts do not push out what live workflows keep compiled
     http.state.trying = Trying(PastEvents(settings), DECODERS, languages, desk.clock, settings.console_url)
+    http.state.tickets = Tickets(settings.tickets_address, settings.signing_keys, now)
     for routes in (workflows, versions, runs, run_acts, manual, hooks, policy, secrets, channels, trying, schema):
         http.include_router(routes.router)
     return http

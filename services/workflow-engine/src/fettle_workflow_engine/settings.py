@@ -16,6 +16,8 @@ def _read_allowed(value: object) -> object:
 class WorkflowSettings(ServiceSettings):
     """`FETTLE_PUBLIC_URL` is where people reach the console; without it, the console's port on this machine.
 
+    `FETTLE_TICKETS_URL` is where the ticket service listens; without it, beside this one. Tries on a ticket ask it.
+
     `FETTLE_WORKFLOW_ALLOW_HOSTS`: where calls may go besides public addresses: names, `*.` before one for all below it,
     addresses and networks, with commas between.
     `FETTLE_SECRET_KEYS`: what seals the orgs' secrets, as `FETTLE_SIGNING_KEYS` is written: newest first, and an older
@@ -23,6 +25,7 @@ class WorkflowSettings(ServiceSettings):
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    tickets_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     secret_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(read_keys)] = ()
     workflow_allow_hosts: Annotated[Allowed, BeforeValidator(_read_allowed)] = Allowed()
 
@@ -30,3 +33,7 @@ class WorkflowSettings(ServiceSettings):
     def console_url(self) -> str:
         """The beginning of every ticket's address, without a slash at its end."""
         return (self.public_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+
+    @property
+    def tickets_address(self) -> str:
+        return self.tickets_url or self.beside(self.tickets_port)

@@ -129,13 +129,15 @@ class Workflows(Connection):
         trigger: str | None = None,
         event: dict[str, Any] | None = None,
         run: str | None = None,
+        ticket: int | None = None,
         document: str | None = None,
         outcomes: dict[str, GivenOutcome] | None = None,
     ) -> TestRun:
         """What a run by an event would do; nothing is sent, nothing is kept. The event is given, or that of a recorded
-        `run`, or else an example of what `trigger` (a node or a kind; default: the first) is for. `document` is the
-        workflow as it is not saved, `outcomes` what becomes of nodes."""
-        body = fields(trigger=trigger, event=event, run=run, document=document, outcomes=outcomes)
+        `run`, or what happened last to the `ticket` of this number, or else an example of what `trigger` (a node or a
+        kind; default: the first) is for. `document` is the workflow as it is not saved, `outcomes` what becomes of
+        nodes."""
+        body = fields(trigger=trigger, event=event, run=run, ticket=ticket, document=document, outcomes=outcomes)
         tried: TestRun = self._call(send("POST", self._path("workflows", name, "test-runs"), body))
         return tried
 

@@ -102,10 +102,13 @@ ERROR = Fields({"code": TEXT, "message": TEXT})
 JUDGED = Fields({"holds": FLAG, "rows": Items(Fields({"holds": FLAG, "mismatch": TEXT, "rows": ANYTHING}))})
 """What `{ref: node.…}` can name of an `if`."""
 
+ENTRY_OF: Mapping[str, EntryType] = {trigger_name(entry): entry for entry in TICKET_TRIGGERS}
+"""What has happened to a ticket, by the name of the trigger that is for it."""
+
 MANUAL, SCHEDULE, SIGNAL, TRANSITION = "manual", "schedule", "signal", "health.transition"
 
 TRIGGERS: Mapping[str, TriggerKind] = {
-    **{trigger_name(entry): TriggerKind(shape_of(TicketEvent)) for entry in TICKET_TRIGGERS},
+    **{name: TriggerKind(shape_of(TicketEvent)) for name in ENTRY_OF},
     MANUAL: TriggerKind(Fields({"at": TIME, "actor": shape_of(Actor), "data": ANYTHING})),
     SCHEDULE: TriggerKind(
         Fields({"trigger": TEXT, "scheduled_at": TIME, "missed": NUMBER, "missed_at": Items(TIME)}),

@@ -6,17 +6,16 @@ from typing import Any
 
 from fettle_contracts.people import Actor, ActorType
 from fettle_contracts.ticket import TicketState
-from fettle_contracts.ticket_events import TRIGGERS as TICKET_TRIGGERS
 from fettle_contracts.ticket_events import EntryType
 from fettle_contracts.times import rfc3339
 from fettle_workflow_engine.domain.catalogue import (
     ACTIONS,
+    ENTRY_OF,
     MANUAL,
     SCHEDULE,
     SIGNAL,
     TRANSITION,
     TRIGGERS,
-    trigger_name,
 )
 from fettle_workflow_engine.domain.definition import Pattern, Trigger
 from fettle_workflow_engine.domain.shapes import completed
@@ -26,7 +25,6 @@ TICKET_ID, ENTRY_ID = "00000000-0000-4000-8000-000000000001", "00000000-0000-400
 NEW_TICKET_ID = "00000000-0000-4000-8000-000000000003"
 NUMBER = 42
 
-_ENTRIES = {trigger_name(entry): entry for entry in TICKET_TRIGGERS}
 _STATES = {
     EntryType.STARTED: TicketState.IN_PROGRESS,
     EntryType.COMMENT_ADDED: TicketState.IN_PROGRESS,
@@ -85,7 +83,7 @@ def _example(trigger: Trigger, org: str, at: str) -> Mapping[str, Any]:
             was = {"from": "pending_open", "to": "firing", "condition": "device_offline"}
             counts = {"policy_version": 1, "flap_count": 0, "evidence": {}}
             return {"org": org, "subject": subject, **was, "at": at, "since": at, **counts}
-    return _ticket_event(_ENTRIES[trigger.on], org, at)
+    return _ticket_event(ENTRY_OF[trigger.on], org, at)
 
 
 def _fitting(pattern: Pattern | None, otherwise: str) -> str:

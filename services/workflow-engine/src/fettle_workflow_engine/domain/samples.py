@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fettle_workflow_engine.domain.catalogue import SCHEDULE, TRIGGERS
+from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_workflow_engine.domain.catalogue import ENTRY_OF, SCHEDULE, TRIGGERS, trigger_name
 from fettle_workflow_engine.domain.definition import Definition, Trigger
 from fettle_workflow_engine.domain.examples import event_like, example_event
 from fettle_workflow_engine.domain.faults import suggest
+from fettle_workflow_engine.domain.shapes import Fields, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,10 @@ class Sample:
 
 
 class NoTrigger(ValueError):
-    """There is no such trigger. The text names it."""
+    """There is no such trigger, or it is not for such an event. The text names it."""
+
+
+_KNOWN = shape_of(TicketEvent).fields
 
 
 def sample_of(
@@ -36,6 +41,33 @@ def sample_of(
         return Sample(trigger.on, example_event(trigger, org, now))
     by_schedule = {"trigger": trigger.name} if trigger.on == SCHEDULE else {}
     return Sample(trigger.on, event_like(trigger.on, {**by_schedule, **event}))
+
+
+def entry_for(definition: Definition, named: str | None) -> EntryType:
+    """What happens to a ticket by the trigger `named`, without a name by the first that is about tickets. Raises
+    NoTrigger, also for a trigger that is about something else."""
+    if named is not None:
+        on = _trigger(definition, named).on
+        if on not in ENTRY_OF:
+            raise NoTrigger(f"The trigger {named!r} is not about tickets: give an event to try it on.")
+        return ENTRY_OF[on]
+    for trigger in definition.triggers:
+        if trigger.on in ENTRY_OF:
+            return ENTRY_OF[trigger.on]
+    raise NoTrigger("None of the workflow's triggers is about tickets: give an event to try it on.")
+
+
+def sample_of_ticket(org: str, ticket: Mapping[str, Any], entry: Mapping[str, Any]) -> Sample:
+    """What happened to a ticket by an entry of its timeline, as its event says it, but with the ticket as it is given;
+    what answers by HTTP have besides is left out, as runs do not see it either."""
+    on = trigger_name(EntryType(entry["type"]))
+    event = {"org": org, "entry": _known("entry", entry), "ticket": _known("ticket", ticket)}
+    return Sample(on, event_like(on, event), entry["id"])
+
+
+def _known(part: str, shown: Mapping[str, Any]) -> dict[str, Any]:
+    shape = _KNOWN[part]
+    return {name: value for name, value in shown.items() if isinstance(shape, Fields) and name in shape.fields}
 
 
 def _trigger(definition: Definition, named: str | None) -> Trigger:

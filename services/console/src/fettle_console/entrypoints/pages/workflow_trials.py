@@ -1,4 +1,4 @@
-"""Trying a workflow out: on an event that is given or recorded, and on what happened in the last days."""
+"""Trying a workflow out: on an event that is given, recorded or a ticket's, and on what happened in the last days."""
 
 import json
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ router = APIRouter()
 
 _EVENT_CHARACTERS = 8000
 """Of an event in an address; larger ones go by the API."""
+_NUMBER_CHARACTERS = 19
 
 
 @router.get("/orgs/{org}/workflows/{name}/try")
@@ -27,15 +28,17 @@ async def try_page(
     on: str = "",
     event: Annotated[str, Query(max_length=_EVENT_CHARACTERS)] = "",
     run: str = "",
+    ticket: Annotated[str, Query(max_length=_NUMBER_CHARACTERS)] = "",
 ) -> Response:
     """What the last `days` would have come to, or what a run on an event would do: one of the kind `on`, by `event`
-    (JSON; an example without one), or that of the recorded `run`. Nothing is sent, nothing kept."""
+    (JSON; an example without one) or as it happened to a `ticket` last, or that of the recorded `run`. Nothing is sent,
+    nothing kept."""
     present = await visit.client.get_workflow(name)
     tried = preview = shown_event = None
     refused, status = "", 200
-    asked = {"run": run} if run else _asked(on, event) if on else {}
+    asked = {"run": run} if run else _asked(on, event, ticket) if on else {}
     if days is None and isinstance(asked, str):
-        return await _page(visit, present, status=400, refused=asked, on=on, event=event)
+        return await _page(visit, present, status=400, refused=asked, on=on, event=event, ticket=ticket)
     try:
         if days is not None:
             preview = Preview.of(await visit.client.preview_workflow(name, days=days), days)
@@ -52,8 +55,9 @@ async def try_page(
         status=status,
         refused=refused,
         on=on,
-        event=event or ("" if run else shown_event or ""),
+        event=event or ("" if run or ticket else shown_event or ""),
         run=run,
+        ticket=ticket,
         days=days,
         tried=tried,
         graph=await graph_of(visit, name, reached=tried.reached) if tried and tried.stand else None,
@@ -61,8 +65,12 @@ async def try_page(
     )
 
 
-def _asked(on: str, event: str) -> dict[str, Any] | str:
-    """What is asked of the engine, or what is wrong with the event."""
+def _asked(on: str, event: str, ticket: str) -> dict[str, Any] | str:
+    """What is asked of the engine, or what is wrong with the event or the ticket."""
+    if number := ticket.strip().removeprefix("#"):
+        if event.strip():
+            return "A ticket brings its event along: leave one of both empty."
+        return {"trigger": on, "ticket": int(number)} if number.isdecimal() else "A ticket is named by its number."
     if not event.strip():
         return {"trigger": on}
     try:
@@ -78,6 +86,7 @@ async def _page(visit: Visit, present: Any, *, status: int = 200, **said: Any) -
         "on": "",
         "event": "",
         "run": "",
+        "ticket": "",
         "days": None,
         "tried": None,
         "graph": None,

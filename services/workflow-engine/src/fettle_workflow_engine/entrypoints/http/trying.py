@@ -7,13 +7,15 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from fettle_chassis.http import Operator, Problem
+from fettle_chassis.tokens import Caller
 from fettle_contracts.hooks import HOOK_MAX_BYTES
 from fettle_contracts.problems import ProblemCode
 from fettle_workflow_engine.adapters import run_lists
+from fettle_workflow_engine.adapters.tickets import NoSuchEntry, NoSuchTicket, Tickets, TicketsAway
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.json_objects import kept
 from fettle_workflow_engine.domain.run import Failure
-from fettle_workflow_engine.domain.samples import NoTrigger, Sample
+from fettle_workflow_engine.domain.samples import NoTrigger, Sample, entry_for, sample_of_ticket
 from fettle_workflow_engine.domain.trial import NoOutcome, Outcome
 from fettle_workflow_engine.entrypoints.http import pages, shown
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
@@ -65,19 +67,23 @@ class Ending(_Body):
 
 
 class TestRun(_Body):
-    """`trigger` is a node or a kind, `event` what happens, `run` a recorded run whose event to take instead, `document`
-    the workflow as it is not saved, `outcomes` what becomes of nodes."""
+    """`trigger` is a node or a kind, `event` what happens, `run` a recorded run whose event to take instead, `ticket`
+    the number of one to take what happened to it last; `document` is the workflow as it is not saved, `outcomes` what
+    becomes of nodes."""
 
     trigger: str | None = None
     event: Data | None = None
     run: str | None = None
+    ticket: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     document: str | None = None
     outcomes: dict[str, Ending] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_event(self) -> "TestRun":
-        if self.run is not None and (self.event is not None or self.trigger is not None):
+        if self.run is not None and (self.event, self.trigger, self.ticket) != (None, None, None):
             raise ValueError("run brings its event and its trigger along")
+        if self.ticket is not None and self.event is not None:
+            raise ValueError("ticket brings its event along")
         return self
 
 
@@ -93,22 +99,37 @@ async def _trying(request: Request) -> Trying:
     return trying
 
 
+async def _tickets(request: Request) -> Tickets:
+    tickets: Tickets = request.app.state.tickets
+    return tickets
+
+
 TheTrying = Annotated[Trying, Depends(_trying)]
+TheTickets = Annotated[Tickets, Depends(_tickets)]
 
 
 @router.post("/test-runs")
 async def try_run(
-    name: pages.Name, caller: Operator, desk: TheDesk, trying: TheTrying, body: TestRun | None = None
+    name: pages.Name,
+    caller: Operator,
+    desk: TheDesk,
+    trying: TheTrying,
+    tickets: TheTickets,
+    body: TestRun | None = None,
 ) -> dict[str, Any]:
     """What a run by this event would do, node by node: what goes in, what would be sent, what comes out (as it is given
-    or else made up); and why a trigger would not have fired. Waits are over at once."""
+    or else made up); and why a trigger would not have fired. Waits are over at once. On a `ticket` the event is the
+    newest entry of its timeline that the trigger is for (without one: the first trigger that is about tickets), with
+    the ticket as it is now."""
     asked = body or TestRun()
     subject = await _subject(desk, trying, caller.org, name, asked.document)
     try:
-        if asked.run is None:
-            sample = trying.sample(subject, asked.trigger, asked.event)
-        else:
+        if asked.run is not None:
             sample = await _recorded(desk, caller.org, asked.run)
+        elif asked.ticket is not None:
+            sample = await _happened(tickets, subject, caller, asked.trigger, asked.ticket)
+        else:
+            sample = trying.sample(subject, asked.trigger, asked.event)
         outcomes = {node: ending.outcome() for node, ending in asked.outcomes.items()}
         return dict(await trying.test_run(subject, sample, outcomes))
     except NoTrigger as reason:
@@ -147,6 +168,21 @@ async def _subject(desk: Desk, trying: Trying, org: str, name: str, document: st
     if found is None:
         raise shown.no_such_workflow()
     return found
+
+
+async def _happened(tickets: Tickets, subject: Subject, caller: Caller, trigger: str | None, number: int) -> Sample:
+    entry_type = entry_for(subject.definition, trigger)
+    try:
+        ticket, entry = await tickets.newest(caller, number, entry_type)
+    except NoSuchTicket:
+        raise Problem(404, ProblemCode.NOT_FOUND, f"There is no ticket {number}.", field="ticket") from None
+    except NoSuchEntry:
+        message = f"Of what the trigger is for nothing has happened to ticket {number}: name another trigger or ticket."
+        raise Problem(422, ProblemCode.INVALID, message, field="ticket") from None
+    except TicketsAway as reason:
+        message = f"The ticket cannot be read now: {reason}. Try again soon, or give an event."
+        raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": "2"}) from None
+    return sample_of_ticket(caller.org, ticket, entry)
 
 
 async def _recorded(desk: Desk, org: str, run: str) -> Sample:
