@@ -72,7 +72,8 @@ def test_a_file_is_tried_on_an_event(fettle: Fettle, api: FettleApi, tmp_path: P
     }
     fettle("workflows", "test", NAME, "--run", "r7")
     assert api.last.json == {"run": "r7"}
-    fettle("workflows", "test", NAME, "--ticket", "42", "--trigger", "opened")
+    ran = fettle("workflows", "test", NAME, "--ticket", "42", "--trigger", "opened")
+    assert ran.out.startswith(f"{NAME} on ticket.opened (ticket 42 as it is now, event test); nothing was sent\n")
     assert api.last.json == {"ticket": 42, "trigger": "opened"}
     document.write_text(GOOD.replace("after: [", "after: [no-"))
     ran = fettle("workflows", "test", str(document))

@@ -66,7 +66,7 @@ def bodies(word: str, at: Mapping[str, Any]) -> dict[str, Any]:
         "put /workflows/{name}": flow(str(at["name"]), word),
         "post /runs/{run_id}/rerun": {"version": 1},
         "post /workflows/{name}/runs": {"data": {"word": word}},
-        "post /workflows/{name}/test-runs": {"trigger": "ticket.opened"},
+        "post /workflows/{name}/test-runs": {"trigger": "ticket.opened", "ticket": at["number"]},
         "post /workflows/{name}/preview": {"days": 1},
         "post /workflows/{name}/hook": {"word": word},
         "post /workflows/{name}/hook/secrets": {"old_holds_s": 60},

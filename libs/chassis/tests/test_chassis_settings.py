@@ -2,8 +2,9 @@
 
 import pytest
 from chassis_echo.workbench import Process
+from pydantic import TypeAdapter, ValidationError
 
-from fettle_chassis.settings import ServiceSettings, SettingsError
+from fettle_chassis.settings import ServiceSettings, ServiceUrl, SettingsError
 
 KEY = "A" * 44
 GOOD = {"FETTLE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092", "FETTLE_SIGNING_KEYS": f"one:{KEY}"}
@@ -79,6 +80,32 @@ def test_each_service_has_a_database_of_its_own() -> None:
     assert settings.database_dsn("health") == "postgresql://other/health"
     with pytest.raises(SettingsError, match="FETTLE_DATABASE_URL or FETTLE_TICKETS_DATABASE_URL"):
         ServiceSettings.load(GOOD).database_dsn("tickets")
+
+
+@pytest.mark.rule("OP-24")
+@pytest.mark.parametrize(
+    ("host", "beside"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8081"),
+        ("0.0.0.0", "http://127.0.0.1:8081"),
+        ("::", "http://[::1]:8081"),
+        ("::1", "http://[::1]:8081"),
+        ("tickets", "http://tickets:8081"),
+    ],
+)
+def test_a_service_beside_is_found_by_the_host_of_its_own(host: str, beside: str) -> None:
+    assert ServiceSettings.load(GOOD | {"FETTLE_HTTP_HOST": host}).beside(8081) == beside
+    TypeAdapter(ServiceUrl).validate_python(beside)
+
+
+@pytest.mark.rule("OP-24")
+@pytest.mark.parametrize(
+    "url", ["tickets:8081", "http://", "http://:x", "http://ann:pw@tickets", "http://a/?b", "ftp://a"]
+)
+def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(ServiceUrl).validate_python(url)
+    TypeAdapter(ServiceUrl).validate_python("https://fettle.example.com/tickets")
 
 
 @pytest.mark.rule("OP-24")

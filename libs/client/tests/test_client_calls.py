@@ -146,6 +146,14 @@ def test_nobody_there_is_no_refusal(client: Client) -> None:
 def test_what_is_no_answer_of_fettle_is_said_to_be_none(client: Client) -> None:
     with serving(Answer(200, b"<html>")) as api, pytest.raises(FettleError, match=r"answered 200 .* not JSON"):
         client.call(api.url, lambda fettle: fettle.get_ticket(42))
+    with serving(Answer(200, b"[" * 100_000)) as api, pytest.raises(FettleError, match=r"answered 200 .* not JSON"):
+        client.call(api.url, lambda fettle: fettle.get_ticket(42))
+    packed = {"content-encoding": "gzip"}
+    with serving(Answer(200, b"no gzip", packed)) as api, pytest.raises(BrokenOff):
+        client.call(api.url, lambda fettle: fettle.get_ticket(42))
+    for content, headers in ((b"no gzip", packed), (b"[" * 100_000, {})):
+        with serving(Answer(403, content, headers)) as api, pytest.raises(Refused, match="answered 403"):
+            client.call(api.url, lambda fettle: fettle.get_ticket(42))
     with serving(Answer(302, b"", {"location": "/sign-in"})) as api, pytest.raises(Refused, match="302"):
         client.call(api.url, lambda fettle: fettle.get_ticket(42))
 

@@ -246,7 +246,8 @@ def workflow_api(settings: ServiceSettings, workflows: Workflows) -> FastAPI:
         workflows.tried.append(body)
         if body.get("run") == "gone":
             raise Problem(404, "not_found", "There is no such run.")
-        return {"event": {"ticket": {"number": 7}}, **workflows.test_run}
+        happened = {"entry": {"at": "2026-11-22T08:00:00.000Z"}} if "ticket" in body else {}
+        return {"event": {"ticket": {"number": body.get("ticket", 7)}, **happened}, **workflows.test_run}
 
     @app.post(f"{base}/workflows/{{name}}/preview")
     async def preview(org: str, name: str, caller: Operator, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:

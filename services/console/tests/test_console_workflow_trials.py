@@ -110,12 +110,18 @@ async def test_a_test_run_says_what_each_node_would_do(world: World, workflows: 
     await world.http.get("/orgs/acme/workflows/first-hint/try?run=42")
     page = await world.http.get("/orgs/acme/workflows/first-hint/try?on=ticket.opened&ticket=%2342&event=")
     assert 'value="#42"' in page.text
+    assert "On what happened to #42" in words_of(page.text)
+    assert "with the ticket as it is now" in page.text
+    assert '<a href="/orgs/acme/tickets/42">#42</a>' in page.text
+    assert '"number": 42' in words_of(page.text).partition("The event")[2]
     assert ">\n</textarea>" in page.text, "the ticket can be tried again"
+    await world.http.get("/orgs/acme/workflows/first-hint/try?ticket=7")
     assert workflows.tried == [
         {"trigger": "ticket.opened"},
         {"trigger": "ticket.opened", "event": {"a": 1}},
         {"run": "42"},
         {"trigger": "ticket.opened", "ticket": 42},
+        {"ticket": 7},
     ]
 
 
@@ -145,7 +151,14 @@ async def test_what_cannot_be_tried_is_said_and_stays_as_it_was_typed(world: Wor
     for event, said in (("{x", "The event is no JSON"), ("[1]", "An event is an object")):
         page = await world.http.get(path, params={"on": "ticket.opened", "event": event})
         assert (page.status_code, said in page.text, f">\n{event}</textarea>" in page.text) == (400, True, True)
-    for ticket, event, said in (("lift", "", "named by its number"), ("42", "{}", "brings its event along")):
+    for ticket, event, said in (
+        ("lift", "", "named by its number"),
+        ("#", "", "named by its number"),
+        ("0", "", "named by its number"),
+        ("\uff14", "", "named by its number"),
+        ("9" * 19, "", "named by its number"),
+        ("42", "{}", "brings its event along"),
+    ):
         page = await world.http.get(path, params={"on": "ticket.opened", "ticket": ticket, "event": event})
         assert (page.status_code, said in page.text, f'value="{ticket}"' in page.text) == (400, True, True)
     gone = await world.http.get(path, params={"run": "gone"})

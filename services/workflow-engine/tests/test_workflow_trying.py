@@ -1,6 +1,5 @@
 """Test runs by HTTP: of saved workflows and drafts, on events that are given, recorded or made up."""
 
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -125,17 +124,6 @@ async def test_what_cannot_be_tried_says_why(api: Api) -> None:
         refusal(await api.call("POST", f"/workflows/note/{path}", {}, org="globex", of="acme"), 404, "not_found")
     for days in (0, 31, "7", True):
         refusal(await api.call("POST", "/workflows/note/preview", {"days": days}), 400, "malformed")
-
-
-@pytest.mark.rule("WF-166")
-async def test_a_ticket_service_that_is_away_is_said(environment: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
-    async with api_of({**environment, "FETTLE_TICKETS_URL": f"http://127.0.0.1:{port}"}) as api:
-        await api.world.save(NOTE)
-        answer = await api.call("POST", "/workflows/note/test-runs", {"ticket": 7})
-        assert "cannot be read now: nothing answers at" in refusal(answer, 503, "unavailable")["detail"]
-        assert answer.headers["retry-after"] == "2"
 
 
 @pytest.mark.rule("WF-110", "WF-112")

@@ -54,7 +54,8 @@ def try_out(
     if as_json:
         show_json(found)
         return
-    say(f"{found['workflow']} on {found['trigger']} (event {found['event_id']}); nothing was sent")
+    as_now = f"ticket {ticket} as it is now, " if ticket is not None else ""
+    say(f"{found['workflow']} on {found['trigger']} ({as_now}event {found['event_id']}); nothing was sent")
     for line in _told(found):
         say(line)
 

@@ -57,6 +57,8 @@ def _check_servers(value: str) -> str:
 Servers = Annotated[str, AfterValidator(_check_servers)]
 NamePrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")]
+ServiceUrl = Annotated[str, Field(pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^?#\s]*)?$")]
+"""Where a service of Fettle is reached."""
 DatabaseUrl = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -136,8 +138,8 @@ class ServiceSettings(BaseModel):
 
     def beside(self, port: int) -> str:
         """The address of a service that runs beside this one and listens on `port`."""
-        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "::") else self.http_host  # noqa: S104 - compared, not bound
-        return f"http://{host}:{port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_host, self.http_host)  # noqa: S104 - not bound
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def database_dsn(self, name: DatabaseName) -> str:
         """The URL of one service's database: its own setting, else `fettle_<name>` on the server of

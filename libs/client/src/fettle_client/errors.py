@@ -52,6 +52,6 @@ def refusal(status: int, phrase: str, url: str, headers: Mapping[str, str], cont
     try:
         problem = json.loads(content)
         message = str(problem["detail"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Refused(status, f"{url} answered {status} {phrase}", {}, retry_after_s=retry_after_s)
     return Refused(status, message, problem, retry_after_s=retry_after_s)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from fettle_chassis.settings import ServiceSettings
+from fettle_chassis.settings import ServiceSettings, ServiceUrl
 from fettle_console.domain.origins import LOOPBACK
 from fettle_console.domain.people import EMAIL, ClaimRules, grants
 from fettle_console.domain.routing import Owner
@@ -69,9 +69,9 @@ class ConsoleSettings(ServiceSettings):
     """JSON, by value of that claim what it stands for: `{"ops": "acme:operator globex:viewer"}`. Left out: the values
     are written so themselves."""
 
-    tickets_url: str | None = None
-    health_url: str | None = None
-    workflows_url: str | None = None
+    tickets_url: ServiceUrl | None = None
+    health_url: ServiceUrl | None = None
+    workflows_url: ServiceUrl | None = None
 
     session_s: int = Field(default=14 * 86_400, ge=60)
     """How long a person stays signed in, unless the token that they came with ends earlier."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from fettle_chassis.settings import ServiceSettings, read_keys
+from fettle_chassis.settings import ServiceSettings, ServiceUrl, read_keys
 from fettle_chassis.signing import SigningKey
 from fettle_workflow_engine.domain.destinations import Allowed
 
@@ -25,7 +25,7 @@ class WorkflowSettings(ServiceSettings):
     """
 
     public_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    tickets_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    tickets_url: ServiceUrl | None = None
     secret_keys: Annotated[tuple[SigningKey, ...], BeforeValidator(read_keys)] = ()
     workflow_allow_hosts: Annotated[Allowed, BeforeValidator(_read_allowed)] = Allowed()
 

@@ -68,7 +68,7 @@ class AsyncConnection:
             content = await answer.aread()
         try:
             return json.loads(content) if content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise FettleError(f"{answer.url} answered {answer.status_code} with something that is not JSON") from None
 
     async def _lines(self, request: Request) -> AsyncIterator[Any]:
@@ -91,7 +91,7 @@ class AsyncConnection:
     def _json(self, line: bytes) -> Any:
         try:
             return json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BrokenOff(f"the answer of {self.url} broke off inside a line") from None
 
     @asynccontextmanager
@@ -112,7 +112,7 @@ class AsyncConnection:
             await asyncio.sleep(pause_s)
         try:
             yield answer
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise BrokenOff(f"the answer of {self.url} broke off ({type(error).__name__})") from error
         finally:
             await answer.aclose()
@@ -137,4 +137,6 @@ class AsyncConnection:
             name = type(error).__name__
             late = isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout)
             raise Unreachable(f"nothing answers at {self.url} ({name})", again=not late) from error
+        except httpx2.DecodingError:
+            content = b""
         raise refusal(answer.status_code, answer.reason_phrase, str(answer.url), answer.headers, content)

@@ -35,6 +35,18 @@ class TriedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTicket:
+    """The ticket that something was tried on, and when that happened to it."""
+
+    number: int
+    at: datetime
+
+    @classmethod
+    def of(cls, tried: Mapping[str, Any]) -> "OnTicket":
+        return cls(tried["event"]["ticket"]["number"], parse_time(tried["event"]["entry"]["at"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Tried:
     """A try; without a `stand` nothing would have started."""
 

@@ -10,12 +10,13 @@ from fettle_chassis.http import Operator, Problem
 from fettle_chassis.tokens import Caller
 from fettle_contracts.hooks import HOOK_MAX_BYTES
 from fettle_contracts.problems import ProblemCode
+from fettle_contracts.ticket_events import EntryType
 from fettle_workflow_engine.adapters import run_lists
 from fettle_workflow_engine.adapters.tickets import NoSuchEntry, NoSuchTicket, Tickets, TicketsAway
 from fettle_workflow_engine.domain.faults import DocumentRefused
 from fettle_workflow_engine.domain.json_objects import kept
 from fettle_workflow_engine.domain.run import Failure
-from fettle_workflow_engine.domain.samples import NoTrigger, Sample, entry_for, sample_of_ticket
+from fettle_workflow_engine.domain.samples import NoTrigger, Sample, entry_for
 from fettle_workflow_engine.domain.trial import NoOutcome, Outcome
 from fettle_workflow_engine.entrypoints.http import pages, shown
 from fettle_workflow_engine.entrypoints.http.desk import Desk, TheDesk
@@ -26,6 +27,13 @@ from fettle_workflow_engine.trying import Busy, Subject, Trying
 router = APIRouter(prefix="/api/v1/orgs/{org}/workflows/{name}", tags=["workflows"])
 
 DAYS, MOST_DAYS = 7, 30
+_NOT_YET = {
+    EntryType.OPENED: "has not been opened",
+    EntryType.STARTED: "has not been started",
+    EntryType.COMMENT_ADDED: "has no comment",
+    EntryType.RESOLVED: "has not been resolved",
+    EntryType.REOPENED: "has not been reopened",
+}
 
 
 def _small(data: dict[str, Any]) -> dict[str, Any]:
@@ -171,18 +179,17 @@ async def _subject(desk: Desk, trying: Trying, org: str, name: str, document: st
 
 
 async def _happened(tickets: Tickets, subject: Subject, caller: Caller, trigger: str | None, number: int) -> Sample:
-    entry_type = entry_for(subject.definition, trigger)
+    entry = entry_for(subject.definition, trigger)
     try:
-        ticket, entry = await tickets.newest(caller, number, entry_type)
-    except NoSuchTicket:
-        raise Problem(404, ProblemCode.NOT_FOUND, f"There is no ticket {number}.", field="ticket") from None
+        return await tickets.newest(caller, number, entry)
+    except NoSuchTicket as reason:
+        raise Problem(404, ProblemCode.NOT_FOUND, str(reason), field="ticket") from None
     except NoSuchEntry:
-        message = f"Of what the trigger is for nothing has happened to ticket {number}: name another trigger or ticket."
+        message = f"Ticket {number} {_NOT_YET[entry]}: name another trigger or ticket."
         raise Problem(422, ProblemCode.INVALID, message, field="ticket") from None
     except TicketsAway as reason:
-        message = f"The ticket cannot be read now: {reason}. Try again soon, or give an event."
-        raise Problem(503, ProblemCode.UNAVAILABLE, message, headers={"Retry-After": "2"}) from None
-    return sample_of_ticket(caller.org, ticket, entry)
+        headers = {"Retry-After": "2"} if reason.again else {}
+        raise Problem(503, ProblemCode.UNAVAILABLE, str(reason), headers=headers) from None
 
 
 async def _recorded(desk: Desk, org: str, run: str) -> Sample:
