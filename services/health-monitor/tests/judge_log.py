@@ -155,3 +155,9 @@ class Judged:
 
 def judge(log: Log) -> Judged:
     return Judged().fold(log)
+
+
+def announced_shard(nonce: str = "n1") -> Judged:
+    shard = Shard(0, 1, 2)
+    shard.await_announcement(nonce)
+    return Judged(shard)

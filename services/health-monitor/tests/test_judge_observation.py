@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
+from judge_log import DEVICE, GATEWAY, T0, Judged, Log, announced_shard, judge, policy
 
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES
@@ -69,12 +69,6 @@ def test_a_broker_clock_that_leaps_ahead_is_a_hole() -> None:
     judged = judge(Log().policy(timeout_s=10).beat().at(86_400).pulse().pulsed(86_409))
 
     assert judged.steps() == [(0.0, None, "healthy", "first_heard")]
-
-
-def announced_shard(nonce: str = "n1") -> Judged:
-    shard = Shard(0, 1, 2)
-    shard.await_announcement(nonce)
-    return Judged(shard)
 
 
 @pytest.mark.rule("HM-23")

@@ -3,12 +3,16 @@
 from typing import Any, cast
 
 import pytest
-from judge_log import DEVICE, GATEWAY, T0, Judged, Log, LogRecord, judge
+from judge_log import DEVICE, GATEWAY, T0, Judged, Log, LogRecord, announced_shard, judge
 from structlog.testing import capture_logs
 
+from fettle_chassis.dead_letters import DeadLetters
+from fettle_chassis.records import Record
 from fettle_chassis.signing import Signer, SigningKey, Verifier
 from fettle_contracts.codes import DeadLetterCode
+from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES
 from fettle_health_monitor.adapters.judge.control_records import SignedReader
+from fettle_health_monitor.adapters.judge.dead_letters import HeartbeatDeadLetters
 from fettle_health_monitor.domain.control import (
     CONTROL_HEADER,
     NUMBER_HEADER,
@@ -109,7 +113,7 @@ def test_a_key_of_another_partition_is_refused_and_never_watched() -> None:
 
     of_two = Judged(Shard(0, 2, 1)).fold(log)
 
-    refused = {log.records[refusal.offset].key for refusal in of_two.folded.refusals}
+    refused = {refusal.record.key for refusal in of_two.folded.refusals}
     watched = {f"acme/{change.subject}".encode() for change in of_two.changes}
     assert {refusal.code for refusal in of_two.folded.refusals} == {"wrong_partition"}
     assert refused
@@ -198,7 +202,7 @@ def test_a_forged_control_record_moves_time_and_nothing_else() -> None:
 @pytest.mark.rule("HM-35")
 def test_dead_letters_have_a_budget_by_org_and_reason_and_minute() -> None:
     budget = RefusalBudget(per_minute=2)
-    bad = Refusal(1, "acme", DeadLetterCode.NOT_JSON, "")
+    bad = Refusal(LogRecord(1, T0, b"", b""), "acme", DeadLetterCode.NOT_JSON, "")
     other_org, other_code = bad._replace(org="beta"), bad._replace(code=DeadLetterCode.TOO_LARGE)
 
     assert [budget.allows(bad, T0) for _ in range(3)] == [True, True, False]
@@ -212,11 +216,35 @@ def test_dead_letters_have_a_budget_by_org_and_reason_and_minute() -> None:
 def test_what_was_spent_is_known_for_as_many_minutes_as_heartbeats_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusals, "_MINUTES", 2)
     budget = RefusalBudget(per_minute=1)
-    bad = Refusal(1, "acme", DeadLetterCode.NOT_JSON, "")
+    bad = Refusal(LogRecord(1, T0, b"", b""), "acme", DeadLetterCode.NOT_JSON, "")
 
     assert [budget.allows(bad, T0 + minute * 60_000) for minute in range(3)] == [True] * 3
     assert [budget.allows(bad, T0 + minute * 60_000) for minute in (2, 1)] == [False] * 2
     assert budget.allows(bad, T0), "the minute that was let go"
+
+
+class Letters(DeadLetters):
+    """A topic of dead letters."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[int, bytes, str]] = []
+
+    async def put(self, record: Record, code: str, message: str) -> None:
+        self.written.append((record.offset, record.value or b"", code))
+
+
+@pytest.mark.rule("HM-23", "HM-35")
+async def test_what_was_held_for_its_policy_is_dead_lettered_when_that_comes() -> None:
+    log = Log().hello("n1").raw(DEVICE.encode(), b"no json").raw(b"acme/device/huge", bytes(1024 * 1024))
+    judged = announced_shard().fold(log)
+    assert judged.folded.refusals == [], "it may be of no org that is known"
+    judged.fold(log.policy().announced("n1"))
+    letters = Letters()
+    await HeartbeatDeadLetters(letters).bury(0, judged.folded.refusals)
+    assert letters.written == [
+        (1, b"no json", "not_json"),
+        (2, bytes(HEARTBEAT_MAX_BYTES + 1), "too_large"),
+    ], "and of one that is too long what shows that"
 
 
 @pytest.mark.rule("HM-52")

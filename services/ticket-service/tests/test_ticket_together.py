@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -181,6 +182,27 @@ async def between_batches(door: Door, together: Together, monkeypatch: pytest.Mo
     for patience in ("RIGHT_BEHIND_S", "BATCHES_PATIENCE_S"):
         monkeypatch.setattr(module, patience, 60.0)
     await by_kafka(door, together, asked())
+
+
+@pytest.mark.rule("TS-1")
+@pytest.mark.usefixtures("between_batches")
+async def test_who_asks_again_by_kafka_is_told_again(door: Door, together: Together) -> None:
+    opens, late = asked(id="c-1"), asked(commands.Start(actor=ANN), ticket=numbered(99), id="c-2")
+    await by_kafka(door, together, opens, late)
+    told = (await door.results())[1:]
+    assert [(one.data["command_id"], one.data["outcome"]) for one in told] == [("c-1", "applied"), ("c-2", "rejected")]
+    events = await door.events()
+    door.now += timedelta(days=2)
+    requests = await waiting(together, opens)
+    await by_kafka(door, together, late, opens, opens, asked(id="c-3"))
+    assert (await requests[0]).repeated, "its answer is its own, and no topic's"
+    again = (await door.results())[3:]
+    assert [one.data["command_id"] for one in again] == ["c-3", "c-2", "c-1", "c-1"]
+    for one, first in zip(again[1:], (told[1], told[0], told[0]), strict=True):
+        assert (one.data, one.key) == (first.data, first.key)
+        assert one.headers.pop("ce_time") > first.headers["ce_time"]
+        assert one.headers == {name: value for name, value in first.headers.items() if name != "ce_time"}
+    assert len(await door.events()) == len(events) + 1
 
 
 @pytest.mark.rule("TS-104")

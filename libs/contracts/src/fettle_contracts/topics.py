@@ -31,7 +31,7 @@ class Topic:
     `timestamp_required`: a topic with another timestamp type stops the service at start.
     `partitions_fixed`: the count of creation stays for the life of the topic. Said to who runs an installation; what
     holds to it is the judge, which refuses another count than its checkpoints have.
-    `internal`: read and written by one service alone, no promise to the outside.
+    `internal`: between Fettle's own services, no promise to the outside.
     `dlq`: the topic that takes its dead letters, if somebody reads it with care.
     """
 

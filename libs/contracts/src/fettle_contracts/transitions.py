@@ -16,7 +16,7 @@ TRANSITION = "fettle.health.transition.v1"
 
 
 class HealthState(StrEnum):
-    """How a subject is, as its shard judges it."""
+    """How a subject is, as the monitor shows it."""
 
     HEALTHY = "healthy"
     PENDING_OPEN = "pending_open"
@@ -50,7 +50,8 @@ class TransitionSubject(Subject):
 class Transition(Message):
     """`from` is null when the subject is first heard or registered, `to` is null when it is forgotten.
 
-    `at` is broker time, the instant at which the rule became true; `since` is when the present condition began.
+    `at` is broker time, the instant at which the rule became true; `since` is since when it
+    reads as it does: when the trouble began, and of who recovers when that was over.
     """
 
     org: OrgName

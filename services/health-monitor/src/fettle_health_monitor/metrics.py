@@ -33,7 +33,9 @@ EARLY_RESOLVES = counter(
     "Resolves of the monitor's tickets, its own (`not_by_somebody`) included, by what followed.",
     "followed",
 )
-HELLOS = counter("correlator_hellos", "Shards that started anew and were told everything in force.")
+HELLOS = counter(
+    "correlator_hellos", "Shards that started anew, or behind lost log, and were told everything in force."
+)
 CONTROL_RECORDS = counter(
     "correlator_control_records", "Control records written for shards, by what they state.", "control"
 )
@@ -41,7 +43,7 @@ IMPORTED = counter(
     "correlator_imported_lines", "Lines of registry imports, dry runs apart, by what became of them.", "result"
 )
 SILENCES_UNREAD = counter(
-    "correlator_silences_unread", "Times that silences could not be read, and tickets opened as if there were none."
+    "correlator_silences_unread", "Times that silences could not be read, and it was decided as if there were none."
 )
 LOSSES = counter("correlator_losses", "Times that heartbeats of a whole org were found to be lost.")
 FORGOTTEN = counter(

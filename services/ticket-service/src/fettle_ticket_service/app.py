@@ -52,7 +52,7 @@ def build_app(settings: TicketSettings) -> Service:
 
     together = Together(database, handler)
 
-    # Without an identity: a repeat must reach the handler, which remembers answers and gives them again.
+    # Without an identity: a repeat must reach the handler, which remembers answers, so that they are told again.
     commands = Subscription(
         name="ticket-service.commands", topics=(COMMANDS,), decode=CommandDecoder(verifier, now), handle=together.batch
     )

@@ -5,7 +5,7 @@ table once, and hand the messages to the outbox. Nothing here commits or publish
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -84,6 +84,14 @@ class CommandHandler:
         """
         async with self._ends.minded(work.connection, {asked.org for asked in batch}) as doubted:
             return await self._carry_out(work, batch, doubted)
+
+    def tell_again(self, work: UnitOfWork, answered: Iterable[tuple[Asked, Answer]]) -> None:
+        """Publishes the results of repeats once more, each under the id that it had: whoever asks again by Kafka may
+        have missed theirs, and hears of it nowhere else."""
+        now = self._clock()
+        for asked, answer in answered:
+            if answer.repeated:
+                work.publish(self._announcer.result(asked, answer, now))
 
     async def _carry_out(self, work: UnitOfWork, batch: Sequence[Asked], doubted: Collection[str]) -> list[Answer]:
         await self._meet(work, {asked.org for asked in batch if asked.refused is None})

@@ -60,10 +60,10 @@ class Deciding:
 
     async def decide(self, work: UnitOfWork, ready: Sequence[Ready], orgs: Mapping[str, KnownOrg]) -> None:
         """Ends each of these verdicts in exactly one outcome, in their order, or lets it wait for another. `orgs` are
-        theirs, locked; an org that is missing there is not known."""
+        theirs, locked; one that is missing there has not been deleted, and its switches say whether it is known."""
         for run in _runs(ready):
             following = await self._decide_run(work, run, orgs)
-            if following:
+            if following:  # devices' own, from which nothing follows
                 behind = run[-1][1]
                 await self._decide_run(work, [(verdict, behind) for verdict in following], orgs)
 

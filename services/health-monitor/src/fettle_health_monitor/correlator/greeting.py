@@ -1,4 +1,4 @@
-"""A shard that starts anew is told everything in force."""
+"""A shard that starts anew, or behind lost log, is told everything in force."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -39,7 +39,8 @@ class News:
     hellos: list[Hello] = field(default_factory=list)
     gaps: list[Unobserved] = field(default_factory=list)
     partition_of: dict[str, int] = field(default_factory=dict)
-    """By which partition the orgs that are spoken of come."""
+    """By which partition the orgs come of which something is said that may be decided about: a name, a place and who is
+    not watched decide nothing, and nothing waits for them."""
 
     @classmethod
     def of(cls, received: Sequence[Received]) -> Self:

@@ -1,4 +1,4 @@
-"""Looks, again and again, for verdicts whose answer has been taken in by the previous code."""
+"""Looks, again and again, for verdicts whose answer has been taken in by code from before migration 0011."""
 
 from fettle_chassis.database import Database
 from fettle_chassis.patience import regularly

@@ -111,8 +111,8 @@ class Tickets:
             await self._ask_again(connection, refused, ours)
 
     async def take_overlooked(self, work: UnitOfWork) -> None:
-        """Settles what awaits an answer that is there: the previous code, while it is at work beside this one, takes
-        answers in and settles nothing. Goes when that code does."""
+        """Settles what awaits an answer that is there: code from before migration 0011, while it is at work beside this
+        one, takes answers in and settles nothing. Goes when that code does."""
         connection = work.connection
         if not (seen := await verdicts.overlooked(connection)):
             return

@@ -63,8 +63,8 @@ class Change(Judged, frozen=True, kw_only=True, tag="change"):
 
 class HeardAgain(Judged, frozen=True, kw_only=True, tag="heard_again"):
     """A subject that had been silent for too long was heard, and its state stayed what it is: the heartbeat says that
-    it is not well either, or it flaps, or a new policy had taken the silence back before. `condition` is what its
-    reading means now (null: nothing is wrong)."""
+    it is not well either, or it flaps, or a policy or registration had taken the silence back before. `condition` is
+    what its reading means now (null: nothing is wrong)."""
 
     org: str
     subject: str
@@ -120,8 +120,8 @@ class Clock(Judged, frozen=True, kw_only=True, tag="clock"):
 
 
 class Hello(Judged, frozen=True, kw_only=True, tag="hello"):
-    """The shard knows nothing and judges nothing until it has read `announced` with this nonce, behind every policy and
-    registration in force."""
+    """The shard knows nothing, or has lost log that it had not read, and judges nothing until it has read `announced`
+    with this nonce, behind every policy and registration in force."""
 
     nonce: str
 

@@ -31,4 +31,6 @@ SHARD_UNOBSERVED = gauge(
 )
 CHECKPOINTS = counter("judge_checkpoints", "Checkpoints written, or left because another owner is further.", "outcome")
 CHECKPOINT_SECONDS = histogram("judge_checkpoint_seconds", "From copying a shard's state to having it in the database.")
-CONSUMER_RESTARTS = counter("judge_consumer_restarts", "Clients thrown away because nothing came of them any more.")
+CONSUMER_RESTARTS = counter(
+    "judge_consumer_restarts", "Clients thrown away: nothing came of them any more, or Kafka failed."
+)

@@ -1,4 +1,4 @@
-"""Where a shard goes on when this process gets it: after its checkpoint, or anew."""
+"""Where a shard goes on when this process gets it: after its checkpoint, behind log that was lost, or anew."""
 
 import asyncio
 from dataclasses import dataclass

@@ -34,7 +34,8 @@ _LAST_SAVE_WITHIN_S = 10.0
 _REBUILT_AFTER_S, _TRIES = 1.0, 10
 _CONNECTS_WITHIN_S = 2.0
 _DEAD_AFTER_S = 45.0
-"""A client whose owned shards have read no pulse for so long, new producers notwithstanding, is thrown away."""
+"""A client of whose owned shards one has read neither pulse nor record for so long, new producers notwithstanding, is
+thrown away."""
 
 
 class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka has no types
@@ -191,7 +192,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         if folded.refusals:
             for refusal in folded.refusals:
                 REFUSED.labels(refusal.code).inc()
-            await self._dead_letters.bury(shard.partition, records, folded.refusals)
+            await self._dead_letters.bury(shard.partition, folded.refusals)
 
     def _unread(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> Sequence[HeartbeatRecord]:
         """What of the records the shard has not read, if it is still in our hands. They were fetched some pauses ago:

@@ -67,8 +67,8 @@ class SettingAside:
             SET_ASIDE.inc()
             log.critical("judge.set_aside", shard=partition, offset=record.offset)
         why = f"ended {crashes.LIMIT} starts of the judge"
-        refusals = [Refusal(record.offset, "", DeadLetterCode.BUG, why) for record in aside]
-        await self._dead_letters.bury(partition, aside, refusals)
+        refusals = [Refusal(record, "", DeadLetterCode.BUG, why) for record in aside]
+        await self._dead_letters.bury(partition, refusals)
         for record in aside:
             await self._pulses.skip(partition, record.offset, why)
         return [record for record in records if record.offset not in offsets]

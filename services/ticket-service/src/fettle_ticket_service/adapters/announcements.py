@@ -31,7 +31,7 @@ class Announcer:
 
     def messages(self, asked: Asked, answer: Answer, entries: Sequence[Entry], now: datetime) -> list[Outgoing]:
         """Its ticket events in order, then its result."""
-        return [*(self.event(asked.org, entry, asked) for entry in entries), _result(asked, answer, now)]
+        return [*(self.event(asked.org, entry, asked) for entry in entries), self.result(asked, answer, now)]
 
     def event(self, org: str, entry: Entry, cause: Asked | None = None) -> Outgoing:
         kind, ticket = entry.event.type, str(entry.ticket.id)
@@ -40,18 +40,17 @@ class Announcer:
         key = f"{org}/{ticket}".encode()
         return Outgoing(TOPICS_OF[kind], key, self._wire.ticket_event(org, entry), headers)
 
-
-def _result(asked: Asked, answer: Answer, now: datetime) -> Outgoing:
-    """Its id follows from the command and, for a command that is not remembered, from the refusal; of several that
-    share an identity each has a result of its own."""
-    refusal = asked.refused.code if asked.refused else ""
-    if answer.reason in MAY_PASS:
-        refusal = answer.reason
-    if answer.reason == RejectionCode.COMMAND_ID_REUSED:
-        refusal = f"{answer.reason}\n{asked.fingerprint.hex()}"
-    id = blake2b("\n".join((*asked.identity, refusal)).encode(), digest_size=16).hexdigest()
-    headers = _headers(asked, {"ce_id": id, "ce_type": COMMAND_RESULT}, now)
-    return Outgoing((RESULTS,), asked.org.encode(), command_result(asked, answer), headers)
+    def result(self, asked: Asked, answer: Answer, now: datetime) -> Outgoing:
+        """Its id follows from the command and, for a command that is not remembered, from the refusal; of several that
+        share an identity each has a result of its own."""
+        refusal = asked.refused.code if asked.refused else ""
+        if answer.reason in MAY_PASS:
+            refusal = answer.reason
+        if answer.reason == RejectionCode.COMMAND_ID_REUSED:
+            refusal = f"{answer.reason}\n{asked.fingerprint.hex()}"
+        id = blake2b("\n".join((*asked.identity, refusal)).encode(), digest_size=16).hexdigest()
+        headers = _headers(asked, {"ce_id": id, "ce_type": COMMAND_RESULT}, now)
+        return Outgoing((RESULTS,), asked.org.encode(), command_result(asked, answer), headers)
 
 
 def _headers(cause: Asked | None, attributes: dict[str, str], at: datetime) -> list[tuple[str, bytes]]:

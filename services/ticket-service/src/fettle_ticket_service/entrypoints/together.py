@@ -122,8 +122,9 @@ class Together:
 
     async def batch(self, work: UnitOfWork, commands: Sequence[Asked]) -> None:
         """Carries out a batch of commands by Kafka in its transaction, when its turn has come, and with it the requests
-        that wait. Raises what the handler raises, but TransientError where requests went with it, whosever fault it is:
-        they are tried one by one, and the batch again without them; it then waits for rows as long as it must."""
+        that wait; who asks again is told again. Raises what the handler raises, but TransientError where requests went
+        with it, whosever fault it is: they are tried one by one, and the batch again without them; it then waits for
+        rows as long as it must."""
         await work.hold(self.handler.turns.one())
         requests = [] if self._batch_failed else self._take(COMMANDS_AT_MOST - len(commands))
         answers: list[Answer] = []
@@ -131,6 +132,7 @@ class Together:
         if requests:
             await work.connection.execute(_NOT_FOR_LONG)
         done = await self.handler(work, [*commands, *(request.command for request in requests)])
+        self.handler.tell_again(work, zip(commands, done, strict=False))
         answers += done[len(commands) :]
 
     @asynccontextmanager

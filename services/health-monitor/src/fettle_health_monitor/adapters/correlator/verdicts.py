@@ -112,7 +112,7 @@ _SETTLE = text("""
     RETURNING ending.command, outcome.cause, outcome.outcome, outcome.because
 """)
 
-# The previous code, at work beside this one for a while, does not say what an outcome awaits.
+# Code from before migration 0011, at work beside this one for a while, does not say what an outcome awaits.
 _SETTLE_UNSAID = text("""
     UPDATE outcome SET outcome = ending.outcome, reason = ending.reason, because = ending.because
     FROM unnest(CAST(:commands AS uuid[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]),

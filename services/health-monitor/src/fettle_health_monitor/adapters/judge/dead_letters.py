@@ -8,7 +8,6 @@ from fettle_chassis.records import Record
 from fettle_chassis.service import Part
 from fettle_contracts.topics import HEARTBEATS
 from fettle_health_monitor.domain.judge.refusals import Refusal, RefusalBudget
-from fettle_health_monitor.domain.judge.shard import HeartbeatRecord
 
 _FOR_EVER = float("inf")
 
@@ -28,15 +27,14 @@ class HeartbeatDeadLetters(Part):
     async def stop(self) -> None:
         await self._letters.stop()
 
-    async def bury(self, partition: int, records: Sequence[HeartbeatRecord], refusals: Sequence[Refusal]) -> None:
-        """Returns when Kafka has them; waits as long as the broker is away. `records` hold the refused ones."""
-        by_offset = {record.offset: record for record in records}
+    async def bury(self, partition: int, refusals: Sequence[Refusal]) -> None:
+        """Returns when Kafka has them; waits as long as the broker is away."""
         for refusal in refusals:
-            record = by_offset.get(refusal.offset)
-            if record is not None and self._budget.allows(refusal, record.timestamp):
-                await self._bury(partition, record, refusal)
+            if self._budget.allows(refusal, refusal.record.timestamp):
+                await self._bury(partition, refusal)
 
-    async def _bury(self, partition: int, record: HeartbeatRecord, refusal: Refusal) -> None:
+    async def _bury(self, partition: int, refusal: Refusal) -> None:
+        record = refusal.record
         letter = Record(
             HEARTBEATS, partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
         )

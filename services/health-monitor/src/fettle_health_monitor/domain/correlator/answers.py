@@ -47,7 +47,7 @@ def settled(decided: str, answer: Answer) -> Settled:
     changed = answer.outcome is Outcome.APPLIED
     if decided == "merged":
         return Settled(decided) if changed else Settled("nothing_to_resolve", "its ticket was resolved", "no_ticket")
-    if answer.ticket is None:
+    if answer.ticket is None:  # taken in before a version was kept with it (migration 0011)
         return Settled(decided)
     if not changed:
         return Settled("already_open", f"ticket #{answer.ticket.number} is unresolved", "unresolved")

@@ -107,7 +107,8 @@ def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
 def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     """Switches before tickets: an org that publishes nothing is told nothing about them. Then the ticket that the
     subject has, as a silence holds back only what would open; then the silence, as who is silenced shares no ticket
-    either; then those that it could share. What many devices share is not the integration's own."""
+    either; then its own fresh time behind a ticket that it shared, as who waits for that may be well; then those that
+    it could share. What many devices share is not the integration's own."""
     if facts.switches is None:
         return Refused("org_unknown")
     if facts.org_deleted:

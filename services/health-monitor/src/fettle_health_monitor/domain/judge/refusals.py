@@ -1,8 +1,11 @@
 """Records that cannot count, and why."""
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fettle_contracts.codes import DeadLetterCode
+
+if TYPE_CHECKING:
+    from fettle_health_monitor.domain.judge.shard import HeartbeatRecord
 
 _MINUTES: Final = 10_080
 """As many as heartbeats are kept."""
@@ -18,9 +21,10 @@ class WrongRecord(Exception):
 
 
 class Refusal(NamedTuple):
-    """A refused record, to be dead-lettered. `org` is empty when no org with a policy sent it."""
+    """A refused record, to be dead-lettered: one that was held for its policy came with an earlier batch. `org` is
+    empty when no org with a policy sent it."""
 
-    offset: int
+    record: "HeartbeatRecord"
     org: str
     code: DeadLetterCode
     message: str

@@ -188,7 +188,7 @@ class Shard:
         except WrongRecord as refused:
             org = _org_of(record.key)
             known = org if org in self.watch.policies else ""
-            self._folded.refusals.append(Refusal(record.offset, known, refused.code, refused.message))
+            self._folded.refusals.append(Refusal(record, known, refused.code, refused.message))
         self.watch.run_timers()
 
     def _hear(self, record: HeartbeatRecord) -> None:
@@ -313,7 +313,7 @@ class Shard:
             try:
                 self._hear(record)
             except WrongRecord as refused:
-                self._folded.refusals.append(Refusal(record.offset, org, refused.code, refused.message))
+                self._folded.refusals.append(Refusal(record, org, refused.code, refused.message))
 
 
 def place_of(record: HeartbeatRecord) -> Place:

@@ -1,7 +1,7 @@
 """Which records the correlator reads, and how each becomes a message of its own.
 
-Only `health.judgements` has the fuse of a topic that nobody else writes: the others are public, and a stranger's record
-must stop nothing.
+Only `health.judgements` has the fuse of a topic that nobody else writes: others may be written by strangers, whose
+records must stop nothing.
 """
 
 from uuid import UUID
