@@ -138,7 +138,7 @@ def test_each_page_sits_for_its_portrait(window: Window, org: OrgApi, installed:
         "workflow": "workflows/by-hand",
         "workflow-dark": "workflows/by-hand",
         "version": "workflows/by-hand/versions/1",
-        "try": "workflows/by-hand/try?on=manual",
+        "try": f"workflows/note-what-opens/try?on=ticket.opened&ticket={number}",
         "start": "workflows/by-hand/start",
         "hook": "workflows/by-hand/hook",
         "new-workflow": "new-workflow",

@@ -101,6 +101,9 @@ async def _page(visit: Visit, present: Any, *, status: int = 200, **said: Any) -
         "preview": None,
     }
     kinds = [(kind, trigger(kind)) for kind in dict.fromkeys(present["triggers"])]
-    return await visit.page(
-        "workflow_try.html", status=status, **{**nothing, **said, "workflow": Listed.of(present), "kinds": kinds}
-    )
+    about = {
+        "workflow": Listed.of(present),
+        "kinds": kinds,
+        "about_tickets": any(kind.startswith("ticket.") for kind in present["triggers"]),
+    }
+    return await visit.page("workflow_try.html", status=status, **{**nothing, **said, **about})
