@@ -163,8 +163,8 @@ async def test_what_cannot_be_tried_is_said_and_stays_as_it_was_typed(world: Wor
         assert (page.status_code, said in page.text, f'value="{ticket}"' in page.text) == (400, True, True)
     gone = await world.http.get(path, params={"run": "gone"})
     assert (gone.status_code, "There is no such run." in gone.text) == (404, True)
-    page = (await world.http.get(path)).text
-    assert ("Choose what to try it on" in page, 'name="ticket"' in page) == (True, True)
+    asked = (await world.http.get(path)).text
+    assert ("Choose what to try it on" in asked, 'name="ticket"' in asked) == (True, True)
     world.workflows.kept["acme", "first-hint"]["triggers"] = ["manual"]
     assert 'name="ticket"' not in (await world.http.get(path)).text, "nothing of it is about tickets"
     await world.sign_in("acme", "viewer")
