@@ -12,6 +12,7 @@ from ticket_door import Door, asked
 from fettle_chassis.tokens import Role
 from fettle_contracts.results import Outcome
 from fettle_ticket_service.adapters.verifying import verify
+from fettle_ticket_service.entrypoints.http import streamed
 from fettle_ticket_service.entrypoints.http.desk import Desk
 
 
@@ -79,3 +80,28 @@ async def test_the_place_is_held_until_the_answer_is_sent(
     transport.app = watched
     answer = await api.call("GET", f"/tickets/{path}", role=Role.VIEWER)
     assert (answer.status_code, set(taken), few.taken_by("acme")) == (200, {True}, False)
+
+
+@pytest.mark.rule("TS-92")
+@pytest.mark.parametrize(("path", "places"), [("verify", "verifications"), ("export", "exports")])
+async def test_a_reader_that_takes_nothing_does_not_keep_its_place(
+    api: Api, door: Door, desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str, places: str
+) -> None:
+    await door.ask_one(asked())
+    monkeypatch.setattr(streamed, "READER_PATIENCE_S", 0.2)
+    transport: Any = api._client._transport
+    app, few, taken = transport.app, getattr(desk, places), list[bool]()
+
+    async def stalled(scope: Any, receive: Any, send: Any) -> None:
+        async def stall(message: Any) -> None:
+            taken.append(few.taken_by("acme"))
+            await (asyncio.Event().wait() if message["type"] == "http.response.body" else send(message))
+
+        await app(scope, receive, stall)
+        taken.append(few.taken_by("acme"))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})  # as the server closes it
+
+    transport.app = stalled
+    async with asyncio.timeout(30.0):
+        await api.call("GET", f"/tickets/{path}", role=Role.VIEWER)
+    assert taken == [True, True, False]

@@ -22,7 +22,8 @@ from fettle_ticket_service.domain.verifying import Verification, Wrong
 from fettle_ticket_service.domain.witnesses import Stands, Witnessed, compare
 
 
-@pytest.mark.rule("TS-64")
+@pytest.mark.rule("TS-61", "TS-64")
+@pytest.mark.parametrize("met_before", [False, True])
 @pytest.mark.parametrize(
     "alteration",
     [
@@ -32,7 +33,10 @@ from fettle_ticket_service.domain.witnesses import Stands, Witnessed, compare
         "resolved_at = opened_at - interval '400 days', seal = NULL, hash = NULL",
     ],
 )
-async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_finding(door: Door, alteration: str) -> None:
+async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_finding(
+    door: Door, alteration: str, met_before: bool
+) -> None:
+    """Also where a command meets it before retention does, and seals what it writes."""
     await write_history(door)
     await tamper(
         door,
@@ -40,6 +44,8 @@ async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_findin
             WHERE org = 'acme' AND number = 3""",
         "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
     )
+    if met_before:
+        await door.ask_one(asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(3)))
     with capture_logs() as logs:
         assert await sweeper(door).sweep() == 0
     assert [(each["org"], each["number"]) for each in logs if each["event"] == "ticket.unsound"] == [("acme", 3)]

@@ -122,18 +122,19 @@ def _numbered(ring: _Org, place: int) -> Iterator[tuple[int, LiveEvent]]:
 
 
 class Versions:
-    """The newest version seen of recent tickets: a redelivered event may come after newer ones and is then old news."""
+    """The newest version seen of recent tickets, by org and id: a redelivered event may come after newer ones and is
+    then old news."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._limit = limit
 
-    def is_news(self, ticket_id: str, version: int) -> bool:
+    def is_news(self, ticket: str, version: int) -> bool:
         """Whether `version` is above all seen of the ticket; remembers it if so."""
-        if self._seen.get(ticket_id, 0) >= version:
+        if self._seen.get(ticket, 0) >= version:
             return False
-        self._seen[ticket_id] = version
-        self._seen.move_to_end(ticket_id)
+        self._seen[ticket] = version
+        self._seen.move_to_end(ticket)
         while len(self._seen) > self._limit:
             self._seen.popitem(last=False)
         return True

@@ -16,7 +16,10 @@ def live_event(event: CloudEvent, versions: Versions) -> LiveEvent | None:
     happened = TicketEvent.from_json(event.data)
     if event.type != happened.entry.type.ce_type:
         raise Unreadable("type_unknown", f"{event.type} is not the type of a {happened.entry.type.value} entry")
-    if not versions.is_news(str(happened.ticket.id), happened.entry.version):
+    key = f"{happened.org}/{happened.ticket.id}"
+    if event.key != key:  # else one org's record could make another's events old news
+        raise Unreadable("key_invalid", f"the key of this event must be {key}")
+    if not versions.is_news(key, happened.entry.version):
         return None
     ticket = happened.ticket
     return LiveEvent(

@@ -67,7 +67,9 @@ _LOAD = text("""
 
 _ENDS = text("""
     SELECT wanted.id, coalesce((SELECT max(version) FROM entry WHERE ticket_id = wanted.id), 0) AS version,
-           coalesce((SELECT max(place) FROM checklist_member WHERE ticket_id = wanted.id), 0) AS members
+           coalesce((SELECT max(place) FROM checklist_member WHERE ticket_id = wanted.id), 0) AS members,
+           (SELECT hash FROM entry WHERE ticket_id = wanted.id AND hash IS NOT NULL ORDER BY version DESC LIMIT 1)
+           AS hash
     FROM unnest(CAST(:ids AS uuid[])) AS wanted (id)
 """)
 
@@ -115,31 +117,35 @@ async def enter_tickets(
     parameters = {**_pairs("id", ids), **_pairs("number", numbers), **_pairs("key", keys)}
     rows = (await connection.execute(_LOAD, parameters)).all()
     firsts = await first_members(connection, {row.id for row in rows if row.checklist_total})
-    doubtful: list[tuple[Book, Ticket, str | None]] = []
+    doubtful: list[tuple[Book, Ticket, Any]] = []
     for row in rows:
         book, ticket = books[row.org], ticket_of(row, firsts.get(row.id, ()))
         book.enter([ticket])
         if not book.chain.take(row.org, ticket, row.hash, row.seal):
             _tell_unsound(book, ticket)
-            doubtful.append((book, ticket, row.seal))
+            doubtful.append((book, ticket, row))
         elif row.seal is None or row.org in doubted:
-            doubtful.append((book, ticket, row.seal))
+            doubtful.append((book, ticket, row))
     if doubtful:
         await _go_on_behind(connection, doubtful)
 
 
-async def _go_on_behind(connection: AsyncConnection, doubtful: Sequence[tuple[Book, Ticket, str | None]]) -> None:
+async def _go_on_behind(connection: AsyncConnection, doubtful: Sequence[tuple[Book, Ticket, Any]]) -> None:
     """Raises versions and checklists to what is there. A seal that fits a row which claims less stays, and does not fit
-    what comes next."""
+    what comes next. A row without hash and seal is from before the chains only if its timeline is so too; another one
+    has lost them, and gets no new seal."""
     ends = {row.id: row for row in await connection.execute(_ENDS, {"ids": [ticket.id for _, ticket, _ in doubtful]})}
-    for book, ticket, seal in doubtful:
-        version, members = max(ticket.version, ends[ticket.id].version), ends[ticket.id].members
-        total = max(ticket.checklist.total, members)
-        if (version, total) == (ticket.version, ticket.checklist.total):
-            continue
-        if book.chain.distrust(ticket, seal):
+    for book, ticket, row in doubtful:
+        end = ends[ticket.id]
+        version, total = max(ticket.version, end.version), max(ticket.checklist.total, end.members)
+        claims_less = (version, total) != (ticket.version, ticket.checklist.total)
+        has_lost_both = row.hash is None and row.seal is None and end.hash is not None
+        if (claims_less or has_lost_both) and book.chain.distrust(ticket, row.seal):
             _tell_unsound(book, ticket)
-        book.enter([replace(ticket, version=version, checklist=replace(ticket.checklist, total=total))])
+        if has_lost_both:
+            book.chain.hashes[ticket.id] = end.hash  # whoever writes the next entry has altered nothing
+        if claims_less:
+            book.enter([replace(ticket, version=version, checklist=replace(ticket.checklist, total=total))])
 
 
 def _tell_unsound(book: Book, ticket: Ticket) -> None:

@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
 from msgspec.structs import asdict
 from pydantic import BeforeValidator
 
@@ -29,6 +28,7 @@ from fettle_ticket_service.entrypoints.http.pages import (
     number_of,
     place_of,
 )
+from fettle_ticket_service.entrypoints.http.streamed import Streamed
 
 CHILDREN_LIMIT = 100
 
@@ -89,17 +89,17 @@ async def count(caller: Viewer, desk: TheDesk, state: Annotated[States, Query()]
     return {of: number for of, number in counts.items() if state in ("all", of)}
 
 
-@router.get("/export", response_class=StreamingResponse, dependencies=[Exporting])
+@router.get("/export", response_class=Streamed, dependencies=[Exporting])
 async def export_tickets(
     caller: Viewer, desk: TheDesk, format: Format = Format.JSONL, timeline: bool = False
-) -> StreamingResponse:
+) -> Streamed:
     """All tickets by number, as JSON Lines (each as the ticket itself with all members of its checklist, the `hash` of
     its latest entry and, if asked for, its `timeline`) or as a table in CSV. Whoever follows `ticket.events` from then
     on passes over what is not newer than `version`."""
     pieces = export(desk.database, caller.org, format, desk.wire.url(caller.org, ""), timeline=timeline)
     kind = "text/csv; charset=utf-8; header=present" if format is Format.CSV else "application/x-ndjson"
     name = f"attachment; filename=tickets-{caller.org}.{format}"
-    return StreamingResponse(pieces, media_type=kind, headers={"Content-Disposition": name})
+    return Streamed(pieces, media_type=kind, headers={"Content-Disposition": name})
 
 
 @router.get("/{number}")

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
 from msgspec.structs import asdict
 from pydantic import Field, StrictInt
 
@@ -19,6 +18,7 @@ from fettle_ticket_service.adapters.verifying import Progress, hold_against, ver
 from fettle_ticket_service.domain.verifying import Finding, Verification, Wrong
 from fettle_ticket_service.domain.witnesses import Witnessed
 from fettle_ticket_service.entrypoints.http.desk import Desk, InOrg, TheDesk, Verifying
+from fettle_ticket_service.entrypoints.http.streamed import Streamed
 
 SHOWN_MAX = 1_000
 """How many findings an answer shows; all are counted."""
@@ -46,11 +46,11 @@ class WitnessBody(Message):
     seen: Annotated[tuple[WitnessedEntry, ...], Field(max_length=WITNESSED_MAX)]
 
 
-@router.get("/verify", response_class=StreamingResponse, dependencies=[Verifying])
-async def verify_tickets(caller: Viewer, desk: TheDesk) -> StreamingResponse:
+@router.get("/verify", response_class=Streamed, dependencies=[Verifying])
+async def verify_tickets(caller: Viewer, desk: TheDesk) -> Streamed:
     """Checks all timelines and tickets of the org against their hashes. The answer is JSON Lines: `{"done": 0.4}` each
     second, `{"finding": {…}}` for the first thousand, and at the end `{"verified": {…}}` with all counts."""
-    return StreamingResponse(_lines(desk, caller.org), media_type="application/x-ndjson")
+    return Streamed(_lines(desk, caller.org), media_type="application/x-ndjson")
 
 
 @router.post("/verify")
