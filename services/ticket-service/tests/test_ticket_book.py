@@ -273,3 +273,18 @@ def test_an_old_ticket_that_was_altered_keeps_no_incident_from_opening(altered: 
     new = desk.monitored()
     assert (new.number, new.previous and new.previous.number) == (old.number + 1, old.number)
     assert desk.book.changed[old.id].version == old.version, "the old one stays as it is"
+
+
+@pytest.mark.rule("TS-99")
+def test_what_comes_after_a_book_was_put_back_is_told_apart_from_what_had_come() -> None:
+    ids = set()
+    for act, later in (("start", 0), ("resolve", 0), ("start", 1), ("resolve", 1)):
+        desk = Desk()  # as it was when it was kept
+        ticket = desk.opened()
+        desk.now += timedelta(minutes=later)
+        [entry] = getattr(desk, act)(ticket).entries
+        assert entry.ticket.version == 2
+        ids.add(entry.id)
+    assert len(ids) == 4
+    again = Desk()
+    assert again.start(again.opened()).entries[0].id in ids, "the same is called the same"

@@ -143,8 +143,9 @@ class Book:
         return Done(decision, ticket, tuple(entries))
 
     def _enter(self, event: Event, ticket: Ticket) -> Entry:
-        """`ticket` is the one after the event."""
-        id = uuid5(ticket.id, str(ticket.version))
+        """`ticket` is the one after the event. Behind a database that was put back a version comes again, and whoever
+        heard of the entry that had it must not take this one for a repeat."""
+        id = uuid5(ticket.id, f"{ticket.version} {event.type} {event.at.isoformat()}")
         return Entry(id, event, ticket, self.chain.add(self.org, id, ticket, event))
 
     def _change_members(self, ticket: Ticket, changes: Sequence[MemberChange]) -> Ticket:
