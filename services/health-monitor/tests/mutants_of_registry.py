@@ -9,6 +9,7 @@ ROWS = "adapters/correlator/registry"
 ROUTE = "entrypoints/correlator/import_routes"
 GREETING = "correlator/greeting"
 CONTROLS = "adapters/correlator/control_log"
+ACKNOWLEDGEMENT = "adapters/correlator/acknowledgement"
 
 REGISTERED = (
     Part(
@@ -42,13 +43,20 @@ REGISTERED = (
             Mutant(ROUTE, ".strip().lower()", ".strip()"),
             Mutant(ROUTE, "if lines > IMPORT_MAX_LINES:", "if lines >= IMPORT_MAX_LINES:"),
             Mutant(ROUTE, "entries, by=by, dry_run=dry_run)", "entries, by=by)"),
-            Mutant(ROUTE, "Entering.CHANGED}.isdisjoint(became.values())", "Entering.CHANGED}.isdisjoint({})"),
-            Mutant(ROUTE, "not {Entering.ADDED, Entering.CHANGED}.isdisjoint(became.values())", "True"),
+            Mutant(ROUTE, "    if not dry_run:\n        done", "    if True:\n        done"),
             Mutant(ROUTE, "    if not dry_run:\n        for", "    if True:\n        for"),
             Mutant(ROUTE, "counts.total()", "sum(counts[each] for each in Entering)"),
             Mutant(REGISTRY, "if news and not dry_run:", "if news:"),
             Mutant(REGISTRY, "statement, number + place)", "statement, number)"),
             Mutant(ROWS, "_registration(row) if row.registered else None", "_registration(row)"),
+        ),
+    ),
+    Part(
+        ("correlator_acknowledged",),
+        (
+            Mutant(ACKNOWLEDGEMENT, "if not await connection.scalar(_WAITS, row):", "if True:"),
+            Mutant(ACKNOWLEDGEMENT, "AND key = CAST(:key AS bytea)", "AND (key = CAST(:key AS bytea)) IS NOT NULL"),
+            Mutant(ACKNOWLEDGEMENT, "f\"{org}/\".encode()", "org.encode()"),
         ),
     ),
     Part(

@@ -17,7 +17,7 @@ from fettle_contracts.identity import SubjectRef
 from fettle_contracts.imports import IMPORT_MAX_LINES
 from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import rfc3339
-from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged_of_subjects
 from fettle_health_monitor.domain.correlator.import_lines import (
     EntryLine,
     Format,
@@ -120,7 +120,6 @@ async def _results(
     """The answer piece by piece, a transaction each. Raises Problem, before anything is entered, for a file without a
     line and an org that is not there."""
     counts = Counter[str]()
-    transaction = None
     with body:
         batches = _batches(body, reader)
         first = next(batches, None)
@@ -132,12 +131,10 @@ async def _results(
                 became = await api.registry.enter(work, org, entries, by=by, dry_run=dry_run)
                 if became is None:
                     raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
-                if not dry_run and not {Entering.ADDED, Entering.CHANGED}.isdisjoint(became.values()):
-                    transaction = await transaction_of(work)
             results = [_result(line, became) for line in batch]
             counts.update(each.result for each in results)
             yield _ENCODER.encode_lines(results)
-    yield await _summary(api, org, counts, transaction, dry_run=dry_run)
+    yield await _summary(api, org, counts, dry_run=dry_run)
     if not dry_run:
         for result, lines in counts.items():
             IMPORTED.labels(result).inc(lines)
@@ -169,12 +166,12 @@ def _result(line: Line, became: Mapping[SubjectRef, Entering | Refused]) -> Line
     return LineResult(line.number, str(line.subject), one.value)
 
 
-async def _summary(api: HealthApi, org: str, counts: Counter[str], transaction: str | None, *, dry_run: bool) -> bytes:
-    """`transaction` is the last that told a shard something: messages leave in order, so Kafka has all of the import
-    when it has those. `acknowledged` says so, and is null in a dry run."""
-    done = None if dry_run else True
-    if transaction is not None:
-        done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
+async def _summary(api: HealthApi, org: str, counts: Counter[str], *, dry_run: bool) -> bytes:
+    """`acknowledged` says whether Kafka has all that shards have been told of the org's subjects, so also what an
+    import that broke off has told before this one; it is null in a dry run."""
+    done = None
+    if not dry_run:
+        done = await acknowledged_of_subjects(api.database, org, within_s=api.acknowledged_within_s)
     async with api.database.reading() as connection:
         as_of = await api.as_of(connection, org)
     named = {name: counts[name] for name in (*Entering, "refused")}

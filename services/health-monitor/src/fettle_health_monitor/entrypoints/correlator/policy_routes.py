@@ -11,7 +11,7 @@ from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_contracts.problems import ProblemCode
 from fettle_health_monitor.adapters.correlator import policies
-from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged
 from fettle_health_monitor.adapters.correlator.registry import Outlasting
 from fettle_health_monitor.domain.correlator.policies import Stale
 from fettle_health_monitor.entrypoints.correlator.api import HealthApi
@@ -44,8 +44,7 @@ def policy_routes(api: HealthApi) -> APIRouter:
         async with unit_of_work(api.database) as work:
             if await comes_first(work, caller, key, "PUT health-policy", policy.to_dict(), existing, seen):
                 await _put(api, work, caller, policy, publish_existing=existing, seen=seen)
-            transaction = await transaction_of(work)
-        if not await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s):
+        if not await acknowledged(api.database, org, within_s=api.acknowledged_within_s):
             response.status_code = 202
         return await _shown(api, org, response)
 

@@ -16,7 +16,7 @@ from fettle_contracts.problems import ProblemCode
 from fettle_contracts.times import to_ms
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import progress, silence_views, silences, views, why_facts
-from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged, transaction_of
+from fettle_health_monitor.adapters.correlator.acknowledgement import acknowledged
 from fettle_health_monitor.adapters.correlator.last_heard import LastHeard
 from fettle_health_monitor.domain.correlator.registration import Entering, Refused, Registration
 from fettle_health_monitor.domain.correlator.silences import held_between
@@ -72,15 +72,14 @@ def subject_routes(api: HealthApi) -> APIRouter:
         idempotency_key: IdempotencyKey,
     ) -> SubjectDetail:
         """Enters a subject into the registry, or replaces its entry; what it says wins over heartbeats. 201 when it is
-        new, 200 when it was there, 202 when its shard's log does not have it within five seconds. A repeat under the
-        same Idempotency-Key changes nothing and shows the subject as it is."""
+        new, 200 when it was there, 202 when its shard's log does not have it within five seconds, however often it
+        comes. A repeat under the same Idempotency-Key changes nothing and shows the subject as it is."""
         key = key_of(org, type, id)
         async with unit_of_work(api.database) as work:
             new = False
             if await comes_first(work, caller, idempotency_key, "PUT subject", str(key), said.to_dict()):
                 new = await _enter(api, work, key, said, by=caller.actor_id)
-            transaction = await transaction_of(work)
-        done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
+        done = await acknowledged(api.database, str(key), within_s=api.acknowledged_within_s)
         response.status_code = 202 if not done else 201 if new else 200
         return await _shown(api, key)
 
@@ -88,15 +87,15 @@ def subject_routes(api: HealthApi) -> APIRouter:
     async def forget_subject(
         org: str, type: str, id: str, caller: Operator, idempotency_key: IdempotencyKey
     ) -> Response:
-        """Removes a subject; its tickets are resolved as `removed`. If it reports again, it is new. A repeat under the
-        same Idempotency-Key changes nothing and has the same answer."""
+        """Removes a subject; its tickets are resolved as `removed`. If it reports again, it is new. 204, or 202 when
+        its shard's log does not have it within five seconds. A repeat under the same Idempotency-Key changes nothing
+        and is answered alike."""
         key = key_of(org, type, id)
         async with unit_of_work(api.database) as work:
             first = await comes_first(work, caller, idempotency_key, "DELETE subject", str(key))
             if first and not await api.registry.remove(work, key):
                 raise _unknown(key)
-            transaction = await transaction_of(work)
-        done = await acknowledged(api.database, transaction, within_s=api.acknowledged_within_s)
+        done = await acknowledged(api.database, str(key), within_s=api.acknowledged_within_s)
         return Response(status_code=204 if done else 202)
 
     return router
