@@ -10,6 +10,7 @@ ROUTE = "entrypoints/correlator/import_routes"
 GREETING = "correlator/greeting"
 CONTROLS = "adapters/correlator/control_log"
 ACKNOWLEDGEMENT = "adapters/correlator/acknowledgement"
+POLICIES = "adapters/correlator/policies"
 
 REGISTERED = (
     Part(
@@ -58,6 +59,10 @@ REGISTERED = (
             Mutant(ACKNOWLEDGEMENT, "AND key = CAST(:key AS bytea)", "AND (key = CAST(:key AS bytea)) IS NOT NULL"),
             Mutant(ACKNOWLEDGEMENT, "f\"{org}/\".encode()", "org.encode()"),
         ),
+    ),
+    Part(
+        ("correlator_lock_order",),
+        (Mutant(POLICIES, "    ORDER BY told.org\n", ""),),
     ),
     Part(
         ("correlator_silence_api::test_a_deleted_org_has_nothing_to_silence",),

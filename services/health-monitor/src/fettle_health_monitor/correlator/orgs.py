@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from fettle_chassis.told_orgs import ToldOrg
+from fettle_chassis.told_orgs import ToldOrg, newest_of_each
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.health_policy import HealthPolicy
 from fettle_health_monitor.adapters.correlator import policies
@@ -26,15 +26,17 @@ class Orgs:
         self._policies, self._now = policies, now
 
     async def handle(self, work: UnitOfWork, batch: Sequence[ToldOrg]) -> None:
-        for told in batch:
-            await self._take_in(work, told)
+        told = newest_of_each(batch)
+        # All of them before the first policy: that takes the control counter, and who puts one holds its org's row.
+        news = await policies.tell(work.connection, told)
+        present = await policies.newest(work.connection, news)
+        for each in told:
+            if each.org.org in news:
+                await self._take_in(work, each, present.get(each.org.org))
 
-    async def _take_in(self, work: UnitOfWork, told: ToldOrg) -> None:
+    async def _take_in(self, work: UnitOfWork, told: ToldOrg, present: PolicyVersion | None) -> None:
         """A new org begins with both switches off. A deleted one is not judged any more."""
-        connection, org = work.connection, told.org.org
-        if not await policies.tell(connection, told.org, told.at):
-            return
-        present = (await policies.newest(connection, {org})).get(org)
+        org = told.org.org
         if present is None:
             await self._policies.put_in_force(work, PolicyVersion(org, 1, HealthPolicy()), by=BY)
             log.info("org.known", org=org)

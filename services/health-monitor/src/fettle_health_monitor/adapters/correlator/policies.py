@@ -8,14 +8,16 @@ from datetime import datetime
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.told_orgs import ToldOrg
 from fettle_contracts.health_policy import HealthPolicy
-from fettle_contracts.orgs import Org
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.judgements import InForce
 
 _TELL = text("""
     INSERT INTO org AS known (org, name, created_at, deleted, told_at)
-    VALUES (:org, :name, :created_at, :deleted, :told_at)
+    SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:names AS text[]), CAST(:created_at AS timestamptz[]),
+                         CAST(:deleted AS boolean[]), CAST(:told_at AS timestamptz[])) AS told (org)
+    ORDER BY told.org
     ON CONFLICT (org) DO UPDATE SET name = excluded.name, deleted = excluded.deleted, told_at = excluded.told_at
     WHERE NOT known.deleted AND (excluded.deleted OR known.told_at < excluded.told_at)
     RETURNING org
@@ -79,17 +81,18 @@ class KnownOrg:
     deleted: bool
 
 
-async def tell(connection: AsyncConnection, org: Org, told_at: datetime) -> bool:
-    """Takes in the state of an org. False when something newer is known already, or that the org was deleted, which is
-    the last word about it, whenever it was told."""
+async def tell(connection: AsyncConnection, told: Sequence[ToldOrg]) -> set[str]:
+    """Takes in the state of orgs, one statement about each. Answers with those of which nothing newer is known already,
+    nor that the org was deleted, which is the last word about it, whenever it was told. Their rows are locked, in the
+    order of `lock_orgs` and like there to be taken before the control counter."""
     values = {
-        "org": org.org,
-        "name": org.name,
-        "created_at": org.created_at,
-        "deleted": org.deleted,
-        "told_at": told_at,
+        "orgs": [each.org.org for each in told],
+        "names": [each.org.name for each in told],
+        "created_at": [each.org.created_at for each in told],
+        "deleted": [each.org.deleted for each in told],
+        "told_at": [each.at for each in told],
     }
-    return await connection.scalar(_TELL, values) is not None
+    return set((await connection.scalars(_TELL, values)).all())
 
 
 async def lock_orgs(connection: AsyncConnection, orgs: Iterable[str]) -> dict[str, KnownOrg]:

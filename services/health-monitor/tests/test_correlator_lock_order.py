@@ -1,0 +1,56 @@
+"""Transactions that come beside one another take their locks in one order: none waits for one that waits for it. On a
+real database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from correlator_world import CorrelatorWorld
+
+from fettle_chassis.told_orgs import ToldOrg
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.orgs import Org
+from fettle_health_monitor.adapters.correlator import control_log, policies
+
+
+@pytest_asyncio.fixture
+async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        yield world
+
+
+async def told(world: CorrelatorWorld, *names: str, deleted: bool = False) -> None:
+    """These orgs in one batch, each with a new name."""
+    world.later(1)
+    batch = [ToldOrg(Org(org=org, name="New", created_at=world.wall, deleted=deleted), world.wall) for org in names]
+    async with unit_of_work(world.database) as work:
+        await world.orgs.handle(work, batch)
+
+
+@pytest.mark.rule("HM-316")
+@pytest.mark.parametrize("deleted", [False, True], ids=["renamed", "deleted"])
+async def test_orgs_that_are_told_wait_for_a_policy_and_it_not_for_them(world: CorrelatorWorld, deleted: bool) -> None:
+    async with unit_of_work(world.database) as putting:
+        await policies.lock_orgs(putting.connection, {"acme"})
+        telling = asyncio.create_task(told(world, "zoo", "aardvark", "acme", deleted=deleted))
+        await world.somebody_waits_for_a_lock()
+        async with asyncio.timeout(10):
+            await control_log.next_number(putting.connection)
+    await telling
+    found = await world.rows("SELECT org, name, deleted FROM org ORDER BY org")
+    assert [tuple(row) for row in found] == [(org, "New", deleted) for org in ("aardvark", "acme", "zoo")]
+    found = await world.rows("SELECT org, max(version) AS newest FROM policy_version GROUP BY org ORDER BY org")
+    assert [tuple(row) for row in found] == [("aardvark", 1), ("acme", 4 if deleted else 3), ("zoo", 1)]
+
+
+@pytest.mark.rule("HM-316")
+async def test_orgs_that_are_told_together_are_taken_in_one_order(world: CorrelatorWorld) -> None:
+    await told(world, "zoo")
+    async with unit_of_work(world.database) as batch:
+        await policies.lock_orgs(batch.connection, {"acme"})
+        telling = asyncio.create_task(told(world, "zoo", "acme"))
+        await world.somebody_waits_for_a_lock()
+        async with asyncio.timeout(10):
+            await policies.lock_orgs(batch.connection, {"zoo"})
+    await telling
