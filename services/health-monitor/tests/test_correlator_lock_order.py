@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 from correlator_world import CorrelatorWorld
+from test_correlator_fresh_times import recovered
+from test_correlator_registry import remove
 
 from fettle_chassis.told_orgs import ToldOrg
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.orgs import Org
-from fettle_health_monitor.adapters.correlator import control_log, policies
+from fettle_health_monitor.adapters.correlator import control_log, policies, watches
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
 
 
 @pytest_asyncio.fixture
@@ -54,3 +57,20 @@ async def test_orgs_that_are_told_together_are_taken_in_one_order(world: Correla
         async with asyncio.timeout(10):
             await policies.lock_orgs(batch.connection, {"zoo"})
     await telling
+
+
+@pytest.mark.rule("HM-316", "HM-69")
+async def test_a_removal_waits_for_a_log_that_begins_anew_and_it_not_for_the_removal(world: CorrelatorWorld) -> None:
+    """The shard does not know the subject, so its watch ends with the removal."""
+    at = await recovered(world)
+    query = "SELECT partition, shard, generation FROM watch WHERE subject = 'device/d1'"
+    [watch] = await world.rows(query)
+    await world.feed(world.clock(watch.shard, at + 1_000, generation=2, clock=5))
+    async with unit_of_work(world.database) as batch:
+        await watches.begin_anew(batch.connection, [(watch.partition, ShardClock(watch.shard, 3, at + 5_000, 100))])
+        removing = asyncio.create_task(remove(world, "device/d1"))
+        await world.somebody_waits_for_a_lock()
+        async with asyncio.timeout(10):
+            await control_log.next_number(batch.connection)
+    await removing
+    assert await world.rows(query) == []

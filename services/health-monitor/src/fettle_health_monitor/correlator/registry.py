@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeAlias
+from uuid import uuid4
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
@@ -80,7 +81,6 @@ class Registry:
         shard does not know the subject, at once."""
         connection, subject = work.connection, str(key.subject)
         orgs = await policies.lock_orgs(connection, {key.org})
-        number = await control_log.next_number(connection)
         removed = await registry.remove(connection, key.org, subject)
         if removed is Removed.UNKNOWN:
             return False
@@ -88,13 +88,11 @@ class Registry:
             at = to_ms(self._now())
             version = (await policies.foremost(connection, {key.org})).get(key.org)
             gone = forgotten(
-                org=key.org,
-                subject=subject,
-                number=number,
-                at=at,
-                policy_version=0 if version is None else version.version,
+                uuid4(), org=key.org, subject=subject, at=at, policy_version=0 if version is None else version.version
             )
             await books.enter(connection, [gone])
             await self._deciding.decide(work, [(gone, Behind())], orgs)
+        # Last, as in `_write`.
+        number = await control_log.next_number(connection)
         work.publish(self._controls.subject(key, control.Forget(), number))
         return True

@@ -233,10 +233,11 @@ def publishing_began(
     )
 
 
-def forgotten(*, org: str, subject: str, number: int, at: int, policy_version: int) -> Verdict:
-    """The verdict about a subject that was removed while no shard knew it, by control record `number`."""
+def forgotten(id: UUID, *, org: str, subject: str, at: int, policy_version: int) -> Verdict:
+    """The verdict about a subject that was removed while no shard knew it. A removal is carried out once, so any new
+    id will do."""
     return Verdict(
-        id=uuid5(VERDICTS, f"{org}/{subject}/forgotten/{number}"),
+        id=id,
         cause=Cause.FORGOTTEN,
         org=org,
         subject=subject,
