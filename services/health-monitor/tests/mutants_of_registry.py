@@ -11,6 +11,7 @@ GREETING = "correlator/greeting"
 CONTROLS = "adapters/correlator/control_log"
 ACKNOWLEDGEMENT = "adapters/correlator/acknowledgement"
 POLICIES = "adapters/correlator/policies"
+PROGRESS = "adapters/correlator/progress"
 
 REGISTERED = (
     Part(
@@ -62,7 +63,10 @@ REGISTERED = (
     ),
     Part(
         ("correlator_lock_order",),
-        (Mutant(POLICIES, "    ORDER BY told.org\n", ""),),
+        (
+            Mutant(POLICIES, "    ORDER BY told.org\n", ""),
+            Mutant(PROGRESS, "ORDER BY gap.shard, from_at FOR UPDATE OF gap", "FOR UPDATE OF gap"),
+        ),
     ),
     Part(
         ("correlator_silence_api::test_a_deleted_org_has_nothing_to_silence",),

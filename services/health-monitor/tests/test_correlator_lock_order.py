@@ -3,17 +3,21 @@ real database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from correlator_facts import T0
 from correlator_world import CorrelatorWorld
+from sqlalchemy import text
 from test_correlator_fresh_times import recovered
 from test_correlator_registry import remove
 
 from fettle_chassis.told_orgs import ToldOrg
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.orgs import Org
-from fettle_health_monitor.adapters.correlator import control_log, policies, watches
+from fettle_health_monitor.adapters.correlator import control_log, policies, progress, watches
+from fettle_health_monitor.adapters.correlator.progress import Progress
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 
 
@@ -74,3 +78,28 @@ async def test_a_removal_waits_for_a_log_that_begins_anew_and_it_not_for_the_rem
             await control_log.next_number(batch.connection)
     await removing
     assert await world.rows(query) == []
+
+
+@pytest.mark.rule("HM-316", "HM-61")
+async def test_shards_that_move_again_are_taken_in_one_order(world: CorrelatorWorld) -> None:
+    """Each partition of `health.judgements` tells of it."""
+    async with unit_of_work(world.database) as work:
+        stall = text("INSERT INTO shard_gap VALUES (:shard, 'stalled', :since, NULL)")
+        await work.connection.execute(stall, [{"shard": shard, "since": T0} for shard in (1, 0)])
+    moved = {(0, shard): Progress(0, shard, (1, 1, 0), ShardClock(shard, 1, T0 + 90_000, 90_000)) for shard in (1, 0)}
+    stood = {seen: replace(each, stalled=True) for seen, each in moved.items()}
+
+    async def move() -> None:
+        async with unit_of_work(world.database) as work:
+            await progress.record_stalls(work.connection, stood, moved)
+
+    lock = text("SELECT FROM shard_gap WHERE shard = :shard FOR UPDATE")
+    async with unit_of_work(world.database) as other:
+        await other.connection.execute(lock, {"shard": 0})
+        moving = asyncio.create_task(move())
+        await world.somebody_waits_for_a_lock()
+        async with asyncio.timeout(10):
+            await other.connection.execute(lock, {"shard": 1})
+    await moving
+    found = await world.rows("SELECT shard, to_at FROM shard_gap ORDER BY shard")
+    assert [tuple(row) for row in found] == [(0, T0 + 90_000), (1, T0 + 90_000)]

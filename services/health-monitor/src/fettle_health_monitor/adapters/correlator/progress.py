@@ -65,10 +65,17 @@ _STALLS = text("""
     ON CONFLICT DO NOTHING
 """)
 
+# Every partition may do so at once: in one order, so that none waits for one that waits for it.
 _CLOSE_GAPS = text("""
-    UPDATE shard_gap AS gap SET to_at = moved.at
-    FROM unnest(CAST(:shards AS integer[]), CAST(:at AS bigint[])) AS moved (shard, at)
-    WHERE gap.shard = moved.shard AND gap.kind = 'stalled' AND gap.to_at IS NULL
+    WITH ended AS (
+        SELECT gap.shard, from_at, moved.at
+        FROM shard_gap AS gap
+        JOIN unnest(CAST(:shards AS integer[]), CAST(:at AS bigint[])) AS moved (shard, at) USING (shard)
+        WHERE kind = 'stalled' AND to_at IS NULL
+        ORDER BY gap.shard, from_at FOR UPDATE OF gap
+    )
+    UPDATE shard_gap AS gap SET to_at = ended.at
+    FROM ended WHERE gap.shard = ended.shard AND gap.kind = 'stalled' AND gap.from_at = ended.from_at
 """)
 
 
