@@ -48,7 +48,8 @@ class HealthApi:
     acknowledged_within_s: float
 
     async def as_of(self, connection: AsyncConnection, org: str) -> datetime | None:
-        """The time up to which the org's heartbeats have been judged; None before every shard has said."""
+        """The time up to which the org's heartbeats have been judged; None before every shard has said. Read before
+        what is told up to then: what is judged in between comes along, and nothing is missing."""
         clocks = await progress.clocks(connection, self.partitions.of_org(org))
         until = judged_until(clocks.values(), self.partitions.shards())
         return None if until is None else from_ms(until)

@@ -58,8 +58,8 @@ def heard_routes(api: HealthApi) -> APIRouter:
         type_, _, id_ = subject_of(subject).partition("/")
         key = key_of(org, type_, id_)
         async with api.database.reading() as connection:
-            known = await views.subject(connection, org, str(key.subject))
             as_of = await api.as_of(connection, org)
+            known = await views.subject(connection, org, str(key.subject))
         if known is None:
             raise Problem(404, ProblemCode.NOT_FOUND, f"The org has no subject {key.subject}.")
         now = to_ms(as_of) if as_of else api.silences.now()

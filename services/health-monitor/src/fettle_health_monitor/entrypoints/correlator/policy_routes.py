@@ -78,11 +78,11 @@ def _silent_between(found: Outlasting, wanted: HealthPolicy) -> Problem:
 
 async def _shown(api: HealthApi, org: str, response: Response) -> ShownPolicy:
     async with api.database.reading() as connection:
+        as_of = await api.as_of(connection, org)
         version = (await policies.newest(connection, {org})).get(org)
         if version is None:
             raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
         in_force = await policies.in_force(connection, org)
-        as_of = await api.as_of(connection, org)
     response.headers["ETag"] = f'"{version.version}"'
     return ShownPolicy.of(version, in_force, api.partitions.shards(), as_of)
 

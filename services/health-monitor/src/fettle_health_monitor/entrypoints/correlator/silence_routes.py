@@ -59,6 +59,7 @@ def silence_routes(api: HealthApi) -> APIRouter:
         about = None if subject is None else subject_of(subject)
         before = None if cursor is None else int(read_cursor(cursor, int)[0])
         async with api.database.reading() as connection:
+            as_of = await api.as_of(connection, org)
             rows = await silence_views.page(
                 connection,
                 org,
@@ -70,7 +71,6 @@ def silence_routes(api: HealthApi) -> APIRouter:
                 together=together,
                 before=before,
             )
-            as_of = await api.as_of(connection, org)
         more = write_cursor(rows[limit - 1].place) if len(rows) > limit else None
         return SilencePage(items=tuple(ShownSilence.of(row) for row in rows[:limit]), next_cursor=more, as_of=as_of)
 
@@ -151,8 +151,8 @@ async def _preview(
     now = api.silences.now()
     occurrences, ends_at = await asyncio.to_thread(lambda: (first_few(schedule, now, _OCCURRENCES), schedule.end))
     async with api.database.reading() as connection:
-        covered = await silence_register.covered(connection, org, selection, wanted.subject)
         as_of = await api.as_of(connection, org)
+        covered = await silence_register.covered(connection, org, selection, wanted.subject)
     preview = SilencePreview.of(covered, occurrences, ends_at)
     return Selected(selection=None, count=covered.count, preview=preview, as_of=as_of)
 

@@ -51,8 +51,8 @@ def subject_routes(api: HealthApi) -> APIRouter:
         or id. With `heard` each says when it was last heard, as far as somebody answers within a moment."""
         wanted = views.Filter([each.value for each in state], type, integration or None, space or None, q or None)
         async with api.database.reading() as connection:
-            rows = await views.subjects(connection, org, wanted, sort=sort, after=_after(cursor, sort), limit=limit + 1)
             as_of = await api.as_of(connection, org)
+            rows = await views.subjects(connection, org, wanted, sort=sort, after=_after(cursor, sort), limit=limit + 1)
         told = await _last_heard(api, org, rows[:limit]) if heard else {}
         return _page(rows, limit, sort, told, as_of)
 
@@ -141,6 +141,7 @@ async def _enter(api: HealthApi, work: UnitOfWork, key: HeartbeatKey, said: Regi
 async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
     org, subject = key.org, str(key.subject)
     async with api.database.reading() as connection:
+        as_of = await api.as_of(connection, org)
         row = await views.subject(connection, org, subject)
         if row is None:
             raise _unknown(key)
@@ -150,7 +151,6 @@ async def _shown(api: HealthApi, key: HeartbeatKey) -> SubjectDetail:
         now = api.silences.now()
         blind = await why_facts.blind(connection, row.shard, since=now - _DAY_MS, until=now)
         addresses = await progress.addresses_of(connection, api.partitions.of_org(org), {row.shard})
-        as_of = await api.as_of(connection, org)
         end = now if as_of is None else to_ms(as_of)
         known = await silences.reaching(connection, [(org, subject)], after=end - _DAY_MS, until=end)
     held = await asyncio.to_thread(held_between, known, end - _DAY_MS, end)

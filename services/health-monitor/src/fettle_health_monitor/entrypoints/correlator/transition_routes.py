@@ -27,8 +27,8 @@ def transition_routes(api: HealthApi) -> APIRouter:
             at, position = read_cursor(cursor, int, int)
             before = (int(at), int(position))
         async with api.database.reading() as connection:
-            found = await views.transitions(connection, org, subject=about, before=before, limit=limit + 1)
             as_of = await api.as_of(connection, org)
+            found = await views.transitions(connection, org, subject=about, before=before, limit=limit + 1)
         more = write_cursor(*found[limit - 1].place) if len(found) > limit else None
         items = tuple(PastTransition.model_validate({**each.body, "id": each.id}) for each in found[:limit])
         return TransitionPage(items=items, next_cursor=more, as_of=as_of)
