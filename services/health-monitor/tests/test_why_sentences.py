@@ -17,8 +17,10 @@ from fettle_health_monitor.domain.why.record import (
     Recorded,
     called_otherwise,
     earlier_verdicts,
+    ended,
     has_ticket,
     present_trouble,
+    shared_by,
     with_own_evidence,
 )
 from fettle_health_monitor.domain.why.sentences import Situation, because
@@ -78,7 +80,22 @@ def failing(**more: Any) -> Picture:
         (replace(NOTHING, enabled=None), "No policy of the org was in force", "not_enabled"),
         (replace(NOTHING, org_deleted=None), "not known to the health monitor", "org_unknown"),
         (replace(NOTHING, org_deleted=True), "has been deleted", "org_deleted"),
-        (replace(NOTHING, judged_again=False, picture=None), "not kept any more", None),
+        (replace(NOTHING, judged_again=False, picture=None), "nothing had called for a ticket by then.", None),
+        (
+            replace(NOTHING, judged_again=False, picture=None, trouble=(recorded("silenced"),)),
+            f"What was heard then is not kept any more. It called for a ticket at {NOW}, and none was opened",
+            "silenced",
+        ),
+        (
+            replace(NOTHING, picture=failing(), trouble=(recorded("joined"),), shared_until=T0),
+            f"The ticket that it shared with others ended at {NOW}: it is judged afresh since,",
+            "judged_afresh",
+        ),
+        (
+            replace(NOTHING, picture=failing(), trouble=(recorded("silenced"),), shared_until=T0),
+            "and none was opened: because of silenced.",
+            "silenced",
+        ),
         (
             replace(NOTHING, picture=failing(), trouble=(recorded("silenced"),)),
             f"It called for a ticket at {NOW}, and none was opened: because of silenced.",
@@ -171,6 +188,38 @@ def test_whether_there_is_a_ticket_follows_from_the_record() -> None:
     assert present_trouble([opened, ended, recorded("silenced", at=T0 + 3)]) == [recorded("silenced", at=T0 + 3)]
 
 
+@pytest.mark.rule("HM-310")
+def test_a_shared_ticket_has_ended_by_what_is_on_record_of_its_integration() -> None:
+    many, own = "multiple_devices_offline", "integration_unreachable"
+    few = recorded("resolved", Cause.FEW_LEFT, T0 + 5, condition=many)
+    recovered = recorded("resolved", Cause.RECOVERED, T0 + 6, condition="")
+    assert ended([few, recovered], many, T0) == T0 + 5
+    assert ended([few, recovered], own, T0) == T0 + 6
+    assert ended([few, recovered], many, T0 + 6) is None
+    assert ended([replace(few, outcome="called_off")], many, T0) is None
+    assert ended([recorded("resolved", Cause.FORGOTTEN, T0 + 7, condition="")], own, T0) == T0 + 7
+    for condition, other in ((many, own), (own, many)):
+        early = recorded("called_off", Cause.STILL_UNHEALTHY, T0 + 8, condition=condition)
+        assert ended([early], condition, T0) == T0 + 8
+        assert ended([early], other, T0) is None
+        assert ended([replace(early, outcome="reopened")], condition, T0) is None
+    merged = recorded("merged", Cause.MERGED, condition=many, evidence={"shares": f"integration/hue-1:{own}"})
+    assert ended([merged, recovered], many, T0) == T0 + 6
+
+
+@pytest.mark.rule("HM-310")
+def test_whose_ticket_is_shared_follows_from_its_own_record() -> None:
+    joined = recorded("joined", evidence={"shares": "integration/hue-1:multiple_devices_offline"})
+    shared = ("integration/hue-1", "multiple_devices_offline", T0)
+    assert shared_by([recorded("opened"), joined]) == shared
+    assert shared_by([recorded("opened"), replace(joined, outcome="merged", cause=Cause.MERGED)]) == shared
+    assert shared_by([joined, recorded("unpublished", at=T0 + 1)]) == shared
+    assert shared_by([joined, recorded("opened", Cause.LEFT_OVER, T0 + 1)]) is None
+    assert shared_by([joined, recorded("silenced", Cause.LEFT_OVER, T0 + 1)]) is None
+    assert shared_by([joined, recorded("nothing_to_resolve", Cause.RECOVERED, T0 + 1)]) is None
+    assert shared_by([]) is None
+
+
 @pytest.mark.rule("HM-266")
 def test_where_it_is_not_on_record_nothing_is_said_of_when_it_was_heard() -> None:
     told = recorded("reopened", evidence={"partition": 0})
@@ -194,11 +243,12 @@ def test_a_merge_says_what_was_seen_of_the_subject_itself() -> None:
     assert with_own_evidence([opened, again]) == [opened, again]
 
 
-@pytest.mark.rule("HM-181", "HM-185")
+@pytest.mark.rule("HM-181", "HM-185", "HM-310")
+@pytest.mark.parametrize("cause", [Cause.STILL_UNHEALTHY, Cause.LEFT_OVER, Cause.JUDGED_AFRESH])
 @pytest.mark.parametrize(("published", "there"), [(True, True), (False, False)])
-def test_what_asks_again_decides_whether_there_is_a_ticket(published: bool, there: bool) -> None:
-    """Somebody has resolved the one that there was."""
-    again = recorded("unpublished", Cause.STILL_UNHEALTHY, T0 + 5, policy_version=2)
+def test_what_asks_again_decides_whether_there_is_a_ticket(published: bool, there: bool, cause: Cause) -> None:
+    """Somebody has resolved the one that there was, or it was shared and has ended."""
+    again = recorded("unpublished", cause, T0 + 5, policy_version=2)
     known = Circumstances(
         from_at=T0 + 9,
         switches={1: Switches(1, True, True), 2: Switches(2, True, published)},

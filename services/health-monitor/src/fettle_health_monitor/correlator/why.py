@@ -1,7 +1,7 @@
 """Why there is or is not a ticket about a subject at an instant."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -25,8 +25,10 @@ from fettle_health_monitor.domain.why.record import (
     about,
     called_otherwise,
     earlier_verdicts,
+    ended,
     has_ticket,
     present_trouble,
+    shared_by,
     with_own_evidence,
 )
 from fettle_health_monitor.domain.why.search import Allowance, Spent
@@ -90,6 +92,7 @@ class _Known:
     """What the database has."""
 
     record: tuple[Recorded, ...]
+    shared_until: int | None
     named: live.Known
     interval_s: float | None
     unwatched: str | None
@@ -98,6 +101,10 @@ class _Known:
     waiting: why_facts.Waiting | None
     unknown_since: int | None
     asked_again_at: int | None
+
+    @property
+    def has_ticket(self) -> bool:
+        return has_ticket(self.record) and self.shared_until is None
 
 
 class Why:
@@ -140,7 +147,7 @@ class Why:
         seen = picture(judged, case.log)
         in_force = judged.shard.watch.policies.get(key.org)
         version = None if in_force is None else versions.get(in_force.statement.version, known.newest)
-        has = has_ticket(known.record)
+        has = known.has_ticket
         changes, no_change = tuple[WhatIf, ...](), None
         if known.unwatched is not None:
             seen = None
@@ -171,7 +178,7 @@ class Why:
         no_change: str | None,
     ) -> Answer:
         trouble, subject = present_trouble(known.record), str(key.subject)
-        has = has_ticket(known.record)
+        has = known.has_ticket
         async with self._database.reading() as connection:
             ticket = await _ticket(connection, key, trouble, at) if has else None
             since = replayed.since if replayed else at
@@ -187,6 +194,7 @@ class Why:
                 org_deleted=known.deleted,
                 ticket=None if ticket is None else ticket.number,
                 ticket_resolved=ticket is not None and ticket.state == "resolved",
+                shared_until=known.shared_until,
                 unwatched=known.unwatched,
                 unknown_since=known.unknown_since,
                 waits=None if known.waiting is None else known.waiting.at,
@@ -243,6 +251,7 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
     last = trouble[-1] if (trouble := present_trouble(record)) else None
     return _Known(
         record=record,
+        shared_until=await _shared_until(connection, org, record, at),
         named=live.Known() if row is None else live.Known(row.name, row.integration, row.space, row.model),
         interval_s=None if row is None or row.interval_s is None else float(row.interval_s),
         unwatched=None if row is None or await why_facts.watched(connection, org, subject, at) else row.unwatched,
@@ -252,6 +261,15 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
         unknown_since=await why_facts.unknown_since(connection, org, subject, at),
         asked_again_at=None if last is None else await _asked_again_at(connection, org, subject, last, at),
     )
+
+
+async def _shared_until(connection: AsyncConnection, org: str, record: Sequence[Recorded], at: int) -> int | None:
+    """When the ticket ended that the subject has with others by its record, if it has by this instant."""
+    shared = shared_by(record)
+    if shared is None:
+        return None
+    integration, condition, since = shared
+    return ended(await why_facts.outcomes(connection, org, integration, at), condition, since)
 
 
 async def _asked_again_at(connection: AsyncConnection, org: str, subject: str, last: Recorded, at: int) -> int | None:

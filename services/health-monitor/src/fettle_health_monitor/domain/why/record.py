@@ -11,7 +11,10 @@ from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, Named, Verdict
 
 _TICKETS = frozenset({"opened", "reopened", "already_open", "joined"})
+_ASKED = _TICKETS | {"merged"}
 _ENDS = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
+WITHOUT = frozenset({Cause.STILL_UNHEALTHY, Cause.LEFT_OVER, Cause.JUDGED_AFRESH})
+"""The causes that come where the ticket that there was, the subject's own or one that it shared, is there no more."""
 _OF_CHANGES_OR_SILENCES = frozenset({Cause.FIRING, Cause.SILENCE_ENDED})
 
 
@@ -51,12 +54,49 @@ def with_own_evidence(record: Sequence[Recorded]) -> list[Recorded]:
 
 def has_ticket(record: Sequence[Recorded]) -> bool:
     """Whether the monitor has asked for a ticket and not for its end, by what is on record, the earliest first. Where
-    it asks for one again, because somebody has resolved the last or it was refused, there is none but by that."""
+    it asks for one again, because somebody has resolved the last, it was refused, or it was shared and has ended, there
+    is none but by that."""
     has = False
     for each in of_itself(record):
-        before = has and each.cause is not Cause.STILL_UNHEALTHY
+        before = has and each.cause not in WITHOUT
         has = (before or each.outcome in _TICKETS) and each.cause not in _ENDS
     return has
+
+
+def asked_last(trouble: Sequence[Recorded]) -> Recorded:
+    """The last verdict by which a subject has the ticket that it has."""
+    return next(each for each in reversed(trouble) if each.outcome in _ASKED)
+
+
+def shared_by(record: Sequence[Recorded]) -> tuple[str, str, int] | None:
+    """Integration and condition of the ticket that the subject has with others by its record, and since when; None
+    where it has none, or one of its own."""
+    if not has_ticket(record):
+        return None
+    last = asked_last(present_trouble(record))
+    shared = read_dedup_key(last.evidence.get(SHARES, ""))
+    return None if shared is None else (*shared, last.at)
+
+
+def ended(of_integration: Sequence[Recorded], condition: str, since: int) -> int | None:
+    """When the ticket ended that devices had together since then, by the record of the integration that it is about;
+    None where it has not. One that was merged ends with the one that it was merged into."""
+    for each in of_integration:
+        if each.at >= since:
+            if condition == MANY and each.condition == MANY and each.cause is Cause.MERGED:
+                _, condition = about(each, "")
+            elif _ends_for_all(each, condition):
+                return each.at
+    return None
+
+
+def _ends_for_all(each: Recorded, condition: str) -> bool:
+    """Whether the integration's ticket is over by this verdict, or stays as somebody has resolved it."""
+    if (each.condition == MANY) != (condition == MANY):
+        return False
+    if each.cause is Cause.STILL_UNHEALTHY:
+        return each.outcome not in _TICKETS
+    return each.cause in _ENDS or (each.cause is Cause.FEW_LEFT and each.outcome != "called_off")
 
 
 def about(each: Recorded, subject: str) -> tuple[str, str]:

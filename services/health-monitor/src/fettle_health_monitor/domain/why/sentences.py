@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.why.picture import Picture
-from fettle_health_monitor.domain.why.record import Recorded
+from fettle_health_monitor.domain.why.record import Recorded, asked_last
 
 Suppressed = Literal[
     "silenced",
@@ -15,6 +15,7 @@ Suppressed = Literal[
     "org_unknown",
     "org_deleted",
     "joined",
+    "judged_afresh",
     "list_only",
     "subject_cap",
     "not_decided_yet",
@@ -41,9 +42,9 @@ class Situation:
     """All that the sentences are made of. `picture` is None for a subject that its shard does not watch, `unwatched`
     says why not: alone it may have been judged, as a cap counts others too. `trouble` is what was decided since it was
     last well. `enabled` is None where no policy was in force, `org_deleted` where the org is not known.
-    `unknown_since`: heartbeats of the org were lost from then on. `asked_again_at`: a ticket that was refused is asked
-    for again then. `refused` counts its heartbeats in the log that were
-    refused, by reason."""
+    `shared_until`: the ticket that it had with others has ended then, and nothing has called for another
+    since. `unknown_since`: heartbeats of the org were lost from then on. `asked_again_at`: a ticket that was refused is
+    asked for again then. `refused` counts its heartbeats in the log that were refused, by reason."""
 
     has_ticket: bool
     judged_again: bool
@@ -53,6 +54,7 @@ class Situation:
     org_deleted: bool | None = False
     ticket: int | None = None
     ticket_resolved: bool = False
+    shared_until: int | None = None
     unwatched: str | None = None
     unknown_since: int | None = None
     waits: int | None = None
@@ -72,7 +74,7 @@ def because(now: Situation) -> tuple[str, Suppressed | None]:
     if now.unknown_since is not None:
         return _unknown(now.unknown_since), "heartbeats_lost"
     if not now.judged_again:
-        return "What was heard then is not kept any more; nothing had called for a ticket by then.", None
+        return _not_kept(now)
     if now.enabled is None:
         return "No policy of the org was in force by then.", "not_enabled"
     if now.picture is None or now.unwatched is not None:
@@ -91,7 +93,7 @@ def _unknown(since: int) -> str:
 
 
 def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
-    last = next(each for each in reversed(now.trouble) if each.outcome in _ASKED)
+    last = asked_last(now.trouble)
     seen = _seen(last.evidence)
     if last.outcome in ("joined", "merged"):
         what = "it" if last.outcome == "joined" else "its own ticket was"
@@ -136,18 +138,39 @@ def _not_watched(now: Situation) -> tuple[str, Suppressed]:
 
 
 def _no_ticket(now: Situation, picture: Picture) -> tuple[str, Suppressed | None]:
-    last = now.trouble[-1] if now.trouble and picture.state != "healthy" else None
-    if last is not None and last.outcome in _HELD_BACK:
-        word = _HELD_BACK[last.outcome]
-        text = f"It called for a ticket at {instant(last.at)}, and none was opened: {last.reason}."
-        word = _REFUSED.get(last.reason, word)
-        again = now.asked_again_at if word == "open_refused" else None
-        return text if again is None else f"{text} While it lasts, that is asked for again at {instant(again)}.", word
+    without = _without(now) if picture.state != "healthy" else None
+    if without is not None:
+        return without
     if now.waits is not None:
         what = f"until the fate of {now.waits_for} is decided" if now.waits_for else "for the clocks of all shards"
         text = f"It called for a ticket at {instant(now.waits)}; that is not decided yet and waits {what}."
         return text, "not_decided_yet"
     return _stood(picture), None
+
+
+def _not_kept(now: Situation) -> tuple[str, Suppressed | None]:
+    text = "What was heard then is not kept any more"
+    without = _without(now)
+    if without is None:
+        return f"{text}; nothing had called for a ticket by then.", None
+    return f"{text}. {without[0]}", without[1]
+
+
+def _without(now: Situation) -> tuple[str, Suppressed] | None:
+    """What is on record of why it has no ticket, though it called for one or had one with others."""
+    last = now.trouble[-1] if now.trouble else None
+    if last is not None and last.outcome in _HELD_BACK:
+        text = f"It called for a ticket at {instant(last.at)}, and none was opened: {last.reason}."
+        word = _REFUSED.get(last.reason, _HELD_BACK[last.outcome])
+        again = now.asked_again_at if word == "open_refused" else None
+        return text if again is None else f"{text} While it lasts, that is asked for again at {instant(again)}.", word
+    if now.shared_until is not None:
+        text = (
+            f"The ticket that it shared with others ended at {instant(now.shared_until)}: it is judged afresh since, "
+            "and nothing has called for one of its own by then."
+        )
+        return text, "judged_afresh"
+    return None
 
 
 def _stood(picture: Picture) -> str:
@@ -173,6 +196,3 @@ def _never_reported(picture: Picture) -> str:
 
 def _s(seconds: object) -> str:
     return f"{seconds:g} s" if isinstance(seconds, int | float) else "its timeout"
-
-
-_ASKED = frozenset({"opened", "reopened", "already_open", "joined", "merged"})

@@ -23,8 +23,9 @@ from fettle_health_monitor.domain.correlator.outcomes import (
 )
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, after_end
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Named, Verdict, called_for
+from fettle_health_monitor.domain.correlator.verdicts import Named, Verdict, called_for
 from fettle_health_monitor.domain.judgements import Change
+from fettle_health_monitor.domain.why.record import WITHOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _follow(incidents: dict[str, Incident], verdict: Verdict, outcome: Outcome |
             incidents[verdict.condition] = Incident(asked=Asked("open", verdict.id))
         case Resolved():
             incidents.clear()
-        case _ if verdict.cause is Cause.STILL_UNHEALTHY:
+        case _ if verdict.cause in WITHOUT:
             incidents.pop(verdict.condition, None)
         case _:
             pass
