@@ -84,6 +84,8 @@ WHY = (
             Mutant(RECORD, " and each.outcome != \"called_off\")", ")"),
             Mutant(RECORD, "                _, condition = about(each, \"\")\n", "                pass\n"),
             Mutant(RECORD, "        if each.at >= since:", "        if True:"),
+            Mutant(RECORD, "            return each.outcome == \"resolved\"\n", "            return True\n"),
+            Mutant(RECORD, "another = condition != each.condition and ", "another = "),
             Mutant(SENTENCES, "    if now.shared_until is not None:", "    if False:"),
             Mutant(RECORD, "each.evidence.get(\"offset\", offset) <= offset]",
                    "each.evidence.get(\"offset\", offset) < offset]"),

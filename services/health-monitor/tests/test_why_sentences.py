@@ -18,6 +18,7 @@ from fettle_health_monitor.domain.why.record import (
     called_otherwise,
     earlier_verdicts,
     ended,
+    ended_by_monitor,
     has_ticket,
     present_trouble,
     shared_by,
@@ -139,7 +140,7 @@ def failing(**more: Any) -> Picture:
             None,
         ),
         (
-            replace(NOTHING, has_ticket=True, ticket=42, ticket_resolved=True, trouble=(recorded("opened"),)),
+            replace(NOTHING, has_ticket=True, ticket=42, resolved_by_somebody=True, trouble=(recorded("opened"),)),
             "Somebody has resolved it since.",
             None,
         ),
@@ -205,6 +206,26 @@ def test_a_shared_ticket_has_ended_by_what_is_on_record_of_its_integration() -> 
         assert ended([replace(early, outcome="reopened")], condition, T0) is None
     merged = recorded("merged", Cause.MERGED, condition=many, evidence={"shares": f"integration/hue-1:{own}"})
     assert ended([merged, recovered], many, T0) == T0 + 6
+
+
+@pytest.mark.rule("HM-185")
+def test_who_has_ended_a_ticket_follows_from_what_was_decided_behind() -> None:
+    """What ends a later one says nothing of it."""
+    many, own, other = "multiple_devices_offline", "integration_unreachable", "integration_credentials_invalid"
+    recovered = recorded("resolved", Cause.RECOVERED, condition="")
+    few = recorded("resolved", Cause.FEW_LEFT, condition=many)
+    again = recorded("reopened", Cause.STILL_UNHEALTHY, condition=own)
+    stays = recorded("called_off", Cause.STILL_UNHEALTHY, condition=many)
+    assert not ended_by_monitor([], own)
+    assert ended_by_monitor([again, few, recovered], own)
+    assert ended_by_monitor([recovered, few], many)
+    assert ended_by_monitor([recorded("merged", Cause.MERGED, condition=many)], many)
+    assert not ended_by_monitor([recorded("merged", Cause.MERGED, condition=many)], own)
+    assert ended_by_monitor([recorded("opened", condition=other)], own)
+    assert not ended_by_monitor([recorded("opened", condition=own)], own)
+    assert not ended_by_monitor([recorded("opened", condition=own)], many)
+    assert not ended_by_monitor([replace(recovered, outcome="nothing_to_resolve"), recovered], own)
+    assert not ended_by_monitor([stays, few], many)
 
 
 @pytest.mark.rule("HM-310")

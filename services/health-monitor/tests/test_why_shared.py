@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 from correlator_facts import QUIET, T0, change
@@ -19,6 +20,8 @@ from rollup_facts import (
 )
 
 from fettle_contracts.identity import HeartbeatKey
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.correlator.why import Answer, Why
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.silences import Schedule
@@ -64,6 +67,24 @@ async def test_a_ticket_that_its_integration_had_is_shared_until_that_recovers(
         later = await why(world, "device/d1", AT + 26_000)
         assert (later.has_ticket, later.suppressed_by) == (published, None if published else "unpublished")
         assert ("was asked for at" in later.because) == published
+
+
+@pytest.mark.rule("HM-185")
+@pytest.mark.parametrize("by", [ActorType.HEALTH_MONITOR, ActorType.USER])
+async def test_only_who_is_not_the_monitor_is_somebody(environment: dict[str, str], by: ActorType) -> None:
+    """Asked about the day before, when the ticket was there: it is resolved since."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails("device/d1", AT))
+        await world.tick(AT + 500)
+        (asked,) = await world.commands()
+        await world.happen(EntryType.OPENED, subject="device/d1", answering=UUID(asked.event.id))
+        if by is ActorType.HEALTH_MONITOR:
+            await world.feed(*recovers("device/d1", AT + 20_000))
+            await world.tick(AT + 21_000)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=by, at=AT + 20_000, subject="device/d1")
+        found = await why(world, "device/d1", AT + 1_000)
+        assert (found.has_ticket, found.ticket and found.ticket.state) == (True, "resolved")
+        assert found.because.endswith("Somebody has resolved it since.") == (by is ActorType.USER)
 
 
 @pytest.mark.rule("HM-310")

@@ -26,6 +26,7 @@ from fettle_health_monitor.domain.why.record import (
     called_otherwise,
     earlier_verdicts,
     ended,
+    ended_by_monitor,
     has_ticket,
     present_trouble,
     shared_by,
@@ -41,6 +42,8 @@ LOOKS_BACK_MAX_S = 6 * 3_600
 RECORDS_MAX = 2_000_000
 """How many records may be folded while a change is looked for: some seconds' worth."""
 WITHIN_S = 25.0
+
+_EVER = 2**63 - 1
 
 _DIFFERS = (
     "what was decided does not follow from this subject's log alone (it depends on others, on what a person did, on "
@@ -180,7 +183,7 @@ class Why:
         trouble, subject = present_trouble(known.record), str(key.subject)
         has = known.has_ticket
         async with self._database.reading() as connection:
-            ticket = await _ticket(connection, key, trouble, at) if has else None
+            ticket, by_somebody = await _ticket(connection, key, trouble, at) if has else (None, False)
             since = replayed.since if replayed else at
             blind = await why_facts.blind(connection, shard, since=since, until=at)
         rules = None if version is None else version.rules_for(subject, known.named.integration, known.named.model)
@@ -193,7 +196,7 @@ class Why:
                 enabled=None if version is None else version.switches.enabled,
                 org_deleted=known.deleted,
                 ticket=None if ticket is None else ticket.number,
-                ticket_resolved=ticket is not None and ticket.state == "resolved",
+                resolved_by_somebody=by_somebody,
                 shared_until=known.shared_until,
                 unwatched=known.unwatched,
                 unknown_since=known.unknown_since,
@@ -331,9 +334,14 @@ def _replayed(case: Case, judged: Judged) -> Replayed:
     return Replayed(since=case.known.from_at, heartbeats=case.log.sent, refused=refused, ignored=ignored)
 
 
-async def _ticket(connection: AsyncConnection, key: HeartbeatKey, trouble: list[Recorded], at: int) -> Ticket | None:
-    org, subject = key.org, str(key.subject)
+async def _ticket(
+    connection: AsyncConnection, key: HeartbeatKey, trouble: list[Recorded], at: int
+) -> tuple[Ticket | None, bool]:
+    """The ticket that it had at this instant, and whether it is resolved by now and not by the monitor."""
+    org = key.org
     for each in reversed(trouble):
-        if (ticket := await why_facts.ticket(connection, org, *about(each, subject), at)) is not None:
-            return ticket
-    return None
+        subject, condition = about(each, str(key.subject))
+        if (ticket := await why_facts.ticket(connection, org, subject, condition, at)) is not None:
+            behind = [one for one in await why_facts.outcomes(connection, org, subject, _EVER) if one.at > at]
+            return ticket, ticket.state == "resolved" and not ended_by_monitor(behind, condition)
+    return None, False

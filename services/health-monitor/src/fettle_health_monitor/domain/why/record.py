@@ -85,13 +85,26 @@ def ended(of_integration: Sequence[Recorded], condition: str, since: int) -> int
         if each.at >= since:
             if condition == MANY and each.condition == MANY and each.cause is Cause.MERGED:
                 _, condition = about(each, "")
-            elif _ends_for_all(each, condition):
+            elif _is_over(each, condition):
                 return each.at
     return None
 
 
-def _ends_for_all(each: Recorded, condition: str) -> bool:
-    """Whether the integration's ticket is over by this verdict, or stays as somebody has resolved it."""
+def ended_by_monitor(behind: Sequence[Recorded], condition: str) -> bool:
+    """Whether it is the monitor that has ended a ticket about a subject and this condition, by what was decided about
+    the subject behind an instant at which it had that; where not, and it is resolved, somebody else has."""
+    for each in behind:
+        another = condition != each.condition and MANY not in (condition, each.condition)
+        merged = each.cause is Cause.MERGED and condition == each.condition
+        if merged or (another and each.outcome == "opened"):
+            return True
+        if _is_over(each, condition):
+            return each.outcome == "resolved"
+    return False
+
+
+def _is_over(each: Recorded, condition: str) -> bool:
+    """Whether the subject's ticket about this condition is over by this verdict, or stays as somebody resolved it."""
     if (each.condition == MANY) != (condition == MANY):
         return False
     if each.cause is Cause.STILL_UNHEALTHY:

@@ -53,7 +53,7 @@ class Situation:
     enabled: bool | None
     org_deleted: bool | None = False
     ticket: int | None = None
-    ticket_resolved: bool = False
+    resolved_by_somebody: bool = False
     shared_until: int | None = None
     unwatched: str | None = None
     unknown_since: int | None = None
@@ -100,7 +100,7 @@ def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
         return f"{seen}At {instant(last.at)} {what} {last.reason}, which it shares with others.", "joined"
     number = f"Ticket #{now.ticket}" if now.ticket else "A ticket"
     text = f"{seen}{number} was asked for at {instant(last.at)}: {last.reason}."
-    return (f"{text} Somebody has resolved it since." if now.ticket_resolved else text), None
+    return (f"{text} Somebody has resolved it since." if now.resolved_by_somebody else text), None
 
 
 def _seen(evidence: Mapping[str, Any]) -> str:
