@@ -86,6 +86,8 @@ WHY = (
             Mutant(RECORD, "        if each.at >= since:", "        if True:"),
             Mutant(RECORD, "            return each.outcome == \"resolved\"\n", "            return True\n"),
             Mutant(RECORD, "another = condition != each.condition and ", "another = "),
+            Mutant(SENTENCES, "    if begun_anew:", "    if False:"),
+            Mutant(SENTENCES, "began\" if begun_anew else", "began\" if False else"),
             Mutant(SENTENCES, "    if now.shared_until is not None:", "    if False:"),
             Mutant(RECORD, "each.evidence.get(\"offset\", offset) <= offset]",
                    "each.evidence.get(\"offset\", offset) < offset]"),

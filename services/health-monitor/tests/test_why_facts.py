@@ -14,6 +14,7 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.times import from_ms
 from fettle_health_monitor.adapters.correlator import why_facts
 from fettle_health_monitor.adapters.correlator.why_facts import Blind, Ticket, Waiting
+from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints
 
 US = ("acme", "device/t17")
 OTHERS = (("other", "device/t17"), ("acme", "device/t18"))
@@ -116,6 +117,15 @@ async def test_since_when_heartbeats_were_lost_is_told_of_who_was_unknown_then(e
             watched = [await why_facts.watched(connection, *US, at) for at in (1, 2, 6, 8)]
         assert lost == [None, 0, 0, 4, None, None]
         assert watched == [False, True, True, False]
+
+
+@pytest.mark.rule("HM-186")
+async def test_whether_a_shard_has_begun_anew_is_told(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment, org=None) as world:
+        for shard, generation in ((0, 1), (1, 2)):
+            assert await Checkpoints(world.database, address="").begin(shard, generation, 3)
+        async with world.database.reading() as connection:
+            assert [await why_facts.begun_anew(connection, shard) for shard in range(3)] == [False, True, False]
 
 
 @pytest.mark.rule("HM-185")

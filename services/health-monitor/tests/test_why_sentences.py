@@ -251,6 +251,22 @@ def test_where_it_is_not_on_record_nothing_is_said_of_when_it_was_heard() -> Non
     assert said.startswith("It has never reported; its silence was too long at")
 
 
+@pytest.mark.rule("HM-186", "HM-266")
+def test_of_who_may_have_been_heard_before_its_shard_began_anew_it_is_not_said_that_it_never_was() -> None:
+    """Who was judged before is told to it as if registered."""
+    anew = replace(NOTHING, begun_anew=True)
+    for deadline, said in ((NOW, "It has not reported since its shard began; its silence"), (None, "began. ")):
+        never = recorded("opened", evidence={"last_heard": None, "deadline": deadline, "timeout_s": 60.0})
+        text, _ = because(replace(anew, has_ticket=True, ticket=42, trouble=(never,)))
+        assert said in text
+        assert "never" not in text
+    for registered in (True, False):
+        unheard = replace(WELL, last_heard=None, reported=None, registered=registered)
+        text, _ = because(replace(anew, picture=unheard))
+        assert text.startswith("It was healthy: not heard since its shard began: it counts from there, or from its")
+    assert because(replace(anew, picture=WELL)) == because(NOTHING)
+
+
 @pytest.mark.rule("HM-266")
 def test_a_merge_says_what_was_seen_of_the_subject_itself() -> None:
     of_another = {"last_heard": "then", "deadline": "then", "status": "ok", "offset": 9, "shares": "integration/hue-1"}

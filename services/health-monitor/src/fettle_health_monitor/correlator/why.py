@@ -186,6 +186,7 @@ class Why:
             ticket, by_somebody = await _ticket(connection, key, trouble, at) if has else (None, False)
             since = replayed.since if replayed else at
             blind = await why_facts.blind(connection, shard, since=since, until=at)
+            begun_anew = await why_facts.begun_anew(connection, shard)
         rules = None if version is None else version.rules_for(subject, known.named.integration, known.named.model)
         text, suppressed = because(
             Situation(
@@ -197,6 +198,7 @@ class Why:
                 org_deleted=known.deleted,
                 ticket=None if ticket is None else ticket.number,
                 resolved_by_somebody=by_somebody,
+                begun_anew=begun_anew,
                 shared_until=known.shared_until,
                 unwatched=known.unwatched,
                 unknown_since=known.unknown_since,

@@ -49,6 +49,8 @@ _BLIND = text("""
     ORDER BY from_at DESC LIMIT :limit
 """)
 
+_BEGUN_ANEW = text("SELECT EXISTS (SELECT FROM checkpoint WHERE shard = :shard AND generation > 1)")
+
 _LAST_TICKET = text("""
     SELECT ticket_id, ticket_number, ticket_state FROM incident
     WHERE org = :org AND subject = :subject AND condition = :condition AND opened_at <= :at
@@ -148,6 +150,11 @@ async def blind(connection: AsyncConnection, shard: int, *, since: int, until: i
     """The latest first, a few at most."""
     rows = await connection.execute(_BLIND, {"shard": shard, "since": since, "until": until, "limit": _GAPS_MAX})
     return [Blind(row.kind, row.from_at, row.to_at) for row in rows]
+
+
+async def begun_anew(connection: AsyncConnection, shard: int) -> bool:
+    """Whether the shard has ever begun anew: then it does not know who was heard before."""
+    return bool(await connection.scalar(_BEGUN_ANEW, {"shard": shard}))
 
 
 async def ticket(connection: AsyncConnection, org: str, subject: str, condition: str, at: int) -> Ticket | None:

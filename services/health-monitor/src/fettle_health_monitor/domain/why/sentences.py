@@ -41,10 +41,11 @@ _REFUSED: Mapping[str, Suppressed] = {
 class Situation:
     """All that the sentences are made of. `picture` is None for a subject that its shard does not watch, `unwatched`
     says why not: alone it may have been judged, as a cap counts others too. `trouble` is what was decided since it was
-    last well. `enabled` is None where no policy was in force, `org_deleted` where the org is not known.
-    `shared_until`: the ticket that it had with others has ended then, and nothing has called for another
-    since. `unknown_since`: heartbeats of the org were lost from then on. `asked_again_at`: a ticket that was refused is
-    asked for again then. `refused` counts its heartbeats in the log that were refused, by reason."""
+    last well. `enabled` is None where no policy was in force, `org_deleted` where the org is not known. `begun_anew`:
+    its shard has, and does not know who was heard before. `shared_until`: the ticket that it had with others has ended
+    then, and nothing has called for another since. `unknown_since`: heartbeats of the org were lost from then on.
+    `asked_again_at`: a ticket that was refused is asked for again then. `refused` counts its heartbeats in the log that
+    were refused, by reason."""
 
     has_ticket: bool
     judged_again: bool
@@ -54,6 +55,7 @@ class Situation:
     org_deleted: bool | None = False
     ticket: int | None = None
     resolved_by_somebody: bool = False
+    begun_anew: bool = False
     shared_until: int | None = None
     unwatched: str | None = None
     unknown_since: int | None = None
@@ -94,7 +96,7 @@ def _unknown(since: int) -> str:
 
 def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
     last = asked_last(now.trouble)
-    seen = _seen(last.evidence)
+    seen = _seen(last.evidence, begun_anew=now.begun_anew)
     if last.outcome in ("joined", "merged"):
         what = "it" if last.outcome == "joined" else "its own ticket was"
         return f"{seen}At {instant(last.at)} {what} {last.reason}, which it shares with others.", "joined"
@@ -103,17 +105,18 @@ def _there_is(now: Situation) -> tuple[str, Suppressed | None]:
     return (f"{text} Somebody has resolved it since." if now.resolved_by_somebody else text), None
 
 
-def _seen(evidence: Mapping[str, Any]) -> str:
+def _seen(evidence: Mapping[str, Any], *, begun_anew: bool) -> str:
     """What was last seen of it; nothing where the evidence does not say."""
     if "last_heard" not in evidence:
         return ""
     heard, deadline, status = evidence["last_heard"], evidence.get("deadline"), evidence.get("status")
+    never = "It has not reported since its shard began" if begun_anew else "It has never reported"
+    seen = f"Last heard at {heard}" if heard else never
     if deadline:
-        seen = f"Last heard at {heard}" if heard else "It has never reported"
         return f"{seen}; its silence was too long at {deadline}, after {_s(evidence.get('timeout_s'))}. "
     if status and status not in ("ok", "silent"):
         return f"Its heartbeat at {heard} said {status.replace('_', ' ')}. "
-    return f"Last heard at {heard}. " if heard else "It has never reported. "
+    return f"{seen}. "
 
 
 def _not_watched(now: Situation) -> tuple[str, Suppressed]:
@@ -145,7 +148,7 @@ def _no_ticket(now: Situation, picture: Picture) -> tuple[str, Suppressed | None
         what = f"until the fate of {now.waits_for} is decided" if now.waits_for else "for the clocks of all shards"
         text = f"It called for a ticket at {instant(now.waits)}; that is not decided yet and waits {what}."
         return text, "not_decided_yet"
-    return _stood(picture), None
+    return _stood(picture, begun_anew=now.begun_anew), None
 
 
 def _not_kept(now: Situation) -> tuple[str, Suppressed | None]:
@@ -173,8 +176,9 @@ def _without(now: Situation) -> tuple[str, Suppressed] | None:
     return None
 
 
-def _stood(picture: Picture) -> str:
-    heard = f"last heard at {instant(picture.last_heard)}" if picture.last_heard else _never_reported(picture)
+def _stood(picture: Picture, *, begun_anew: bool) -> str:
+    never = _never_reported(picture, begun_anew=begun_anew)
+    heard = f"last heard at {instant(picture.last_heard)}" if picture.last_heard else never
     timer = picture.timer
     if picture.state == "healthy":
         until = f"; its silence is too long at {instant(timer.at)}" if timer and timer.what == "silence" else ""
@@ -188,7 +192,9 @@ def _stood(picture: Picture) -> str:
     return f"It was {state} ({heard}), and nothing has called for a ticket in that time."
 
 
-def _never_reported(picture: Picture) -> str:
+def _never_reported(picture: Picture, *, begun_anew: bool) -> str:
+    if begun_anew:
+        return "not heard since its shard began: it counts from there, or from its registration behind that"
     if not picture.registered:
         return "never heard"
     return "registered, and has never reported: it counts from its registration"

@@ -1,17 +1,20 @@
-"""Why there is or is not a ticket about a device that had one with others. On a real database, by what is on record."""
+"""Why there is or is not a ticket, by what is on record alone: shared ones, resolved ones, new logs. On a database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 from uuid import UUID
 
 import pytest
 from correlator_facts import QUIET, T0, change
 from correlator_world import CorrelatorWorld
+from msgspec.structs import replace
 from rollup_facts import (
     UNREACHABLE,
     behind,
     devices,
     fails,
+    fires,
     heard,
     opened,
     recovers,
@@ -22,18 +25,26 @@ from rollup_facts import (
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints
 from fettle_health_monitor.correlator.why import Answer, Why
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.silences import Schedule
-from fettle_health_monitor.judge.replaying import Replays
+from fettle_health_monitor.judge.replaying import NotKept, Replays
 
 AT = T0 + 10_000
 HUE = "integration/hue-1"
 
 
+class NothingKept(Replays):
+    """Of no shard anything is kept that it could be judged again from."""
+
+    def past(self, shard: int) -> NoReturn:
+        raise NotKept(f"nothing of shard {shard} is kept")
+
+
 async def why(world: CorrelatorWorld, subject: str, at: int) -> Answer:
-    """By the record alone: no checkpoint is kept."""
-    replays = Replays(world.settings, world.database, lambda _: pytest.fail("there is no log"))
+    """By the record alone."""
+    replays = NothingKept(world.settings, world.database, lambda _: pytest.fail("there is no log"))
     return await Why(world.database, replays).answer(HeartbeatKey.parse(f"acme/{subject}"), 0, at)
 
 
@@ -136,3 +147,16 @@ async def test_a_ticket_that_somebody_resolved_is_shared_if_it_comes_back(
         await world.feed(heard("device/d5", AT + 21_500))
         await world.tick(AT + 23_000)
         assert (await why(world, "device/d5", AT + 22_500)).suppressed_by == word
+
+
+@pytest.mark.rule("HM-266")
+@pytest.mark.parametrize(("generation", "said"), [(1, "It has never reported;"), (2, "It has not reported since its")])
+async def test_who_was_judged_before_its_log_began_anew_is_not_said_never_to_have_reported(
+    environment: dict[str, str], generation: int, said: str
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        assert await Checkpoints(world.database, address="").begin(0, generation, 2)
+        fired = fires("device/d1", AT, generation=generation)
+        await world.feed(replace(fired, evidence=replace(fired.evidence, last_heard=None)))
+        await world.feed(world.clock(0, AT + 500, generation=generation), world.clock(1, AT + 500))
+        assert (await why(world, "device/d1", AT + 100)).because.startswith(said)
