@@ -210,13 +210,14 @@ class CorrelatorWorld:
         command: Row,
         outcome: str = "applied",
         *,
+        number: int = 1,
         state: str = "open",
         version: int = 1,
         code: str = "org_unknown",
     ) -> None:
         """The ticket service's result for a command."""
         refused = outcome == "rejected"
-        ticket = ResultTicket(id=UUID(int=1), number=1, state=TicketState(state), version=version)
+        ticket = ResultTicket(id=UUID(int=number), number=number, state=TicketState(state), version=version)
         result = CommandResult(
             org=command.key,
             command_id=command.event.id,

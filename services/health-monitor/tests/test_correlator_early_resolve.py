@@ -76,6 +76,21 @@ def test_an_early_resolve_stands_and_is_watched(actor: ActorType) -> None:
     assert decision.watch.due_clock == 560_000
 
 
+@pytest.mark.rule("HM-298")
+def test_of_an_earlier_ticket_it_is_not_said_that_it_comes_back() -> None:
+    later = ticket("resolved", version=2, number=43, id=43)
+    incident = Incident(later, others=(ticket("resolved", version=2),))
+    decision = after_resolve(event(), OFFLINE, incident, standing())
+    assert isinstance(decision, KeepWatch)
+    body = decision.saying().body
+    assert isinstance(body, CommentOnTicket)
+    assert body.ticket.id == UUID(int=42)
+    assert body.comment == (
+        "Still offline. If that lasts until 2026-09-21T14:14:20.000Z, a ticket is asked for again, unless a silence "
+        "holds it back."
+    )
+
+
 @pytest.mark.rule("HM-70")
 @pytest.mark.parametrize(("entry_at", "due"), [(T0 - 30_000, 560_000), (T0 + 4_000, 564_000)])
 def test_the_resolve_counts_from_the_later_of_entry_and_shard(entry_at: int, due: int) -> None:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
+from fettle_contracts.people import ActorType
 from fettle_contracts.results import CommandResult, Outcome
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
@@ -53,6 +54,12 @@ class OwnTicketEvent:
         ticket = self.event.ticket
         return KnownTicket(ticket.id, ticket.number, ticket.state, ticket.version)
 
+    @property
+    def brings_back(self) -> bool:
+        """Whether somebody has reopened the ticket, who may do so with an earlier one. The monitor never does."""
+        entry = self.event.entry
+        return entry.type is EntryType.REOPENED and entry.actor.type is not ActorType.HEALTH_MONITOR
+
 
 class Tickets:
     """Keeps what is known of the monitor's tickets. `partition_of` says by which partition an org's judgements come."""
@@ -61,14 +68,14 @@ class Tickets:
         self._deciding, self._partition_of = deciding, partition_of
 
     async def take_events(self, work: UnitOfWork, batch: Sequence[OwnTicketEvent]) -> None:
-        """Events in any order; the newest version of a ticket counts."""
+        """Events in any order; of each ticket the newest version counts."""
         connection = work.connection
         await policies.lock_orgs(connection, {own.event.org for own in batch})
         known = await incidents.of_subjects(connection, {(own.event.org, own.subject) for own in batch})
         touched: dict[About, Incident] = {}
         for own in batch:
             before = touched.get(own.about) or known.get(own.about) or Incident()
-            touched[own.about] = before.seen(own.ticket, own.answering)
+            touched[own.about] = before.seen(own.ticket, own.answering, brought_back=own.brings_back)
         await incidents.save(connection, touched)
         for own in batch:
             if own.event.entry.type is EntryType.RESOLVED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +23,7 @@ _OPENING = ", ".join(f"'{cause}'" for cause in sorted(OPENING))
 
 _OF_SUBJECTS = text("""
     SELECT org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version, asked_verb, asked_command,
-           opened_at
+           opened_at, other_tickets
     FROM incident JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          USING (org, subject)
 """)
@@ -53,15 +54,17 @@ _LEFT_OPEN = text(f"""
 
 _SAVE = text("""
     INSERT INTO incident (org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version,
-                          asked_verb, asked_command, opened_at)
+                          asked_verb, asked_command, opened_at, other_tickets)
     SELECT * FROM unnest(
         CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:conditions AS text[]), CAST(:ids AS uuid[]),
         CAST(:numbers AS integer[]), CAST(:states AS text[]), CAST(:versions AS integer[]), CAST(:verbs AS text[]),
-        CAST(:commands AS uuid[]), CAST(:opened_at AS bigint[]))
+        CAST(:commands AS uuid[]), CAST(:opened_at AS bigint[]),
+        CAST(CAST(:others AS text[]) AS jsonb[]))
     ON CONFLICT (org, subject, condition) DO UPDATE SET
         ticket_id = excluded.ticket_id, ticket_number = excluded.ticket_number, ticket_state = excluded.ticket_state,
         ticket_version = excluded.ticket_version, asked_verb = excluded.asked_verb,
-        asked_command = excluded.asked_command, opened_at = excluded.opened_at
+        asked_command = excluded.asked_command, opened_at = excluded.opened_at,
+        other_tickets = excluded.other_tickets
 """)
 
 _FORGET = text("""
@@ -107,6 +110,7 @@ async def save(connection: AsyncConnection, changed: Mapping[About, Incident]) -
             "verbs": [None if last is None else last.verb for last in asked],
             "commands": [None if last is None else last.command for last in asked],
             "opened_at": [incident.opened_at for incident in incidents.values()],
+            "others": [msgspec.json.encode(incident.others).decode() for incident in incidents.values()],
         },
     )
 
@@ -124,4 +128,5 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
     if row.ticket_id is not None:
         ticket = KnownTicket(row.ticket_id, row.ticket_number, TicketState(row.ticket_state), row.ticket_version)
     asked = None if row.asked_verb is None else Asked(row.asked_verb, row.asked_command)
-    return Incident(ticket, asked, row.opened_at)
+    others = msgspec.convert(row.other_tickets, tuple[KnownTicket, ...])
+    return Incident(ticket, asked, row.opened_at, others)

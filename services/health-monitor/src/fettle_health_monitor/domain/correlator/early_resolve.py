@@ -46,17 +46,20 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class KeepWatch:
-    """The resolve was early: say so, and look again when `watch` is due."""
+    """The resolve was early: say so, and look again when `watch` is due. `latest`: no ticket of its key is later, so it
+    is this one that comes back."""
 
     watch: Watch
     ticket: UUID
     state: str | None
+    latest: bool = True
 
     def saying(self, silenced: Silenced | None = None) -> OwnCommand:
         """The comment that says what will happen. `silenced` is by the silence that covers the instant at which the
         watch is due, as far as that is known: another one may be made, and that one removed. Where the org is switched
         off it is not known when that will be."""
-        watch, until, again = self.watch, f"{instant(self.watch.due_at)}", "this ticket is reopened"
+        watch, until = self.watch, f"{instant(self.watch.due_at)}"
+        again = "this ticket is reopened" if self.latest else "a ticket is asked for again"
         unless = "" if watch.is_about_many else ", unless a silence holds it back"
         if silenced is not None and not watch.is_about_many and not watch.stands_still:
             until += f" and the end of the silence of {silenced.by} at {instant(silenced.until)}"
@@ -93,7 +96,8 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
     """
     if event.entry.type is not EntryType.RESOLVED or event.entry.actor.type is ActorType.HEALTH_MONITOR:
         return LetBe("not_by_somebody")
-    if incident.ticket is None or incident.ticket.id != event.ticket.id or incident.ticket.unresolved:
+    known = [one.id for one in incident.tickets]
+    if event.ticket.id not in known or incident.ticket is None or incident.ticket.unresolved:
         return LetBe("overtaken")
     if standing is None or standing.state not in FAILING or standing.condition != condition:
         return LetBe("healthy")
@@ -110,4 +114,4 @@ def after_resolve(event: TicketEvent, condition: str, incident: Incident, standi
         lasting_ms=round(standing.open_debounce_s * 1000),
         runs=standing.switches.enabled,
     )
-    return KeepWatch(watch, event.ticket.id, standing.state)
+    return KeepWatch(watch, event.ticket.id, standing.state, latest=event.ticket.id == known[-1])

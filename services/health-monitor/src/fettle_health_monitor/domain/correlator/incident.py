@@ -23,10 +23,6 @@ class KnownTicket:
     def unresolved(self) -> bool:
         return self.state is not TicketState.RESOLVED
 
-    def newer_than(self, other: "KnownTicket") -> bool:
-        """Numbers grow in an org, versions in a ticket; topics bring both in any order."""
-        return (self.number, self.version) > (other.number, other.version)
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -39,11 +35,16 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Incident:
     """The ticket of one subject and condition. Facts may come late, twice, and in any order. `opened_at` is the instant
-    (broker milliseconds) of the verdict that asked for it when it was not open, nor asked for."""
+    (broker milliseconds) of the verdict that asked for it when it was not open, nor asked for.
+
+    `ticket` is the one that the ticket service takes the key for: the unresolved one, else that with the highest
+    number. `others` are those of the key that are known beside it since a person has reopened an earlier one: its news
+    and theirs are told apart by their versions."""
 
     ticket: KnownTicket | None = None
     asked: Asked | None = None
     opened_at: int | None = None
+    others: tuple[KnownTicket, ...] = ()
 
     @property
     def surely_open(self) -> bool:
@@ -69,13 +70,39 @@ class Incident:
         """The open that is not answered yet: whether there is a ticket is known by its answer."""
         return self.asked.command if self.asked is not None and self.asked.verb == "open" else None
 
+    @property
+    def tickets(self) -> tuple[KnownTicket, ...]:
+        """All that are known, that of the highest number last."""
+        known = self.others if self.ticket is None else (self.ticket, *self.others)
+        return tuple(sorted(known, key=lambda one: one.number))
+
     def asking(self, verb: Asking, command: UUID, at: int) -> "Incident":
         """After sending `command`, which a verdict of this instant called for."""
         opens = verb == "open" and not self.will_be_open
         return replace(self, asked=Asked(verb, command), opened_at=at if opens else self.opened_at)
 
-    def seen(self, ticket: KnownTicket | None, answering: UUID | None) -> "Incident":
-        """After an event or result that shows `ticket` (a refusal shows none) and answers command `answering`."""
-        news = ticket is not None and (self.ticket is None or ticket.newer_than(self.ticket))
-        answered = self.asked is not None and self.asked.command == answering
-        return replace(self, ticket=ticket if news else self.ticket, asked=None if answered else self.asked)
+    def seen(self, ticket: KnownTicket | None, answering: UUID | None, *, brought_back: bool = False) -> "Incident":
+        """After an event or result that shows `ticket` (a refusal shows none) and answers command `answering`.
+        `brought_back`: it says that somebody has reopened the ticket."""
+        answered = self.asked if self.asked is not None and self.asked.command == answering else None
+        after = replace(self, asked=None if answered is not None else self.asked)
+        if ticket is None:
+            return after
+        return after._knowing(ticket, brought_back or (answered is not None and answered.verb == "open"))
+
+    def _knowing(self, ticket: KnownTicket, may_be_back: bool) -> "Incident":
+        """Numbers grow in an org, versions in a ticket; topics bring both in any order. A ticket is opened when all
+        earlier ones of its key are resolved: of these only one that `may_be_back` and is unresolved is news, and what
+        is heard of it from then on."""
+        known = {one.id: one for one in self.tickets}
+        before = known.get(ticket.id)
+        if before is None:
+            if all(one.number < ticket.number for one in known.values()):
+                return replace(self, ticket=ticket, others=())
+            if not (may_be_back and ticket.unresolved):
+                return self
+        elif ticket.version <= before.version:
+            return self
+        known[ticket.id] = ticket
+        first, *others = sorted(known.values(), key=lambda one: (one.unresolved, one.number), reverse=True)
+        return replace(self, ticket=first, others=tuple(others))
