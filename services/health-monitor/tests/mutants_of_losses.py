@@ -54,7 +54,7 @@ LOST_HEARTBEATS = (
             Mutant(UNSEEN, "lost=0 if row.subject in self.loss.heard else 1", "lost=1"),
             Mutant(UNSEEN, "change.evidence.last_heard == before.evidence.last_heard", "False"),
             Mutant(UNSEEN, "(event.at, not isinstance(event, Due),", "(event.at, isinstance(event, Due),"),
-            Mutant(UNSEEN, "if not resumed and self.loss.resumed_at is not None:", "if False:"),
+            Mutant(UNSEEN, "                self._give_fresh_timeouts(event.at)\n", ""),
             Mutant(UNSEEN, "and row.until.due_clock == event.due_clock:", ":"),
             Mutant(UNSEEN, "return fires_on and self._last_of(change.subject).condition == change.condition",
                    "return fires_on"),
@@ -106,6 +106,17 @@ LOST_HEARTBEATS = (
             Mutant(TIMES, "self.start_clock, back.clock + lasting_ms)", "back.clock, back.clock + lasting_ms)"),
             Mutant(TIMES, "due_clock=self.start_clock + lasting_ms)", "due_clock=self.due_clock + lasting_ms)"),
             Mutant(TIMES, "clock.clock, clock.clock + lasting_ms)", "clock.at, clock.clock + lasting_ms)"),
+        ),
+    ),
+    Part(
+        ("correlator_losses_anew",),
+        (
+            Mutant(UNSEEN, "            self._keep(row)\n            return\n", "            pass\n"),
+            Mutant(UNSEEN, "if change.evidence.last_heard is not None:\n            self._heard(row, change.at)",
+                   "if change.evidence.last_heard is not None:\n            pass"),
+            Mutant(LOSSES, "at if self.resumed_at is None and not after.unknown else", ""),
+            Mutant(LOSING, "lasted_at is not None or (begun and running is None)", "lasted_at is not None"),
+            Mutant(LOSING, "lasted_at is not None or (begun and running is None)", "begun and running is None"),
         ),
     ),
     Part(

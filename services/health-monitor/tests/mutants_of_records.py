@@ -10,10 +10,19 @@ SHARD = "domain/judge/shard"
 POLICIES = "domain/judge/policies"
 STATEMENTS = "domain/judge/statements"
 PROFILES = "domain/judge/profiles"
+WATCH = "domain/judge/watch"
 CONTROL = "domain/control"
 SIGNED = "adapters/judge/control_records"
 
 RECORDS = (
+    # whom a new shard was only told of
+    Part(
+        ("judge_lost_log",),
+        (
+            Mutant(WATCH, "(unheard or not subjects.heard_at[row])", "unheard"),
+            Mutant(WATCH, "is_news = stays_well and (", "is_news = ("),
+        ),
+    ),
     # which heartbeats are refused, and how many of them become dead letters
     Part(
         ("judge_refusals",),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from judge_log import Judged, Log, judge
+from judge_log import GATEWAY, Judged, Log, judge
 
 from fettle_health_monitor.domain.judgements import HeardAgain, Unobserved
 
@@ -141,3 +141,21 @@ def test_who_is_forgotten_while_a_shard_is_waited_for_is_gone_and_new_from_the_e
     its, others = ([step[:3] for step in judged.steps(f"device/{id}")][1:] for id in ("t17", "other"))
     assert its == [(10, "healthy", "pending_open"), (70, "pending_open", None), *steps]
     assert others == [(10, "healthy", "pending_open"), (125, "pending_open", "firing")]
+
+
+@pytest.mark.rule("HM-160", "HM-294")
+@pytest.mark.parametrize("announced_at", [101, 104], ids=["heard behind it", "heard before"])
+def test_of_whom_a_new_shard_was_only_told_it_says_once_that_it_is_heard(announced_at: int) -> None:
+    """It never found the subject silent; who is new to it says so by coming up, who is not well by its change."""
+    judged = Judged()
+    judged.shard.await_announcement("n1")
+    log = Log().hello("n1").policy(**RULES).register().register(GATEWAY)
+    if announced_at == 101:
+        log.at(101).announced("n1")
+    log.at(102).beat().beat("acme/device/new").at(103).beat()
+    if announced_at == 104:
+        log.at(104).announced("n1")
+    log.at(105).beat().beat(GATEWAY, status="unreachable").at(106).beat(GATEWAY)
+    heard = [each for each in judged.fold(log).judgements if isinstance(each, HeardAgain)]
+    assert [(each.subject, each.status, each.condition) for each in heard] == [("device/t17", "ok", None)]
+    assert heard[0].at - log.records[0].timestamp == 102_000

@@ -47,7 +47,7 @@ from fettle_health_monitor.domain.correlator.losses import (
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.unseen import Seeing
 from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules, Unseen
-from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, unseen
+from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, still_lost, unseen
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 from fettle_health_monitor.metrics import LOSSES
@@ -244,7 +244,9 @@ class _Org:
             await losses.save(connection, loss)
             if resumes:
                 await self._resume(loss)
-        called = [*await self._called(seeing), *await self._few_lasted(seeing.few_ended, before)]
+        called = await self._called(seeing)
+        for few, after, ended_at in seeing.few_ended:
+            called += await self._few_ended(few, after, ended_at, before)
         if loss is not None and loss.few_since is not None and (before is None or loss.few_since != before.few_since):
             await self._watch(loss)
         if begins and loss is not None:
@@ -274,22 +276,27 @@ class _Org:
         if timers:
             await losses.give_timers(self._connection, self._org, timers)
 
-    async def _few_lasted(self, ended: Sequence[tuple[Loss, int]], before: Loss | None) -> list[Verdict]:
+    async def _few_ended(self, few: Loss, after: Loss, at: int, before: Loss | None) -> list[Verdict]:
         """More are unknown again, or heartbeats are lost again: the ticket is no longer looked at. Where few had been
-        unknown for the resolve debounce by then, it is, as of that."""
-        out = list[RunOut]()
-        for loss, ended_at in ended:
-            if before is not None and (loss.id, loss.few_since) == (before.id, before.few_since):
-                running = await self._watched_few()
-                await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
-            else:
-                running = self._few_unknown(loss)
-            if running is not None and running.shard in self._clocks:
-                at = running.out_before(ended_at, self._clocks[running.shard])
-                out += [] if at is None else [RunOut(self._partition, running, at)]
-        called = await verdicts_of(self._connection, out)
-        judging = (self._version_at(each.watch.shard, each.at).version for each in out)
-        return [replace(verdict, policy_version=by) for verdict, by in zip(called, judging, strict=True)]
+        unknown for the resolve debounce by then, it is, as of that; and it is called for again where reporting has not
+        resumed."""
+        begun = before is not None and (few.id, few.few_since) == (before.id, before.few_since)
+        running = await self._watched_few() if begun else self._few_unknown(few)
+        if begun:
+            await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
+        lasted_at = None
+        if running is not None and running.shard in self._clocks:
+            lasted_at = running.out_before(at, self._clocks[running.shard])
+        called = list[Verdict]()
+        if running is not None and lasted_at is not None:
+            by = self._version_at(running.shard, lasted_at).version
+            found = await verdicts_of(self._connection, [RunOut(self._partition, running, lasted_at)])
+            called += [replace(verdict, policy_version=by) for verdict in found]
+        has_ended = lasted_at is not None or (begun and running is None)
+        if has_ended and few.resumed_at is None:
+            by = self._version_at(min(self._clocks, default=0), at).version
+            called.append(still_lost(after, self._partition, at, by))
+        return called
 
     async def _watch(self, loss: Loss) -> None:
         """The ticket is looked at when few have been unknown for the resolve debounce."""

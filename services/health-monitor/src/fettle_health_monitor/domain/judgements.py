@@ -63,8 +63,9 @@ class Change(Judged, frozen=True, kw_only=True, tag="change"):
 
 class HeardAgain(Judged, frozen=True, kw_only=True, tag="heard_again"):
     """A subject that had been silent for too long was heard, and its state stayed what it is: the heartbeat says that
-    it is not well either, or it flaps, or a policy or registration had taken the silence back before. `condition` is
-    what its reading means now (null: nothing is wrong)."""
+    it is not well either, or it flaps, or a policy or registration had taken the silence back before. Or one that was
+    only registered, or told of in a new log, was heard for the first time and is well. `condition` is what its reading
+    means now (null: nothing is wrong)."""
 
     org: str
     subject: str

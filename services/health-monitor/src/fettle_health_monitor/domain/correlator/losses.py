@@ -89,10 +89,12 @@ class Loss:
         return replace(self, heard=heard, heard_behind=behind, resumed_at=at if resumed else None)
 
     def becoming(self, at: int, *, unknown: int, lost: int = 0) -> "Loss":
-        """After so many more (or fewer) are unknown, and so many more have been lost."""
+        """After so many more (or fewer) are unknown, and so many more have been lost. Where nobody is unknown any more
+        there is nobody left who could be heard: reporting has resumed then."""
         after = replace(self, unknown=self.unknown + unknown, lost=self.lost + lost)
         few_since = (self.few_since or at) if after.few_unknown else None
-        return replace(after, few_since=few_since)
+        resumed_at = at if self.resumed_at is None and not after.unknown else self.resumed_at
+        return replace(after, few_since=few_since, resumed_at=resumed_at)
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class Seeing:
     Filled in: `shown` is for the world, and `laid_over` are the ids of what no shard has said; `hidden` is what shards
     have said and is not shown, `called` what of it calls for verdicts; `heard_again` is who has not changed since;
     `touched` and `gone` are of the unseen; `loss` is as it then is, `few_ended` are those as they were while few were
-    unknown, and the instants at which that ended.
+    unknown, as they were then, and the instants at which that ended.
     """
 
     before: int
@@ -63,7 +63,7 @@ class Seeing:
     heard_again: dict[str, HeardAgain] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
-    few_ended: list[tuple[Loss, int]] = field(default_factory=list)
+    few_ended: list[tuple[Loss, Loss, int]] = field(default_factory=list)
     _last: dict[str, Change] = field(default_factory=dict)
     _events: list[tuple[int, bool, int, Event]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
@@ -81,8 +81,9 @@ class Seeing:
             if before is None or self.loss is None:
                 continue
             if before.few_since is not None and before.few_since != self.loss.few_since:
-                self.few_ended.append((before, event.at))
+                self.few_ended.append((before, self.loss, event.at))
             if before.resumed_at is None and self.loss.resumed_at is not None:
+                self._give_fresh_timeouts(event.at)
                 break
         return [event for *_, event in sorted(self._events)]
 
@@ -121,7 +122,7 @@ class Seeing:
                 self._show(change)
         elif change.from_state in FAILING:
             condition = self._last_of(change.subject).condition
-            self._keep(self._with_fresh_timeout(_unseen(change, change.from_state, condition)))
+            self._keep(self._with_fresh_timeout(Unseen.of(change, change.from_state, condition)))
         else:
             self._lose(change, change, change.from_state)
 
@@ -184,7 +185,7 @@ class Seeing:
         """The subject is unknown from the instant of `why` on. One that has been heard since heartbeats are lost was
         counted among the lost then."""
         assert self.loss is not None  # noqa: S101 - nothing is lost without
-        row = self._with_fresh_timeout(_unseen(judged, HealthState.UNKNOWN, None))
+        row = self._with_fresh_timeout(Unseen.of(judged, HealthState.UNKNOWN, None))
         self._tell(row, shown, HealthState.UNKNOWN, None, why.at, "heartbeats_lost", since=why.at)
         self.loss = self.loss.becoming(why.at, unknown=1, lost=0 if row.subject in self.loss.heard else 1)
         self._keep(row)
@@ -214,7 +215,13 @@ class Seeing:
             self._follow(row, change.at, change.reason)
 
     def _begin_anew(self, row: Unseen, change: Change) -> None:
-        """Its shard has forgotten it, and judges it anew."""
+        """Its shard has forgotten it, and judges it anew. One that it was only told of is as unknown as before while
+        heartbeats are lost."""
+        if change.evidence.last_heard is not None:
+            self._heard(row, change.at)
+        elif row.shown == HealthState.UNKNOWN and self.loss is not None and self.loss.resumed_at is None:
+            self._keep(row)
+            return
         if row.shown == HealthState.UNKNOWN and self.loss is not None:
             self.loss = self.loss.becoming(change.at, unknown=-1)
         self._leave(row)
@@ -310,10 +317,7 @@ class Seeing:
 
     def _heard(self, row: Unseen, at: int) -> None:
         if row.shown == HealthState.UNKNOWN and self.loss is not None:
-            resumed = self.loss.resumed_at is not None
             self.loss = self.loss.hearing(row.subject, self.rules_of(row.subject).integration, at)
-            if not resumed and self.loss.resumed_at is not None:
-                self._give_fresh_timeouts(at)
 
     def _give_fresh_timeouts(self, at: int) -> None:
         """Those whom the caller has named; it does the same to the others."""
@@ -394,7 +398,3 @@ class Seeing:
         self.unseen.pop(row.subject, None)
         self.touched.discard(row.subject)
         self.gone.add(row.subject)
-
-
-def _unseen(judged: Change, shown: str | None, condition: str | None) -> Unseen:
-    return Unseen(subject=judged.subject, shown=shown or "", condition=condition, judged=judged)

@@ -1,7 +1,7 @@
 """Subjects that are shown otherwise than their shards judge, and what happens to them."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.domain.correlator.fresh_times import Times, Until
@@ -25,6 +25,11 @@ class Unseen:
     condition: str | None
     judged: Change
     until: Until | None = None
+
+    @classmethod
+    def of(cls, judged: Change, shown: str | None, condition: str | None) -> Self:
+        """Without a timer."""
+        return cls(subject=judged.subject, shown=shown or "", condition=condition, judged=judged)
 
     @property
     def is_pending(self) -> bool:

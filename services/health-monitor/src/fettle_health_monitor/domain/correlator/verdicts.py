@@ -174,6 +174,13 @@ def heartbeats_lost(loss: Loss, partition: int, window_ms: int | None = None) ->
     )
 
 
+def still_lost(loss: Loss, partition: int, at: int, policy_version: int) -> Verdict:
+    """The verdict, at this instant, that an org's heartbeats are lost as before, though the ticket about that has
+    ended: it was few who were unknown, and they are no longer few."""
+    lost = heartbeats_lost(loss, partition)
+    return replace(lost, id=uuid5(loss.id, f"still/{at}"), at=at, policy_version=policy_version)
+
+
 def merging(verdict: Verdict, subject: str, condition: str, name: str | None) -> Verdict:
     """The verdict that the ticket of this subject and condition is merged into the one that `verdict` asks for. What
     was seen is what `verdict` rests on."""

@@ -140,14 +140,16 @@ class Watch:
         nothing new."""
         subjects = self.subjects
         turned, _ = self.turned.get(row, (subjects.since[row], 0))
-        unheard = reading == Reading.OK == subjects.reading[row] and subjects.silent_from[row] < turned
+        unheard = self.judging and subjects.silent_from[row] < turned
+        stays_well = reading == Reading.OK == subjects.reading[row]
+        is_news = stays_well and (unheard or not subjects.heard_at[row])
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         if not self.judging:
             self._keep_what_was_judged(row, reading)
         subjects.reported[row] = reading
         subjects.same[row], subjects.alike[row] = same, alike
-        if unheard and self.judging:
+        if is_news:
             self._tell_heard_again(row, reading)
         self._now_reads(row, reading, Reason.REPORTED)
 
