@@ -7,6 +7,7 @@ UNSEEN = "domain/correlator/unseen"
 HOLES = "domain/correlator/holes"
 TIMES = "domain/correlator/fresh_times"
 LOSING = "correlator/losing"
+EVERYBODY = "adapters/correlator/everybody"
 
 LOST_HEARTBEATS = (
     Part(
@@ -117,6 +118,11 @@ LOST_HEARTBEATS = (
             Mutant(LOSSES, "at if self.resumed_at is None and not after.unknown else", ""),
             Mutant(LOSING, "lasted_at is not None or (begun and running is None)", "lasted_at is not None"),
             Mutant(LOSING, "lasted_at is not None or (begun and running is None)", "begun and running is None"),
+            Mutant(EVERYBODY, "at_beginning |= await", "await"),
+            Mutant(EVERYBODY, "CASE WHEN past.subject IS NULL THEN 'healthy' ELSE past.to_state END", "'healthy'"),
+            Mutant(EVERYBODY, "WHEN registered THEN entered_at <= to_timestamp(:at / 1000.0)",
+                   "WHEN registered THEN true"),
+            Mutant(EVERYBODY, 'if reason == "registered"]', "]"),
         ),
     ),
     Part(

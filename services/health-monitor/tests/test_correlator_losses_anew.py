@@ -1,4 +1,4 @@
-"""Heartbeats of an org that are lost while the log begins anew. On a real database."""
+"""Heartbeats of an org that are lost while, or before, the log begins anew. On a real database."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -8,9 +8,12 @@ import pytest
 import pytest_asyncio
 from correlator_facts import change, next_place
 from correlator_world import CorrelatorWorld
-from loss_facts import GONE, fall_silent, fires, fleet, heard, interval, silent, state_of, states
-from rollup_facts import said
+from loss_facts import GONE, LONG_AGO, fall_silent, fires, fleet, heard, interval, silent, state_of, states
+from rollup_facts import devices, said
+from sqlalchemy import text
 
+from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.times import from_ms
 from fettle_health_monitor.domain.judgements import Change, Evidence, HeardAgain
 
 ANEW = GONE + 10_000
@@ -136,3 +139,81 @@ async def test_when_nobody_is_unknown_any_more_reporting_has_resumed(world: Corr
     await world.feed(silent(last, at + 20_000), fires(last, at + 22_000))
     await world.tick(at + 25_000)
     assert (await said(world), await state_of(world, last)) == ([f"open {last}"], "firing")
+
+
+AGAIN = GONE - 5_000
+"""When the log begins anew, and nobody is heard in it."""
+
+
+async def nobody_comes_back(world: CorrelatorWorld, subjects: list[str]) -> None:
+    await world.tick(AGAIN - 1_000)
+    await begins_anew(world, subjects, AGAIN)
+    await world.feed(*(unheard(silent(each, GONE - 2_000)) for each in subjects))
+    await tick(world, GONE - 1_000, AGAIN)
+    await world.feed(*(unheard(fires(each, GONE)) for each in subjects))
+    await tick(world, GONE + 1_000, AGAIN)
+
+
+async def forget_history(world: CorrelatorWorld) -> None:
+    """As it is forgotten of who has been healthy for 30 days."""
+    async with unit_of_work(world.database) as work:
+        await work.connection.execute(text("DELETE FROM transition"))
+    world.fed.clear()
+
+
+@pytest.mark.rule("HM-295", "HM-151")
+@pytest.mark.parametrize("entered_long_ago", [None, True], ids=["only heard", "entered"])
+@pytest.mark.parametrize("on_record", [True, False])
+async def test_who_was_healthy_in_the_log_before_counts(
+    world: CorrelatorWorld, on_record: bool, entered_long_ago: bool | None
+) -> None:
+    """The window begins before the log does."""
+    everybody = await fleet(world)
+    if entered_long_ago:
+        await entered(world, everybody, LONG_AGO)
+    if not on_record:
+        await forget_history(world)
+    await nobody_comes_back(world, everybody)
+    assert (await said(world), await states(world)) == (["open other/heartbeats"], {"unknown": 12})
+    assert (await interval(world)).counted == 12
+
+
+@pytest.mark.rule("HM-295", "HM-151")
+@pytest.mark.parametrize(("before", "counted"), [("firing", 12), ("pending_open", 12), (None, 12), ("healthy", 13)])
+async def test_who_was_not_healthy_in_the_log_before_does_not(
+    world: CorrelatorWorld, before: str | None, counted: int
+) -> None:
+    everybody = await fleet(world, 13)
+    last = everybody[12]
+    await world.feed(change(last, "healthy", before, at=LONG_AGO + 1_000))
+    await nobody_comes_back(world, everybody)
+    assert (await interval(world)).counted == counted
+
+
+@pytest.mark.rule("HM-295", "HM-151")
+@pytest.mark.parametrize("told_by", ["the registry", "its heartbeat"])
+async def test_who_is_new_in_the_window_does_not(world: CorrelatorWorld, told_by: str) -> None:
+    """Twelve that come into the new log, and fall silent in it, fail one by one."""
+    everybody = devices(12)
+    for number, subject in enumerate(everybody):
+        await world.feed(world.profile(subject, integration=f"hue-{number % 2}"))
+    if told_by == "the registry":
+        await entered(world, everybody, AGAIN)
+    await world.tick(AGAIN - 1_000)
+    await world.feed(world.clock(0, AGAIN, generation=2, clock=0))
+    new = [told(each, AGAIN) for each in everybody]
+    if told_by == "its heartbeat":
+        new = [msgspec.structs.replace(each, reason="first_heard") for each in new]
+    await world.feed(*new)
+    await world.feed(*(unheard(silent(each, GONE - 2_000)) for each in everybody))
+    await tick(world, GONE - 1_000, AGAIN)
+    await world.feed(*(unheard(fires(each, GONE)) for each in everybody))
+    await tick(world, GONE + 1_000, AGAIN)
+    assert await states(world) == {"firing": 12}
+
+
+async def entered(world: CorrelatorWorld, subjects: list[str], at: int) -> None:
+    """Somebody entered them in the registry at this instant."""
+    statement = text("UPDATE subject SET registered = true, entered_at = :at WHERE subject = ANY(:subjects)")
+    async with unit_of_work(world.database) as work:
+        await work.connection.execute(statement, {"at": from_ms(at), "subjects": subjects})

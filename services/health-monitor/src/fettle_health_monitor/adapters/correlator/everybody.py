@@ -27,7 +27,23 @@ _EVERYBODY = text("""
 """)
 
 _PAST = text("""
-    SELECT at, subject, from_state, to_state FROM transition WHERE org = :org AND at > :after ORDER BY at, position
+    SELECT at, subject, from_state, to_state,
+           CASE WHEN from_state IS NULL THEN body -> 'evidence' ->> 'reason' END AS reason
+    FROM transition WHERE org = :org AND at > :after ORDER BY at, position
+""")
+
+# Nothing is on record of who has been healthy for as long as history is kept. Whoever has not been entered by then but
+# comes up `registered` is told of because it was judged before.
+_IN_THE_LOG_BEFORE = text("""
+    SELECT subject.subject, CASE WHEN past.subject IS NULL THEN 'healthy' ELSE past.to_state END AS state
+    FROM subject LEFT JOIN LATERAL (
+        SELECT subject, to_state FROM transition
+        WHERE transition.org = subject.org AND transition.subject = subject.subject AND at <= :at
+        ORDER BY at DESC, position DESC LIMIT 1
+    ) AS past ON true
+    WHERE org = :org AND subject.subject = ANY(CAST(:subjects AS text[]))
+      AND (past.subject IS NOT NULL OR CASE WHEN registered THEN entered_at <= to_timestamp(:at / 1000.0)
+                                            ELSE subject.subject = ANY(CAST(:told AS text[])) END)
 """)
 
 _DOWN = text("SELECT count(*) FROM subject WHERE org = :org AND state IN ('pending_open', 'firing')")
@@ -103,11 +119,25 @@ async def everybody(connection: AsyncConnection, org: str, after: int, besides: 
     """All subjects of an org that are judged, those of `besides` also if they are not yet, and what changed after this
     instant. Reads all of them: for orgs in which nearly everybody is down."""
     rows = (await connection.execute(_EVERYBODY, {"org": org, "besides": list(besides)})).all()
-    past, at_beginning = list[Past](), dict[str, str | None]()
+    past, at_beginning, came_up = list[Past](), dict[str, str | None](), dict[str, str]()
     for row in await connection.execute(_PAST, {"org": org, "after": after}):
         past.append(Past(row.at, row.subject, row.to_state))
-        at_beginning.setdefault(row.subject, row.from_state)
+        if row.subject not in at_beginning:
+            at_beginning[row.subject] = row.from_state
+            if row.from_state is None:
+                came_up[row.subject] = row.reason
+    if came_up:
+        at_beginning |= await _in_the_log_before(connection, org, after, came_up)
     return Everybody(rows, past, at_beginning)
+
+
+async def _in_the_log_before(
+    connection: AsyncConnection, org: str, at: int, came_up: Mapping[str, str]
+) -> dict[str, str | None]:
+    """How those stood at this instant whose shard has forgotten them since, of these who came up for these reasons."""
+    told = [subject for subject, reason in came_up.items() if reason == "registered"]
+    values = {"org": org, "at": at, "subjects": list(came_up), "told": told}
+    return {row.subject: row.state for row in await connection.execute(_IN_THE_LOG_BEFORE, values)}
 
 
 async def may_all_be_silent(
