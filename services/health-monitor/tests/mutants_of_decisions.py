@@ -12,6 +12,7 @@ WATCHES = "domain/correlator/watches"
 EFFECTS = "correlator/policy_effects"
 BOOKS = "adapters/correlator/books"
 CHANGES = "correlator/changes"
+RETIMING = "correlator/retiming"
 LAST_SEEN = "adapters/correlator/last_seen"
 
 DECISIONS = (
@@ -96,6 +97,13 @@ DECISIONS = (
             Mutant(WATCHES, "shard.forward_to(since_at)", "shard"),
             Mutant(WATCHES, "            due_clock=start.clock + lasting_ms,\n",
                    "            due_clock=shard.clock + lasting_ms,\n"),
+        ),
+    ),
+    Part(
+        ("correlator_switched_off",),
+        (
+            Mutant(CHANGES, "        runs=judged,\n", ""),
+            Mutant(RETIMING, "(rules.timeout_for(one.interval_s) + rules.resolve_", "(rules.resolve_"),
         ),
     ),
     Part(

@@ -1,11 +1,12 @@
 """What ends, or is resolved by somebody, while its org is switched off."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from correlator_facts import BRISK, OFFLINE, T0
+from correlator_facts import BRISK, OFFLINE, T0, change, next_place
 from correlator_world import CorrelatorWorld
-from silenced_world import FIRING, RESOLVING, fire, move
+from silenced_world import FIRING, HEALTHY, PENDING, RESOLVING, fire, move
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
@@ -15,11 +16,18 @@ from fettle_health_monitor.domain.correlator.early_resolve import Standing
 from fettle_health_monitor.domain.correlator.refusals import after_refusal
 from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.correlator.watches import Watch
+from fettle_health_monitor.domain.judgements import Evidence, InForce
 
 
-async def switch(world: CorrelatorWorld, at: int, *, on: bool) -> None:
+async def switch(world: CorrelatorWorld, at: int, *, on: bool, generations: Sequence[int] = (1, 1)) -> int:
+    """Answers with the version that says so; the shards' logs are of these generations."""
     decided = await world.put(BRISK.model_copy(update={"enabled": on}))
-    await world.in_force(decided.version.version, at=at, enabled=on)
+    version: int = decided.version.version
+    for shard, generation in enumerate(generations):
+        place = next_place()
+        said = InForce(shard=shard, generation=generation, place=place, org="acme", version=version, enabled=on, at=at)
+        await world.feed(said)
+    return version
 
 
 @pytest.mark.rule("HM-285")
@@ -79,3 +87,87 @@ async def test_a_ticket_resolved_while_the_org_is_switched_off_is_watched_from_w
         assert len(await world.commands()) == 1
         await world.tick(T0 + 100_001 + debounce_ms)
         assert [command.verb for command in await world.commands()] == ["comment", "open"]
+
+
+async def begins_anew(world: CorrelatorWorld, version: int, at: int, *, known: Sequence[str] = ("device/t17",)) -> None:
+    """The log of shard 0 is another one from this instant on: its shard is told that the org is switched off, and of
+    these subjects, whom it does not judge."""
+    told = InForce(shard=0, generation=2, place=next_place(), org="acme", version=version, enabled=False, at=at)
+    unheard = Evidence(
+        last_heard=None, deadline=None, partition=0, offset=1, status=None, timeout_s=0.0, debounce_s=0.0
+    )
+    await world.feed(
+        told,
+        *(
+            change(
+                subject,
+                None,
+                HEALTHY,
+                at=at,
+                since=at,
+                generation=2,
+                condition=None,
+                policy_version=version,
+                reason="registered",
+                evidence=unheard,
+            )
+            for subject in known
+        ),
+    )
+
+
+async def tick(world: CorrelatorWorld, at: int, since: int) -> None:
+    """Both shards have judged up to `at`; the log of shard 0 has begun anew at `since`."""
+    await world.feed(world.clock(0, at, generation=2, clock=at - since), world.clock(1, at))
+
+
+@pytest.mark.rule("HM-296", "HM-82", "HM-229", "HM-264")
+@pytest.mark.parametrize("fails_again", [False, True])
+async def test_who_comes_up_in_a_new_log_while_the_org_is_switched_off_has_not_recovered(
+    environment: dict[str, str], fails_again: bool
+) -> None:
+    """Switched on again it has when it has been healthy for its timeout of 3 s and the resolve debounce of 2 s."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + 1_000)
+        await world.tick(T0 + 2_000)
+        (asked,) = await world.commands()
+        await world.happen(EntryType.OPENED, answering=UUID(asked.event.id))
+        off = await switch(world, T0 + 5_000, on=False)
+        await world.tick(T0 + 6_000)
+        await world.clear()
+        anew, on = T0 + 10_000, T0 + 100_000
+        await begins_anew(world, off, anew)
+        for at in (anew, anew + 1, T0 + 90_000):
+            await tick(world, at, anew)
+        assert await world.commands() == []
+        await switch(world, on, on=True, generations=(2, 1))
+        if fails_again:
+            await world.feed(change("device/t17", HEALTHY, PENDING, at=on + 3_000, since=on + 3_000, generation=2))
+        await tick(world, on + 4_999, anew)
+        assert await world.commands() == []
+        await tick(world, on + 5_001, anew)
+        assert [each.verb for each in await world.commands()] == ([] if fails_again else ["resolve"])
+
+
+@pytest.mark.rule("HM-296", "HM-285")
+async def test_what_was_resolved_while_the_org_was_switched_off_comes_back_out_of_a_new_log_too(
+    environment: dict[str, str],
+) -> None:
+    """Its shard shows it healthy from then on, and judges it when the org is on again."""
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + 1_000)
+        await world.tick(T0 + 2_000)
+        (asked,) = await world.commands()
+        await world.happen(EntryType.OPENED, answering=UUID(asked.event.id))
+        off = await switch(world, T0 + 5_000, on=False)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=ActorType.USER, at=T0 + 7_000, version=2)
+        anew, on = T0 + 10_000, T0 + 100_000
+        await begins_anew(world, off, anew)
+        await tick(world, T0 + 90_000, anew)
+        await world.clear()
+        version = await switch(world, on, on=True, generations=(2, 1))
+        for before, after, at in ((HEALTHY, PENDING, on + 3_000), (PENDING, FIRING, on + 5_000)):
+            moved = change("device/t17", before, after, at=at, generation=2, policy_version=version)
+            await world.feed(moved)
+        await tick(world, on + 20_000, anew)
+        assert [each.verb for each in await world.commands()] == ["open"]

@@ -8,7 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import incidents, live, losses, progress, transitions, verdicts, watches
+from fettle_health_monitor.adapters.correlator import (
+    incidents,
+    live,
+    losses,
+    policies,
+    progress,
+    transitions,
+    verdicts,
+    watches,
+)
 from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.adapters.correlator.watches import Then
 from fettle_health_monitor.correlator import holding_back, losing
@@ -107,7 +116,8 @@ async def _watch_the_healthy_anew(
 ) -> None:
     """A shard that starts anew has forgotten who was failing: who comes up healthy there, at once or later, may have a
     ticket. It is resolved when the subject has been healthy for its resolve debounce, and for its timeout before that
-    if it has not even been heard."""
+    if it has not even been heard. One that its shard does not judge, as the org is switched off, is not healthy by
+    that: its time begins when the org is on again."""
     last = {(change.org, change.subject): change for change in changes}
     well = {key: change for key, change in last.items() if _is_well_without_a_verdict(change)}
     if not well:
@@ -117,14 +127,19 @@ async def _watch_the_healthy_anew(
         return
     clocks = {of: await progress.clocks(connection, of) for of in {partition_of[org] for org, _, _ in open_}}
     holes = await progress.holes(connection, {change.shard for change in well.values()})
-    begun = [
-        _watch(well[org, subject], condition, clocks[partition_of[org]].get(well[org, subject].shard), holes)
-        for org, subject, condition in open_
-    ]
+    judged_by = await policies.versions(connection, {(change.org, change.policy_version) for change in well.values()})
+    off = {which for which, version in judged_by.items() if not version.policy.enabled}
+    begun = []
+    for org, subject, condition in open_:
+        change = well[org, subject]
+        clock, judged = clocks[partition_of[org]].get(change.shard), (org, change.policy_version) not in off
+        begun.append(_watch(change, condition, clock, holes, judged=judged))
     await watches.begin(connection, begun, partition_of)
 
 
-def _watch(change: Change, condition: str, clock: ShardClock | None, holes: Mapping[int, Sequence[Hole]]) -> Watch:
+def _watch(
+    change: Change, condition: str, clock: ShardClock | None, holes: Mapping[int, Sequence[Hole]], *, judged: bool
+) -> Watch:
     if clock is None or clock.generation != change.generation:
         clock = ShardClock(change.shard, NO_GENERATION, change.at, 0)
     lasting_s = change.evidence.debounce_s
@@ -139,4 +154,5 @@ def _watch(change: Change, condition: str, clock: ShardClock | None, holes: Mapp
         shard=clock.back_at(change.at).forward_to(change.at, holes[change.shard]),
         since_at=change.at,
         lasting_ms=round(lasting_s * 1000),
+        runs=judged,
     )

@@ -18,7 +18,8 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
     """How long such a watch lasts by this version. One about many devices goes by no model, and who was just being
-    heard again when its ticket ended has no time at all."""
+    heard again when its ticket ended has no time at all. Who came up healthy in a new log while its org was switched
+    off has no time until that is on again, and then all of it, as nothing of it was heard."""
     many = watch.condition == MANY
     integration = integration_named(watch.subject) if many else one.integration
     rules = version.rules_for(watch.subject, integration, None if many else one.model)
@@ -30,6 +31,8 @@ def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
             return fresh_ms if watch.lasting_ms else 0
         case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
             return rules.resolve_debounce_s * 1000
+        case WatchKind.HEALTHY_ANEW if watch.stands_still and not watch.lasting_ms and version.policy.enabled:
+            return round((rules.timeout_for(one.interval_s) + rules.resolve_debounce_s) * 1000)
         case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:
             return watch.lasting_ms
         case _:
