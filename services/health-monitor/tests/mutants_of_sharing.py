@@ -8,6 +8,7 @@ ENDS = "correlator/list_ends"
 FORMER = "correlator/former_lists"
 PLACES = "adapters/correlator/former_members"
 UNWELL = "adapters/correlator/unwell"
+INCIDENTS = "adapters/correlator/incidents"
 
 SHARED_TICKETS = (
     Part(
@@ -94,6 +95,12 @@ SHARED_TICKETS = (
     Part(
         ("shared_new_logs::test_who_has_a_ticket_of_its_own_is_not_about_to_join",),
         (Mutant(UNWELL, "stood.state = 'pending_open' AND {_WITHOUT_ITS_OWN}", "stood.state = 'pending_open'"),),
+    ),
+    # incidents.py: who still waits for an integration
+    Part(
+        ("shared_new_logs::"
+         "test_who_waits_for_a_resolved_ticket_is_judged_afresh_where_its_integration_is_well_only_later",),
+        (Mutant(INCIDENTS, "AND waits_for = asked.subject", "AND false"),),
     ),
     # former_lists.py: lists go on naming who has left them
     Part(

@@ -4,11 +4,25 @@ import msgspec
 import pytest
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
-from rollup_facts import MANY, behind, devices, fails, heard, opened, recovers, said, together
+from rollup_facts import (
+    MANY,
+    behind,
+    devices,
+    fails,
+    heard,
+    opened,
+    recovers,
+    resolved_by_somebody,
+    said,
+    together,
+)
+
+from fettle_health_monitor.domain.judgements import Clock
 
 AT = T0 + 10_000
 GATEWAY = "integration/hue-1"
 LIST = f"list {GATEWAY}:{MANY}"
+PENDING = "pending_open"
 
 
 async def begins_anew(world: CorrelatorWorld, at: int, *states: tuple[str, str | None, str]) -> None:
@@ -151,3 +165,43 @@ async def test_who_has_a_ticket_of_its_own_is_not_about_to_join(environment: dic
         assert await said(world) == [f"{LIST}: +0 -1"]
         await tick(world, at + 5_000, at)
         assert f"recovered {GATEWAY}:{MANY}" in await said(world)
+
+
+@pytest.mark.rule("HM-82", "HM-146", "HM-63")
+@pytest.mark.parametrize("in_one_batch", [True, False])
+@pytest.mark.parametrize("kind", ["integration_unreachable", "integration_credentials_invalid"])
+async def test_who_waits_for_a_resolved_ticket_is_judged_afresh_where_its_integration_is_well_only_later(
+    environment: dict[str, str], kind: str, in_one_batch: bool
+) -> None:
+    """In its new log the integration is silent for a timeout and a half second more. It has recovered 2 s later, and
+    its device has a timeout of 3 s and an open debounce of 2 s from there."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, "device/d1")
+        await world.feed(*fails(GATEWAY, AT, shard=1, condition=kind))
+        await world.tick(AT + 500)
+        await opened(world, kind)
+        await resolved_by_somebody(world, AT + 1_000, kind)
+        await said(world)
+        at = AT + 2_000
+        await world.feed(*fails("device/d1", at))
+        await world.tick(at + 100)
+        steps = [(None, "healthy", at + 300), ("healthy", PENDING, at + 3_300), (PENDING, "healthy", at + 3_800)]
+        moves = []
+        for before, after, moved in steps:
+            move = change(GATEWAY, before, after, at=moved, since=moved, shard=1, generation=2, condition=kind)
+            evidence = msgspec.structs.replace(move.evidence, last_heard=move.evidence.last_heard if before else None)
+            moves.append(msgspec.structs.replace(move, evidence=evidence))
+            if not in_one_batch:
+                await world.feed(*moves, *clocks(world, moved + 1, at + 300))
+        await world.feed(*moves, *clocks(world, at + 4_000, at + 300))
+        assert await said(world) == []
+        await world.feed(*clocks(world, at + 10_799, at + 300))
+        assert await said(world) == []
+        await world.feed(*clocks(world, at + 10_801, at + 300))
+        assert await said(world) == ["open device/d1"]
+        assert await world.rows("SELECT id FROM verdict") == []
+
+
+def clocks(world: CorrelatorWorld, at: int, since: int) -> tuple[Clock, Clock]:
+    """Both shards have judged up to `at`; the log of shard 1 has begun anew at `since`."""
+    return world.clock(0, at), world.clock(1, at, generation=2, clock=at - since)

@@ -43,6 +43,11 @@ _LEFT_OPEN = text(f"""
         UNION ALL SELECT org, subject, condition, 0, true FROM rollup_member JOIN asked USING (org, subject)
         WHERE recovered_at IS NULL
         UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true FROM former_member JOIN asked USING (org, subject)
+        UNION ALL SELECT org, subject, condition, 0, true FROM incident JOIN asked USING (org, subject)
+        WHERE EXISTS (SELECT FROM verdict WHERE verdict.org = asked.org AND waits_for = asked.subject
+                                                AND verdict.subject <> waits_for)
+          AND NOT EXISTS (SELECT FROM watch WHERE watch.org = asked.org AND watch.subject = asked.subject
+                                                  AND kind IN ('early_resolve', 'open_refused'))
     )
     SELECT DISTINCT org, subject, condition FROM may_be_open AS open
     WHERE condition <> '{MANY}'
@@ -84,8 +89,9 @@ async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dic
 async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> list[About]:
     """The incidents of these subjects that no recovery has ended or will end: their own ones with a ticket that is or
     may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided, or after a refusal, and
-    those of which they are down on a checklist. One that somebody has reopened since the recovery counts only for who
-    is `anew`."""
+    those of which they are down on a checklist. So are those of an integration for which devices still wait, as one was
+    resolved by somebody and nothing has decided what becomes of that. One that somebody has reopened since the recovery
+    counts only for who is `anew`."""
     asked = {**columns_of(anew), "anew": list(anew.values())}
     return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
 
