@@ -76,7 +76,7 @@ REGISTERED = (
     Part(
         ("correlator_controls",),
         (
-            Mutant(GREETING, "self._now()):\n            return", "self._now()):\n            pass"),
+            Mutant(GREETING, "for hello in ours:", "for hello in hellos:"),
             Mutant(GREETING, "connection)\n        versions = await policies.all_newest(connection)",
                    "connection, len(versions := await policies.all_newest(connection)))"),
             Mutant(GREETING, "statement(entry.heard)", "statement()"),

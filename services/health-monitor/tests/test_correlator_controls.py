@@ -10,6 +10,7 @@ from correlator_world import SHARDS, CorrelatorWorld
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import HeartbeatKey, SubjectRef
+from fettle_health_monitor.adapters.correlator import control_log
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.policies import Changed, Unchanged
 from fettle_health_monitor.domain.correlator.registration import Entering, Registration
@@ -319,3 +320,19 @@ async def test_what_no_shard_knows_is_removed_with_its_ticket_at_once(environmen
         opened, resolved = await world.commands()
         assert (opened.verb, resolved.body["resolution"]) == ("open", "removed")
         assert resolved.body["evidence"]["policy_version"] == opened.body["evidence"]["policy_version"] > 0
+
+
+@pytest.mark.rule("HM-23")
+async def test_replicas_that_answer_some_hellos_in_common_do_not_stand_in_each_others_way(
+    environment: dict[str, str],
+) -> None:
+    """One answers the hello of shard 1 while the other is given those of both."""
+    async with CorrelatorWorld.open(environment) as world:
+        async with unit_of_work(world.database) as work:
+            assert await control_log.greet(work.connection, 1, "n1", world.now())
+            both = asyncio.create_task(world.feed(hello(0), hello(1)))
+            await world.somebody_waits_for_a_lock()
+            await control_log.next_number(work.connection)
+        await both
+        written = await world.controls_written()
+        assert [partition for partition, _, said in written if isinstance(said, control.Announced)] == [0]

@@ -1,6 +1,6 @@
 """A shard that starts anew, or behind lost log, is told everything in force."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -22,7 +22,19 @@ class Greeting:
     def __init__(self, controls: ControlLog, now: Callable[[], datetime]) -> None:
         self._controls, self._now = controls, now
 
-    async def answer(self, work: UnitOfWork, hello: Hello) -> None:
+    async def answer(self, work: UnitOfWork, hellos: Sequence[Hello]) -> None:
+        """Answers those of these hellos that nobody else has answered. Which those are is asked of all of them in one
+        order, before any lock is taken that who answers one needs: two who have some in common wait for each other one
+        way only."""
+        ours = [
+            hello
+            for hello in sorted(hellos, key=lambda hello: (hello.shard, hello.nonce))
+            if await control_log.greet(work.connection, hello.shard, hello.nonce, self._now())
+        ]
+        for hello in ours:
+            await self._answer(work, hello)
+
+    async def _answer(self, work: UnitOfWork, hello: Hello) -> None:
         """Writes the policy of every org, who was removed there, every registration of the shard, who else was judged
         there, then `announced`, into its partition. Who was judged may have died with the old log: what its heartbeats
         said where the registry says nothing comes along, so that its timeout is the one that it had. Who was only
@@ -34,8 +46,6 @@ class Greeting:
         written behind.
         """
         connection, shard = work.connection, hello.shard
-        if not await control_log.greet(connection, shard, hello.nonce, self._now()):
-            return
         number = await control_log.next_number(connection)
         versions = await policies.all_newest(connection)
         removed = await registry.removed(connection, shard)

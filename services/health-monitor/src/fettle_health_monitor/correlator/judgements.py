@@ -59,8 +59,8 @@ class Judgements:
             await silencing.call_for_ended(connection, reach.settled, ended, [said for _, said in in_force])
         if concerned:
             await self._decide(work, reach, concerned, orgs, in_force, over)
-        for hello in news.hellos:
-            await self._greeting.answer(work, hello)
+        if news.hellos:
+            await self._greeting.answer(work, news.hellos)
 
     async def _decide(
         self,
