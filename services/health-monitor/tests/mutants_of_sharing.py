@@ -8,6 +8,8 @@ ENDS = "correlator/list_ends"
 FORMER = "correlator/former_lists"
 PLACES = "adapters/correlator/former_members"
 UNWELL = "adapters/correlator/unwell"
+TURNS = "correlator/judgements"
+POLICIES = "adapters/correlator/policies"
 INCIDENTS = "adapters/correlator/incidents"
 
 SHARED_TICKETS = (
@@ -95,6 +97,16 @@ SHARED_TICKETS = (
     Part(
         ("shared_new_logs::test_who_has_a_ticket_of_its_own_is_not_about_to_join",),
         (Mutant(UNWELL, "stood.state = 'pending_open' AND {_WITHOUT_ITS_OWN}", "stood.state = 'pending_open'"),),
+    ),
+    # where there is no resolve debounce
+    Part(
+        ("shared_at_once",),
+        (
+            Mutant(TURNS, "return [each for each in turn if each[1].at <= until]", "return list(turn)"),
+            Mutant(TURNS, "if each.cause in ENDING or _moves(each, listed)", "if _moves(each, listed)"),
+            Mutant(POLICIES, "'$.overrides[*].resolve_debounce_s", "'$.overrides[0].no_debounce_s"),
+            Mutant(ENDS, "max(lasting_ms, LOOKED_AT_AGAIN_MS)", "lasting_ms + 2 * LOOKED_AT_AGAIN_MS"),
+        ),
     ),
     # incidents.py: who still waits for an integration
     Part(

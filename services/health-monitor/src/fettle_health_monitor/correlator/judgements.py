@@ -1,14 +1,16 @@
 """What the judges say becomes live status, history, verdicts, and what follows from time that has passed."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_health_monitor.adapters.correlator import books, losses, policies, progress, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, losses, policies, progress, rollups, verdicts, watches
+from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
+from fettle_health_monitor.adapters.correlator.rollups import Belongs
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator import changes, holding_back, policy_effects, silencing
 from fettle_health_monitor.correlator.changes import Over
@@ -16,13 +18,15 @@ from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import News, Received
 from fettle_health_monitor.correlator.reach import Reach, reached, slowest_at
+from fettle_health_monitor.correlator.sharing import ENDING, group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 AT_ONCE_MS = 1_000
-"""Verdicts of so short a time are decided together: what follows from one of them by a debounce comes later."""
+"""Verdicts of so short a time are decided together: what follows from one of them by a debounce comes later, unless
+there is none."""
 
 
 class Judgements:
@@ -76,6 +80,7 @@ class Judgements:
         recovery ends what would else have run out."""
         connection = work.connection
         waited: list[tuple[int, Verdict]] = []
+        at_once: set[str] | None = None
         policies_left, over = sorted(in_force, key=lambda each: each[1].at), sorted(over, key=lambda each: each.at)
         while True:
             waited += await verdicts.take_ready(connection, reach.before, concerned)
@@ -102,6 +107,10 @@ class Judgements:
             following = [said.at for _, said in policies_left]
             until = min([first + AT_ONCE_MS, *following, *(each.at + 1 for each in out)])
             turn = [each for each in waited if each[1].at < until]
+            if turn and turn[-1][1].at > first:
+                if at_once is None:
+                    at_once = await policies.resolving_at_once(connection, concerned)
+                turn = await _before_lists_end(connection, turn, at_once)
             if turn:
                 waited = waited[len(turn) :]
                 ready = [(verdict, reach.horizons[partition].behind(verdict.at)) for partition, verdict in turn]
@@ -117,6 +126,24 @@ class Judgements:
                 follows = [*called_for, *let_go]
                 follows.sort(key=lambda verdict: (verdict.at, verdict.subject if by_name else ""))
                 await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
+
+
+async def _before_lists_end(
+    connection: AsyncConnection, turn: Sequence[tuple[int, Verdict]], at_once: Collection[str]
+) -> list[tuple[int, Verdict]]:
+    """Of these verdicts, in their order, those up to the instant at which somebody leaves a list that may end at that
+    very instant, as its org is one of those that resolve `at_once`: who fires later finds it ended."""
+    may_end = [verdict for _, verdict in turn if verdict.org in at_once]
+    listed = await rollups.parents(connection, {(each.org, each.subject) for each in may_end}) if may_end else {}
+    leaving = (each.at for each in may_end if each.cause in ENDING or _moves(each, listed))
+    until = next(leaving, math.inf)
+    return [each for each in turn if each[1].at <= until]
+
+
+def _moves(verdict: Verdict, listed: Mapping[Key, Belongs]) -> bool:
+    """Whether the device is on the list of an integration that it is behind no more."""
+    belongs = listed.get((verdict.org, verdict.subject))
+    return belongs is not None and (verdict.org, belongs.parent.subject) != group_of(verdict)
 
 
 async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tuple[list[Verdict], list[Verdict]]:

@@ -30,6 +30,9 @@ from fettle_health_monitor.domain.correlator.rollups import MANY, integration_na
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
+LOOKED_AT_AGAIN_MS = 1_000
+"""So long at least, as who is about to fire is so at the same instant still."""
+
 
 class ListEnds:
     """`partition_of` says by which partition of `health.judgements` an org's come."""
@@ -51,6 +54,8 @@ class ListEnds:
             if clock is not None and versions:
                 rules = versions[clock.shard].rules_for(subject, integration_named(subject), None)
                 lasting_ms = rules.resolve_debounce_s * 1000
+                if verdict.cause is Cause.FEW_LEFT:
+                    lasting_ms = max(lasting_ms, LOOKED_AT_AGAIN_MS)
                 watch = _begun(WatchKind.FEW_LEFT, verdict, subject, MANY, clock, lasting_ms)
                 begun.append(watch if versions[clock.shard].policy.enabled else watch.standing_still(clock))
         if begun:

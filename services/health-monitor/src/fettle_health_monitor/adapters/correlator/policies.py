@@ -47,6 +47,15 @@ _ALL_NEWEST = text("""
     SELECT DISTINCT ON (org) org, version, policy, publish_existing FROM policy_version ORDER BY org, version DESC
 """)
 
+_AT_ONCE = text("""
+    SELECT DISTINCT org FROM policy_version
+    WHERE org = ANY(CAST(:orgs AS text[]))
+      AND (jsonb_path_exists(policy, '$.resolve_debounce_s ? (@ == 0)')
+           OR jsonb_path_exists(policy, '$.overrides[*].resolve_debounce_s ? (@ == 0)'))
+      AND version >= coalesce((SELECT min(force.version) FROM policy_in_force AS force
+                               WHERE force.org = policy_version.org), 0)
+""")
+
 _ADD = text("""
     INSERT INTO policy_version (org, version, policy, publish_existing, number, decided_by, decided_at)
     VALUES (:org, :version, CAST(:policy AS jsonb), :publish_existing, :number, :decided_by, :decided_at)
@@ -172,6 +181,12 @@ async def foremost(connection: AsyncConnection, orgs: Collection[str]) -> dict[s
     """By org the newest version that any shard judges by; of an org of which no shard has said, the newest."""
     rows = await connection.execute(_FOREMOST, {"orgs": list(orgs)})
     return {row.org: _version(row) for row in rows}
+
+
+async def resolving_at_once(connection: AsyncConnection, orgs: Collection[str]) -> set[str]:
+    """Those of these orgs that have no resolve debounce, or none for somebody, by a version that a shard may judge by
+    now."""
+    return {row.org for row in await connection.execute(_AT_ONCE, {"orgs": list(orgs)})}
 
 
 async def take_effect(connection: AsyncConnection, news: Sequence[InForce]) -> None:
