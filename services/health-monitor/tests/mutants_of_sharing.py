@@ -132,7 +132,10 @@ SHARED_TICKETS = (
             Mutant(SHARING, "            self._former.has_recovered(key, *recovered)\n", "            pass\n"),
             Mutant(FORMER, "if added := now - self._before:", "if False:"),
             Mutant(FORMER, "if gone := self._before - now:", "if False:"),
-            Mutant(PLACES, "AND former_member.subject = gone.subject\n", "\n"),
+            Mutant(PLACES, "AND former_member.subject = named.subject\n", "\n"),
+            Mutant(PLACES, "CASE WHEN NOT {IS_OPEN} THEN ticket END", "ticket"),
+            Mutant(PLACES, "THEN {IS_OPEN} ELSE former_member.ticket = named.ticket END", "THEN {IS_OPEN} END"),
+            Mutant(SHARING, "if key not in self._recovered or parent != _list_of", "if True or _list_of"),
         ),
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The real shards and the real correlator over a history with shared tickets and people: what becomes of tickets."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
@@ -50,7 +50,9 @@ class Desk:
         body = command.body
         if command.verb == "comment":
             return None
-        key = body["dedup_key"] if command.verb == "open" else body["ticket"]["dedup_key"]
+        key = body["dedup_key"] if command.verb == "open" else self._meant(body["ticket"])
+        if key is None:
+            return None
         at, beside = to_ms(parse_time(body["at"])), (body.get("parent") or {}).get("dedup_key")
         before = len(self.entries)
         if command.verb == "open":
@@ -73,6 +75,12 @@ class Desk:
             outcome=Outcome.APPLIED if len(self.entries) > before else Outcome.UNCHANGED,
             ticket=ResultTicket(id=UUID(int=held.number), number=held.number, state=state, version=held.version),
         )
+
+    def _meant(self, named: Mapping[str, str]) -> str | None:
+        """The key of the ticket; None for one that a later one of its key has followed, which is not kept."""
+        if "id" not in named:
+            return named["dedup_key"]
+        return next((key for key, held in self.tickets.items() if UUID(int=held.number) == UUID(named["id"])), None)
 
     def _open(self, key: str, at: int, beside: str | None) -> None:
         held = self.tickets.get(key)

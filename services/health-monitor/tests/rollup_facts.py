@@ -1,6 +1,7 @@
 """Devices behind an integration that fail and recover, and what was asked for, a line a command."""
 
 from typing import Any
+from uuid import UUID
 
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld, Row
@@ -56,7 +57,7 @@ def _line(verb: str, body: dict[str, Any]) -> str:
         kind = "many " if body["kind"] == MANY else ""
         after = f" after {body['parent']['dedup_key']}" if body.get("parent") else ""
         return f"open {kind}{body['subject']['type']}/{body['subject']['id']}{after}"
-    key = body["ticket"].get("dedup_key", "")
+    key = body["ticket"].get("dedup_key") or f"#{UUID(body['ticket']['id']).int}"
     if verb == "update-checklist":
         return f"list {key}: +{len(body.get('add', []))} -{len(body.get('recovered', []))}"
     if verb == "comment":

@@ -139,10 +139,10 @@ class Deciding:
                 batch.joins_again(asks, parent, member, seen.get((asks.org, member.subject)))
         if batch.called:
             await books.enter(connection, batch.called)
+        if batch.touched:  # first: who leaves a list has left the ticket that is known by now
+            await incidents.save(connection, batch.touched)
         listings = await sharing.settle(connection)
         await verdicts.record(connection, batch.decided, self._now(), listings)
-        if batch.touched:
-            await incidents.save(connection, batch.touched)
         await sharing.watch_lists(connection)
         for one in batch.decided:
             self.enqueue(work, one.commands)

@@ -313,18 +313,19 @@ class Sharing:
         )
 
     def _listings(self) -> list[OwnCommand]:
-        """One command per list and batch: what came to it, and what of it has recovered by the end of the batch."""
+        """One command per list and batch: what came to it, and what of it has recovered by the end of the batch. First
+        where they have left: that ticket may be the one that comes back."""
         add: defaultdict[tuple[str, Parent], list[Member]] = defaultdict(list)
         recovered: defaultdict[tuple[str, Parent], list[Member]] = defaultdict(list)
         last: dict[tuple[str, Parent], Verdict] = {}
+        for (key, parent), verdict in self._former.ticked.items():
+            if key not in self._recovered or parent != _list_of(self._recovered[key][0]):
+                recovered[key[0], parent].append(member_of(verdict))
+                last[key[0], parent] = verdict
         for changes, lists in ((self._joining, add), (self._recovered, recovered)):
             for (org, _), (belongs, verdict) in changes.items():
-                where = (org, Parent(belongs.parent.subject, belongs.parent.condition))
-                lists[where].append(belongs.member)
-                last[where] = verdict
-        for ((org, _), parent), verdict in self._former.ticked.items():
-            recovered[org, parent].append(member_of(verdict))
-            last[org, parent] = verdict
+                lists[org, _list_of(belongs)].append(belongs.member)
+                last[org, _list_of(belongs)] = verdict
         return [
             command
             for where, verdict in last.items()
@@ -342,6 +343,10 @@ class Sharing:
             running = await watches.running(connection, WatchKind.FEW_LEFT, self._few)
             begin = {key: verdict for key, verdict in self._few.items() if key not in running}
             await self.ends.watch_few(connection, begin)
+
+
+def _list_of(belongs: Belongs) -> Parent:
+    return Parent(belongs.parent.subject, belongs.parent.condition)
 
 
 def _as_judged_afresh(integration: str, spell: Spell, judging: Mapping[int, PolicyVersion]) -> Spell:

@@ -11,33 +11,53 @@ from fettle_health_monitor.domain.correlator.rollups import Parent
 
 _NAMED = """
     unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:parents AS text[]),
-           CAST(:parent_conditions AS text[]))
+           CAST(:parent_conditions AS text[]), CAST(:tickets AS uuid[]))
+        AS named (org, subject, parent, parent_condition, ticket)
 """
 
-_OF = text("""
-    SELECT org, subject, parent, parent_condition
+_OF_THE_KEY = """
+    FROM incident
+    WHERE incident.org = {of}.org AND incident.subject = {of}.parent AND incident.condition = {of}.parent_condition
+"""
+
+TICKET_LEFT = f"(SELECT ticket_id {_OF_THE_KEY} AND (ticket_state <> 'resolved' OR asked_verb IS NULL))"
+"""The ticket that who leaves the list `of` has left, if it is known: an open that is not answered may bring another."""
+
+IS_OPEN = f"""
+    (former_member.ticket IS NULL OR EXISTS (
+        SELECT {_OF_THE_KEY.format(of="former_member")}
+          AND ticket_id = former_member.ticket AND ticket_state <> 'resolved'))
+"""
+"""Whether the key means the ticket that has been left: that is unresolved, or not known."""
+
+_OF = text(f"""
+    SELECT org, subject, parent, parent_condition, CASE WHEN NOT {IS_OPEN} THEN ticket END AS ticket
     FROM former_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          USING (org, subject)
-""")
+""")  # noqa: S608
 
-_ADD = text(f"INSERT INTO former_member SELECT * FROM {_NAMED} ON CONFLICT DO NOTHING")  # noqa: S608
+_ADD = text(f"""
+    INSERT INTO former_member (org, subject, parent, parent_condition, ticket)
+    SELECT org, subject, parent, parent_condition, coalesce(ticket, {TICKET_LEFT.format(of="named")}) FROM {_NAMED}
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608
 
 _REMOVE = text(f"""
-    DELETE FROM former_member
-    USING {_NAMED} AS gone (org, subject, parent, parent_condition)
-    WHERE former_member.org = gone.org AND former_member.subject = gone.subject
-      AND former_member.parent = gone.parent AND former_member.parent_condition = gone.parent_condition
+    DELETE FROM former_member USING {_NAMED}
+    WHERE former_member.org = named.org AND former_member.subject = named.subject
+      AND former_member.parent = named.parent AND former_member.parent_condition = named.parent_condition
+      AND CASE WHEN named.ticket IS NULL THEN {IS_OPEN} ELSE former_member.ticket = named.ticket END
 """)  # noqa: S608
 
 Place = tuple[Key, Parent]
-"""A device, and the ticket that it has left."""
+"""A device, and the ticket that it has left: by its id, unless the key means that one still."""
 
 
 async def of(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, set[Parent]]:
     """The tickets that these devices have left so."""
     found: defaultdict[Key, set[Parent]] = defaultdict(set)
     for row in await connection.execute(_OF, columns_of(keys)):
-        found[row.org, row.subject].add(Parent(row.parent, row.parent_condition))
+        found[row.org, row.subject].add(Parent(row.parent, row.parent_condition, ticket=row.ticket))
     return found
 
 
@@ -51,10 +71,11 @@ async def remove(connection: AsyncConnection, places: Collection[Place]) -> None
     await connection.execute(_REMOVE, _columns(places))
 
 
-def _columns(places: Collection[Place]) -> dict[str, list[str]]:
+def _columns(places: Collection[Place]) -> dict[str, object]:
     return {
         "orgs": [org for (org, _), _ in places],
         "subjects": [subject for (_, subject), _ in places],
         "parents": [parent.subject for _, parent in places],
         "parent_conditions": [parent.condition for _, parent in places],
+        "tickets": [parent.ticket for _, parent in places],
     }

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator import progress
+from fettle_health_monitor.adapters.correlator.former_members import IS_OPEN, TICKET_LEFT
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.rollups import (
@@ -125,7 +126,7 @@ _RECOVER = text("""
     WHERE member.org = gone.org AND member.subject = gone.subject AND recovered_at IS NULL
 """)
 
-_MOVE = text("""
+_MOVE = text(f"""
     WITH moved AS (
         UPDATE rollup_member AS member SET parent_condition = CAST(:condition AS text)
         FROM rollup_member AS before
@@ -136,36 +137,40 @@ _MOVE = text("""
         DELETE FROM former_member USING moved
         WHERE former_member.org = moved.org AND former_member.subject = moved.subject
           AND former_member.parent = moved.parent AND former_member.parent_condition = CAST(:condition AS text)
+          AND {IS_OPEN}
     )
-    INSERT INTO former_member (org, subject, parent, parent_condition)
-    SELECT org, subject, parent, parent_condition FROM moved WHERE recovered_at IS NULL
+    INSERT INTO former_member (org, subject, parent, parent_condition, ticket)
+    SELECT org, subject, parent, parent_condition, {TICKET_LEFT.format(of="moved")} FROM moved
+    WHERE recovered_at IS NULL
     ON CONFLICT DO NOTHING
-""")
+""")  # noqa: S608
 
-_MOVE_BACK = text("""
+_MOVE_BACK = text(f"""
     WITH back AS (
         DELETE FROM former_member USING rollup_member AS member
         WHERE member.org = :org AND member.parent = :parent AND member.parent_condition <> :many
           AND former_member.org = member.org AND former_member.subject = member.subject
           AND former_member.parent = member.parent AND former_member.parent_condition = :many
+          AND {IS_OPEN}
         RETURNING member.org, member.subject
     )
     UPDATE rollup_member AS member SET parent_condition = :many FROM back
     WHERE member.org = back.org AND member.subject = back.subject
-""")
+""")  # noqa: S608
 
-_DISSOLVE = text("""
+_DISSOLVE = text(f"""
     WITH gone AS (
         DELETE FROM rollup_member
         WHERE org = :org AND parent = :parent AND (parent_condition = :many) = CAST(:of_many AS boolean)
         RETURNING org, subject, condition, name, parent, parent_condition, recovered_at
     ), former AS (
-        INSERT INTO former_member (org, subject, parent, parent_condition)
-        SELECT org, subject, parent, parent_condition FROM gone WHERE recovered_at IS NULL
+        INSERT INTO former_member (org, subject, parent, parent_condition, ticket)
+        SELECT org, subject, parent, parent_condition, {TICKET_LEFT.format(of="gone")} FROM gone
+        WHERE recovered_at IS NULL
         ON CONFLICT DO NOTHING
     )
     SELECT subject, condition, name FROM gone WHERE recovered_at IS NULL
-""")
+""")  # noqa: S608
 
 Place = tuple[str, str]
 """Org and integration (its id)."""

@@ -122,18 +122,21 @@ def checklists(
 ) -> list[OwnCommand]:
     """Puts members on the list of a ticket and ticks others, at most 500 of each by command. `at` is in broker
     milliseconds."""
-    ticket = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
+    ref = TicketRef(dedup_key=dedup_key(parent.subject, parent.condition))
+    which = f"{parent.subject}/{parent.condition}"
+    if parent.ticket is not None:
+        ref, which = TicketRef(id=parent.ticket), str(parent.ticket)
     sent = []
     for start in range(0, max(len(add), len(recovered)), CHECKLIST_LIMIT):
         body = UpdateChecklist(
             org=org,
             actor=MONITOR,
             at=from_ms(at),
-            ticket=ticket,
+            ticket=ref,
             add=tuple(_named(one) for one in add[start : start + CHECKLIST_LIMIT]),
             recovered=tuple(_named(one) for one in recovered[start : start + CHECKLIST_LIMIT]),
         )
-        id = uuid5(caused_by, f"{Verb.UPDATE_CHECKLIST}/{parent.subject}/{parent.condition}/{start}")
+        id = uuid5(caused_by, f"{Verb.UPDATE_CHECKLIST}/{which}/{start}")
         sent.append(OwnCommand(id, Verb.UPDATE_CHECKLIST, org, caused_by, "", "", body))
     return sent
 

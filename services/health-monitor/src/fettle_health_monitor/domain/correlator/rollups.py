@@ -7,6 +7,7 @@ What is known of a device is known as of the verdict's instant, not as of the mo
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from fettle_contracts.identity import SubjectRef
 from fettle_contracts.ticket import MANY_DEVICES_OFFLINE
@@ -78,11 +79,13 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A ticket that takes devices in: of which integration, about what, and its number once that is known."""
+    """A ticket that takes devices in: of which integration, about what, and its number once that is known. `ticket` is
+    its id where the key may mean another one by now."""
 
     subject: str
     condition: str
     number: int | None = None
+    ticket: UUID | None = None
 
     def __str__(self) -> str:
         return f"ticket #{self.number}" if self.number else f"the ticket about {self.subject}"
