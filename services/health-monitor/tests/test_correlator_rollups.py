@@ -226,8 +226,8 @@ async def test_the_integrations_ticket_takes_the_list_over(environment: dict[str
         await world.feed(*fails("device/d6", at + 40_000), *recovers("device/d1", at + 40_000))
         await world.tick(at + 41_000)
         assert await said(world) == [
-            "list integration/hue-1:integration_unreachable: +1 -1",
             "list integration/hue-1:multiple_devices_offline: +0 -1",
+            "list integration/hue-1:integration_unreachable: +1 -1",
         ]
 
 
