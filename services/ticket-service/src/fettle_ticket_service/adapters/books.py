@@ -68,8 +68,8 @@ _LOAD = text("""
 _ENDS = text("""
     SELECT wanted.id, coalesce((SELECT max(version) FROM entry WHERE ticket_id = wanted.id), 0) AS version,
            coalesce((SELECT max(place) FROM checklist_member WHERE ticket_id = wanted.id), 0) AS members,
-           (SELECT hash FROM entry WHERE ticket_id = wanted.id AND hash IS NOT NULL ORDER BY version DESC LIMIT 1)
-           AS hash
+           coalesce((SELECT hash FROM entry WHERE ticket_id = wanted.id ORDER BY version DESC LIMIT 1),
+                    (SELECT hash FROM entry WHERE ticket_id = wanted.id ORDER BY version LIMIT 1)) AS hash
     FROM unnest(CAST(:ids AS uuid[])) AS wanted (id)
 """)
 
