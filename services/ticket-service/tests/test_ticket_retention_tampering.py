@@ -54,6 +54,23 @@ async def test_what_somebody_declared_resolved_long_ago_stays_and_stays_a_findin
     assert (verification.tickets, verification.removed) == (3, 0)
 
 
+@pytest.mark.rule("TS-61", "TS-64")
+@pytest.mark.parametrize("lost", ["hash = NULL", "hash = NULL, place = NULL, head = NULL"])
+async def test_what_is_declared_older_than_the_chains_and_goes_on_stays_a_finding(door: Door, lost: str) -> None:
+    await write_history(door)
+    of_it = "(SELECT id FROM ticket WHERE org = 'acme' AND number = 3)"
+    await tamper(
+        door,
+        f"UPDATE entry SET {lost} WHERE ticket_id = {of_it}",
+        """UPDATE ticket SET state = 'resolved', resolution = 'by_person', seal = NULL, hash = NULL,
+            resolved_at = opened_at - interval '400 days' WHERE org = 'acme' AND number = 3""",
+        "UPDATE org SET open = open - 1, resolved = resolved + 1 WHERE org = 'acme'",
+    )
+    await door.ask_one(asked(commands.Comment(actor=ANN, text="Still noisy."), ticket=numbered(3)))
+    await sweeper(door).sweep()
+    assert (await findings(door.database))[0]
+
+
 @pytest.mark.rule("TS-64", "TS-61")
 async def test_a_row_from_before_the_ticket_was_reopened_removes_nothing(door: Door) -> None:
     await door.ask_one(asked())

@@ -68,8 +68,11 @@ _LOAD = text("""
 _ENDS = text("""
     SELECT wanted.id, coalesce((SELECT max(version) FROM entry WHERE ticket_id = wanted.id), 0) AS version,
            coalesce((SELECT max(place) FROM checklist_member WHERE ticket_id = wanted.id), 0) AS members,
-           coalesce((SELECT hash FROM entry WHERE ticket_id = wanted.id ORDER BY version DESC LIMIT 1),
-                    (SELECT hash FROM entry WHERE ticket_id = wanted.id ORDER BY version LIMIT 1)) AS hash
+           (SELECT hash FROM entry WHERE ticket_id = wanted.id ORDER BY version DESC LIMIT 1) AS hash,
+           coalesce((SELECT coalesce(hash, place::text) FROM entry WHERE ticket_id = wanted.id
+                     ORDER BY version DESC LIMIT 1),
+                    (SELECT coalesce(hash, place::text) FROM entry WHERE ticket_id = wanted.id
+                     ORDER BY version LIMIT 1)) IS NOT NULL AS chained
     FROM unnest(CAST(:ids AS uuid[])) AS wanted (id)
 """)
 
@@ -139,10 +142,10 @@ async def _go_on_behind(connection: AsyncConnection, doubtful: Sequence[tuple[Bo
         end = ends[ticket.id]
         version, total = max(ticket.version, end.version), max(ticket.checklist.total, end.members)
         claims_less = (version, total) != (ticket.version, ticket.checklist.total)
-        has_lost_both = row.hash is None and row.seal is None and end.hash is not None
+        has_lost_both = row.hash is None and row.seal is None and end.chained
         if (claims_less or has_lost_both) and book.chain.distrust(ticket, row.seal):
             _tell_unsound(book, ticket)
-        if has_lost_both:
+        if has_lost_both and end.hash is not None:
             book.chain.hashes[ticket.id] = end.hash  # whoever writes the next entry has altered nothing
         if claims_less:
             book.enter([replace(ticket, version=version, checklist=replace(ticket.checklist, total=total))])
