@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_contracts.ticket import Ticket
+from fettle_contracts.ticket_events import Entry, EntryType
 from fettle_workflow_engine.domain.catalogue import ENTRY_OF, SCHEDULE, TRIGGERS, trigger_name
 from fettle_workflow_engine.domain.definition import Definition, Trigger
 from fettle_workflow_engine.domain.examples import event_like, example_event
@@ -27,7 +28,7 @@ class NoTrigger(ValueError):
     """There is no such trigger, or it is not for such an event. The text names it."""
 
 
-_KNOWN = shape_of(TicketEvent).fields
+_ENTRY, _TICKET = shape_of(Entry), shape_of(Ticket)
 
 
 def sample_of(
@@ -61,13 +62,12 @@ def sample_of_ticket(org: str, ticket: Mapping[str, Any], entry: Mapping[str, An
     """What happened to a ticket by an entry of its timeline, as its event says it, but with the ticket as it is given;
     what answers by HTTP have besides is left out, as runs do not see it either."""
     on = trigger_name(EntryType(entry["type"]))
-    event = {"org": org, "entry": _known("entry", entry), "ticket": _known("ticket", ticket)}
+    event = {"org": org, "entry": _known(_ENTRY, entry), "ticket": _known(_TICKET, ticket)}
     return Sample(on, event_like(on, event), entry["id"])
 
 
-def _known(part: str, shown: Mapping[str, Any]) -> dict[str, Any]:
-    shape = _KNOWN[part]
-    return {name: value for name, value in shown.items() if isinstance(shape, Fields) and name in shape.fields}
+def _known(shape: Fields, shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shown.items() if name in shape.fields}
 
 
 def _trigger(definition: Definition, named: str | None) -> Trigger:
