@@ -28,7 +28,8 @@ Batches = Mapping[int, Sequence[Record]]
 
 _ALL_IN_SYNC = -1
 _CERTAINLY_NOT = frozenset({2, 3, 5, 6, 10, 17, 18, 19, 21, 29, 31, 32, 42, 44, 56, 60, 87})
-"""Error codes after which nothing was appended. Absent: 7 (timed out) and 20 (too few replicas *after* append)."""
+"""Error codes after which nothing was appended, unless the answer names an offset all the same. Absent: 7 (timed out)
+and 20 (too few replicas *after* append)."""
 
 
 class Fate(Enum):
@@ -89,8 +90,9 @@ async def produce(
         return dict.fromkeys(batches, (Fate.NOT_TAKEN, 0))
     except KafkaError as error:
         return dict.fromkeys(batches, (Fate.UNKNOWN, getattr(error, "errno", 0)))
-    codes = {partition: code for _, parts in answer.topics for partition, code, *_ in parts}
-    return {partition: (_fate(codes.get(partition)), codes.get(partition) or 0) for partition in batches}
+    told = {partition: (code, offset) for _, parts in answer.topics for partition, code, offset, *_ in parts}
+    fates = {partition: (_fate(code, offset), code) for partition, (code, offset) in told.items()}
+    return {partition: fates.get(partition, (Fate.UNKNOWN, 0)) for partition in batches}
 
 
 async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
@@ -105,10 +107,12 @@ async def _answer(client: AIOKafkaClient, node: int, request: Any) -> Any:
         raise RequestTimedOutError(f"node {node} did not answer, and its connection is gone") from error
 
 
-def _fate(code: int | None) -> Fate:
+def _fate(code: int, offset: int) -> Fate:
+    """By the broker's answer. One that stops leading a partition, as it does when it is stopped, says so (6) also of
+    what it has appended and was waiting for replicas of; only the offset tells: no append, no offset (-1)."""
     if code == 0:
         return Fate.TAKEN
-    return Fate.NOT_TAKEN if code in _CERTAINLY_NOT else Fate.UNKNOWN
+    return Fate.NOT_TAKEN if code in _CERTAINLY_NOT and offset < 0 else Fate.UNKNOWN
 
 
 def _encoded(records: Sequence[Record]) -> bytes:
