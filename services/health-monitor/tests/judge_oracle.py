@@ -62,10 +62,14 @@ class Oracle:
             self.resumed = end
         self._said = max(self._said, self._at)
         for instant in range(start, min(end, start + self.settled) + 1, self.step):
-            self._at = max(self._said, before + instant - start)
+            self._at = self._told_at(before, start, instant)
             self._settle(instant)
         self.now, self._record = end, timestamp
-        self._said = self._at = max(self._said, timestamp)
+        self._said = self._at = max(self._told_at(before, start, end), timestamp)
+
+    def _told_at(self, before: int, start: int, instant: int) -> int:
+        """The broker time of an instant, counted from that at the start; at half pace while what was told is ahead."""
+        return max(self._said + instant // 2 - start // 2, before + instant - start)
 
     def _settle(self, instant: int) -> None:
         if not self.judging:

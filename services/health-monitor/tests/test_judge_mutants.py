@@ -30,8 +30,10 @@ JUDGED = (
     Mutant("clock", "min(max(timestamp - before, 0), STEP_MAX_MS)", "min(abs(timestamp - before), STEP_MAX_MS)"),
     Mutant("clock", "        self.resumed = self.now\n        return before", "        return before"),
     Mutant("clock", "        self.resumed = self.now\n        return since", "        return since"),
+    Mutant("clock", "self._from_said + instant // 2 - self._from_now // 2", "self._from_said"),
+    Mutant("clock", "self.now = self._from_now = self.now +", "self.now = self.now +"),
     Mutant("clock", "min(max(self.record - since, 0), STEP_MAX_MS)", "max(self.record - since, 0)"),
-    Mutant("clock", "max(self.said, self._from_record + instant", "(self._from_record + instant"),
+    Mutant("clock", "max(self.said, self._slowed(instant), self._from_record", "max(0, self._from_record"),
     # states.py: the tables
     Mutant("states", "(State.HEALTHY, False): State.PENDING_OPEN", "(State.HEALTHY, False): State.FIRING"),
     Mutant("states", "        (State.PENDING_OPEN, True): State.HEALTHY,\n", ""),

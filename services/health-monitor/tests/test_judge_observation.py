@@ -59,8 +59,8 @@ def test_a_broker_clock_that_steps_back_neither_counts_nor_turns_time_back() -> 
     judged = judge(log.at(-3600).pulse().pulsed(-3590))
 
     assert judged.steps()[1:] == [
-        (9.0, "healthy", "pending_open", "silent"),
-        (9.0, "pending_open", "firing", "debounce_passed"),
+        (9.5, "healthy", "pending_open", "silent"),
+        (10.5, "pending_open", "firing", "debounce_passed"),
     ]
 
 
