@@ -11,6 +11,7 @@ UNWELL = "adapters/correlator/unwell"
 TURNS = "correlator/judgements"
 POLICIES = "adapters/correlator/policies"
 INCIDENTS = "adapters/correlator/incidents"
+SPELLS = "adapters/correlator/rollups"
 
 SHARED_TICKETS = (
     Part(
@@ -93,6 +94,11 @@ SHARED_TICKETS = (
     Part(
         ("correlator_instants::test_few_are_left_from_the_recovery_that_made_them_few",),
         (Mutant(ENDS, "clock.back_at(at) for", "clock for"),),
+    ),
+    Part(
+        ("shared_new_logs::"
+         "test_who_failed_in_the_log_before_is_one_of_many_at_an_instant_before_the_new_one",),
+        (Mutant(SPELLS, "\n           OR from_state IS NULL AND before.state IN ('pending_open', 'firing'))", ")"),),
     ),
     Part(
         ("shared_new_logs::test_who_has_a_ticket_of_its_own_is_not_about_to_join",),

@@ -11,6 +11,7 @@ from rollup_facts import (
     fails,
     heard,
     opened,
+    pending,
     recovers,
     resolved_by_somebody,
     said,
@@ -76,6 +77,27 @@ async def test_a_member_that_comes_up_healthy_is_ticked(
         assert await said(world) == []
         await tick(world, well + 4_000, at)
         assert f"recovered {GATEWAY}:{MANY}" in await said(world)
+
+
+@pytest.mark.rule("HM-331")
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_who_failed_in_the_log_before_is_one_of_many_at_an_instant_before_the_new_one(
+    environment: dict[str, str], in_one_batch: bool
+) -> None:
+    """Four devices of shard 0 are pending when d1 fires in shard 1, and come up healthy out of a new log later."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, *devices(5))
+        await world.feed(*(pending(subject, AT - 2_000) for subject in devices(4, start=2)))
+        await world.feed(*fails("device/d1", AT, shard=1), world.clock(0, AT - 1), world.clock(1, AT))
+        opens = [f"open many {GATEWAY}", f"list {GATEWAY}:{MANY}: +1 -0"]
+        fast, anew = world.clock(1, AT + 7_000), world.clock(0, AT + 1_000, generation=2, clock=0)
+        states = [change(each, None, "healthy", at=AT + 1_000, generation=2) for each in devices(4, start=2)]
+        if not in_one_batch:
+            await world.feed(fast)
+            assert await said(world) == opens
+        await world.feed(anew, *states, fast)
+        if in_one_batch:
+            assert await said(world) == opens
 
 
 @pytest.mark.rule("HM-82", "HM-239")

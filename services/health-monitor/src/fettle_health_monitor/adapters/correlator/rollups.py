@@ -78,8 +78,9 @@ _FAILED = text(f"""
           AND earlier.position < transition.position
         ORDER BY earlier.at DESC, earlier.position DESC LIMIT 1
     ) AS before
-    WHERE from_state IN ('pending_open', 'firing')
-      AND (to_state IS NULL OR to_state NOT IN ('pending_open', 'firing'))
+    WHERE (from_state IN ('pending_open', 'firing')
+           AND (to_state IS NULL OR to_state NOT IN ('pending_open', 'firing'))
+           OR from_state IS NULL AND before.state IN ('pending_open', 'firing'))
       AND subject.changed_at > asked.from_at AND subject.subject LIKE 'device/%'
 """)  # noqa: S608
 
