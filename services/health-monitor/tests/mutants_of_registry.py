@@ -65,6 +65,9 @@ REGISTERED = (
         ("correlator_lock_order",),
         (
             Mutant(POLICIES, "    ORDER BY told.org\n", ""),
+            Mutant("correlator/judgements", "concerned | news.written_of", "concerned"),
+            Mutant("correlator/news", " | {each.org for each in self.unwatched}", ""),
+            Mutant("correlator/news", "{each.org for each in self.profiles} | ", ""),
             Mutant(PROGRESS, "ORDER BY gap.shard, from_at FOR UPDATE OF gap", "FOR UPDATE OF gap"),
         ),
     ),

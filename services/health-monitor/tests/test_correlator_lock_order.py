@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from correlator_facts import T0
+from correlator_facts import T0, next_place
 from correlator_world import CorrelatorWorld
 from sqlalchemy import text
 from test_correlator_fresh_times import recovered
 from test_correlator_registry import remove
 
 from fettle_chassis.told_orgs import ToldOrg
-from fettle_chassis.unit_of_work import unit_of_work
+from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
+from fettle_contracts.identity import SubjectRef
 from fettle_contracts.orgs import Org
 from fettle_health_monitor.adapters.correlator import control_log, policies, progress, watches
 from fettle_health_monitor.adapters.correlator.progress import Progress
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.registration import Registration
+from fettle_health_monitor.domain.judgements import Judgement, Unwatched
 
 
 @pytest_asyncio.fixture
@@ -78,6 +81,35 @@ async def test_a_removal_waits_for_a_log_that_begins_anew_and_it_not_for_the_rem
             await control_log.next_number(batch.connection)
     await removing
     assert await world.rows(query) == []
+
+
+@pytest.mark.rule("HM-316", "HM-78")
+@pytest.mark.parametrize("listed", [False, True], ids=["named", "not watched"])
+async def test_a_batch_about_subjects_waits_for_entries_of_them_and_they_not_for_it(
+    world: CorrelatorWorld, listed: bool
+) -> None:
+    """Each is about two subjects, in the other order."""
+
+    def said(subject: str) -> Judgement:
+        if not listed:
+            return world.profile(subject, model="T100")
+        place = next_place()
+        return Unwatched(shard=0, generation=1, place=place, org="acme", subject=subject, reason="list_only", at=T0 + 1)
+
+    async def enter(work: UnitOfWork, subject: str) -> None:
+        entries = {SubjectRef.parse(subject): Registration(name="T")}
+        assert await world.registry.enter(work, "acme", entries, by="ann@acme.test") is not None
+
+    async with unit_of_work(world.database) as entering:
+        await enter(entering, "device/b")
+        batch = asyncio.create_task(world.feed(said("device/a"), said("device/b")))
+        await world.somebody_waits_for_a_lock()
+        async with asyncio.timeout(10):
+            await enter(entering, "device/a")
+    await batch
+    found = await world.rows("SELECT subject, registered, heard_model, unwatched FROM subject ORDER BY subject")
+    heard = (None, "list_only") if listed else ("T100", None)
+    assert [tuple(row) for row in found] == [(subject, True, *heard) for subject in ("device/a", "device/b")]
 
 
 @pytest.mark.rule("HM-316", "HM-61")

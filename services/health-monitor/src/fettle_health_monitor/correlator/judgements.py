@@ -57,7 +57,8 @@ class Judgements:
         concerned |= await losses.orgs_with_ready(connection, reach.before, reach.clocks)
         ended = await silencing.orgs_with_ended(connection, reach.settled)
         concerned |= ended
-        orgs = await policies.lock_orgs(connection, concerned) if concerned else {}
+        locked = concerned | news.written_of  # what people enter writes the same rows, in another order
+        orgs = await policies.lock_orgs(connection, locked) if locked else {}
         in_force, over = await _take_in(work, news, before, reach, concerned)
         if ended:
             await silencing.call_for_ended(connection, reach.settled, ended, [said for _, said in in_force])

@@ -42,6 +42,11 @@ class News:
     """By which partition the orgs come of which something is said that may be decided about: a name, a place and who is
     not watched decide nothing, and nothing waits for them."""
 
+    @property
+    def written_of(self) -> set[str]:
+        """The orgs whose subjects' rows this changes by names, places and who is not watched."""
+        return {each.org for each in self.profiles} | {each.org for each in self.unwatched}
+
     @classmethod
     def of(cls, received: Sequence[Received]) -> Self:
         news = cls()
