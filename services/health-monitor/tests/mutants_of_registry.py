@@ -72,6 +72,13 @@ REGISTERED = (
         ),
     ),
     Part(
+        ("correlator_registry::test_what_was_said_before_a_removal_counts_for_no_entry_behind_it",),
+        (
+            Mutant(ROWS, "CASE WHEN NOT removed THEN heard_model END AS heard_model", "heard_model"),
+            Mutant(ROWS, "CASE WHEN NOT removed THEN heard_interval_s END AS heard_interval_s", "heard_interval_s"),
+        ),
+    ),
+    Part(
         ("correlator_silence_api::test_a_deleted_org_has_nothing_to_silence",),
         (Mutant(REGISTRY, "or known.deleted or", "or"),),
     ),

@@ -185,6 +185,22 @@ async def test_who_is_entered_again_behind_its_removal_has_said_nothing(environm
         assert told[-1] == control.Register(name="T", heard=control.NOTHING_HEARD)
 
 
+@pytest.mark.rule("HM-261", "HM-263")
+async def test_what_was_said_before_a_removal_counts_for_no_entry_behind_it(environment: dict[str, str]) -> None:
+    """Also while the shard has not said yet that it has forgotten the subject."""
+    of_model = {"match": {"model": "T100"}, "timeout_s": 60}
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(HealthPolicy.kept({**BRISK.to_dict(), "timeout_s": None, "overrides": [of_model]}))
+        said = world.profile(integration="hue-1", model="T100", interval_s=1.0)
+        await world.feed(said, change(from_state=None, to_state="healthy", at=T0 + 1))
+        await remove(world)
+        await world.clear()
+        assert await enter(world, Registration(interval_s=300)) == [Entering.ADDED]
+        assert await enter(world, Registration()) == [Entering.CHANGED]
+        told = [said for _, _, said in await world.controls_written()]
+        assert told == [control.Register(interval_s=300), control.Register(heard=control.NOTHING_HEARD)]
+
+
 @pytest.mark.rule("HM-77")
 async def test_a_shard_that_starts_anew_is_told_of_its_subjects_in_their_order(environment: dict[str, str]) -> None:
     """Of orgs and subjects, whatever the order in which they became known."""

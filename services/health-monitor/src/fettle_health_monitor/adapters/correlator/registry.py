@@ -40,14 +40,18 @@ _REMOVE = text("""
 
 _DROP = text("DELETE FROM subject WHERE org = :org AND subject = :subject")
 
-_OF_SHARD = text("""
-    SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s,
-           CASE WHEN NOT removed THEN heard_integration END AS heard_integration,
-           CASE WHEN NOT removed THEN heard_model END AS heard_model,
-           CASE WHEN NOT removed THEN heard_interval_s END AS heard_interval_s
+# Until its shard says that it has forgotten who was removed, what is heard of it is from before the removal.
+_HEARD = """
+    CASE WHEN NOT removed THEN heard_integration END AS heard_integration,
+    CASE WHEN NOT removed THEN heard_model END AS heard_model,
+    CASE WHEN NOT removed THEN heard_interval_s END AS heard_interval_s
+"""
+
+_OF_SHARD = text(f"""
+    SELECT org, subject, entered_name, entered_integration, entered_space, entered_model, entered_interval_s, {_HEARD}
     FROM subject JOIN org USING (org)
     WHERE shard = :shard AND registered AND NOT deleted ORDER BY org, subject
-""")
+""")  # noqa: S608
 
 _DISCOVERED = text("""
     SELECT org, subject, heard_integration, heard_model, heard_interval_s
@@ -60,11 +64,11 @@ _REMOVED = text("""
     WHERE shard = :shard AND removed AND NOT deleted ORDER BY org, subject
 """)
 
-_PRESENT = text("""
-    SELECT subject.subject, registered, heard_integration, heard_model, heard_interval_s, entered_name,
-           entered_integration, entered_space, entered_model, entered_interval_s
+_PRESENT = text(f"""
+    SELECT subject.subject, registered, entered_name, entered_integration, entered_space, entered_model,
+           entered_interval_s, {_HEARD}
     FROM subject JOIN unnest(CAST(:subjects AS text[])) AS asked (subject) USING (subject) WHERE org = :org
-""")
+""")  # noqa: S608
 
 _FIRST_OUTLASTING = text("""
     WITH said AS (
