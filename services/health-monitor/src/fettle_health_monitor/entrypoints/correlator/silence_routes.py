@@ -87,16 +87,15 @@ def silence_routes(api: HealthApi) -> APIRouter:
         ticket about just its subject is opened; nothing else changes, and when it ends, who still fails gets its ticket
         at once. A dry run makes nothing and says whom and when it would be about. A repeat under the same
         Idempotency-Key changes nothing and shows what came first."""
-        asked = await asyncio.to_thread(_checked, wanted, api.silences.now(), caller)
         selection = _selection(wanted)
         if dry_run:
             response.status_code = 200
-            return await _preview(api, org, wanted, selection, asked.schedule)
+            return await _preview(api, org, wanted, selection, (await _checked(api, wanted, caller)).schedule)
         async with unit_of_work(api.database) as work:
             first = await comes_first(work, caller, key, "POST silences", wanted.to_dict())
             id = uuid4() if key is None else await _id_under(key, work, org, new=first)
-            if first:
-                await _make(api, work, id, org, wanted, selection, asked)
+            if first:  # what comes again may be over by now
+                await _make(api, work, id, org, wanted, selection, await _checked(api, wanted, caller))
         return await _made(api, org, id, selection)
 
     @router.delete("/silences/{id}", status_code=204)
@@ -110,12 +109,13 @@ def silence_routes(api: HealthApi) -> APIRouter:
     return router
 
 
-def _checked(wanted: WantedSilence, now: int, caller: Caller) -> Wanted:
+async def _checked(api: HealthApi, wanted: WantedSilence, caller: Caller) -> Wanted:
     """Raises Problem 400 that names the field. A rule may take a while to unfold."""
+    now = api.silences.now()
     start = now if wanted.starts_at is None else to_ms(wanted.starts_at)
     schedule = Schedule(start, wanted.length_s, wanted.rrule, wanted.zone)
     try:
-        check(schedule, now)
+        await asyncio.to_thread(check, schedule, now)
     except Unworkable as error:
         raise Problem(400, ProblemCode.MALFORMED, error.rule, field=error.field) from None
     return Wanted(schedule, wanted.reason, caller.actor_id)
