@@ -1,11 +1,13 @@
 """`fettle health silence`, `silences` and `unsilence` against a small real API."""
 
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from cli.tests.fettle_api import AT, FettleApi
-from cli.tests.ran import Fettle
+from cli.tests.ran import Fettle, Ran
 
 ID = "5f6cbb7e-4d0a-5f0e-9d8e-0e1a2b3c4d5e"
 
@@ -58,6 +60,45 @@ def test_a_recurring_silence_begins_by_the_clock_of_its_zone(fettle: Fettle, api
     assert ran.err == "Nothing is known of device/t17 yet.\n"
     fettle("health", "silence", "device/t17", "--from", "2026-12-05T22:00-05:00")
     assert api.last.json["starts_at"] == "2026-12-06T03:00:00.000Z"
+
+
+@pytest.fixture
+def in_oslo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's clock is Oslo's."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "Europe/Oslo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.rule("HM-321")
+@pytest.mark.usefixtures("in_oslo")
+@pytest.mark.parametrize("zone", [None, "Europe/Oslo"])
+def test_a_local_time_is_one_that_its_clock_shows_and_the_first_of_two(
+    fettle: Fettle, api: FettleApi, zone: str | None
+) -> None:
+    """A rule would count from another time of the day than was asked for."""
+    api.on("POST", "orgs/acme/silences", shown(), 201)
+    recurring = () if zone is None else ("--rrule", "FREQ=DAILY;COUNT=3", "--zone", zone)
+
+    def begin(start: str) -> Ran:
+        return fettle("health", "silence", "device/t17", "--from", start, *recurring)
+
+    whose = zone or "this machine"
+    for start in ("2026-03-29T02:00", "2026-03-29T02:30", "2026-03-29T02:59:59.5"):
+        ran = begin(start)
+        assert (ran.status, api.requests) == (2, [])
+        assert f"--from {start} is a time that the clock of {whose} never shows: it goes from " in ran.err
+        assert "from 2026-03-29T02:00 to 2026-03-29T03:00; begin before that" in ran.err
+    for start, at in (
+        ("2026-03-29T01:59", "2026-03-29T00:59"),
+        ("2026-03-29T03:00", "2026-03-29T01:00"),
+        ("2026-10-25T02:30", "2026-10-25T00:30"),
+        ("2026-10-25T02:30+01:00", "2026-10-25T01:30"),
+    ):
+        assert begin(start).status == 0
+        assert api.last.json["starts_at"] == f"{at}:00.000Z"
 
 
 @pytest.mark.rule("HM-135")

@@ -189,6 +189,14 @@ async def test_what_is_typed_into_the_form_is_what_is_asked_for() -> None:
             SilenceForm.read({"subject": "device/a", **wrong}).body()
 
 
+@pytest.mark.rule("HM-321")
+@pytest.mark.parametrize("start", ["2026-03-29T02:00", "2026-03-29T02:30"])
+async def test_a_silence_does_not_begin_at_a_time_that_no_clock_shows(start: str) -> None:
+    form = SilenceForm.read({"subject": "device/a", "start": start, "zone": "Europe/Oslo"})
+    with pytest.raises(Unclear, match=r"^start: .* of Europe/Oslo .* from 2026-03-29T02:00 to 2026-03-29T03:00; begin"):
+        form.body()
+
+
 @pytest.mark.rule("AC-100")
 async def test_a_silence_is_shown_before_it_is_made(world: World, health: Health) -> None:
     await world.sign_in("acme", "operator")

@@ -16,6 +16,7 @@ from fettle_cli.options import Cursor, Json, Limit, Org
 from fettle_cli.output import ago, say, show_json, show_page, warn
 from fettle_client.shapes.people import WatchedType
 from fettle_client.shapes.silences import Selected, Silence, SilenceState
+from fettle_contracts.times import NoSuchTime, instant_of
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -32,7 +33,10 @@ def silence(
     subject: Annotated[str | None, typer.Argument(metavar="TYPE/ID", help="For instance device/t17.")] = None,
     length: Annotated[str, typer.Option("--for", help="How long: 90m, 4h, 7d, 1d12h; at most 90d.")] = "4h",
     start: Annotated[
-        str | None, typer.Option("--from", help="When it begins, a local time or one with its offset; default: now.")
+        str | None,
+        typer.Option(
+            "--from", help="When it begins, a local time (the first of two) or one with its offset; default: now."
+        ),
     ] = None,
     rrule: Annotated[str | None, typer.Option(help="How it recurs, with --zone: FREQ=WEEKLY;BYDAY=SA;COUNT=8.")] = None,
     zone: Annotated[str | None, typer.Option(help="By whose clock it recurs: Europe/Oslo.")] = None,
@@ -142,9 +146,12 @@ def _instant(written: str, zone: str | None) -> datetime:
     """A time without an offset is one of `zone`, or of this machine."""
     try:
         moment = datetime.fromisoformat(written)
-        if moment.tzinfo is None:
-            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=ZoneInfo(zone))
-        return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+        return instant_of(moment, None if zone is None else ZoneInfo(zone))
+    except NoSuchTime as error:
+        another = "begin before that or behind it or, where it recurs, on another day"
+        raise UsageError(f"--from {written} {error}; {another}") from None
     except (ZoneInfoNotFoundError, OSError):
         raise UsageError(f"there is no time zone {zone!r}; one is called for instance Europe/Oslo") from None
     except (ValueError, OverflowError):

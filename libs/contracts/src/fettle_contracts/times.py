@@ -1,7 +1,8 @@
 """Instants on the wire: RFC 3339, UTC, milliseconds (`2026-11-23T10:15:30.250Z`)."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Annotated
 
@@ -65,6 +66,31 @@ def to_ms(moment: datetime) -> int:
     """Milliseconds since 1970, UTC, of an instant; finer parts are cut off."""
     whole = to_milliseconds(moment)
     return int(whole.replace(microsecond=0).timestamp()) * 1000 + whole.microsecond // 1000
+
+
+class NoSuchTime(ValueError):
+    """A clock was put forward over a local time; the text says from where to where."""
+
+
+def instant_of(local: datetime, clock: tzinfo | None) -> datetime:
+    """When this clock (None: that of the machine) shows a local time, which has no zone of its own; where it does so
+    twice, the first time. Raises NoSuchTime where it never does, OverflowError outside of the years 1 to 9999."""
+    instant = local.replace(tzinfo=clock).astimezone(UTC)
+    if instant.astimezone(clock).replace(tzinfo=None) == local:
+        return instant
+    second, either = timedelta(seconds=1), (local.replace(tzinfo=clock, fold=fold, microsecond=0) for fold in (0, 1))
+    before, behind = sorted(each.astimezone(UTC) for each in either)
+    offset = behind.astimezone(clock).utcoffset()
+    seconds = range((behind - before) // second + 1)
+    changed = before + second * bisect_left(
+        seconds, True, key=lambda passed: (before + second * passed).astimezone(clock).utcoffset() == offset
+    )
+    gap = [
+        (at.astimezone(clock).replace(tzinfo=None) + shift).isoformat(timespec="minutes")
+        for at, shift in ((changed - second, second), (changed, timedelta()))
+    ]
+    whose = "this machine" if clock is None else clock
+    raise NoSuchTime(f"is a time that the clock of {whose} never shows: it goes from {gap[0]} to {gap[1]}")
 
 
 def _read(value: object) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fettle_console.domain.zones import zone_of
 from fettle_console.views.silences import LENGTH_S
-from fettle_contracts.times import rfc3339
+from fettle_contracts.times import NoSuchTime, instant_of, rfc3339
 
 UNITS = ((60, "minutes"), (3600, "hours"), (86_400, "days"))
 RULES = (
@@ -102,7 +102,10 @@ class SilenceForm:
             raise Unclear("zone", f"there is no time zone {self.zone}; one is for instance Europe/Oslo")
         try:
             local = datetime.fromisoformat(self.start)
-            return rfc3339((local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC))
+            return rfc3339(local.astimezone(UTC) if local.tzinfo else instant_of(local, zone))
+        except NoSuchTime as error:
+            another = "begin before that or behind it or, where it recurs, on another day"
+            raise Unclear("start", f"{error}; {another}") from None
         except (ValueError, OverflowError):
             raise Unclear("start", "must be a date and time") from None
 
