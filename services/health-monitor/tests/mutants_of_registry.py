@@ -12,6 +12,7 @@ CONTROLS = "adapters/correlator/control_log"
 ACKNOWLEDGEMENT = "adapters/correlator/acknowledgement"
 POLICIES = "adapters/correlator/policies"
 PROGRESS = "adapters/correlator/progress"
+SILENCES = "adapters/correlator/silences"
 
 REGISTERED = (
     Part(
@@ -77,6 +78,14 @@ REGISTERED = (
             Mutant(ROWS, "CASE WHEN NOT removed THEN heard_model END AS heard_model", "heard_model"),
             Mutant(ROWS, "CASE WHEN NOT removed THEN heard_interval_s END AS heard_interval_s", "heard_interval_s"),
         ),
+    ),
+    Part(
+        ("correlator_waiting::test_what_waits_about_who_is_removed_opens_nothing_behind_that",),
+        (Mutant(REGISTRY, "for_clocks=True)", "for_clocks=False)"),),
+    ),
+    Part(
+        ("correlator_waiting::test_the_end_of_a_silence_opens_nothing_for_who_was_removed_before_it",),
+        (Mutant(SILENCES, "CASE cause WHEN 'forgotten' THEN past.at ELSE until_at END", "until_at"),),
     ),
     Part(
         ("correlator_silence_api::test_a_deleted_org_has_nothing_to_silence",),

@@ -7,9 +7,12 @@ import pytest
 from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
 from rollup_facts import fails, recovers
+from test_correlator_registry import remove
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_contracts.times import from_ms
+from fettle_health_monitor.domain.correlator.silences import Schedule
 from fettle_health_monitor.domain.judgements import Unobserved
 
 DEVICE = "device/d1"
@@ -35,6 +38,53 @@ async def test_a_recovery_from_before_it_failed_again_does_not_end_what_it_faile
         assert await verbs(world) == []
         await world.feed(world.clock(1, AT + 7_000), world.clock(0, AT + 7_000, generation=2, clock=3_500))
         assert await verbs(world) == ["open", "resolve", "open", "resolve"]
+
+
+@pytest.mark.rule("HM-69", "HM-322")
+@pytest.mark.parametrize("judged", [True, False], ids=["judged", "not judged"])
+async def test_what_waits_about_who_is_removed_opens_nothing_behind_that(
+    environment: dict[str, str], judged: bool
+) -> None:
+    """Its shard began anew and has not said anything of it, else the shard's own word comes behind."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(*fails(DEVICE, AT), *fails("device/d2", AT))
+        anew = 1 if judged else 2
+        await world.feed(world.clock(0, AT + 500, generation=anew, clock=1_000))
+        assert await verbs(world) == []
+        world.wall = from_ms(AT + 600)
+        await remove(world, DEVICE)
+        if judged:
+            await world.feed(change(DEVICE, "firing", None, at=AT + 700, since=AT + 700, reason="forgotten"))
+        await world.feed(world.clock(1, AT + 7_000), world.clock(0, AT + 7_000, generation=anew, clock=7_500))
+        found = await world.rows("SELECT subject, cause, outcome FROM outcome ORDER BY subject, outcome.at")
+        ended = [("firing", "opened"), ("forgotten", "resolved")]
+        if not judged:
+            ended = [("firing", "called_off"), ("forgotten", "nothing_to_resolve")]
+        assert [tuple(row) for row in found] == [
+            *((DEVICE, *each) for each in ended),
+            ("device/d2", "firing", "opened"),
+        ]
+        told = [(command.verb, command.body.get("subject", {}).get("id")) for command in await world.commands()]
+        assert told == ([("open", "d1")] if judged else []) + [("open", "d2")] + ([("resolve", None)] if judged else [])
+
+
+@pytest.mark.rule("HM-322", "HM-126")
+@pytest.mark.parametrize("removed_first", [True, False])
+async def test_the_end_of_a_silence_opens_nothing_for_who_was_removed_before_it(
+    environment: dict[str, str], removed_first: bool
+) -> None:
+    """It fired while it was silenced, and its shard, which began anew, says nothing of it."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.silence(Schedule(T0, 60), DEVICE)
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 500)
+        await world.feed(world.clock(0, AT + 1_000, generation=2, clock=1_000))
+        world.wall = from_ms(AT + 2_000)
+        if removed_first:
+            await remove(world, DEVICE)
+        for at in (T0 + 61_000, T0 + 62_000):
+            await world.feed(world.clock(1, at), world.clock(0, at, generation=2, clock=at - AT))
+        assert await verbs(world) == ([] if removed_first else ["open", "comment"])
 
 
 async def comes_up_healthy(world: CorrelatorWorld) -> None:

@@ -67,9 +67,10 @@ class Deciding:
                 behind = run[-1][1]
                 await self._decide_run(work, [(verdict, behind) for verdict in following], orgs)
 
-    async def call_off(self, work: UnitOfWork, well: Collection[Key]) -> None:
-        """Ends what waits for another about these subjects: they are well, and no verdict says so."""
-        waiting = await verdicts.take_waiting(work.connection, well)
+    async def call_off(self, work: UnitOfWork, over: Collection[Key], *, for_clocks: bool = False) -> None:
+        """Ends what waits for another about these subjects, or `for_clocks` as well: they are well, and no verdict says
+        so, or gone, and their shards will not say so."""
+        waiting = await verdicts.take_waiting(work.connection, over, for_clocks=for_clocks)
         if not waiting:
             return
         batch = _Batch({})

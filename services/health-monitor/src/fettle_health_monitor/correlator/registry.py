@@ -90,6 +90,7 @@ class Registry:
             gone = forgotten(
                 uuid4(), org=key.org, subject=subject, at=at, policy_version=0 if version is None else version.version
             )
+            await self._deciding.call_off(work, {(key.org, subject)}, for_clocks=True)
             await books.enter(connection, [gone])
             await self._deciding.decide(work, [(gone, Behind())], orgs)
         # Last, as in `_write`.

@@ -67,7 +67,7 @@ _LET_GO = text("""
 
 _TAKE_WAITING = text("""
     DELETE FROM verdict USING unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS over (org, subject)
-    WHERE verdict.org = over.org AND verdict.subject = over.subject AND waits_for IS NOT NULL
+    WHERE verdict.org = over.org AND verdict.subject = over.subject AND (waits_for IS NOT NULL OR :for_clocks)
     RETURNING verdict.*
 """)
 
@@ -228,9 +228,13 @@ async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> lis
     ]
 
 
-async def take_waiting(connection: AsyncConnection, over: Collection[Key]) -> list[Verdict]:
-    """Takes the verdicts about these subjects that wait for another, in the order of their instants."""
-    taken = [_verdict(row) for row in await connection.execute(_TAKE_WAITING, columns_of(over))]
+async def take_waiting(
+    connection: AsyncConnection, over: Collection[Key], *, for_clocks: bool = False
+) -> list[Verdict]:
+    """Takes the verdicts about these subjects that wait for another, or `for_clocks` as well, in the order of their
+    instants."""
+    rows = await connection.execute(_TAKE_WAITING, {**columns_of(over), "for_clocks": for_clocks})
+    taken = [_verdict(row) for row in rows]
     return sorted(taken, key=lambda verdict: (verdict.at, str(verdict.id)))
 
 
