@@ -5,6 +5,7 @@ from tests.mutation import Mutant, Part
 SILENCES = "domain/correlator/silences"
 RECURRENCE = "domain/correlator/recurrence"
 ENDS = "domain/correlator/silence_ends"
+VIEWS = "adapters/correlator/silence_views"
 
 SILENCED = (
     Part(
@@ -44,6 +45,15 @@ SILENCED = (
             Mutant(RECURRENCE, " or low == 0)", ")"),
             Mutant(RECURRENCE, ", re.ASCII)", ")"),
             Mutant(RECURRENCE, "if number == count:", "if number > count:"),
+        ),
+    ),
+    Part(
+        ("correlator_switched_off::test_a_silence_is_shown_as_it_stands_while_its_end_waits",),
+        (
+            Mutant(VIEWS, "coalesce(stands.from_at, silence.from_at) <= :now", "silence.from_at <= :now"),
+            Mutant(VIEWS, "coalesce(stands.from_at, silence.from_at) AS from_at", "silence.from_at"),
+            Mutant(VIEWS, "coalesce(to_at, until_at) AS until_at", "until_at"),
+            Mutant(VIEWS, "\"until_at <= :now AND", "\"until_at < :now AND"),
         ),
     ),
     Part(

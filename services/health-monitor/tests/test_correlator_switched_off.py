@@ -10,6 +10,7 @@ from silenced_world import FIRING, HEALTHY, PENDING, RESOLVING, fire, move
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import silence_views
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
@@ -36,6 +37,55 @@ def test_while_the_org_is_switched_off_no_time_passes_after_a_refusal() -> None:
     watch = after_refusal(UUID(int=1), "org_unknown", org="acme", condition=OFFLINE, standing=stood, waited_s=0)
     assert isinstance(watch, Watch)
     assert watch.stands_still
+
+
+HOUR = 3_600_000
+
+
+@pytest.mark.rule("HM-323", "HM-132")
+@pytest.mark.parametrize("waits", ["off", "just heard again"])
+async def test_a_silence_is_shown_as_it_stands_while_its_end_waits(environment: dict[str, str], waits: str) -> None:
+    """The end of its first occurrence, as its org is switched off, or its subject may fail again."""
+    async with CorrelatorWorld.open(environment) as world:
+        id = await world.silence(Schedule(T0, 60, "FREQ=HOURLY;COUNT=3", "Europe/Oslo"))
+        await world.silence(Schedule(T0, 60), "device/other")
+        await fire(world, T0 + 5_000)
+        if waits == "off":
+            await switch(world, T0 + 20_000, on=False)
+        else:
+            await move(world, FIRING, RESOLVING, at=T0 + 20_000)
+        for at in (T0 + 61_000, T0 + 90_000):
+            await world.tick(at)
+        assert [row.until_at for row in await world.rows("SELECT until_at FROM silence WHERE rrule IS NOT NULL")] == [
+            T0 + 60_000
+        ]
+
+        async def shown(now: int) -> tuple[str, int, int]:
+            """The same of the silence itself, in lists, and of its subject."""
+            async with world.database.reading() as connection:
+                row = await silence_views.one(connection, "acme", id, now=now)
+                assert row is not None
+                for together in (True, False):
+                    for state in ("active", "upcoming", "ended"):
+                        found = await silence_views.page(
+                            connection,
+                            "acme",
+                            now=now,
+                            limit=9,
+                            states=[state],
+                            subject="device/t17",
+                            together=together,
+                        )
+                        assert [(each.id, each.from_at) for each in found] == [(id, row.from_at)] * (state == row.state)
+                listed = await silence_views.page(connection, "acme", now=now, limit=9)
+                assert row in listed
+                return row.state, row.from_at - T0, row.until_at - T0
+
+        assert await shown(T0 + 59_999) == ("active", 0, 60_000)
+        assert await shown(T0 + 60_000) == ("upcoming", HOUR, HOUR + 60_000)
+        assert await shown(T0 + HOUR) == ("active", HOUR, HOUR + 60_000)
+        assert await shown(T0 + HOUR + 60_000) == ("upcoming", 2 * HOUR, 2 * HOUR + 60_000)
+        assert (await shown(T0 + 2 * HOUR + 60_000))[0] == "ended"
 
 
 @pytest.mark.rule("HM-285")

@@ -246,13 +246,18 @@ def _due(row: Row[Any]) -> Due:
     return Due(_silence(row), occurrence, row.partition, row.shard, row.now, row.due_at, _stood(row), row.settled)
 
 
-def _silence(row: Row[Any]) -> Silence:
+def scheduled(row: Row[Any]) -> Schedule:
+    """By the columns of a silence."""
     last = row.ends_at - row.length_s * 1000 if row.removed_at is None else row.removed_at
+    return Schedule(row.starts_at, row.length_s, row.rrule, row.zone, row.removed_at, last)
+
+
+def _silence(row: Row[Any]) -> Silence:
     return Silence(
         id=row.id,
         org=row.org,
         subject=row.subject,
-        schedule=Schedule(row.starts_at, row.length_s, row.rrule, row.zone, row.removed_at, last),
+        schedule=scheduled(row),
         by=row.made_by,
         made_at=to_ms(row.made_at),
         reason=row.reason,
