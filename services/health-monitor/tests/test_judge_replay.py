@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_fleets import PAUSES
-from judge_log import T0, Judged, Log, judge
+from judge_log import T0, Judged, Log, judge, read_control
 
-from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
+from fettle_health_monitor.domain.judge.checkpoint import Snapshot, begin, pack, restore, snapshot, unpack
 from fettle_health_monitor.domain.judge.states import Reason
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, Judgement, Unobserved
 
@@ -95,6 +95,23 @@ def test_who_has_begun_to_flap_while_well_was_not_silent_after_a_restart_either(
     judged.shard = restore(snapshot(judged.shard))
     assert judged.fold(log).judgements == judge(log).judgements
     assert not any(isinstance(each, HeardAgain) for each in judged.judgements)
+
+
+@pytest.mark.rule("HM-23", "HM-171", "HM-172")
+@pytest.mark.parametrize("before", ["beats", "a hole", "a step back"])
+def test_a_replay_from_a_hello_comes_to_the_state_of_who_began_to_read_before_it(before: str) -> None:
+    """Devices were reporting when the shard began: it read from the end of the log, and its hello got there later."""
+    log = Log().beat().pulsed(3).beat().at({"beats": 3.5, "a hole": 60, "a step back": -9}[before])
+    hello = len(log.records)
+    log.hello("n1").beat().policy(timeout_s=10, open_debounce_s=5).announced("n1")
+    log.at(100).beat().pulsed(102).beat("acme/device/b").pulsed(120)
+
+    owner, replay = (Judged(begin(0, 1, 1, "n1")) for _ in range(2))
+    owner.fold(log)
+    replay.judgements += replay.shard.fold(log.records[hello:], read_control).judgements
+
+    assert replay.judgements == owner.judgements
+    assert snapshot(replay.shard) == snapshot(owner.shard)
 
 
 @pytest.mark.rule("HM-160")

@@ -46,6 +46,10 @@ class ObservedClock:
         self.resumed = self.now
         return before, timestamp
 
+    def begin(self, timestamp: int) -> None:
+        """Take in the broker time of a record before any that counts: the last of these is where time begins."""
+        self.record = self._from_record = self.said = self._from_said = timestamp
+
     def stand(self, timestamp: int) -> None:
         """Take in the broker time of the next record while nobody is judged: none of it is counted until `go_on`."""
         self.record = timestamp

@@ -164,10 +164,14 @@ class Shard:
 
     def _advance(self, record: HeartbeatRecord) -> None:
         """Time passes up to the record: what was due on the way happens first. While nobody is judged who was before,
-        nothing is due, and the time is not observed."""
+        nothing is due, and the time is not observed; nor is it of a shard that knows nothing, before its hello."""
         self.scribe.turn_to(record.offset)
-        if self.announcement is not None and self.announcement.since:
+        waiting = self.announcement
+        if waiting is not None and waiting.since:
             self.watch.clock.stand(record.timestamp)
+            return
+        if waiting is not None and not waiting.greeted:
+            self.watch.clock.begin(record.timestamp)
             return
         hole = self.watch.clock.advance(record.timestamp)
         if hole is not None:
