@@ -85,7 +85,8 @@ class Oracle:
     def rules(self, subject: Subject) -> Rules:
         org, _, name = subject.key.partition("/")
         policy = self.policies[org]
-        scopes = (("integration", subject.says("integration")), ("model", subject.says("model")), ("subject", name))
+        behind = subject.says("integration") if name.startswith("device/") else None
+        scopes = (("integration", behind), ("model", subject.says("model")), ("subject", name))
         values = {rule: getattr(policy, rule) for rule in FIELDS}
         for scope, value in scopes:
             for override in policy.overrides:

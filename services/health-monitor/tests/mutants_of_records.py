@@ -88,6 +88,8 @@ RECORDS = (
             Mutant(STATEMENTS, "said.interval_s or known.interval_s", "said.interval_s"),
             Mutant(STATEMENTS, "said.model or known.model", "said.model"),
             Mutant(STATEMENTS, "said.integration or known.integration", "said.integration"),
+            Mutant(HEARTBEATS, "if heartbeat.integration and is_behind_none(key):", "if False:"),
+            Mutant(STATEMENTS, "None if is_behind_none(key.encode()) else ", ""),
             Mutant(STATEMENTS, "    if newcomer:\n", "    if True:\n"),
             Mutant(STATEMENTS, "    subjects.look_again(row)\n    profile", "    profile"),
         ),

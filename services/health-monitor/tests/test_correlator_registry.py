@@ -201,6 +201,24 @@ async def test_what_was_said_before_a_removal_counts_for_no_entry_behind_it(envi
         assert told == [control.Register(interval_s=300), control.Register(heard=control.NOTHING_HEARD)]
 
 
+@pytest.mark.rule("HM-270")
+async def test_an_integration_is_behind_none_by_what_it_says_or_the_registry(environment: dict[str, str]) -> None:
+    """Nor is it one of its own devices, for whom a ticket about many counts."""
+    gateway = "integration/hue-1"
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(
+            world.profile(gateway, integration="hue-1", model="bridge"),
+            change(gateway, None, "healthy", at=T0 + 1),
+            world.profile(integration="hue-1"),
+        )
+        await enter(world, Registration(integration="hue-1", name="Hue"), gateway)
+        rows = await world.rows("SELECT subject, integration, model FROM subject ORDER BY subject")
+        assert [tuple(row) for row in rows] == [(T17, "hue-1", None), (gateway, None, "bridge")]
+        told = [said for _, _, said in await world.controls_written() if isinstance(said, control.Register)]
+        assert [(said.name, said.integration) for said in told] == [("Hue", None)]
+        assert await enter(world, Registration(integration="hue-1", name="Hue"), gateway) == [Entering.UNCHANGED]
+
+
 @pytest.mark.rule("HM-77")
 async def test_a_shard_that_starts_anew_is_told_of_its_subjects_in_their_order(environment: dict[str, str]) -> None:
     """Of orgs and subjects, whatever the order in which they became known."""

@@ -5,7 +5,8 @@ from typing import cast
 
 import pytest
 from aiokafka.consumer import fetcher
-from judge_log import GATEWAY, Judged, Log, judge, read_control
+from judge_log import GATEWAY, T0, Judged, Log, judge, read_control
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from fettle_chassis.database import Database, DatabasePart
@@ -85,6 +86,34 @@ def test_a_shard_that_was_saved_under_earlier_rules_goes_on_by_these() -> None:
     assert judged.steps("integration/hue-1") == [(35.0, "firing", "firing", "condition_changed")]
     assert judged.steps("device/c")[0] == (34.0, "pending_resolve", "healthy", "debounce_passed")
     assert snapshot(judged.shard).rules_version == RULES_VERSION
+
+
+@pytest.mark.rule("HM-101", "HM-270")
+@pytest.mark.parametrize("rules_version", [5, 6])
+def test_an_integration_that_was_saved_behind_another_is_behind_none(rules_version: int) -> None:
+    """By rules 5 it went by what is for the devices there; a device still does."""
+    over = (Override(match=Match(integration="hue-1"), timeout_s=20),)
+    log = Log().policy(timeout_s=100, overrides=over).beat(integration="hue-1").beat("acme/device/x").beat(GATEWAY)
+    saved = snapshot(judge(log).shard)
+    behind, own, its_timings = saved.profiles[0], saved.profiles[1], saved.timings
+    assert (behind.integration, own.integration) == ("hue-1", None)
+    if rules_version == 5:
+        saved = replace(saved, columns=saved.columns | gateway_like_the_first(saved))
+    shard = restore(replace(saved, rules_version=rules_version))
+    assert (snapshot(shard).timings, snapshot(shard).profiles) == (its_timings, saved.profiles)
+
+    silent = [change for change in Judged(shard).fold(log.pulsed(110)).changes if change.reason == "silent"]
+    at = {change.subject: change.at - T0 for change in silent}
+    assert at == {"device/t17": 20_000, "device/x": 100_000, "integration/hue-1": 100_000}
+
+
+def gateway_like_the_first(saved: Snapshot) -> dict[str, bytes]:
+    """The third row with the profile and the timing of the first."""
+    columns = {}
+    for name in ("profile", "timing"):
+        first, second, _ = (saved.columns[name][start : start + 4] for start in (0, 4, 8))
+        columns[name] = first + second + first
+    return columns
 
 
 @pytest.mark.rule("HM-101")

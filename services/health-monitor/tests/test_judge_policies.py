@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judge_log import DEVICE, T0, Judged, Log, judge, policy
+from judge_log import DEVICE, GATEWAY, T0, Judged, Log, judge, policy
 
 from fettle_contracts.health_policy import HealthPolicy, effective
 from fettle_contracts.health_policy import Override as ContractOverride
 from fettle_contracts.identity import SubjectRef
-from fettle_health_monitor.domain.control import Match, Override
+from fettle_health_monitor.domain.control import Heard, Match, Override
 from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
 from fettle_health_monitor.domain.judgements import HeardAgain, InForce, Unwatched
@@ -88,6 +88,28 @@ def test_an_override_for_an_integration_is_for_the_devices_behind_it() -> None:
 
     silent_at = {change.subject: change.at - T0 for change in judged.changes if change.reason == "silent"}
     assert silent_at == {"device/t17": 20_000, "integration/hue-2": 30_000, "integration/hue-1": 50_000}
+
+
+@pytest.mark.rule("HM-270")
+@pytest.mark.parametrize("named", ["as it appears", "later", "by the registry", "by what it had said"])
+def test_an_integration_is_behind_none_whatever_it_names(named: str) -> None:
+    over = (Override(match=Match(integration="hue-1"), timeout_s=3600),)
+    log = Log().policy(timeout_s=180, overrides=over).beat(integration="hue-1").beat("acme/device/b")
+    match named:
+        case "as it appears":
+            log.beat(GATEWAY, status="ok", integration="hue-1")
+        case "later":
+            log.beat(GATEWAY).beat(GATEWAY, status="ok", integration="hue-1", model="T100")
+        case "by the registry":
+            log.register(GATEWAY, integration="hue-1")
+        case _:
+            log.register(GATEWAY, integration="hue-2").register(GATEWAY, heard=Heard(integration="hue-1"))
+    judged = judge(log.pulsed(200))
+
+    silent_at = {change.subject: change.at - T0 for change in judged.changes if change.reason == "silent"}
+    assert silent_at == {"device/b": 180_000, "integration/hue-1": 180_000}
+    told = [each for each in judged.judgements if isinstance(each, ProfileTold) and each.subject == "integration/hue-1"]
+    assert {each.integration for each in told} <= {None}
 
 
 @pytest.mark.rule("HM-14")

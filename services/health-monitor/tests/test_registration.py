@@ -37,6 +37,13 @@ def test_an_interval_fits_the_timeout_of_where_the_subject_belongs(
     assert entering(DEVICE, elsewhere, heard, policy) is Entering.ADDED
 
 
+@pytest.mark.rule("HM-270")
+def test_an_integration_is_entered_behind_none() -> None:
+    said = Registration.model_validate({"integration": "hue-1", "model": "bridge"})
+    assert said.of(DEVICE) == said
+    assert said.of(SubjectRef.parse("integration/hue-1")) == Registration(model="bridge")
+
+
 @pytest.mark.rule("HM-74", "HM-273")
 @pytest.mark.parametrize(
     ("field", "limit"), [("name", TEXT_MAX_CHARACTERS), ("model", TEXT_MAX_CHARACTERS), ("space", SPACE_MAX_CHARACTERS)]

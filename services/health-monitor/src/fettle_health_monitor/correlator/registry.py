@@ -43,6 +43,7 @@ class Registry:
         Locks the org's row, so that no other policy is put in between.
         """
         connection = work.connection
+        entries = {subject: said.of(subject) for subject, said in entries.items()}
         known = (await policies.lock_orgs(connection, {org})).get(org)
         version = (await policies.newest(connection, {org})).get(org)
         if known is None or known.deleted or version is None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.domain.correlator.evidence import of_change
+from fettle_health_monitor.domain.correlator.rollups import is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Named
 from fettle_health_monitor.domain.judgements import Change, InForce, Profile, Unwatched
 
@@ -156,7 +157,7 @@ class Known(Named):
 
 async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profile]) -> None:
     """What heartbeats say of subjects; of several about one the fields add up, the later wins, back to where it was a
-    newcomer."""
+    newcomer. An integration is behind none, whatever a judge by earlier rules has told of it."""
     merged: dict[Key, Profile] = {}
     for profile in profiles:
         key = (profile.org, profile.subject)
@@ -171,7 +172,7 @@ async def record_profiles(connection: AsyncConnection, profiles: Sequence[Profil
             **_whose(values),
             "offsets": [each.place[0] for each in values],
             "names": [each.name for each in values],
-            "integrations": [each.integration for each in values],
+            "integrations": [None if is_integration(each.subject) else each.integration for each in values],
             "spaces": [each.space for each in values],
             "models": [each.model for each in values],
             "intervals": [each.interval_s for each in values],

@@ -31,6 +31,10 @@ class Registration(Message):
     model: Text | None = None
     interval_s: int | None = Field(default=None, ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)
 
+    def of(self, subject: SubjectRef) -> "Registration":
+        """What of it can be said of this subject: an integration is behind none."""
+        return self.model_copy(update={"integration": None}) if subject.type == "integration" else self
+
     def statement(self, heard: control.Heard | None = None) -> control.Register:
         """What the subject's shard is told, with what it should know of the subject's heartbeats."""
         return control.Register(

@@ -12,6 +12,7 @@ import msgspec
 from fettle_health_monitor.domain.control import Policy
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Ignored
+from fettle_health_monitor.domain.judge.heartbeats import is_behind_none
 from fettle_health_monitor.domain.judge.interned import Interned
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
@@ -108,6 +109,8 @@ def restore(saved: Snapshot) -> Shard:
     watch.turned.update(saved.turned)
     if saved.rules_version == 1:
         _go_on_from_rules_1(watch)
+    if saved.rules_version <= 5:
+        _go_on_from_rules_5(watch)
     for row in subjects:
         shard.newcomers.watched[subjects.profiles.values[subjects.profile[row]].org] += 1
     watch.timers.rebuild(list(subjects), watch.due_at)
@@ -125,6 +128,18 @@ def _go_on_from_rules_1(watch: Watch) -> None:
         subjects.set_timing(row, watch.policies[profile.org].timing(profile, watch.subject_of(row)))
         if subjects.state[row] == State.FIRING:
             subjects.since[row] = watch.clock.now
+
+
+def _go_on_from_rules_5(watch: Watch) -> None:
+    """Integrations were behind what they named: what runs of them is timed by what is theirs, and overdue at the next
+    record."""
+    subjects = watch.subjects
+    for row in subjects:
+        profile = subjects.profiles.values[subjects.profile[row]]
+        if profile.integration is not None and is_behind_none(subjects.keys[row]):
+            subjects.set_profile(row, profile._replace(integration=None))
+            policy = watch.policies[profile.org]
+            subjects.set_timing(row, policy.timing(profile._replace(integration=None), watch.subject_of(row)))
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -48,8 +48,8 @@ _READINGS: Final = {
 
 
 def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
-    """The heartbeat and what it says of its subject, whose type `key` tells; an empty value is alive and well. Raises
-    `WrongRecord`."""
+    """The heartbeat and what it says of its subject, whose type `key` tells; an empty value is alive and well. An
+    integration that it is said to be behind is left out of that of an integration. Raises `WrongRecord`."""
     if not value:
         return NOTHING_SAID, Reading.OK
     if len(value) > HEARTBEAT_MAX_BYTES:
@@ -67,6 +67,9 @@ def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
             DeadLetterCode.INTERVAL_OUT_OF_RANGE,
             f"interval_s {interval:g} is outside {INTERVAL_MIN_S} to {INTERVAL_MAX_S}",
         )
+    if heartbeat.integration and is_behind_none(key):
+        check_integration(heartbeat.integration)
+        heartbeat = msgspec.structs.replace(heartbeat, integration=None)
     if heartbeat.status == "ok" or not heartbeat.status:
         return heartbeat, Reading.OK
     return heartbeat, _unhealthy(heartbeat.status, key.split(b"/", 2)[1].decode())
@@ -99,6 +102,11 @@ def _unhealthy(status: str, subject_type: str) -> Reading:
     if reading is None or reading not in CONDITIONS[subject_type]:
         raise WrongRecord(DeadLetterCode.STATUS_INVALID, f"no {subject_type} reports the status {status!r}")
     return reading
+
+
+def is_behind_none(key: bytes) -> bool:
+    """Whether the subject is an integration: no other stands before it, whatever is said of it."""
+    return key.split(b"/", 2)[1] == b"integration"
 
 
 def check_integration(name: str) -> None:

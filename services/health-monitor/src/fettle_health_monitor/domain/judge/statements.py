@@ -1,6 +1,7 @@
 """What control records change: policies and registrations (a removal: `shard.py`). For heartbeats: `profiles.py`."""
 
 from fettle_health_monitor.domain.control import Heard, Policy, Register
+from fettle_health_monitor.domain.judge.heartbeats import is_behind_none
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.profiles import assign
@@ -60,7 +61,8 @@ def _retimed(watch: Watch, policy: OrgPolicy) -> list[tuple[int, Timing]]:
 
 def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, said: Register) -> None:
     """The registry has the subject: what it says wins over heartbeats. What runs is timed anew, and a silence that is
-    not too long any more ends, as with a new policy. A subject never heard of counts from now."""
+    not too long any more ends, as with a new policy. A subject never heard of counts from now. An integration is behind
+    none, also by the registry."""
     subjects = watch.subjects
     org = policy.statement.org
     row = subjects.rows.get(key.encode())
@@ -81,7 +83,10 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
     )
     subjects.look_again(row)
     profile = Profile(
-        org, said.integration or known.integration, said.model or known.model, said.interval_s or known.interval_s
+        org,
+        None if is_behind_none(key.encode()) else said.integration or known.integration,
+        said.model or known.model,
+        said.interval_s or known.interval_s,
     )
     silent_at = watch.silent_at(row)
     assign(watch, policy, row, profile)
