@@ -11,9 +11,12 @@ from judge_log import T0, Log, read_control
 from judge_world import World
 from prometheus_client import REGISTRY
 
+from fettle_contracts.times import from_ms
+from fettle_health_monitor.domain.judge.checkpoint import begin
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED, Timers
 from fettle_health_monitor.domain.judgements import Clock
+from fettle_health_monitor.entrypoints.judge import seen
 from fettle_health_monitor.judge.measuring import Measuring
 from fettle_health_monitor.judge.owned import Owned, Shards
 
@@ -49,6 +52,56 @@ def test_each_owned_shard_is_shown_as_it_stands_and_none_that_was_let_go() -> No
     measuring.look(T0 / 1000 + 12)
     assert [shown(name, 0) for name in (*NAMES, "checkpoint_age_seconds")] == [None] * 6
     measuring.look(T0 / 1000 + 13)
+
+
+def reads_on(log: Log, shard: Shard) -> Measuring:
+    """What looks at the shard, which has read what it had not read of the log."""
+    shard.fold(log.records[0 if shard.place is None else shard.place.offset + 1 :], read_control)
+    shards = Shards()
+    shards.take(Owned(shard, read_control, None))
+    return Measuring(shards)
+
+
+def show_no_more(measuring: Measuring) -> None:
+    measuring._shards.owned.clear()
+    measuring.look(0)
+
+
+@pytest.mark.rule("HM-80", "HM-212", "HM-329")
+@pytest.mark.parametrize("read", ["before its hello", "behind it"])
+def test_a_shard_that_waits_is_shown_as_far_as_it_has_judged(read: str) -> None:
+    """However much it has read since."""
+    log, shard = Log().policy(enabled=True, timeout_s=60).beat("acme/device/a").pulsed(3), Shard(0, 1, 1)
+    shard.fold(log.records, read_control)
+    shard.await_announcement("n2")
+    log.at(100)
+    if read == "behind it":
+        log.hello("n2")
+    log.beat("acme/device/a")
+    measuring = reads_on(log.pulsed(140), shard)
+    measuring.look(T0 / 1000 + 141)
+    assert [shown(name, 0) for name in ("behind_seconds", "judged_until_timestamp_seconds")] == [138, T0 / 1000 + 3]
+    assert shown("timers_due", 0) == 1
+    row = shard.watch.subjects.rows[b"acme/device/a"]
+    assert seen(shard, row)["as_of"] == from_ms(T0 + 3_000)
+    log.policy(enabled=True, timeout_s=60).announced("n2")
+    if read == "behind it":
+        measuring = reads_on(log, shard)
+        measuring.look(T0 / 1000 + 141)
+        assert [shown(name, 0) for name in ("behind_seconds", "timers_due")] == [1, 0]
+        assert seen(shard, row)["as_of"] == from_ms(T0 + 140_000)
+    show_no_more(measuring)
+
+
+@pytest.mark.rule("HM-212", "HM-329")
+def test_a_shard_that_knows_nothing_is_shown_as_far_as_where_it_began() -> None:
+    log = Log().pulsed(3).hello("n1").policy(enabled=True, timeout_s=60).beat("acme/device/a").pulsed(50)
+    measuring = reads_on(log, begin(0, 1, 1, "n1"))
+
+    measuring.look(T0 / 1000 + 51)
+    names = ("behind_seconds", "judged_until_timestamp_seconds", "subjects", "timers_due")
+    assert [shown(name, 0) for name in names] == [50, T0 / 1000 + 1, 1, 0]
+    show_no_more(measuring)
 
 
 @pytest.mark.rule("HM-212")

@@ -57,7 +57,7 @@ def seen(shard: Shard, row: int) -> dict[str, Any]:
         "since": from_ms(subjects.since_at[row]),
         "last_heard": from_ms(heard_at) if heard_at else None,
         "deadline": from_ms(clock.said + watch.silent_at(row) - clock.now) if waits else None,
-        "as_of": from_ms(clock.said),
+        "as_of": from_ms(shard.judged_until),
         "shard": shard.partition,
         "generation": shard.generation,
     }

@@ -88,11 +88,13 @@ class Place(NamedTuple):
 @dataclass(slots=True)
 class Announcement:
     """A shard that waits to be told what is in force. `since`: the broker time up to which it has judged, 0 for one
-    that knows nothing. `greeted`: its own hello stands in the log and has been read."""
+    that knows nothing. `greeted`: its own hello stands in the log and has been read. `began`: the broker time of the
+    first record read while it waits, 0 before that."""
 
     nonce: str
     since: int
     greeted: bool = False
+    began: int = 0
 
 
 class Shard:
@@ -121,6 +123,12 @@ class Shard:
     @property
     def generation(self) -> int:
         return self.scribe.generation
+
+    @property
+    def judged_until(self) -> int:
+        """The broker time up to which it has judged; of one that knows nothing yet, from which on it is to."""
+        waiting = self.announcement
+        return self.watch.clock.said if waiting is None else waiting.since or waiting.began
 
     def await_announcement(self, nonce: str) -> None:
         """Hear but do not judge until `announced` with this nonce has been read, behind a `hello` with it."""
@@ -167,12 +175,14 @@ class Shard:
         nothing is due, and the time is not observed; nor is it of a shard that knows nothing, before its hello."""
         self.scribe.turn_to(record.offset)
         waiting = self.announcement
-        if waiting is not None and waiting.since:
-            self.watch.clock.stand(record.timestamp)
-            return
-        if waiting is not None and not waiting.greeted:
-            self.watch.clock.begin(record.timestamp)
-            return
+        if waiting is not None:
+            waiting.began = waiting.began or record.timestamp
+            if waiting.since:
+                self.watch.clock.stand(record.timestamp)
+                return
+            if not waiting.greeted:
+                self.watch.clock.begin(record.timestamp)
+                return
         hole = self.watch.clock.advance(record.timestamp)
         if hole is not None:
             self.scribe.unobserved(*hole)
