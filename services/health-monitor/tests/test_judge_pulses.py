@@ -96,6 +96,19 @@ async def test_an_owner_that_does_not_read_its_own_pulses_is_not_ready_and_has_a
     assert not pulsing.producers[-1].running
 
 
+@pytest.mark.rule("HM-212")
+async def test_a_pulse_says_where_the_log_ends_while_nothing_is_read() -> None:
+    """What a poll has seen since is farther."""
+    shards, first, second = owned()
+    pulsing = Pulsing(shards)
+    await pulsing.pulses.start()
+    second.log_end = 900
+    pulsing.pulses._beat()
+    await asyncio.gather(*pulsing.pulses._under_way.values())
+    assert (first.log_end, second.log_end) == (2, 900)
+    await pulsing.pulses.stop()
+
+
 @pytest.mark.rule("HM-312")
 async def test_a_pulse_comes_each_second_and_behind_the_next_timer() -> None:
     shards, first, _ = owned()

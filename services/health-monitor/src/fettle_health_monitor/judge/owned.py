@@ -13,8 +13,8 @@ class Owned:
 
     `anchor` is a place that is known to be in the log that the shard is of, `left_out` the offsets of records in it
     that a bug cannot get past; `read_at` is when its last records came, `log_end` the offset behind the last record
-    that the broker had by then. `pulse_read_at` is when a pulse of this very process last came back through the log,
-    `saved_at` when a checkpoint was last tried.
+    that the broker is known to have: by then, or since by a pulse. `pulse_read_at` is when a pulse of this very process
+    last came back through the log, `saved_at` when a checkpoint was last tried.
     """
 
     shard: Shard

@@ -147,7 +147,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         for where, records in batches.items():
             owned = self._shards.owned.get(where.partition)
             if owned is not None and where in self._consumer.assignment():
-                owned.log_end = self._consumer.highwater(where) or 0
+                owned.log_end = max(owned.log_end, self._consumer.highwater(where) or 0)
             if owned is not None and await self._continues(owned, records):
                 await self._judge(owned, records)
         await asyncio.sleep(0)  # getmany does not let others run while records are at hand

@@ -115,7 +115,7 @@ class Pulses(Part):
             task = self._under_way.get(partition)
             if at <= now and (task is None or task.done()):
                 self._sent_at[partition] = now
-                self._under_way[partition] = asyncio.create_task(self._pulse(partition))
+                self._under_way[partition] = asyncio.create_task(self._pulse(owned))
                 at = now + EVERY_S
             waits.append(max(at - now, 0.0))
         return min(waits)
@@ -129,12 +129,15 @@ class Pulses(Part):
         due = watch.timers.next_due(watch.clock.now + round(EVERY_S * 1000), watch.due_at)
         return inf if due is None else owned.read_at + (due - watch.clock.now) / 1000 + _BEHIND_DUE_S
 
-    async def _pulse(self, partition: int) -> None:
+    async def _pulse(self, owned: Owned) -> None:
+        """Where it stands is where the log ends, whether the shard reads it or not."""
         self._beats += 1
         try:
-            await self._append(partition, Pulse(owner=self.owner, beat=self._beats))
+            place = await self._append(owned.partition, Pulse(owner=self.owner, beat=self._beats))
         except (KafkaError, OSError, TimeoutError) as error:
-            log.info("shard.pulse_not_sent", shard=partition, error=repr(error))
+            log.info("shard.pulse_not_sent", shard=owned.partition, error=repr(error))
+        else:
+            owned.log_end = max(owned.log_end, place.offset + 1)
 
     async def _append(self, partition: int, statement: Pulse | Hello | Skip) -> Place:
         if self._producer is None:
