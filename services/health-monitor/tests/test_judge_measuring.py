@@ -44,7 +44,7 @@ def test_each_owned_shard_is_shown_as_it_stands_and_none_that_was_let_go() -> No
     assert [shown(name, 0) for name in NAMES] == [7, 5, T0 / 1000 + 3, 2, 2]
     assert isnan(shown("checkpoint_age_seconds", 0) or 0)
     assert [shown(name, 1) for name in NAMES] == [None] * 5
-    owned.anchor = Place(1, T0 + 1_000, 0)
+    owned.anchor, owned.checkpoint = shard.place, Place(1, T0 + 1_000, 0)
     measuring.look(T0 / 1000 + 11)
     assert (shown("behind_seconds", 0), shown("checkpoint_age_seconds", 0)) == (8, 10)
 

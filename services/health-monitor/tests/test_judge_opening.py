@@ -93,6 +93,7 @@ async def test_the_further_of_what_is_saved_and_what_was_frozen_goes_on(frozen: 
     assert (found.shard is kept) == (wins == "frozen")
     assert found.shard.place == place_of(beaten(12).records[cast("int", at)])
     assert (found.offset, found.nonce, saved.begun) == (found.shard.place.offset + 1, None, [])
+    assert found.checkpoint == place_of(beaten(12).records[9]), "what a restart would go on behind, whoever goes on now"
 
 
 @pytest.mark.rule("HM-43", "HM-46")
@@ -130,13 +131,14 @@ async def test_a_shard_whose_unread_log_is_gone_keeps_its_state_and_asks(start: 
     assert (found.shard.generation, saved.begun) == (GENERATION, [])
     assert (found.nonce is not None) == (found.shard.announcement is not None) == lost
     assert found.offset == (start if lost else 10)
+    assert found.checkpoint == found.shard.place
 
 
 @pytest.mark.rule("HM-23")
 async def test_a_hello_that_stands_in_the_log_is_not_said_again() -> None:
     at = place_of(beaten(12).records[5])
     found = await opened(Saved(stored(Greeting("n", at))))
-    assert (found.offset, found.nonce, found.shard.place) == (5, None, None)
+    assert (found.offset, found.nonce, found.shard.place, found.checkpoint) == (5, None, None, None)
     assert found.shard.announcement is not None
     assert (found.shard.announcement.nonce, found.shard.announcement.greeted) == ("n", False)
 

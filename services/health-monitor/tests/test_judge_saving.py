@@ -33,12 +33,15 @@ class Judgements:
 
 
 class Kept:
-    def __init__(self) -> None:
+    """`further` is whether another owner is."""
+
+    def __init__(self, *, further: bool = False) -> None:
+        self.further = further
         self.places: list[Place] = []
 
     async def save(self, taken: Snapshot, _state: bytes, _log_starts: int) -> bool:
         self.places.append(taken.place)
-        return True
+        return not self.further
 
 
 class SameLog:
@@ -79,6 +82,15 @@ async def test_a_checkpoint_waits_until_all_that_was_said_by_then_is_in_kafka() 
     same_log.anchor = shard.place
     await saving.save(owned)
     assert kept.places == [first, shard.place], "where nothing has come there is nothing to save"
+
+
+@pytest.mark.rule("HM-212")
+@pytest.mark.parametrize("further", [True, False])
+async def test_what_another_owner_is_beyond_is_no_checkpoint(further: bool) -> None:
+    shard, kept = Judged().fold(Log().policy().beat()).shard, Kept(further=further)
+    owned = Owned(shard, read_control, None, checkpoint=Place(0, 0, 0))
+    await Saving(cast("Any", kept), cast("Any", SameLog()), cast("Any", acknowledging())).save(owned)
+    assert owned.checkpoint == (Place(0, 0, 0) if further else shard.place)
 
 
 def acknowledging() -> Judgements:

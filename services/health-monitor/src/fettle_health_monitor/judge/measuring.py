@@ -57,7 +57,8 @@ def _show(label: str, owned: Owned, now: float, at_most: int) -> None:
     SUBJECTS.labels(label).set(len(watch.subjects))
     TIMERS.labels(label).set(len(watch.timers))
     TIMERS_DUE.labels(label).set(watch.timers.count_due(_by_the_wall(owned, now), watch.due_at, at_most))
-    CHECKPOINT_AGE.labels(label).set(max(now - owned.anchor.timestamp / 1000, 0) if owned.anchor else float("nan"))
+    saved = owned.checkpoint
+    CHECKPOINT_AGE.labels(label).set(max(now - saved.timestamp / 1000, 0) if saved else float("nan"))
 
 
 def _by_the_wall(owned: Owned, now: float) -> int:

@@ -11,18 +11,20 @@ from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, Stored
 from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, begin, restore
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
-from fettle_health_monitor.domain.judge.shard import Shard
+from fettle_health_monitor.domain.judge.shard import Place, Shard
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedShard:
-    """A shard and the offset from which it reads on. With a `nonce` it must say hello and wait to be told."""
+    """A shard and the offset from which it reads on. With a `nonce` it must say hello and wait to be told. `checkpoint`
+    is where the newest one was taken, None if there is none or its record is gone."""
 
     shard: Shard
     offset: int
     nonce: str | None = None
+    checkpoint: Place | None = None
 
 
 class Opening:
@@ -57,13 +59,14 @@ class Opening:
             return await self._greeted_before(partition, stored, shard)
         if shard is None or shard.place is None:
             return await self._anew(partition, partitions, stored.generation + 1, "no checkpoint of this generation")
+        checkpoint = shard.place if shard is not frozen else await self._heartbeats.place_at(partition, stored.offset)
         start, _ = await self._heartbeats.bounds(partition)
         if shard.place.offset < start:
-            return self._announced_again(shard, start)
+            return self._announced_again(shard, start, checkpoint)
         if await self._heartbeats.place_at(partition, shard.place.offset) != shard.place:
             return await self._anew(partition, partitions, stored.generation + 1, "another log")
         log.info("shard.opened", shard=partition, generation=shard.generation, offset=shard.place.offset)
-        return OpenedShard(shard, shard.place.offset + 1)
+        return OpenedShard(shard, shard.place.offset + 1, checkpoint=checkpoint)
 
     async def greeted(self, shard: Shard, greeting: Greeting) -> None:
         """The shard's hello is out: whoever owns it next goes on from there, and loses nothing that was heard since."""
@@ -87,12 +90,12 @@ class Opening:
         saved = await asyncio.to_thread(stored.unpack)
         return await asyncio.to_thread(restore, saved) if isinstance(saved, Snapshot) else saved
 
-    def _announced_again(self, shard: Shard, start: int) -> OpenedShard:
+    def _announced_again(self, shard: Shard, start: int, checkpoint: Place | None) -> OpenedShard:
         """Unread log is gone, and with it perhaps policies: keep the state, judge nothing until told again."""
         nonce = str(uuid4())
         shard.await_announcement(nonce)
         log.warning("shard.log_lost", shard=shard.partition, place=shard.place, log_starts=start)
-        return OpenedShard(shard, start, nonce)
+        return OpenedShard(shard, start, nonce, checkpoint)
 
     async def _anew(self, partition: int, partitions: int, generation: int, why: str) -> OpenedShard:
         """Know nothing, and say so at the end of the log. The generation is on record before anything is said in it."""

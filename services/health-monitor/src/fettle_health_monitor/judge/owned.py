@@ -12,15 +12,17 @@ class Owned:
     """A shard that this process owns. Instants are of the monotonic clock, in seconds.
 
     `anchor` is a place that is known to be in the log that the shard is of, `left_out` the offsets of records in it
-    that a bug cannot get past; `read_at` is when its last records came, `log_end` the offset behind the last record
-    that the broker is known to have: by then, or since by a pulse. `pulse_read_at` is when a pulse of this very process
-    last came back through the log, `saved_at` when a checkpoint was last tried.
+    that a bug cannot get past, `checkpoint` where the newest one was taken, as far as is known. `read_at` is when its
+    last records came, `log_end` the offset behind the last record that the broker is known to have: by then, or since
+    by a pulse. `pulse_read_at` is when a pulse of this very process last came back through the log, `saved_at` when a
+    checkpoint was last tried.
     """
 
     shard: Shard
     read_control: ControlReader
     anchor: Place | None
     left_out: frozenset[int] = frozenset()
+    checkpoint: Place | None = None
     log_end: int = 0
     read_at: float = field(default_factory=time.monotonic)
     pulse_read_at: float = field(default_factory=time.monotonic)

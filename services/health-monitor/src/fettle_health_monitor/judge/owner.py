@@ -247,7 +247,9 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         left_out = await patiently(lambda: self._setting_aside.known(opened.shard), within_s=inf)
         knows_nothing = opened.shard.place is None
         where = TopicPartition(self._topic, partition)
-        self._shards.take(Owned(opened.shard, self._control_of(partition), opened.shard.place, left_out))
+        self._shards.take(
+            Owned(opened.shard, self._control_of(partition), opened.shard.place, left_out, opened.checkpoint)
+        )
         self._consumer.seek(where, opened.offset)
         self._consumer.resume(where)
         del self._opening_now[partition]

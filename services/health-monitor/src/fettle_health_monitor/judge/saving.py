@@ -55,6 +55,7 @@ class Saving:
             state = await asyncio.to_thread(packed, taken)
             saved = await self._checkpoints.save(taken, state, log_starts)
         owned.anchor = taken.place
+        owned.checkpoint = taken.place if saved else owned.checkpoint
         CHECKPOINTS.labels("saved" if saved else "behind").inc()
         log.debug("shard.saved", shard=owned.partition, offset=taken.place.offset, bytes=len(state), saved=saved)
 
