@@ -10,14 +10,16 @@ from aiokafka.errors import KafkaError, RequestTimedOutError
 from judge_bugs import READ, poisoned
 from judge_log import DEVICE, Log, judge, read_control
 
+from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
 from fettle_health_monitor.domain.control import Hello
-from fettle_health_monitor.domain.judge.shard import Place, Shard
+from fettle_health_monitor.domain.judge.checkpoint import Snapshot
+from fettle_health_monitor.domain.judge.shard import Place, Shard, place_of
 from fettle_health_monitor.judge import owner as owner_module
 from fettle_health_monitor.judge.opening import OpenedShard
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
 from fettle_health_monitor.judge.pulses import Pulses
-from fettle_health_monitor.judge.saving import AnotherLog
+from fettle_health_monitor.judge.saving import AnotherLog, Saving
 
 TOPIC = "t"
 HELD = TopicPartition(TOPIC, 0)
@@ -79,6 +81,14 @@ class Quiet:
 
     def unread(self) -> list[int]:
         return []
+
+    def reconsider(self) -> None:
+        return
+
+    def write(self, _judgements: object) -> None:
+        return
+
+    owner = "me"
 
     async def crashed(self, *_: object) -> None:
         return
@@ -238,6 +248,55 @@ async def test_a_shard_whose_log_is_gone_takes_nothing_of_it_along() -> None:
     assert shards.frozen == {}
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Away(Quiet):
+    """The dead-letter topic is away until it is said to be there. All that is saved is taken."""
+
+    def __init__(self) -> None:
+        self.asked, self.there = asyncio.Event(), asyncio.Event()
+        self.places: list[Place] = []
+
+    async def bury(self, _partition: int, _refusals: object) -> None:
+        self.asked.set()
+        await self.there.wait()
+
+    def mark(self) -> dict[int, int]:
+        return {}
+
+    async def acknowledged(self, _mark: object) -> None:
+        return
+
+    async def bounds(self, _partition: int) -> Bounds:
+        return Bounds(0, 100)
+
+    async def save(self, taken: Snapshot, _state: bytes, _log_starts: int) -> bool:
+        self.places.append(taken.place)
+        return True
+
+
+@pytest.mark.rule("HM-325")
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_shard_is_not_saved_before_its_dead_letters_are_written(*, ends: bool) -> None:
+    """Whoever went on behind them would not know that there are any. Nor does it stand still as it is, to go on so."""
+    shards, away, log = Shards(), Away(), Log().policy().beat()
+    shards.take(owned := Owned(judge(log).shard, read_control, None))
+    saving = Saving(cast("Any", away), cast("Any", away), cast("Any", away))
+    owner = owner_of(shards, SlowOpening())
+    owner._saving, owner._dead_letters = saving, cast("Any", away)
+    judging = asyncio.create_task(owner._judge(owned, log.beat(status="asleep").records[2:]))
+    await asyncio.wait_for(away.asked.wait(), 20)
+    await saving.save(owned)
+    if ends:
+        judging.cancel()
+    else:
+        away.there.set()
+    await asyncio.gather(judging, return_exceptions=True)
+    assert away.places == []
+    await owner.stop()
+    place = place_of(log.records[-1])
+    assert owned.shard.place == place
+    assert (away.places, shards.frozen) == (([], {}) if ends else ([place], {0: owned.shard}))
 
 
 class Writer:

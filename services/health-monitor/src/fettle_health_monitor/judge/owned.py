@@ -15,7 +15,8 @@ class Owned:
     that a bug cannot get past, `checkpoint` where the newest one was taken, as far as is known. `read_at` is when its
     last records came, `log_end` the offset behind the last record that the broker is known to have: by then, or since
     by a pulse. `pulse_read_at` is when a pulse of this very process last came back through the log, `saved_at` when a
-    checkpoint was last tried.
+    checkpoint was last tried. While it is `unburied` the shard has read refused records of which not every dead letter
+    is written yet.
     """
 
     shard: Shard
@@ -27,6 +28,7 @@ class Owned:
     read_at: float = field(default_factory=time.monotonic)
     pulse_read_at: float = field(default_factory=time.monotonic)
     saved_at: float = field(default_factory=time.monotonic)
+    unburied: bool = False
 
     @property
     def partition(self) -> int:
@@ -35,6 +37,11 @@ class Owned:
     @property
     def judging(self) -> bool:
         return self.shard.announcement is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether somebody may go on from its state as it is, and nothing before it is missed."""
+        return self.judging and not self.unburied
 
 
 class Shards:
@@ -49,9 +56,9 @@ class Shards:
         self.owned[owned.partition] = owned
 
     def freeze(self, partition: int) -> Owned | None:
-        """Stop judging the shard; its state stays as it is."""
+        """Stop judging the shard; its state stays as it is, if somebody may go on from it."""
         owned = self.owned.pop(partition, None)
-        if owned is not None and owned.judging:
+        if owned is not None and owned.settled:
             self.frozen[partition] = owned.shard
         return owned
 

@@ -180,6 +180,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             self._shards.forget(owned.partition)
             await self._setting_aside.crashed(shard, records, bug)
             raise
+        owned.unburied = bool(folded.refusals)
         self._journal.write(folded.judgements)
         owned.read_at = time.monotonic()
         self._failed_in_a_row = 0
@@ -193,6 +194,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             for refusal in folded.refusals:
                 REFUSED.labels(refusal.code).inc()
             await self._dead_letters.bury(shard.partition, folded.refusals)
+            owned.unburied = False
 
     def _unread(self, owned: Owned, records: Sequence[HeartbeatRecord]) -> Sequence[HeartbeatRecord]:
         """What of the records the shard has not read, if it is still in our hands. They were fetched some pauses ago:
@@ -229,7 +231,7 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         if owned is None or partition in self._opening_now:
             return
         self._hold(TopicPartition(self._topic, partition))
-        self._start_opening(partition, owned.shard if keep and owned.judging else None)
+        self._start_opening(partition, owned.shard if keep and owned.settled else None)
 
     async def _reopen_lost(self) -> None:
         while True:

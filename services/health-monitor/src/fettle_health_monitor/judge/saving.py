@@ -33,8 +33,8 @@ class AnotherLog(Exception):
 
 
 class Saving:
-    """Saves shards. A checkpoint is written only when every change up to it is in Kafka, and only while the log is
-    still the one that it is of."""
+    """Saves shards. A checkpoint is written only when every change and every dead letter up to it is in Kafka, and only
+    while the log is still the one that it is of."""
 
     def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog, judgements: OrderedWriter) -> None:
         self._checkpoints = checkpoints
@@ -45,7 +45,7 @@ class Saving:
         """Raises `AnotherLog`, and what is transient when broker or database are away: the last checkpoint holds."""
         shard = owned.shard
         owned.saved_at = time.monotonic()
-        if shard.place is None or not owned.judging or shard.place == owned.anchor:
+        if shard.place is None or not owned.settled or shard.place == owned.anchor:
             return
         with CHECKPOINT_SECONDS.time():
             taken, mark = snapshot(shard), self._judgements.mark()
