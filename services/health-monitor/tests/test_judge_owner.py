@@ -22,7 +22,7 @@ from fettle_health_monitor.judge.pulses import Pulses
 from fettle_health_monitor.judge.saving import AnotherLog, Saving
 
 TOPIC = "t"
-HELD = TopicPartition(TOPIC, 0)
+HELD, OTHER = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
 
 
 class Consumer:
@@ -248,6 +248,49 @@ async def test_a_shard_whose_log_is_gone_takes_nothing_of_it_along() -> None:
     assert shards.frozen == {}
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Fetched(Consumer):
+    """Hands out one batch, and has no more."""
+
+    def __init__(self, batch: dict[Any, Any]) -> None:
+        super().__init__()
+        self.batch = batch
+
+    async def getmany(self, **_: Any) -> dict[Any, Any]:
+        batch, self.batch = self.batch, {}
+        return batch
+
+    def assignment(self) -> set[Any]:
+        return {HELD, OTHER}
+
+    def highwater(self, where: TopicPartition) -> int:
+        return 40 + int(where.partition)
+
+
+@pytest.mark.rule("HM-326")
+@pytest.mark.parametrize("reopened", [True, False])
+async def test_what_was_fetched_before_a_shard_is_opened_anew_is_of_the_old_log(*, reopened: bool) -> None:
+    """While the records of another shard are looked at, its log turns out to be another one."""
+    shards, log = Shards(), Log().policy().beat()
+    for partition in (HELD.partition, OTHER.partition):
+        shards.take(Owned(Shard(partition, 2, 1), read_control, None))
+    later = shards.owned[OTHER.partition]
+
+    class TurnsOut(Quiet):
+        async def check_log(self, owned: Owned) -> int:
+            assert owned.partition == HELD.partition
+            if reopened:
+                shards.take(Owned(Shard(OTHER.partition, 2, 2), read_control, None))
+            return 0
+
+    shards.owned[HELD.partition].shard.place = Place(70, 1_000, 99)
+    owner = owner_of(shards, SlowOpening())
+    owner._saving, owner._consumer = cast("Any", TurnsOut()), Fetched({HELD: log.records, OTHER: log.records})
+    await owner._poll()
+    now = shards.owned[OTHER.partition]
+    assert (now is later) is not reopened
+    assert (now.shard.place, now.log_end) == ((None, 0) if reopened else (place_of(log.records[-1]), 41))
 
 
 class Away(Quiet):

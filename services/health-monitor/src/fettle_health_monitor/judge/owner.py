@@ -144,11 +144,14 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
             for where in error.args[0]:
                 self._reopen(where.partition)
             return
+        fetched_for = {where: self._shards.owned.get(where.partition) for where in batches}
         for where, records in batches.items():
-            owned = self._shards.owned.get(where.partition)
-            if owned is not None and where in self._consumer.assignment():
+            owned = fetched_for[where]
+            if owned is None or self._shards.owned.get(where.partition) is not owned:
+                continue  # opened again meanwhile, maybe of another log: it reads on from where that says
+            if where in self._consumer.assignment():
                 owned.log_end = max(owned.log_end, self._consumer.highwater(where) or 0)
-            if owned is not None and await self._continues(owned, records):
+            if await self._continues(owned, records):
                 await self._judge(owned, records)
         await asyncio.sleep(0)  # getmany does not let others run while records are at hand
 
