@@ -22,6 +22,7 @@ from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.judge.opening import Opening
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
+from fettle_health_monitor.judge.saving import Saving
 from fettle_health_monitor.settings import HealthSettings
 
 
@@ -55,6 +56,46 @@ async def test_of_two_owners_the_one_that_is_further_wins(environment: dict[str,
         assert (stored.generation, stored.offset, stored.unpack()) == (1, 9, ahead)
         assert await theirs.begin(0, 2, 1)
         assert not await mine.save(ahead, packed(ahead))
+    finally:
+        await part.stop()
+
+
+@pytest.mark.rule("HM-327")
+async def test_a_hello_behind_lost_log_is_kept_beside_the_state_until_the_next(environment: dict[str, str]) -> None:
+    database = Database(HealthSettings.load(environment).database_dsn("health"))
+    part = DatabasePart(database, "fettle_health_monitor")
+    await part.start()
+    try:
+        state, later = taken(3), taken(9)
+        first, second = Greeting("a", Place(5, 1, 2**32 - 1)), Greeting("b", Place(7, 0, 0))
+        checkpoints = Checkpoints(database, "http://a")
+
+        async def there() -> tuple[object, Greeting | None, int]:
+            stored = await checkpoints.load(0)
+            assert stored is not None
+            return stored.unpack(), stored.greeted_again, stored.reached
+
+        assert await checkpoints.begin(0, 1, 1)
+        assert not await checkpoints.greet_again(0, 1, -1, first), "nothing is there to go on from"
+        assert await checkpoints.save(state, packed(state))
+        assert await there() == (state, None, 3)
+        assert not await checkpoints.greet_again(0, 1, 2, first)
+        assert not await checkpoints.greet_again(0, 2, 3, first)
+        assert await checkpoints.greet_again(0, 1, 3, first)
+        assert await there() == (state, first, 5)
+        assert not await checkpoints.greet_again(0, 1, 3, second), "whoever greets first goes on"
+        assert await checkpoints.save(later, packed(later))
+        assert await there() == (later, None, 9)
+
+        async with unit_of_work(database) as work:  # as a previous version does, which saves beside this one
+            before = {"greeting": '{"type":"greeting","nonce":"a","place":[9,1,1]}'}
+            await work.connection.execute(text("UPDATE checkpoint SET greeting = CAST(:greeting AS jsonb)"), before)
+        assert await there() == (later, None, 9)
+        again = Greeting("c", Place(10, 0, 0))
+        assert await checkpoints.greet_again(0, 1, 9, again)
+        assert await there() == (later, again, 10)
+        assert await checkpoints.begin(0, 2, 1)
+        assert await there() == (None, None, -1)
     finally:
         await part.stop()
 
@@ -129,7 +170,7 @@ async def test_a_shard_that_a_newer_judge_saved_is_refused(environment: dict[str
         with pytest.raises(
             StartRefused, match=f"judged by rules {RULES_VERSION + 1} already and this judge knows {RULES_VERSION}"
         ):
-            await Opening(checkpoints, cast(HeartbeatLog, None)).open(0, 1, None)
+            await Opening(checkpoints, cast(HeartbeatLog, None), cast(Saving, None)).open(0, 1, None)
     finally:
         await part.stop()
 

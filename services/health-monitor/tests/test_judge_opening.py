@@ -1,9 +1,11 @@
 """Where a shard goes on when its process gets it: by what is saved of it, what it froze with, and the log as it is."""
 
+from dataclasses import replace
 from typing import Any, cast
 
+import msgspec
 import pytest
-from judge_log import Log, judge, read_control
+from judge_log import T0, Log, judge, read_control
 
 from fettle_chassis.failures import StartRefused
 from fettle_health_monitor.adapters.judge.checkpoints import Stored, packed
@@ -19,17 +21,23 @@ END = 40
 
 
 class Saved:
-    """What the database has of the shard; `others` is whether somebody else has begun the next generation."""
+    """What the database has of the shard; `others` is whether somebody else has begun the next generation, or is
+    further."""
 
     def __init__(self, stored: Stored | None, *, others: bool = False) -> None:
         self.stored, self.others = stored, others
         self.begun: list[int] = []
+        self.saved_still: list[Snapshot] = []
 
     async def load(self, _shard: int) -> Stored | None:
         return self.stored
 
     async def begin(self, _shard: int, generation: int, _partitions: int) -> bool:
         self.begun.append(generation)
+        return not self.others
+
+    async def save_still(self, shard: Shard, _log_starts: int) -> bool:
+        self.saved_still.append(snapshot(shard))
         return not self.others
 
 
@@ -69,7 +77,7 @@ async def opened(
     saved: Saved, *, start: int = 0, other: bool = False, frozen: Shard | None = None, partitions: int = 1
 ) -> OpenedShard:
     log = TheLog(list(beaten(12).records), start=start, other=other)
-    return await Opening(cast("Any", saved), cast("Any", log)).open(0, partitions, frozen)
+    return await Opening(cast("Any", saved), cast("Any", log), cast("Any", saved)).open(0, partitions, frozen)
 
 
 def is_anew(found: OpenedShard, saved: Saved, generation: int) -> bool:
@@ -132,6 +140,78 @@ async def test_a_shard_whose_unread_log_is_gone_keeps_its_state_and_asks(start: 
     assert (found.nonce is not None) == (found.shard.announcement is not None) == lost
     assert found.offset == (start if lost else 10)
     assert found.checkpoint == found.shard.place
+
+
+def greeted_again(beats: int, hello: int, *, nonce: str = "n2") -> Stored:
+    """Saved behind so many beats, and the hello behind lost log stands at that offset."""
+    greeting = Greeting(nonce, place_of(beaten(12).records[hello]))
+    return replace(saved_at(beats), greeting=msgspec.json.encode(greeting).decode())
+
+
+@pytest.mark.rule("HM-327")
+@pytest.mark.parametrize("frozen", [None, 4, 7])
+async def test_behind_lost_log_goes_on_what_an_owner_has_gone_on_from_behind_the_same_hello(frozen: int | None) -> None:
+    """Who stood still since before that hello is behind, however far it was."""
+    kept = None if frozen is None else judge(beaten(frozen)).shard
+    saved = Saved(greeted_again(4, 8))
+    found = await opened(saved, start=6, frozen=kept)
+    assert found.shard is not kept
+    assert (found.shard.place, found.offset, found.nonce) == (place_of(beaten(12).records[4]), 6, None)
+    assert found.shard.announcement is not None
+    assert (found.shard.announcement.nonce, found.shard.announcement.since) == ("n2", T0)
+    assert (saved.begun, saved.saved_still) == ([], [])
+
+
+@pytest.mark.rule("HM-327")
+@pytest.mark.parametrize(("start", "other"), [(9, False), (6, True)])
+async def test_where_that_hello_is_lost_too_nobody_knows_what_was_said(start: int, other: bool) -> None:
+    held = Saved(greeted_again(4, 8))
+    assert is_anew(await opened(held, start=start, other=other), held, 2)
+
+
+@pytest.mark.rule("HM-327")
+@pytest.mark.parametrize("further", ["saved", "frozen"])
+async def test_who_has_come_behind_that_hello_goes_on_by_itself(further: str) -> None:
+    """A previous version leaves the hello where it was when it saves."""
+    kept = judge(beaten(10)).shard if further == "frozen" else None
+    found = await opened(Saved(greeted_again(4 if kept else 10, 8)), start=6, frozen=kept)
+    assert (found.offset, found.nonce, found.shard.announcement) == (11, None, None)
+
+
+@pytest.mark.rule("HM-327")
+@pytest.mark.parametrize("others", [True, False])
+async def test_what_stood_still_further_than_its_checkpoint_is_saved_before_it_goes_on_behind_lost_log(
+    *, others: bool
+) -> None:
+    """From the checkpoint nobody could come there any more. It is asked once more where a try was in vain."""
+    kept = judge(beaten(9)).shard
+    as_it_was, saved = snapshot(kept), Saved(saved_at(4), others=others)
+    if others:
+        with pytest.raises(TimeoutError):
+            await opened(saved, start=12, frozen=kept)
+        assert kept.announcement is None
+    else:
+        assert (await opened(saved, start=12, frozen=kept)).shard is kept
+        saved.stored = saved_at(9)
+        assert (await opened(saved, start=12, frozen=kept)).shard is kept
+    assert saved.saved_still == [as_it_was]
+
+
+@pytest.mark.rule("HM-327")
+async def test_that_another_owner_has_said_hello_meanwhile_makes_it_look_again() -> None:
+    said: list[tuple[int, int, int, Greeting]] = []
+
+    class Checkpoint:
+        async def greet_again(self, shard: int, generation: int, offset: int, greeting: Greeting) -> bool:
+            said.append((shard, generation, offset, greeting))
+            return len(said) == 1
+
+    opening = Opening(cast("Any", Checkpoint()), cast("Any", None), cast("Any", None))
+    shard, greeting = judge(beaten(9)).shard, Greeting("n", Place(40, T0, 1))
+    await opening.greeted_again(shard, greeting)
+    with pytest.raises(TimeoutError):
+        await opening.greeted_again(shard, greeting)
+    assert said == [(0, GENERATION, 9, greeting)] * 2
 
 
 @pytest.mark.rule("HM-23")

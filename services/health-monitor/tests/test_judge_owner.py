@@ -12,7 +12,7 @@ from judge_log import DEVICE, Log, judge, read_control
 
 from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
 from fettle_health_monitor.domain.control import Hello
-from fettle_health_monitor.domain.judge.checkpoint import Snapshot
+from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot
 from fettle_health_monitor.domain.judge.shard import Place, Shard, place_of
 from fettle_health_monitor.judge import owner as owner_module
 from fettle_health_monitor.judge.opening import OpenedShard
@@ -203,6 +203,48 @@ class Looking(Quiet):
     async def check_log(self, owned: Owned) -> int:
         self.looked += 1
         raise AnotherLog(owned)
+
+
+class BehindLostLog:
+    """Opens the shard behind lost log, with another nonce each time, and notes in which order it is told of a hello."""
+
+    def __init__(self, shards: Shards, places: list[Place | None]) -> None:
+        self.shards, self.places = shards, places
+        self.done: list[str] = []
+
+    async def open(self, _partition: int, _partitions: int, _frozen: Shard | None) -> OpenedShard:
+        shard, nonce = judge(Log().policy().beat()).shard, f"n{len(self.done)}"
+        shard.await_announcement(nonce)
+        return OpenedShard(shard, 9, nonce)
+
+    async def hello(self, _partition: int, nonce: str) -> Place | None:
+        self.done.append(f"hello {nonce}")
+        return self.places.pop(0)
+
+    async def greeted_again(self, _shard: Shard, greeting: Greeting) -> None:
+        assert self.shards.owned == {}, "nothing is read of it yet"
+        self.done.append(f"greeted {greeting.nonce} {greeting.place.offset}")
+        if greeting.place.offset == 12:
+            raise TimeoutError
+
+
+@pytest.mark.rule("HM-327")
+async def test_behind_lost_log_nothing_is_read_before_it_is_on_record_where_the_hello_stands() -> None:
+    """Where that is not known, or another owner was faster, all of it is looked at once more."""
+    shards, consumer = Shards(), Consumer()
+    opening = BehindLostLog(shards, [None, Place(12, 0, 0), Place(15, 0, 0)])
+    owner = owner_of(shards, opening, consumer)
+    opening_as_pulses = SimpleNamespace(hello=opening.hello, owner="me", unread=list)
+    owner._pulses = cast("Any", opening_as_pulses)
+    running = asyncio.create_task(owner.run())
+    await asyncio.wait_for(consumer.resumed.wait(), 20)
+    assert opening.done == ["hello n0", "hello n1", "greeted n1 12", "hello n3", "greeted n3 15"]
+    assert consumer.done == ["assigned", "seek 0", "pause", "seek 9", "resume"]
+    announcement = shards.owned[0].shard.announcement
+    assert announcement is not None
+    assert announcement.nonce == "n3"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 class Reopening:

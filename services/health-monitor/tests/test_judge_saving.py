@@ -99,6 +99,18 @@ def acknowledging() -> Judgements:
     return judgements
 
 
+@pytest.mark.rule("HM-49", "HM-327")
+async def test_so_does_one_of_a_shard_that_stands_still() -> None:
+    shard, judgements, kept = Judged().fold(Log().policy().beat()).shard, Judgements(), Kept()
+    saving = Saving(cast("Any", kept), cast("Any", SameLog()), cast("Any", judgements))
+    under_way = asyncio.create_task(saving.save_still(shard, 7))
+    await asyncio.wait_for(judgements.asked.wait(), 20)
+    assert kept.places == []
+    judgements.in_kafka.set()
+    assert await under_way
+    assert kept.places == [shard.place]
+
+
 @pytest.mark.rule("HM-23", "HM-24")
 async def test_a_shard_that_waits_to_be_told_is_not_saved() -> None:
     """Who goes on from there would judge by what it was told so far."""

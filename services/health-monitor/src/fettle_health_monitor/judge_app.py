@@ -89,7 +89,7 @@ def judge_parts(settings: HealthSettings, shards: Shards) -> list[Part]:
         ),
         control_of=lambda partition: SignedReader(verifier, topic, partition),
         shards=shards,
-        opening=Opening(checkpoints, heartbeats),
+        opening=Opening(checkpoints, heartbeats, saving),
         saving=saving,
         saving_loop=saving_loop,
         journal=journal,

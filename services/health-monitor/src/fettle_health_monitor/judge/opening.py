@@ -12,6 +12,7 @@ from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot, begin, restore
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place, Shard
+from fettle_health_monitor.judge.saving import Saving
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +31,10 @@ class OpenedShard:
 class Opening:
     """Opens shards."""
 
-    def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog) -> None:
+    def __init__(self, checkpoints: Checkpoints, heartbeats: HeartbeatLog, saving: Saving) -> None:
         self._checkpoints = checkpoints
         self._heartbeats = heartbeats
+        self._saving = saving
 
     async def open(self, partition: int, partitions: int, frozen: Shard | None) -> OpenedShard:
         """The newer of the frozen shard and the checkpoint, checked against the log as it is now; `partitions` is how
@@ -61,7 +63,13 @@ class Opening:
             return await self._anew(partition, partitions, stored.generation + 1, "no checkpoint of this generation")
         checkpoint = shard.place if shard is not frozen else await self._heartbeats.place_at(partition, stored.offset)
         start, _ = await self._heartbeats.bounds(partition)
+        if shard is not frozen and (greeting := stored.greeted_again) is not None:
+            return await self._greeted_behind_lost_log(stored, shard, greeting, start)
         if shard.place.offset < start:
+            if shard.place.offset > stored.offset:
+                if not await self._saving.save_still(shard, start):
+                    raise TimeoutError("another owner is further")  # transient: look again
+                checkpoint = shard.place
             return self._announced_again(shard, start, checkpoint)
         if await self._heartbeats.place_at(partition, shard.place.offset) != shard.place:
             return await self._anew(partition, partitions, stored.generation + 1, "another log")
@@ -71,6 +79,26 @@ class Opening:
     async def greeted(self, shard: Shard, greeting: Greeting) -> None:
         """The shard's hello is out: whoever owns it next goes on from there, and loses nothing that was heard since."""
         await self._checkpoints.greet(shard.partition, shard.generation, shard.partitions, greeting)
+
+    async def greeted_again(self, shard: Shard, greeting: Greeting) -> None:
+        """The same of one that goes on behind lost log, from the checkpoint that is there. Raises what is transient,
+        also when another owner has greeted behind it."""
+        if shard.place is None:
+            raise ValueError("a shard that knows nothing has no checkpoint to go on from")
+        if not await self._checkpoints.greet_again(shard.partition, shard.generation, shard.place.offset, greeting):
+            raise TimeoutError("another owner goes on behind the lost log")  # transient: look again
+
+    async def _greeted_behind_lost_log(
+        self, stored: Stored, shard: Shard, greeting: Greeting, start: int
+    ) -> OpenedShard:
+        """An owner before this one went on from this state behind its hello, and went away before it saved what came of
+        it: hear the same again. Where that is gone, what was said of it is known to nobody."""
+        if await self._heartbeats.place_at(shard.partition, greeting.place.offset) != greeting.place:
+            why = "what was said behind lost log is lost"
+            return await self._anew(shard.partition, stored.partitions, stored.generation + 1, why)
+        log.warning("shard.greeted_before", shard=shard.partition, generation=shard.generation, place=greeting.place)
+        shard.await_announcement(greeting.nonce)
+        return OpenedShard(shard, start, checkpoint=shard.place)
 
     async def _greeted_before(self, partition: int, stored: Stored, greeting: Greeting) -> OpenedShard:
         """An owner before this one said hello and went away before the first checkpoint."""
@@ -84,7 +112,7 @@ class Opening:
         if (
             frozen is not None
             and frozen.place is not None
-            and ((frozen.generation, frozen.place.offset) >= (stored.generation, stored.offset))
+            and ((frozen.generation, frozen.place.offset) >= (stored.generation, stored.reached))
         ):
             return frozen
         saved = await asyncio.to_thread(stored.unpack)

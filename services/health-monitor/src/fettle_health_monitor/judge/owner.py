@@ -259,22 +259,34 @@ class Owner(ConsumerRebalanceListener, Part):  # type: ignore[misc]  # aiokafka 
         self._consumer.resume(where)
         del self._opening_now[partition]
         OPENED.labels("anew" if knows_nothing else "lost" if opened.nonce else "resumed").inc()
-        if opened.nonce is not None:
+        if opened.nonce is not None and knows_nothing:
             place = await self._pulses.hello(partition, opened.nonce)
-            if knows_nothing and place is not None:
+            if place is not None:
                 greeting = Greeting(opened.nonce, place)
                 await patiently(lambda: self._opening.greeted(opened.shard, greeting), within_s=inf)
 
     async def _patiently_open(self, partition: int, frozen: Shard | None) -> OpenedShard:
         for pause in pauses():
             try:
-                return await self._opening.open(partition, self._partitions(), frozen)
+                opened = await self._opening.open(partition, self._partitions(), frozen)
+                await self._greet_behind_lost_log(opened)
+                return opened
             except BaseException as error:
                 if not is_transient(error):
                     raise
                 log.warning("shard.not_opened", shard=partition, error=repr(error))
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
+
+    async def _greet_behind_lost_log(self, opened: OpenedShard) -> None:
+        """Before it reads anything: what it says once it judges again, whoever goes on from its state must say too.
+        Raises what is transient, also when it is not known where the hello stands."""
+        if opened.nonce is None or opened.shard.place is None:
+            return
+        place = await self._pulses.hello(opened.shard.partition, opened.nonce)
+        if place is None:
+            raise TransientError("the hello may stand at two places")
+        await self._opening.greeted_again(opened.shard, Greeting(opened.nonce, place))
 
     def _partitions(self) -> int:
         """How many partitions the topic has, as the client knows. Raises `TransientError` while it does not."""

@@ -11,6 +11,7 @@ from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints, packed
 from fettle_health_monitor.adapters.judge.heartbeat_log import HeartbeatLog
 from fettle_health_monitor.adapters.judge.ordered_writer import OrderedWriter
 from fettle_health_monitor.domain.judge.checkpoint import snapshot
+from fettle_health_monitor.domain.judge.shard import Shard
 from fettle_health_monitor.judge.metrics import CHECKPOINT_SECONDS, CHECKPOINTS
 from fettle_health_monitor.judge.owned import Owned, Shards
 
@@ -48,9 +49,8 @@ class Saving:
         if shard.place is None or not owned.settled or shard.place == owned.anchor:
             return
         with CHECKPOINT_SECONDS.time():
-            taken, mark = snapshot(shard), self._judgements.mark()
-            async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
-                await self._judgements.acknowledged(mark)
+            taken = snapshot(shard)
+            await self._all_said()
             log_starts = await self.check_log(owned)
             state = await asyncio.to_thread(packed, taken)
             saved = await self._checkpoints.save(taken, state, log_starts)
@@ -58,6 +58,19 @@ class Saving:
         owned.checkpoint = taken.place if saved else owned.checkpoint
         CHECKPOINTS.labels("saved" if saved else "behind").inc()
         log.debug("shard.saved", shard=owned.partition, offset=taken.place.offset, bytes=len(state), saved=saved)
+
+    async def save_still(self, shard: Shard, log_starts: int) -> bool:
+        """Save a shard that stands still: the log is gone up to `log_starts`, and nobody could say again what it has
+        said. False: what is there is further. Raises what is transient."""
+        taken = snapshot(shard)
+        await self._all_said()
+        return await self._checkpoints.save(taken, await asyncio.to_thread(packed, taken), log_starts)
+
+    async def _all_said(self) -> None:
+        """What has been said by now is in Kafka."""
+        mark = self._judgements.mark()
+        async with asyncio.timeout(_ACKNOWLEDGED_WITHIN_S):
+            await self._judgements.acknowledged(mark)
 
     async def check_log(self, owned: Owned) -> int:
         """Where the log starts now. Raises `AnotherLog` unless the shard's anchor is still where it was. What retention

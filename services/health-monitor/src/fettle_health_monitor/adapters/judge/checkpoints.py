@@ -7,6 +7,7 @@ that it was taken at, so that whoever asks later can judge the hours since again
 from dataclasses import dataclass
 
 import cramjam
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,15 +20,24 @@ from fettle_health_monitor.domain.judge.shard import Place
 _NOTHING_READ = -1
 _HOUR_MS = 3_600_000
 
-_LOAD = text('SELECT generation, "offset", partitions, rules_version, state FROM checkpoint WHERE shard = :shard')
+_LOAD = text("""
+    SELECT generation, "offset", partitions, rules_version, state, CAST(greeting AS text)
+    FROM checkpoint WHERE shard = :shard
+""")
 _SAVE = text("""
     INSERT INTO checkpoint (shard, generation, "offset", partitions, rules_version, address, state)
     VALUES (:shard, :generation, :offset, :partitions, :rules_version, :address, :state)
     ON CONFLICT (shard) DO UPDATE SET generation = EXCLUDED.generation, "offset" = EXCLUDED."offset",
         partitions = EXCLUDED.partitions, rules_version = EXCLUDED.rules_version, address = EXCLUDED.address,
-        state = EXCLUDED.state, saved_at = now()
+        state = EXCLUDED.state, greeting = NULL, saved_at = now()
     WHERE (checkpoint.generation, checkpoint."offset") < (EXCLUDED.generation, EXCLUDED."offset")
         AND (checkpoint.state IS NULL OR NOT CAST(:over_nothing AS boolean))
+    RETURNING shard
+""")
+_GREET_AGAIN = text("""
+    UPDATE checkpoint SET greeting = CAST(:greeting AS jsonb)
+    WHERE shard = :shard AND generation = :generation AND "offset" = :offset AND state IS NOT NULL
+        AND (greeting IS NULL OR CAST(greeting #>> '{place,0}' AS bigint) <= "offset")
     RETURNING shard
 """)
 
@@ -59,13 +69,28 @@ _KEPT_STATE = text("""
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the table holds of a shard. `state` is None when its generation has begun and its hello is not out yet."""
+    """What the table holds of a shard. `state` is None when its generation has begun and its hello is not out yet.
+    `greeting` (JSON) is where a shard that goes on from the state, behind lost log, has said hello."""
 
     generation: int
     offset: int
     partitions: int
     rules_version: int
     state: bytes | None
+    greeting: str | None = None
+
+    @property
+    def greeted_again(self) -> Greeting | None:
+        """None also where the state is from behind that hello."""
+        if self.greeting is None:
+            return None
+        greeting = msgspec.json.decode(self.greeting, type=Greeting)
+        return greeting if greeting.place.offset > self.offset else None
+
+    @property
+    def reached(self) -> int:
+        """The offset up to which somebody has come who goes on from there; a shard that is not as far is behind."""
+        return self.offset if (again := self.greeted_again) is None else again.place.offset
 
     def unpack(self) -> Snapshot | Greeting | None:
         """Takes a while for a large shard: call it in a thread."""
@@ -115,6 +140,14 @@ class Checkpoints:
         return await self._save(
             shard, generation, place.offset, partitions, packed(greeting), over_nothing=True, keep=place
         )
+
+    async def greet_again(self, shard: int, generation: int, offset: int, greeting: Greeting) -> bool:
+        """Enter where a shard that goes on from this checkpoint, behind lost log, has said hello. False: the checkpoint
+        is another one by now, or somebody else has said hello behind it."""
+        about = {"shard": shard, "generation": generation, "offset": offset}
+        async with unit_of_work(self._database) as work:
+            said = {**about, "greeting": msgspec.json.encode(greeting).decode()}
+            return (await work.connection.execute(_GREET_AGAIN, said)).one_or_none() is not None
 
     async def save(self, snapshot: Snapshot, state: bytes, log_starts: int = 0) -> bool:
         """Save what `packed` made of the snapshot. False: what is there is further, and stays. Kept ones from before
