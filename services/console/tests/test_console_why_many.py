@@ -49,11 +49,14 @@ async def test_what_would_have_decided_otherwise_is_said_in_plain_words() -> Non
     discover = {"what": "discover", "present": "list_only", "wanted": "judge", "length_s": None}
     publishing = {"what": "publish_tickets", "present": True, "wanted": False, "length_s": None}
     no_more = {**discover, "present": "judge"}
-    others = [no_more, *WHY["others"], publishing, {"what": "timeout_s", "present": 90, "wanted": 90, "length_s": None}]
+    on_all_along = {**publishing, "wanted": True}
+    timeout = {"what": "timeout_s", "present": 90, "wanted": 90, "length_s": None}
+    others = [no_more, *WHY["others"], publishing, on_all_along, timeout]
     assert Why.of({**WHY, "change": discover, "others": others}).changes == [
         "watching newcomers instead of only listing them",
         "watching newcomers from the beginning",
         "a silence of 1 h",
         "publishing of tickets off instead of on",
+        "publishing of tickets on from the beginning",
         "timeout 90 s from the beginning",
     ]

@@ -29,6 +29,7 @@ WHY = (
             Mutant(CHANGES, "            known = replace(known, switches=_switched(known, enabled=wanted))\n", ""),
             Mutant(CHANGES, "with_fields(policy, enabled=wanted)", "policy"),
             Mutant(CHANGES, "key=lambda change: change.size", "key=lambda change: -change.size"),
+            Mutant(CHANGES, "if len(held) > 1:", "if False:"),
             Mutant(CHANGES, "max(case.log.versions, default=0)", "min(case.log.versions, default=0)"),
             # search.py
             Mutant(SEARCH, "(abs(value - present), -value))", "(abs(value - present), value))"),

@@ -151,7 +151,7 @@ async def test_what_cannot_be_put_is_not_named(environment: dict[str, str]) -> N
             assert "nor was what could not be put" in nothing["no_change"]
 
 
-@pytest.mark.rule("HM-185", "HM-183")
+@pytest.mark.rule("HM-185", "HM-183", "HM-317")
 async def test_what_keeps_a_ticket_from_opening_is_named_and_what_would_let_it(environment: dict[str, str]) -> None:
     async with world(environment) as service:
         made = await service.call("POST", "/silences", json={"subject": "device/x1", "length_s": 3_600})
@@ -174,6 +174,17 @@ async def test_what_keeps_a_ticket_from_opening_is_named_and_what_would_let_it(e
         unpublished = await until(service, "device/x2", suppressed_by="unpublished")
         assert unpublished["change"]["text"] == "publish_tickets off -> on"
         assert unpublished["verdict"]["outcome"] == "unpublished"
+
+        await service.call("PUT", "/health-policy", json=BRISK)
+
+        async def is_named_as_on_all_along() -> bool:
+            found = await until(service, "device/x2", suppressed_by="unpublished")
+            changes = [each for each in (found["change"], *found["others"]) if each is not None]
+            (publishing,) = [each for each in changes if each["what"] == "publish_tickets"]
+            assert publishing["wanted"]
+            return bool(publishing["text"] == "publish_tickets on from the beginning" and publishing["present"])
+
+        await service.eventually(is_named_as_on_all_along)
 
 
 @pytest.mark.rule("HM-186")

@@ -63,13 +63,15 @@ def test_no_switch_and_no_silence_that_is_not_named_turns_it(life: Life) -> None
     """Every switch, every silence less, and one more from wherever a ticket may have been asked for until behind the
     instant."""
     found, has, last = named(life), life.has_ticket, put(life.log)[-1][1]
-    switches: list[WhatIf] = [
-        SwitchChange("enabled", not last.enabled),
-        SwitchChange("publish_tickets", not life.publishing[last.version]),
-    ]
+    switches: list[WhatIf] = [SwitchChange("publish_tickets", not life.publishing[last.version])]
+    if len(set(life.publishing.values())) > 1:
+        switches.insert(0, SwitchChange("publish_tickets", life.publishing[last.version], all_along=True))
+    if len({policy.enabled for _, policy in put(life.log)}) > 1:
+        switches.append(SwitchChange("enabled", last.enabled, all_along=True))
+    switches.append(SwitchChange("enabled", not last.enabled))
     fewer = [SilenceChange("remove", each) for each in life.silences]
     assert [one for one in found if isinstance(one, SwitchChange)] == [
-        one for one in reversed(switches) if life.would_have_ticket(one) != has
+        one for one in switches if life.would_have_ticket(one) != has
     ]
     assert [one for one in found if isinstance(one, SilenceChange) and one.action == "remove"] == [
         one for one in fewer if life.would_have_ticket(one) != has

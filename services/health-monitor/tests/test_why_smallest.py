@@ -160,6 +160,28 @@ def test_a_switch_is_as_it_was_at_last() -> None:
     assert SwitchChange("publish_tickets", wanted=False) not in switches
 
 
+@pytest.mark.rule("HM-317")
+def test_publishing_that_was_switched_on_too_late_is_named_as_on_all_along() -> None:
+    log = silent_for(1_000).policy(version=2, timeout_s=60, open_debounce_s=30).pulsed(1_060)
+    case = case_of(log)
+    case = replace(case, known=replace(case.known, switches={1: replace(ON, publish_tickets=False), 2: ON}))
+    assert not as_it_was(case)[1].ticket
+    changes = those_that_turn_it(case, Allowance(10_000_000))
+    assert changes[0] == SwitchChange("publish_tickets", wanted=True, all_along=True)
+
+
+@pytest.mark.rule("HM-317")
+def test_an_org_that_was_off_for_a_while_is_named_as_on_all_along() -> None:
+    on = {"timeout_s": 60, "open_debounce_s": 30}
+    log = Log().policy(**on).beat().pulsed(10).policy(version=2, enabled=False, **on).pulsed(1_000)
+    log.policy(version=3, **on).pulsed(1_020)
+    case = case_of(log)
+    assert not as_it_was(case)[1].ticket
+    switches = {1: ON, 2: replace(ON, enabled=False), 3: ON}
+    case = replace(case, known=replace(case.known, switches=switches))
+    assert those_that_turn_it(case, Allowance(10_000_000)) == [SwitchChange("enabled", wanted=True, all_along=True)]
+
+
 @pytest.mark.rule("HM-181")
 @pytest.mark.parametrize("turning", range(41))
 def test_whatever_one_number_turns_it_is_found(turning: int) -> None:

@@ -42,6 +42,7 @@ LIMITS: Final = {
 
 
 Discover: TypeAlias = Literal["judge", "list_only"]
+Switch: TypeAlias = Literal["enabled", "publish_tickets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,17 @@ class SilenceChange:
 
 @dataclass(frozen=True, slots=True)
 class SwitchChange:
-    """A switch of the whole org the other way, from the kept state on."""
+    """A switch of the whole org the other way, from the kept state on. `all_along`: as it is in the end, where it stood
+    the other way before."""
 
-    switch: Literal["enabled", "publish_tickets"]
+    switch: Switch
     wanted: bool
+    all_along: bool = False
     size: float = _WHOLE
+
+    @property
+    def present(self) -> bool:
+        return self.wanted if self.all_along else not self.wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +207,19 @@ def _bounds(rule: str, present: int, within: float, was: Judged, case: Case) -> 
 
 
 def _switches(case: Case) -> Iterator[SwitchChange]:
+    """Each as it is in the end, where it stood the other way before, and the other way."""
     newest = case.known.switches.get(max(case.log.versions, default=0))
-    if newest is not None and case.known.bounds.stands:
-        yield SwitchChange("publish_tickets", not newest.publish_tickets)
-        yield SwitchChange("enabled", not newest.enabled)
+    if newest is None or not case.known.bounds.stands:
+        return
+    of_each: dict[Switch, set[bool]] = {
+        "publish_tickets": {each.publish_tickets for each in case.known.switches.values()},
+        "enabled": {each.enabled for each in case.known.switches.values()},
+    }
+    for switch, held in of_each.items():
+        present: bool = getattr(newest, switch)
+        if len(held) > 1:
+            yield SwitchChange(switch, present, all_along=True)
+        yield SwitchChange(switch, not present)
 
 
 def _switched(known: Circumstances, **wanted: bool) -> dict[int, Switches]:

@@ -93,8 +93,8 @@ class ShownChange(Message):
                 text = _instead(rule, present, wanted)
                 fields = {"what": rule, "present": present, "wanted": wanted, **nothing, "text": text}
             case SwitchChange(switch, wanted):
-                text = f"{switch} {_word(not wanted)} -> {_word(wanted)}"
-                fields = {"what": switch, "present": not wanted, "wanted": wanted, **nothing, "text": text}
+                text = _instead(switch, _word(change.present), _word(wanted))
+                fields = {"what": switch, "present": change.present, "wanted": wanted, **nothing, "text": text}
             case DiscoverChange(present):
                 text = _instead("discover", present, "judge")
                 fields = {"what": "discover", "present": present, "wanted": "judge", **nothing, "text": text}
