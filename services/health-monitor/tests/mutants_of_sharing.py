@@ -45,6 +45,12 @@ SHARED_TICKETS = (
         (Mutant(SHARING, "since=max(spell.since, spell.fresh.since + timeout_ms)", "since=spell.since"),),
     ),
     Part(
+        ("correlator_conditions_back",),
+        (
+            Mutant(SHARING, "if conditions and is_integration(verdict.subject):", "if False:"),
+        ),
+    ),
+    Part(
         ("correlator_rollup_ends::test_after_the_integrations_recovery_each_member_is_judged_afresh",
          "shared_edges::test_a_device_fires_just_when_its_integrations_ticket_ends"),
         (

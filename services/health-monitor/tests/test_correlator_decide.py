@@ -170,6 +170,23 @@ def test_another_condition_takes_the_place_of_the_old_one(cause: Cause, incident
     assert resolved.body.ticket.dedup_key == "integration/hue-1:integration_unreachable"
 
 
+@pytest.mark.rule("HM-319")
+@pytest.mark.parametrize("incident", [Incident(ticket("open")), Incident(None, Asked("open", C1))])
+@pytest.mark.parametrize("cause", OPENING)
+def test_one_that_comes_back_to_a_ticket_that_is_open_ends_the_other_ones(cause: Cause, incident: Incident) -> None:
+    back = {"integration_credentials_invalid": Incident(ticket("open")), "integration_unreachable": incident}
+    fired = verdict(cause, condition="integration_credentials_invalid", subject="integration/hue-1")
+    assert isinstance(decide(fired, facts(others=back)), AlreadyOpen)
+    commands = sent(fired, facts(others=back))
+    if cause not in (Cause.FIRING, Cause.PUBLISHING_BEGAN, Cause.SILENCE_ENDED):
+        assert commands == (), "which says nothing new about the subject's condition"
+        return
+    (resolved,) = commands
+    assert isinstance(resolved.body, ResolveTicket)
+    assert resolved.body.resolution is Resolution.SUPERSEDED
+    assert resolved.body.ticket.dedup_key == "integration/hue-1:integration_unreachable"
+
+
 @pytest.mark.rule("HM-103", "HM-104")
 @pytest.mark.parametrize(
     ("reason", "why"),

@@ -9,7 +9,7 @@ import pytest
 from correlator_facts import OFFLINE, T0, facts, ticket, verdict
 
 from fettle_contracts.ticket import Resolution
-from fettle_health_monitor.domain.correlator.decide import decide
+from fettle_health_monitor.domain.correlator.decide import decide, merges_of
 from fettle_health_monitor.domain.correlator.incident import Asked, Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
@@ -29,6 +29,7 @@ from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 
 GATEWAY = "integration/hue-1"
 UNREACHABLE = "integration_unreachable"
+CREDENTIALS = "integration_credentials_invalid"
 WINDOW = 300_000
 OPEN = Incident(ticket("open"))
 OPENING = Incident(None, Asked("open", UUID(int=7)))
@@ -162,6 +163,20 @@ def test_an_integrations_ticket_takes_over_the_one_about_many(incident: Incident
     outcome = decide(fired, replace(facts(others=tickets), group=group(tickets=tickets)))
     assert isinstance(outcome, Opened)
     assert (outcome.takes_over, outcome.supersedes) == (takes_over, ())
+
+
+@pytest.mark.rule("HM-143", "HM-319")
+@pytest.mark.parametrize(("other", "takes_over"), [(OPEN, True), (RESOLVED, False)])
+def test_so_does_one_that_somebody_has_reopened_and_its_condition_comes_back_to(
+    other: Incident, takes_over: bool
+) -> None:
+    tickets = {UNREACHABLE: OPEN, CREDENTIALS: other, MANY: OPEN}
+    fired = verdict(Cause.FIRING, UNREACHABLE, subject=GATEWAY)
+    outcome = decide(fired, replace(facts(others=tickets), group=group(tickets=tickets)))
+    assert outcome == AlreadyOpen(42, (CREDENTIALS,) if takes_over else (), takes_over)
+    assert [(one.condition, into.parent) for one, into in merges_of(fired, outcome)] == [
+        (MANY, Parent(GATEWAY, UNREACHABLE))
+    ] * takes_over
 
 
 @pytest.mark.rule("HM-143")

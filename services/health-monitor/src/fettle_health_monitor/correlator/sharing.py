@@ -22,6 +22,7 @@ from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.commands import OwnCommand, checklists
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
+    AlreadyOpen,
     CalledOff,
     Joined,
     Opened,
@@ -205,6 +206,8 @@ class Sharing:
                     self._takes_over.append((verdict, parent))
                 if isinstance(outcome, Opened) and outcome.because == OPEN_REFUSED:
                     self._asked_again.append((verdict, parent))
+            case AlreadyOpen(supersedes=conditions) if conditions and is_integration(verdict.subject):
+                self._takes_over.append((verdict, Parent(verdict.subject, verdict.condition)))
             case Opened() | Reopened() if key is not None:
                 singles = self._around.setdefault(key, Around()).singles
                 singles[verdict.subject] = Single(member_of(verdict), verdict.at)

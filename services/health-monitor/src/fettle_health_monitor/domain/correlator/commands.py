@@ -1,6 +1,6 @@
 """Commands to the ticket service that follow from outcomes. Their ids follow from what caused them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 from uuid import UUID, uuid5
@@ -91,12 +91,11 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
     verdict ends."""
     match outcome:
         case Opened():
-            superseded = (
-                _resolve(verdict, verdict.subject, condition, Resolution.SUPERSEDED, evidence)
-                for condition in outcome.supersedes
-            )
+            superseded = _supersede(verdict, outcome.supersedes, evidence)
             note = () if outcome.held_back is None else (_note(verdict, str(outcome.held_back)),)
             return (_open(verdict, evidence, outcome.after), *note, *superseded)
+        case AlreadyOpen():
+            return tuple(_supersede(verdict, outcome.supersedes, evidence))
         case Reopened():
             return (_open(verdict, evidence),)
         case OpenedTogether():
@@ -109,7 +108,7 @@ def of_outcome(verdict: Verdict, outcome: Outcome, evidence: dict[str, Any]) -> 
                 _resolve(verdict, verdict.subject, condition, outcome.resolution, evidence)
                 for condition in outcome.conditions
             )
-        case Joined() | AlreadyOpen() | Silenced() | Unobserved() | Unpublished():
+        case Joined() | Silenced() | Unobserved() | Unpublished():
             return ()
         case Refused() | NothingToResolve() | CalledOff():
             return ()
@@ -223,6 +222,12 @@ def _resolve(
         parent=parent,
     )
     return _sent(verdict, Verb.RESOLVE, subject, condition, body)
+
+
+def _supersede(verdict: Verdict, conditions: Sequence[str], evidence: dict[str, Any]) -> Iterator[OwnCommand]:
+    """Ends the subject's tickets about these conditions."""
+    for condition in conditions:
+        yield _resolve(verdict, verdict.subject, condition, Resolution.SUPERSEDED, evidence)
 
 
 def _sent(verdict: Verdict, verb: Verb, subject: str, condition: str, body: Command) -> OwnCommand:

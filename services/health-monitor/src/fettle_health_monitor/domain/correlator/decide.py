@@ -52,6 +52,10 @@ _WHY: Mapping[str, str] = MappingProxyType(
 )
 
 
+_SUPERSEDING = frozenset({Cause.FIRING, Cause.PUBLISHING_BEGAN, Cause.SILENCE_ENDED})
+"""What may be about another condition than the subject's tickets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Switches:
     """The org's switches, in the policy version that made the verdict."""
@@ -119,7 +123,7 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
         return Unpublished(facts.switches.version)
     incident = facts.incidents.get(verdict.condition, Incident())
     if incident.ticket is not None and incident.surely_open:
-        return AlreadyOpen(incident.ticket.number)
+        return _already_open(verdict, facts, incident.ticket.number)
     if facts.silenced is not None and verdict.condition != MANY:
         return facts.silenced
     if facts.afresh:
@@ -131,6 +135,15 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     if verdict.subject == facts.group.subject:
         return _open_for_all(verdict, facts, facts.group)
     return _open_or_share(verdict, facts, facts.group)
+
+
+def _already_open(verdict: Verdict, facts: Facts, number: int) -> AlreadyOpen:
+    """Somebody may have reopened the ticket while another one was the one about the subject's condition."""
+    if verdict.cause not in _SUPERSEDING:
+        return AlreadyOpen(number)
+    supersedes = _superseded(verdict, facts)
+    takes_over = bool(supersedes) and facts.group is not None and facts.group.has_many
+    return AlreadyOpen(number, supersedes, takes_over)
 
 
 def _about_many(verdict: Verdict, group: Group) -> Outcome:
@@ -212,6 +225,8 @@ def merges_of(verdict: Verdict, outcome: Outcome) -> list[tuple[Verdict, Merged]
         case Opened() | Reopened():
             parent, taken = Parent(verdict.subject, verdict.condition), list(outcome.merges)
             taken += [Member(verdict.subject, MANY)] if outcome.takes_over else []
+        case AlreadyOpen(takes_over=True):
+            parent, taken = Parent(verdict.subject, verdict.condition), [Member(verdict.subject, MANY)]
         case _:
             return []
     return [(merging(verdict, one.subject, one.condition, one.name), Merged(parent)) for one in taken]

@@ -113,11 +113,15 @@ class Reopened:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyOpen:
-    """The incident has its ticket: `number`."""
+    """The incident has its ticket: `number`, which may have come back by somebody's hand. `supersedes`: the conditions
+    that this one took the place of; their tickets are resolved, and what is on their lists goes on this ticket's. With
+    `takes_over` the one about many devices is merged into it."""
 
     name: ClassVar[str] = "already_open"
     because: ClassVar[str] = "unresolved"
     number: int
+    supersedes: tuple[str, ...] = ()
+    takes_over: bool = False
 
     @property
     def reason(self) -> str:
