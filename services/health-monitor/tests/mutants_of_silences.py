@@ -6,6 +6,7 @@ SILENCES = "domain/correlator/silences"
 RECURRENCE = "domain/correlator/recurrence"
 ENDS = "domain/correlator/silence_ends"
 VIEWS = "adapters/correlator/silence_views"
+DECIDE = "domain/correlator/decide"
 
 SILENCED = (
     Part(
@@ -66,6 +67,21 @@ SILENCED = (
             Mutant(ENDS, "policy_version=stood.next_version", "policy_version=ended.policy_version"),
             Mutant(ENDS, "return \"wait\"", "return \"nothing\""),
             Mutant(ENDS, "/silence_ended/{end}", "/silence_ended/{silence.id}"),
+        ),
+    ),
+    Part(
+        ("correlator_silence_decisions",),
+        (
+            Mutant(DECIDE, "verdict.cause is Cause.SILENCE_ENDED and not incident.will_be_open", "True"),
+            Mutant(DECIDE, "if facts.unpublished and verdict.cause", "if verdict.cause"),
+            Mutant(DECIDE, " and not incident.will_be_open:", ":"),
+        ),
+    ),
+    Part(
+        ("correlator_unpublished_silences",),
+        (
+            Mutant("correlator/deciding", "        if key in self._last:\n", "        if False:\n"),
+            Mutant("correlator/deciding", "return (key, verdict.at) in self._unpublished", "return False"),
         ),
     ),
     Part(

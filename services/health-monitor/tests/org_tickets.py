@@ -79,17 +79,23 @@ class Tickets(Books):
 
     # Verdicts that call for tickets
 
-    def _decide(self, subject: str, condition: str, *, left_over: str | None = None) -> None:
-        self._decide_alone(subject, condition, left_over)
+    def _decide(
+        self, subject: str, condition: str, *, left_over: str | None = None, silence_ended: bool = False
+    ) -> None:
+        self._decide_alone(subject, condition, left_over, silence_ended=silence_ended)
         if subject.startswith("integration/") and not self.is_resolved_early(integration_in(subject)):
             self._let_go(integration_in(subject))
 
-    def _decide_alone(self, subject: str, condition: str, left_over: str | None = None) -> None:
+    def _decide_alone(
+        self, subject: str, condition: str, left_over: str | None = None, *, silence_ended: bool = False
+    ) -> None:
         key = f"{subject}:{condition}"
         if (outcome := self.org.held_from_opening(subject)) is not None:
             self.end(subject, outcome)
         elif key in self.tickets:
             self.end(subject, "already_open")
+        elif silence_ended and self._was_not_published(self.org.fleet[subject]):
+            self.end(subject, "unpublished")
         elif self.is_silenced(subject, self.org.now):
             self.end(subject, "silenced")
         elif subject == ALL:
@@ -327,4 +333,4 @@ class Tickets(Books):
             else:
                 calls = before in FAILING and looks and not any(move.to_state is None for move in after)
             if calls:
-                self._decide(subject, condition_of(known))
+                self._decide(subject, condition_of(known), silence_ended=True)

@@ -54,6 +54,20 @@ def test_switches_go_first_then_tickets_then_silences() -> None:
     assert decide(verdict(), replace(facts(resolving), silenced=SILENCED)) == SILENCED
 
 
+@pytest.mark.rule("HM-318")
+@pytest.mark.parametrize("cause", sorted(OPENING))
+def test_an_end_opens_nothing_for_what_publishing_has_left_out(cause: Cause) -> None:
+    """Neither under another silence; one that has a ticket, or will, is no news."""
+    known = replace(facts(), unpublished=True)
+    assert (decide(verdict(cause), known) == Unpublished()) == (cause is Cause.SILENCE_ENDED)
+    called = verdict(Cause.SILENCE_ENDED)
+    assert decide(called, replace(known, silenced=SILENCED)) == Unpublished()
+    assert decide(called, replace(facts(switches=QUIET), unpublished=True)) == Unpublished(4)
+    assert decide(called, replace(facts(Incident(ticket("open"))), unpublished=True)) == AlreadyOpen(42)
+    opening = Incident(None, Asked("open", UUID(int=9)))
+    assert isinstance(decide(called, replace(facts(opening), unpublished=True)), Opened)
+
+
 @pytest.mark.rule("HM-126")
 def test_the_note_follows_the_open_and_what_it_supersedes_comes_last() -> None:
     other = {"integration_unreachable": Incident(ticket("open"))}

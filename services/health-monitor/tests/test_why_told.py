@@ -66,6 +66,20 @@ def test_its_end_is_decided_by_the_policy_in_force_then(publishes: bool, ticket:
     assert tell(fires(T0 + 5_000), known, END).ticket == ticket
 
 
+@pytest.mark.rule("HM-318")
+@pytest.mark.parametrize(("well", "ticket"), [(False, False), (True, True)])
+def test_nor_does_its_end_open_what_was_not_published_before(well: bool, ticket: bool) -> None:
+    switches, in_force = {3: replace(ON, publish_tickets=False), 4: ON}, ((0, 3), (T0 + 10_000, 4))
+    known = Circumstances(
+        from_at=T0 - 10_000, switches=switches, named=Named(), silences=(silence(),), in_force=in_force
+    )
+    changes = fires(T0 + 5_000)
+    if well:
+        changes += [change(from_state="pending_resolve", to_state="healthy", at=T0 + 20_000, policy_version=4)]
+        changes += [change(at=T0 + 30_000, policy_version=4)]
+    assert tell(changes, known, END).ticket == ticket
+
+
 @pytest.mark.rule("HM-127", "HM-180")
 def test_two_silences_that_end_at_once_call_once() -> None:
     assert causes(told(fires(T0 + 5_000), END, silence(), silence(2))) == ["firing", "silence_ended"]

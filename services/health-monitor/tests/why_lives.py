@@ -1,6 +1,6 @@
 """Lives of one subject in which everything happens that decides about its ticket, and whether it has one, read naively:
-from a replay of its whole log and from the rules HM-65, HM-66, HM-105 and HM-120 to HM-127, with none of what answers
-why."""
+from a replay of its whole log and from the rules HM-65, HM-66, HM-105, HM-120 to HM-127 and HM-318, with none of what
+answers why."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,29 +109,34 @@ def _has_ticket(
 ) -> bool:
     by_version = {policy.version: policy for _, policy in policies}
     times = [(each.schedule.start, each.schedule.start + each.schedule.length_s * 1000) for each in silences]
-    calls: list[tuple[int, str | None, int]] = []
+    calls: list[tuple[int, str | None, int, bool]] = []
     for change in changes:
         fires = change.to_state == "firing" and change.from_state not in ("pending_resolve", "flapping")
         if fires or change.to_state == "flapping":
-            calls.append((change.at, change.condition, change.policy_version))
+            calls.append((change.at, change.condition, change.policy_version, False))
         elif change.to_state in ("healthy", None):
-            calls.append((change.at, None, change.policy_version))
+            calls.append((change.at, None, change.policy_version, False))
     for _, end in times:
         before = [change for change in changes if change.at < end]
         after = [change for change in changes if change.at >= end]
         stood = before[-1] if before else None
         if stood is not None and stood.to_state in FAILING:
             version = [policy.version for since, policy in policies if since <= end][-1]
-            calls.append((end, stood.condition, version))
+            calls.append((end, stood.condition, version, True))
         elif stood is not None and stood.to_state == "pending_resolve" and after and after[0].to_state in FAILING:
-            calls.append((after[0].at, stood.condition, after[0].policy_version))
+            calls.append((after[0].at, stood.condition, after[0].policy_version, True))
     tickets: set[str] = set()
-    for instant, condition, version in sorted(calls, key=lambda each: each[0]):
+    left_out = False
+    for instant, condition, version, ends in sorted(calls, key=lambda each: each[0]):
         if instant > at:
             break
         if condition is None:
             tickets.clear()
+            left_out = False
             continue
+        if by_version[version].enabled and publishing[version] and ends and left_out and condition not in tickets:
+            continue
+        left_out = by_version[version].enabled and not publishing[version]
         silenced = any(start <= instant < end for start, end in times)
         if by_version[version].enabled and publishing[version] and condition not in tickets and not silenced:
             tickets = {condition}

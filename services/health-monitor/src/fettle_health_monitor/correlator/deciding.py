@@ -16,7 +16,7 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.cloudevents import CloudEvent
 from fettle_contracts.topics import COMMANDS as COMMANDS_TOPIC
 from fettle_contracts.transitions import SOURCE
-from fettle_health_monitor.adapters.correlator import books, incidents, last_seen, policies, verdicts, watches
+from fettle_health_monitor.adapters.correlator import books, incidents, last_seen, policies, unwell, verdicts, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.verdicts import Decided
@@ -35,11 +35,12 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     OpenedTogether,
     Outcome,
     Reopened,
+    Unpublished,
     Wait,
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, is_integration
-from fettle_health_monitor.domain.correlator.verdicts import LastSeen, Verdict, joining_again
+from fettle_health_monitor.domain.correlator.verdicts import Cause, LastSeen, Verdict, joining_again
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, OPEN_REFUSED, WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 
@@ -93,7 +94,10 @@ class Deciding:
         await sharing.load(connection, pending)
         await _learn(connection, known, sharing.with_singles())
 
-        batch = _Batch(known)
+        ended = [verdict for verdict in pending if verdict.cause is Cause.SILENCE_ENDED]
+        unpublished = await unwell.unpublished(connection, {((one.org, one.subject), one.at) for one in ended})
+
+        batch = _Batch(known, unpublished)
         for verdict, behind in ready:
             version = versions.get((verdict.org, verdict.policy_version))
             facts = Facts(
@@ -102,6 +106,7 @@ class Deciding:
                 incidents=known[verdict.org, verdict.subject],
                 group=sharing.group(verdict),
                 afresh=sharing.is_judged_afresh(verdict),
+                unpublished=batch.has_left_out(verdict),
                 silenced=silencing.over((verdict.org, verdict.subject), verdict.at),
                 held_back=silencing.held_back(verdict),
             )
@@ -180,16 +185,25 @@ class Deciding:
 
 
 class _Batch:
-    """How the verdicts of one run end. `known` are the incidents, kept up to date."""
+    """How the verdicts of one run end. `known` are the incidents, kept up to date; `unpublished` whom publishing had
+    left out when a silence of theirs ended, by what was decided before."""
 
-    def __init__(self, known: Incidents) -> None:
-        self._known = known
+    def __init__(self, known: Incidents, unpublished: Collection[tuple[Key, int]] = ()) -> None:
+        self._known, self._unpublished = known, unpublished
+        self._last: dict[Key, Outcome] = {}
         self.decided: list[Decided] = []
         self.touched: dict[incidents.About, Incident] = {}
         self.called: list[Verdict] = []
         """What decisions have called for that is decided with them."""
         self.waiting: list[Verdict] = []
         self.waits_for: dict[UUID, str] = {}
+
+    def has_left_out(self, verdict: Verdict) -> bool:
+        """Whether the last that was decided about its subject, here or before, is that nothing is published."""
+        key = (verdict.org, verdict.subject)
+        if key in self._last:
+            return isinstance(self._last[key], Unpublished)
+        return (key, verdict.at) in self._unpublished
 
     def waits(self, verdict: Verdict, wait: Wait) -> None:
         group = group_of(verdict)
@@ -202,6 +216,7 @@ class _Batch:
         if isinstance(outcome, Joined):
             one = replace(one, awaits=self._awaited(verdict.org, outcome.parent))
         self.decided.append(one)
+        self._last[verdict.org, verdict.subject] = outcome
         for command in one.commands:
             if not command.subject:
                 continue

@@ -32,10 +32,9 @@ _WITHOUT_ITS_OWN = """
 """
 
 _WAS_NOT_PUBLISHED = """
-    stood.state <> 'pending_open'
-    AND (SELECT outcome FROM outcome
-         WHERE outcome.org = subject.org AND outcome.subject = subject.subject AND outcome.at <= asked.at
-         ORDER BY outcome.at DESC, decided_at DESC, cause = 'recovered' LIMIT 1) IS NOT DISTINCT FROM 'unpublished'
+    (SELECT outcome FROM outcome
+     WHERE outcome.org = asked.org AND outcome.subject = asked.subject AND outcome.at <= asked.at
+     ORDER BY outcome.at DESC, decided_at DESC, cause = 'recovered' LIMIT 1) IS NOT DISTINCT FROM 'unpublished'
 """
 """The last that was decided about it: it has not recovered since. Who recovers and flaps at one instant flaps then."""
 
@@ -57,7 +56,14 @@ _UNWELL = text(f"""
     WHERE subject.subject LIKE 'device/%'
       AND stood.state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
       AND well.from_state IS DISTINCT FROM 'pending_open'
-      AND {_WITHOUT_ITS_OWN} AND NOT ({_WAS_NOT_PUBLISHED})
+      AND {_WITHOUT_ITS_OWN}
+      AND (stood.state = 'pending_open' OR NOT {_WAS_NOT_PUBLISHED})
+""")  # noqa: S608
+
+_UNPUBLISHED = text(f"""
+    SELECT org, subject, at
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS asked (org, subject, at)
+    WHERE {_WAS_NOT_PUBLISHED}
 """)  # noqa: S608
 
 _JUDGE_FROM = text("""
@@ -126,6 +132,19 @@ async def without_a_ticket(
         )
         for row in rows
     ]
+
+
+async def unpublished(connection: AsyncConnection, asked: Collection[tuple[Key, int]]) -> set[tuple[Key, int]]:
+    """Those of these subjects, each at an instant, that have no ticket since nothing was published: by the last that
+    had been decided about them by then."""
+    if not asked:
+        return set()
+    values = {
+        "orgs": [org for (org, _), _ in asked],
+        "subjects": [subject for (_, subject), _ in asked],
+        "at": [at for _, at in asked],
+    }
+    return {((row.org, row.subject), row.at) for row in await connection.execute(_UNPUBLISHED, values)}
 
 
 async def judge_from(connection: AsyncConnection, org: str, since: Mapping[str, int]) -> None:

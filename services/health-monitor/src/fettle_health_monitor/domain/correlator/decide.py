@@ -70,14 +70,16 @@ class Facts:
     """What a decision rests on besides the verdict. `switches` is None when the org is not known. `incidents` are the
     subject's, by condition. `group` is what a device shares with others, or what an integration has behind it; None
     where there is no integration. `afresh`: the subject's full timeout and debounce after its integration's recovery
-    are not over yet. `silenced` is by the silence that covers the verdict's instant, `held_back` what the one has whose
-    end called for it."""
+    are not over yet. `unpublished`: the last that was decided about the subject ended so, and it has not been well
+    since. `silenced` is by the silence that covers the verdict's instant, `held_back` what the one has whose end called
+    for it."""
 
     switches: Switches | None
     org_deleted: bool
     incidents: Mapping[str, Incident]
     group: Group | None = None
     afresh: bool = False
+    unpublished: bool = False
     silenced: Silenced | None = None
     held_back: HeldBack | None = None
 
@@ -110,9 +112,10 @@ def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
 
 def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     """Switches before tickets: an org that publishes nothing is told nothing about them. Then the ticket that the
-    subject has, as a silence holds back only what would open; then the silence, as who is silenced shares no ticket
-    either; then its own fresh time behind a ticket that it shared, as who waits for that may be well; then those that
-    it could share. What many devices share is not the integration's own."""
+    subject has, as a silence holds back only what would open, and its end opens only what was held back, not what
+    publishing has left out; then the silence, as who is silenced shares no ticket either; then its own fresh time
+    behind a ticket that it shared, as who waits for that may be well; then those that it could share. What many
+    devices share is not the integration's own."""
     if facts.switches is None:
         return Refused("org_unknown")
     if facts.org_deleted:
@@ -124,6 +127,8 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
     incident = facts.incidents.get(verdict.condition, Incident())
     if incident.ticket is not None and incident.surely_open:
         return _already_open(verdict, facts, incident.ticket.number)
+    if facts.unpublished and verdict.cause is Cause.SILENCE_ENDED and not incident.will_be_open:
+        return Unpublished()
     if facts.silenced is not None and verdict.condition != MANY:
         return facts.silenced
     if facts.afresh:

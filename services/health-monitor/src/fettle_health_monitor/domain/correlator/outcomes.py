@@ -130,14 +130,17 @@ class AlreadyOpen:
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """The org's policy asks for a live picture without tickets."""
+    """The org's policy asks for a live picture without tickets: `policy_version`; or one did when the subject fired,
+    and it fires since."""
 
     name: ClassVar[str] = "unpublished"
     because: ClassVar[str] = "not_published"
-    policy_version: int
+    policy_version: int | None = None
 
     @property
     def reason(self) -> str:
+        if self.policy_version is None:
+            return "nothing was published when it fired, and it has not been well since"
         return f"publish_tickets is off in policy version {self.policy_version}"
 
 

@@ -19,6 +19,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Reopened,
     Resolved,
     Silenced,
+    Unpublished,
     Wait,
 )
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, after_end
@@ -77,12 +78,13 @@ def tell(changes: Sequence[Change], known: Circumstances, at: int) -> Told:
     verdicts += (each for each in known.called if _state_before(due, known, each.at) in FAILING)
     verdicts.sort(key=lambda verdict: verdict.at)
     incidents: dict[str, Incident] = {}
-    decided = []
+    decided: list[tuple[Verdict, Outcome | Wait]] = []
     for verdict in (*known.earlier, *verdicts):
         facts = Facts(
             switches=known.switches.get(verdict.policy_version),
             org_deleted=known.org_deleted,
             incidents=incidents,
+            unpublished=bool(decided) and isinstance(decided[-1][1], Unpublished),
             silenced=_silenced(known.silences, verdict.at),
         )
         outcome = decide(verdict, facts)
