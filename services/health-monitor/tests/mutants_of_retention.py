@@ -40,6 +40,17 @@ FORGOTTEN = (
         ),
     ),
     Part(
+        ("correlator_retention_edges::test_what_a_long_silence_holds_back_is_known_while_it_does",
+         "correlator_retention_edges::test_what_a_ticket_was_about_is_known_for_thirty_days_after_its_end",
+         "correlator_retention_edges::test_so_is_what_many_shared_after_few_are_left"),
+        (
+            Mutant(RETENTION, "IN ('unpublished', 'silenced')", "= 'unpublished'"),
+            Mutant(RETENTION, "            AND {_ENDED_LONG_AGO.format(begun=\"old.at\")}", ""),
+            Mutant(RETENTION, "            AND {_ENDED_LONG_AGO.format(begun=\"coalesce(old.opened_at, 0)\")}", ""),
+            Mutant(RETENTION, " AND ended.outcome <> 'called_off'", ""),
+        ),
+    ),
+    Part(
         ("correlator_retention_edges::test_what_was_refused_keeps_nothing_of_others",),
         (Mutant(RETENTION, " AND command.verdict = old.verdict", ""),),
     ),

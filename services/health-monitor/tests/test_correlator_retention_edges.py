@@ -1,17 +1,20 @@
 """What the correlator must not forget, and what it need not keep: others' rows, and rows of just that instant."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from correlator_facts import OFFLINE, QUIET, T0
 from correlator_world import CorrelatorWorld
-from rollup_facts import UNREACHABLE
-from silenced_world import DAY, FIRING, HEALTHY, fire
+from rollup_facts import MANY, UNREACHABLE
+from silenced_world import DAY, FIRING, HEALTHY, RESOLVING, fire, move
 from sqlalchemy import text
 from test_correlator_retention import SECOND, forget, put, put_silence, set_incident, subjects_in
 
 from fettle_chassis.unit_of_work import unit_of_work
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import why_facts
 from fettle_health_monitor.adapters.correlator.retention import Retention
+from fettle_health_monitor.domain.correlator.silences import Schedule
 
 OURS = ("acme", "device/t17")
 OTHERS = (("other", "device/t17"), ("acme", "device/t1"))
@@ -31,6 +34,70 @@ async def test_the_end_of_a_silence_has_to_know_of_nothing_before_it(
         (outcome,) = await world.rows("SELECT at FROM outcome")
         await put_silence(world, ends_at=T0, until_at=outcome.at + ended)
         assert ("outcome" in await forget(world, 31)) != stays
+
+
+@pytest.mark.rule("HM-201", "HM-320")
+@pytest.mark.forgets
+async def test_what_a_long_silence_holds_back_is_known_while_it_does(environment: dict[str, str]) -> None:
+    """A silence of 60 days; the device is dead, until it recovers on the fortieth."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.silence(Schedule(T0, 60 * 86_400))
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        assert await world.outcomes() == [("firing", "silenced")]
+        assert "outcome" not in await forget(world, 31)
+        await move(world, FIRING, RESOLVING, HEALTHY, at=T0 + 40 * DAY)
+        await world.tick(T0 + 40 * DAY + 9 * SECOND)
+        assert "outcome" not in await forget(world, 38)
+        assert await world.outcomes() == [("firing", "silenced"), ("recovered", "nothing_to_resolve")]
+        assert (await forget(world, 2))["outcome"] == 2
+
+
+@pytest.mark.rule("HM-320")
+@pytest.mark.forgets
+async def test_what_a_ticket_was_about_is_known_for_thirty_days_after_its_end(environment: dict[str, str]) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + SECOND)
+        await world.tick(T0 + 9 * SECOND)
+        await world.happen(EntryType.OPENED, answering=await _asked(world))
+        assert "outcome" not in await forget(world, 31)
+        ends = T0 + 31 * DAY
+        await move(world, FIRING, RESOLVING, HEALTHY, at=ends)
+        await world.tick(ends + 9 * SECOND)
+        await world.happen(EntryType.RESOLVED, state="resolved", version=2, answering=await _asked(world))
+        for days in (0.1, 29.8):
+            assert not {"outcome", "incident"} & (await forget(world, days)).keys()
+            async with world.database.reading() as connection:
+                about = (connection, *OURS, OFFLINE, ends - 2 * 3_600_000)
+                known = await why_facts.ticket(*about)
+                asked = await why_facts.outcomes(connection, *OURS, ends - 2 * 3_600_000)
+            assert known is not None
+            assert (known.number, [one.outcome for one in asked]) == (1, ["opened"])
+        gone = await forget(world, 0.2)
+        assert (gone["outcome"], gone["incident"]) == (2, 1)
+
+
+async def _asked(world: CorrelatorWorld) -> UUID | None:
+    (incident,) = await world.rows("SELECT asked_command FROM incident")
+    return incident.asked_command  # type: ignore[no-any-return]
+
+
+@pytest.mark.rule("HM-320")
+@pytest.mark.forgets
+async def test_so_is_what_many_shared_after_few_are_left(environment: dict[str, str]) -> None:
+    """Its integration being well ends nothing of that, nor does a look at which they are many yet."""
+    async with CorrelatorWorld.open(environment) as world:
+        integration = {"org": "acme", "subject": "integration/hue-1"}
+        shared = {**integration, "condition": MANY, "ticket_id": uuid4(), "ticket_state": "resolved", "opened_at": T0}
+        await put(world, "incident", **shared)
+        ends = [(1, "recovered", "resolved"), (2, "few_left", "called_off"), (31, "few_left", "resolved")]
+        for day, cause, outcome in ends:
+            about = MANY if cause == "few_left" else ""
+            decided = {"cause": cause, "outcome": outcome, "condition": about, "at": T0 + day * DAY, "reason": ""}
+            of = {"policy_version": 3, "evidence": "{}", "decided_at": world.now()}
+            await put(world, "outcome", **integration, verdict=uuid4(), **decided, **of)
+        assert "incident" not in await forget(world, 60.9)
+        assert (await forget(world, 0.2))["incident"] == 1
 
 
 @pytest.mark.rule("HM-201")

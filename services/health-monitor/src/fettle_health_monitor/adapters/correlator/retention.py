@@ -18,6 +18,7 @@ from fettle_chassis.patience import regularly
 from fettle_chassis.service import Part
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.times import to_ms
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.metrics import FORGOTTEN
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,17 @@ HISTORY_DAYS: Final = 30
 SILENCES_DAYS: Final = 90
 
 _MAY_BE_OPEN = "(incident.asked_verb IS NOT NULL OR incident.ticket_state <> 'resolved')"
+
+
+_ENDED_LONG_AGO = f"""
+    coalesce((
+        SELECT ended.at FROM outcome AS ended
+        WHERE ended.org = old.org AND ended.subject = old.subject AND ended.at >= {{begun}}
+          AND CASE WHEN old.condition = '{MANY}' THEN ended.cause = 'few_left' AND ended.outcome <> 'called_off'
+                   ELSE ended.cause IN ('recovered', 'forgotten') END
+        ORDER BY ended.at LIMIT 1) < {{{{before}}}}, true)
+"""  # noqa: S608 - constants
+"""Whether no end of what had `begun` then is on record, or one that is itself as old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +83,20 @@ RULES: Final = (
                 SELECT FROM transition AS past WHERE past.org = old.org AND past.subject = old.subject
                 AND (past.at, past.position) < (old.at, old.position))))""",
     ),
+    # Ticket numbers and versions of what is over; an event of the ticket brings it back. Before the outcomes: with the
+    # end that it goes by.
+    Rule(
+        "incident",
+        HISTORY_DAYS,
+        "coalesce(old.opened_at, 0)",
+        f"""old.ticket_state = 'resolved' AND old.asked_verb IS NULL AND NOT EXISTS (
+                SELECT FROM watch WHERE watch.org = old.org AND watch.subject = old.subject
+                AND watch.condition = old.condition)
+            AND {_ENDED_LONG_AGO.format(begun="coalesce(old.opened_at, 0)")}""",
+    ),
     # Those about an incident whose ticket is or may be open stay with it, and so do those that the end of a silence,
     # which is not dealt with yet, has to know of; so does the one that is asked for again, and that somebody who fires
-    # yet has no ticket as nothing was published.
+    # yet has no ticket as nothing was published, or a silence held it back. What has ended stays that long from then.
     Rule(
         "outcome",
         HISTORY_DAYS,
@@ -89,11 +112,12 @@ RULES: Final = (
             AND NOT EXISTS (
                 SELECT FROM watch JOIN command ON command.id = watch.cause
                 WHERE watch.org = old.org AND kind = 'open_refused' AND command.verdict = old.verdict)
-            AND NOT (old.outcome = 'unpublished' AND EXISTS (
+            AND NOT (old.outcome IN ('unpublished', 'silenced') AND EXISTS (
                 SELECT FROM subject WHERE subject.org = old.org AND subject.subject = old.subject
                 AND subject.state NOT IN ('healthy', 'pending_open')) AND NOT EXISTS (
                 SELECT FROM outcome AS since WHERE since.org = old.org AND since.subject = old.subject
-                AND since.at > old.at))""",  # noqa: S608
+                AND since.at > old.at))
+            AND {_ENDED_LONG_AGO.format(begun="old.at")}""",  # noqa: S608
     ),
     Rule("called", HISTORY_DAYS, "at", "NOT EXISTS (SELECT FROM verdict WHERE verdict.id = old.verdict)"),
     # One that an incident still waits for stays, so that its answer is understood; a refused one, while it is asked for
@@ -108,15 +132,6 @@ RULES: Final = (
             AND NOT EXISTS (SELECT FROM watch WHERE watch.org = old.org AND watch.subject = old.subject
                             AND watch.condition = old.condition AND watch.cause = old.id)""",
         dated=True,
-    ),
-    # Ticket numbers and versions of what is over; an event of the ticket brings it back.
-    Rule(
-        "incident",
-        HISTORY_DAYS,
-        "coalesce(old.opened_at, 0)",
-        """old.ticket_state = 'resolved' AND old.asked_verb IS NULL AND NOT EXISTS (
-                SELECT FROM watch WHERE watch.org = old.org AND watch.subject = old.subject
-                AND watch.condition = old.condition)""",
     ),
     # What a silence has held back goes with it, and it when nothing is left of that.
     Rule(
