@@ -1,5 +1,7 @@
 """An integration's condition comes back to a ticket that somebody has reopened. On a real database."""
 
+from typing import Any
+
 import pytest
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
@@ -27,7 +29,7 @@ async def is_reopened(world: CorrelatorWorld) -> None:
     await world.feed(turns_to(CREDENTIALS, T0 + 10_000))
     await world.tick(T0 + 11_000)
     asked = {row.verb: row.id for row in await world.rows("SELECT id, verb FROM command")}
-    about = {"subject": INTEGRATION, "condition": UNREACHABLE}
+    about: dict[str, Any] = {"subject": INTEGRATION, "condition": UNREACHABLE}
     await world.happen(EntryType.RESOLVED, state="resolved", version=2, answering=asked["resolve"], **about)
     (second,) = await world.rows("SELECT asked_command FROM incident WHERE condition = :of", of=CREDENTIALS)
     await world.happen(

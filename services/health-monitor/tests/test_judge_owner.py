@@ -1,4 +1,4 @@
-"""The judge's owner of shards against clients that fail, and hellos that may have arrived."""
+"""The judge's owner of shards against clients that fail and logs that change under it."""
 
 import asyncio
 from types import SimpleNamespace
@@ -11,14 +11,12 @@ from judge_bugs import READ, poisoned
 from judge_log import DEVICE, Log, judge, read_control
 
 from fettle_health_monitor.adapters.judge.heartbeat_log import Bounds
-from fettle_health_monitor.domain.control import Hello
 from fettle_health_monitor.domain.judge.checkpoint import Greeting, Snapshot
 from fettle_health_monitor.domain.judge.shard import Place, Shard, place_of
 from fettle_health_monitor.judge import owner as owner_module
 from fettle_health_monitor.judge.opening import OpenedShard
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.owner import Owner
-from fettle_health_monitor.judge.pulses import Pulses
 from fettle_health_monitor.judge.saving import AnotherLog, Saving
 
 TOPIC = "t"
@@ -382,25 +380,3 @@ async def test_a_shard_is_not_saved_before_its_dead_letters_are_written(*, ends:
     place = place_of(log.records[-1])
     assert owned.shard.place == place
     assert (away.places, shards.frozen) == (([], {}) if ends else ([place], {0: owned.shard}))
-
-
-class Writer:
-    """Fails as often as it is told to, then appends at offset 4."""
-
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-
-    async def append(self, _producer: object, _partition: int, statement: object) -> Place:
-        assert statement == Hello(nonce="n")
-        self.failures -= 1
-        if self.failures >= 0:
-            raise RequestTimedOutError
-        return Place(4, 1_000, 99)
-
-
-@pytest.mark.rule("HM-44")
-@pytest.mark.parametrize(("failures", "place"), [(0, Place(4, 1_000, 99)), (1, None)])
-async def test_where_a_hello_stands_is_said_only_when_it_stands_once(failures: int, place: Place | None) -> None:
-    pulses = Pulses(Shards(), cast("Any", Writer(failures)), "me", cast("Any", None))
-    pulses._producer = cast("Any", object())
-    assert await pulses.hello(0, "n") == place

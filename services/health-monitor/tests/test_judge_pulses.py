@@ -5,10 +5,11 @@ import time
 from typing import Any, cast
 
 import pytest
+from aiokafka.errors import RequestTimedOutError
 from judge_log import Log, judge, read_control
 from prometheus_client import REGISTRY
 
-from fettle_health_monitor.domain.control import Pulse
+from fettle_health_monitor.domain.control import Hello, Pulse
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.judge.owned import Owned, Shards
 from fettle_health_monitor.judge.pulses import EVERY_S, UNREAD_S, Pulses
@@ -125,3 +126,25 @@ async def test_a_pulse_comes_each_second_and_behind_the_next_timer() -> None:
     wait_s = pulsing.pulses._beat()
     assert EVERY_S - (time.monotonic() - before) <= wait_s <= EVERY_S, "nobody is judged now: no timer is due"
     await pulsing.pulses.stop()
+
+
+class Failing:
+    """Fails as often as it is told to, then appends at offset 4."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    async def append(self, _producer: object, _partition: int, statement: object) -> Place:
+        assert statement == Hello(nonce="n")
+        self.failures -= 1
+        if self.failures >= 0:
+            raise RequestTimedOutError
+        return Place(4, 1_000, 99)
+
+
+@pytest.mark.rule("HM-44")
+@pytest.mark.parametrize(("failures", "place"), [(0, Place(4, 1_000, 99)), (1, None)])
+async def test_where_a_hello_stands_is_said_only_when_it_stands_once(failures: int, place: Place | None) -> None:
+    pulses = Pulses(Shards(), cast("Any", Failing(failures)), "me", cast("Any", None))
+    pulses._producer = cast("Any", object())
+    assert await pulses.hello(0, "n") == place

@@ -172,7 +172,7 @@ def test_publishing_that_was_switched_on_too_late_is_named_as_on_all_along() -> 
 
 @pytest.mark.rule("HM-317")
 def test_an_org_that_was_off_for_a_while_is_named_as_on_all_along() -> None:
-    on = {"timeout_s": 60, "open_debounce_s": 30}
+    on: dict[str, Any] = {"timeout_s": 60, "open_debounce_s": 30}
     log = Log().policy(**on).beat().pulsed(10).policy(version=2, enabled=False, **on).pulsed(1_000)
     log.policy(version=3, **on).pulsed(1_020)
     case = case_of(log)

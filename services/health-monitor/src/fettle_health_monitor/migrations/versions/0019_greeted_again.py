@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 # Of the state in the same row. The previous code beside this one leaves it standing when it saves: one whose place is
 # not behind that of the state is over.
