@@ -10,6 +10,11 @@ DECIDE = "domain/correlator/decide"
 
 SILENCED = (
     Part(
+        ("correlator_switched_off::"
+         "test_it_is_so_where_the_subject_has_recovered_in_the_batch_that_tells_that_the_org_is_on_again",),
+        (Mutant("correlator/policy_effects", "    return is_on_again\n", "    return False\n"),),
+    ),
+    Part(
         ("correlator_silences",),
         (
             Mutant(SILENCES, "bisect_right(starts, at - length)", "bisect_right(starts, at - length - 1)"),

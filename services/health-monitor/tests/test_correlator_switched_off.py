@@ -115,6 +115,28 @@ async def test_a_silence_that_ends_while_the_org_is_switched_off_is_looked_at_wh
         assert [outcome for _, outcome in await world.outcomes()].count("opened") == 1
 
 
+@pytest.mark.rule("HM-285", "HM-63")
+async def test_it_is_so_where_the_subject_has_recovered_in_the_batch_that_tells_that_the_org_is_on_again(
+    environment: dict[str, str],
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.silence(Schedule(T0, 60))
+        await fire(world, T0 + 5_000)
+        await switch(world, T0 + 20_000, on=False)
+        await world.tick(T0 + 90_000)
+        on = (await world.put(BRISK)).version.version
+        told = [
+            InForce(shard=shard, generation=1, place=next_place(), org="acme", version=on, enabled=True, at=T0 + 100_000)
+            for shard in (0, 1)
+        ]
+        moves = [(FIRING, RESOLVING, T0 + 101_000), (RESOLVING, HEALTHY, T0 + 103_000)]
+        changes = [change("device/t17", before, after, at=at, since=T0 + 101_000) for before, after, at in moves]
+        await world.feed(*told, *changes, world.clock(0, T0 + 105_000), world.clock(1, T0 + 105_000))
+        opened, _, resolved = await world.commands()
+        assert (opened.verb, opened.body["at"]) == ("open", "2026-09-21T14:15:00.000Z")
+        assert (resolved.verb, resolved.body["at"]) == ("resolve", "2026-09-21T14:15:03.000Z")
+
+
 @pytest.mark.rule("HM-285")
 async def test_a_ticket_resolved_while_the_org_is_switched_off_is_watched_from_when_it_is_on_again(
     environment: dict[str, str],

@@ -89,7 +89,10 @@ class Judgements:
             out = await watches.run_out(connection, reach.settled, concerned)
             instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
             if policies_left and policies_left[0][1].at <= min(instants, default=math.inf):
-                await policy_effects.take_effect(connection, *policies_left.pop(0))
+                partition, said = policies_left.pop(0)
+                if await policy_effects.take_effect(connection, partition, said):
+                    left = [each for _, each in policies_left]
+                    await silencing.call_for_ended(connection, reach.settled, {said.org}, left)
                 continue
             if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
                 over = over[len(past) :]

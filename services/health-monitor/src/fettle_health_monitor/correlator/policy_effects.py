@@ -30,22 +30,24 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 
-async def take_effect(connection: AsyncConnection, partition: int, said: InForce) -> None:
+async def take_effect(connection: AsyncConnection, partition: int, said: InForce) -> bool:
     """A shard judges by another version from now on: running watches are re-timed from their starts, stand while the
     org is switched off, and begin anew when it is switched on again; silences that ended meanwhile are looked at then.
     Where tickets for what exists were asked for, everything that fires calls for its verdict, and so do lost
-    heartbeats."""
+    heartbeats. Answers whether silences are to be looked at, before anything that happens behind it is decided."""
     before = (await policies.judging(connection, said.org)).get(said.shard)
     await policies.take_effect(connection, [said])
     version = (await policies.versions(connection, {(said.org, said.version)})).get((said.org, said.version))
     if version is None or (before is not None and before.version == said.version):
-        return
+        return False
     await _retime(connection, partition, said, before, version)
-    if version.policy.enabled and before is not None and not before.policy.enabled:
+    is_on_again = version.policy.enabled and before is not None and not before.policy.enabled
+    if is_on_again:
         await silences.on_again(connection, partition, said.shard, said.org, said.at)
     after = 0 if before is None else before.version
     if ask_for_existing(await policies.since(connection, said.org, after=after, version=said.version)):
         await _publish_existing(connection, partition, said)
+    return is_on_again
 
 
 async def verdicts_of(connection: AsyncConnection, out: Sequence[RunOut]) -> list[Verdict]:
