@@ -110,6 +110,18 @@ SHARED_TICKETS = (
         ("shared_new_logs::test_who_has_a_ticket_of_its_own_is_not_about_to_join",),
         (Mutant(UNWELL, "stood.state = 'pending_open' AND {_WITHOUT_ITS_OWN}", "stood.state = 'pending_open'"),),
     ),
+    # what runs by the clock of a log that has ended
+    Part(
+        ("correlator_ended_logs",),
+        (
+            Mutant("correlator/reach", "            parts.append([])\n        parts[-1]", "        parts[-1]"),
+            Mutant("correlator/reach", "without_clock.remove(seen)\n            parts.append([])",
+                   "without_clock.remove(seen)"),
+            Mutant("domain/correlator/watches", "now.back_at(self.start_at), now.back_at(due_at)",
+                   "now.back_at(self.start_at), now"),
+            Mutant(TURNS, "if each.fires or each.anew}", "if each.fires}"),
+        ),
+    ),
     # where there is no resolve debounce
     Part(
         ("shared_at_once",),

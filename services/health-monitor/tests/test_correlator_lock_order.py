@@ -74,7 +74,7 @@ async def test_a_removal_waits_for_a_log_that_begins_anew_and_it_not_for_the_rem
     [watch] = await world.rows(query)
     await world.feed(world.clock(watch.shard, at + 1_000, generation=2, clock=5))
     async with unit_of_work(world.database) as batch:
-        await watches.begin_anew(batch.connection, [(watch.partition, ShardClock(watch.shard, 3, at + 5_000, 100))])
+        await watches.begin_anew(batch.connection, [(watch.partition, ShardClock(watch.shard, 3, at + 5_000, 100))], [])
         removing = asyncio.create_task(remove(world, "device/d1"))
         await world.somebody_waits_for_a_lock()
         async with asyncio.timeout(10):

@@ -288,7 +288,7 @@ async def test_a_log_that_begins_anew_beside_an_entry_keeps_what_runs_on_its_clo
     [before] = await world.rows(query)
     async with unit_of_work(world.database) as batch:
         clock = ShardClock(before.shard, before.generation + 1, at + 5_000, 100)
-        await watches.begin_anew(batch.connection, [(before.partition, clock)])
+        await watches.begin_anew(batch.connection, [(before.partition, clock)], [])
         entering = asyncio.create_task(enter_now(world, ELSEWHERE))
         await world.somebody_waits_for_a_lock()
         async with asyncio.timeout(10):

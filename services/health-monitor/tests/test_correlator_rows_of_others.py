@@ -257,7 +257,7 @@ async def test_watches_last_their_whole_length_where_their_log_began_anew(enviro
     async with CorrelatorWorld.open(environment, org=None) as world, unit_of_work(world.database) as work:
         connection = work.connection
         await watches.begin(connection, [ours, shard, theirs, new, none], PARTITION_OF)
-        await watches.begin_anew(connection, [(0, ShardClock(0, 2, T0 + 9_000, 100))])
+        await watches.begin_anew(connection, [(0, ShardClock(0, 2, T0 + 9_000, 100))], [])
         anew = dataclasses.replace(ours, generation=2, start_at=T0 + 9_000, start_clock=100, due_clock=600)
         found = {each.subject: each for each in await watches.of_shard(connection, 0, 0, "acme")}
         assert found == {each.subject: each for each in (anew, new, none)}

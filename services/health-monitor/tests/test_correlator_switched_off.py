@@ -126,7 +126,9 @@ async def test_it_is_so_where_the_subject_has_recovered_in_the_batch_that_tells_
         await world.tick(T0 + 90_000)
         on = (await world.put(BRISK)).version.version
         told = [
-            InForce(shard=shard, generation=1, place=next_place(), org="acme", version=on, enabled=True, at=T0 + 100_000)
+            InForce(
+                shard=shard, generation=1, place=next_place(), org="acme", version=on, enabled=True, at=T0 + 100_000
+            )
             for shard in (0, 1)
         ]
         moves = [(FIRING, RESOLVING, T0 + 101_000), (RESOLVING, HEALTHY, T0 + 103_000)]

@@ -32,13 +32,14 @@ from fettle_health_monitor.domain.judgements import Change, InForce
 @dataclass(frozen=True, slots=True)
 class Over:
     """A change of this instant has ended the watch on its subject's early resolve; where the subject is `well`, its
-    fresh time as well, and whatever waits to be decided about it. Where it `fires` on, what had run out before calls
-    for a ticket all the same."""
+    fresh time as well, and whatever waits to be decided about it. Where it `fires` on, or begins `anew` with its log,
+    what had run out before calls for a ticket all the same."""
 
     then: Then
     key: Key
     well: bool
     fires: bool
+    anew: bool
 
     @property
     def at(self) -> int:
@@ -100,7 +101,7 @@ def _over(changes: Sequence[Change]) -> Iterator[Over]:
         well = _is_well_without_a_verdict(change)
         if well or change.to_state == change.from_state:
             fires = change.to_state in (HealthState.FIRING, HealthState.FLAPPING)
-            yield Over(_then(change), (change.org, change.subject), well, fires)
+            yield Over(_then(change), (change.org, change.subject), well, fires, anew=change.from_state is None)
 
 
 def _then(change: Change) -> Then:

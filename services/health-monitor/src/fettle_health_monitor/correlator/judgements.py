@@ -6,7 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.unit_of_work import UnitOfWork
-from fettle_health_monitor.adapters.correlator import books, losses, policies, progress, rollups, verdicts, watches
+from fettle_health_monitor.adapters.correlator import (
+    books,
+    losses,
+    policies,
+    progress,
+    rollups,
+    unseen_timers,
+    verdicts,
+    watches,
+)
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
@@ -17,7 +26,7 @@ from fettle_health_monitor.correlator.changes import Over
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import News, Received
-from fettle_health_monitor.correlator.reach import Reach, reached, slowest_at
+from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowest_at
 from fettle_health_monitor.correlator.sharing import ENDING, group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
@@ -40,9 +49,15 @@ class Judgements:
 
     async def handle(self, work: UnitOfWork, batch: Sequence[Received]) -> None:
         """Everything that these messages change, in one transaction; repeats change nothing."""
-        connection = work.connection
         # Two kinds of before: how far the shards were when the batch came, and (`reach.before`) what can be decided.
-        before = await progress.lock(connection, {received.partition for received in batch})
+        before = await progress.lock(work.connection, {received.partition for received in batch})
+        first, *rest = by_log(before, batch)
+        await self._take(work, before, first)
+        for part in rest:
+            await self._take(work, await progress.lock(work.connection, {each.partition for each in part}), part)
+
+    async def _take(self, work: UnitOfWork, before: Mapping[Seen, Progress], batch: Sequence[Received]) -> None:
+        connection = work.connection
         slowest = slowest_at(before, batch)
         holes = {} if slowest is None else await progress.holes(connection, range(self._shards()), after=slowest)
         reach = reached(before, batch, self._shards(), self._patience, holes)
@@ -96,13 +111,7 @@ class Judgements:
                 continue
             if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
                 over = over[len(past) :]
-                await watches.end_at(
-                    connection, MAY_BRING_A_TICKET, {each.key: each.then for each in past if each.fires}
-                )
-                for kind in MAY_BRING_A_TICKET:
-                    await watches.end(connection, kind, {each.key for each in past if not each.fires})
-                if well := {each.key for each in past if each.well}:
-                    await watches.end(connection, WatchKind.JUDGED_AFRESH, well)
+                if well := await _end_watches(connection, past):
                     await self._deciding.call_off(work, well)
                 continue
             if not instants:
@@ -130,6 +139,21 @@ class Judgements:
                 follows = [*called_for, *let_go]
                 follows.sort(key=lambda verdict: (verdict.at, verdict.subject if by_name else ""))
                 await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
+
+
+async def _end_watches(connection: AsyncConnection, over: Sequence[Over]) -> set[Key]:
+    """Ends what these changes have ended. Answers with the subjects that are well, and for which nothing is left that
+    had run out before."""
+    then = {each.key: each.then for each in over if each.fires or each.anew}
+    await watches.end_at(connection, MAY_BRING_A_TICKET, then)
+    for kind in MAY_BRING_A_TICKET:
+        await watches.end(connection, kind, {each.key for each in over} - then.keys())
+    well = {each.key for each in over if each.well}
+    anew = {each.key: each.then for each in over if each.well and each.anew}
+    ran_out = await watches.end_at(connection, [WatchKind.JUDGED_AFRESH], anew) if anew else set()
+    if well - anew.keys():
+        await watches.end(connection, WatchKind.JUDGED_AFRESH, well - anew.keys())
+    return well - ran_out
 
 
 async def _before_lists_end(
@@ -181,8 +205,9 @@ async def _take_in(
     if news.gaps:
         await progress.record_unobserved(connection, news.gaps)
     if begun := reach.begun_anew(before):
-        await watches.begin_anew(connection, begun)
-        await losses.begin_anew(connection, begun)
+        ended = reach.ended(before)
+        await watches.begin_anew(connection, begun, ended)
+        await unseen_timers.begin_anew(connection, begun, ended)
     if behind := reach.behind_holes(before):
         await watches.go_on_behind_holes(connection, behind)
     return await changes.take_in(work, news, reach, concerned)

@@ -52,6 +52,15 @@ class Reach:
             shown for shown in self.clocks if _generation(before.get((shown[0], shown[1].shard))) != shown[1].generation
         ]
 
+    def ended(self, before: Mapping[Seen, Progress]) -> list[Shown]:
+        """The last clocks of the logs that those have taken the place of."""
+        anew = {(partition, clock.shard) for partition, clock in self.begun_anew(before)}
+        return [
+            (partition, each.clock)
+            for (partition, shard), each in before.items()
+            if (partition, shard) in anew and each.clock is not None
+        ]
+
     def behind_holes(self, before: Mapping[Seen, Progress]) -> list[Shown]:
         """The clocks that have come behind a hole in their log: they have counted less than the time that passed."""
         known = {seen: each.clock for seen, each in before.items() if each.clock is not None}
@@ -62,6 +71,26 @@ class Reach:
             and was.generation == clock.generation
             and clock.at - was.at > clock.clock - was.clock
         ]
+
+
+def by_log(known: Mapping[Seen, Progress], batch: Sequence[Received]) -> list[list[Received]]:
+    """A batch in parts, when `known` is all that its partitions had heard of the shards: where the log of a shard is
+    another one from here on, what it held before is taken in by itself, and then all up to the first clock of the new
+    one, from which what runs by its clock begins anew."""
+    newest = {seen: each.mark[0] for seen, each in known.items()}
+    parts: list[list[Received]] = [[]]
+    without_clock: set[Seen] = set()
+    for received in batch:
+        judgement, seen = received.judgement, (received.partition, received.judgement.shard)
+        if judgement.generation > newest.setdefault(seen, judgement.generation):
+            newest[seen] = judgement.generation
+            without_clock.add(seen)
+            parts.append([])
+        parts[-1].append(received)
+        if seen in without_clock and isinstance(judgement, Clock) and judgement.generation == newest[seen]:
+            without_clock.remove(seen)
+            parts.append([])
+    return [part for part in parts if part]
 
 
 def slowest_at(known: Mapping[Seen, Progress], batch: Sequence[Received]) -> int | None:

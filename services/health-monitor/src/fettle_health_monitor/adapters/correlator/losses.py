@@ -12,15 +12,16 @@ from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.adapters.correlator.everybody import Profiled, profiled
 from fettle_health_monitor.adapters.correlator.live import columns_of
 from fettle_health_monitor.adapters.correlator.watches import Shown
-from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until
+from fettle_health_monitor.domain.correlator.fresh_times import Until
 from fettle_health_monitor.domain.correlator.losses import Loss
 from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Unseen
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce, decode, encode
 
-_SHOWN = """
+SHOWN = """
     unnest(CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
            CAST(:at AS bigint[]), CAST(:clocks AS bigint[])) AS now (partition, shard, generation, at, clock)
 """
+"""Shards' clocks, as `now`."""
 
 _REACH = "unnest(CAST(:partitions AS integer[]), CAST(:before AS bigint[])) AS reach (partition, before)"
 
@@ -49,7 +50,7 @@ _ORGS_WITH_READY = text(f"""
 """)  # noqa: S608
 
 _ORGS_WITH_DUE = text(f"""
-    SELECT DISTINCT org FROM unseen_subject AS unseen JOIN {_SHOWN}
+    SELECT DISTINCT org FROM unseen_subject AS unseen JOIN {SHOWN}
          ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
             AND due_clock <= now.clock
 """)  # noqa: S608
@@ -66,14 +67,14 @@ _TAKE_HELD = text(f"""
 
 _OUT = text(f"""
     SELECT org, subject, unseen.partition, unseen.shard, due_clock
-    FROM unseen_subject AS unseen JOIN {_SHOWN}
+    FROM unseen_subject AS unseen JOIN {SHOWN}
          ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
     WHERE due_clock <= now.clock AND org = ANY(CAST(:orgs AS text[]))
 """)  # noqa: S608
 
 _FIRING = text(f"""
     SELECT org, subject, unseen.shard, due_clock
-    FROM unseen_subject AS unseen JOIN {_SHOWN}
+    FROM unseen_subject AS unseen JOIN {SHOWN}
          ON unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation = now.generation
     WHERE due_clock <= now.clock AND shown = 'pending_open' AND judged->'evidence'->>'deadline' IS NOT NULL
 """)  # noqa: S608
@@ -143,14 +144,6 @@ _GIVE_TIMERS = text("""
     WHERE org = :org AND unseen.subject = given.subject
 """)
 
-_BEGIN_ANEW = text(f"""
-    UPDATE unseen_subject AS unseen SET generation = now.generation, start_clock = now.clock,
-                                        due_clock = now.clock + due_clock - start_clock
-    FROM {_SHOWN}
-    WHERE unseen.partition = now.partition AND unseen.shard = now.shard AND unseen.generation < now.generation
-      AND unseen.generation <> {NOT_RUNNING}
-""")  # noqa: S608
-
 _HEARD_AGAIN = text("""
     UPDATE subject SET evidence = subject.evidence || news.said
     FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(CAST(:said AS text[]) AS jsonb[]))
@@ -181,7 +174,7 @@ async def firing_between(
     """The unseen subjects that fire by silence at these instants, each with its org. `clocks` are one partition's, with
     the holes behind them."""
     shown = {clock.shard: clock for _, clock in clocks}
-    rows = await connection.execute(_FIRING, _now(clocks))
+    rows = await connection.execute(_FIRING, now_of(clocks))
     due = [(row.org, Due(row.subject, shown[row.shard].instant_of(row.due_clock), row.due_clock)) for row in rows]
     return [(org, timer) for org, timer in due if first <= timer.at < before]
 
@@ -208,7 +201,7 @@ async def orgs_with_ready(
 ) -> set[str]:
     """The orgs in which something held or a timer has its turn."""
     ready = await connection.execute(_ORGS_WITH_READY, _reach(before))
-    due = await connection.execute(_ORGS_WITH_DUE, _now(clocks))
+    due = await connection.execute(_ORGS_WITH_DUE, now_of(clocks))
     return {row.org for row in ready} | {row.org for row in due}
 
 
@@ -226,7 +219,7 @@ async def due(
 ) -> list[tuple[int, str, Due]]:
     """Timers of unseen subjects in these orgs that have run out and have their turn, in their order: partition, org,
     which and when."""
-    rows = (await connection.execute(_OUT, {**_now(clocks), "orgs": list(orgs)})).all()
+    rows = (await connection.execute(_OUT, {**now_of(clocks), "orgs": list(orgs)})).all()
     shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
     found = []
     for row in rows:
@@ -343,11 +336,6 @@ async def give_timers(connection: AsyncConnection, org: str, timers: Mapping[str
     )
 
 
-async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
-    """Shards whose log began anew: timers last their whole length on the new clock."""
-    await connection.execute(_BEGIN_ANEW, _now(clocks))
-
-
 async def record_heard_again(connection: AsyncConnection, heard: Sequence[HeardAgain]) -> None:
     """What is known of these subjects does not rest on silence any more."""
     last = {(each.org, each.subject): each for each in heard}
@@ -373,7 +361,8 @@ def _reach(before: Mapping[int, int]) -> dict[str, object]:
     return {"partitions": list(before), "before": list(before.values())}
 
 
-def _now(clocks: Collection[Shown]) -> dict[str, object]:
+def now_of(clocks: Collection[Shown]) -> dict[str, object]:
+    """What `SHOWN` asks for."""
     return {
         "partitions": [partition for partition, _ in clocks],
         "shards": [clock.shard for _, clock in clocks],

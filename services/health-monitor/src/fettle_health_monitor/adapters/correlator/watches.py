@@ -93,6 +93,10 @@ _ORGS_WITH_DUE = text(f"""
                ELSE state IN ('firing', 'flapping') OR changed_at >= start_at + due_clock - start_clock END
 """)
 
+_OUT_BY = text(f"""
+    SELECT {_COLUMNS} {_RUN_OUT} ORDER BY watch.org, watch.subject, watch.condition, kind FOR UPDATE OF watch
+""")
+
 _OUT = text(f"SELECT {_COLUMNS} {_RUN_OUT} WHERE watch.org = ANY(CAST(:orgs AS text[]))")
 
 _STOOD = text("""
@@ -217,9 +221,16 @@ async def undecided(connection: AsyncConnection, keys: Collection[Key]) -> set[K
     return {(row.org, row.subject) for row in rows}
 
 
-async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown]) -> None:
-    """Shards whose log began anew: their watches last their whole length on the new clock."""
+async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown], ended: Collection[Shown]) -> None:
+    """Shards whose log began anew: their watches last their whole length on the new clock. What had run out by the last
+    clock of the log that has `ended`, and is not decided yet, has run out."""
+    rows = (await connection.execute(_OUT_BY, _now(ended))).all()
     await connection.execute(_BEGIN_ANEW, {"at": [clock.at for _, clock in clocks], **_now(clocks)})
+    last = {(partition, clock.shard): clock for partition, clock in ended}
+    shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
+    out = [_watch(row).run_out_in(last[row.partition, row.shard], shown[row.partition][row.shard]) for row in rows]
+    if out:
+        await begin(connection, out, {row.org: row.partition for row in rows})
 
 
 async def go_on_behind_holes(connection: AsyncConnection, clocks: Collection[Shown]) -> None:

@@ -165,6 +165,12 @@ class Watch:
         due_clock = start.clock + lasting_ms
         return replace(self, generation=now.generation, start_at=start.at, start_clock=start.clock, due_clock=due_clock)
 
+    def run_out_in(self, ended: ShardClock, now: ShardClock) -> Self:
+        """The same on the clock of a log that has begun anew, due when it had run out in the one that has `ended`."""
+        due_at = ended.with_holes(now.holes).instant_of(self.due_clock)
+        start, due = now.back_at(self.start_at), now.back_at(due_at)
+        return replace(self, generation=now.generation, start_clock=start.clock, due_clock=due.clock)
+
     def anew_after_hole(self, due_at: int, clock: ShardClock) -> Self | None:
         """A fresh time in which the log had a hole begins anew at its end, and so does any that has begun inside, while
         the shard showed no clock; None where nothing is to begin anew."""

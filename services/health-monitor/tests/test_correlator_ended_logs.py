@@ -1,0 +1,75 @@
+"""What had run out in a log that has ended, when a new one has begun in its place. On a real database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from correlator_facts import T0, change
+from correlator_world import CorrelatorWorld
+from silenced_world import HEALTHY, fire
+
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.domain.judgements import Change, Clock
+
+DUE = T0 + 9_000
+"""Somebody has resolved the ticket two seconds before, an open debounce, and its device fires on."""
+
+
+@asynccontextmanager
+async def resolved_early(environment: dict[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        await fire(world, T0 + 1_000)
+        await world.tick(T0 + 2_000)
+        (first,) = await world.commands()
+        await world.happen(EntryType.OPENED, answering=UUID(first.event.id))
+        await world.tick(DUE - 2_000)
+        await world.happen(EntryType.RESOLVED, state="resolved", actor=ActorType.USER, at=DUE - 2_000, version=2)
+        await world.clear()
+        yield world
+
+
+def new_log(world: CorrelatorWorld, at: int) -> tuple[Clock, Change]:
+    """Of shard 0, whose device comes up healthy."""
+    clock = world.clock(0, at, generation=2, clock=0)
+    return clock, change("device/t17", None, HEALTHY, at=at, since=at, generation=2)
+
+
+async def reopened_at(world: CorrelatorWorld) -> list[str]:
+    return [command.body["at"] for command in await world.commands() if command.verb == "open"]
+
+
+@pytest.mark.rule("HM-332")
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_it_is_decided_however_the_two_logs_come(environment: dict[str, str], in_one_batch: bool) -> None:
+    async with resolved_early(environment) as world:
+        old = [world.clock(0, T0 + 20_000), world.clock(1, T0 + 20_000)]
+        new = [*new_log(world, T0 + 30_000), world.clock(1, T0 + 31_000)]
+        new.append(world.clock(0, T0 + 31_000, generation=2, clock=1_000))
+        for batch in [[*old, *new]] if in_one_batch else [old, new]:
+            await world.feed(*batch)
+        assert await reopened_at(world) == ["2026-09-21T14:13:29.000Z"]
+
+
+@pytest.mark.rule("HM-332")
+async def test_it_is_decided_when_the_other_shard_has_come_as_far(environment: dict[str, str]) -> None:
+    async with resolved_early(environment) as world:
+        await world.feed(world.clock(0, DUE + 2_000), world.clock(1, DUE - 1_000))
+        await world.feed(*new_log(world, DUE + 3_000))
+        assert await reopened_at(world) == []
+        await world.feed(world.clock(1, DUE + 4_000), world.clock(0, DUE + 4_000, generation=2, clock=1_000))
+        assert await reopened_at(world) == ["2026-09-21T14:13:29.000Z"]
+
+
+@pytest.mark.rule("HM-332")
+async def test_what_had_not_run_out_has_its_whole_time_from_the_first_clock_of_the_new_log(
+    environment: dict[str, str],
+) -> None:
+    """Also where that comes in one batch with what follows for long; nothing is said of the device yet."""
+    async with resolved_early(environment) as world:
+        at = DUE - 500
+        anew, _ = new_log(world, at)
+        rest = [world.clock(0, at + 60_000, generation=2, clock=60_000), world.clock(1, at + 60_000)]
+        await world.feed(anew, *rest)
+        assert await reopened_at(world) == ["2026-09-21T14:13:30.500Z"]
