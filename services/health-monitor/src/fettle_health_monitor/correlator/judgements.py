@@ -51,10 +51,10 @@ class Judgements:
         """Everything that these messages change, in one transaction; repeats change nothing."""
         # Two kinds of before: how far the shards were when the batch came, and (`reach.before`) what can be decided.
         before = await progress.lock(work.connection, {received.partition for received in batch})
-        first, *rest = by_log(before, batch)
-        await self._take(work, before, first)
-        for part in rest:
-            await self._take(work, await progress.lock(work.connection, {each.partition for each in part}), part)
+        for place, part in enumerate(by_log(before, batch)):
+            if place:
+                before = await progress.lock(work.connection, {received.partition for received in part})
+            await self._take(work, before, part)
 
     async def _take(self, work: UnitOfWork, before: Mapping[Seen, Progress], batch: Sequence[Received]) -> None:
         connection = work.connection
