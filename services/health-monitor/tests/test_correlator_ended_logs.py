@@ -11,7 +11,7 @@ from silenced_world import HEALTHY, fire
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
-from fettle_health_monitor.domain.judgements import Change, Clock
+from fettle_health_monitor.domain.judgements import Change, Clock, Judgement
 
 DUE = T0 + 9_000
 """Somebody has resolved the ticket two seconds before, an open debounce, and its device fires on."""
@@ -45,10 +45,13 @@ async def reopened_at(world: CorrelatorWorld) -> list[str]:
 async def test_it_is_decided_however_the_two_logs_come(environment: dict[str, str], in_one_batch: bool) -> None:
     async with resolved_early(environment) as world:
         old = [world.clock(0, T0 + 20_000), world.clock(1, T0 + 20_000)]
-        new = [*new_log(world, T0 + 30_000), world.clock(1, T0 + 31_000)]
+        new: list[Judgement] = [*new_log(world, T0 + 30_000), world.clock(1, T0 + 31_000)]
         new.append(world.clock(0, T0 + 31_000, generation=2, clock=1_000))
-        for batch in [[*old, *new]] if in_one_batch else [old, new]:
-            await world.feed(*batch)
+        if in_one_batch:
+            await world.feed(*old, *new)
+        else:
+            await world.feed(*old)
+            await world.feed(*new)
         assert await reopened_at(world) == ["2026-09-21T14:13:29.000Z"]
 
 
