@@ -67,12 +67,13 @@ def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
             DeadLetterCode.INTERVAL_OUT_OF_RANGE,
             f"interval_s {interval:g} is outside {INTERVAL_MIN_S} to {INTERVAL_MAX_S}",
         )
+    reading = Reading.OK
+    if heartbeat.status and heartbeat.status != "ok":
+        reading = _unhealthy(heartbeat.status, key.split(b"/", 2)[1].decode())
     if heartbeat.integration and is_behind_none(key):
         check_integration(heartbeat.integration)
         heartbeat = msgspec.structs.replace(heartbeat, integration=None)
-    if heartbeat.status == "ok" or not heartbeat.status:
-        return heartbeat, Reading.OK
-    return heartbeat, _unhealthy(heartbeat.status, key.split(b"/", 2)[1].decode())
+    return heartbeat, reading
 
 
 def gist(value: bytes) -> int | None:
