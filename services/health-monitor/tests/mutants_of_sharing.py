@@ -120,6 +120,7 @@ SHARED_TICKETS = (
             Mutant("domain/correlator/watches", "now.back_at(self.start_at), now.back_at(due_at)",
                    "now.back_at(self.start_at), now"),
             Mutant(TURNS, "if each.fires or each.anew}", "if each.fires}"),
+            Mutant("adapters/correlator/unseen_timers", "    if not rows:", "    if True:"),
         ),
     ),
     # where there is no resolve debounce

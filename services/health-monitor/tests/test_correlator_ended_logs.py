@@ -8,9 +8,13 @@ import pytest
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
 from silenced_world import HEALTHY, fire
+from sqlalchemy import text
 
+from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
+from fettle_health_monitor.adapters.correlator import unseen_timers
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.judgements import Change, Clock, Judgement
 
 DUE = T0 + 9_000
@@ -76,3 +80,26 @@ async def test_what_had_not_run_out_has_its_whole_time_from_the_first_clock_of_t
         rest = [world.clock(0, at + 60_000, generation=2, clock=60_000), world.clock(1, at + 60_000)]
         await world.feed(anew, *rest)
         assert await reopened_at(world) == ["2026-09-21T14:13:30.500Z"]
+
+
+@pytest.mark.rule("HM-332")
+async def test_so_it_is_with_who_is_shown_otherwise_than_judged(environment: dict[str, str]) -> None:
+    """The log ended at 5 s of its clock: what was due at 4 s is so a second before that, behind it all 6 s begin."""
+    ended, anew = ShardClock(0, 1, T0 + 10_000, 5_000), ShardClock(0, 2, T0 + 12_000, 100)
+    keep = text(
+        "INSERT INTO unseen_subject (org, subject, partition, shard, shown, judged, generation, start_clock, due_clock)"
+        " VALUES ('acme', :subject, 0, 0, 'unknown', '{}', 1, :start, :due)"
+    )
+    async with CorrelatorWorld.open(environment) as world:
+        await world.feed(world.clock(0, anew.at, generation=2, clock=anew.clock))
+        async with unit_of_work(world.database) as work:
+            await work.connection.execute(keep, {"subject": "device/out", "start": 1_000, "due": 4_000})
+            await work.connection.execute(keep, {"subject": "device/runs", "start": 2_000, "due": 8_000})
+            await unseen_timers.begin_anew(work.connection, [(0, anew)], [(0, ended)])
+        rows = await world.rows(
+            "SELECT subject, generation, start_clock, due_clock FROM unseen_subject ORDER BY subject"
+        )
+    assert [tuple(row) for row in rows] == [
+        ("device/out", 2, 100 - 3_000 - 3_000, 100 - 3_000),
+        ("device/runs", 2, 100, 6_100),
+    ]
