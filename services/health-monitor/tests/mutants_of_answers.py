@@ -42,7 +42,7 @@ ANSWERED = (
         ("correlator_waiting",),
         (
             Mutant(WATCHES, "each.moment not in moving", "True"),
-            Mutant(WATCHES, "shown.forward_to(at, holes)", "shown.forward_to(at)"),
+            Mutant("domain/correlator/watches", "shown.forward_to(at, holes)", "shown.forward_to(at)"),
             Mutant(CLOCKS, "max(hole.from_at + STEP_MAX_MS, self.at)", "max(hole.from_at, self.at)"),
             Mutant(WATCHES, " or watch.on_the_clock(clock)", ""),
             Mutant(WATCHES, "await _over_by_now(connection, found):", "dict[RunOut, tuple[bool, int]]():"),

@@ -12,6 +12,7 @@ WATCHES = "domain/correlator/watches"
 EFFECTS = "correlator/policy_effects"
 BOOKS = "adapters/correlator/books"
 CHANGES = "correlator/changes"
+JUDGEMENTS = "correlator/judgements"
 RETIMING = "correlator/retiming"
 LAST_SEEN = "adapters/correlator/last_seen"
 
@@ -114,6 +115,14 @@ DECISIONS = (
         (
             Mutant(CHANGES, "if well or change.to_state == change.from_state:", "if well:"),
             Mutant(CHANGES, "if clock is None or clock.generation != change.generation:", "if clock is None:"),
+        ),
+    ),
+    Part(
+        ("correlator_anew_late",),
+        (
+            Mutant(CHANGES, "    open_ |= await incidents.without_ticket(connection, well)\n", ""),
+            Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),
+            Mutant(JUDGEMENTS, "or _about(each.watch) not in without]", "or True]"),
         ),
     ),
     Part(

@@ -15,7 +15,7 @@ LOST_HEARTBEATS = (
         (
             # losses.py: the rule
             Mutant(LOSSES, "COUNTED_AT_LEAST: Final = 10", "COUNTED_AT_LEAST: Final = 9"),
-            Mutant(LOSSES, "BEHIND_AT_LEAST: Final = 2", "BEHIND_AT_LEAST: Final = 1"),
+            Mutant(LOSSES, "INTEGRATIONS_AT_LEAST: Final = 2", "INTEGRATIONS_AT_LEAST: Final = 1"),
             Mutant(LOSSES, "-(-counted * 4 // 5)", "counted * 4 // 5 + 1"),
             Mutant(LOSSES, "if integration is not None and number > 0)", "if integration is not None)"),
             Mutant(LOSSES, "if integration is not None and number > 0)", "if number > 0)"),
@@ -33,7 +33,7 @@ LOST_HEARTBEATS = (
             # losses.py: how it ends
             Mutant(LOSSES, "self.unknown * 5 < self.lost", "self.unknown * 5 <= self.lost"),
             Mutant(LOSSES, "len(heard) * 10 >= self.lost", "len(heard) * 10 > self.lost"),
-            Mutant(LOSSES, "len(behind) >= BEHIND_AT_LEAST or", ""),
+            Mutant(LOSSES, "len(behind) >= INTEGRATIONS_AT_LEAST or", ""),
             Mutant(LOSSES, "(self.few_since or at)", "at"),
             Mutant(LOSSES, " if after.few_unknown else None", ""),
             # losses.py: holes, and who is waited for

@@ -200,4 +200,4 @@ def test_where_a_batch_and_the_record_tell_one_hole_the_later_end_counts() -> No
     known = {(0, clock.shard): Progress(0, clock.shard, NOTHING, clock) for clock in (ahead, slow)}
     for on_record, told in ((early, late), (late, early)):
         batch = [Received(0, unobserved(0, told.from_at, told.to_at))]
-        assert reached(known, batch, 2, Patience(), {0: [on_record]}).before == {0: T0 + 1}
+        assert reached(known, batch, 2, Patience(), {0: [on_record]}).ready_before == {0: T0 + 1}

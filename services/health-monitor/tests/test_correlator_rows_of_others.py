@@ -142,14 +142,14 @@ async def test_watches_run_out_by_org_and_by_the_clock_of_their_partition(enviro
 
             async def out(*orgs: str, partitions: Iterable[int] = (0, 1)) -> list[tuple[int, str, int]]:
                 clocks = [each for each in CLOCKS if each[0] in partitions]
-                found = await watches.run_out(connection, clocks, orgs)
+                found = await watches.settle_run_out(connection, clocks, orgs)
                 return [(each.partition, each.watch.org, each.at - T0) for each in found]
 
             assert await out("acme") == [(0, "acme", 500)]
             assert await out("acme", "other") == [(0, "acme", 500), (1, "other", 1_500)]
             assert await out("acme", "other", partitions=[1]) == [(1, "other", 1_500)]
             assert await watches.orgs_with_due(connection, CLOCKS[:1]) == {"acme", "zeta"}
-            await watches.take(connection, await watches.run_out(connection, CLOCKS, ["acme"]))
+            await watches.take(connection, await watches.settle_run_out(connection, CLOCKS, ["acme"]))
             assert await left(connection) == [("other", SUBJECT, OFFLINE), ("zeta", SUBJECT, OFFLINE)]
 
 
@@ -168,7 +168,7 @@ async def test_who_fails_again_only_behind_the_clocks_is_not_taken_yet(
         async with unit_of_work(world.database) as work:
             await watches.begin(work.connection, [watch("acme")], PARTITION_OF)
             clock = ShardClock(0, 1, T0 + now, 1_000_000 + now)
-            out = await watches.run_out(work.connection, [(0, clock)], ["acme"])
+            out = await watches.settle_run_out(work.connection, [(0, clock)], ["acme"])
             assert [each.at - T0 for each in out] == found
 
 
@@ -199,7 +199,7 @@ async def test_watches_are_read_taken_and_ended_one_by_one(environment: dict[str
             ]
             assert await watches.of_shard(connection, 1, 0, "acme") == []
             assert [each.subject for each in await watches.of_shard(connection, 0, 1, "acme")] == ["device/t19"]
-            out = await watches.run_out(connection, CLOCKS, ["acme"])
+            out = await watches.settle_run_out(connection, CLOCKS, ["acme"])
             (due,) = [each for each in out if (each.watch.subject, each.watch.condition) == (SUBJECT, OFFLINE)]
             await watches.take(connection, [due])
             assert await left(connection) == everything[1:]

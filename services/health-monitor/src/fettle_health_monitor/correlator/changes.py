@@ -1,7 +1,9 @@
 """Changes of state become live status, history, transitions for the world, and verdicts that wait."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,10 +32,10 @@ from fettle_health_monitor.domain.judgements import Change, InForce
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """A change of this instant has ended the watch on its subject's early resolve; where the subject is `well`, its
-    fresh time as well, and whatever waits to be decided about it. Where it `fires` on, or begins `anew` with its log,
-    what had run out before calls for a ticket all the same."""
+class EndsWatches:
+    """A change ends the watch on its subject's early resolve, at the instant and in the log of `then`; where the
+    subject is `well` it also ends the fresh time, and whatever waits to be decided. Where it `fires` on, or begins
+    `anew` with its log, what had run out before still calls for a ticket."""
 
     then: Then
     key: Key
@@ -48,7 +50,7 @@ class Over:
 
 async def take_in(
     work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]
-) -> tuple[Sequence[tuple[int, InForce]], Sequence[Over]]:
+) -> tuple[Sequence[tuple[int, InForce]], Sequence[EndsWatches]]:
     """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then, `orgs` are
     those (locked) in which something that was held back may have its turn. Answers with the policies that have come
     into force, each with its partition, and with the watches that are over: the caller sees to both in their order."""
@@ -58,7 +60,7 @@ async def take_in(
     if news.unwatched:
         await live.record_unwatched(connection, news.unwatched)
 
-    over: list[Over] = []
+    over: list[EndsWatches] = []
 
     async def show(changes: Sequence[Change], partition_of: Mapping[str, int], laid_over: Collection[str] = ()) -> None:
         await _show(work, changes, partition_of, laid_over)
@@ -94,14 +96,14 @@ async def _show(
     await _watch_the_healthy_anew(connection, rest, partition_of)
 
 
-def _over(changes: Sequence[Change]) -> Iterator[Over]:
+def _over(changes: Sequence[Change]) -> Iterator[EndsWatches]:
     """What the changes themselves end: who fires on for another condition has a ticket of its own for that. Watches
     over what fires end when its recovery is decided."""
     for change in changes:
         well = _is_well_without_a_verdict(change)
         if well or change.to_state == change.from_state:
             fires = change.to_state in (HealthState.FIRING, HealthState.FLAPPING)
-            yield Over(_then(change), (change.org, change.subject), well, fires, anew=change.from_state is None)
+            yield EndsWatches(_then(change), (change.org, change.subject), well, fires, anew=change.from_state is None)
 
 
 def _then(change: Change) -> Then:
@@ -116,26 +118,60 @@ async def _watch_the_healthy_anew(
     connection: AsyncConnection, changes: Sequence[Change], partition_of: Mapping[str, int]
 ) -> None:
     """A shard that starts anew has forgotten who was failing: who comes up healthy there, at once or later, may have a
-    ticket. It is resolved when the subject has been healthy for its resolve debounce, and for its timeout before that
-    if it has not even been heard. One that its shard does not judge, as the org is switched off, is not healthy by
-    that: its time begins when the org is on again."""
-    last = {(change.org, change.subject): change for change in changes}
-    well = {key: change for key, change in last.items() if _is_well_without_a_verdict(change)}
+    ticket, or get one yet by an earlier instant. It is resolved when the subject has been healthy for its resolve
+    debounce, and for its timeout before that if it has not even been heard; whatever the subject does behind that. One
+    that its shard does not judge, as the org is switched off, is not healthy by that: its time begins when the org is
+    on again."""
+    by_subject: defaultdict[Key, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_subject[change.org, change.subject].append(change)
+    well = {key: of[-1] for key, of in by_subject.items() if _is_well_without_a_verdict(of[-1])}
+    followed = {
+        key: [each for each in pairwise(of) if _is_well_without_a_verdict(each[0])] for key, of in by_subject.items()
+    }
+    if any(followed.values()):
+        times = await _times(connection, [one for pairs in followed.values() for one, _ in pairs], partition_of)
+        for key, pairs in followed.items():
+            lasted = (one for one, after in pairs if times.has_lasted(one, after.at))
+            if (first := next(lasted, None)) is not None:
+                well[key] = first
     if not well:
         return
-    open_ = await incidents.left_open(connection, {key: change.from_state is None for key, change in well.items()})
-    if not open_:
-        return
-    clocks = {of: await progress.clocks(connection, of) for of in {partition_of[org] for org, _, _ in open_}}
-    holes = await progress.holes(connection, {change.shard for change in well.values()})
-    judged_by = await policies.versions(connection, {(change.org, change.policy_version) for change in well.values()})
-    off = {which for which, version in judged_by.items() if not version.policy.enabled}
-    begun = []
-    for org, subject, condition in open_:
-        change = well[org, subject]
-        clock, judged = clocks[partition_of[org]].get(change.shard), (org, change.policy_version) not in off
-        begun.append(_watch(change, condition, clock, holes, judged=judged))
-    await watches.begin(connection, begun, partition_of)
+    open_ = {*await incidents.left_open(connection, {key: change.from_state is None for key, change in well.items()})}
+    open_ |= await incidents.without_ticket(connection, well)
+    if open_:
+        times = await _times(connection, list(well.values()), partition_of)
+        begun = [times.watch(well[org, subject], condition) for org, subject, condition in sorted(open_)]
+        await watches.begin(connection, begun, partition_of)
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """By which clocks subjects that came up healthy have been so. `off` are the policies that do not judge."""
+
+    clocks: Mapping[str, Mapping[int, ShardClock]]
+    holes: Mapping[int, Sequence[Hole]]
+    off: Collection[tuple[str, int]]
+
+    def watch(self, change: Change, condition: str) -> Watch:
+        clock = self.clocks[change.org].get(change.shard)
+        judged = (change.org, change.policy_version) not in self.off
+        return _watch(change, condition, clock, self.holes, judged=judged)
+
+    def has_lasted(self, change: Change, until: int) -> bool:
+        """Whether the subject had been healthy for long enough by its next change."""
+        clock = self.clocks[change.org].get(change.shard)
+        return clock is not None and self.watch(change, "").out_by(until, clock, self.holes[change.shard])
+
+
+async def _times(connection: AsyncConnection, well: Collection[Change], partition_of: Mapping[str, int]) -> _Times:
+    clocks = {of: await progress.clocks(connection, of) for of in {partition_of[change.org] for change in well}}
+    judged_by = await policies.versions(connection, {(change.org, change.policy_version) for change in well})
+    return _Times(
+        clocks={change.org: clocks[partition_of[change.org]] for change in well},
+        holes=await progress.holes(connection, {change.shard for change in well}),
+        off={which for which, version in judged_by.items() if not version.policy.enabled},
+    )
 
 
 def _watch(

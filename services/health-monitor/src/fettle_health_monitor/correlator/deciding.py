@@ -107,7 +107,7 @@ class Deciding:
                 group=sharing.group(verdict),
                 afresh=sharing.is_judged_afresh(verdict),
                 unpublished=batch.has_left_out(verdict),
-                silenced=silencing.over((verdict.org, verdict.subject), verdict.at),
+                silenced=silencing.covering((verdict.org, verdict.subject), verdict.at),
                 held_back=silencing.held_back(verdict),
             )
             outcome = decide(verdict, facts)
@@ -120,7 +120,7 @@ class Deciding:
                 silencing.follow(verdict, outcome)
         await self._write(work, batch, sharing)
         await silencing.save(connection)
-        return await sharing.ends.end_lists(connection, [(one.verdict, one.outcome) for one in batch.decided])
+        return await sharing.list_ends.end_lists(connection, [(one.verdict, one.outcome) for one in batch.decided])
 
     async def _write(self, work: UnitOfWork, batch: "_Batch", sharing: Sharing) -> None:
         connection = work.connection
@@ -137,7 +137,7 @@ class Deciding:
         if batch.waiting:
             partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
             await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
-        if listed := await sharing.listed_again(connection):
+        if listed := await sharing.list_again(connection):
             seen = await last_seen.of_those_down(
                 connection, {(asks.org, member.subject): asks.at for asks, _, member in listed}
             )

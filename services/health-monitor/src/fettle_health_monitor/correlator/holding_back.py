@@ -18,8 +18,8 @@ from fettle_health_monitor.domain.correlator.clocks import Horizon
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
     ALL_TOLD,
-    BEHIND_AT_LEAST,
     COUNTED_AT_LEAST,
+    INTEGRATIONS_AT_LEAST,
     NEARLY_TOLD,
     by_silence,
     integration_behind,
@@ -143,7 +143,10 @@ async def may_lose_some(
     well = sum(number for one, number in found if rules_of(version, one).timeout_ms <= window_ms)
     if not may_lose(down, well - not_counted, times):
         return False
-    return await everybody.behind(connection, org, {each.subject for each in said}, late) >= BEHIND_AT_LEAST
+    return (
+        await everybody.integrations_behind(connection, org, {each.subject for each in said}, late)
+        >= INTEGRATIONS_AT_LEAST
+    )
 
 
 def _open_debounce_ms(version: PolicyVersion) -> int:

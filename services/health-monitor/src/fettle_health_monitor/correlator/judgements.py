@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_health_monitor.adapters.correlator import (
     books,
+    incidents,
     losses,
     policies,
     progress,
@@ -16,13 +17,14 @@ from fettle_health_monitor.adapters.correlator import (
     verdicts,
     watches,
 )
+from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.rollups import Belongs
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator import changes, holding_back, policy_effects, silencing
-from fettle_health_monitor.correlator.changes import Over
+from fettle_health_monitor.correlator.changes import EndsWatches
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import News, Received
@@ -30,7 +32,7 @@ from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowe
 from fettle_health_monitor.correlator.sharing import ENDING, group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
-from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, WatchKind
+from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 AT_ONCE_MS = 1_000
@@ -49,32 +51,31 @@ class Judgements:
 
     async def handle(self, work: UnitOfWork, batch: Sequence[Received]) -> None:
         """Everything that these messages change, in one transaction; repeats change nothing."""
-        # Two kinds of before: how far the shards were when the batch came, and (`reach.before`) what can be decided.
-        before = await progress.lock(work.connection, {received.partition for received in batch})
-        for place, part in enumerate(by_log(before, batch)):
+        known = await progress.lock(work.connection, {received.partition for received in batch})
+        for place, part in enumerate(by_log(known, batch)):
             if place:
-                before = await progress.lock(work.connection, {received.partition for received in part})
-            await self._take(work, before, part)
+                known = await progress.lock(work.connection, {received.partition for received in part})
+            await self._take(work, known, part)
 
-    async def _take(self, work: UnitOfWork, before: Mapping[Seen, Progress], batch: Sequence[Received]) -> None:
+    async def _take(self, work: UnitOfWork, known: Mapping[Seen, Progress], batch: Sequence[Received]) -> None:
         connection = work.connection
-        slowest = slowest_at(before, batch)
+        slowest = slowest_at(known, batch)
         holes = {} if slowest is None else await progress.holes(connection, range(self._shards()), after=slowest)
-        reach = reached(before, batch, self._shards(), self._patience, holes)
+        reach = reached(known, batch, self._shards(), self._patience, holes)
         if not reach.fresh:
             return
         news = News.of(reach.fresh)
         if doubted := await holding_back.in_doubt(connection, news, reach):
             reach = reach.waiting(doubted)
         concerned = set(news.partition_of)
-        concerned |= await verdicts.orgs_with_ready(connection, reach.before)
+        concerned |= await verdicts.orgs_with_ready(connection, reach.ready_before)
         concerned |= await watches.orgs_with_due(connection, reach.settled)
-        concerned |= await losses.orgs_with_ready(connection, reach.before, reach.clocks)
+        concerned |= await losses.orgs_with_ready(connection, reach.ready_before, reach.clocks)
         ended = await silencing.orgs_with_ended(connection, reach.settled)
         concerned |= ended
         locked = concerned | news.written_of  # what people enter writes the same rows, in another order
         orgs = await policies.lock_orgs(connection, locked) if locked else {}
-        in_force, over = await _take_in(work, news, before, reach, concerned)
+        in_force, over = await _take_in(work, news, known, reach, concerned)
         if ended:
             await silencing.call_for_ended(connection, reach.settled, ended, [said for _, said in in_force])
         if concerned:
@@ -89,7 +90,7 @@ class Judgements:
         concerned: set[str],
         orgs: Mapping[str, KnownOrg],
         in_force: Sequence[tuple[int, InForce]],
-        over: Sequence[Over],
+        over: Sequence[EndsWatches],
     ) -> None:
         """What has waited for the clocks, what has run out by them, the policies that came into force, and what changes
         have ended, in the order of their instants: what is decided begins watches and ends others. At one instant a
@@ -99,9 +100,9 @@ class Judgements:
         at_once: set[str] | None = None
         policies_left, over = sorted(in_force, key=lambda each: each[1].at), sorted(over, key=lambda each: each.at)
         while True:
-            waited += await verdicts.take_ready(connection, reach.before, concerned)
+            waited += await verdicts.take_ready(connection, reach.ready_before, concerned)
             waited.sort(key=lambda each: _turn_of(each[1]))
-            out = await watches.run_out(connection, reach.settled, concerned)
+            out = await watches.settle_run_out(connection, reach.settled, concerned)
             instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
             if policies_left and policies_left[0][1].at <= min(instants, default=math.inf):
                 partition, said = policies_left.pop(0)
@@ -141,7 +142,7 @@ class Judgements:
                 await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
 
 
-async def _end_watches(connection: AsyncConnection, over: Sequence[Over]) -> set[Key]:
+async def _end_watches(connection: AsyncConnection, over: Sequence[EndsWatches]) -> set[Key]:
     """Ends what these changes have ended. Answers with the subjects that are well, and for which nothing is left that
     had run out before."""
     then = {each.key: each.then for each in over if each.fires or each.anew}
@@ -182,7 +183,20 @@ async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tup
     let_go = await verdicts.let_go(connection, afresh) if afresh else []
     waited = {(verdict.org, verdict.subject) for verdict in let_go}
     rest = [each for each in out if (each.watch.org, each.watch.subject) not in waited]
-    return await policy_effects.verdicts_of(connection, rest), let_go
+    return await policy_effects.verdicts_of(connection, await _to_resolve(connection, rest)), let_go
+
+
+async def _to_resolve(connection: AsyncConnection, out: Sequence[RunOut]) -> Sequence[RunOut]:
+    """Without those that came up healthy in a new log and for whom no ticket was opened after all."""
+    anew = {(each.watch.org, each.watch.subject): True for each in out if each.watch.kind is WatchKind.HEALTHY_ANEW}
+    without = await incidents.without_ticket(connection, anew) if anew else set()
+    if without:
+        without -= set(await incidents.left_open(connection, anew))
+    return [each for each in out if each.watch.kind is not WatchKind.HEALTHY_ANEW or _about(each.watch) not in without]
+
+
+def _about(watch: Watch) -> About:
+    return (watch.org, watch.subject, watch.condition)
 
 
 def _of_one_turn(out: Sequence[RunOut]) -> list[RunOut]:
@@ -196,18 +210,18 @@ def _turn_of(verdict: Verdict) -> tuple[int, int, bool]:
 
 
 async def _take_in(
-    work: UnitOfWork, news: News, before: Mapping[Seen, Progress], reach: Reach, concerned: set[str]
-) -> tuple[Sequence[tuple[int, InForce]], Sequence[Over]]:
+    work: UnitOfWork, news: News, known: Mapping[Seen, Progress], reach: Reach, concerned: set[str]
+) -> tuple[Sequence[tuple[int, InForce]], Sequence[EndsWatches]]:
     connection = work.connection
-    moved = [each for seen, each in reach.after.items() if before.get(seen) != each]
+    moved = [each for seen, each in reach.after.items() if known.get(seen) != each]
     await progress.save(connection, moved)
-    await progress.record_stalls(connection, before, reach.after)
+    await progress.record_stalls(connection, known, reach.after)
     if news.gaps:
         await progress.record_unobserved(connection, news.gaps)
-    if begun := reach.begun_anew(before):
-        ended = reach.ended(before)
+    if begun := reach.begun_anew(known):
+        ended = reach.ended(known)
         await watches.begin_anew(connection, begun, ended)
         await unseen_timers.begin_anew(connection, begun, ended)
-    if behind := reach.behind_holes(before):
+    if behind := reach.behind_holes(known):
         await watches.go_on_behind_holes(connection, behind)
     return await changes.take_in(work, news, reach, concerned)

@@ -65,9 +65,9 @@ async def take_in_order(
     """Takes in what has its turn in these (locked) orgs: what was held back, and the timers of subjects that are shown
     otherwise than judged. Answers with the policies that came into force, each with the partition that it came by."""
     ready: defaultdict[tuple[str, int], list[Held]] = defaultdict(list)
-    for partition, held in await losses.take_held(connection, reach.before, orgs):
+    for partition, held in await losses.take_held(connection, reach.ready_before, orgs):
         ready[held.org, partition].append(held)
-    for partition, org, _ in await losses.due(connection, reach.before, reach.clocks, orgs):
+    for partition, org, _ in await losses.due(connection, reach.ready_before, reach.clocks, orgs):
         ready.setdefault((org, partition), [])
     in_force: list[tuple[int, InForce]] = []
     newest = await policies.newest(connection, {org for org, _ in ready}) if ready else {}
@@ -90,7 +90,7 @@ class _Org:
         self._clocks: dict[int, ShardClock] = {}
         self._judging: dict[int, PolicyVersion] = {}
         self._replaced: list[tuple[int, int, PolicyVersion]] = []
-        self._from, self._before = 0, reach.before[partition]
+        self._from, self._before = 0, reach.ready_before[partition]
 
     async def take(self, events: Sequence[Held]) -> None:
         """All of it, in its order; what a policy re-times is looked for anew behind it, and comes after what its shard

@@ -23,7 +23,7 @@ class Reach:
     horizons: Mapping[int, Horizon]
 
     @property
-    def before(self) -> dict[int, int]:
+    def ready_before(self) -> dict[int, int]:
         """By partition: verdicts with instants under this are ready."""
         return {partition: horizon.before for partition, horizon in self.horizons.items()}
 
@@ -33,8 +33,8 @@ class Reach:
 
     @property
     def settled(self) -> list[Shown]:
-        """The clocks, but none further than all that happened has been taken in: what is held back for the slower
-        shards may move a subject before a faster one's clock."""
+        """The clocks of the shards, each set back to its partition's horizon where it is ahead of that: a change that
+        still waits for a slower shard may move a subject before a faster one's clock."""
         return [
             (partition, clock.back_at(horizon.before))
             for partition, horizon in self.horizons.items()
@@ -46,28 +46,28 @@ class Reach:
         patient = {partition: self.horizons[partition].waiting() for partition in partitions}
         return replace(self, horizons={**self.horizons, **patient})
 
-    def begun_anew(self, before: Mapping[Seen, Progress]) -> list[Shown]:
-        """The clocks that belong to another log than before."""
+    def begun_anew(self, known: Mapping[Seen, Progress]) -> list[Shown]:
+        """The clocks that belong to another log than what was `known` of their shards."""
         return [
-            shown for shown in self.clocks if _generation(before.get((shown[0], shown[1].shard))) != shown[1].generation
+            shown for shown in self.clocks if _generation(known.get((shown[0], shown[1].shard))) != shown[1].generation
         ]
 
-    def ended(self, before: Mapping[Seen, Progress]) -> list[Shown]:
+    def ended(self, known: Mapping[Seen, Progress]) -> list[Shown]:
         """The last clocks of the logs that those have taken the place of."""
-        anew = {(partition, clock.shard) for partition, clock in self.begun_anew(before)}
+        anew = {(partition, clock.shard) for partition, clock in self.begun_anew(known)}
         return [
             (partition, each.clock)
-            for (partition, shard), each in before.items()
+            for (partition, shard), each in known.items()
             if (partition, shard) in anew and each.clock is not None
         ]
 
-    def behind_holes(self, before: Mapping[Seen, Progress]) -> list[Shown]:
+    def behind_holes(self, known: Mapping[Seen, Progress]) -> list[Shown]:
         """The clocks that have come behind a hole in their log: they have counted less than the time that passed."""
-        known = {seen: each.clock for seen, each in before.items() if each.clock is not None}
+        clocks = {seen: each.clock for seen, each in known.items() if each.clock is not None}
         return [
             (partition, clock)
             for partition, clock in self.clocks
-            if (was := known.get((partition, clock.shard))) is not None
+            if (was := clocks.get((partition, clock.shard))) is not None
             and was.generation == clock.generation
             and clock.at - was.at > clock.clock - was.clock
         ]

@@ -73,7 +73,7 @@ class Sharing:
         silencing: Silencing,
     ) -> None:
         self._incidents, self._versions, self._partition_of = incidents, versions, partition_of
-        self._silencing, self.ends, self._former = silencing, ListEnds(partition_of), FormerLists()
+        self._silencing, self.list_ends, self._former = silencing, ListEnds(partition_of), FormerLists()
         self._around: dict[Key, Around] = {}
         self._names: Mapping[Key, Known] = {}
         self._undecided: set[Key] = set()
@@ -264,9 +264,10 @@ class Sharing:
         if self._down_at(key, verdict.at) < self._rules(key, verdict)[0]:
             self._few[key] = verdict
 
-    async def listed_again(self, connection: AsyncConnection) -> list[tuple[Verdict, Parent, Member]]:
-        """Who is down on the list of a ticket that was refused and is asked for again, with the verdict that asks; or
-        is on that of their integration's own, while there is one about many devices now: they are on its list then."""
+    async def list_again(self, connection: AsyncConnection) -> list[tuple[Verdict, Parent, Member]]:
+        """Puts who is down on the list of their integration's own ticket on that about many devices, where there is one
+        now. Answers with them, and with who is down on the list of a ticket that was refused and is asked for again;
+        each with the verdict that asks."""
         again = [
             (verdict, parent, one.member)
             for verdict, parent in self._asked_again
@@ -298,7 +299,7 @@ class Sharing:
         return sent + self._listings()
 
     async def _take_over(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[OwnCommand]:
-        await self.ends.end_watches(connection, (verdict.org, parent.subject))
+        await self.list_ends.end_watches(connection, (verdict.org, parent.subject))
         sent = await self._list_all(connection, verdict, parent)
         if sent:
             await rollups.move(connection, verdict.org, parent)
@@ -345,7 +346,7 @@ class Sharing:
         if self._few:
             running = await watches.running(connection, WatchKind.FEW_LEFT, self._few)
             begin = {key: verdict for key, verdict in self._few.items() if key not in running}
-            await self.ends.watch_few(connection, begin)
+            await self.list_ends.watch_few(connection, begin)
 
 
 def _list_of(belongs: Belongs) -> Parent:

@@ -96,18 +96,18 @@ class Silencing:
 
     def is_silenced(self, key: Key, at: int) -> bool:
         """Whether this subject is silenced at this instant, as far as its silences were read."""
-        return any(self._covering(key, at))
+        return any(self._all_covering(key, at))
 
-    def over(self, key: Key, at: int) -> Silenced | None:
+    def covering(self, key: Key, at: int) -> Silenced | None:
         """By the silence of just this subject that covers the instant, the one that lasts longest, as far as its
         silences were read."""
         lasting = None
-        for silence, occurrence in self._covering(key, at):
+        for silence, occurrence in self._all_covering(key, at):
             if lasting is None or occurrence.end > lasting.until:
                 lasting = Silenced(silence.id, silence.by, occurrence.end)
         return lasting
 
-    def _covering(self, key: Key, at: int) -> Iterator[tuple[Silence, Occurrence]]:
+    def _all_covering(self, key: Key, at: int) -> Iterator[tuple[Silence, Occurrence]]:
         """What was seen of a silence is kept: the next verdicts lie near this one."""
         of = self._of.get(key, [])
         for position, silence in enumerate(of):

@@ -94,7 +94,7 @@ class Tickets:
         key, due_at = (org, own.subject), followed.watch.due_at
         silencing = Silencing()
         await silencing.read_of(work.connection, {key}, [due_at])
-        self._deciding.enqueue(work, [followed.saying(silencing.over(key, due_at))])
+        self._deciding.enqueue(work, [followed.saying(silencing.covering(key, due_at))])
         EARLY_RESOLVES.labels("watched").inc()
         log.info("ticket.resolved_early", org=org, subject=own.subject, number=own.event.ticket.number)
 

@@ -161,7 +161,9 @@ async def down(connection: AsyncConnection, org: str, or_on: Collection[int]) ->
     return int(await connection.scalar(_DOWN, {"org": org}) or 0)  # an index has them, where no shard is asked for
 
 
-async def behind(connection: AsyncConnection, org: str, changing: Collection[str], or_on: Collection[int]) -> int:
+async def integrations_behind(
+    connection: AsyncConnection, org: str, changing: Collection[str], or_on: Collection[int]
+) -> int:
     """Behind how many integrations those are, and these."""
     values = {"org": org, "changing": list(changing), "shards": list(or_on)}
     return int(await connection.scalar(_BEHIND, values) or 0)

@@ -57,6 +57,15 @@ _LEFT_OPEN = text(f"""
                                                          AND cause = 'recovered' AND outcome.at >= open.at))
 """)  # noqa: S608 - constants
 
+_WITHOUT_TICKET = text("""
+    SELECT org, subject, last.condition
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
+         CROSS JOIN LATERAL (SELECT condition, outcome FROM outcome
+                             WHERE outcome.org = asked.org AND outcome.subject = asked.subject
+                             ORDER BY at DESC LIMIT 1) AS last
+    WHERE last.outcome IN ('silenced', 'unpublished')
+""")
+
 _SAVE = text("""
     INSERT INTO incident (org, subject, condition, ticket_id, ticket_number, ticket_state, ticket_version,
                           asked_verb, asked_command, opened_at, other_tickets)
@@ -94,6 +103,13 @@ async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> li
     counts only for who is `anew`."""
     asked = {**columns_of(anew), "anew": list(anew.values())}
     return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
+
+
+async def without_ticket(connection: AsyncConnection, keys: Collection[Key]) -> set[About]:
+    """Those of these subjects whose last verdict was silenced or not published: a silence that ends, or publishing that
+    begins for what exists, may open a ticket for them by an instant that is not decided yet."""
+    rows = await connection.execute(_WITHOUT_TICKET, columns_of(keys))
+    return {(row.org, row.subject, row.condition) for row in rows}
 
 
 async def save(connection: AsyncConnection, changed: Mapping[About, Incident]) -> None:

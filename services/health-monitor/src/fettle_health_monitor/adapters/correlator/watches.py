@@ -10,7 +10,7 @@ from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import moves, progress
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.adapters.correlator.moves import Moment
-from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
+from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
@@ -193,19 +193,13 @@ async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], inst
     for row in rows:
         watch, then = _watch(row), instants[row.org, row.subject]
         clock = shown[row.partition].get(row.shard)
-        if clock is None or clock.generation != then.generation or not _out_by(watch, then.at, clock, holes[row.shard]):
+        if clock is None or clock.generation != then.generation or not watch.out_by(then.at, clock, holes[row.shard]):
             over.append(RunOut(row.partition, watch, then.at))
         else:
             out.add((row.org, row.subject))
     if over:
         await take(connection, over)
     return out
-
-
-def _out_by(watch: Watch, at: int, shown: ShardClock, holes: Sequence[Hole]) -> bool:
-    clock = shown.forward_to(at, holes)
-    anew = watch.anew_after_hole(min(clock.instant_of(watch.due_clock), at), clock)
-    return (anew or watch).out_before(at, clock) is not None
 
 
 async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:
@@ -257,7 +251,7 @@ async def orgs_with_due(connection: AsyncConnection, clocks: Collection[Shown]) 
 
 @dataclass(frozen=True, slots=True)
 class RunOut:
-    """A watch that calls for its verdict by the instant `at`, and its partition."""
+    """A watch, its partition, and the instant `at` by which it has run out or was ended."""
 
     partition: int
     watch: Watch
@@ -268,11 +262,14 @@ class RunOut:
         return (self.watch.org, self.watch.subject, self.at)
 
 
-async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
-    """What has run out by these clocks in these (locked) orgs, the earliest first. What may open a ticket does so only
-    while its subject is failing: one that is just heard again keeps its ticket closed until it fails again, by the same
-    clocks. Behind them it may yet have been healthy first, and so may one that moves at the last of their instants. A
-    recovery in a new log calls for nothing where its subject moved while it lasted."""
+async def settle_run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:
+    """Deletes the watches of these (locked) orgs that something has ended before these clocks, begins those anew that a
+    hole has overtaken, and answers with those that have run out and call for their verdicts, the earliest first.
+
+    What may open a ticket does so only while its subject is failing: one that is just heard again keeps its ticket
+    closed until it fails again, by the same clocks. Behind them it may yet have been healthy first, and so may one that
+    moves at the last of their instants. A recovery in a new log calls for nothing where its subject moved while it
+    lasted."""
     rows = (await connection.execute(_OUT, {"orgs": list(orgs), **_now(clocks)})).all()
     if not rows:
         return []
@@ -294,7 +291,7 @@ async def run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: 
         found = [each for each in found if each not in over]
     if again:
         await begin(connection, [watch for _, watch in again], {watch.org: partition for partition, watch in again})
-        return await run_out(connection, clocks, orgs)
+        return await settle_run_out(connection, clocks, orgs)
     ends = {(partition, clock.shard): clock.at for partition, clock in clocks}
     past = [
         each for each in await _while_failing(connection, found) if each.at <= ends[each.partition, each.watch.shard]
@@ -341,7 +338,7 @@ async def _while_failing(connection: AsyncConnection, found: Sequence[RunOut]) -
 
 
 async def take(connection: AsyncConnection, taken: Sequence[RunOut]) -> None:
-    """These have called for their verdicts."""
+    """Deletes these watches: they have called for their verdicts, or have ended without one."""
     watches = [each.watch for each in taken]
     await connection.execute(
         _TAKE,

@@ -23,7 +23,7 @@ ALL_HEARTBEATS: Final = "other/heartbeats"
 """The subject of that ticket."""
 
 COUNTED_AT_LEAST: Final = 10
-BEHIND_AT_LEAST: Final = 2
+INTEGRATIONS_AT_LEAST: Final = 2
 
 ALL_TOLD: Final = 4
 NEARLY_TOLD: Final = 1
@@ -85,7 +85,7 @@ class Loss:
             return self
         heard = self.heard | {subject}
         behind = self.heard_behind if integration is None else self.heard_behind | {integration}
-        resumed = len(behind) >= BEHIND_AT_LEAST or len(heard) * 10 >= self.lost
+        resumed = len(behind) >= INTEGRATIONS_AT_LEAST or len(heard) * 10 >= self.lost
         return replace(self, heard=heard, heard_behind=behind, resumed_at=at if resumed else None)
 
     def becoming(self, at: int, *, unknown: int, lost: int = 0) -> "Loss":
@@ -237,7 +237,7 @@ class Census:
         """Whether so many have fallen silent that heartbeats are lost: four fifths of those that are counted, ten at
         least, behind two integrations."""
         behind = sum(1 for integration, number in self._behind.items() if integration is not None and number > 0)
-        return self._lost >= lost_from(self._counted) and behind >= BEHIND_AT_LEAST
+        return self._lost >= lost_from(self._counted) and behind >= INTEGRATIONS_AT_LEAST
 
     def pending_by_silence(self) -> list[str]:
         return sorted(

@@ -4,14 +4,14 @@ Only observed time counts: `start_clock` and `due_clock` are on the shard's own 
 that corresponds. A shard that starts anew begins a new clock, and a watch then lasts its whole length from there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Self
 from uuid import UUID, uuid5
 
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
+from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_around, hole_within
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
@@ -140,6 +140,13 @@ class Watch:
             return None
         due_at = now.instant_of(self.due_clock)
         return due_at if due_at < at else None
+
+    def out_by(self, at: int, shown: ShardClock, holes: Sequence[Hole]) -> bool:
+        """Whether it had run out before this instant, when its shard has `shown` this clock and its log these holes.
+        Behind the clock all time counts that is not known to be a hole."""
+        clock = shown.forward_to(at, holes)
+        anew = self.anew_after_hole(min(clock.instant_of(self.due_clock), at), clock)
+        return (anew or self).out_before(at, clock) is not None
 
     def lasting(self, lasting_ms: int, now: ShardClock) -> Self:
         """The same watch under other rules: re-timed from the same start (the end of a hole behind which it begins

@@ -38,7 +38,7 @@ def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
 
 def assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
     """The subject has this profile from now on, and the timing that the policy gives it for that. What runs is timed
-    anew; a silence that is not too long any more is the caller's to end (`Watch.lift_silence`)."""
+    anew; a silence that is not too long any more is the caller's to end (`Watch.end_silence`)."""
     watch.subjects.set_profile(row, profile)
     watch.retime(row, policy.timing(profile, watch.subject_of(row)))
     watch.timers.queue(row, watch.due_at(row))

@@ -37,7 +37,7 @@ def put_in_force(watch: Watch, newcomers: Newcomers, statement: Policy) -> None:
             not_silent_yet.append(row)
         watch.timers.queue(row, watch.due_at(row))
     for row in sorted(not_silent_yet, key=watch.subjects.keys.__getitem__):
-        watch.lift_silence(row, Reason.POLICY_CHANGED)
+        watch.end_silence(row, Reason.POLICY_CHANGED)
     watch.scribe.in_force(statement, watch.clock.at(watch.clock.now))
 
 
@@ -91,7 +91,7 @@ def register(watch: Watch, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
     silent_at = watch.silent_at(row)
     assign(watch, policy, row, profile)
     if _ends_silence(watch, row, silent_at):
-        watch.lift_silence(row, Reason.REGISTRATION_CHANGED)
+        watch.end_silence(row, Reason.REGISTRATION_CHANGED)
     if newcomer:
         watch.appear(row, Reading.OK, Reason.REGISTERED)
 

@@ -153,7 +153,7 @@ class Watch:
             self._tell_heard_again(row, reading)
         self._now_reads(row, reading, Reason.REPORTED)
 
-    def lift_silence(self, row: int, reason: Reason) -> None:
+    def end_silence(self, row: int, reason: Reason) -> None:
         """The subject may be silent for longer than it has been, by a new policy or by what the registry now says: what
         it reported last holds again. Its next heartbeat is looked at, as it is the first since."""
         self.subjects.look_again(row)

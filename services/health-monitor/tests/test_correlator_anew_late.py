@@ -1,0 +1,85 @@
+"""Whoever comes up healthy in a new log, where what was before that is decided later. On a real database."""
+
+import pytest
+from correlator_facts import BRISK, QUIET, T0, change
+from correlator_world import CorrelatorWorld
+from rollup_facts import fails
+from test_correlator_waiting import AT, DEVICE, comes_up_healthy, verbs
+
+from fettle_health_monitor.domain.correlator.silences import Schedule
+from fettle_health_monitor.domain.judgements import Judgement
+
+BEGINS = AT + 6_000
+"""When the log of shard 0 begins anew, with the device healthy; its resolve debounce is two seconds."""
+
+
+def anew(world: CorrelatorWorld) -> list[Judgement]:
+    return [
+        change(DEVICE, None, "healthy", at=BEGINS, generation=2),
+        world.clock(0, BEGINS, generation=2, clock=0),
+        change(DEVICE, "healthy", "pending_open", at=BEGINS + 2_500, generation=2),
+        world.clock(0, BEGINS + 3_000, generation=2, clock=3_000),
+    ]
+
+
+async def outcomes(world: CorrelatorWorld) -> list[tuple[str, str]]:
+    found = await world.rows("SELECT cause, outcome FROM outcome ORDER BY outcome.at")
+    return [(row.cause, row.outcome) for row in found]
+
+
+@pytest.mark.rule("HM-82", "HM-333")
+@pytest.mark.parametrize("waits", [False, True], ids=["all together", "shard 1 is slow"])
+@pytest.mark.parametrize(("lasts_s", "said"), [(15, ["open", "comment", "resolve"]), (17, [])])
+async def test_what_a_silence_that_ended_before_the_new_log_opens_is_resolved(
+    environment: dict[str, str], waits: bool, lasts_s: int, said: list[str]
+) -> None:
+    """It was firing when the silence ended five seconds after that, and was not seven seconds after."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.silence(Schedule(T0, lasts_s), DEVICE)
+        await world.feed(*fails(DEVICE, AT))
+        await world.tick(AT + 500)
+        said_anew = anew(world)
+        if waits:
+            await world.feed(*said_anew)
+            said_anew = []
+        await world.feed(*said_anew, world.clock(1, BEGINS + 3_000))
+        assert await verbs(world) == said
+        recovered = [outcome for cause, outcome in await outcomes(world) if cause == "recovered"]
+        assert recovered == ["resolved"] * bool(said)
+
+
+@pytest.mark.rule("HM-82", "HM-333")
+@pytest.mark.parametrize("existing", [False, True])
+async def test_what_publishing_that_began_before_the_new_log_opens_is_resolved(
+    environment: dict[str, str], existing: bool
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(QUIET)
+        await world.in_force(4, at=AT - 1_000)
+        await world.feed(change(DEVICE, "pending_open", "firing", at=AT, since=AT - 2_000, policy_version=4))
+        await world.tick(AT + 500)
+        await world.put(BRISK, publish_existing=existing)
+        await world.in_force(5, at=AT + 2_000)
+        await world.feed(*anew(world))
+        await world.feed(world.clock(1, BEGINS + 3_000))
+        assert await verbs(world) == ["open", "resolve"] * existing
+        assert len(await outcomes(world)) == (3 if existing else 1)
+
+
+@pytest.mark.rule("HM-82", "HM-227")
+@pytest.mark.parametrize(("until", "said"), [(6_499, ["open"]), (6_501, ["open", "resolve"])])
+@pytest.mark.parametrize("together", [False, True])
+async def test_who_was_well_for_long_enough_between_two_changes_is_resolved_though_both_come_together(
+    environment: dict[str, str], until: int, said: list[str], together: bool
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        await comes_up_healthy(world)
+        moves = [
+            change(DEVICE, "healthy", "pending_open", at=AT + 4_000, generation=2),
+            change(DEVICE, "pending_open", "healthy", at=AT + 4_500, generation=2),
+            change(DEVICE, "healthy", "pending_open", at=AT + until, generation=2),
+        ]
+        for each in [moves] if together else [[move] for move in moves]:
+            await world.feed(*each)
+        await world.feed(world.clock(0, AT + 7_000, generation=2, clock=3_500), world.clock(1, AT + 7_000))
+        assert await verbs(world) == said
