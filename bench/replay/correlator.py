@@ -40,9 +40,16 @@ from fettle_health_monitor.domain.correlator.outcomes import (
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, Group, Parent, Single, is_integration, member_of
-from fettle_health_monitor.domain.correlator.silence_ends import FAILING, Ended, Stood, after_end
+from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, after_end
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, look, occurrences, on_or_next
-from fettle_health_monitor.domain.correlator.verdicts import OPENING, Cause, LastSeen, Verdict, called_for
+from fettle_health_monitor.domain.correlator.verdicts import (
+    CALLS_FOR_A_TICKET,
+    OPENING,
+    Cause,
+    LastSeen,
+    Verdict,
+    called_for,
+)
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, Judgement, Profile
 
@@ -255,7 +262,7 @@ class Correlator:
         """Who is left on the list about many devices when that has ended."""
         for device in self._lists.dissolve(verdict.subject, of_many=True):
             last = self.subjects.last[device]
-            if last.to_state in FAILING:
+            if last.to_state in CALLS_FOR_A_TICKET:
                 left = Verdict(
                     id=uuid5(verdict.id, f"{Cause.LEFT_OVER}/{device}"),
                     cause=Cause.LEFT_OVER,
@@ -303,7 +310,7 @@ class Correlator:
             self._decide(waited)
             return
         last = self.subjects.last.get(watch.subject)
-        if watch.kind.asks_for_failing and (last is None or last.to_state not in FAILING):
+        if watch.kind.asks_for_failing and (last is None or last.to_state not in CALLS_FOR_A_TICKET):
             return
         verdict = watch.verdict(
             at=at,

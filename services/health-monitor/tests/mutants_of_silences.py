@@ -66,9 +66,10 @@ SILENCED = (
         ("correlator_silence_decisions",),
         (
             Mutant(ENDS, " or ended.settled:", ":"),
-            Mutant(ENDS, "frozenset({HealthState.FIRING, HealthState.FLAPPING})", "frozenset({HealthState.FIRING})"),
+            Mutant("domain/correlator/verdicts", "TICKET = frozenset({HealthState.FIRING, HealthState.FLAPPING})",
+                   "TICKET = frozenset({HealthState.FIRING})"),
             Mutant(ENDS, "stood.condition, stood.next_at)", "stood.condition, ended.occurrence.end)"),
-            Mutant(ENDS, " if stood.next_state in FAILING else \"nothing\"", ""),
+            Mutant(ENDS, "if stood.next_state not in CALLS_FOR_A_TICKET:", "if False:"),
             Mutant(ENDS, "policy_version=stood.next_version", "policy_version=ended.policy_version"),
             Mutant(ENDS, "return \"wait\"", "return \"nothing\""),
             Mutant(ENDS, "/silence_ended/{end}", "/silence_ended/{silence.id}"),

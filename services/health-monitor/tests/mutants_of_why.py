@@ -66,7 +66,7 @@ WHY = (
             Mutant(TICKETS, "if _state_before(due, known, each.at) in FAILING)", ")"),
             Mutant(TICKETS, "max(found, key=lambda", "min(found, key=lambda"),
             Mutant(TICKETS, "found.setdefault(verdict.id, verdict)", "found[silence.id] = verdict"),
-            Mutant(TICKETS, "occurrence.end <= until:", "occurrence.end < until:"),
+            Mutant(TICKETS, "if occurrence.end <= until]", "if occurrence.end < until]"),
         ),
     ),
     Part(

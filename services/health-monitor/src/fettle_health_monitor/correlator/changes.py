@@ -26,7 +26,7 @@ from fettle_health_monitor.correlator import holding_back, losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
-from fettle_health_monitor.domain.correlator.verdicts import called_for
+from fettle_health_monitor.domain.correlator.verdicts import CALLS_FOR_A_TICKET, called_for
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, InForce
 
@@ -102,7 +102,7 @@ def _over(changes: Sequence[Change]) -> Iterator[EndsWatches]:
     for change in changes:
         well = _is_well_without_a_verdict(change)
         if well or change.to_state == change.from_state:
-            fires = change.to_state in (HealthState.FIRING, HealthState.FLAPPING)
+            fires = change.to_state in CALLS_FOR_A_TICKET
             yield EndsWatches(_then(change), (change.org, change.subject), well, fires, anew=change.from_state is None)
 
 

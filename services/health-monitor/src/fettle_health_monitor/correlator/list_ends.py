@@ -31,7 +31,8 @@ from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 LOOKED_AT_AGAIN_MS = 1_000
-"""So long at least, as who is about to fire is so at the same instant still."""
+"""A list is looked at again after so long at least: at the very same instant the same devices would still be about to
+fire, and looking again would not end."""
 
 
 class ListEnds:

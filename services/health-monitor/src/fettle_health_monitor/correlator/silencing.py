@@ -13,7 +13,7 @@ from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator import books, live, policies, silences, verdicts
 from fettle_health_monitor.adapters.correlator.live import Key, Known
 from fettle_health_monitor.adapters.correlator.rollups import Belongs
-from fettle_health_monitor.adapters.correlator.silences import WHEN_ON_AGAIN, Due, Held
+from fettle_health_monitor.adapters.correlator.silences import WHEN_ON_AGAIN, Due, HeldVerdict
 from fettle_health_monitor.adapters.correlator.watches import Shown
 from fettle_health_monitor.domain.correlator.outcomes import HeldBack, Outcome, Silenced
 from fettle_health_monitor.domain.correlator.recurrence import Unworkable
@@ -41,7 +41,7 @@ class Silencing:
         self._span: tuple[int, ...] = ()
         self._of: dict[Key, list[Silence]] = {}
         self._times = Counter[UUID]()
-        self._held: list[Held] = []
+        self._held: list[HeldVerdict] = []
 
     @classmethod
     async def of(cls, connection: AsyncConnection, ready: Sequence[Verdict]) -> "Silencing":
@@ -133,7 +133,8 @@ class Silencing:
         """Counts a verdict that was held back; `save` keeps it."""
         if isinstance(outcome, Silenced):
             self._times[outcome.silence] += 1
-            self._held.append(Held(outcome.silence, verdict.id, verdict.at, verdict.condition, verdict.cause.value))
+            about = (verdict.id, verdict.at, verdict.condition, verdict.cause.value)
+            self._held.append(HeldVerdict(outcome.silence, *about))
 
     async def save(self, connection: AsyncConnection) -> None:
         if self._held:

@@ -66,10 +66,10 @@ class Together:
     async def carry_out(self, command: Asked) -> Answer:
         """The answer when it is committed. Waits for the transaction under way, then for its own.
 
-        What keeps requests from being carried out together (an org that is locked for long, a command that cannot be
-        carried out) is met by one of an org alone, and the others go together once more when that one has come to its
-        end; who fails twice is tried alone. While an org has as many under way by themselves as it may have, its
-        requests stay out of what others share; so do those for an org that is not known, for which the broker is asked.
+        Where a shared transaction fails (an org is locked for long, a command cannot be carried out), one request of
+        each org is tried alone. When that one is done the others are tried together once more, and whoever fails again
+        is tried alone. While an org has as many under way by themselves as it may have, its requests stay out of what
+        others share; so do those for an org that is not known, for which the broker is asked.
         Raises what `by_itself` raises.
         """
         for _ in range(2):

@@ -146,7 +146,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldVerdict:
     """A verdict that a silence has held back."""
 
     silence: UUID
@@ -192,7 +192,7 @@ async def times(connection: AsyncConnection, since: Mapping[UUID, int]) -> dict[
     return {row.silence: row.times for row in rows}
 
 
-async def hold(connection: AsyncConnection, held: Sequence[Held]) -> None:
+async def hold(connection: AsyncConnection, held: Sequence[HeldVerdict]) -> None:
     """Keeps what was held back."""
     await connection.execute(
         _HOLD,

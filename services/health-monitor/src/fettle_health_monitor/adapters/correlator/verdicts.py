@@ -212,9 +212,9 @@ async def take_ready(
 
 
 async def let_go(connection: AsyncConnection, decided: Mapping[Key, int]) -> list[Verdict]:
-    """Takes the verdicts that waited for these subjects, who failed first first. They are decided as of the instants at
-    which those were: what they have waited for is known by then, and counts, and so does what their own subjects are
-    called by then, where they belong and by which policy they are judged."""
+    """Takes the verdicts that waited for these subjects, the earliest first. Each is decided at the instant at which
+    what it waited for was decided, by what is so then: that decision counts, and so do the name, the integration and
+    the policy of its own subject."""
     rows = (await connection.execute(_LET_GO, columns_of(decided))).all()
     called = await names(connection, {(row.org, row.subject) for row in rows}) if rows else {}
     return [

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import moves, progress
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.adapters.correlator.moves import Moment
@@ -14,12 +13,11 @@ from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.verdicts import CALLS_FOR_A_TICKET
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 Shown = tuple[int, ShardClock]
 """A shard's clock, as this partition of `health.judgements` shows it."""
-
-_FAILING = frozenset({HealthState.FIRING, HealthState.FLAPPING})
 
 _COLUMNS = """watch.partition, watch.org, watch.subject, watch.condition, kind, cause, watch.shard, watch.generation,
               start_at, start_clock, due_clock"""
@@ -330,7 +328,7 @@ async def _while_failing(connection: AsyncConnection, found: Sequence[RunOut]) -
     }
     for row in await connection.execute(_STOOD, asked):
         each = about_one[row.place - 1]
-        if row.state in _FAILING:
+        if row.state in CALLS_FOR_A_TICKET:
             ready.append(each)
         elif row.failing_at is not None:
             ready.append(replace(each, at=row.failing_at))

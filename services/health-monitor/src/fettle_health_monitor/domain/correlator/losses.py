@@ -261,8 +261,8 @@ def integration_behind(subject: str, integration: str | None) -> str | None:
 
 def may_lose(down: int, well: int, times: int) -> bool:
     """Whether heartbeats can be lost where at most `down` subjects are down and at least `well` that are counted are
-    not: a bound that costs little, so that nobody has to be counted in vain. `times` as many must be down as well:
-    `ALL_TOLD` if that is all that there is to be known, `NEARLY_TOLD` if a shard has still to tell of the last
+    not: a bound that costs little, so that nobody has to be counted in vain. For each that is well, `times` must be
+    down: `ALL_TOLD` if that is all that there is to be known, `NEARLY_TOLD` if a shard has still to tell of the last
     moments."""
     return down >= COUNTED_AT_LEAST and down >= well * times
 

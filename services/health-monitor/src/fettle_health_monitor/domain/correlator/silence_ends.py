@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 from uuid import uuid5
 
-from fettle_contracts.transitions import HealthState
+from fettle_contracts.transitions import FAILING
 from fettle_health_monitor.domain.correlator.evidence import instant
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence
-from fettle_health_monitor.domain.correlator.verdicts import VERDICTS, Cause, Named, Verdict
-
-FAILING = frozenset({HealthState.FIRING, HealthState.FLAPPING})
+from fettle_health_monitor.domain.correlator.verdicts import CALLS_FOR_A_TICKET, VERDICTS, Cause, Named, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +56,17 @@ def after_end(ended: Ended) -> Called:
     stood = ended.stood
     if stood is None or stood.condition is None or ended.settled:
         return "nothing"
-    if stood.state not in (*FAILING, HealthState.PENDING_RESOLVE):
+    if stood.state not in FAILING:
         return "nothing"
     if not ended.enabled:
         return "on_again"
-    if stood.state in FAILING:
+    if stood.state in CALLS_FOR_A_TICKET:
         return _verdict(ended, stood, stood.condition, max(ended.occurrence.end, ended.due_at))
     if stood.next_at is None:
         return "wait"
-    again = replace(ended, policy_version=stood.next_version)
-    return _verdict(again, stood, stood.condition, stood.next_at) if stood.next_state in FAILING else "nothing"
+    if stood.next_state not in CALLS_FOR_A_TICKET:
+        return "nothing"
+    return _verdict(replace(ended, policy_version=stood.next_version), stood, stood.condition, stood.next_at)
 
 
 def _verdict(ended: Ended, stood: Stood, condition: str, at: int) -> Verdict:

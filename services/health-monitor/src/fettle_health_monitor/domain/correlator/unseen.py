@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 
 from msgspec import structs
 
-from fettle_contracts.transitions import HealthState
+from fettle_contracts.transitions import FAILING, HealthState
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, hole_within
 from fettle_health_monitor.domain.correlator.losses import (
@@ -28,11 +28,11 @@ from fettle_health_monitor.domain.correlator.losses import (
     silent_from,
     would_fire_by_silence,
 )
-from fettle_health_monitor.domain.correlator.unseen_subjects import FAILING, WELL, Due, Event, Rules, Unseen
+from fettle_health_monitor.domain.correlator.unseen_subjects import WELL, Due, Event, Rules, Unseen
+from fettle_health_monitor.domain.correlator.verdicts import CALLS_FOR_A_TICKET
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
 
-_BY_NOW = 1 << 62
-"""Later than any instant: what a clock shows by now."""
+_BY_NOW = 1 << 62  # later than any instant: what a clock shows by now
 
 
 @dataclass(slots=True, kw_only=True)
@@ -386,7 +386,7 @@ class Seeing:
 
     def _call_for(self, change: Change) -> None:
         """A shard's change that would have called for a ticket, had it been shown."""
-        if change.to_state in (HealthState.FIRING, HealthState.FLAPPING):
+        if change.to_state in CALLS_FOR_A_TICKET:
             self.called.append(change)
 
     def _keep(self, row: Unseen) -> None:

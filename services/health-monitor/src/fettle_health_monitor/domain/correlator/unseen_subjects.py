@@ -8,9 +8,6 @@ from fettle_health_monitor.domain.correlator.fresh_times import Times, Until
 from fettle_health_monitor.domain.correlator.losses import by_silence
 from fettle_health_monitor.domain.judgements import Change, HeardAgain
 
-FAILING = frozenset({HealthState.FIRING, HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
-"""The states that are frozen while the subject cannot be heard."""
-
 WELL = frozenset({HealthState.HEALTHY, HealthState.PENDING_RESOLVE})
 """The states out of which, and into which, a subject is heard to be well."""
 

@@ -46,6 +46,9 @@ class Cause(StrEnum):
 OPENING = frozenset(Cause) - {Cause.UNSEEN, Cause.MERGED, Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
 """The causes that may open a ticket."""
 
+CALLS_FOR_A_TICKET = frozenset({HealthState.FIRING, HealthState.FLAPPING})
+"""The states of a subject that is confirmed as unhealthy and is not just heard to be well."""
+
 LEAVING_UNHEALTH = frozenset({HealthState.PENDING_RESOLVE, HealthState.FLAPPING})
 """The states with a ticket whose subject may be healthy: firing out of them is nothing new."""
 

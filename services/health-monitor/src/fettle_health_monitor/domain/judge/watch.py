@@ -50,8 +50,8 @@ class Watch:
         self.timers = Timers(subjects.queued)
         self.flaps = Flaps(lambda row: self.timing(row).flap_window)
         self.turned: dict[int, tuple[int, int]] = {}
-        """When the condition of an unhealthy reading last changed, or the reading of who has begun to flap since last
-        turned, observed and broker time; for who is not here that is when its times began to run (`since`)."""
+        """By row, observed and broker time. Of an unhealthy subject: when its condition last changed. Of a flapping
+        one: when its reading last turned before it began to flap. Of who is not here, `since` says it."""
         self.unjudged: dict[int, tuple[int, int]] = {}
         """While nothing is judged: the reading of who has another one since, and what it had reported, as they were."""
 
@@ -85,7 +85,8 @@ class Watch:
 
     def _lasted_at(self, row: int) -> int:
         """The observed instant at which the reading, or the condition while firing, has lasted long enough to move the
-        subject. A silence has lasted from when it was too long, by the last hole in the log too."""
+        subject. A silence has lasted from when it was too long, counted from the end of the last hole in the log where
+        the subject was not heard behind that."""
         subjects = self.subjects
         state = subjects.state[row]
         if state == State.HEALTHY:

@@ -23,7 +23,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Wait,
 )
 from fettle_health_monitor.domain.correlator.silence_ends import Ended, Stood, after_end
-from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, on_or_next
+from fettle_health_monitor.domain.correlator.silences import Occurrence, Silence, covers, occurrences
 from fettle_health_monitor.domain.correlator.verdicts import Named, Verdict, called_for
 from fettle_health_monitor.domain.judgements import Change
 from fettle_health_monitor.domain.why.record import WITHOUT
@@ -126,12 +126,7 @@ def _after_silences(changes: Sequence[Change], known: Circumstances, at: int) ->
 
 
 def _ends(silence: Silence, after: int, until: int) -> list[Occurrence]:
-    found: list[Occurrence] = []
-    occurrence = on_or_next(silence.schedule, after)
-    while occurrence is not None and occurrence.end <= until:
-        found.append(occurrence)
-        occurrence = on_or_next(silence.schedule, occurrence.end)
-    return found
+    return [occurrence for occurrence in occurrences(silence, after, until) if occurrence.end <= until]
 
 
 def _stood(changes: Sequence[Change], known: Circumstances, at: int) -> Stood | None:
