@@ -197,6 +197,20 @@ async def test_a_silence_does_not_begin_at_a_time_that_no_clock_shows(start: str
         form.body()
 
 
+@pytest.mark.rule("HM-321")
+@pytest.mark.parametrize(
+    ("start", "at"),
+    [
+        ("2026-03-29T01:59", "2026-03-29T00:59"),
+        ("2026-03-29T03:00", "2026-03-29T01:00"),
+        ("2026-10-25T02:30", "2026-10-25T00:30"),
+    ],
+)
+async def test_of_a_time_that_comes_twice_a_silence_begins_at_the_first(start: str, at: str) -> None:
+    form = SilenceForm.read({"subject": "device/a", "start": start, "zone": "Europe/Oslo"})
+    assert form.body()["starts_at"] == f"{at}:00.000Z"
+
+
 @pytest.mark.rule("AC-100")
 async def test_a_silence_is_shown_before_it_is_made(world: World, health: Health) -> None:
     await world.sign_in("acme", "operator")

@@ -239,7 +239,7 @@ def test_log_is_lost_while_times_run_that_only_the_org_knows(environment: Mappin
 @pytest.mark.timeout(900)
 @pytest.mark.rule(*RULES)
 def test_an_org_in_which_everything_happens_is_as_the_oracle_says(environment: Mapping[str, str]) -> None:
-    all_alike(environment, 8)
+    all_alike(environment, 4)
 
 
 @pytest.mark.campaign
