@@ -170,4 +170,16 @@ DECISIONS = (
             Mutant(BOOKS, "WHERE calls AND at >= :since", "WHERE at >= :since"),
         ),
     ),
+    # what runs by the clock of a shard that stands still
+    Part(
+        ("correlator_standing_shards",),
+        (
+            Mutant("adapters/correlator/progress", "AND NOT (stalled AND CAST(", "AND NOT (false AND CAST("),
+            Mutant(JUDGEMENTS, "if horizon.stalled]", "if False]"),
+            Mutant(EFFECTS, "after=foremost, version", "after=said.version, version"),
+            Mutant(WATCHES, "(now if self.stands_still else now.back_at(self.start_at))", "now"),
+            Mutant(WATCHES, "max(start.clock + lasting_ms, now.clock)", "start.clock + lasting_ms"),
+            Mutant(WATCHES, "generation=now.generation if runs else NOT_RUNNING", "generation=now.generation"),
+        ),
+    ),
 )  # fmt: skip

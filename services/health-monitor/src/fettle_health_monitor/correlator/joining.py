@@ -37,7 +37,7 @@ async def standing_of_many(connection: AsyncConnection, partition: int, org: str
     """How the devices stand that a ticket about many is about: firing while they are as many as it asks for, silenced
     ones left aside. None for an org without a policy, or while no shard has shown a clock."""
     version = (await policies.foremost(connection, {org})).get(org)
-    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
+    clock = await progress.slowest_moving(connection, partition)
     if version is None or clock is None:
         return None
     rules, key = version.rules_for(integration, integration_named(integration), None), (org, integration)

@@ -23,7 +23,7 @@ from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.rollups import Belongs
 from fettle_health_monitor.adapters.correlator.watches import RunOut
-from fettle_health_monitor.correlator import changes, holding_back, policy_effects, silencing
+from fettle_health_monitor.correlator import changes, holding_back, policy_effects, retiming, silencing
 from fettle_health_monitor.correlator.changes import EndsWatches
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
@@ -224,4 +224,6 @@ async def _take_in(
         await unseen_timers.begin_anew(connection, begun, ended)
     if behind := reach.behind_holes(known):
         await watches.go_on_behind_holes(connection, behind)
+    if without := [partition for partition, horizon in reach.horizons.items() if horizon.stalled]:
+        await retiming.go_on_without(connection, without)
     return await changes.take_in(work, news, reach, concerned)

@@ -88,6 +88,7 @@ class _Org:
         self._org, self._reach, self._record = version.org, reach, record
         self._known: dict[str, Row[Any]] = {}
         self._clocks: dict[int, ShardClock] = {}
+        self._first: int | None = None
         self._judging: dict[int, PolicyVersion] = {}
         self._replaced: list[tuple[int, int, PolicyVersion]] = []
         self._from, self._before = 0, reach.ready_before[partition]
@@ -96,6 +97,7 @@ class _Org:
         """All of it, in its order; what a policy re-times is looked for anew behind it, and comes after what its shard
         says at its moment."""
         self._clocks = await progress.clocks(self._connection, self._partition)
+        self._first = min(self._clocks.keys() - self._reach.horizons[self._partition].stalled, default=None)
         self._judging = await policies.judging(self._connection, self._org)
         before = self._before
         turn: list[Event] = []
@@ -294,7 +296,7 @@ class _Org:
             called += [replace(verdict, policy_version=by) for verdict in found]
         has_ended = lasted_at is not None or (begun and running is None)
         if has_ended and few.resumed_at is None:
-            by = self._version_at(min(self._clocks, default=0), at).version
+            by = self._version_at(self._first or 0, at).version
             called.append(still_lost(after, self._partition, at, by))
         return called
 
@@ -306,7 +308,7 @@ class _Org:
 
     def _few_unknown(self, loss: Loss) -> Watch | None:
         """None while no shard has shown a clock."""
-        first = min(self._clocks, default=None)
+        first = self._first
         if first is None or loss.few_since is None:
             return None
         return Watch.begin(

@@ -35,7 +35,8 @@ async def take_effect(connection: AsyncConnection, partition: int, said: InForce
     org is switched off, and begin anew when it is switched on again; silences that ended meanwhile are looked at then.
     Where tickets for what exists were asked for, everything that fires calls for its verdict, and so do lost
     heartbeats. Answers whether silences are to be looked at, before anything that happens behind it is decided."""
-    before = (await policies.judging(connection, said.org)).get(said.shard)
+    judging = await policies.judging(connection, said.org)
+    before = judging.get(said.shard)
     await policies.take_effect(connection, [said])
     version = (await policies.versions(connection, {(said.org, said.version)})).get((said.org, said.version))
     if version is None or (before is not None and before.version == said.version):
@@ -46,7 +47,8 @@ async def take_effect(connection: AsyncConnection, partition: int, said: InForce
         await silences.on_again(connection, partition, said.shard, said.org, said.at)
     after = 0 if before is None else before.version
     if ask_for_existing(await policies.since(connection, said.org, after=after, version=said.version)):
-        await _publish_existing(connection, partition, said)
+        foremost = max((each.version for each in judging.values()), default=0)
+        await _publish_existing(connection, partition, said, foremost)
     return is_on_again
 
 
@@ -106,7 +108,7 @@ def retimed_by(
     return watch.lasting(lasting_ms(watch, profile, version), then)
 
 
-async def _publish_existing(connection: AsyncConnection, partition: int, said: InForce) -> None:
+async def _publish_existing(connection: AsyncConnection, partition: int, said: InForce, foremost: int) -> None:
     called = [
         publishing_began(
             org=said.org,
@@ -121,19 +123,23 @@ async def _publish_existing(connection: AsyncConnection, partition: int, said: I
         )
         for each in await live.failing_when(connection, said)
     ]
-    if (lost := await _about_lost_heartbeats(connection, partition, said)) is not None:
+    if (lost := await _about_lost_heartbeats(connection, partition, said, foremost)) is not None:
         called.append(lost)
     if called:
         await books.enter(connection, called)
         await verdicts.wait(connection, called, {said.org: partition})
 
 
-async def _about_lost_heartbeats(connection: AsyncConnection, partition: int, said: InForce) -> Verdict | None:
+async def _about_lost_heartbeats(
+    connection: AsyncConnection, partition: int, said: InForce, foremost: int
+) -> Verdict | None:
     """The org's heartbeats were lost before this policy came into force, and their ticket would not have ended by then:
-    called for once, when the first of the shards begins to judge by it."""
+    called for once, by the first shard that hears that it is asked for, whichever that is. `foremost` is the newest
+    version that any shard judged by before."""
     loss = await losses.latest(connection, said.org)
-    first = min(await progress.clocks(connection, partition), default=said.shard)
-    if loss is None or said.shard != first or not loss.is_older_than(said.at, said.version):
+    if loss is None or not loss.is_older_than(said.at, said.version):
+        return None
+    if not ask_for_existing(await policies.since(connection, said.org, after=foremost, version=said.version)):
         return None
     if loss.few_since is not None and loss.few_since <= said.at:
         kind = WatchKind.FEW_UNKNOWN

@@ -6,7 +6,14 @@ from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fettle_health_monitor.adapters.correlator import everybody, losses, policies, progress, watches
+from fettle_health_monitor.adapters.correlator import (
+    everybody,
+    losses,
+    policies,
+    progress,
+    standing_shards,
+    watches,
+)
 from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.correlator.holding_back import rules_of
 from fettle_health_monitor.domain.correlator.fresh_times import retimed
@@ -37,6 +44,20 @@ def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
             return watch.lasting_ms
         case _:
             assert_never(watch.kind)
+
+
+async def go_on_without(connection: AsyncConnection, partitions: Collection[int]) -> None:
+    """What shared tickets and the one about lost heartbeats wait for does not stand still with a shard in these
+    partitions: it goes on by the clock and the policy of the shard that is furthest."""
+    for partition, watch in await standing_shards.about_many(connection, partitions):
+        moving = await progress.clocks(connection, partition, moving=True)
+        furthest = max(moving.values(), key=lambda one: one.at)
+        version = (await policies.of_shards(connection, watch.org, {furthest.shard})).get(furthest.shard)
+        if version is None:
+            continue
+        lasting = lasting_ms(watch, Profiled(watch.subject, furthest.shard, None, None, None), version)
+        moved = watch.moved_to(furthest, lasting, runs=version.policy.enabled)
+        await watches.begin(connection, [moved], {watch.org: partition})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ async def not_taken_over(connection: AsyncConnection, partition: int, org: str, 
     if not many.surely_open:
         return
     await rollups.move_back(connection, org, integration)
-    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
+    clock = await progress.slowest_moving(connection, partition)
     version = None if clock is None else (await policies.of_shards(connection, org, {clock.shard})).get(clock.shard)
     if version is None or clock is None:
         return

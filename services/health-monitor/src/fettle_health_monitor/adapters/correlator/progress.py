@@ -17,7 +17,7 @@ _LOCK = text("""
 
 _CLOCKS = text("""
     SELECT shard, clock_generation, judged_at, clock FROM shard_progress
-    WHERE partition = :partition AND judged_at IS NOT NULL
+    WHERE partition = :partition AND judged_at IS NOT NULL AND NOT (stalled AND CAST(:moving AS boolean))
 """)
 
 _HOLES = text("""
@@ -175,12 +175,18 @@ async def record_stalls(
         await connection.execute(_CLOSE_GAPS, {"shards": list(ended), "at": list(ended.values())})
 
 
-async def clocks(connection: AsyncConnection, partition: int) -> dict[int, ShardClock]:
-    """The shards' clocks as this partition shows them, with the holes that are on record."""
-    rows = await connection.execute(_CLOCKS, {"partition": partition})
+async def clocks(connection: AsyncConnection, partition: int, *, moving: bool = False) -> dict[int, ShardClock]:
+    """The shards' clocks as this partition shows them, with the holes that are on record; only those of shards that
+    do not stand still, if that is asked for."""
+    rows = await connection.execute(_CLOCKS, {"partition": partition, "moving": moving})
     shown = {row.shard: ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows}
     behind = await holes(connection, shown)
     return {shard: clock.with_holes(behind[shard]) for shard, clock in shown.items()}
+
+
+async def slowest_moving(connection: AsyncConnection, partition: int) -> ShardClock | None:
+    """The clock of the slowest shard that does not stand still; None while no shard has shown one."""
+    return min((await clocks(connection, partition, moving=True)).values(), key=lambda one: one.at, default=None)
 
 
 async def stalled(connection: AsyncConnection) -> dict[int, int]:

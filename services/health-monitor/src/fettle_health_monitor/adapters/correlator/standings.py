@@ -22,7 +22,7 @@ async def of_all_heartbeats(connection: AsyncConnection, partition: int, org: st
     """Whether an org's heartbeats still do not arrive: firing while a fifth of the lost are unknown. None for an org
     without a policy, or while no shard has shown a clock."""
     version = (await policies.foremost(connection, {org})).get(org)
-    clock = min((await progress.clocks(connection, partition)).values(), key=lambda one: one.at, default=None)
+    clock = await progress.slowest_moving(connection, partition)
     loss = await losses.latest(connection, org)
     if version is None or clock is None or loss is None:
         return None

@@ -19,7 +19,7 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 Shown = tuple[int, ShardClock]
 """A shard's clock, as this partition of `health.judgements` shows it."""
 
-_COLUMNS = """watch.partition, watch.org, watch.subject, watch.condition, kind, cause, watch.shard, watch.generation,
+COLUMNS = """watch.partition, watch.org, watch.subject, watch.condition, kind, cause, watch.shard, watch.generation,
               start_at, start_clock, due_clock"""
 
 _BEGIN = text("""
@@ -43,7 +43,7 @@ _END = text("""
 """)
 
 _OF_KEYS = text(f"""
-    SELECT {_COLUMNS}
+    SELECT {COLUMNS}
     FROM watch JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
          ON watch.org = asked.org AND watch.subject = asked.subject
     WHERE kind = ANY(CAST(:kinds AS text[])) AND condition <> :many
@@ -92,10 +92,10 @@ _ORGS_WITH_DUE = text(f"""
 """)
 
 _OUT_BY = text(f"""
-    SELECT {_COLUMNS} {_RUN_OUT} ORDER BY watch.org, watch.subject, watch.condition, kind FOR UPDATE OF watch
+    SELECT {COLUMNS} {_RUN_OUT} ORDER BY watch.org, watch.subject, watch.condition, kind FOR UPDATE OF watch
 """)
 
-_OUT = text(f"SELECT {_COLUMNS} {_RUN_OUT} WHERE watch.org = ANY(CAST(:orgs AS text[]))")
+_OUT = text(f"SELECT {COLUMNS} {_RUN_OUT} WHERE watch.org = ANY(CAST(:orgs AS text[]))")
 
 _STOOD = text("""
     SELECT asked.place, before.to_state AS state, after.at AS failing_at
@@ -115,7 +115,7 @@ _STOOD = text("""
 """)
 
 _OF_SUBJECT = text(f"""
-    SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = :subject AND kind = :kind
+    SELECT {COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = :subject AND kind = :kind
 """)  # noqa: S608
 
 _TAKE = text("""
@@ -126,19 +126,19 @@ _TAKE = text("""
 """)
 
 _OF_SHARD = text(f"""
-    SELECT {_COLUMNS} FROM watch
+    SELECT {COLUMNS} FROM watch
     WHERE watch.partition = :partition AND watch.shard = :shard AND watch.org = :org
 """)  # noqa: S608
 
 _OF_CLOCKS = text(f"""
-    SELECT {_COLUMNS} FROM watch
+    SELECT {COLUMNS} FROM watch
     JOIN {_SHOWN_CLOCKS}
          ON watch.partition = now.partition AND watch.shard = now.shard AND watch.generation = now.generation
     ORDER BY watch.org, watch.subject, watch.condition, kind FOR UPDATE OF watch
 """)  # noqa: S608
 
 _OF_SUBJECTS = text(f"""
-    SELECT {_COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = ANY(CAST(:subjects AS text[]))
+    SELECT {COLUMNS} FROM watch WHERE watch.org = :org AND watch.subject = ANY(CAST(:subjects AS text[]))
     ORDER BY watch.subject, watch.condition, kind FOR UPDATE
 """)  # noqa: S608
 
@@ -189,7 +189,7 @@ async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], inst
     holes = await progress.holes(connection, {row.shard for row in rows}) if rows else {}
     over, out = list[RunOut](), set[Key]()
     for row in rows:
-        watch, then = _watch(row), instants[row.org, row.subject]
+        watch, then = watch_of(row), instants[row.org, row.subject]
         clock = shown[row.partition].get(row.shard)
         if clock is None or clock.generation != then.generation or not watch.out_by(then.at, clock, holes[row.shard]):
             over.append(RunOut(row.partition, watch, then.at))
@@ -220,7 +220,7 @@ async def begin_anew(connection: AsyncConnection, clocks: Collection[Shown], end
     await connection.execute(_BEGIN_ANEW, {"at": [clock.at for _, clock in clocks], **_now(clocks)})
     last = {(partition, clock.shard): clock for partition, clock in ended}
     shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
-    out = [_watch(row).run_out_in(last[row.partition, row.shard], shown[row.partition][row.shard]) for row in rows]
+    out = [watch_of(row).run_out_in(last[row.partition, row.shard], shown[row.partition][row.shard]) for row in rows]
     if out:
         await begin(connection, out, {row.org: row.partition for row in rows})
 
@@ -232,7 +232,7 @@ async def go_on_behind_holes(connection: AsyncConnection, clocks: Collection[Sho
     anew: list[Watch] = []
     for partition in {row.partition for row in rows}:
         shown = await progress.clocks(connection, partition)
-        for watch in (_watch(row) for row in rows if row.partition == partition):
+        for watch in (watch_of(row) for row in rows if row.partition == partition):
             clock = shown[watch.shard]
             again = watch.anew_after_hole(clock.instant_of(watch.due_clock), clock) or watch.on_the_clock(clock)
             if again is not None:
@@ -274,7 +274,7 @@ async def settle_run_out(connection: AsyncConnection, clocks: Collection[Shown],
     shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
     found, again = list[RunOut](), list[tuple[int, Watch]]()
     for row in rows:
-        watch, clock = _watch(row), shown[row.partition][row.shard]
+        watch, clock = watch_of(row), shown[row.partition][row.shard]
         at = clock.instant_of(watch.due_clock)
         if (anew := watch.anew_after_hole(at, clock)) is None:
             found.append(RunOut(row.partition, watch, at))
@@ -352,20 +352,20 @@ async def take(connection: AsyncConnection, taken: Sequence[RunOut]) -> None:
 async def of_shard(connection: AsyncConnection, partition: int, shard: int, org: str) -> list[Watch]:
     """The watches of one org in one shard."""
     rows = await connection.execute(_OF_SHARD, {"partition": partition, "shard": shard, "org": org})
-    return [_watch(row) for row in rows]
+    return [watch_of(row) for row in rows]
 
 
 async def of_subjects(connection: AsyncConnection, org: str, subjects: Collection[str]) -> list[Watch]:
     """All watches on these subjects of an org, locked until the commit."""
     rows = await connection.execute(_OF_SUBJECTS, {"org": org, "subjects": list(subjects)})
-    return [_watch(row) for row in rows]
+    return [watch_of(row) for row in rows]
 
 
 async def of_subject(connection: AsyncConnection, kind: WatchKind, org: str, subject: str) -> Watch | None:
     """The watch of this kind on an org-wide incident, if one runs."""
     asked = {"org": org, "subject": subject, "kind": kind.value}
     row = (await connection.execute(_OF_SUBJECT, asked)).one_or_none()
-    return None if row is None else _watch(row)
+    return None if row is None else watch_of(row)
 
 
 def _now(clocks: Collection[Shown]) -> dict[str, object]:
@@ -377,7 +377,8 @@ def _now(clocks: Collection[Shown]) -> dict[str, object]:
     }
 
 
-def _watch(row: Row[tuple[object, ...]]) -> Watch:
+def watch_of(row: Row[tuple[object, ...]]) -> Watch:
+    """The watch of a row of `COLUMNS`."""
     return Watch(
         kind=WatchKind(row.kind),
         cause=row.cause,

@@ -172,6 +172,19 @@ class Watch:
         due_clock = start.clock + lasting_ms
         return replace(self, generation=now.generation, start_at=start.at, start_clock=start.clock, due_clock=due_clock)
 
+    def moved_to(self, now: ShardClock, lasting_ms: int, *, runs: bool) -> Self:
+        """The same on the clock of another shard, as its own stands still: from the same start, and due now where that
+        is overdue. `runs`: the org is switched on there; where it was off before, all of it begins anew."""
+        start = (now if self.stands_still else now.back_at(self.start_at)).forward_to(self.start_at)
+        return replace(
+            self,
+            shard=now.shard,
+            generation=now.generation if runs else NOT_RUNNING,
+            start_at=start.at,
+            start_clock=start.clock,
+            due_clock=max(start.clock + lasting_ms, now.clock),
+        )
+
     def run_out_in(self, ended: ShardClock, now: ShardClock) -> Self:
         """The same on the clock of a log that has begun anew, due when it had run out in the one that has `ended`."""
         due_at = ended.with_holes(now.holes).instant_of(self.due_clock)
