@@ -90,12 +90,12 @@ SHARED_TICKETS = (
         ("correlator_rollup_ends::test_a_ticket_about_many_ends_when_few_are_down_for_the_resolve_debounce",
          "shared_tickets_in_order::test_many_that_are_left_over_from_an_integrations_ticket_share_another"),
         (
-            Mutant(ENDS, "            if one.state != HealthState.PENDING_RESOLVE\n", ""),
+            Mutant(ENDS, "for one in now if one.state != HealthState.PENDING_RESOLVE]", "for one in now]"),
         ),
     ),
     Part(
         ("correlator_rollups::test_who_is_left_over_is_decided_by_the_policy_of_its_own_shard",),
-        (Mutant(ENDS, "(verdict.org, one.shard), verdict.policy_version)", "None, verdict.policy_version)"),),
+        (Mutant(ENDS, "versions[one.shard].version if one.shard in versions else verdict", "verdict"),),
     ),
     Part(
         ("correlator_instants::test_few_are_left_from_the_recovery_that_made_them_few",),
@@ -163,4 +163,6 @@ SHARED_TICKETS = (
             Mutant(SHARING, "if key not in self._recovered or parent != _list_of", "if True or _list_of"),
         ),
     ),
+    # who is left over from them where the org is off already
+    Part(("correlator_left_over_while_off",), (Mutant(ENDS, "if not version.policy.enabled}", "if False}"),)),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from fettle_health_monitor.adapters.correlator import (
     watches,
 )
 from fettle_health_monitor.adapters.correlator.live import Failing, Key
+from fettle_health_monitor.adapters.correlator.unwell import Unwell
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.evidence import LEFT_OVER_BEHIND, LEFT_OVER_FROM
 from fettle_health_monitor.domain.correlator.outcomes import (
@@ -95,7 +96,8 @@ class ListEnds:
 
     async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
         """Who has just been heard again gets a ticket if it fails again before it is healthy, the others get theirs
-        now. Those left over from a ticket of the integration's own count as if they had failed just now."""
+        now, but for those whose shard has the org switched off already: they are judged afresh when it is on again.
+        Those left over from a ticket of the integration's own count as if they had failed just now."""
         of_many = verdict.condition == MANY
         if of_many:
             await self.end_watches(connection, (verdict.org, verdict.subject))
@@ -112,12 +114,25 @@ class ListEnds:
                 if one.shard in clocks
             ]
             await watches.begin(connection, begun, self._partition_of)
-        versions = await policies.in_force_of(connection, {(verdict.org, one.shard) for one in now})
+        versions = await policies.judging(connection, verdict.org)
+        off = {shard for shard, version in versions.items() if not version.policy.enabled}
+        failing = [one for one in now if one.state != HealthState.PENDING_RESOLVE]
+        await self._wait_afresh(connection, verdict, [one for one in failing if one.shard in off])
         return [
-            _left(verdict, one, versions.get((verdict.org, one.shard), verdict.policy_version))
-            for one in now
-            if one.state != HealthState.PENDING_RESOLVE
+            _left(verdict, one, versions[one.shard].version if one.shard in versions else verdict.policy_version)
+            for one in failing
+            if one.shard not in off
         ]
+
+    async def _wait_afresh(self, connection: AsyncConnection, verdict: Verdict, left: Sequence[Failing]) -> None:
+        known = await everybody.known(connection, verdict.org, {one.subject for one in left}) if left else {}
+        profiles = {subject: everybody.profiled(row) for subject, row in known.items()}
+        found = [
+            Unwell(one.subject, one.condition, one.shard, profile.integration, profile.model, profile.interval_s)
+            for one in left
+            if (profile := profiles.get(one.subject)) is not None
+        ]
+        await self._begin_afresh(connection, verdict, found)
 
     async def _count_as_failed_just_now(
         self, connection: AsyncConnection, verdict: Verdict, left: Sequence[Failing]
@@ -137,6 +152,11 @@ class ListEnds:
         """So are those who were `listed` on its ticket and have moved behind another integration since."""
         integration = integration_named(verdict.subject)
         found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at, listed=listed)
+        await self._begin_afresh(connection, verdict, found)
+
+    async def _begin_afresh(self, connection: AsyncConnection, verdict: Verdict, found: Sequence[Unwell]) -> None:
+        """A full timeout and open debounce for each of them, from the verdict's instant on, or from when the org is on
+        again."""
         if not found:
             return
         clocks = await self._clocks(connection, verdict.org, verdict.at)
