@@ -6,6 +6,7 @@ from tests.mutation import Mutant, Part
 HEARTBEATS = "domain/judge/heartbeats"
 REFUSALS = "domain/judge/refusals"
 NEWCOMERS = "domain/judge/newcomers"
+SCRIBE = "domain/judge/scribe"
 SHARD = "domain/judge/shard"
 POLICIES = "domain/judge/policies"
 STATEMENTS = "domain/judge/statements"
@@ -15,6 +16,14 @@ CONTROL = "domain/control"
 SIGNED = "adapters/judge/control_records"
 
 RECORDS = (
+    # what a change is named by
+    Part(
+        ("judge_change_ids",),
+        (
+            Mutant(SCRIBE, "if found not in self._ids:", "if True:"),
+            Mutant(SCRIBE, "{moved}/{RULES_VERSION}{again}", "{moved}{again}"),
+        ),
+    ),
     # whom a new shard was only told of
     Part(
         ("judge_lost_log",),

@@ -32,22 +32,26 @@ def change_id(
     from_state: str | None,
     to_state: str | None,
     condition: str | None,
+    before: int,
 ) -> str:
     """Derived, never drawn: judging the same record again names the change the same. A subject can fire on at one
-    record for one condition after another."""
+    record for one condition after another, and move so again there: `before` it has so many times."""
     moved = f"{from_state}/{to_state}/{condition}"
-    return str(uuid5(_CHANGES, f"{generation}/{partition}/{offset}/{key}/{moved}/{RULES_VERSION}"))
+    again = f"/{before}" if before else ""
+    return str(uuid5(_CHANGES, f"{generation}/{partition}/{offset}/{key}/{moved}/{RULES_VERSION}{again}"))
 
 
 class Scribe:
-    """Collects the messages of one shard; `judgements` is in the order of their places and is the caller's to take."""
+    """Collects the messages of one shard; `judgements` is in the order of their places and is the caller's to take,
+    behind a record and never amid what it causes."""
 
-    __slots__ = ("_index", "_offset", "generation", "judgements", "shard")
+    __slots__ = ("_ids", "_index", "_offset", "generation", "judgements", "shard")
 
     def __init__(self, shard: int, generation: int) -> None:
         self.shard = shard
         self.generation = generation
         self.judgements: list[Judgement] = []
+        self._ids: set[str] = set()
         self._offset = -1
         self._index = 0
 
@@ -58,6 +62,7 @@ class Scribe:
 
     def take(self) -> list[Judgement]:
         judgements, self.judgements = self.judgements, []
+        self._ids.clear()
         return judgements
 
     def change(
@@ -86,7 +91,7 @@ class Scribe:
                 shard=self.shard,
                 generation=self.generation,
                 place=self._next_place(),
-                id=change_id(self.generation, self.shard, self._offset, key, from_word, to_word, condition),
+                id=self._next_id(key, from_word, to_word, condition),
                 org=org,
                 subject=subject,
                 from_state=from_word,
@@ -182,6 +187,15 @@ class Scribe:
         self.judgements.append(
             Unobserved(shard=self.shard, generation=self.generation, place=place, from_at=from_at, to_at=to_at)
         )
+
+    def _next_id(self, key: str, from_word: str | None, to_word: str | None, condition: str | None) -> str:
+        before = 0
+        while True:
+            found = change_id(self.generation, self.shard, self._offset, key, from_word, to_word, condition, before)
+            if found not in self._ids:
+                self._ids.add(found)
+                return found
+            before += 1
 
     def _next_place(self) -> tuple[int, int]:
         place = (self._offset, self._index)
