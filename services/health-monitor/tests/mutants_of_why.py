@@ -30,6 +30,10 @@ WHY = (
             Mutant(CHANGES, "with_fields(policy, enabled=wanted)", "policy"),
             Mutant(CHANGES, "key=lambda change: change.size", "key=lambda change: -change.size"),
             Mutant(CHANGES, "if len(held) > 1:", "if False:"),
+            Mutant(CHANGES, "early=any(", "early=not any("),
+            Mutant(CHANGES, "told if told.ticket else as_it_would_be(case, change)[1]",
+                   "as_it_would_be(case, change)[1]"),
+            Mutant(CHANGES, "told if told.ticket else as_it_would_be(case, change)[1]", "told"),
             Mutant(CHANGES, "max(case.log.versions, default=0)", "min(case.log.versions, default=0)"),
             # search.py
             Mutant(SEARCH, "(abs(value - present), -value))", "(abs(value - present), value))"),

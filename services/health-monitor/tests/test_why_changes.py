@@ -32,6 +32,7 @@ from fettle_health_monitor.domain.why.changes import (
 from fettle_health_monitor.domain.why.picture import stood_at_start
 from fettle_health_monitor.domain.why.search import Allowance, Spent, Try, nearest
 from fettle_health_monitor.domain.why.tickets import Circumstances, tell
+from fettle_health_monitor.entrypoints.correlator.why_shapes import ShownChange
 
 PLENTY = 10_000_000
 
@@ -186,6 +187,34 @@ def test_what_was_decided_before_the_log_begins_is_decided_again_too() -> None:
     smallest = those_that_turn_it(well, Allowance(PLENTY))[0]
     assert isinstance(smallest, SilenceChange)
     assert smallest.silence.schedule == Schedule(T0 + 180_000, 21)
+
+
+@pytest.mark.rule("HM-338", "HM-67")
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize(("kept_from_s", "early"), [(150, True), (80, False)])
+def test_a_switch_that_had_to_stand_otherwise_before_the_log_begins_is_named_so(
+    published: bool, kept_from_s: int, early: bool
+) -> None:
+    """Fired at 90 s: from 150 s on, publishing opens nothing about it, and its end takes no ticket away."""
+    log = silent_for(200)
+    begins = next(place for place, record in enumerate(log.records) if record.timestamp >= T0 + kept_from_s * 1000)
+    subject_log = extracted(log, begins, log.ms)
+    known = Circumstances(
+        from_at=log.records[begins - 1].timestamp,
+        switches={1: replace(ON, publish_tickets=published)},
+        named=Named(),
+        in_force=((0, 1),),
+        earlier=(verdict(Cause.FIRING, 90),) if early else (),
+        stood=stood_at_start(subject_log),
+    )
+    found = those_that_turn_it(Case(subject_log, known), Allowance(PLENTY))
+    (publishing,) = [each for each in found if getattr(each, "switch", "") == "publish_tickets"]
+    assert publishing == SwitchChange("publish_tickets", wanted=not published, early=early)
+    shown = ShownChange.of(publishing)
+    was, would_be = ("on", "off") if published else ("off", "on")
+    assert (shown.present, shown.wanted) == (published, not published)
+    expected = f"publish_tickets {would_be} from the beginning" if early else f"publish_tickets {was} -> {would_be}"
+    assert shown.text == expected
 
 
 @pytest.mark.rule("HM-181", "HM-182")

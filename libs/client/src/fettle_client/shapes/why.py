@@ -70,8 +70,8 @@ class Replayed(TypedDict):
 
 
 class Change(TypedDict):
-    """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
-    just this subject), a switch of the org, its `discover`, or `silence`."""
+    """One change that would have decided otherwise, from `replayed.since` on; a switch as if it had stood so all along.
+    `what` is a number of the policy (for just this subject), a switch of the org, its `discover`, or `silence`."""
 
     what: str
     present: int | bool | str | None

@@ -70,12 +70,14 @@ class SilenceChange:
 
 @dataclass(frozen=True, slots=True)
 class SwitchChange:
-    """A switch of the whole org the other way, from the kept state on. `all_along`: as it is in the end, where it stood
-    the other way before."""
+    """A switch of the whole org the other way, as if it had stood so all along: by it is decided too what was called
+    for before the kept state. `all_along`: as it is in the end, where it stood the other way before. `early`: it had to
+    stand so before the kept state already."""
 
     switch: Switch
     wanted: bool
     all_along: bool = False
+    early: bool = False
     size: float = _WHOLE
 
     @property
@@ -160,7 +162,7 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
 
     found: list[WhatIf] = [change for change in _fewer(case, told) if attempt(change).turned]
     found += _one_more(case, told, attempt)
-    found += (change for change in _switches(case) if attempt(change).turned)
+    found += (_dated(change, case, told) for change in _switches(case) if attempt(change).turned)
     for rule, present in numbers(was, case.log).items():
         if rule in case.known.bounds.refused:
             continue
@@ -220,6 +222,13 @@ def _switches(case: Case) -> Iterator[SwitchChange]:
         if len(held) > 1:
             yield SwitchChange(switch, present, all_along=True)
         yield SwitchChange(switch, not present)
+
+
+def _dated(change: SwitchChange, case: Case, told: Told) -> SwitchChange:
+    """With whether the ticket, that there is or would be, was asked for before the kept state too."""
+    with_ticket = told if told.ticket else as_it_would_be(case, change)[1]
+    before = {verdict.id for verdict in case.known.earlier}
+    return replace(change, early=any(asked.id in before for asked in with_ticket.openings))
 
 
 def _switched(known: Circumstances, **wanted: bool) -> dict[int, Switches]:

@@ -72,9 +72,9 @@ class ShownReplay(Message):
 
 
 class ShownChange(Message):
-    """One change that would have decided otherwise, from `replayed.since` on. `what` is a number of the policy (for
-    just this subject), a switch of the org, its `discover`, or `silence`. Where `wanted` is what is `present`, another
-    value held before."""
+    """One change that would have decided otherwise, from `replayed.since` on; a switch as if it had stood so all along.
+    `what` is a number of the policy (for just this subject), a switch of the org, its `discover`, or `silence`. Where
+    `wanted` is what is `present`, another value held before."""
 
     what: str
     present: int | bool | str | None
@@ -93,7 +93,7 @@ class ShownChange(Message):
                 text = _instead(rule, present, wanted)
                 fields = {"what": rule, "present": present, "wanted": wanted, **nothing, "text": text}
             case SwitchChange(switch, wanted):
-                text = _instead(switch, _word(change.present), _word(wanted))
+                text = _instead(switch, _word(wanted if change.early else change.present), _word(wanted))
                 fields = {"what": switch, "present": change.present, "wanted": wanted, **nothing, "text": text}
             case DiscoverChange(present):
                 text = _instead("discover", present, "judge")
