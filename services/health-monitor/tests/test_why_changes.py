@@ -299,3 +299,16 @@ def test_the_nearest_is_found_wherever_what_holds_lies(turning: set[int], presen
     there = {value for value in turning if low <= value <= high or value == present}
     nearest_of_all = min(there, key=lambda value: (abs(value - present), -value), default=None)
     assert nearest(present, low, high, attempt) == nearest_of_all
+
+
+@pytest.mark.rule("HM-339")
+@given(st.sets(st.integers(0, 60)), st.integers(0, 60), st.integers(1, 9), st.integers(0, 60), st.integers(0, 60))
+def test_the_nearest_to_what_is_no_whole_number_is_found(
+    turning: set[int], under: int, tenths: int, low: int, high: int
+) -> None:
+    def distance(value: int) -> int:
+        return abs(10 * value - 10 * under - tenths)
+
+    there = {value for value in turning if low <= value <= high}
+    nearest_of_all = min(there, key=lambda value: (distance(value), -value), default=None)
+    assert nearest(under + tenths / 10, low, high, lambda value: Try(value in turning, value)) == nearest_of_all

@@ -17,10 +17,12 @@ from fettle_health_monitor.domain.why.changes import (
     SwitchChange,
     WhatIf,
     as_it_was,
+    numbers,
     those_that_turn_it,
     with_rule,
 )
 from fettle_health_monitor.domain.why.search import Allowance, Spent, Try, nearest
+from fettle_health_monitor.entrypoints.correlator.why_shapes import ShownChange
 
 
 def silent_for(seconds: int, **rules: Any) -> Log:
@@ -69,6 +71,26 @@ def test_the_value_of_now_is_named_where_it_would_have_decided_otherwise_before(
     case = case_of(log)
     assert as_it_was(case)[1].ticket
     assert found(log)[0] == NumberChange("timeout_s", 60, 60)
+
+
+@pytest.mark.rule("HM-339")
+@pytest.mark.parametrize(
+    ("silent_s", "is_there", "wanted"), [(97.2, False, 37), (96.2, False, 36), (97.6, True, 38), (98.4, True, 39)]
+)
+def test_a_timeout_of_no_whole_seconds_is_shown_as_it_is(silent_s: float, is_there: bool, wanted: int) -> None:
+    """37.5 s by an interval of 12.5 s, and an open debounce of 60 s: it fires 97.5 s behind its last heartbeat."""
+    log = Log().policy(open_debounce_s=60).beat(interval_s=12.5).pulsed(silent_s)
+    judged, told = as_it_was(case_of(log))
+    assert told.ticket == is_there
+    shown = numbers(judged, case_of(log).log)
+    assert shown["timeout_s"] == 37.5
+    assert [str(value) for rule, value in shown.items() if rule != "timeout_s"] == ["60", "60", "5", "12", "600", "600"]
+    (timeout,) = [each for each in found(log) if isinstance(each, NumberChange) and each.rule == "timeout_s"]
+    assert timeout == NumberChange("timeout_s", 37.5, wanted)
+    assert timeout.size == abs(wanted - 37.5) / 37.5
+    assert ShownChange.of(timeout).text == f"timeout_s 37.5 -> {wanted}"
+    dumped = ShownChange.of(timeout).model_dump(mode="json")
+    assert (dumped["present"], dumped["wanted"]) == (37.5, wanted)
 
 
 @pytest.mark.rule("HM-183")

@@ -16,7 +16,7 @@ class Timer(TypedDict):
 class Number(TypedDict):
     """A value that holds for the subject, and which layer of the policy set it."""
 
-    value: int
+    value: float
     set_by: str
 
 
@@ -74,7 +74,7 @@ class Change(TypedDict):
     `what` is a number of the policy (for just this subject), a switch of the org, its `discover`, or `silence`."""
 
     what: str
-    present: int | bool | str | None
+    present: float | bool | str | None
     wanted: int | bool | str | None
     size: float
     silence: str | None

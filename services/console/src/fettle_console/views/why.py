@@ -130,7 +130,9 @@ def _rule(name: str) -> str:
 def _value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return length(value) if name.endswith("_s") and isinstance(value, int | float) else str(value)
+    if not name.endswith("_s") or not isinstance(value, int | float):
+        return str(value)
+    return length(value) if value == int(value) else f"{value:g} s"
 
 
 def _change(change: Mapping[str, Any]) -> str:

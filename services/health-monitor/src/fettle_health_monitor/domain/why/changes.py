@@ -8,7 +8,7 @@ whole.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import ceil, floor, inf
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -48,10 +48,11 @@ Switch: TypeAlias = Literal["enabled", "publish_tickets"]
 @dataclass(frozen=True, slots=True)
 class NumberChange:
     """An override for just this subject, from the kept state on. What is `wanted` may be what is `present`, where
-    another value held before."""
+    another value held before. Of seconds an override has whole ones; what is `present` has others where a timeout
+    follows from an interval."""
 
     rule: str
-    present: int
+    present: float
     wanted: int
 
     @property
@@ -176,23 +177,28 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
     return sorted(found, key=lambda change: change.size)
 
 
-def numbers(was: Judged, log: SubjectLog) -> dict[str, int]:
-    """The values that hold for the subject in the end; none while it is not judged. Times in whole seconds."""
+def numbers(was: Judged, log: SubjectLog) -> dict[str, float]:
+    """The values that hold for the subject in the end; none while it is not judged. Times in seconds."""
     row = was.shard.watch.subjects.rows.get(log.key)
     if row is None or (timing := was.shard.watch.timing(row)) == NOT_JUDGED:
         return {}
     return {
-        "timeout_s": timing.timeout // 1000,
-        "open_debounce_s": timing.open_debounce // 1000,
-        "resolve_debounce_s": timing.resolve_debounce // 1000,
+        "timeout_s": _seconds(timing.timeout),
+        "open_debounce_s": _seconds(timing.open_debounce),
+        "resolve_debounce_s": _seconds(timing.resolve_debounce),
         "flap_threshold": timing.flap_changes,
         "flap_flips_threshold": timing.flap_flips,
-        "flap_window_s": timing.flap_window // 1000,
-        "flap_stable_s": timing.flap_stable // 1000,
+        "flap_window_s": _seconds(timing.flap_window),
+        "flap_stable_s": _seconds(timing.flap_stable),
     }
 
 
-def _bounds(rule: str, present: int, within: float, was: Judged, case: Case) -> tuple[int, int]:
+def _seconds(ms: int) -> float:
+    """As a whole number where it is one."""
+    return ms / 1000 if ms % 1000 else ms // 1000
+
+
+def _bounds(rule: str, present: float, within: float, was: Judged, case: Case) -> tuple[int, int]:
     """What would be accepted there and is a smaller change than `within`; the first is above the second where nothing
     is. Refused are a timeout under an interval, and an open debounce that is not below a rollup window."""
     low, high = LIMITS[rule]
@@ -203,8 +209,8 @@ def _bounds(rule: str, present: int, within: float, was: Judged, case: Case) -> 
     elif rule == "open_debounce_s":
         high = min(high, case.known.bounds.open_debounce_to_s)
     if within < inf:
-        farthest = ceil(within * max(present, 1)) - 1
-        low, high = max(low, present - farthest), min(high, present + farthest)
+        reach = within * max(present, 1)
+        low, high = max(low, floor(present - reach) + 1), min(high, ceil(present + reach) - 1)
     return low, high
 
 

@@ -44,7 +44,7 @@ class Picture:
     registered: bool
     silent: bool
     timer: Timer | None
-    numbers: Mapping[str, int] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def picture(judged: Judged, log: SubjectLog) -> Picture | None:

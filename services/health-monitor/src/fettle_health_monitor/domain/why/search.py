@@ -7,6 +7,7 @@ stands between two neighbours.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from math import floor
 from typing import NamedTuple
 
 
@@ -34,10 +35,10 @@ class Allowance:
         self.records -= records
 
 
-def nearest(present: int, low: int, high: int, attempt: Callable[[int], Try]) -> int | None:
+def nearest(present: float, low: int, high: int, attempt: Callable[[int], Try]) -> int | None:
     """The value from `low` to `high` that is nearest to `present` (or is it, wherever that is) and turns the answer,
-    while its neighbour on the side of `present` does not, or is beyond `low` or `high`; None when none does. Of two
-    that are as near it is the greater. Raises what `attempt` raises."""
+    while its neighbour on the side of `present` does not, or is beyond `present`, `low` or `high`; None when none does.
+    Of two that are as near it is the greater. Raises what `attempt` raises."""
     known: dict[int, Try] = {}
 
     def tried(value: int) -> Try:
@@ -45,19 +46,20 @@ def nearest(present: int, low: int, high: int, attempt: Callable[[int], Try]) ->
             known[value] = attempt(value)
         return known[value]
 
-    if tried(present).turned:
-        return present
+    start = floor(present + 0.5)
+    if start == present and tried(start).turned:
+        return start
     if low > high:
         return None
-    present = min(max(present, low), high)
-    if tried(present).turned:
-        return present
+    start = min(max(start, low), high)
+    if tried(start).turned:
+        return start
     before, distance = 0, 1
-    while present + before < high or present - before > low:
+    while start + before < high or start - before > low:
         found = [
             value
             for direction, end in ((1, high), (-1, low))
-            if (value := _between(present, before, distance, direction, end, tried)) is not None
+            if (value := _between(start, before, distance, direction, end, tried)) is not None
         ]
         if found:
             return min(found, key=lambda value: (abs(value - present), -value))
@@ -66,9 +68,9 @@ def nearest(present: int, low: int, high: int, attempt: Callable[[int], Try]) ->
 
 
 def _between(
-    present: int, before: int, distance: int, direction: int, end: int, tried: Callable[[int], Try]
+    start: int, before: int, distance: int, direction: int, end: int, tried: Callable[[int], Try]
 ) -> int | None:
-    nearer, farther = present + direction * before, present + direction * distance
+    nearer, farther = start + direction * before, start + direction * distance
     if direction * farther > direction * end:
         farther = end
     if direction * nearer >= direction * farther:

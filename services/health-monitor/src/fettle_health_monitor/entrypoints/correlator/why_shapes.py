@@ -34,7 +34,7 @@ class ShownTimer(Message):
 class ShownNumber(Message):
     """A value that holds for the subject, and which layer of the policy set it."""
 
-    value: int
+    value: int | float
     set_by: str
 
 
@@ -77,7 +77,7 @@ class ShownChange(Message):
     `wanted` is what is `present`, another value held before."""
 
     what: str
-    present: int | bool | str | None
+    present: int | float | bool | str | None
     wanted: int | bool | str | None
     size: float = Field(description="By which part a number changes; 1 for anything else.")
     silence: UUID | None
@@ -219,7 +219,7 @@ def _verdict(answer: Answer) -> ShownVerdict | None:
     )
 
 
-def _instead(what: str, present: int | str, wanted: int | str) -> str:
+def _instead(what: str, present: float | str, wanted: int | str) -> str:
     return f"{what} {wanted} from the beginning" if present == wanted else f"{what} {present} -> {wanted}"
 
 
