@@ -206,9 +206,10 @@ async def test_who_comes_up_in_a_new_log_while_the_org_is_switched_off_has_not_r
         await world.tick(T0 + 2_000)
         (asked,) = await world.commands()
         await world.happen(EntryType.OPENED, answering=UUID(asked.event.id))
+        await world.clear()
         off = await switch(world, T0 + 5_000, on=False)
         await world.tick(T0 + 6_000)
-        await world.clear()
+        assert await world.commands() == []
         anew, on = T0 + 10_000, T0 + 100_000
         await begins_anew(world, off, anew)
         for at in (anew, anew + 1, T0 + 90_000):

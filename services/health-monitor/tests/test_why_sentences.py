@@ -1,7 +1,7 @@
 """What is said for each situation, and how the record is read."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -10,6 +10,7 @@ from why_logs import case_of
 
 from fettle_health_monitor.domain.correlator.decide import Switches
 from fettle_health_monitor.domain.correlator.evidence import instant
+from fettle_health_monitor.domain.correlator.outcomes import Refused
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Named
 from fettle_health_monitor.domain.why.changes import as_it_was
 from fettle_health_monitor.domain.why.picture import Picture, Timer, Waits, picture
@@ -104,11 +105,6 @@ def failing(**more: Any) -> Picture:
         ),
         (replace(NOTHING, picture=failing(), trouble=(recorded("unpublished"),)), "none was opened", "unpublished"),
         (
-            replace(NOTHING, picture=failing(), trouble=(recorded("refused", reason="the org has been deleted"),)),
-            "none was opened",
-            "org_deleted",
-        ),
-        (
             replace(NOTHING, picture=failing(), trouble=(recorded("refused"),)),
             "and none was opened: because of refused.",
             "open_refused",
@@ -169,6 +165,17 @@ def test_each_situation_is_said(now: Situation, said: str, suppressed: str | Non
     text, word = because(now)
     assert said in text
     assert word == suppressed
+
+
+@pytest.mark.rule("HM-185")
+@pytest.mark.parametrize("code", ["org_unknown", "org_deleted", "not_enabled"])
+def test_what_was_refused_by_the_monitor_itself_is_said_by_its_code(
+    code: Literal["org_unknown", "org_deleted", "not_enabled"],
+) -> None:
+    refused = recorded(Refused.name, reason=Refused(code).reason)
+    text, word = because(replace(NOTHING, picture=failing(), trouble=(refused,)))
+    assert text == f"It called for a ticket at {NOW}, and none was opened: {Refused(code).reason}."
+    assert word == code
 
 
 @pytest.mark.rule("HM-185")

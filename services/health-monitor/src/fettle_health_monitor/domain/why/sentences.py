@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fettle_health_monitor.domain.correlator.evidence import instant
+from fettle_health_monitor.domain.correlator.outcomes import Refused
 from fettle_health_monitor.domain.why.picture import Picture
 from fettle_health_monitor.domain.why.record import Recorded, asked_last
 
@@ -30,11 +31,13 @@ _HELD_BACK: Mapping[str, Suppressed] = {
     "unpublished": "unpublished",
     "refused": "open_refused",
 }
-_REFUSED: Mapping[str, Suppressed] = {
-    "the org is not known": "org_unknown",
-    "the org has been deleted": "org_deleted",
-    "the org's health monitor is switched off": "not_enabled",
-}
+_REFUSALS: tuple[Literal["org_unknown", "org_deleted", "not_enabled"], ...] = (
+    "org_unknown",
+    "org_deleted",
+    "not_enabled",
+)
+_REFUSED: Mapping[str, Suppressed] = {Refused(code).reason: code for code in _REFUSALS}
+"""By the reason that stands on record; what the ticket service refuses has other ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
