@@ -117,6 +117,7 @@ SHARED_TICKETS = (
             Mutant("correlator/reach", "            parts.append([])\n        parts[-1]", "        parts[-1]"),
             Mutant("correlator/reach", "without_clock.remove(seen)\n            parts.append([])",
                    "without_clock.remove(seen)"),
+            Mutant("correlator/reach", "if each.clock and each.clock.generation < each.mark[0]}", "if False}"),
             Mutant("domain/correlator/watches", "now.back_at(self.start_at), now.back_at(due_at)",
                    "now.back_at(self.start_at), now"),
             Mutant(TURNS, "if each.fires or each.anew}", "if each.fires}"),

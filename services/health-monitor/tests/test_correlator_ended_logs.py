@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from correlator_facts import T0, change
+from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
 from silenced_world import HEALTHY, fire
 from sqlalchemy import text
@@ -14,8 +15,11 @@ from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.adapters.correlator import unseen_timers
+from fettle_health_monitor.adapters.correlator.progress import Progress
+from fettle_health_monitor.correlator.news import Received
+from fettle_health_monitor.correlator.reach import by_log
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.judgements import Change, Clock, Judgement
+from fettle_health_monitor.domain.judgements import CLOCK_INDEX, Change, Clock, Hello, Judgement
 
 DUE = T0 + 9_000
 """Somebody has resolved the ticket two seconds before, an open debounce, and its device fires on."""
@@ -80,6 +84,42 @@ async def test_what_had_not_run_out_has_its_whole_time_from_the_first_clock_of_t
         rest = [world.clock(0, at + 60_000, generation=2, clock=60_000), world.clock(1, at + 60_000)]
         await world.feed(anew, *rest)
         assert await reopened_at(world) == ["2026-09-21T14:13:30.500Z"]
+
+
+@pytest.mark.rule("HM-340")
+async def test_the_first_clock_is_told_from_the_last_where_the_new_log_has_shown_none_yet(
+    environment: dict[str, str],
+) -> None:
+    async with resolved_early(environment) as world:
+        at = DUE - 500
+        await world.feed(Hello(shard=0, generation=2, place=next_place(), nonce="n"))
+        first = world.clock(0, at, generation=2, clock=0)
+        rest = [world.clock(0, at + 60_000, generation=2, clock=60_000), world.clock(1, at + 60_000)]
+        await world.feed(first, *rest)
+        assert await reopened_at(world) == ["2026-09-21T14:13:30.500Z"]
+
+
+@pytest.mark.rule("HM-340")
+def test_the_part_up_to_the_first_clock_of_a_log_is_taken_in_by_itself() -> None:
+    """Unless its shard has never shown one: in a part without its clock nobody would wait for it."""
+
+    def clock(generation: int, place: int) -> Received:
+        shown = Clock(
+            shard=0,
+            generation=generation,
+            place=(place, CLOCK_INDEX),
+            at=T0 + place,
+            clock=place,
+            offset=place,
+            address="http://127.0.0.1:9000",
+        )
+        return Received(0, shown)
+
+    old, first, *rest = clock(1, 3), clock(2, 5), clock(2, 6), clock(2, 7)
+    known = Progress(0, 0, (2, 4, 0), ShardClock(0, 1, T0 + 3, 3))
+    assert by_log({(0, 0): known}, [old, first, *rest]) == [[old, first], rest]
+    for other in (replace(known, clock=ShardClock(0, 2, T0 + 4, 4)), replace(known, clock=None)):
+        assert by_log({(0, 0): other}, [old, first, *rest]) == [[old, first, *rest]]
 
 
 @pytest.mark.rule("HM-332")

@@ -76,10 +76,11 @@ class Reach:
 def by_log(known: Mapping[Seen, Progress], batch: Sequence[Received]) -> list[list[Received]]:
     """A batch in parts, when `known` is all that its partitions had heard of the shards: where the log of a shard is
     another one from here on, what it held before is taken in by itself, and then all up to the first clock of the new
-    one, from which what runs by its clock begins anew."""
+    one, from which what runs by its clock begins anew; so is all up to that where only the clock is still to come. A
+    shard that has never shown one is left with the others: in a part without its clock nobody would wait for it."""
     newest = {seen: each.mark[0] for seen, each in known.items()}
     parts: list[list[Received]] = [[]]
-    without_clock: set[Seen] = set()
+    without_clock = {seen for seen, each in known.items() if each.clock and each.clock.generation < each.mark[0]}
     for received in batch:
         judgement, seen = received.judgement, (received.partition, received.judgement.shard)
         if judgement.generation > newest.setdefault(seen, judgement.generation):
