@@ -274,11 +274,11 @@ class CorrelatorWorld:
         rows = await self.rows("SELECT cause, outcome FROM outcome ORDER BY at, cause, subject")
         return [(row.cause, row.outcome) for row in rows]
 
-    async def somebody_waits_for_a_lock(self) -> None:
-        """Returns once another transaction of this database is held up by a lock."""
+    async def somebody_waits_for_a_lock(self, many: int = 1) -> None:
+        """Returns once so many other transactions of this database are held up by locks."""
         query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         async with asyncio.timeout(60):
-            while not await self.rows(query):  # noqa: ASYNC110 - Postgres tells nobody
+            while len(await self.rows(query)) < many:  # noqa: ASYNC110 - Postgres tells nobody
                 await asyncio.sleep(0.02)
 
     async def clear(self) -> None:

@@ -124,6 +124,14 @@ SHARED_TICKETS = (
             Mutant("adapters/correlator/unseen_timers", "    if not rows:", "    if True:"),
         ),
     ),
+    # a batch in parts
+    Part(
+        ("correlator_lock_order_in_parts",),
+        (
+            Mutant(TURNS, "            await policies.lock_all(work.connection)\n", ""),
+            Mutant(TURNS, "            await progress.lock_gaps(work.connection)\n", ""),
+        ),
+    ),
     # where there is no resolve debounce
     Part(
         ("shared_at_once",),

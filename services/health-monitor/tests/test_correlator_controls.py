@@ -17,8 +17,8 @@ from fettle_health_monitor.domain.correlator.registration import Entering, Regis
 from fettle_health_monitor.domain.judgements import Hello
 
 
-def hello(shard: int, nonce: str = "n1") -> Hello:
-    return Hello(shard=shard, generation=1, place=next_place(), nonce=nonce)
+def hello(shard: int, nonce: str = "n1", generation: int = 1) -> Hello:
+    return Hello(shard=shard, generation=generation, place=next_place(), nonce=nonce)
 
 
 async def register(world: CorrelatorWorld, subject: str, said: Registration) -> object:

@@ -12,5 +12,5 @@ that people make), `sharing.py` (with `joining.py`, `former_lists.py`, `list_end
 `silencing.py` before it is decided.
 
 Everything runs inside the unit of work of whoever calls. Locks are taken in one order: shards' progress, orgs, the
-control counter.
+shards' gaps, the control counter.
 """

@@ -33,7 +33,7 @@ from fettle_health_monitor.correlator.sharing import ENDING, group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, Watch, WatchKind
-from fettle_health_monitor.domain.judgements import InForce
+from fettle_health_monitor.domain.judgements import Hello, InForce
 
 AT_ONCE_MS = 1_000
 """Verdicts of so short a time are decided together: what follows from one of them by a debounce comes later, unless
@@ -50,20 +50,30 @@ class Judgements:
         self._deciding, self._greeting, self._patience, self._shards = deciding, greeting, patience, shards
 
     async def handle(self, work: UnitOfWork, batch: Sequence[Received]) -> None:
-        """Everything that these messages change, in one transaction; repeats change nothing."""
+        """Everything that these messages change, in one transaction; repeats change nothing. Of a batch in parts nobody
+        knows yet whom the later ones concern: it takes what any of them may lock before the first. Hellos of all parts
+        are answered behind the last."""
         known = await progress.lock(work.connection, {received.partition for received in batch})
-        for place, part in enumerate(by_log(known, batch)):
+        parts = by_log(known, batch)
+        if len(parts) > 1:
+            await policies.lock_all(work.connection)
+            await progress.lock_gaps(work.connection)
+        hellos: list[Hello] = []
+        for place, part in enumerate(parts):
             if place:
                 known = await progress.lock(work.connection, {received.partition for received in part})
-            await self._take(work, known, part)
+            hellos += await self._take(work, known, part)
+        if hellos:
+            await self._greeting.answer(work, hellos)
 
-    async def _take(self, work: UnitOfWork, known: Mapping[Seen, Progress], batch: Sequence[Received]) -> None:
+    async def _take(self, work: UnitOfWork, known: Mapping[Seen, Progress], batch: Sequence[Received]) -> list[Hello]:
+        """Answers with the hellos among these messages."""
         connection = work.connection
         slowest = slowest_at(known, batch)
         holes = {} if slowest is None else await progress.holes(connection, range(self._shards()), after=slowest)
         reach = reached(known, batch, self._shards(), self._patience, holes)
         if not reach.fresh:
-            return
+            return []
         news = News.of(reach.fresh)
         if doubted := await holding_back.in_doubt(connection, news, reach):
             reach = reach.waiting(doubted)
@@ -80,8 +90,7 @@ class Judgements:
             await silencing.call_for_ended(connection, reach.settled, ended, [said for _, said in in_force])
         if concerned:
             await self._decide(work, reach, concerned, orgs, in_force, over)
-        if news.hellos:
-            await self._greeting.answer(work, news.hellos)
+        return news.hellos
 
     async def _decide(
         self,

@@ -25,6 +25,8 @@ _TELL = text("""
 
 _LOCK_ORGS = text("SELECT org, deleted FROM org WHERE org = ANY(CAST(:orgs AS text[])) ORDER BY org FOR UPDATE")
 
+_LOCK_ALL = text("SELECT FROM org ORDER BY org FOR UPDATE")
+
 _VERSIONS = text("""
     SELECT org, version, policy, publish_existing
     FROM policy_version JOIN unnest(CAST(:orgs AS text[]), CAST(:versions AS integer[])) AS asked (org, version)
@@ -109,6 +111,11 @@ async def lock_orgs(connection: AsyncConnection, orgs: Iterable[str]) -> dict[st
     after the other. Take it after the shards' progress and before the control counter."""
     rows = await connection.execute(_LOCK_ORGS, {"orgs": sorted(set(orgs))})
     return {row.org: KnownOrg(row.org, row.deleted) for row in rows}
+
+
+async def lock_all(connection: AsyncConnection) -> None:
+    """Locks the rows of all orgs, in the order of `lock_orgs` and before it."""
+    await connection.execute(_LOCK_ALL)
 
 
 async def versions(

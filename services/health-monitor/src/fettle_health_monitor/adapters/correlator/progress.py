@@ -54,7 +54,7 @@ _GAPS = text("""
     ON CONFLICT (shard, kind, from_at) DO UPDATE SET to_at = excluded.to_at WHERE shard_gap.to_at < excluded.to_at
 """)
 
-_LOCK_STALLS = text("LOCK TABLE shard_gap IN SHARE ROW EXCLUSIVE MODE")
+_LOCK_GAPS = text("LOCK TABLE shard_gap IN SHARE ROW EXCLUSIVE MODE")
 
 _STALLS = text("""
     INSERT INTO shard_gap (shard, kind, from_at, to_at)
@@ -138,6 +138,11 @@ async def save(connection: AsyncConnection, progress: Collection[Progress]) -> N
     )
 
 
+async def lock_gaps(connection: AsyncConnection) -> None:
+    """Until the commit nobody else writes when shards stood still or had no record. Take it behind the orgs."""
+    await connection.execute(_LOCK_GAPS)
+
+
 async def record_unobserved(connection: AsyncConnection, gaps: Collection[Unobserved]) -> None:
     """Every partition brings each of these; one row stays. Of a shard that is killed before it could keep that it
     judges again the same time is told anew, to a later end."""
@@ -169,7 +174,7 @@ async def record_stalls(
     began = {shard: at for shard, (stalled, at) in turned.items() if stalled}
     ended = {shard: at for shard, (stalled, at) in turned.items() if not stalled}
     if began:
-        await connection.execute(_LOCK_STALLS)
+        await lock_gaps(connection)
         await connection.execute(_STALLS, {"shards": list(began), "at": list(began.values())})
     if ended:
         await connection.execute(_CLOSE_GAPS, {"shards": list(ended), "at": list(ended.values())})
