@@ -9,7 +9,7 @@ from judge_log import DEVICE, GATEWAY, T0, Log, judge
 
 from fettle_health_monitor.domain.judge import scribe
 
-DEBOUNCES = st.fixed_dictionaries(
+DEBOUNCES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"open_debounce_s": st.sampled_from([0, 1]), "resolve_debounce_s": st.sampled_from([0, 2])}
 )
 

@@ -88,7 +88,7 @@ def test_no_smaller_number_turns_it(log: Log, rule: str) -> None:
     """By trying them all, one after the other."""
     case = case_of(log)
     was, told = as_it_was(case)
-    present, (low, _) = numbers(was, case.log)[rule], LIMITS[rule]
+    present, (low, _) = int(numbers(was, case.log)[rule]), LIMITS[rule]
     found = those_that_turn_it(case, Allowance(PLENTY))
     smallest = found[0].size if found else float("inf")
     for distance in range(1, 41):

@@ -94,6 +94,7 @@ def test_no_number_nearer_than_the_smallest_that_is_named_turns_it(life: Life, r
     present = numbers(was, life.case.log).get(rule)
     if present is None:
         return
+    assert isinstance(present, int), "nobody here says an interval of no whole seconds"
     found = [one for one in named(life) if isinstance(one, NumberChange)]
     smallest, has = min((one.size for one in found), default=float("inf")), life.has_ticket
     for distance in range(1, 31):
@@ -112,7 +113,7 @@ def test_no_number_at_all_that_changes_by_a_smaller_part_turns_it(life: Life) ->
     found = [one for one in named(life) if isinstance(one, NumberChange)]
     smallest, has = min((one.size for one in found), default=float("inf")), life.has_ticket
     for rule, present in numbers(was, life.case.log).items():
-        for value in range(max(LIMITS[rule][0], present - 12), present + 13):
+        for value in range(max(LIMITS[rule][0], int(present) - 12), int(present) + 13):
             change = NumberChange(rule, present, value)
             if value != present and change.size < smallest:
                 assert life.would_have_ticket(change) == has, (change, found)
