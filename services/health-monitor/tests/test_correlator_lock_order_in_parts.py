@@ -16,8 +16,6 @@ from fettle_health_monitor.adapters.correlator import control_log, policies, pro
 from fettle_health_monitor.domain.control import Announced
 from fettle_health_monitor.domain.judgements import Change, Hello, Unobserved
 
-RULES = ("HM-316", "HM-341")
-
 
 @pytest_asyncio.fixture
 async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
@@ -37,7 +35,7 @@ async def greeted(world: CorrelatorWorld) -> list[int]:
     return sorted(shard for shard, _, said in await world.controls_written() if isinstance(said, Announced))
 
 
-@pytest.mark.rule(*RULES, "HM-77")
+@pytest.mark.rule("HM-316", "HM-341", "HM-77")
 async def test_hellos_of_several_logs_wait_for_a_policy_and_it_not_for_them(world: CorrelatorWorld) -> None:
     async with unit_of_work(world.database) as putting:
         await policies.lock_orgs(putting.connection, {"acme"})
@@ -49,7 +47,7 @@ async def test_hellos_of_several_logs_wait_for_a_policy_and_it_not_for_them(worl
     assert await greeted(world) == [0, 1]
 
 
-@pytest.mark.rule(*RULES, "HM-77")
+@pytest.mark.rule("HM-316", "HM-341", "HM-77")
 async def test_hellos_that_come_in_another_order_by_another_partition_are_answered_in_one(
     world: CorrelatorWorld,
 ) -> None:
@@ -66,7 +64,7 @@ async def test_hellos_that_come_in_another_order_by_another_partition_are_answer
     assert await greeted(world) == [0, 1]
 
 
-@pytest.mark.rule(*RULES)
+@pytest.mark.rule("HM-316", "HM-341")
 async def test_the_orgs_of_all_parts_are_taken_in_one_order(world: CorrelatorWorld) -> None:
     await world.tell("zoo")
     async with unit_of_work(world.database) as other:
@@ -80,7 +78,7 @@ async def test_the_orgs_of_all_parts_are_taken_in_one_order(world: CorrelatorWor
     assert [tuple(row) for row in found] == [("acme", "pending_open"), ("zoo", "pending_open")]
 
 
-@pytest.mark.rule(*RULES, "HM-61")
+@pytest.mark.rule("HM-316", "HM-341", "HM-61")
 async def test_what_the_parts_put_on_record_of_the_shards_waits_for_another_batch_and_that_not_for_it(
     world: CorrelatorWorld,
 ) -> None:
