@@ -25,7 +25,6 @@ WHY = (
             Mutant(CHANGES, ", case.known.bounds.timeout_from_s)", ")"),
             Mutant(CHANGES, "        high = min(high, case.known.bounds.open_debounce_to_s)\n", "        pass\n"),
             Mutant(CHANGES, "ceil(present + reach) - 1)", "ceil(present + reach) - 2)"),
-            Mutant(CHANGES, "floor(present - reach) + 1)", "floor(present - reach) + 2)"),
             Mutant(CHANGES, "return ms / 1000 if ms % 1000 else ms // 1000", "return ms // 1000"),
             Mutant(CHANGES, "isinstance(change, NumberChange)), default=inf)", "True), default=inf)"),
             Mutant(CHANGES, "            known = replace(known, switches=_switched(known, enabled=wanted))\n", ""),

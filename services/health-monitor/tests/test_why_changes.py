@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from judge_log import DEVICE, T0, Judged, Log
 from msgspec.structs import replace as with_fields
@@ -303,6 +303,7 @@ def test_the_nearest_is_found_wherever_what_holds_lies(turning: set[int], presen
 
 @pytest.mark.rule("HM-339")
 @given(st.sets(st.integers(0, 60)), st.integers(0, 60), st.integers(1, 9), st.integers(0, 60), st.integers(0, 60))
+@example(turning={36, 40}, under=37, tenths=5, low=0, high=60)
 def test_the_nearest_to_what_is_no_whole_number_is_found(
     turning: set[int], under: int, tenths: int, low: int, high: int
 ) -> None:
