@@ -34,7 +34,6 @@ JUDGED = (
     Mutant("clock", "self.now = self._from_now = self.now +", "self.now = self.now +"),
     Mutant("clock", "min(max(self.record - since, 0), STEP_MAX_MS)", "max(self.record - since, 0)"),
     Mutant("clock", "max(self.said, self._slowed(instant), self._from_record", "max(0, self._from_record"),
-    Mutant("clock", "self.said = self._from_said = timestamp", "timestamp"),
     Mutant("shard", "            if not waiting.greeted:\n", "            if False:\n"),
     # states.py: the tables
     Mutant("states", "(State.HEALTHY, False): State.PENDING_OPEN", "(State.HEALTHY, False): State.FIRING"),

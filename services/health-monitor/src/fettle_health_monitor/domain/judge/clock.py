@@ -48,7 +48,7 @@ class ObservedClock:
 
     def begin(self, timestamp: int) -> None:
         """Take in the broker time of a record before any that counts: the last of these is where time begins."""
-        self.record = self._from_record = self.said = self._from_said = timestamp
+        self.record = self._from_record = timestamp
 
     def stand(self, timestamp: int) -> None:
         """Take in the broker time of the next record while nobody is judged: none of it is counted until `go_on`."""
