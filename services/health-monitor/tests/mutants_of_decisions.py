@@ -120,7 +120,8 @@ DECISIONS = (
     Part(
         ("correlator_anew_late",),
         (
-            Mutant(CHANGES, "    open_ |= await incidents.without_ticket(connection, well)\n", ""),
+            Mutant(CHANGES, " | await incidents.without_ticket(connection, well)", ""),
+            Mutant("adapters/correlator/incidents", " AND at <= until\n", "\n"),
             Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),
             Mutant(JUDGEMENTS, "or _about(each.watch) not in without]", "or True]"),
         ),

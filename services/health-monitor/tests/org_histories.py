@@ -201,8 +201,8 @@ def clock_of(shard: Shard) -> Clock:
 def batches(
     said: Sequence[Sequence[tuple[int, Judgement]]], steps: Sequence[tuple[int, int]]
 ) -> Iterator[list[Judgement]]:
-    """All of it in batches: each takes the next seconds of one shard (0, 1) or of both, over and over, but so that none
-    is more than four seconds ahead of the other."""
+    """All of it in batches, in its order: each takes the next seconds of one shard (0, 1) or of both, over and over,
+    but so that none is more than four seconds ahead of the other."""
     left = [list(each) for each in said]
     for which, seconds in itertools.cycle(steps):
         behind, ahead = sorted((0, 1), key=lambda shard: left[shard][0][0] if left[shard] else math.inf)
@@ -217,12 +217,12 @@ def batches(
             limits[which] = min(mine[0][0] + seconds - 1, most) if mine else 0
             if not mine or mine[0][0] > limits[which]:
                 limits = {behind: until if not left[ahead] else min(until, left[ahead][0][0] + 3), ahead: 0}
-        batch = []
+        batch: list[tuple[int, Judgement]] = []
         for shard, limit in limits.items():
             taken = list(itertools.takewhile(lambda each: each[0] <= limit, left[shard]))  # noqa: B023
             del left[shard][: len(taken)]
-            batch += [judgement for _, judgement in taken]
-        yield batch
+            batch += taken
+        yield [judgement for _, judgement in sorted(batch, key=lambda each: each[0])]
 
 
 def cut(

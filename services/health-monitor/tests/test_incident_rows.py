@@ -53,6 +53,9 @@ STORIES: dict[str, tuple[Rows, bool, bool]] = {
     "about to be forgotten": ([("incident", OPEN), verdict("forgotten")], False, False),
     "about to fire": ([verdict("firing")], True, True),
     "waits for its integration": ([verdict("firing", waits_for="integration/hue-1")], False, False),
+    "about to fire behind that": ([verdict("firing", AT + 11)], False, False),
+    "open, about to be recovered behind that": ([("incident", OPEN), verdict("recovered", AT + 11)], True, True),
+    "open, recovered behind that": ([("incident", OPEN), outcome("recovered", AT + 11)], True, True),
     "about to be merged": ([verdict("merged")], False, False),
     "recovered before": ([("incident", OPEN), verdict("recovered", AT - 1), outcome("recovered", AT - 1)], True, True),
     "reopened since": ([("incident", OPEN), outcome("recovered")], False, True),
@@ -65,7 +68,8 @@ STORIES: dict[str, tuple[Rows, bool, bool]] = {
     "on a list, well": ([("rollup_member", {**MEMBER, "recovered_at": AT})], False, False),
     "has left a list": ([("former_member", FORMER), outcome("recovered")], True, True),
 }
-"""What is on record, and whether something is open for who was judged all the while, and for who comes up anew."""
+"""What is on record, and whether something is open for who is well since `AT + 10`: who was judged all the while, and
+who comes up anew."""
 
 
 @pytest.mark.rule("HM-82", "HM-302")
@@ -83,7 +87,7 @@ async def test_what_is_open_is_told_of_each_subject(environment: dict[str, str])
             await put(world, table, org="other", subject=names["open"], **values, **ids)
         for anew in (False, True):
             async with world.database.reading() as connection:
-                asked = {(org, name): anew for org in ("acme", "other") for name in names.values()}
+                asked = {(org, name): (AT + 10, anew) for org in ("acme", "other") for name in names.values()}
                 found = await incidents.left_open(connection, asked)
             expected = {story for story, (_, before, after) in STORIES.items() if (after if anew else before)}
             assert {story for story, name in names.items() if ("acme", name, OFFLINE) in found} == expected

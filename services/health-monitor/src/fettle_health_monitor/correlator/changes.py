@@ -137,8 +137,8 @@ async def _watch_the_healthy_anew(
                 well[key] = first
     if not well:
         return
-    open_ = {*await incidents.left_open(connection, {key: change.from_state is None for key, change in well.items()})}
-    open_ |= await incidents.without_ticket(connection, well)
+    since = {key: (change.at, change.from_state is None) for key, change in well.items()}
+    open_ = await incidents.left_open(connection, since) | await incidents.without_ticket(connection, well)
     if open_:
         times = await _times(connection, list(well.values()), partition_of)
         begun = [times.watch(well[org, subject], condition) for org, subject, condition in sorted(open_)]

@@ -197,11 +197,13 @@ async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tup
 
 async def _to_resolve(connection: AsyncConnection, out: Sequence[RunOut]) -> Sequence[RunOut]:
     """Without those that came up healthy in a new log and for whom no ticket was opened after all."""
-    anew = {(each.watch.org, each.watch.subject): True for each in out if each.watch.kind is WatchKind.HEALTHY_ANEW}
-    without = await incidents.without_ticket(connection, anew) if anew else set()
+    kind = WatchKind.HEALTHY_ANEW
+    anew = [each.watch for each in out if each.watch.kind is kind]
+    well = {(watch.org, watch.subject): (watch.start_at, True) for watch in anew}
+    without = await incidents.without_ticket(connection, well) if well else set()
     if without:
-        without -= set(await incidents.left_open(connection, anew))
-    return [each for each in out if each.watch.kind is not WatchKind.HEALTHY_ANEW or _about(each.watch) not in without]
+        without -= await incidents.left_open(connection, well)
+    return [each for each in out if each.watch.kind is not kind or _about(each.watch) not in without]
 
 
 def _about(watch: Watch) -> About:

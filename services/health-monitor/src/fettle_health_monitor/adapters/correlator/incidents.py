@@ -30,31 +30,35 @@ _OF_SUBJECTS = text("""
 
 _LEFT_OPEN = text(f"""
     WITH asked AS (
-        SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:anew AS boolean[]))
-                      AS asked (org, subject, anew)
+        SELECT * FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:anew AS boolean[]),
+                             CAST(:until AS bigint[])) AS asked (org, subject, anew, until)
     ),
     may_be_open AS (
-        SELECT org, subject, condition, coalesce(opened_at, 0) AS at, anew FROM incident JOIN asked USING (org, subject)
+        SELECT org, subject, condition, coalesce(opened_at, 0) AS at, anew, until
+        FROM incident JOIN asked USING (org, subject)
         WHERE CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END
-        UNION ALL SELECT org, subject, condition, at, anew FROM verdict JOIN asked USING (org, subject)
+        UNION ALL SELECT org, subject, condition, at, anew, until FROM verdict JOIN asked USING (org, subject)
         WHERE waits_for IS NULL AND cause IN ({_OPENING})
-        UNION ALL SELECT org, subject, condition, start_at, anew FROM watch JOIN asked USING (org, subject)
+        UNION ALL SELECT org, subject, condition, least(start_at, until), anew, until
+        FROM watch JOIN asked USING (org, subject)
         WHERE kind IN ('early_resolve', 'open_refused')
-        UNION ALL SELECT org, subject, condition, 0, true FROM rollup_member JOIN asked USING (org, subject)
+        UNION ALL SELECT org, subject, condition, 0, true, until FROM rollup_member JOIN asked USING (org, subject)
         WHERE recovered_at IS NULL
-        UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true FROM former_member JOIN asked USING (org, subject)
-        UNION ALL SELECT org, subject, condition, 0, true FROM incident JOIN asked USING (org, subject)
+        UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true, until FROM former_member JOIN asked USING (org, subject)
+        UNION ALL SELECT org, subject, condition, 0, true, until FROM incident JOIN asked USING (org, subject)
         WHERE EXISTS (SELECT FROM verdict WHERE verdict.org = asked.org AND waits_for = asked.subject
                                                 AND verdict.subject <> waits_for)
           AND NOT EXISTS (SELECT FROM watch WHERE watch.org = asked.org AND watch.subject = asked.subject
                                                   AND kind IN ('early_resolve', 'open_refused'))
     )
     SELECT DISTINCT org, subject, condition FROM may_be_open AS open
-    WHERE condition <> '{MANY}'
+    WHERE condition <> '{MANY}' AND at <= until
       AND NOT EXISTS (SELECT FROM verdict WHERE verdict.org = open.org AND verdict.subject = open.subject
-                                                AND cause IN ('recovered', 'forgotten') AND verdict.at >= open.at)
+                                                AND cause IN ('recovered', 'forgotten')
+                                                AND verdict.at BETWEEN open.at AND until)
       AND (anew OR NOT EXISTS (SELECT FROM outcome WHERE outcome.org = open.org AND outcome.subject = open.subject
-                                                         AND cause = 'recovered' AND outcome.at >= open.at))
+                                                         AND cause = 'recovered'
+                                                         AND outcome.at BETWEEN open.at AND until))
 """)  # noqa: S608 - constants
 
 _WITHOUT_TICKET = text("""
@@ -95,14 +99,15 @@ async def of_subjects(connection: AsyncConnection, keys: Collection[Key]) -> dic
     return {(row.org, row.subject, row.condition): _incident(row) for row in rows}
 
 
-async def left_open(connection: AsyncConnection, anew: Mapping[Key, bool]) -> list[About]:
-    """The incidents of these subjects that no recovery has ended or will end: their own ones with a ticket that is or
-    may be open, or may be opened yet, as a verdict or somebody's early resolve is not decided, or after a refusal, and
-    those of which they are down on a checklist. So are those of an integration for which devices still wait, as one was
-    resolved by somebody and nothing has decided what becomes of that. One that somebody has reopened since the recovery
-    counts only for who is `anew`."""
-    asked = {**columns_of(anew), "anew": list(anew.values())}
-    return [(row.org, row.subject, row.condition) for row in await connection.execute(_LEFT_OPEN, asked)]
+async def left_open(connection: AsyncConnection, well: Mapping[Key, tuple[int, bool]]) -> set[About]:
+    """The incidents of these subjects, well since this instant, that no recovery has ended or will end: their own ones
+    from before with a ticket that is or may be open, or may be opened yet, as a verdict or somebody's early resolve is
+    not decided, or after a refusal, and those of which they are down on a checklist. So are those of an integration for
+    which devices still wait, as one was resolved by somebody and nothing has decided what becomes of that. One that
+    somebody has reopened since the recovery counts only for who comes up in a new log (True)."""
+    until, anew = [at for at, _ in well.values()], [of for _, of in well.values()]
+    rows = await connection.execute(_LEFT_OPEN, {**columns_of(well), "until": until, "anew": anew})
+    return {(row.org, row.subject, row.condition) for row in rows}
 
 
 async def without_ticket(connection: AsyncConnection, keys: Collection[Key]) -> set[About]:
