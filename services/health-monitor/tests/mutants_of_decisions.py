@@ -34,6 +34,7 @@ DECISIONS = (
             Mutant(DECIDE, "if many.maybe_open else", "if many.surely_open else"),
             Mutant(DECIDE, "takes_over=group.has_many", "takes_over=False"),
             Mutant(DECIDE, "merges=merges, ", ""),
+            Mutant(DECIDE, "merges = () if asked else tuple(", "merges = tuple("),
             Mutant(DECIDE, "MANY) and group.parent is None", "MANY)"),
             Mutant(DECIDE, "_after(verdict) == Parent(group.subject, MANY) and", ""),
             Mutant(DECIDE, "if verdict.subject == facts.group.subject:", "if False:"),

@@ -154,6 +154,17 @@ def test_an_integrations_ticket_takes_the_singles_of_the_window(asked_at: int, m
     assert outcome.merges == ((member("device/d1"),) if merged else ())
 
 
+@pytest.mark.rule("HM-142")
+def test_what_is_asked_for_once_more_takes_in_nothing_more() -> None:
+    """By a policy with a longer window: as little as one that is surely open."""
+    around = group(singles=[Single(member("device/d1"), T0 - 1_000)])
+    again = verdict(Cause.PUBLISHING_BEGAN, UNREACHABLE, subject=GATEWAY)
+    for incident, taken in ((RESOLVED, 1), (OPENING, 0), (OPEN, 0)):
+        outcome = decide(again, replace(facts(others={UNREACHABLE: incident}), group=around))
+        assert not isinstance(outcome, Wait)
+        assert len(merges_of(again, outcome)) == taken
+
+
 @pytest.mark.rule("HM-143")
 @pytest.mark.parametrize(("incident", "takes_over"), [(OPEN, True), (OPENING, True), (RESOLVED, False)])
 def test_an_integrations_ticket_takes_over_the_one_about_many(incident: Incident, takes_over: bool) -> None:

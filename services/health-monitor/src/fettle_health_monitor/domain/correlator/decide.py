@@ -167,8 +167,9 @@ def _about_the_end_of_many(facts: Facts) -> Outcome:
 
 
 def _open_for_all(verdict: Verdict, facts: Facts, group: Group) -> Outcome:
-    """An integration's own ticket takes in what fails behind it."""
-    merges = tuple(single.member for single in group.singles_before(verdict.at))
+    """An integration's own ticket takes in what fails behind it, when it is asked for and not when it is once more."""
+    asked = facts.incidents.get(verdict.condition, Incident()).will_be_open
+    merges = () if asked else tuple(single.member for single in group.singles_before(verdict.at))
     return replace(_open(verdict, facts), merges=merges, takes_over=group.has_many)
 
 
