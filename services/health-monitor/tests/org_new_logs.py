@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from judge_log import T0, Log, LogRecord, read_control
 from org_histories import AWAY, BAD, OK, SHARDS, clock_of
-from org_times_histories import BEGINS, MODEL, NONCE, Phase, Times, policy, times
+from org_times_histories import BEGINS, HOLE, MODEL, NONCE, Phase, Times, policy, times
 
 from fettle_health_monitor.domain.control import Forget, Heard, Policy, Register, Statement
 from fettle_health_monitor.domain.judge.checkpoint import Snapshot, pack, restore, snapshot, unpack
@@ -149,7 +149,18 @@ def new_logs(draw: st.DrawFn) -> NewLogs:
     )
     fields = {name: getattr(known, name) for name in ("behind", "policy", "restarts", "reporting", "silences")}
     fields |= {name: getattr(known, name) for name in ("resolved", "registry", "moves")}
-    return NewLogs(**fields, phases=(*known.phases[:-1], end), anew=anew)
+    return NewLogs(**fields, phases=(*_unbroken(known.phases[:-1], anew), end), anew=anew)
+
+
+def _unbroken(phases: Sequence[Phase], anew: Anew) -> Iterator[Phase]:
+    """No hole where a new log begins: what its first records leave of one, less than five seconds, is on no record, and
+    whether it counts hangs on whether anything had been seen before it."""
+    begins = 0
+    for phase in phases:
+        ends = begins + phase.seconds
+        broken = phase.everybody == HOLE and begins <= anew.told and anew.at <= ends
+        yield phase._replace(everybody=OK) if broken else phase
+        begins = ends
 
 
 def _who(each: tuple[int, str]) -> int:
