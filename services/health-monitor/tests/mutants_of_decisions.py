@@ -114,7 +114,7 @@ DECISIONS = (
     Part(
         ("correlator_people",),
         (
-            Mutant(CHANGES, "if well or change.to_state == change.from_state:", "if well:"),
+            Mutant(CHANGES, "return self.well or self.change.to_state == self.change.from_state", "return self.well"),
             Mutant(CHANGES, "if clock is None or clock.generation != change.generation:", "if clock is None:"),
         ),
     ),

@@ -1,7 +1,7 @@
 """Changes of state become live status, history, transitions for the world, and verdicts that wait."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from uuid import UUID
@@ -32,39 +32,68 @@ from fettle_health_monitor.domain.judgements import Change, InForce
 
 
 @dataclass(frozen=True, slots=True)
-class EndsWatches:
-    """A change ends the watch on its subject's early resolve, at the instant and in the log of `then`; where the
-    subject is `well` it also ends the fresh time, and whatever waits to be decided. Where it `fires` on, or begins
-    `anew` with its log, what had run out before still calls for a ticket."""
+class Turned:
+    """A change that ends watches on its subject, or may begin one, in the `partition` that its org comes by. Where it
+    `ends` any, that is the one on an early resolve; where the subject is `well` also the fresh time, and whatever waits
+    to be decided. Where it `fires` on, or begins `anew` with its log, what had run out before still calls for a
+    ticket."""
 
-    then: Then
-    key: Key
-    well: bool
-    fires: bool
-    anew: bool
+    change: Change
+    partition: int
 
     @property
     def at(self) -> int:
-        return self.then.at
+        return self.change.at
+
+    @property
+    def key(self) -> Key:
+        return (self.change.org, self.change.subject)
+
+    @property
+    def then(self) -> Then:
+        return Then(self.change.at, self.change.generation)
+
+    @property
+    def ends(self) -> bool:
+        """Who fires on for another condition has a ticket of its own for that. Watches over what fires end when its
+        recovery is decided."""
+        return self.well or self.change.to_state == self.change.from_state
+
+    @property
+    def well(self) -> bool:
+        return _is_well_without_a_verdict(self.change)
+
+    @property
+    def fires(self) -> bool:
+        return self.change.to_state in CALLS_FOR_A_TICKET
+
+    @property
+    def anew(self) -> bool:
+        return self.change.from_state is None
 
 
 async def take_in(
     work: UnitOfWork, news: News, reach: Reach, orgs: Collection[str]
-) -> tuple[Sequence[tuple[int, InForce]], Sequence[EndsWatches]]:
+) -> tuple[Sequence[tuple[int, InForce]], Sequence[Turned]]:
     """Writes what subjects are called and how they are now. `reach` is how far the shards have come by then, `orgs` are
     those (locked) in which something that was held back may have its turn. Answers with the policies that have come
-    into force, each with its partition, and with the watches that are over: the caller sees to both in their order."""
+    into force, each with its partition, and with the changes that watches hang on: the caller sees to both in their
+    order."""
     connection = work.connection
     if news.profiles:
         await live.record_profiles(connection, news.profiles)
     if news.unwatched:
         await live.record_unwatched(connection, news.unwatched)
 
-    over: list[EndsWatches] = []
+    turned: list[Turned] = []
+    came_up: set[Key] = set()
 
     async def show(changes: Sequence[Change], partition_of: Mapping[str, int], laid_over: Collection[str] = ()) -> None:
         await _show(work, changes, partition_of, laid_over)
-        over.extend(_over(changes))
+        some = [Turned(change, partition_of[change.org]) for change in changes]
+        came_up.update(each.key for each in some if each.well)
+        watched = await watches.running(connection, WatchKind.HEALTHY_ANEW, {each.key for each in some}) | came_up
+        turned.extend(each for each in some if each.ends or each.key in watched)
 
     at_once, heard_again = await holding_back.hold_back(connection, news, reach)
     if at_once:
@@ -72,7 +101,7 @@ async def take_in(
     if heard_again:
         await losses.record_heard_again(connection, heard_again)
     in_force = await losing.take_in_order(connection, reach, orgs, show) if orgs else []
-    return in_force, over
+    return in_force, turned
 
 
 async def _show(
@@ -90,24 +119,16 @@ async def _show(
     if any(calls):
         waiting = [verdict for verdict in called if verdict is not None]
         await verdicts.wait(connection, waiting, partition_of)
-    first = {(change.org, change.subject): _then(change) for change in reversed(changes)}
+
+
+async def watch_the_healthy_anew(connection: AsyncConnection, turned: Sequence[Turned]) -> None:
+    """These changes end and begin the watches over who comes up healthy in a new log; they follow on all that was
+    decided before them, and on the policies that came into force."""
+    first = {each.key: each.then for each in reversed(turned)}
     out = await watches.end_at(connection, [WatchKind.HEALTHY_ANEW], first)
-    rest = [change for change in changes if (change.org, change.subject) not in out]
-    await _watch_the_healthy_anew(connection, rest, partition_of)
-
-
-def _over(changes: Sequence[Change]) -> Iterator[EndsWatches]:
-    """What the changes themselves end: who fires on for another condition has a ticket of its own for that. Watches
-    over what fires end when its recovery is decided."""
-    for change in changes:
-        well = _is_well_without_a_verdict(change)
-        if well or change.to_state == change.from_state:
-            fires = change.to_state in CALLS_FOR_A_TICKET
-            yield EndsWatches(_then(change), (change.org, change.subject), well, fires, anew=change.from_state is None)
-
-
-def _then(change: Change) -> Then:
-    return Then(change.at, change.generation)
+    rest = [each for each in turned if each.key not in out]
+    partition_of = {each.change.org: each.partition for each in rest}
+    await _watch_the_healthy_anew(connection, [each.change for each in rest], partition_of)
 
 
 def _is_well_without_a_verdict(change: Change) -> bool:

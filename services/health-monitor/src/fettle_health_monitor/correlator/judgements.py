@@ -24,7 +24,7 @@ from fettle_health_monitor.adapters.correlator.progress import Progress, Seen
 from fettle_health_monitor.adapters.correlator.rollups import Belongs
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator import changes, holding_back, policy_effects, retiming, silencing
-from fettle_health_monitor.correlator.changes import EndsWatches
+from fettle_health_monitor.correlator.changes import Turned
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import News, Received
@@ -85,11 +85,11 @@ class Judgements:
         concerned |= ended
         locked = concerned | news.written_of  # what people enter writes the same rows, in another order
         orgs = await policies.lock_orgs(connection, locked) if locked else {}
-        in_force, over = await _take_in(work, news, known, reach, concerned)
+        in_force, turned = await _take_in(work, news, known, reach, concerned)
         if ended:
             await silencing.call_for_ended(connection, reach.settled, ended, [said for _, said in in_force])
         if concerned:
-            await self._decide(work, reach, concerned, orgs, in_force, over)
+            await self._decide(work, reach, concerned, orgs, in_force, turned)
         return news.hellos
 
     async def _decide(
@@ -99,37 +99,40 @@ class Judgements:
         concerned: set[str],
         orgs: Mapping[str, KnownOrg],
         in_force: Sequence[tuple[int, InForce]],
-        over: Sequence[EndsWatches],
+        turned: Sequence[Turned],
     ) -> None:
         """What has waited for the clocks, what has run out by them, the policies that came into force, and what changes
-        have ended, in the order of their instants: what is decided begins watches and ends others. At one instant a
+        begin and end, in the order of their instants: what is decided begins watches and ends others. At one instant a
         recovery ends what would else have run out."""
         connection = work.connection
         waited: list[tuple[int, Verdict]] = []
         at_once: set[str] | None = None
-        policies_left, over = sorted(in_force, key=lambda each: each[1].at), sorted(over, key=lambda each: each.at)
+        policies_left, turned = sorted(in_force, key=lambda each: each[1].at), sorted(turned, key=lambda each: each.at)
         while True:
             waited += await verdicts.take_ready(connection, reach.ready_before, concerned)
             waited.sort(key=lambda each: _turn_of(each[1]))
             out = await watches.settle_run_out(connection, reach.settled, concerned)
             instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
-            if policies_left and policies_left[0][1].at <= min(instants, default=math.inf):
+            until = min(instants, default=math.inf)
+            if policies_left and policies_left[0][1].at <= min([until, *(each.at for each in turned[:1])]):
                 partition, said = policies_left.pop(0)
                 if await policy_effects.take_effect(connection, partition, said):
                     left = [each for _, each in policies_left]
                     await silencing.call_for_ended(connection, reach.settled, {said.org}, left)
                 continue
-            if past := [each for each in over if each.at <= min(instants, default=math.inf)]:
-                over = over[len(past) :]
-                if well := await _end_watches(connection, past):
+            before_policy = policies_left[0][1].at if policies_left else math.inf
+            if past := [each for each in turned if each.at <= until and each.at < before_policy]:
+                turned = turned[len(past) :]
+                if well := await _end_watches(connection, [each for each in past if each.ends]):
                     await self._deciding.call_off(work, well)
+                await changes.watch_the_healthy_anew(connection, past)
                 continue
             if not instants:
                 return
             first = min(instants)
             following = [said.at for _, said in policies_left]
-            until = min([first + AT_ONCE_MS, *following, *(each.at + 1 for each in out)])
-            turn = [each for each in waited if each[1].at < until]
+            ends = min([first + AT_ONCE_MS, *following, *(each.at + 1 for each in out)])
+            turn = [each for each in waited if each[1].at < ends]
             if turn and turn[-1][1].at > first:
                 if at_once is None:
                     at_once = await policies.resolving_at_once(connection, concerned)
@@ -151,9 +154,11 @@ class Judgements:
                 await self._deciding.decide(work, [(verdict, Behind()) for verdict in follows], orgs)
 
 
-async def _end_watches(connection: AsyncConnection, over: Sequence[EndsWatches]) -> set[Key]:
+async def _end_watches(connection: AsyncConnection, over: Sequence[Turned]) -> set[Key]:
     """Ends what these changes have ended. Answers with the subjects that are well, and for which nothing is left that
     had run out before."""
+    if not over:
+        return set()
     then = {each.key: each.then for each in over if each.fires or each.anew}
     await watches.end_at(connection, MAY_BRING_A_TICKET, then)
     for kind in MAY_BRING_A_TICKET:
@@ -222,7 +227,7 @@ def _turn_of(verdict: Verdict) -> tuple[int, int, bool]:
 
 async def _take_in(
     work: UnitOfWork, news: News, known: Mapping[Seen, Progress], reach: Reach, concerned: set[str]
-) -> tuple[Sequence[tuple[int, InForce]], Sequence[EndsWatches]]:
+) -> tuple[Sequence[tuple[int, InForce]], Sequence[Turned]]:
     connection = work.connection
     moved = [each for seen, each in reach.after.items() if known.get(seen) != each]
     await progress.save(connection, moved)
