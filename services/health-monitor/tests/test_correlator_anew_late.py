@@ -4,6 +4,7 @@ import pytest
 from correlator_facts import BRISK, QUIET, T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import fails
+from test_correlator_switched_off import switched
 from test_correlator_waiting import AT, DEVICE, comes_up_healthy, verbs
 
 from fettle_health_monitor.domain.correlator.silences import Schedule
@@ -82,4 +83,28 @@ async def test_who_was_well_for_long_enough_between_two_changes_is_resolved_thou
         for each in [moves] if together else [[move] for move in moves]:
             await world.feed(*each)
         await world.feed(world.clock(0, AT + 7_000, generation=2, clock=3_500), world.clock(1, AT + 7_000))
+        assert await verbs(world) == said
+
+
+@pytest.mark.rule("HM-82", "HM-227", "HM-229")
+@pytest.mark.parametrize(("until", "said"), [(7_900, ["open"]), (8_100, ["open", "resolve"])])
+@pytest.mark.parametrize("together", [False, True])
+async def test_who_was_well_for_long_enough_since_the_org_is_on_again_is_resolved_though_all_comes_together(
+    environment: dict[str, str], until: int, said: list[str], together: bool
+) -> None:
+    """Its resolve debounce of two seconds, from six seconds after it fired."""
+    async with CorrelatorWorld.open(environment) as world:
+        await comes_up_healthy(world)
+        logs = (2, 1)
+        all_said: list[Judgement] = [
+            *await switched(world, AT + 4_000, on=False, generations=logs),
+            world.clock(0, AT + 5_000, generation=2, clock=1_500),
+            world.clock(1, AT + 5_000),
+            *await switched(world, AT + 6_000, on=True, generations=logs),
+            change(DEVICE, "healthy", "pending_open", at=AT + until, generation=2),
+            world.clock(0, AT + 12_000, generation=2, clock=8_500),
+            world.clock(1, AT + 12_000),
+        ]
+        for batch in [all_said] if together else [[each] for each in all_said]:
+            await world.feed(*batch)
         assert await verbs(world) == said

@@ -20,15 +20,21 @@ from fettle_health_monitor.domain.correlator.watches import Watch
 from fettle_health_monitor.domain.judgements import Evidence, InForce
 
 
+async def switched(world: CorrelatorWorld, at: int, *, on: bool, generations: Sequence[int] = (1, 1)) -> list[InForce]:
+    """What the shards say of the version that says so; their logs are of these generations."""
+    version: int = (await world.put(BRISK.model_copy(update={"enabled": on}))).version.version
+    return [
+        InForce(shard=shard, generation=generation, place=next_place(), org="acme", version=version, enabled=on, at=at)
+        for shard, generation in enumerate(generations)
+    ]
+
+
 async def switch(world: CorrelatorWorld, at: int, *, on: bool, generations: Sequence[int] = (1, 1)) -> int:
-    """Answers with the version that says so; the shards' logs are of these generations."""
-    decided = await world.put(BRISK.model_copy(update={"enabled": on}))
-    version: int = decided.version.version
-    for shard, generation in enumerate(generations):
-        place = next_place()
-        said = InForce(shard=shard, generation=generation, place=place, org="acme", version=version, enabled=on, at=at)
-        await world.feed(said)
-    return version
+    """Answers with the version that says so."""
+    said = await switched(world, at, on=on, generations=generations)
+    for each in said:
+        await world.feed(each)
+    return said[0].version
 
 
 @pytest.mark.rule("HM-285")
