@@ -119,7 +119,7 @@ DECISIONS = (
         ),
     ),
     Part(
-        ("correlator_anew_late",),
+        ("correlator_anew_late", "incident_rows"),
         (
             Mutant(CHANGES, " | await incidents.without_ticket(connection, well)", ""),
             Mutant("adapters/correlator/incidents", " AND at <= until\n", "\n"),
