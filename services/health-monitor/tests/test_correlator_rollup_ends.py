@@ -70,8 +70,9 @@ async def test_a_fresh_timeout_is_as_long_as_the_judges(environment: dict[str, s
 
 
 @pytest.mark.rule("HM-144")
+@pytest.mark.parametrize("at_once", [False, True], ids=["later", "decided together"])
 async def test_who_recovers_in_its_fresh_time_opens_nothing_and_its_verdict_has_an_end(
-    environment: dict[str, str],
+    environment: dict[str, str], at_once: bool
 ) -> None:
     async with CorrelatorWorld.open(environment) as world:
         at = T0 + 10_000
@@ -82,8 +83,9 @@ async def test_who_recovers_in_its_fresh_time_opens_nothing_and_its_verdict_has_
         await world.tick(at + 20_500)
         await said(world)
         await world.feed(fires("device/d1", at + 21_000))
-        await world.tick(at + 22_000)
-        await world.feed(*recovers("device/d1", at + 24_000))
+        if not at_once:
+            await world.tick(at + 22_000)
+        await world.feed(*recovers("device/d1", at + (21_400 if at_once else 24_000)))
         await world.tick(at + 60_000)
         assert await said(world) == []
         assert await world.rows("SELECT id FROM verdict") == []

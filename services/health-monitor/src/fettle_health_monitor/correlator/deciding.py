@@ -134,9 +134,9 @@ class Deciding:
             await watches.end(connection, WatchKind.EARLY_RESOLVE, back)
         if asked := {(one.verdict.org, one.verdict.subject) for one in batch.decided if _asks_anew(one)}:
             await watches.end(connection, WatchKind.OPEN_REFUSED, asked)
-        if batch.waiting:
-            partitions = {verdict.org: self._partition_of(verdict.org) for verdict in batch.waiting}
-            await verdicts.wait(connection, list(batch.waiting), partitions, batch.waits_for)
+        if waiting := [verdict for of in batch.waiting.values() for verdict in of]:
+            partitions = {verdict.org: self._partition_of(verdict.org) for verdict in waiting}
+            await verdicts.wait(connection, waiting, partitions, batch.waits_for)
         if listed := await sharing.list_again(connection):
             seen = await last_seen.of_those_down(
                 connection, {(asks.org, member.subject): asks.at for asks, _, member in listed}
@@ -195,7 +195,7 @@ class _Batch:
         self.touched: dict[incidents.About, Incident] = {}
         self.called: list[Verdict] = []
         """What decisions have called for that is decided with them."""
-        self.waiting: list[Verdict] = []
+        self.waiting: defaultdict[Key, list[Verdict]] = defaultdict(list)
         self.waits_for: dict[UUID, str] = {}
 
     def has_left_out(self, verdict: Verdict) -> bool:
@@ -208,7 +208,7 @@ class _Batch:
     def waits(self, verdict: Verdict, wait: Wait) -> None:
         group = group_of(verdict)
         of_group = wait.reason == "resolved_early" and group is not None
-        self.waiting.append(verdict)
+        self.waiting[verdict.org, verdict.subject].append(verdict)
         self.waits_for[verdict.id] = group[1] if of_group and group is not None else verdict.subject
 
     def ends(self, verdict: Verdict, outcome: Outcome, facts: Facts, behind: Behind) -> None:
@@ -217,6 +217,9 @@ class _Batch:
             one = replace(one, awaits=self._awaited(verdict.org, outcome.parent))
         self.decided.append(one)
         self._last[verdict.org, verdict.subject] = outcome
+        if verdict.cause in ENDING:
+            for waited in self.waiting.pop((verdict.org, verdict.subject), []):
+                self.calls_off(waited)
         for command in one.commands:
             if not command.subject:
                 continue
