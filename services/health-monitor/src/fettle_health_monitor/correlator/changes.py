@@ -128,14 +128,14 @@ async def watch_the_healthy_anew(connection: AsyncConnection, turned: Sequence[T
     out = await watches.end_at(connection, [WatchKind.HEALTHY_ANEW], first)
     rest = [each for each in turned if each.key not in out]
     partition_of = {each.change.org: each.partition for each in rest}
-    await _watch_the_healthy_anew(connection, [each.change for each in rest], partition_of)
+    await _begin_watches(connection, [each.change for each in rest], partition_of)
 
 
 def _is_well_without_a_verdict(change: Change) -> bool:
     return change.to_state == HealthState.HEALTHY and called_for(change, Known()) is None
 
 
-async def _watch_the_healthy_anew(
+async def _begin_watches(
     connection: AsyncConnection, changes: Sequence[Change], partition_of: Mapping[str, int]
 ) -> None:
     """A shard that starts anew has forgotten who was failing: who comes up healthy there, at once or later, may have a
