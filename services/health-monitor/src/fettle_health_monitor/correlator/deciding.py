@@ -20,7 +20,7 @@ from fettle_health_monitor.adapters.correlator import books, incidents, last_see
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.adapters.correlator.policies import KnownOrg
 from fettle_health_monitor.adapters.correlator.verdicts import Decided
-from fettle_health_monitor.correlator.sharing import ENDING, Sharing, group_of
+from fettle_health_monitor.correlator.sharing import Sharing, group_of
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.correlator.commands import OwnCommand, dedup_key, of_outcome
@@ -40,7 +40,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.rollups import MANY, Member, Parent, is_integration
-from fettle_health_monitor.domain.correlator.verdicts import Cause, LastSeen, Verdict, joining_again
+from fettle_health_monitor.domain.correlator.verdicts import ENDING, Cause, LastSeen, Verdict, joining_again
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, OPEN_REFUSED, WatchKind
 from fettle_health_monitor.metrics import COMMANDS, OUTCOMES
 

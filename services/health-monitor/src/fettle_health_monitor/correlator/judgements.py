@@ -29,9 +29,9 @@ from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.news import News, Received
 from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowest_at
-from fettle_health_monitor.correlator.sharing import ENDING, group_of
+from fettle_health_monitor.correlator.sharing import group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import ENDING, Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Hello, InForce
 

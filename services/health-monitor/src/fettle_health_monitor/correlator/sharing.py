@@ -43,10 +43,8 @@ from fettle_health_monitor.domain.correlator.rollups import (
     is_integration,
     member_of,
 )
-from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
+from fettle_health_monitor.domain.correlator.verdicts import ENDING, Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import OPEN_REFUSED, WatchKind
-
-ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
 
 _SHARES_NOTHING = ENDING | {Cause.UNSEEN}
 

@@ -46,6 +46,9 @@ class Cause(StrEnum):
 OPENING = frozenset(Cause) - {Cause.UNSEEN, Cause.MERGED, Cause.RECOVERED, Cause.FORGOTTEN, Cause.FEW_LEFT}
 """The causes that may open a ticket."""
 
+ENDING = frozenset({Cause.RECOVERED, Cause.FORGOTTEN})
+"""The causes that end what is about their subject itself."""
+
 CALLS_FOR_A_TICKET = frozenset({HealthState.FIRING, HealthState.FLAPPING})
 """The states of a subject that is confirmed as unhealthy and is not just heard to be well."""
 
