@@ -121,8 +121,9 @@ DECISIONS = (
     Part(
         ("correlator_anew_late", "incident_rows"),
         (
-            Mutant(CHANGES, " | await incidents.without_ticket(connection, well)", ""),
+            Mutant(CHANGES, "left_open(connection, since) | held_back", "left_open(connection, since)"),
             Mutant("adapters/correlator/incidents", " AND at <= until\n", "\n"),
+            Mutant("adapters/correlator/incidents", "AND verdict.at BETWEEN last.at AND until", "AND false"),
             Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),
             Mutant(JUDGEMENTS, "or _about(each.watch) not in without]", "or True]"),
         ),

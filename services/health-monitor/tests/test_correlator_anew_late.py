@@ -108,3 +108,26 @@ async def test_who_was_well_for_long_enough_since_the_org_is_on_again_is_resolve
         for batch in [all_said[:4], all_said[4:]] if together else [[each] for each in all_said]:
             await world.feed(*batch)
         assert await verbs(world) == said
+
+
+@pytest.mark.rule("HM-82", "HM-333")
+@pytest.mark.parametrize("together", [False, True])
+async def test_whose_removal_is_not_decided_yet_has_nothing_left_that_could_be_resolved(
+    environment: dict[str, str], together: bool
+) -> None:
+    """It was firing while nothing was published, and is heard again as healthy after its removal."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(QUIET)
+        await world.in_force(4, at=AT - 1_000)
+        await world.feed(change(DEVICE, "pending_open", "firing", at=AT, since=AT - 2_000, policy_version=4))
+        await world.tick(AT + 500)
+        removed = [
+            change(DEVICE, "firing", None, at=AT + 2_000, policy_version=4),
+            change(DEVICE, None, "healthy", at=AT + 2_300, policy_version=4),
+        ]
+        if not together:
+            await world.feed(*removed, world.clock(0, AT + 3_000))
+            removed = []
+        await world.feed(*removed, world.clock(0, AT + 6_000), world.clock(1, AT + 6_000))
+        await world.tick(AT + 9_000)
+        assert await outcomes(world) == [("firing", "unpublished"), ("forgotten", "nothing_to_resolve")]

@@ -159,8 +159,8 @@ async def _begin_watches(
     if not well:
         return
     since = {key: (change.at, change.from_state is None) for key, change in well.items()}
-    open_ = await incidents.left_open(connection, since) | await incidents.without_ticket(connection, well)
-    if open_:
+    held_back = await incidents.without_ticket(connection, {key: change.at for key, change in well.items()})
+    if open_ := await incidents.left_open(connection, since) | held_back:
         times = await _times(connection, list(well.values()), partition_of)
         begun = [times.watch(well[org, subject], condition) for org, subject, condition in sorted(open_)]
         await watches.begin(connection, begun, partition_of)

@@ -205,8 +205,8 @@ async def _to_resolve(connection: AsyncConnection, out: Sequence[RunOut]) -> Seq
     kind = WatchKind.HEALTHY_ANEW
     anew = [each.watch for each in out if each.watch.kind is kind]
     well = {(watch.org, watch.subject): (watch.start_at, True) for watch in anew}
-    without = await incidents.without_ticket(connection, well) if well else set()
-    if without:
+    begun = {key: at for key, (at, _) in well.items()}
+    if without := await incidents.without_ticket(connection, begun) if begun else set():
         without -= await incidents.left_open(connection, well)
     return [each for each in out if each.watch.kind is not kind or _about(each.watch) not in without]
 

@@ -63,11 +63,15 @@ _LEFT_OPEN = text(f"""
 
 _WITHOUT_TICKET = text("""
     SELECT org, subject, last.condition
-    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, subject)
-         CROSS JOIN LATERAL (SELECT condition, outcome FROM outcome
+    FROM unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:until AS bigint[]))
+         AS asked (org, subject, until)
+         CROSS JOIN LATERAL (SELECT condition, outcome, at FROM outcome
                              WHERE outcome.org = asked.org AND outcome.subject = asked.subject
                              ORDER BY at DESC LIMIT 1) AS last
     WHERE last.outcome IN ('silenced', 'unpublished')
+      AND NOT EXISTS (SELECT FROM verdict WHERE verdict.org = asked.org AND verdict.subject = asked.subject
+                                                AND cause IN ('recovered', 'forgotten')
+                                                AND verdict.at BETWEEN last.at AND until)
 """)
 
 _SAVE = text("""
@@ -110,10 +114,11 @@ async def left_open(connection: AsyncConnection, well: Mapping[Key, tuple[int, b
     return {(row.org, row.subject, row.condition) for row in rows}
 
 
-async def without_ticket(connection: AsyncConnection, keys: Collection[Key]) -> set[About]:
-    """Those of these subjects whose last verdict was silenced or not published: a silence that ends, or publishing that
-    begins for what exists, may open a ticket for them by an instant that is not decided yet."""
-    rows = await connection.execute(_WITHOUT_TICKET, columns_of(keys))
+async def without_ticket(connection: AsyncConnection, well: Mapping[Key, int]) -> set[About]:
+    """Those of these subjects, well since this instant, whose last verdict was silenced or not published, with no
+    recovery or removal behind it that is not decided yet: a silence that ends, or publishing that begins for what
+    exists, may open a ticket for them by an instant that is not decided yet."""
+    rows = await connection.execute(_WITHOUT_TICKET, {**columns_of(well), "until": list(well.values())})
     return {(row.org, row.subject, row.condition) for row in rows}
 
 
