@@ -69,7 +69,7 @@ def judge(shard: Shard, records: list[Record], correlator: Correlator, spent: Sp
     for start in range(0, len(records), 500):
         said += shard.fold(records[start : start + 500], read_control).judgements
     between = time.perf_counter()
-    clock = shard.watch.clock
+    clock = shard.judge.clock
     correlator.hear(ShardClock(shard.partition, shard.generation, clock.said, clock.now), said)
     spent.judged += between - begun
     spent.decided += time.perf_counter() - between

@@ -39,7 +39,7 @@ async def prepare(settings: HealthSettings, subjects: int) -> None:
             await consumer.seek_to_beginning(where)
             shard = Shard(partition, PARTITIONS, 1)
             read = SignedReader(Verifier(settings.signing_keys), topic, partition)
-            while len(shard.watch.subjects) < homes[partition]:
+            while len(shard.judge.subjects) < homes[partition]:
                 for records in (await consumer.getmany(timeout_ms=1000, max_records=500)).values():
                     shard.fold(records, read)
             taken = snapshot(shard)

@@ -11,7 +11,7 @@ SHARD = "domain/judge/shard"
 POLICIES = "domain/judge/policies"
 STATEMENTS = "domain/judge/statements"
 PROFILES = "domain/judge/profiles"
-WATCH = "domain/judge/watch"
+JUDGE = "domain/judge/judge"
 CONTROL = "domain/control"
 SIGNED = "adapters/judge/control_records"
 
@@ -28,8 +28,8 @@ RECORDS = (
     Part(
         ("judge_lost_log",),
         (
-            Mutant(WATCH, "(unheard or not subjects.heard_at[row])", "unheard"),
-            Mutant(WATCH, "is_news = stays_well and (", "is_news = ("),
+            Mutant(JUDGE, "(unheard or not subjects.heard_at[row])", "unheard"),
+            Mutant(JUDGE, "is_news = stays_well and (", "is_news = ("),
         ),
     ),
     # which heartbeats are refused, and how many of them become dead letters
@@ -49,7 +49,7 @@ RECORDS = (
             Mutant(PROFILES, "        check_integration(integration)\n", ""),
             Mutant(SHARD, "        if said.integration:\n            check_integration(said.integration)\n", ""),
             Mutant(SHARD, "if belongs != self.partition:", "if False:"),
-            Mutant(SHARD, 'known = org if org in self.watch.policies else ""', "known = org"),
+            Mutant(SHARD, 'known = org if org in self.judge.policies else ""', "known = org"),
             Mutant(REFUSALS, "key = (refusal.org, refusal.code)", 'key = ("", refusal.code)'),
             Mutant(REFUSALS, "key = (refusal.org, refusal.code)", "key = (refusal.org, DeadLetterCode.NOT_JSON)"),
             Mutant(REFUSALS, "at_ms // 60_000", "0"),
@@ -82,14 +82,14 @@ RECORDS = (
     Part(
         ("judge_newcomers", "judge_policies", "judge_states", "judge_observation"),
         (
-            Mutant(SHARD, "        watch.subjects.heard_at[row] = record.timestamp\n", ""),
+            Mutant(SHARD, "        judge.subjects.heard_at[row] = record.timestamp\n", ""),
             Mutant(SHARD, "Profile(key.org, said.integration or None, said.model or None, said.interval_s)",
                    "Profile(key.org, said.integration or None, None, said.interval_s)"),
             Mutant(SHARD, "Profile(key.org, said.integration or None, said.model or None, said.interval_s)",
                    "Profile(key.org, said.integration or None, said.model or None, None)"),
-            Mutant(SHARD, "        watch.say_profile(row, said)\n        watch.subjects.heard_at",
-                   "        watch.subjects.heard_at"),
-            Mutant(SHARD, " or not self.watch.subjects.heard_at[row]:", ":"),
+            Mutant(SHARD, "        judge.say_profile(row, said)\n        judge.subjects.heard_at",
+                   "        judge.subjects.heard_at"),
+            Mutant(SHARD, " or not self.judge.subjects.heard_at[row]:", ":"),
             Mutant(SHARD, "= checksum(said.name), checksum(said.space)", "= 0, checksum(said.space)"),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_INTEGRATION", ""),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_MODEL", ""),
@@ -114,11 +114,11 @@ RECORDS = (
             Mutant(SHARD, "waiting is None or waiting.greeted or waiting.nonce", "waiting is None or waiting.nonce"),
             Mutant(SHARD, "self.announcement is None or self.announcement.greeted", "True"),
             Mutant(SHARD, "self.announcement and statement.nonce == self.announcement.nonce", "self.announcement"),
-            Mutant(SHARD, "            self.watch.judge_from_now()\n", ""),
+            Mutant(SHARD, "            self.judge.judge_from_now()\n", ""),
             Mutant(SHARD, "            self._hear_held(statement.org)\n", ""),
             Mutant(SHARD, "self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)", "pass"),
-            Mutant(SHARD, "        self.watch.judging = False\n", ""),
-            Mutant(SHARD, "        self.watch.subjects.look_again_at_all()\n", ""),
+            Mutant(SHARD, "        self.judge.judging = False\n", ""),
+            Mutant(SHARD, "        self.judge.subjects.look_again_at_all()\n", ""),
             Mutant(SHARD, "has_room = before is not None or", "has_room ="),
             Mutant(SHARD, "len(self._held) < HELD_MAX", "len(self._held) <= HELD_MAX"),
             Mutant(SHARD, "            self._held_bytes -= record.size\n", ""),

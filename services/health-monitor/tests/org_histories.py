@@ -186,7 +186,7 @@ def _judged(history: History, version: int, partition: int) -> Iterator[tuple[in
 def clock_of(shard: Shard) -> Clock:
     """What the owner of the shard says each second."""
     assert shard.place is not None
-    clock = shard.watch.clock
+    clock = shard.judge.clock
     return Clock(
         shard=shard.partition,
         generation=shard.generation,

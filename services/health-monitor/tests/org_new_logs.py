@@ -58,7 +58,7 @@ class NewLogs(Times):
         old = [record for record in log if record.timestamp < begins]
         shard = yield from self._said(shard, old)
         rest = [record for record in log if record.timestamp >= begins]
-        known = [key.decode() for key in shard.watch.subjects.rows]
+        known = [key.decode() for key in shard.judge.subjects.rows]
         new = Shard(partition, SHARDS, 2)
         new.await_announcement(NONCE)
         yield from self._said(new, self._new_log(partition, old, rest, known))

@@ -25,12 +25,12 @@ def resident() -> int:
 def filled(partition: int, subjects: int) -> Shard:
     shard = Shard(partition, SHARDS, 1)
     shard.place = Place(subjects, 1, 1)
-    watch = shard.watch
-    watch.clock.now = 86_400_000
+    judge = shard.judge
+    judge.clock.now = 86_400_000
     for number in range(subjects):
         key = f"acme/device/thermostat-{partition}{number:06d}".encode()
-        row = watch.subjects.add(key, Profile("acme", f"hue-{number % 40}", "T100", 30), TIMING, 86_400_000 + number, 1)
-        watch.timers.queue(row, watch.due_at(row))
+        row = judge.subjects.add(key, Profile("acme", f"hue-{number % 40}", "T100", 30), TIMING, 86_400_000 + number, 1)
+        judge.timers.queue(row, judge.due_at(row))
     return shard
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     packed(snapshot(filled(0, 100)))
     empty = resident()
     shards = {"heard": heard, "restored": restored}[how](subjects, folder)
-    watched = sum(len(shard.watch.subjects) for shard in shards)
+    watched = sum(len(shard.judge.subjects) for shard in shards)
     if watched != subjects:
         raise ValueError(f"{watched} subjects")
     print((resident() - empty) / subjects)

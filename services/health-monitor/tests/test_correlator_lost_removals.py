@@ -109,7 +109,7 @@ class Fleet:
 
     @property
     def is_watched(self) -> bool:
-        return KEY.encode() in self.shards[0].watch.subjects.rows
+        return KEY.encode() in self.shards[0].judge.subjects.rows
 
     def ended(self) -> list[tuple[str, str | None]]:
         return [(command.verb, command.body.get("resolution")) for command in self.commands[1:]]

@@ -386,6 +386,6 @@ def test_only_who_flipped_of_late_is_remembered() -> None:
     log = Log().policy(**LATE, flap_window_s=10)
     for number in range(3_000):
         log.at(number / 100).beat(f"acme/device/{number}", status="offline").beat(f"acme/device/{number}")
-    flaps = judge(log).shard.watch.flaps
+    flaps = judge(log).shard.judge.flaps
 
     assert 1_000 <= len(flaps.saved()) <= 2 * 1_000 + 1_024

@@ -56,12 +56,12 @@ def test_the_time_in_which_nobody_is_judged_is_not_observed() -> None:
     """Everything is lost from 5 s to 60 s; from there to the hello at 100 s records are read and not heeded."""
     log = Log().policy(**RULES).beat().pulsed(5)
     judged = judge(log)
-    clock, since = judged.shard.watch.clock.now, log.ms
+    clock, since = judged.shard.judge.clock.now, log.ms
     judged.shard.await_announcement("n2")
     log.at(60).beat(status="offline").pulsed(100).hello("n2").beat(status="ok").pulsed(105)
     judged.fold(log.policy(**RULES, version=2).announced("n2"))
     gaps = [(each.from_at, each.to_at) for each in judged.judgements if isinstance(each, Unobserved)]
-    assert (gaps, judged.shard.watch.clock.now - clock) == ([(since, log.ms)], 2_000)
+    assert (gaps, judged.shard.judge.clock.now - clock) == ([(since, log.ms)], 2_000)
     judged.fold(log.pulsed(114.9))
     assert len(judged.changes) == 1
     judged.fold(log.pulsed(115))
@@ -72,11 +72,11 @@ def test_the_time_in_which_nobody_is_judged_is_not_observed() -> None:
 def test_a_shorter_time_without_judging_counts_for_two_seconds_at_most() -> None:
     log = Log().policy(**RULES).beat().pulsed(5)
     judged = judge(log)
-    clock = judged.shard.watch.clock.now
+    clock = judged.shard.judge.clock.now
     judged.shard.await_announcement("n2")
     judged.fold(log.at(7).hello("n2").pulsed(9.9).announced("n2"))
     gaps = [each for each in judged.judgements if isinstance(each, Unobserved)]
-    assert (gaps, judged.shard.watch.clock.now - clock) == ([], 2_000)
+    assert (gaps, judged.shard.judge.clock.now - clock) == ([], 2_000)
 
 
 @pytest.mark.rule("HM-306")

@@ -82,7 +82,7 @@ def test_a_shard_that_waits_is_shown_as_far_as_it_has_judged(read: str) -> None:
     measuring.look(T0 / 1000 + 141)
     assert [shown(name, 0) for name in ("behind_seconds", "judged_until_timestamp_seconds")] == [138, T0 / 1000 + 3]
     assert shown("timers_due", 0) == 1
-    row = shard.watch.subjects.rows[b"acme/device/a"]
+    row = shard.judge.subjects.rows[b"acme/device/a"]
     assert seen(shard, row)["as_of"] == from_ms(T0 + 3_000)
     log.policy(enabled=True, timeout_s=60).announced("n2")
     if read == "behind it":

@@ -8,10 +8,10 @@ from sys import getsizeof
 import pytest
 
 from fettle_health_monitor.domain.judge.clock import ObservedClock
+from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.policies import Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.subjects import CACHES, INSTANTS, NUMBERS, SMALL, Subjects
-from fettle_health_monitor.domain.judge.watch import Watch
 
 SUBJECTS = 1_000_000 // 12
 CLOCK = 86_400_000 * 365
@@ -21,11 +21,11 @@ CLOCK = 86_400_000 * 365
 @pytest.mark.rule("HM-50")
 def test_a_subject_costs_at_most_280_bytes_with_its_key_and_timer() -> None:
     subjects = Subjects()
-    watch = Watch(ObservedClock(now=CLOCK), subjects, Scribe(0, 1), judging=True)
+    judge = Judge(ObservedClock(now=CLOCK), subjects, Scribe(0, 1), judging=True)
     profile, timing = Profile("acme", "hue-1", "T100", 30), Timing(90_000, 60_000, 60_000)
     for number in range(SUBJECTS):
         row = subjects.add(f"acme/device/sensor-{number:07d}".encode(), profile, timing, CLOCK + number, 1)
-        watch.timers.queue(row, watch.due_at(row))
+        judge.timers.queue(row, judge.due_at(row))
 
     columns = (getattr(subjects, name) for name in (*INSTANTS, *NUMBERS, *SMALL, "queued", *CACHES))
     held = (
@@ -33,9 +33,9 @@ def test_a_subject_costs_at_most_280_bytes_with_its_key_and_timer() -> None:
         + getsizeof(subjects.keys)
         + sum(map(getsizeof, columns))
         + sum(_allocated(key) + _allocated(row) for key, row in subjects.rows.items())
-        + getsizeof(watch.timers._heap)
-        + sum(map(_allocated, watch.timers._heap))
-        + sum(map(getsizeof, watch.timers._later.values()))
+        + getsizeof(judge.timers._heap)
+        + sum(map(_allocated, judge.timers._heap))
+        + sum(map(getsizeof, judge.timers._later.values()))
     )
 
     assert held / SUBJECTS <= 280

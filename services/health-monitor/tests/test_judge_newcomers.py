@@ -135,7 +135,7 @@ def test_an_integration_that_only_its_devices_name_has_no_state_when_they_all_fa
 
     assert {change.subject for change in judged.changes if change.to_state == "firing"} == {*devices}
     assert judged.steps("integration/hue-1") == []
-    assert len(judged.shard.watch.subjects) == len(devices)
+    assert len(judged.shard.judge.subjects) == len(devices)
 
 
 @pytest.mark.rule("HM-292")

@@ -311,7 +311,7 @@ async def test_a_shard_answers_what_it_sees_of_a_subject(environment: dict[str, 
         await world.reaches("device/x1", "healthy")
         shard = shards.of(b"acme/device/x1")
         assert shard is not None
-        answer = seen(shard, shard.watch.subjects.rows[b"acme/device/x1"])
+        answer = seen(shard, shard.judge.subjects.rows[b"acme/device/x1"])
 
     assert (answer["org"], answer["subject"], answer["state"]) == ("acme", "device/x1", "healthy")
     heard = answer["last_heard"]

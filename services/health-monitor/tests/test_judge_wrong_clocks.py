@@ -22,7 +22,7 @@ def test_verdicts_are_decided_while_the_broker_clock_catches_up(leaps: tuple[flo
     for second in range(16, 60):
         for shard, log in zip(shards, logs, strict=True):
             shard.fold(log.at(second).pulse())
-            clock = shard.shard.watch.clock
+            clock = shard.shard.judge.clock
             clocks[shard.shard.partition] = ShardClock(shard.shard.partition, 1, clock.said, clock.now)
         fired = fired or next((change.at for change in shards[0].changes if change.to_state == "firing"), None)
         reach = horizon(clocks.values(), 2, Patience())
@@ -36,5 +36,5 @@ def test_verdicts_are_decided_while_the_broker_clock_catches_up(leaps: tuple[flo
 @pytest.mark.rule("HM-22")
 def test_what_is_told_has_caught_up_with_the_broker_in_twice_the_leap() -> None:
     judged = judge(Log().policy().at(60).pulse().at(1).pulse().pulsed(121))
-    clock = judged.shard.watch.clock
+    clock = judged.shard.judge.clock
     assert (clock.said, clock.record) == (T0 + 121_000, T0 + 121_000)

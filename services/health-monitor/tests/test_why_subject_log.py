@@ -28,14 +28,14 @@ def told(changes: list[Change] | tuple[Change, ...]) -> list[tuple[object, ...]]
 
 def seen(shard: Shard, key: bytes) -> tuple[object, ...] | None:
     """The subject as its shard has it, instants by the clock."""
-    subjects, clock = shard.watch.subjects, shard.watch.clock
+    subjects, clock = shard.judge.subjects, shard.judge.clock
     row = subjects.rows.get(key)
     if row is None:
         return None
-    due = shard.watch.due_at(row)
+    due = shard.judge.due_at(row)
     return (
         *(subjects.state[row], subjects.reading[row], subjects.heard_at[row], subjects.since_at[row]),
-        *(clock.said, shard.watch.silent_at(row) - clock.now, None if due is None else due - clock.now),
+        *(clock.said, shard.judge.silent_at(row) - clock.now, None if due is None else due - clock.now),
     )
 
 

@@ -148,7 +148,7 @@ class Why:
     ) -> Answer:
         judged, told = await asyncio.to_thread(as_it_was, case)
         seen = picture(judged, case.log)
-        in_force = judged.shard.watch.policies.get(key.org)
+        in_force = judged.shard.judge.policies.get(key.org)
         version = None if in_force is None else versions.get(in_force.statement.version, known.newest)
         has = known.has_ticket
         changes, no_change = tuple[WhatIf, ...](), None

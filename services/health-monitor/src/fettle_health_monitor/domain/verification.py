@@ -80,15 +80,15 @@ def subjects_that_differ(org: str, one: Snapshot, other: Snapshot) -> list[str]:
 
 
 def _of_org(org: str, saved: Snapshot) -> dict[bytes, tuple[object, ...]]:
-    watch = restore(saved).watch
-    subjects = watch.subjects
+    judge = restore(saved).judge
+    subjects = judge.subjects
     columns: Iterable[str] = (*INSTANTS, *SMALL, "name", "space")
     return {
         key.split(b"/", 1)[1]: (
             *(getattr(subjects, name)[row] for name in columns),
             subjects.profiles.values[subjects.profile[row]],
-            watch.timing(row),
-            watch.turned.get(row),
+            judge.timing(row),
+            judge.turned.get(row),
         )
         for key, row in subjects.rows.items()
         if key.startswith(f"{org}/".encode())

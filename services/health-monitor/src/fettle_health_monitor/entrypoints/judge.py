@@ -21,7 +21,7 @@ def judge_routes(shards: Shards) -> APIRouter:
     async def subject(org: str, type: str, id: str, _caller: Viewer) -> dict[str, Any]:
         key = f"{org}/{type}/{id}".encode()
         shard = shards.of(key)
-        row = None if shard is None else shard.watch.subjects.rows.get(key)
+        row = None if shard is None else shard.judge.subjects.rows.get(key)
         if shard is None or row is None:
             raise Problem(404, "subject_unknown", "No shard of this process watches this subject.")
         return seen(shard, row)
@@ -35,7 +35,7 @@ def judge_routes(shards: Shards) -> APIRouter:
         for subject in wanted:
             key = f"{org}/{subject}".encode()
             shard = shards.of(key)
-            row = None if shard is None else shard.watch.subjects.rows.get(key)
+            row = None if shard is None else shard.judge.subjects.rows.get(key)
             if shard is not None and row is not None:
                 one = seen(shard, row)
                 told[subject] = {"last_heard": one["last_heard"], "as_of": one["as_of"]}
@@ -47,16 +47,16 @@ def judge_routes(shards: Shards) -> APIRouter:
 def seen(shard: Shard, row: int) -> dict[str, Any]:
     """A subject as its shard sees it. `deadline`: when its silence will be too long, null when its reading is not
     healthy or its org is switched off. `as_of`: the broker time up to which the shard has judged."""
-    watch, subjects, clock = shard.watch, shard.watch.subjects, shard.watch.clock
+    judge, subjects, clock = shard.judge, shard.judge.subjects, shard.judge.clock
     heard_at = subjects.heard_at[row]
     waits = subjects.timing[row] and subjects.reading[row] == Reading.OK
     return {
         "org": subjects.keys[row].split(b"/", 1)[0].decode(),
-        "subject": watch.subject_of(row),
+        "subject": judge.subject_of(row),
         "state": State(subjects.state[row]).word,
         "since": from_ms(subjects.since_at[row]),
         "last_heard": from_ms(heard_at) if heard_at else None,
-        "deadline": from_ms(clock.said + watch.silent_at(row) - clock.now) if waits else None,
+        "deadline": from_ms(clock.said + judge.silent_at(row) - clock.now) if waits else None,
         "as_of": from_ms(shard.judged_until),
         "shard": shard.partition,
         "generation": shard.generation,

@@ -49,7 +49,7 @@ class Journal:
 
     def write_clock(self, owned: Owned) -> None:
         """Everything up to the shard's place has been said."""
-        place, clock = owned.shard.place, owned.shard.watch.clock
+        place, clock = owned.shard.place, owned.shard.judge.clock
         if place is not None and owned.judging:
             self.write(
                 [

@@ -50,13 +50,13 @@ class Measuring(Part):
 
 
 def _show(label: str, owned: Owned, now: float, at_most: int) -> None:
-    place, watch, until = owned.shard.place, owned.shard.watch, owned.shard.judged_until
-    BEHIND.labels(label).set(max(now - (watch.clock.record if owned.judging else until) / 1000, 0))
+    place, judge, until = owned.shard.place, owned.shard.judge, owned.shard.judged_until
+    BEHIND.labels(label).set(max(now - (judge.clock.record if owned.judging else until) / 1000, 0))
     LAG.labels(label).set(max(owned.log_end - (place.offset if place else 0) - 1, 0))
     JUDGED_UNTIL.labels(label).set(until / 1000)
-    SUBJECTS.labels(label).set(len(watch.subjects))
-    TIMERS.labels(label).set(len(watch.timers))
-    TIMERS_DUE.labels(label).set(watch.timers.count_due(_by_the_wall(owned, now), watch.due_at, at_most))
+    SUBJECTS.labels(label).set(len(judge.subjects))
+    TIMERS.labels(label).set(len(judge.timers))
+    TIMERS_DUE.labels(label).set(judge.timers.count_due(_by_the_wall(owned, now), judge.due_at, at_most))
     saved = owned.checkpoint
     CHECKPOINT_AGE.labels(label).set(max(now - saved.timestamp / 1000, 0) if saved else float("nan"))
 
@@ -64,6 +64,6 @@ def _show(label: str, owned: Owned, now: float, at_most: int) -> None:
 def _by_the_wall(owned: Owned, now: float) -> int:
     """The instant of the shard's clock up to which it would have judged if its log had come so far, and it were told
     all that is in force."""
-    clock, waiting = owned.shard.watch.clock, owned.shard.announcement
+    clock, waiting = owned.shard.judge.clock, owned.shard.announcement
     stands_since = waiting.since if waiting is not None else 0
     return clock.now + max(round(now * 1000) - (stands_since or clock.record), 0)

@@ -123,11 +123,11 @@ class Pulses(Part):
     def _timer_at(self, owned: Owned) -> float:
         """When the shard's next timer is due by this machine's clock, counted from its last record; a later one than
         the next pulse is of no interest."""
-        watch = owned.shard.watch
+        judge = owned.shard.judge
         if not owned.judging:
             return inf
-        due = watch.timers.next_due(watch.clock.now + round(EVERY_S * 1000), watch.due_at)
-        return inf if due is None else owned.read_at + (due - watch.clock.now) / 1000 + _BEHIND_DUE_S
+        due = judge.timers.next_due(judge.clock.now + round(EVERY_S * 1000), judge.due_at)
+        return inf if due is None else owned.read_at + (due - judge.clock.now) / 1000 + _BEHIND_DUE_S
 
     async def _pulse(self, owned: Owned) -> None:
         """Where it stands is where the log ends, whether the shard reads it or not."""

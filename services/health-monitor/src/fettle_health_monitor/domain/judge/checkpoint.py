@@ -14,13 +14,13 @@ from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.heartbeats import is_behind_none
 from fettle_health_monitor.domain.judge.interned import Interned
+from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.domain.judge.states import Reading, State
 from fettle_health_monitor.domain.judge.subjects import CACHES, INSTANTS, LOUD, NUMBERS, SMALL
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED
-from fettle_health_monitor.domain.judge.watch import Watch
 
 _COLUMNS: Final = (*INSTANTS, *NUMBERS, *SMALL)
 _BETWEEN_KEYS: Final = b"\0"
@@ -59,8 +59,8 @@ def snapshot(shard: Shard) -> Snapshot:
     shard has no state worth keeping and starts anew."""
     if shard.place is None or shard.announcement is not None:
         raise ValueError("a shard that does not judge yet has no checkpoint")
-    watch, subjects = shard.watch, shard.watch.subjects
-    clock = watch.clock
+    judge, subjects = shard.judge, shard.judge.subjects
+    clock = judge.clock
     return Snapshot(
         partition=shard.partition,
         partitions=shard.partitions,
@@ -69,14 +69,14 @@ def snapshot(shard: Shard) -> Snapshot:
         place=shard.place,
         number=shard.number,
         clock=(clock.now, clock.record, clock.resumed, clock.said),
-        policies=tuple(policy.statement for policy in watch.policies.values()),
+        policies=tuple(policy.statement for policy in judge.policies.values()),
         profiles=list(subjects.profiles.values),
         timings=list(subjects.timings.values),
         listed={org: dict(keys) for org, keys in shard.newcomers.listed.items()},
         keys=_BETWEEN_KEYS.join(subjects.keys),
         columns={name: getattr(subjects, name).tobytes() for name in _COLUMNS},
-        flaps=watch.flaps.saved(),
-        turned=dict(watch.turned),
+        flaps=judge.flaps.saved(),
+        turned=dict(judge.turned),
     )
 
 
@@ -92,9 +92,9 @@ def restore(saved: Snapshot) -> Shard:
     shard = Shard(saved.partition, saved.partitions, saved.generation)
     shard.place, shard.number = saved.place, saved.number
     shard.newcomers.restore(saved.listed)
-    watch, subjects = shard.watch, shard.watch.subjects
-    watch.clock = ObservedClock(*saved.clock)
-    watch.policies.update((policy.org, OrgPolicy(policy)) for policy in saved.policies)
+    judge, subjects = shard.judge, shard.judge.subjects
+    judge.clock = ObservedClock(*saved.clock)
+    judge.policies.update((policy.org, OrgPolicy(policy)) for policy in saved.policies)
     subjects.profiles, subjects.timings = Interned(saved.profiles), Interned(saved.timings)
     for name in saved.columns:
         getattr(subjects, name).frombytes(saved.columns[name])
@@ -105,41 +105,41 @@ def restore(saved: Snapshot) -> Shard:
     for name in CACHES:
         getattr(subjects, name).extend(array("q", [LOUD]) * size)
     subjects.adopt_free_rows()
-    watch.flaps.restore(saved.flaps)
-    watch.turned.update(saved.turned)
+    judge.flaps.restore(saved.flaps)
+    judge.turned.update(saved.turned)
     if saved.rules_version == 1:
-        _go_on_from_rules_1(watch)
+        _go_on_from_rules_1(judge)
     if saved.rules_version <= 5:
-        _go_on_from_rules_5(watch)
+        _go_on_from_rules_5(judge)
     for row in subjects:
         shard.newcomers.watched[subjects.profiles.values[subjects.profile[row]].org] += 1
-    watch.timers.rebuild(list(subjects), watch.due_at)
+    judge.timers.rebuild(list(subjects), judge.due_at)
     return shard
 
 
-def _go_on_from_rules_1(watch: Watch) -> None:
+def _go_on_from_rules_1(judge: Judge) -> None:
     """Nothing flapped and no condition changed while firing: both count from here."""
-    subjects = watch.subjects
+    subjects = judge.subjects
     silent = Reading.SILENT
     subjects.reported.extend(Reading.OK if reading == silent else reading for reading in subjects.reading)
     subjects.timings = Interned((NOT_JUDGED,))
     for row in subjects:
         profile = subjects.profiles.values[subjects.profile[row]]
-        subjects.set_timing(row, watch.policies[profile.org].timing(profile, watch.subject_of(row)))
+        subjects.set_timing(row, judge.policies[profile.org].timing(profile, judge.subject_of(row)))
         if subjects.state[row] == State.FIRING:
-            subjects.since[row] = watch.clock.now
+            subjects.since[row] = judge.clock.now
 
 
-def _go_on_from_rules_5(watch: Watch) -> None:
+def _go_on_from_rules_5(judge: Judge) -> None:
     """Integrations were behind what they named: what runs of them is timed by what is theirs, and overdue at the next
     record."""
-    subjects = watch.subjects
+    subjects = judge.subjects
     for row in subjects:
         profile = subjects.profiles.values[subjects.profile[row]]
         if profile.integration is not None and is_behind_none(subjects.keys[row]):
             subjects.set_profile(row, profile._replace(integration=None))
-            policy = watch.policies[profile.org]
-            subjects.set_timing(row, policy.timing(profile._replace(integration=None), watch.subject_of(row)))
+            policy = judge.policies[profile.org]
+            subjects.set_timing(row, policy.timing(profile._replace(integration=None), judge.subject_of(row)))
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -1,6 +1,7 @@
 """What heartbeats say about their subjects, where the registry does not say it, and what either changes of timings."""
 
 from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration
+from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
 from fettle_health_monitor.domain.judge.subjects import (
     FROM_REGISTRY_INTEGRATION,
@@ -8,13 +9,12 @@ from fettle_health_monitor.domain.judge.subjects import (
     FROM_REGISTRY_MODEL,
     checksum,
 )
-from fettle_health_monitor.domain.judge.watch import Watch
 
 
-def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
+def learn(judge: Judge, row: int, said: Heartbeat) -> bool:
     """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
     of it is new. Raises `WrongRecord` for an integration that cannot be one."""
-    subjects = watch.subjects
+    subjects = judge.subjects
     given = subjects.registry[row]
     known = subjects.profiles.values[subjects.profile[row]]
     integration, model, interval_s = said.integration, said.model, said.interval_s
@@ -32,13 +32,13 @@ def learn(watch: Watch, row: int, said: Heartbeat) -> bool:
         return False
     subjects.name[row], subjects.space[row] = name, space
     if profile is not known:
-        assign(watch, watch.policies[profile.org], row, profile)
+        assign(judge, judge.policies[profile.org], row, profile)
     return True
 
 
-def assign(watch: Watch, policy: OrgPolicy, row: int, profile: Profile) -> None:
+def assign(judge: Judge, policy: OrgPolicy, row: int, profile: Profile) -> None:
     """The subject has this profile from now on, and the timing that the policy gives it for that. What runs is timed
-    anew; a silence that is not too long any more is the caller's to end (`Watch.end_silence`)."""
-    watch.subjects.set_profile(row, profile)
-    watch.retime(row, policy.timing(profile, watch.subject_of(row)))
-    watch.timers.queue(row, watch.due_at(row))
+    anew; a silence that is not too long any more is the caller's to end (`Judge.end_silence`)."""
+    judge.subjects.set_profile(row, profile)
+    judge.retime(row, policy.timing(profile, judge.subject_of(row)))
+    judge.timers.queue(row, judge.due_at(row))

@@ -18,6 +18,7 @@ from fettle_health_monitor.domain.judge import statements
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Folded, Ignored
 from fettle_health_monitor.domain.judge.heartbeats import check_integration, gist, read
+from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
 from fettle_health_monitor.domain.judge.policies import Profile
 from fettle_health_monitor.domain.judge.profiles import learn
@@ -25,7 +26,6 @@ from fettle_health_monitor.domain.judge.refusals import Refusal, WrongRecord
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.states import Reason
 from fettle_health_monitor.domain.judge.subjects import Subjects, checksum
-from fettle_health_monitor.domain.judge.watch import Watch
 
 HELD_MAX: Final = 100_000
 """How many heartbeats of orgs without a policy are kept until the announcement is over."""
@@ -98,10 +98,10 @@ class Announcement:
 
 
 class Shard:
-    """The judge of one partition. `generation` numbers the logs that this partition has had.
+    """One partition, judged record by record. `generation` numbers the logs that this partition has had.
 
     Not to be used from two threads. `number` is that of the highest control record read, `place` where the last record
-    stands that was folded (None: none yet). These, `watch` and `newcomers` are open to the checkpoint, which restores
+    stands that was folded (None: none yet). These, `judge` and `newcomers` are open to the checkpoint, which restores
     them.
     """
 
@@ -111,7 +111,7 @@ class Shard:
         self.number = 0
         self.newcomers = Newcomers()
         self.scribe = Scribe(partition, generation)
-        self.watch = Watch(ObservedClock(), Subjects(), self.scribe, judging=True)
+        self.judge = Judge(ObservedClock(), Subjects(), self.scribe, judging=True)
         self.place: Place | None = None
         self.stumbled_over: int | None = None
         """The record at which the fold has raised what it should never raise. The shard is then of no use any more."""
@@ -128,20 +128,20 @@ class Shard:
     def judged_until(self) -> int:
         """The broker time up to which it has judged; of one that knows nothing yet, from which on it is to."""
         waiting = self.announcement
-        return self.watch.clock.said if waiting is None else waiting.since or waiting.began
+        return self.judge.clock.said if waiting is None else waiting.since or waiting.began
 
     def await_announcement(self, nonce: str) -> None:
         """Hear but do not judge until `announced` with this nonce has been read, behind a `hello` with it."""
-        since = self.watch.clock.record if self.announcement is None else self.announcement.since
+        since = self.judge.clock.record if self.announcement is None else self.announcement.since
         self.announcement = Announcement(nonce, since)
-        self.watch.judging = False
-        self.watch.subjects.look_again_at_all()
+        self.judge.judging = False
+        self.judge.subjects.look_again_at_all()
 
     def fold(self, records: Sequence[HeartbeatRecord], read_control: ControlReader) -> Folded:
         """Take in the next records of the log, in order. Whatever is known to change nothing costs one look-up here,
         and a parser's time where only what is never judged by has changed (`reason`, `at`, `seq`)."""
         folded = self._folded = Folded()
-        clock, subjects = self.watch.clock, self.watch.subjects
+        clock, subjects = self.judge.clock, self.judge.subjects
         row_of, same, alike = subjects.rows.get, subjects.same, subjects.alike
         silent_from, heard_at = subjects.silent_from, subjects.heard_at
         timestamp, now = clock.record, clock.now
@@ -178,16 +178,16 @@ class Shard:
         if waiting is not None:
             waiting.began = waiting.began or record.timestamp
             if waiting.since:
-                self.watch.clock.stand(record.timestamp)
+                self.judge.clock.stand(record.timestamp)
                 return
             if not waiting.greeted:
-                self.watch.clock.begin(record.timestamp)
+                self.judge.clock.begin(record.timestamp)
                 return
-        hole = self.watch.clock.advance(record.timestamp)
+        hole = self.judge.clock.advance(record.timestamp)
         if hole is not None:
             self.scribe.unobserved(*hole)
-        self.watch.run_timers()
-        self.watch.clock.arrive()
+        self.judge.run_timers()
+        self.judge.clock.arrive()
 
     def _look_at(self, record: HeartbeatRecord, read_control: ControlReader) -> None:
         self.scribe.turn_to(record.offset)
@@ -201,22 +201,22 @@ class Shard:
                 self._hear(record)
         except WrongRecord as refused:
             org = _org_of(record.key)
-            known = org if org in self.watch.policies else ""
+            known = org if org in self.judge.policies else ""
             self._folded.refusals.append(Refusal(record, known, refused.code, refused.message))
-        self.watch.run_timers()
+        self.judge.run_timers()
 
     def _hear(self, record: HeartbeatRecord) -> None:
-        row = self.watch.subjects.rows.get(record.key)  # type: ignore[arg-type]
+        row = self.judge.subjects.rows.get(record.key)  # type: ignore[arg-type]
         if row is None:
             self._meet(record)
             return
-        if not self.watch.subjects.timing[row]:
+        if not self.judge.subjects.timing[row]:
             self._folded.ignored[Ignored.SWITCHED_OFF] += 1
             return
-        said, reading = read(record.value, self.watch.subjects.keys[row])
-        if learn(self.watch, row, said) or not self.watch.subjects.heard_at[row]:
-            self.watch.say_profile(row, said)
-        self.watch.heard(row, reading, hash(record.value), hash(said))
+        said, reading = read(record.value, self.judge.subjects.keys[row])
+        if learn(self.judge, row, said) or not self.judge.subjects.heard_at[row]:
+            self.judge.say_profile(row, said)
+        self.judge.heard(row, reading, hash(record.value), hash(said))
 
     def _meet(self, record: HeartbeatRecord) -> None:
         """A subject that is not watched: take it in, or say why not."""
@@ -224,7 +224,7 @@ class Shard:
             key = HeartbeatKey.parse(record.key)
         except ValueError as error:
             raise WrongRecord(DeadLetterCode.KEY_INVALID, str(error)) from None
-        policy = self.watch.policies.get(key.org)
+        policy = self.judge.policies.get(key.org)
         if policy is None:
             self._hold(record)
             return
@@ -241,8 +241,8 @@ class Shard:
         if said.integration:
             check_integration(said.integration)
         ignored = self.newcomers.turned_away(policy, self.partitions)
-        watch = self.watch
-        at = watch.clock.at(watch.clock.now)
+        judge = self.judge
+        at = judge.clock.at(judge.clock.now)
         if ignored is not None:
             self._folded.ignored[ignored] += 1
             if self.newcomers.list(key.org, str(key), ignored):
@@ -250,13 +250,13 @@ class Shard:
             return
         profile = Profile(key.org, said.integration or None, said.model or None, said.interval_s)
         timing = policy.timing(profile, str(key.subject))
-        row = watch.subjects.add(key.encode(), profile, timing, watch.clock.now, at)
+        row = judge.subjects.add(key.encode(), profile, timing, judge.clock.now, at)
         self.newcomers.watched[key.org] += 1
-        watch.subjects.name[row], watch.subjects.space[row] = checksum(said.name), checksum(said.space)
-        watch.say_profile(row, said)
-        watch.subjects.heard_at[row] = record.timestamp
-        watch.appear(row, reading, Reason.FIRST_HEARD)
-        watch.subjects.same[row], watch.subjects.alike[row] = hash(record.value), hash(said)
+        judge.subjects.name[row], judge.subjects.space[row] = checksum(said.name), checksum(said.space)
+        judge.say_profile(row, said)
+        judge.subjects.heard_at[row] = record.timestamp
+        judge.appear(row, reading, Reason.FIRST_HEARD)
+        judge.subjects.same[row], judge.subjects.alike[row] = hash(record.value), hash(said)
 
     def _hold(self, record: HeartbeatRecord) -> None:
         """A heartbeat of an org without a policy: counts only if its policy is about to be announced."""
@@ -298,27 +298,27 @@ class Shard:
 
     def _apply(self, key: str, statement: Statement) -> None:
         if isinstance(statement, Policy):
-            statements.put_in_force(self.watch, self.newcomers, statement)
+            statements.put_in_force(self.judge, self.newcomers, statement)
             self._hear_held(statement.org)
         elif isinstance(statement, Register):
-            policy = self.watch.policies.get(_org_of(key.encode()))
+            policy = self.judge.policies.get(_org_of(key.encode()))
             if policy is None:
                 self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
             else:
-                statements.register(self.watch, self.newcomers, policy, key, statement)
+                statements.register(self.judge, self.newcomers, policy, key, statement)
         elif isinstance(statement, Forget):
             self.newcomers.unlist(_org_of(key.encode()), key)
-            row = self.watch.subjects.rows.get(key.encode())
+            row = self.judge.subjects.rows.get(key.encode())
             if row is not None:
                 self.newcomers.watched[_org_of(key.encode())] -= 1
-                self.watch.disappear(row)
+                self.judge.disappear(row)
         elif isinstance(statement, Announced) and self.announcement and statement.nonce == self.announcement.nonce:
             self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
             since = self.announcement.since
             self.announcement, self._held, self._held_bytes = None, {}, 0
-            if since and (hole := self.watch.clock.go_on(since)) is not None:
+            if since and (hole := self.judge.clock.go_on(since)) is not None:
                 self.scribe.unobserved(*hole)
-            self.watch.judge_from_now()
+            self.judge.judge_from_now()
 
     def _hear_held(self, org: str) -> None:
         for key in [key for key in self._held if _org_of(key) == org]:

@@ -2,7 +2,7 @@
 
 Two kinds of events move a subject. Its *reading* turns: a heartbeat says something else, or the silence has become too
 long. Or the reading has stayed what it is for a whole *debounce*. The two tables below are all there is, but for
-three things that are in `watch.py`: a subject first heard of as unhealthy begins as pending; one that fires for one
+three things that are in `judge.py`: a subject first heard of as unhealthy begins as pending; one that fires for one
 condition, while another has lasted for the debounce, fires on for the other; and a subject whose reading turns, or
 which is confirmed by a debounce, too often within the flap window flaps instead of going where the tables say, until
 its reading has stayed what it is for the whole stable window. How often is counted in `flaps.py`.

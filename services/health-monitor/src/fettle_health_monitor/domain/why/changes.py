@@ -179,8 +179,8 @@ def those_that_turn_it(case: Case, allowance: Allowance) -> list[WhatIf]:
 
 def numbers(was: Judged, log: SubjectLog) -> dict[str, float]:
     """The values that hold for the subject in the end; none while it is not judged. Times in seconds."""
-    row = was.shard.watch.subjects.rows.get(log.key)
-    if row is None or (timing := was.shard.watch.timing(row)) == NOT_JUDGED:
+    row = was.shard.judge.subjects.rows.get(log.key)
+    if row is None or (timing := was.shard.judge.timing(row)) == NOT_JUDGED:
         return {}
     return {
         "timeout_s": _seconds(timing.timeout),
@@ -203,7 +203,7 @@ def _bounds(rule: str, present: float, within: float, was: Judged, case: Case) -
     is. Refused are a timeout under an interval, and an open debounce that is not below a rollup window."""
     low, high = LIMITS[rule]
     if rule == "timeout_s":
-        subjects = was.shard.watch.subjects
+        subjects = was.shard.judge.subjects
         interval_s = subjects.profiles.values[subjects.profile[subjects.rows[case.log.key]]].interval_s
         low = max(low, ceil(interval_s or 0), case.known.bounds.timeout_from_s)
     elif rule == "open_debounce_s":

@@ -49,18 +49,18 @@ class Picture:
 
 def picture(judged: Judged, log: SubjectLog) -> Picture | None:
     """None when its shard does not watch the subject."""
-    watch, subjects = judged.shard.watch, judged.shard.watch.subjects
+    judge, subjects = judged.shard.judge, judged.shard.judge.subjects
     row = subjects.rows.get(log.key)
     if row is None:
         return None
     state, heard_at = State(subjects.state[row]), subjects.heard_at[row]
     reading = Reading(subjects.reading[row])
     timer = None
-    if watch.timing(row) != NOT_JUDGED:
-        due = watch.due_at(row)
+    if judge.timing(row) != NOT_JUDGED:
+        due = judge.due_at(row)
         if due is not None:
-            at = watch.clock.said + due - watch.clock.now
-            by_silence = reading in SILENCE_SAYS_MORE and due == watch.silent_at(row)
+            at = judge.clock.said + due - judge.clock.now
+            by_silence = reading in SILENCE_SAYS_MORE and due == judge.silent_at(row)
             timer = Timer("silence" if by_silence or state not in _BY_STATE else _BY_STATE[state], at)
         elif reading == Reading.SILENT:
             timer = Timer("silence", subjects.since_at[row], ran_out=True)
@@ -81,7 +81,7 @@ def stood_at_start(log: SubjectLog) -> Stood | None:
     """How the subject stood where its log begins."""
     if not isinstance(log.saved, Snapshot):
         return None
-    subjects = restore(log.saved).watch.subjects
+    subjects = restore(log.saved).judge.subjects
     row = subjects.rows.get(log.key)
     if row is None:
         return None

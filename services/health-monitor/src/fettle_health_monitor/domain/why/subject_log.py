@@ -216,15 +216,15 @@ def judged(log: SubjectLog, changed: Changed | None = None) -> Judged:
     saved, overdue = log.saved, list[Judgement]()
     if isinstance(saved, Snapshot):
         shard = restore(saved)
-        shard.watch.clock = GappedClock(log.gaps, *saved.clock)
+        shard.judge.clock = GappedClock(log.gaps, *saved.clock)
         if changed is not None:
             for policy in saved.policies:
-                statements.put_in_force(shard.watch, shard.newcomers, changed(policy))
-            shard.watch.run_timers()
+                statements.put_in_force(shard.judge, shard.newcomers, changed(policy))
+            shard.judge.run_timers()
             overdue = shard.scribe.take()
     else:
         shard = begin(log.partition, log.partitions, log.generation, saved.nonce)
-        shard.watch.clock = GappedClock(log.gaps)
+        shard.judge.clock = GappedClock(log.gaps)
     records = log.records if changed is None else [_under(record, changed) for record in log.records]
     folded = shard.fold(records, _stated)
     said = (*overdue, *folded.judgements)

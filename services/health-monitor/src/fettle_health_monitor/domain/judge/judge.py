@@ -32,8 +32,8 @@ _HEARD: Final = frozenset({Reason.REPORTED, Reason.JUDGED_AGAIN})
 NEVER: Final = 1 << 62
 
 
-class Watch:
-    """The judge of subjects, one row each. It knows nothing of records: the shard tells it what was heard and that the
+class Judge:
+    """Judges subjects, one row each. It knows nothing of records: the shard tells it what was heard and that the
     clock has moved.
 
     `judging` is off while the shard waits to be told what is in force: then subjects are heard and nothing is decided.
