@@ -82,7 +82,8 @@ class NewLogs(Times):
     def _new_log(
         self, partition: int, old: Sequence[LogRecord], rest: Sequence[LogRecord], known: list[str]
     ) -> list[LogRecord]:
-        """What is written from then on, and in it what the shard asks for and is told."""
+        """What is written from then on, and in it what the shard asks for and is told: of whom the old log has known.
+        Who is first heard while nobody listens is known to nobody by that."""
         log, hello, told = Log(partition), _second(self.anew.at + self.anew.ignored), _second(self.anew.told)
         policies: list[Policy] = []
         for record in old:
@@ -92,7 +93,7 @@ class NewLogs(Times):
             while asks and asks[0][0] <= record.timestamp:
                 log.ms, is_told = asks.pop(0)
                 self._tell(log, policies[-1], known) if is_told else log.hello(NONCE)
-            statement = self._read(record, policies, known)
+            statement = self._read(record, policies, [])
             log.ms = record.timestamp
             if statement is None:
                 log.raw(record.key, record.value, record.headers)
