@@ -152,6 +152,15 @@ def test_a_silence_is_ended(fettle: Fettle, api: FettleApi) -> None:
 
 
 @pytest.mark.rule("HM-135")
+@pytest.mark.parametrize("zone", ["", "Europe/", "/Europe/Oslo", "Europe//Oslo", "zone.tab", "Mars/One"])
+def test_a_zone_that_there_is_not_is_what_is_named(fettle: Fettle, api: FettleApi, zone: str) -> None:
+    ran = fettle("health", "silence", "device/t17", "--from", "2026-12-05T22:00", "--zone", zone)
+    assert ran.status == 2
+    assert f"there is no time zone {zone!r}" in ran.err
+    assert api.requests == []
+
+
+@pytest.mark.rule("HM-135")
 @pytest.mark.parametrize(
     "arguments",
     [

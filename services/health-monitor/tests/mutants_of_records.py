@@ -12,6 +12,7 @@ POLICIES = "domain/judge/policies"
 STATEMENTS = "domain/judge/statements"
 PROFILES = "domain/judge/profiles"
 JUDGE = "domain/judge/judge"
+HELD = "domain/judge/held"
 CONTROL = "domain/control"
 SIGNED = "adapters/judge/control_records"
 
@@ -46,8 +47,7 @@ RECORDS = (
             Mutant(HEARTBEATS, "reading is None or reading not in CONDITIONS[subject_type]", "reading is None"),
             Mutant(HEARTBEATS, '("integration", "name", "model", "space")', '("integration", "name", "model")'),
             Mutant(HEARTBEATS, "UnicodeDecodeError, RecursionError) as error", "UnicodeDecodeError) as error"),
-            Mutant(PROFILES, "        check_integration(integration)\n", ""),
-            Mutant(SHARD, "        if said.integration:\n            check_integration(said.integration)\n", ""),
+            Mutant(HEARTBEATS, "        _check_integration(heartbeat.integration)\n", ""),
             Mutant(SHARD, "if belongs != self.partition:", "if False:"),
             Mutant(SHARD, 'known = org if org in self.judge.policies else ""', "known = org"),
             Mutant(REFUSALS, "key = (refusal.org, refusal.code)", 'key = ("", refusal.code)'),
@@ -82,22 +82,21 @@ RECORDS = (
     Part(
         ("judge_newcomers", "judge_policies", "judge_states", "judge_observation"),
         (
-            Mutant(SHARD, "        judge.subjects.heard_at[row] = record.timestamp\n", ""),
-            Mutant(SHARD, "Profile(key.org, said.integration or None, said.model or None, said.interval_s)",
-                   "Profile(key.org, said.integration or None, None, said.interval_s)"),
-            Mutant(SHARD, "Profile(key.org, said.integration or None, said.model or None, said.interval_s)",
-                   "Profile(key.org, said.integration or None, said.model or None, None)"),
-            Mutant(SHARD, "        judge.say_profile(row, said)\n        judge.subjects.heard_at",
+            Mutant(SHARD, "        judge.subjects.heard_at[row] = said.timestamp\n", ""),
+            Mutant(SHARD, "heartbeat.model or None, heartbeat.interval_s)", "None, heartbeat.interval_s)"),
+            Mutant(SHARD, "heartbeat.model or None, heartbeat.interval_s)", "heartbeat.model or None, None)"),
+            Mutant(SHARD, "        judge.say_profile(row, heartbeat)\n        judge.subjects.heard_at",
                    "        judge.subjects.heard_at"),
             Mutant(SHARD, " or not self.judge.subjects.heard_at[row]:", ":"),
-            Mutant(SHARD, "= checksum(said.name), checksum(said.space)", "= 0, checksum(said.space)"),
+            Mutant(SHARD, "= checksum(heartbeat.name), checksum(heartbeat.space)",
+                   "= 0, checksum(heartbeat.space)"),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_INTEGRATION", ""),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_MODEL", ""),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_INTERVAL", ""),
             Mutant(STATEMENTS, "said.interval_s or known.interval_s", "said.interval_s"),
             Mutant(STATEMENTS, "said.model or known.model", "said.model"),
             Mutant(STATEMENTS, "said.integration or known.integration", "said.integration"),
-            Mutant(HEARTBEATS, "if heartbeat.integration and is_behind_none(key):", "if False:"),
+            Mutant(HEARTBEATS, "        if is_behind_none(key):", "        if False:"),
             Mutant(STATEMENTS, "None if is_behind_none(key.encode()) else ", ""),
             Mutant(STATEMENTS, "    if newcomer:\n", "    if True:\n"),
             Mutant(STATEMENTS, "    subjects.look_again(row)\n    profile", "    profile"),
@@ -115,16 +114,31 @@ RECORDS = (
             Mutant(SHARD, "self.announcement is None or self.announcement.greeted", "True"),
             Mutant(SHARD, "self.announcement and statement.nonce == self.announcement.nonce", "self.announcement"),
             Mutant(SHARD, "            self.judge.judge_from_now()\n", ""),
-            Mutant(SHARD, "            self._hear_held(statement.org)\n", ""),
-            Mutant(SHARD, "self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)", "pass"),
+            Mutant(SHARD, "            for held in self._held.take_all():\n                self._hear_held(held)\n",
+                   ""),
             Mutant(SHARD, "        self.judge.judging = False\n", ""),
             Mutant(SHARD, "        self.judge.subjects.look_again_at_all()\n", ""),
-            Mutant(SHARD, "has_room = before is not None or", "has_room ="),
-            Mutant(SHARD, "len(self._held) < HELD_MAX", "len(self._held) <= HELD_MAX"),
-            Mutant(SHARD, "            self._held_bytes -= record.size\n", ""),
-            Mutant(SHARD, "- (0 if before is None else before.size)", ""),
             Mutant(SHARD, "bytes((record.value or b\"\")[: HEARTBEAT_MAX_BYTES + 1])",
                    "bytes((record.value or b\"\")[:HEARTBEAT_MAX_BYTES])"),
+        ),
+    ),
+    # what is held until all is told
+    Part(
+        ("judge_held", "judge_observation"),
+        (
+            Mutant(SHARD, "if policy is None or not self.announcement.since:", "if policy is None:"),
+            Mutant(SHARD, "return self.newcomers.turned_away(policy, self.partitions) is not None", "return False"),
+            Mutant(SHARD, "(said := self._held.take(key.encode())) is not None", "(said := None) is not None"),
+            Mutant(SHARD, "            self._held.take(key.encode())\n", ""),
+            Mutant(SHARD, "            self.judge.subjects.heard_at[row] = held.timestamp\n", ""),
+            Mutant(SHARD, "        elif isinstance(held, Refusal):\n            self._folded.refusals.append(held)\n",
+                   "        elif isinstance(held, Refusal):\n            pass\n"),
+            Mutant(HELD, "filled(said.heartbeat, before.heartbeat)", "said.heartbeat"),
+            Mutant(HELD, "number < HELD_MAX or not more_of_them", "number <= HELD_MAX or not more_of_them"),
+            Mutant(HELD, "(number < HELD_MAX or not more_of_them)", "(number < HELD_MAX)"),
+            Mutant(HELD, "self._bytes -= said.size", "pass"),
+            Mutant(HELD, "- (0 if before is None else before.size)", ""),
+            Mutant(HELD, "        self._refused.append(refusal)\n", ""),
         ),
     ),
     # control records

@@ -32,9 +32,9 @@ SILENCED = (
             Mutant(SILENCES, "if schedule.end <= now:", "if schedule.end < now:"),
             Mutant(SILENCES, "if not 1 <= schedule.length_s <= LENGTH_MAX_S:", "if not 1 <= schedule.length_s:"),
             # recurrence.py: by whose clock
-            Mutant(RECURRENCE, "max(start, _instant(moment, clock) + start % 1000)",
-                   "_instant(moment, clock) + start % 1000"),
-            Mutant(RECURRENCE, " + start % 1000)", ")"),
+            Mutant(RECURRENCE, "begins = to_ms(moment.replace(tzinfo=clock, fold=1)) + start % 1000", "pass"),
+            Mutant(RECURRENCE, "begins = to_ms(moment.replace(tzinfo=clock, fold=1)) + start % 1000", "begins = start"),
+            Mutant(RECURRENCE, "begins = _instant(moment, clock) + start % 1000", "begins = _instant(moment, clock)"),
             Mutant(RECURRENCE, "if begins != previous:", "if True:"),
             Mutant(RECURRENCE, "_CLOCKS_CHANGE_BY = timedelta(days=2)", "_CLOCKS_CHANGE_BY = timedelta(0)"),
             Mutant(RECURRENCE, "if after <= at <= until)", ")"),

@@ -167,6 +167,8 @@ async def test_judgements_become_a_picture_a_history_and_a_command(environment: 
         assert await ids("?space=oslo/hq") == ["hall/3 b"]
         assert await ids("?q=3_B") == ["hall/3 b"]
         assert await ids("?q=HUE") == ["hue-1"]
+        assert await ids("?q=device") == []
+        assert await ids("?q=device/t") == ["t1"]
         assert await ids("", org="other") == []
         pages: list[int] = []
         cursor: str | None = ""

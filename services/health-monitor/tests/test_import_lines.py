@@ -124,6 +124,13 @@ def test_a_header_that_cannot_be_read_is_named(header: str, field: str, rule: st
     assert rule in wrong.value.rule
 
 
+@pytest.mark.rule("HM-193")
+def test_no_line_stands_in_for_a_header_that_is_not_utf8() -> None:
+    """As a spreadsheet may save it."""
+    with pytest.raises(WrongHeader, match="UTF-8"):
+        read("csv", "type,id,navn_på\ntype,id\ndevice,a\n".encode("latin-1"))
+
+
 @pytest.mark.rule("HM-190")
 @given(st.lists(st.binary(max_size=60)), st.sampled_from(["csv", "ndjson"]))
 def test_whatever_stands_in_a_line_it_is_entered_or_refused(lines: list[bytes], format: Format) -> None:

@@ -7,7 +7,7 @@ from judge_log import DEVICE, GATEWAY, T0, Judged, Log, announced_shard, judge, 
 
 from fettle_contracts.codes import DeadLetterCode
 from fettle_contracts.heartbeat import HEARTBEAT_MAX_BYTES
-from fettle_health_monitor.domain.judge import shard as shard_of_judge
+from fettle_health_monitor.domain.judge import held
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.shard import Shard
@@ -82,7 +82,7 @@ def test_a_shard_that_starts_anew_judges_from_the_announcement_with_full_timeout
     assert isinstance(judged.judgements[0], Hello)
     assert judged.steps("device/before") == []
     assert judged.steps("device/t17") == [
-        (5.0, None, "healthy", "first_heard"),
+        (20.0, None, "healthy", "first_heard"),
         (20.0, "healthy", "pending_open", "judged_again"),
         (30.0, "pending_open", "firing", "debounce_passed"),
     ]
@@ -206,8 +206,9 @@ def test_an_integration_fires_on_for_what_it_fired_for_before() -> None:
 
 @pytest.mark.rule("HM-287")
 def test_who_is_first_heard_before_it_is_new_and_healthy_until_judged() -> None:
-    log = Log().hello("n1").policy(**OFF).beat(status="offline").beat("acme/device/gone", status="offline")
-    log.forget("acme/device/gone").policy(**OFF, enabled=False, version=2).announced("n1").pulsed(5)
+    log = Log().hello("n1").policy(**OFF).register().register("acme/device/gone")
+    log.beat(status="offline").beat("acme/device/gone", status="offline").forget("acme/device/gone")
+    log.policy(**OFF, enabled=False, version=2).announced("n1").pulsed(5)
     log.policy(**OFF, version=3).beat("acme/device/next")
     for second in range(6, 30):
         log.pulsed(second).beat(status="offline")
@@ -293,7 +294,7 @@ def test_a_heartbeat_that_was_held_for_its_announcement_was_heard_when_the_broke
 @pytest.mark.rule("HM-23")
 def test_what_is_held_for_an_announcement_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that is too long takes no more room than the longest that is not, and is refused all the same."""
-    monkeypatch.setattr(shard_of_judge, "HELD_MAX_BYTES", 5 * HEARTBEAT_MAX_BYTES)
+    monkeypatch.setattr(held, "HELD_MAX_BYTES", 5 * HEARTBEAT_MAX_BYTES)
     log = Log().hello("n1").raw(b"acme/device/huge", bytes(1024 * 1024))
     for number in range(6):
         log.raw(f"ghost/device/{number}".encode(), bytes(HEARTBEAT_MAX_BYTES))
@@ -304,7 +305,7 @@ def test_what_is_held_for_an_announcement_is_bounded_in_bytes(monkeypatch: pytes
     judged.fold(log.policy().announced("n1"))
     assert [(each.org, each.code) for each in judged.folded.refusals] == [("acme", DeadLetterCode.TOO_LARGE)]
     assert judged.steps("device/late") == [(0.0, None, "healthy", "first_heard")]
-    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 3}
+    assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 4}
 
 
 @pytest.mark.rule("HM-23")
@@ -318,37 +319,48 @@ def test_a_shard_says_hello_once_and_judges_only_by_the_end_of_its_own_announcem
 
 
 @pytest.mark.rule("HM-23")
-def test_what_is_held_of_one_org_is_heard_by_its_own_policy_and_leaves_room_for_others(
+def test_who_is_held_is_heard_by_its_own_registration_and_leaves_room_for_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So many subjects' last heartbeats, whatever came before of them."""
-    monkeypatch.setattr(shard_of_judge, "HELD_MAX", 2)
+    """So many subjects, however often they are heard."""
+    monkeypatch.setattr(held, "HELD_MAX", 2)
     log = Log().hello("n1").beat("beta/device/a").beat("acme/device/b", status="offline").beat("acme/device/c")
     log.beat("acme/device/b", status="ok").beat("beta/device/a")
     judged = announced_shard().fold(log)
     assert judged.folded.ignored == {Ignored.UNKNOWN_ORG: 1}
 
-    judged.fold(log.policy("acme"))
-    assert [(change.org, change.subject, change.evidence.status) for change in judged.changes] == [
-        ("acme", "device/b", "ok")
-    ]
+    judged.fold(log.policy("acme").register("acme/device/b"))
+    (registered,) = judged.changes
+    assert (registered.org, registered.subject) == ("acme", "device/b")
     judged.fold(log.beat("beta/device/d").policy("beta").announced("n1"))
-    assert [change.subject for change in judged.changes[1:]] == ["device/a", "device/d"]
+    later = [(change.org, change.subject) for change in judged.changes[1:]]
+    assert later == [("beta", "device/a"), ("beta", "device/d")]
     assert judged.folded.ignored.total() == 0
 
 
 @pytest.mark.rule("HM-23")
+def test_without_room_a_newcomer_is_taken_in_or_turned_away_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "HELD_MAX", 1)
+    log = Log().hello("n1").beat("acme/device/a").policy("acme").policy("beta", discover="list_only").at(1)
+    log.beat("acme/device/b").beat("beta/device/c").at(2).announced("n1")
+    judged = announced_shard().fold(log)
+    assert [(change.at - T0, change.subject) for change in judged.changes] == [(1_000, "device/b"), (2_000, "device/a")]
+    assert judged.folded.ignored == {Ignored.LIST_ONLY: 1}
+
+
+@pytest.mark.rule("HM-23")
 def test_room_that_was_held_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a subject is heard again, and when its org's policy has come."""
-    monkeypatch.setattr(shard_of_judge, "HELD_MAX_BYTES", 60)
-    said = {"name": "twenty bytes of it"}
+    """When a subject is heard again, and when it is registered or removed."""
+    monkeypatch.setattr(held, "HELD_MAX_BYTES", 60)
+    said = {"name": "two dozen bytes of a name"}
     log = Log().hello("n1").beat("acme/device/a", **said)
     for _ in range(3):
         log.beat("acme/device/a", **said)
-    log.policy("acme").beat("beta/device/b", **said).policy("beta").announced("n1")
+    log.policy("acme").register("acme/device/a").beat("beta/device/b", **said).policy("beta")
+    log.forget("beta/device/b").beat("beta/device/c", **said).announced("n1")
     judged = announced_shard().fold(log)
     assert judged.folded.ignored.total() == 0
-    assert [change.subject for change in judged.changes] == ["device/a", "device/b"]
+    assert [change.subject for change in judged.changes] == ["device/a", "device/c"]
 
 
 @pytest.mark.rule("HM-306")

@@ -145,15 +145,17 @@ def _seconds(length: str) -> int:
 def _instant(written: str, zone: str | None) -> datetime:
     """A time without an offset is one of `zone`, or of this machine."""
     try:
+        clock = None if zone is None else ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"there is no time zone {zone!r}; one is called for instance Europe/Oslo") from None
+    try:
         moment = datetime.fromisoformat(written)
         if moment.tzinfo is not None:
             return moment.astimezone(UTC)
-        return instant_of(moment, None if zone is None else ZoneInfo(zone))
+        return instant_of(moment, clock)
     except NoSuchTime as error:
         another = "begin before that or behind it or, where it recurs, on another day"
         raise UsageError(f"--from {written} {error}; {another}") from None
-    except (ZoneInfoNotFoundError, OSError):
-        raise UsageError(f"there is no time zone {zone!r}; one is called for instance Europe/Oslo") from None
     except (ValueError, OverflowError):
         raise UsageError(f"--from takes a time such as 2026-12-01T22:00, not {written!r}") from None
 

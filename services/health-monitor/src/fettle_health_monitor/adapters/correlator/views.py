@@ -41,12 +41,18 @@ _ORDERS: Mapping[Sort, tuple[str, str]] = {
 _LAST: Mapping[Sort, int] = {"since": 9_007_199_254_740_991, "-since": 0}
 """What stands in a place instead of an instant for those that are in no state."""
 
+_ID_OR_WHOLE = """
+    CASE WHEN strpos(CAST(:like AS text), '/') > 0 THEN subject.subject
+         ELSE substr(subject.subject, strpos(subject.subject, '/') + 1) END
+"""
+"""A part with a slash in it may be one of `device/t17`: the type else is no part of the id."""
+
 _FILTERS: Mapping[str, str] = {
     "states": "AND state = ANY(CAST(:states AS text[]))",
     "type": "AND starts_with(subject.subject, :type || '/')",
     "integration": "AND integration = :integration",
     "space": "AND (space = :space OR space LIKE :under_space)",
-    "q": "AND (name ILIKE :like OR subject.subject ILIKE :like)",
+    "q": f"AND (name ILIKE :like OR {_ID_OR_WHOLE} ILIKE :like)",
 }
 _NOT_WELL = "AND state <> 'healthy'"
 """Says so in the words of the index on those few."""

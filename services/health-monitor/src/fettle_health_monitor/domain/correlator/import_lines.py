@@ -75,6 +75,8 @@ class LineReader:
         try:
             text = line.decode()
         except UnicodeDecodeError:
+            if self._of_csv and self._columns is None:
+                raise WrongHeader("", "the header is not UTF-8") from None
             return _malformed(number, "is not UTF-8")
         if self._of_csv and self._columns is None:
             self._columns = _header(text)

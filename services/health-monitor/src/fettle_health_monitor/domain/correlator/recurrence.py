@@ -99,7 +99,9 @@ def _instants(moments: Iterable[datetime], start: int, clock: tzinfo) -> Iterato
     """Each instant once: several local times of one gap begin at its end."""
     previous = None
     for moment in moments:
-        begins = max(start, _instant(moment, clock) + start % 1000)
+        begins = _instant(moment, clock) + start % 1000
+        if begins < start:  # which lies between the two times at which the clock shows this
+            begins = to_ms(moment.replace(tzinfo=clock, fold=1)) + start % 1000
         if begins != previous:
             yield begins
         previous = begins

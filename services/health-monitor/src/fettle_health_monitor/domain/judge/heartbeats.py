@@ -70,10 +70,23 @@ def read(value: bytes | None, key: bytes) -> tuple[Heartbeat, Reading]:
     reading = Reading.OK
     if heartbeat.status and heartbeat.status != "ok":
         reading = _unhealthy(heartbeat.status, key.split(b"/", 2)[1].decode())
-    if heartbeat.integration and is_behind_none(key):
-        check_integration(heartbeat.integration)
-        heartbeat = msgspec.structs.replace(heartbeat, integration=None)
+    if heartbeat.integration:
+        _check_integration(heartbeat.integration)
+        if is_behind_none(key):
+            heartbeat = msgspec.structs.replace(heartbeat, integration=None)
     return heartbeat, reading
+
+
+def filled(said: Heartbeat, earlier: Heartbeat) -> Heartbeat:
+    """What a heartbeat says of its subject, and where it leaves something out, what an earlier one did."""
+    return Heartbeat(
+        status=said.status,
+        integration=said.integration or earlier.integration,
+        interval_s=said.interval_s or earlier.interval_s,
+        name=said.name or earlier.name,
+        model=said.model or earlier.model,
+        space=said.space or earlier.space,
+    )
 
 
 def gist(value: bytes) -> int | None:
@@ -110,7 +123,7 @@ def is_behind_none(key: bytes) -> bool:
     return key.split(b"/", 2)[1] == b"integration"
 
 
-def check_integration(name: str) -> None:
+def _check_integration(name: str) -> None:
     """Raises `WrongRecord` when no integration can have this id."""
     try:
         check_subject_id(name)

@@ -1,6 +1,6 @@
 """What heartbeats say about their subjects, where the registry does not say it, and what either changes of timings."""
 
-from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, check_integration
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat
 from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
 from fettle_health_monitor.domain.judge.subjects import (
@@ -13,14 +13,13 @@ from fettle_health_monitor.domain.judge.subjects import (
 
 def learn(judge: Judge, row: int, said: Heartbeat) -> bool:
     """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
-    of it is new. Raises `WrongRecord` for an integration that cannot be one."""
+    of it is new."""
     subjects = judge.subjects
     given = subjects.registry[row]
     known = subjects.profiles.values[subjects.profile[row]]
     integration, model, interval_s = said.integration, said.model, said.interval_s
     profile = known
     if integration and integration != known.integration and not given & FROM_REGISTRY_INTEGRATION:
-        check_integration(integration)
         profile = profile._replace(integration=integration)
     if model and model != known.model and not given & FROM_REGISTRY_MODEL:
         profile = profile._replace(model=model)

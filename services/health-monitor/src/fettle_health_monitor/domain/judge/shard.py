@@ -6,7 +6,7 @@ give the same changes, however often and in whichever runs they are folded.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from fettle_contracts.codes import DeadLetterCode
@@ -17,20 +17,16 @@ from fettle_health_monitor.domain.control import Announced, Forget, Hello, Polic
 from fettle_health_monitor.domain.judge import statements
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Folded, Ignored
-from fettle_health_monitor.domain.judge.heartbeats import check_integration, gist, read
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, gist, read
+from fettle_health_monitor.domain.judge.held import Held, Said
 from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.newcomers import Newcomers
-from fettle_health_monitor.domain.judge.policies import Profile
+from fettle_health_monitor.domain.judge.policies import OrgPolicy, Profile
 from fettle_health_monitor.domain.judge.profiles import learn
 from fettle_health_monitor.domain.judge.refusals import Refusal, WrongRecord
 from fettle_health_monitor.domain.judge.scribe import Scribe
-from fettle_health_monitor.domain.judge.states import Reason
+from fettle_health_monitor.domain.judge.states import Reading, Reason
 from fettle_health_monitor.domain.judge.subjects import Subjects, checksum
-
-HELD_MAX: Final = 100_000
-"""How many heartbeats of orgs without a policy are kept until the announcement is over."""
-HELD_MAX_BYTES: Final = 64 * 1024 * 1024
-"""How many bytes their keys and values may have together."""
 
 
 class HeartbeatRecord(Protocol):
@@ -48,19 +44,14 @@ class HeartbeatRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
-class Held(NamedTuple):
-    """What is kept of a heartbeat until it is known whether its org has a policy: of a value that is too long as much
-    as shows that."""
+class Kept(NamedTuple):
+    """What is kept of a record that is to be refused: of a value that is too long as much as shows that."""
 
     offset: int
     timestamp: int
     key: bytes
     value: bytes
     headers: Sequence[tuple[str, bytes | None]] = ()
-
-    @property
-    def size(self) -> int:
-        return len(self.key) + len(self.value)
 
 
 class Numbered(NamedTuple):
@@ -116,8 +107,7 @@ class Shard:
         self.stumbled_over: int | None = None
         """The record at which the fold has raised what it should never raise. The shard is then of no use any more."""
         self.announcement: Announcement | None = None
-        self._held: dict[bytes, Held] = {}
-        self._held_bytes = 0
+        self._held = Held()
         self._folded = Folded()
 
     @property
@@ -214,9 +204,12 @@ class Shard:
             self._folded.ignored[Ignored.SWITCHED_OFF] += 1
             return
         said, reading = read(record.value, self.judge.subjects.keys[row])
+        self._heard(row, said, reading, hash(record.value))
+
+    def _heard(self, row: int, said: Heartbeat, reading: Reading, same: int) -> None:
         if learn(self.judge, row, said) or not self.judge.subjects.heard_at[row]:
             self.judge.say_profile(row, said)
-        self.judge.heard(row, reading, hash(record.value), hash(said))
+        self.judge.heard(row, reading, same, hash(said))
 
     def _meet(self, record: HeartbeatRecord) -> None:
         """A subject that is not watched: take it in, or say why not."""
@@ -225,53 +218,61 @@ class Shard:
         except ValueError as error:
             raise WrongRecord(DeadLetterCode.KEY_INVALID, str(error)) from None
         policy = self.judge.policies.get(key.org)
+        if self._may_be_told_of(policy) and self._hold(record, key):
+            return
         if policy is None:
-            self._hold(record)
-            return
-        if not policy.statement.enabled:
+            self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
+        elif not policy.statement.enabled:
             self._folded.ignored[Ignored.SWITCHED_OFF] += 1
-            return
+        else:
+            self._take_in(key, policy, self._read(record, key))
+
+    def _may_be_told_of(self, policy: OrgPolicy | None) -> bool:
+        """While the shard is told what is in force, newcomers wait: their policy may come yet, or their registration,
+        and a shard that knows nothing does not know either how many there are."""
+        if self.announcement is None:
+            return False
+        if policy is None or not self.announcement.since:
+            return True
+        return self.newcomers.turned_away(policy, self.partitions) is not None
+
+    def _read(self, record: HeartbeatRecord, key: HeartbeatKey) -> Said:
         belongs = partition_for(key.encode(), self.partitions)
         if belongs != self.partition:
             raise WrongRecord(
                 DeadLetterCode.WRONG_PARTITION,
                 f"this key belongs in partition {belongs}: the sender must use the partitioner murmur2_random",
             )
-        said, reading = read(record.value, key.encode())
-        if said.integration:
-            check_integration(said.integration)
-        ignored = self.newcomers.turned_away(policy, self.partitions)
-        judge = self.judge
+        return Said(key.encode(), record.timestamp, *read(record.value, key.encode()), hash(record.value))
+
+    def _take_in(self, key: HeartbeatKey, policy: OrgPolicy, said: Said) -> None:
+        judge, heartbeat = self.judge, said.heartbeat
         at = judge.clock.at(judge.clock.now)
+        ignored = self.newcomers.turned_away(policy, self.partitions)
         if ignored is not None:
             self._folded.ignored[ignored] += 1
             if self.newcomers.list(key.org, str(key), ignored):
                 self.scribe.unwatched(str(key), ignored, at)
             return
-        profile = Profile(key.org, said.integration or None, said.model or None, said.interval_s)
+        profile = Profile(key.org, heartbeat.integration or None, heartbeat.model or None, heartbeat.interval_s)
         timing = policy.timing(profile, str(key.subject))
-        row = judge.subjects.add(key.encode(), profile, timing, judge.clock.now, at)
+        row = judge.subjects.add(said.key, profile, timing, judge.clock.now, at)
         self.newcomers.watched[key.org] += 1
-        judge.subjects.name[row], judge.subjects.space[row] = checksum(said.name), checksum(said.space)
-        judge.say_profile(row, said)
-        judge.subjects.heard_at[row] = record.timestamp
-        judge.appear(row, reading, Reason.FIRST_HEARD)
-        judge.subjects.same[row], judge.subjects.alike[row] = hash(record.value), hash(said)
+        judge.subjects.name[row], judge.subjects.space[row] = checksum(heartbeat.name), checksum(heartbeat.space)
+        judge.say_profile(row, heartbeat)
+        judge.subjects.heard_at[row] = said.timestamp
+        judge.appear(row, said.reading, Reason.FIRST_HEARD)
+        judge.subjects.same[row], judge.subjects.alike[row] = said.same, hash(heartbeat)
 
-    def _hold(self, record: HeartbeatRecord) -> None:
-        """A heartbeat of an org without a policy: counts only if its policy is about to be announced."""
-        if self.announcement is not None and record.key is not None:
-            held = Held(
-                record.offset, record.timestamp, record.key, bytes((record.value or b"")[: HEARTBEAT_MAX_BYTES + 1])
-            )
-            before = self._held.get(held.key)
-            more = held.size - (0 if before is None else before.size)
-            has_room = before is not None or len(self._held) < HELD_MAX
-            if has_room and self._held_bytes + more <= HELD_MAX_BYTES:
-                self._held[held.key] = held
-                self._held_bytes += more
-                return
-        self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
+    def _hold(self, record: HeartbeatRecord, key: HeartbeatKey) -> bool:
+        """Whether there is room for it until all is told. Whether it counts at all, and where it is refused, its org's
+        policy tells."""
+        try:
+            return self._held.hold(self._read(record, key))
+        except WrongRecord as refused:
+            value = bytes((record.value or b"")[: HEARTBEAT_MAX_BYTES + 1])
+            kept = Kept(record.offset, record.timestamp, key.encode(), value)
+            return self._held.refuse(Refusal(kept, key.org, refused.code, refused.message))
 
     def _obey(self, control: Numbered) -> None:
         statement = control.statement
@@ -299,35 +300,44 @@ class Shard:
     def _apply(self, key: str, statement: Statement) -> None:
         if isinstance(statement, Policy):
             statements.put_in_force(self.judge, self.newcomers, statement)
-            self._hear_held(statement.org)
         elif isinstance(statement, Register):
             policy = self.judge.policies.get(_org_of(key.encode()))
             if policy is None:
                 self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
             else:
                 statements.register(self.judge, self.newcomers, policy, key, statement)
+                if (said := self._held.take(key.encode())) is not None:
+                    self._hear_held(said)
         elif isinstance(statement, Forget):
             self.newcomers.unlist(_org_of(key.encode()), key)
+            self._held.take(key.encode())
             row = self.judge.subjects.rows.get(key.encode())
             if row is not None:
                 self.newcomers.watched[_org_of(key.encode())] -= 1
                 self.judge.disappear(row)
         elif isinstance(statement, Announced) and self.announcement and statement.nonce == self.announcement.nonce:
-            self._folded.ignored[Ignored.UNKNOWN_ORG] += len(self._held)
-            since = self.announcement.since
-            self.announcement, self._held, self._held_bytes = None, {}, 0
+            since, self.announcement = self.announcement.since, None
+            for held in self._held.take_all():
+                self._hear_held(held)
             if since and (hole := self.judge.clock.go_on(since)) is not None:
                 self.scribe.unobserved(*hole)
             self.judge.judge_from_now()
 
-    def _hear_held(self, org: str) -> None:
-        for key in [key for key in self._held if _org_of(key) == org]:
-            record = self._held.pop(key)
-            self._held_bytes -= record.size
-            try:
-                self._hear(record)
-            except WrongRecord as refused:
-                self._folded.refusals.append(Refusal(record, org, refused.code, refused.message))
+    def _hear_held(self, held: Said | Refusal) -> None:
+        """Hear now, as it was when the broker took it, what has been held until all was told."""
+        key = held.key if isinstance(held, Said) else held.record.key
+        policy = self.judge.policies.get(_org_of(key))
+        if policy is None:
+            self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
+        elif not policy.statement.enabled:
+            self._folded.ignored[Ignored.SWITCHED_OFF] += 1
+        elif isinstance(held, Refusal):
+            self._folded.refusals.append(held)
+        elif (row := self.judge.subjects.rows.get(held.key)) is None:
+            self._take_in(HeartbeatKey.parse(held.key), policy, held)
+        else:
+            self._heard(row, held.heartbeat, held.reading, held.same)
+            self.judge.subjects.heard_at[row] = held.timestamp
 
 
 def place_of(record: HeartbeatRecord) -> Place:
