@@ -99,7 +99,7 @@ SHARED_TICKETS = (
     ),
     Part(
         ("correlator_instants::test_few_are_left_from_the_recovery_that_made_them_few",),
-        (Mutant(ENDS, "clock.back_at(at) for", "clock for"),),
+        (Mutant(ENDS, "clock.beginning_at(at) for", "clock for"),),
     ),
     Part(
         ("shared_new_logs::"
@@ -122,6 +122,9 @@ SHARED_TICKETS = (
                    "now.back_at(self.start_at), now"),
             Mutant(TURNS, "if each.fires or each.anew}", "if each.fires}"),
             Mutant("adapters/correlator/unseen_timers", "    if not rows:", "    if True:"),
+            Mutant("domain/correlator/clocks", "back_at(max(at, self.anew_at))", "back_at(at)"),
+            Mutant("adapters/correlator/progress", "before.clock.anew_at if goes_on else clock.at", "clock.at"),
+            Mutant("adapters/correlator/progress", "before.clock.anew_at if goes_on else clock.at", "0"),
         ),
     ),
     # a batch in parts

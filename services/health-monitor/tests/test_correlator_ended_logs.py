@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from correlator_facts import T0, change, next_place
 from correlator_world import CorrelatorWorld
+from rollup_facts import UNREACHABLE, behind, fails, recovers, said
 from silenced_world import HEALTHY, fire
 from sqlalchemy import text
 
@@ -84,6 +85,29 @@ async def test_what_had_not_run_out_has_its_whole_time_from_the_first_clock_of_t
         rest = [world.clock(0, at + 60_000, generation=2, clock=60_000), world.clock(1, at + 60_000)]
         await world.feed(anew, *rest)
         assert await reopened_at(world) == ["2026-09-21T14:13:30.500Z"]
+
+
+@pytest.mark.rule("HM-144", "HM-332")
+@pytest.mark.parametrize("at_once", [False, True], ids=["decided before", "decided behind the first clock"])
+async def test_what_begins_in_a_log_that_has_ended_has_its_whole_time_from_the_first_clock_of_the_new_one(
+    environment: dict[str, str], at_once: bool
+) -> None:
+    """Its integration recovers, and a device has a fresh timeout of three seconds and an open debounce of two."""
+    async with CorrelatorWorld.open(environment) as world:
+        at = T0 + 10_000
+        await behind(world, "device/d1")
+        await world.feed(*fails("integration/hue-1", at, condition=UNREACHABLE), *fails("device/d1", at + 3_000))
+        await world.tick(at + 3_500)
+        recovered = recovers("integration/hue-1", at + 20_000, condition=UNREACHABLE)
+        await world.feed(*recovered)
+        if not at_once:
+            await world.tick(at + 20_500)
+        for second in (22, 24):
+            await world.feed(world.clock(0, at + second * 1_000, generation=2, clock=second * 1_000 - 22_000))
+        await world.feed(world.clock(1, at + 26_900), world.clock(0, at + 26_900, generation=2, clock=4_900))
+        await world.clear()
+        await world.feed(world.clock(1, at + 28_000), world.clock(0, at + 28_000, generation=2, clock=6_000))
+        assert await said(world) == ["open device/d1"]
 
 
 @pytest.mark.rule("HM-340")

@@ -181,9 +181,9 @@ class ListEnds:
         return clocks.get(min(clocks, default=-1) if shard not in clocks else shard)
 
     async def _clocks(self, connection: AsyncConnection, org: str, at: int) -> dict[int, ShardClock]:
-        """The shards' clocks as they were at this instant, so that nothing depends on when it is decided."""
+        """The shards' clocks for what begins at this instant, so that nothing depends on when it is decided."""
         shown = await progress.clocks(connection, self._partition_of[org])
-        return {shard: clock.back_at(at) for shard, clock in shown.items()}
+        return {shard: clock.beginning_at(at) for shard, clock in shown.items()}
 
 
 def _left(verdict: Verdict, one: Failing, policy_version: int) -> Verdict:

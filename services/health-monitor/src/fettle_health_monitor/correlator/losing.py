@@ -343,7 +343,7 @@ class _Org:
         if clock is None:
             return ShardClock(shard, NO_GENERATION, at, 0)
         runs = self._version_of(shard).policy.enabled
-        return replace(clock.back_at(at), generation=clock.generation if runs else NOT_RUNNING)
+        return replace(clock.beginning_at(at), generation=clock.generation if runs else NOT_RUNNING)
 
 
 def _fires(event: Event) -> bool:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
@@ -11,12 +12,13 @@ from fettle_health_monitor.domain.correlator.marks import Mark
 from fettle_health_monitor.domain.judgements import Clock, Unobserved
 
 _LOCK = text("""
-    SELECT partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled
+    SELECT partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, anew_at,
+           address, stalled
     FROM shard_progress WHERE partition = ANY(CAST(:partitions AS integer[])) ORDER BY partition, shard FOR UPDATE
 """)
 
 _CLOCKS = text("""
-    SELECT shard, clock_generation, judged_at, clock FROM shard_progress
+    SELECT shard, clock_generation, judged_at, clock, anew_at FROM shard_progress
     WHERE partition = :partition AND judged_at IS NOT NULL AND NOT (stalled AND CAST(:moving AS boolean))
 """)
 
@@ -36,15 +38,17 @@ _STALLED = text("SELECT partition, count(*) FILTER (WHERE stalled) AS stalled FR
 
 _SAVE = text("""
     INSERT INTO shard_progress AS known
-        (partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, address, stalled)
+        (partition, shard, generation, place_offset, place_index, clock_generation, judged_at, clock, anew_at, address,
+         stalled)
     SELECT * FROM unnest(
         CAST(:partitions AS integer[]), CAST(:shards AS integer[]), CAST(:generations AS bigint[]),
         CAST(:offsets AS bigint[]), CAST(:indexes AS bigint[]), CAST(:clock_generations AS bigint[]),
-        CAST(:judged AS bigint[]), CAST(:clocks AS bigint[]), CAST(:addresses AS text[]), CAST(:stalled AS boolean[]))
+        CAST(:judged AS bigint[]), CAST(:clocks AS bigint[]), CAST(:anew_at AS bigint[]), CAST(:addresses AS text[]),
+        CAST(:stalled AS boolean[]))
     ON CONFLICT (partition, shard) DO UPDATE SET
         generation = excluded.generation, place_offset = excluded.place_offset, place_index = excluded.place_index,
         clock_generation = excluded.clock_generation, judged_at = excluded.judged_at, clock = excluded.clock,
-        address = excluded.address, stalled = excluded.stalled
+        anew_at = excluded.anew_at, address = excluded.address, stalled = excluded.stalled
 """)
 
 _GAPS = text("""
@@ -103,7 +107,7 @@ async def lock(connection: AsyncConnection, partitions: Collection[int]) -> dict
             row.partition,
             row.shard,
             (row.generation, row.place_offset, row.place_index),
-            None if row.judged_at is None else ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock),
+            None if row.judged_at is None else _clock(row),
             row.address,
             row.stalled,
         )
@@ -117,7 +121,14 @@ def advance(known: Progress | None, partition: int, shard: int, mark: Mark, show
     if shown is None:
         return replace(before, mark=mark)
     clock = ShardClock(shard, shown.generation, shown.at, shown.clock)
+    if before.clock is not None:
+        goes_on = before.clock.generation == clock.generation
+        clock = replace(clock, anew_at=before.clock.anew_at if goes_on else clock.at)
     return replace(before, mark=mark, clock=clock, address=shown.address)
+
+
+def _clock(row: Row[Any]) -> ShardClock:
+    return ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock, anew_at=row.anew_at)
 
 
 async def save(connection: AsyncConnection, progress: Collection[Progress]) -> None:
@@ -132,6 +143,7 @@ async def save(connection: AsyncConnection, progress: Collection[Progress]) -> N
             "clock_generations": [None if each.clock is None else each.clock.generation for each in progress],
             "judged": [None if each.clock is None else each.clock.at for each in progress],
             "clocks": [None if each.clock is None else each.clock.clock for each in progress],
+            "anew_at": [0 if each.clock is None else each.clock.anew_at for each in progress],
             "addresses": [each.address for each in progress],
             "stalled": [each.stalled for each in progress],
         },
@@ -184,7 +196,7 @@ async def clocks(connection: AsyncConnection, partition: int, *, moving: bool = 
     """The shards' clocks as this partition shows them, with the holes that are on record; only those of shards that
     do not stand still, if that is asked for."""
     rows = await connection.execute(_CLOCKS, {"partition": partition, "moving": moving})
-    shown = {row.shard: ShardClock(row.shard, row.clock_generation, row.judged_at, row.clock) for row in rows}
+    shown = {row.shard: _clock(row) for row in rows}
     behind = await holes(connection, shown)
     return {shard: clock.with_holes(behind[shard]) for shard, clock in shown.items()}
 

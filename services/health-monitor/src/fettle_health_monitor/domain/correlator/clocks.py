@@ -23,13 +23,20 @@ class Hole:
 class ShardClock:
     """What is known of one shard. `at` is the latest broker time that it has judged, `clock` the milliseconds of log
     that it has observed in this `generation`; timers run on `clock`, verdicts are ordered by `at`. `holes` are those
-    behind it, in their order, as far as they matter to who asks."""
+    behind it, in their order, as far as they matter to who asks. `anew_at` is where a log that has begun anew showed
+    its first clock; 0 for the first log that is known."""
 
     shard: int
     generation: int
     at: int
     clock: int
     holes: tuple[Hole, ...] = ()
+    anew_at: int = 0
+
+    def beginning_at(self, at: int) -> "ShardClock":
+        """The clock for what begins at an earlier instant: as it was then, or as the log showed it first where that was
+        in the log before."""
+        return self.back_at(max(at, self.anew_at))
 
     def back_at(self, at: int) -> "ShardClock":
         """The clock as it was at an earlier instant; it is never ahead."""
