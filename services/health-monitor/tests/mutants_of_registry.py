@@ -16,6 +16,13 @@ SILENCES = "adapters/correlator/silences"
 
 REGISTERED = (
     Part(
+        ("correlator_put_back",),
+        (
+            Mutant(CONTROLS,
+                   "greatest(number, floor(1000 * extract(epoch FROM clock_timestamp()))::bigint)", "number"),
+        ),
+    ),
+    Part(
         ("import_lines",),
         (
             Mutant(LINES, "line = line.removeprefix(_BYTE_ORDER_MARK)", "pass"),

@@ -14,7 +14,12 @@ from fettle_contracts.topics import HEARTBEATS
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.metrics import CONTROL_RECORDS
 
-_NEXT = text("UPDATE control_counter SET number = number + :count RETURNING number")
+# Not below the wall's milliseconds: shards skip what is not above their highest, also where the database was put back.
+_NEXT = text("""
+    UPDATE control_counter
+    SET number = greatest(number, floor(1000 * extract(epoch FROM clock_timestamp()))::bigint) + :count
+    RETURNING number
+""")
 
 _GREET = text("""
     INSERT INTO greeted (shard, nonce, at) VALUES (:shard, :nonce, :at) ON CONFLICT DO NOTHING RETURNING shard
