@@ -1,9 +1,10 @@
 """One database per service: created and migrated once by whoever comes, written by whole transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -110,6 +111,40 @@ async def test_what_a_unit_holds_is_let_go_when_its_transaction_has_ended(databa
     with pytest.raises(ZeroDivisionError):
         await say("b", fails=True)
     assert seen == [["a"], ["a"]]
+
+
+@pytest.mark.rule("KF-46")
+async def test_what_is_told_after_the_commit_is_told_in_order_and_not_where_there_is_none(database: Database) -> None:
+    await database.ensure_exists()
+    await database.migrate(PACKAGE)
+    told: list[str] = []
+
+    async def say(*names: str, but: Callable[[UnitOfWork], Awaitable[object]]) -> None:
+        async with unit_of_work(database) as work:
+            for name in names:
+                await hear(work, name)
+                work.after_commit(partial(told.append, name))
+            await but(work)
+            assert told == await heard(database)
+
+    async def goes_well(_: UnitOfWork) -> None:
+        pass
+
+    async def fails(_: UnitOfWork) -> None:
+        raise ZeroDivisionError
+
+    async def loses_its_session(work: UnitOfWork) -> None:
+        session = await work.connection.scalar(text("SELECT pg_backend_pid()"))
+        async with database.engine.begin() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(:session, 5000)"), {"session": session})
+
+    await say("a", "b", but=goes_well)
+    with pytest.raises(ZeroDivisionError):
+        await say("c", but=fails)
+    with pytest.raises(DBAPIError):
+        await say("d", but=loses_its_session)
+    await say("c", "d", but=goes_well)
+    assert told == await heard(database) == ["a", "b", "c", "d"]
 
 
 async def _fail(database: Database) -> None:

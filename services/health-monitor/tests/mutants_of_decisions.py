@@ -12,6 +12,7 @@ WATCHES = "domain/correlator/watches"
 EFFECTS = "correlator/policy_effects"
 BOOKS = "adapters/correlator/books"
 CHANGES = "correlator/changes"
+DECIDING = "correlator/deciding"
 JUDGEMENTS = "correlator/judgements"
 RETIMING = "correlator/retiming"
 LAST_SEEN = "adapters/correlator/last_seen"
@@ -171,6 +172,16 @@ DECISIONS = (
             Mutant(BOOKS, "AND sum(ended) = 1", ""),
             Mutant(BOOKS, "SELECT verdict FROM ended EXCEPT", "SELECT verdict FROM ended WHERE false EXCEPT"),
             Mutant(BOOKS, "WHERE calls AND at >= :since", "WHERE at >= :since"),
+        ),
+    ),
+    # what is counted, and when
+    Part(
+        ("correlator_counted",),
+        (
+            Mutant(DECIDING, "work.after_commit(COMMANDS.labels(command.verb.value).inc)",
+                   "COMMANDS.labels(command.verb.value).inc()"),
+            Mutant(JUDGEMENTS, "work.after_commit(partial(count_received, reach.fresh))",
+                   "count_received(reach.fresh)"),
         ),
     ),
     # what runs by the clock of a shard that stands still

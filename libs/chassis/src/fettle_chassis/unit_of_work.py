@@ -1,6 +1,6 @@
 """One transaction: what a batch or a request changes, and what it says to the world, or neither."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from sqlalchemy import text
@@ -34,6 +34,7 @@ class UnitOfWork:
         self.connection = connection
         self._beyond = beyond
         self._messages: list[Outgoing] = []
+        self._committed: list[Callable[[], object]] = []
 
     def publish(self, *messages: Outgoing) -> None:
         """Collects messages. They become outbox rows in this order as the transaction's last statement.
@@ -72,17 +73,30 @@ class UnitOfWork:
         """Enters `held`, and leaves it when the transaction has ended, however it ends."""
         await self._beyond.enter_async_context(held)
 
+    def after_commit(self, tell: Callable[[], object]) -> None:
+        """Has `tell` called when the transaction has been committed, in the order of these calls, and never when it is
+        rolled back. For what a metric counts or the log says of what the transaction does, which else is said once for
+        each try. `tell` neither blocks nor raises."""
+        self._committed.append(tell)
+
     async def finish(self) -> None:
         """Writes the outbox rows. Called by whoever opened the unit, last before the commit."""
         if self._messages:
             await outbox.write(self.connection, self._messages)
 
+    def committed(self) -> None:
+        """Tells what was to be told then. Called by whoever opened the unit, first behind the commit."""
+        for tell in self._committed:
+            tell()
+
 
 @asynccontextmanager
 async def unit_of_work(database: Database) -> AsyncIterator[UnitOfWork]:
-    """Opens a transaction (READ COMMITTED); on normal exit writes the outbox rows, notifies the relay and commits;
-    on any exception, cancellation included, rolls back and lets it through."""
-    async with AsyncExitStack() as beyond, database.engine.begin() as connection:
-        work = UnitOfWork(connection, beyond)
-        yield work
-        await work.finish()
+    """Opens a transaction (READ COMMITTED); on normal exit writes the outbox rows, notifies the relay, commits and
+    tells what waits for that; on any exception, cancellation included, rolls back and lets it through."""
+    async with AsyncExitStack() as beyond:
+        async with database.engine.begin() as connection:
+            work = UnitOfWork(connection, beyond)
+            yield work
+            await work.finish()
+        work.committed()

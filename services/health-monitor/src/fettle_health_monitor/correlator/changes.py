@@ -100,7 +100,7 @@ async def take_in(
         await show(at_once, news.partition_of)
     if heard_again:
         await losses.record_heard_again(connection, heard_again)
-    in_force = await losing.take_in_order(connection, reach, orgs, show) if orgs else []
+    in_force = await losing.take_in_order(work, reach, orgs, show) if orgs else []
     return in_force, turned
 
 

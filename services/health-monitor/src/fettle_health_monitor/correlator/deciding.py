@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
@@ -78,7 +79,7 @@ class Deciding:
         for verdict in waiting:
             batch.calls_off(verdict)
         await verdicts.record(work.connection, batch.decided, self._now())
-        _tell(batch.decided)
+        work.after_commit(partial(_tell, batch.decided))
 
     async def _decide_run(
         self, work: UnitOfWork, ready: Sequence[Ready], orgs: Mapping[str, KnownOrg]
@@ -152,7 +153,7 @@ class Deciding:
         await sharing.watch_lists(connection)
         for one in batch.decided:
             self.enqueue(work, one.commands)
-        _tell(batch.decided)
+        work.after_commit(partial(_tell, batch.decided))
         self.enqueue(work, listings)
 
     def enqueue(self, work: UnitOfWork, commands: Sequence[OwnCommand]) -> None:
@@ -168,7 +169,7 @@ class Deciding:
                 causation_id=str(command.cause),
             )
             work.publish(Outgoing.of(self._signer.sign_event(event), COMMANDS_TOPIC))
-            COMMANDS.labels(command.verb.value).inc()
+            work.after_commit(COMMANDS.labels(command.verb.value).inc)
 
     async def _versions(
         self, connection: AsyncConnection, ready: Sequence[Verdict]
@@ -323,7 +324,7 @@ def _asking(command: OwnCommand) -> Asking:
 
 def _tell(decided: Sequence[Decided]) -> None:
     """A line for each outcome from which commands follow, and one for all that are alike and ask for nothing: a storm
-    has thousands of those."""
+    has thousands of those. Counts those that await no answer."""
     alike: defaultdict[tuple[str, str, str], list[Decided]] = defaultdict(list)
     ended = (one for one in decided if one.awaits is None)
     for labels, number in Counter(

@@ -64,8 +64,9 @@ class Emptying(Part):
         taken = sorted(await leftovers.take_subjects(work.connection, org, AT_MOST))
         if taken:
             number = await control_log.next_number(work.connection, len(taken))
-            keys = [HeartbeatKey(org, SubjectRef.parse(subject)) for subject in taken]
-            work.publish(*(self._controls.subject(key, control.Forget(), number + n) for n, key in enumerate(keys)))
+            for place, subject in enumerate(taken):
+                key = HeartbeatKey(org, SubjectRef.parse(subject))
+                self._controls.write_subject(work, key, control.Forget(), number + place)
         return len(taken)
 
     async def _in_batches(self, org: str, table: str, batch: Callable[[UnitOfWork, str], Awaitable[int]]) -> int:

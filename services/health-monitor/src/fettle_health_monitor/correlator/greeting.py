@@ -60,13 +60,13 @@ class Greeting:
         subjects += [(HeartbeatKey.parse(known), told) for known, said in discovered for told in (said, Register())]
         await control_log.next_number(connection, len(versions) + len(subjects))
         for version in versions:
-            work.publish(self._controls.policy_for(shard, version.statement(), number))
+            self._controls.write_policy_for(work, shard, version.statement(), number)
             number += 1
         for key, statement in subjects:
-            work.publish(self._controls.subject(key, statement, number))
+            self._controls.write_subject(work, key, statement, number)
             number += 1
-        work.publish(self._controls.announced(shard, hello.nonce, number))
-        HELLOS.inc()
+        self._controls.write_announced(work, shard, hello.nonce, number)
+        work.after_commit(HELLOS.inc)
         log.info(
             "shard.greeted",
             shard=shard,

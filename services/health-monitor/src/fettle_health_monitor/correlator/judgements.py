@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,7 +28,7 @@ from fettle_health_monitor.correlator import changes, holding_back, policy_effec
 from fettle_health_monitor.correlator.changes import Turned
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
-from fettle_health_monitor.correlator.news import News, Received
+from fettle_health_monitor.correlator.news import News, Received, count_received
 from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowest_at
 from fettle_health_monitor.correlator.sharing import group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
@@ -75,6 +76,7 @@ class Judgements:
         if not reach.fresh:
             return []
         news = News.of(reach.fresh)
+        work.after_commit(partial(count_received, reach.fresh))
         if doubted := await holding_back.in_doubt(connection, news, reach):
             reach = reach.waiting(doubted)
         concerned = set(news.partition_of)

@@ -8,8 +8,8 @@ from uuid import uuid5
 
 import structlog
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.transitions import HealthState
 from fettle_health_monitor.adapters.correlator import (
     books,
@@ -60,10 +60,11 @@ has said."""
 
 
 async def take_in_order(
-    connection: AsyncConnection, reach: Reach, orgs: Collection[str], record: Record
+    work: UnitOfWork, reach: Reach, orgs: Collection[str], record: Record
 ) -> list[tuple[int, InForce]]:
     """Takes in what has its turn in these (locked) orgs: what was held back, and the timers of subjects that are shown
     otherwise than judged. Answers with the policies that came into force, each with the partition that it came by."""
+    connection = work.connection
     ready: defaultdict[tuple[str, int], list[Held]] = defaultdict(list)
     for partition, held in await losses.take_held(connection, reach.ready_before, orgs):
         ready[held.org, partition].append(held)
@@ -73,7 +74,7 @@ async def take_in_order(
     newest = await policies.newest(connection, {org for org, _ in ready}) if ready else {}
     for (org, partition), events in sorted(ready.items()):
         if org in newest:
-            await _Org(connection, newest[org], partition, reach, record).take(events)
+            await _Org(work, newest[org], partition, reach, record).take(events)
         in_force += [(partition, each) for each in events if isinstance(each, InForce)]
     return in_force
 
@@ -81,10 +82,9 @@ async def take_in_order(
 class _Org:
     """One org in one transaction. `version` stands in where a shard has not said by which it judges."""
 
-    def __init__(
-        self, connection: AsyncConnection, version: PolicyVersion, partition: int, reach: Reach, record: Record
-    ) -> None:
-        self._connection, self._newest, self._partition = connection, version, partition
+    def __init__(self, work: UnitOfWork, version: PolicyVersion, partition: int, reach: Reach, record: Record) -> None:
+        self._work, self._connection = work, work.connection
+        self._newest, self._partition = version, partition
         self._org, self._reach, self._record = version.org, reach, record
         self._known: dict[str, Row[Any]] = {}
         self._clocks: dict[int, ShardClock] = {}
@@ -253,7 +253,7 @@ class _Org:
             await self._watch(loss)
         if begins and loss is not None:
             called.append(heartbeats_lost(loss, self._partition, seeing.census.window_ms if seeing.census else None))
-            LOSSES.inc()
+            self._work.after_commit(LOSSES.inc)
             log.warning("heartbeats.lost", org=org, unknown=loss.unknown, counted=loss.counted)
         if called:
             await books.enter(connection, called)

@@ -52,8 +52,6 @@ class News:
         news = cls()
         for each in received:
             news._take(each.partition, each.judgement)
-        for kind, number in Counter(each.judgement.__struct_config__.tag for each in received).items():
-            JUDGEMENTS.labels(kind).inc(number)
         return news
 
     def _take(self, partition: int, judgement: Judgement) -> None:
@@ -77,3 +75,9 @@ class News:
                 self.gaps.append(judgement)
             case Clock():
                 pass
+
+
+def count_received(received: Sequence[Received]) -> None:
+    """Counts these messages by kind."""
+    for kind, number in Counter(each.judgement.__struct_config__.tag for each in received).items():
+        JUDGEMENTS.labels(kind).inc(number)

@@ -47,5 +47,5 @@ class Policies:
         """Keeps this version and tells every shard. The caller holds the org's row."""
         number = await control_log.next_number(work.connection)
         await policies.add(work.connection, version, number=number, decided_by=by, decided_at=self._now())
-        work.publish(*self._controls.policy(version.statement(), number))
+        self._controls.write_policy(work, version.statement(), number)
         log.info("policy.changed", org=version.org, version=version.version, by=by)

@@ -75,7 +75,7 @@ class Registry:
         number = await control_log.next_number(work.connection, len(news))
         for place, (subject, said) in enumerate(news.items()):
             statement = said.statement(present.get(str(subject), Present()).left_open)
-            work.publish(self._controls.subject(HeartbeatKey(org, subject), statement, number + place))
+            self._controls.write_subject(work, HeartbeatKey(org, subject), statement, number + place)
 
     async def remove(self, work: UnitOfWork, key: HeartbeatKey) -> bool:
         """False when the subject is not known. Its tickets end when its shard says that it has forgotten it; where the
@@ -96,5 +96,5 @@ class Registry:
             await self._deciding.decide(work, [(gone, Behind())], orgs)
         # Last, as in `_write`.
         number = await control_log.next_number(connection)
-        work.publish(self._controls.subject(key, control.Forget(), number))
+        self._controls.write_subject(work, key, control.Forget(), number)
         return True

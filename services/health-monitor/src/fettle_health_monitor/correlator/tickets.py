@@ -88,14 +88,14 @@ class Tickets:
         standing = await standing_of(work.connection, partition, org, own.subject)
         followed = after_resolve(own.event, own.condition, incident, standing)
         if not isinstance(followed, KeepWatch):
-            EARLY_RESOLVES.labels(followed.because).inc()
+            work.after_commit(EARLY_RESOLVES.labels(followed.because).inc)
             return
         await watches.begin(work.connection, [followed.watch], {org: partition})
         key, due_at = (org, own.subject), followed.watch.due_at
         silencing = Silencing()
         await silencing.read_of(work.connection, {key}, [due_at])
         self._deciding.enqueue(work, [followed.saying(silencing.covering(key, due_at))])
-        EARLY_RESOLVES.labels("watched").inc()
+        work.after_commit(EARLY_RESOLVES.labels("watched").inc)
         log.info("ticket.resolved_early", org=org, subject=own.subject, number=own.event.ticket.number)
 
     async def take_results(self, work: UnitOfWork, batch: Sequence[CommandResult]) -> None:
@@ -108,11 +108,11 @@ class Tickets:
         await policies.lock_orgs(connection, {org for org, _, _ in ours.values()})
         answers = [_answer(command, results[command]) for command in ours]
         refused = await self._learn(connection, answers, ours)
-        await self._settle(connection, answers, ours)
+        await self._settle(work, answers, ours)
         await verdicts.record_answers(connection, answers)
         for answer in answers:
             if answer.code is not None:
-                REFUSALS.labels(answer.code).inc()
+                work.after_commit(REFUSALS.labels(answer.code).inc)
                 log.warning("command.refused", command=str(answer.command), code=answer.code, message=answer.message)
         if refused:
             await self._ask_again(connection, refused, ours)
@@ -126,7 +126,7 @@ class Tickets:
         await policies.lock_orgs(connection, {one.about[0] for one, _ in seen})
         found = await verdicts.overlooked(connection)
         whose = {answer.command: one.about for one, answer in found}
-        await self._settle(connection, [answer for _, answer in found], whose)
+        await self._settle(work, [answer for _, answer in found], whose)
         opens = {answer.command: one.about for one, answer in found if one.opens}
         known = await incidents.of_subjects(connection, {(org, subject) for org, subject, _ in opens.values()})
         refused = [
@@ -138,16 +138,14 @@ class Tickets:
         ]
         await self._ask_again(connection, refused, opens)
 
-    async def _settle(
-        self, connection: AsyncConnection, answers: Sequence[Answer], whose: Mapping[UUID, About]
-    ) -> None:
+    async def _settle(self, work: UnitOfWork, answers: Sequence[Answer], whose: Mapping[UUID, About]) -> None:
         """Ends the verdicts that have awaited these answers. A ticket about many devices that was not merged after all
         is looked after again."""
-        for ended in await verdicts.settle(connection, answers):
-            OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc()
+        for ended in await verdicts.settle(work.connection, answers):
+            work.after_commit(OUTCOMES.labels(ended.cause, ended.outcome, ended.because).inc)
             org, subject, condition = whose[ended.command]
             if ended.cause == Cause.MERGED and ended.outcome == Refused.name and condition == MANY:
-                await not_taken_over(connection, self._partition_of(org), org, subject, ended.command)
+                await not_taken_over(work.connection, self._partition_of(org), org, subject, ended.command)
 
     async def _learn(
         self, connection: AsyncConnection, answers: Sequence[Answer], ours: Mapping[UUID, About]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.outbox import Outgoing
 from fettle_chassis.signing import Signer
+from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.identity import HeartbeatKey
 from fettle_contracts.partitions import partition_for
 from fettle_contracts.topics import HEARTBEATS
@@ -52,31 +53,34 @@ class ControlLog:
         """The shard that a subject belongs to."""
         return partition_for(key.encode(), self._partitions())
 
-    def policy(self, statement: control.Policy, number: int) -> list[Outgoing]:
+    def write_policy(self, work: UnitOfWork, statement: control.Policy, number: int) -> None:
         """A policy for every shard, under one number: each shard counts for itself."""
-        return [self._record(statement, statement.org, shard, number) for shard in self.shards]
+        for shard in self.shards:
+            self._write(work, statement, statement.org, shard, number)
 
-    def policy_for(self, shard: int, statement: control.Policy, number: int) -> Outgoing:
+    def write_policy_for(self, work: UnitOfWork, shard: int, statement: control.Policy, number: int) -> None:
         """A policy for one shard that begins anew."""
-        return self._record(statement, statement.org, shard, number)
+        self._write(work, statement, statement.org, shard, number)
 
-    def subject(self, key: HeartbeatKey, statement: control.Register | control.Forget, number: int) -> Outgoing:
+    def write_subject(
+        self, work: UnitOfWork, key: HeartbeatKey, statement: control.Register | control.Forget, number: int
+    ) -> None:
         """What the registry says of a subject, for its shard."""
-        return self._record(statement, str(key), self.shard_of(key), number)
+        self._write(work, statement, str(key), self.shard_of(key), number)
 
-    def announced(self, shard: int, nonce: str, number: int) -> Outgoing:
+    def write_announced(self, work: UnitOfWork, shard: int, nonce: str, number: int) -> None:
         """The end of the answer to a hello."""
-        return self._record(control.Announced(nonce=nonce), control.shard_key(shard), shard, number)
+        self._write(work, control.Announced(nonce=nonce), control.shard_key(shard), shard, number)
 
-    def _record(self, statement: control.Statement, key: str, shard: int, number: int) -> Outgoing:
+    def _write(self, work: UnitOfWork, statement: control.Statement, key: str, shard: int, number: int) -> None:
         kind, body, key_bytes = control.kind(statement), control.encode(statement), key.encode()
         signature = self._signer.sign_control(
             topic=self._topic, partition=shard, key=key_bytes, number=number, body=body
         )
-        CONTROL_RECORDS.labels(kind).inc()
         headers = (
             (control.CONTROL_HEADER, kind.encode()),
             (control.NUMBER_HEADER, str(number).encode()),
             (control.SIGNATURE_HEADER, signature.encode()),
         )
-        return Outgoing(topics=(HEARTBEATS,), key=key_bytes, value=body, headers=headers, partition=shard)
+        work.publish(Outgoing(topics=(HEARTBEATS,), key=key_bytes, value=body, headers=headers, partition=shard))
+        work.after_commit(CONTROL_RECORDS.labels(kind).inc)
