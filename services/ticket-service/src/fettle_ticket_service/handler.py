@@ -7,6 +7,7 @@ table once, and hand the messages to the outbox. Nothing here commits or publish
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -119,7 +120,8 @@ class CommandHandler:
                 known[asked.identity] = answer
 
         await self._keep(work, opened, handled, now)
-        _report(answers, handled)
+        work.after_commit(partial(_count, answers, handled))
+        _report(handled)
         return answers
 
     async def knows(self, database: Database, org: str) -> bool:
@@ -223,13 +225,16 @@ def _changes(done: Done) -> tuple[MemberChange, ...]:
     return done.decision.members if isinstance(done.decision, Applied) else ()
 
 
-def _report(answers: Sequence[Answer], handled: Sequence[_Handled]) -> None:
+def _count(answers: Sequence[Answer], handled: Sequence[_Handled]) -> None:
     counts = Counter((each.answer.verb, each.answer.outcome, each.answer.reason) for each in handled)
     for labels, count in counts.items():
         metrics.COMMANDS.labels(*labels).inc(count)
     for change, count in Counter(change for each in handled for change, _ in _changes(each.done)).items():
         metrics.CHECKLIST_CHANGES.labels(change).inc(count)
     metrics.REPEATS.inc(len(answers) - len(handled))
+
+
+def _report(handled: Sequence[_Handled]) -> None:
     for each in handled:
         if each.answer.outcome is Outcome.REJECTED:
             asked, code = each.asked, each.answer.reason

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -86,7 +87,9 @@ class Engine:
         starts = await self._all_matching(work, events, audience, problems)
         spent = Counter(await budgets.spent(work.connection, {(key.org, key.workflow) for _, key, _ in starts}, now))
         before = spent.copy()
-        begun = (Moved(None, self._start(event, key, live[key], matched, spent, now)) for event, key, matched in starts)
+        begun = (
+            Moved(None, self._start(work, event, key, live[key], matched, spent, now)) for event, key, matched in starts
+        )
         runs = await self._progress.put(work, begun, live, now)
         await budgets.spend(work.connection, spent - before, now)
         await workflow_rows.note_condition_problems(work.connection, problems)
@@ -121,7 +124,7 @@ class Engine:
             run_id, event.org, event.workflow, version, cause, now, now, state, error=failure, ended_at=now
         )  # fmt: skip
         await run_rows.insert(work.connection, [run])
-        metrics.RUNS_ENDED.labels(state, failure.code).inc()
+        work.after_commit(metrics.RUNS_ENDED.labels(state, failure.code).inc)
         return [run]
 
     async def read_ahead(self, connection: AsyncConnection, wanted: Sequence[tuple[str, str, str | None]]) -> None:
@@ -132,7 +135,7 @@ class Engine:
         """Takes further every run that waits for one of these. A result may come again."""
         by_id: dict[UUID | None, Result] = {result.command_id: result for result in results}
         runs = await run_rows.waiting_for(work.connection, [result.command_id for result in results])
-        metrics.RESULTS_UNAWAITED.inc(len(results) - len(runs))
+        work.after_commit(partial(metrics.RESULTS_UNAWAITED.inc, len(results) - len(runs)))
         await self._go_on(work, runs, lambda _, step: by_id.get(step.command_id))
 
     async def take_outcomes(self, work: UnitOfWork, outcomes: Sequence[tuple[OutsideCall, Result | Again]]) -> None:
@@ -173,7 +176,7 @@ class Engine:
         """Ends these runs as failed, for a bug that one of them raises. A person may retry it once that is mended."""
         for id in await run_rows.set_aside(work.connection, ids, internal(bug), self._clock()):
             bugs.note("run", bug, run=str(id))
-            metrics.RUNS_ENDED.labels(RunState.FAILED, INTERNAL).inc()
+            work.after_commit(metrics.RUNS_ENDED.labels(RunState.FAILED, INTERNAL).inc)
 
     async def _ring(self, work: UnitOfWork, runs: Sequence[Run]) -> int:
         now = self._clock()
@@ -238,14 +241,14 @@ class Engine:
         with runs that are put down."""
         starts, since = list[tuple[Event, VersionKey, frozenset[str]]](), perf_counter()
         for event in events:
-            starts += self._matching(event, audience, problems)
+            starts += self._matching(work, event, audience, problems)
             if perf_counter() - since >= AT_ONCE_S:
                 await work.connection.execute(_STILL_HERE)
                 since = perf_counter()
         return starts
 
     def _matching(
-        self, event: Event, audience: Audience[VersionKey], problems: Problems
+        self, work: UnitOfWork, event: Event, audience: Audience[VersionKey], problems: Problems
     ) -> list[tuple[Event, VersionKey, frozenset[str]]]:
         """The workflows that the event starts, each with the triggers that fired. All conditions of all of them are
         judged over one reading of the event."""
@@ -260,11 +263,11 @@ class Engine:
                     fired.setdefault(key, set()).add(trigger.name)
             elif verdict.problem:
                 for key, trigger in triggers:
-                    problems[key.org, key.workflow] = self._problem(event, key, trigger.name, verdict.problem)
+                    problems[key.org, key.workflow] = self._problem(work, event, key, trigger.name, verdict.problem)
         return [(event, key, frozenset(fired[key])) for key in sorted(fired)]
 
     def _start(
-        self, event: Event, key: VersionKey, definition: Definition, matched: frozenset[str],
+        self, work: UnitOfWork, event: Event, key: VersionKey, definition: Definition, matched: frozenset[str],
         spent: Counter[tuple[str, str]], now: datetime,
     ) -> Advance:  # fmt: skip
         cause = Cause(event.trigger, event.data, event.id, event.depth + 1, event.traceparent)
@@ -279,12 +282,14 @@ class Engine:
             run = refuse(definition, decision, cause, run_id=run_id, org=key.org, version=key.version, now=now)
             return Advance(run)
         spent[workflow] += 1
-        metrics.RUNS_STARTED.labels(event.trigger).inc()
+        work.after_commit(metrics.RUNS_STARTED.labels(event.trigger).inc)
         run = begin(definition, matched, cause, run_id=run_id, org=key.org, version=key.version, now=now)
         return advance(definition, run, now=now, languages=self._languages)
 
-    def _problem(self, event: Event, key: VersionKey, trigger: str, problem: str) -> Mapping[str, Any]:
-        metrics.CONDITION_PROBLEMS.inc()
+    def _problem(
+        self, work: UnitOfWork, event: Event, key: VersionKey, trigger: str, problem: str
+    ) -> Mapping[str, Any]:
+        work.after_commit(metrics.CONDITION_PROBLEMS.inc)
         log.warning(
             "condition.undecided", org=key.org, workflow=key.workflow, trigger=trigger, problem=problem,
             event_id=event.id,

@@ -108,7 +108,7 @@ class Interventions:
             raise NotPossible(decision.message)
         await budgets.spend(work.connection, {workflow: 1}, now)
         run = begin(definition, matched, cause, run_id=uuid4(), org=org, version=key.version, now=now, rerun_of=old.id)
-        metrics.RUNS_STARTED.labels(old.cause.trigger).inc()
+        work.after_commit(metrics.RUNS_STARTED.labels(old.cause.trigger).inc)
         done = advance(definition, run, now=now, languages=self._languages)
         await self._progress.put(work, [Moved(None, done)], {key: definition}, now)
         log.info("run.rerun", org=org, workflow=run.workflow, run=str(run.id), rerun_of=str(old.id), by=by)

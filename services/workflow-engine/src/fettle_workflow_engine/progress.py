@@ -62,7 +62,7 @@ class Progress:
             for effect in move.done.effects:
                 if isinstance(effect, GiveCommand):
                     work.publish(self._writer.message(move.done.run, effect, now))
-                    metrics.COMMANDS_GIVEN.labels(effect.verb).inc()
+                    work.after_commit(metrics.COMMANDS_GIVEN.labels(effect.verb).inc)
                 else:
                     calls.append((move.done.run, effect))
         await call_rows.insert(work.connection, calls, now)
@@ -70,7 +70,8 @@ class Progress:
         for move in settled:
             run = move.done.run
             if run.state is not RunState.RUNNING:
-                metrics.RUNS_ENDED.labels(run.state, run.error.code if run.error else "").inc()
+                ended = metrics.RUNS_ENDED.labels(run.state, run.error.code if run.error else "")
+                work.after_commit(ended.inc)
         return [move.done.run for move in settled]
 
     async def _settled(self, work: UnitOfWork, moves: Sequence[Moved], known: Known, now: datetime) -> list[Moved]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -82,7 +83,7 @@ class Scheduler:
         events = [_event(due, firing) for due, firing in firings if firing.starts]
         await self._engine.take_events(work, await self._unknown(work, events))
         for due, firing in firings:
-            self._say(due, firing, now)
+            work.after_commit(partial(self._say, due, firing, now))
         return len(taken)
 
     async def read_ahead(self, connection: AsyncConnection, limit: int) -> None:

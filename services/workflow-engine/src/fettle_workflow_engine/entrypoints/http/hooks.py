@@ -112,7 +112,7 @@ async def knock(org: str, name: pages.Name, request: Request, desk: TheDesk, hoo
 
     async def start(work: UnitOfWork) -> Answer:
         started = await by_hook(work, desk.engine, Asked(org, name, uuid7(), event, depth, headers.get("traceparent")))
-        metrics.HOOKS.labels(started if isinstance(started, NotStarted) else "started").inc()
+        work.after_commit(metrics.HOOKS.labels(started if isinstance(started, NotStarted) else "started").inc)
         knocked = Knocked(run=str(started.id), reason=None) if isinstance(started, Run) else _none(started)
         return Answer(202, knocked.to_dict())
 
