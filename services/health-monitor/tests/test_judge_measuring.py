@@ -95,7 +95,7 @@ def test_a_shard_that_waits_is_shown_as_far_as_it_has_judged(read: str) -> None:
 
 @pytest.mark.rule("HM-212", "HM-329")
 def test_a_shard_that_knows_nothing_is_shown_as_far_as_where_it_began() -> None:
-    log = Log().pulsed(3).hello("n1").policy(enabled=True, timeout_s=60).beat("acme/device/a").pulsed(50)
+    log = Log().pulsed(3).hello("n1").policy(enabled=True, timeout_s=60).register("acme/device/a").pulsed(50)
     measuring = reads_on(log, begin(0, 1, 1, "n1"))
 
     measuring.look(T0 / 1000 + 51)
