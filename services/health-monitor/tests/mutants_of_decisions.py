@@ -125,6 +125,8 @@ DECISIONS = (
             Mutant(CHANGES, "left_open(connection, since) | held_back", "left_open(connection, since)"),
             Mutant("adapters/correlator/incidents", " AND at <= until\n", "\n"),
             Mutant("adapters/correlator/incidents", "AND verdict.at BETWEEN last.at AND until", "AND false"),
+            Mutant("adapters/correlator/incidents", " OR (anew AND kind = 'judged_afresh')", ""),
+            Mutant("adapters/correlator/watches", "if each.watch not in calling]", "if False]"),
             Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),
             Mutant(JUDGEMENTS, "or _about(each.watch) not in without]", "or True]"),
         ),

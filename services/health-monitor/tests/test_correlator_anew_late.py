@@ -3,7 +3,7 @@
 import pytest
 from correlator_facts import BRISK, QUIET, T0, change
 from correlator_world import CorrelatorWorld
-from rollup_facts import fails
+from rollup_facts import UNREACHABLE, behind, fails, fires, heard, pending, recovers
 from test_correlator_switched_off import switched
 from test_correlator_waiting import AT, DEVICE, comes_up_healthy, verbs
 
@@ -131,3 +131,28 @@ async def test_whose_removal_is_not_decided_yet_has_nothing_left_that_could_be_r
         await world.feed(*removed, world.clock(0, AT + 6_000), world.clock(1, AT + 6_000))
         await world.tick(AT + 9_000)
         assert await outcomes(world) == [("firing", "unpublished"), ("forgotten", "nothing_to_resolve")]
+
+
+@pytest.mark.rule("HM-82", "HM-144", "HM-227")
+@pytest.mark.parametrize("again", [False, True])
+async def test_whose_fresh_time_ran_out_while_it_was_just_being_heard_is_well_in_the_new_log_unless_it_failed_again(
+    environment: dict[str, str], again: bool
+) -> None:
+    """Its integration recovered, and it has five seconds; it is heard after four. Its log begins anew after nine."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, DEVICE)
+        await world.feed(*fails("integration/hue-1", AT, condition=UNREACHABLE))
+        await world.feed(pending(DEVICE, AT + 19_000))
+        await world.feed(*recovers("integration/hue-1", AT + 20_000, condition=UNREACHABLE))
+        await world.feed(fires(DEVICE, AT + 21_000), heard(DEVICE, AT + 24_000))
+        await world.tick(AT + 25_500)
+        await world.clear()
+        if again:
+            await world.feed(change(DEVICE, "pending_resolve", "firing", at=AT + 27_000))
+        begins = AT + 29_000
+        well = change(DEVICE, None, "healthy", at=begins, generation=2)
+        await world.feed(well, world.clock(0, begins, generation=2, clock=0), world.clock(1, begins))
+        await world.feed(world.clock(0, begins + 4_000, generation=2, clock=4_000), world.clock(1, begins + 4_000))
+        assert await verbs(world) == ["open", "resolve"] * again
+        assert await world.rows("SELECT id FROM verdict") == []
+        assert await world.rows("SELECT kind FROM watch") == []

@@ -62,7 +62,7 @@ STORIES: dict[str, tuple[Rows, bool, bool]] = {
     "forgotten": ([("incident", OPEN), outcome("forgotten")], True, True),
     "resolved early": ([watch("early_resolve")], True, True),
     "refused": ([watch("open_refused")], True, True),
-    "judged afresh": ([watch("judged_afresh")], False, False),
+    "judged afresh": ([watch("judged_afresh")], False, True),
     "resolved early, recovered before": ([watch("early_resolve"), outcome("recovered", AT - 1)], True, True),
     "on a list": ([("rollup_member", MEMBER), outcome("recovered")], True, True),
     "on a list, well": ([("rollup_member", {**MEMBER, "recovered_at": AT})], False, False),

@@ -182,7 +182,9 @@ class _Times:
     def has_lasted(self, change: Change, until: int) -> bool:
         """Whether the subject had been healthy for long enough by its next change."""
         clock = self.clocks[change.org].get(change.shard)
-        return clock is not None and self.watch(change, "").out_by(until, clock, self.holes[change.shard])
+        if clock is None:
+            return False
+        return self.watch(change, "").out_by(until, clock, self.holes[change.shard]) is not None
 
 
 async def _times(connection: AsyncConnection, well: Collection[Change], partition_of: Mapping[str, int]) -> _Times:

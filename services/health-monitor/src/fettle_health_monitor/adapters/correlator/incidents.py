@@ -41,7 +41,7 @@ _LEFT_OPEN = text(f"""
         WHERE waits_for IS NULL AND cause IN ({_OPENING})
         UNION ALL SELECT org, subject, condition, least(start_at, until), anew, until
         FROM watch JOIN asked USING (org, subject)
-        WHERE kind IN ('early_resolve', 'open_refused')
+        WHERE kind IN ('early_resolve', 'open_refused') OR (anew AND kind = 'judged_afresh')
         UNION ALL SELECT org, subject, condition, 0, true, until FROM rollup_member JOIN asked USING (org, subject)
         WHERE recovered_at IS NULL
         UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true, until FROM former_member JOIN asked USING (org, subject)
@@ -108,7 +108,8 @@ async def left_open(connection: AsyncConnection, well: Mapping[Key, tuple[int, b
     from before with a ticket that is or may be open, or may be opened yet, as a verdict or somebody's early resolve is
     not decided, or after a refusal, and those of which they are down on a checklist. So are those of an integration for
     which devices still wait, as one was resolved by somebody and nothing has decided what becomes of that. One that
-    somebody has reopened since the recovery counts only for who comes up in a new log (True)."""
+    somebody has reopened since the recovery counts only for who comes up in a new log (True), and so does one that a
+    fresh time may bring that is over."""
     until, anew = [at for at, _ in well.values()], [of for _, of in well.values()]
     rows = await connection.execute(_LEFT_OPEN, {**columns_of(well), "until": until, "anew": anew})
     return {(row.org, row.subject, row.condition) for row in rows}

@@ -182,22 +182,24 @@ class Then:
 async def end_at(connection: AsyncConnection, kinds: Collection[WatchKind], instants: Mapping[Key, Then]) -> set[Key]:
     """Ends the watches of these kinds on what is wrong with the subjects themselves, each by what has happened to its
     subject at this instant. Answers with the subjects whose watches had run out before: those are decided yet, by that
-    instant. Behind the last clock all time counts that is not known to be a hole."""
+    instant, but for who has not been failing since. Behind the last clock all time counts that is not known to be a
+    hole."""
     of = {"kinds": [kind.value for kind in kinds], "many": MANY, **columns_of(instants)}
     rows = (await connection.execute(_OF_KEYS, of)).all()
     shown = {partition: await progress.clocks(connection, partition) for partition in {row.partition for row in rows}}
     holes = await progress.holes(connection, {row.shard for row in rows}) if rows else {}
-    over, out = list[RunOut](), set[Key]()
+    ended, out = list[RunOut](), list[RunOut]()
     for row in rows:
         watch, then = watch_of(row), instants[row.org, row.subject]
-        clock = shown[row.partition].get(row.shard)
-        if clock is None or clock.generation != then.generation or not watch.out_by(then.at, clock, holes[row.shard]):
-            over.append(RunOut(row.partition, watch, then.at))
-        else:
-            out.add((row.org, row.subject))
-    if over:
+        clock, due_at = shown[row.partition].get(row.shard), None
+        if clock is not None and clock.generation == then.generation:
+            due_at = watch.out_by(then.at, clock, holes[row.shard])
+        (ended if due_at is None else out).append(RunOut(row.partition, watch, due_at or then.at))
+    called = [each for each in await _while_failing(connection, out) if each.at <= instants[each.key].at]
+    calling = {each.watch for each in called}
+    if over := ended + [each for each in out if each.watch not in calling]:
         await take(connection, over)
-    return out
+    return {each.key for each in called}
 
 
 async def running(connection: AsyncConnection, kind: WatchKind, keys: Collection[Key]) -> set[Key]:
@@ -256,8 +258,12 @@ class RunOut:
     at: int
 
     @property
+    def key(self) -> Key:
+        return (self.watch.org, self.watch.subject)
+
+    @property
     def moment(self) -> Moment:
-        return (self.watch.org, self.watch.subject, self.at)
+        return (*self.key, self.at)
 
 
 async def settle_run_out(connection: AsyncConnection, clocks: Collection[Shown], orgs: Collection[str]) -> list[RunOut]:

@@ -141,12 +141,12 @@ class Watch:
         due_at = now.instant_of(self.due_clock)
         return due_at if due_at < at else None
 
-    def out_by(self, at: int, shown: ShardClock, holes: Sequence[Hole]) -> bool:
-        """Whether it had run out before this instant, when its shard has `shown` this clock and its log these holes.
-        Behind the clock all time counts that is not known to be a hole."""
+    def out_by(self, at: int, shown: ShardClock, holes: Sequence[Hole]) -> int | None:
+        """When it had run out, if that was before this instant and its shard has `shown` this clock and its log these
+        holes. Behind the clock all time counts that is not known to be a hole."""
         clock = shown.forward_to(at, holes)
         anew = self.anew_after_hole(min(clock.instant_of(self.due_clock), at), clock)
-        return (anew or self).out_before(at, clock) is not None
+        return (anew or self).out_before(at, clock)
 
     def lasting(self, lasting_ms: int, now: ShardClock) -> Self:
         """The same watch under other rules: re-timed from the same start (the end of a hole behind which it begins
