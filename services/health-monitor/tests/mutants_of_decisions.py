@@ -125,6 +125,8 @@ DECISIONS = (
             Mutant(CHANGES, "left_open(connection, since) | held_back", "left_open(connection, since)"),
             Mutant("adapters/correlator/incidents", " AND at <= until\n", "\n"),
             Mutant("adapters/correlator/incidents", "AND verdict.at BETWEEN last.at AND until", "AND false"),
+            Mutant("adapters/correlator/incidents", "('silenced', 'unpublished', 'refused')",
+                   "('silenced', 'unpublished')"),
             Mutant("adapters/correlator/incidents", " OR (anew AND kind = 'judged_afresh')", ""),
             Mutant("adapters/correlator/watches", "if each.watch not in calling]", "if False]"),
             Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),

@@ -67,6 +67,30 @@ async def test_what_publishing_that_began_before_the_new_log_opens_is_resolved(
         assert len(await outcomes(world)) == (3 if existing else 1)
 
 
+@pytest.mark.rule("HM-82", "HM-285", "HM-333")
+async def test_what_a_silence_that_ended_while_the_org_was_off_opens_is_resolved(environment: dict[str, str]) -> None:
+    """Publishing had begun for what exists, and was refused for the org was off."""
+    async with CorrelatorWorld.open(environment) as world:
+        await world.put(QUIET)
+        await world.in_force(4, at=AT - 1_000)
+        await world.feed(change(DEVICE, "pending_open", "firing", at=AT, since=AT - 2_000, policy_version=4))
+        await world.silence(Schedule(AT + 1_000, 4), DEVICE)
+        await world.put(BRISK.model_copy(update={"enabled": False}), publish_existing=True)
+        await world.in_force(5, at=AT + 2_000, enabled=False)
+        await world.tick(AT + 5_500)
+        well = change(DEVICE, None, "healthy", at=BEGINS, generation=2, policy_version=5)
+        await world.feed(well, world.clock(0, BEGINS, generation=2, clock=0), world.clock(1, BEGINS))
+        await world.feed(*await switched(world, BEGINS + 2_000, on=True, generations=(2, 1)))
+        await world.feed(world.clock(0, BEGINS + 9_000, generation=2, clock=9_000), world.clock(1, BEGINS + 9_000))
+        assert await outcomes(world) == [
+            ("firing", "unpublished"),
+            ("publishing_began", "refused"),
+            ("silence_ended", "opened"),
+            ("recovered", "resolved"),
+        ]
+        assert await verbs(world) == ["open", "resolve"]
+
+
 @pytest.mark.rule("HM-82", "HM-227")
 @pytest.mark.parametrize(("until", "said"), [(6_499, ["open"]), (6_501, ["open", "resolve"])])
 @pytest.mark.parametrize("together", [False, True])

@@ -68,7 +68,7 @@ _WITHOUT_TICKET = text("""
          CROSS JOIN LATERAL (SELECT condition, outcome, at FROM outcome
                              WHERE outcome.org = asked.org AND outcome.subject = asked.subject
                              ORDER BY at DESC LIMIT 1) AS last
-    WHERE last.outcome IN ('silenced', 'unpublished')
+    WHERE last.outcome IN ('silenced', 'unpublished', 'refused')
       AND NOT EXISTS (SELECT FROM verdict WHERE verdict.org = asked.org AND verdict.subject = asked.subject
                                                 AND cause IN ('recovered', 'forgotten')
                                                 AND verdict.at BETWEEN last.at AND until)
@@ -116,8 +116,8 @@ async def left_open(connection: AsyncConnection, well: Mapping[Key, tuple[int, b
 
 
 async def without_ticket(connection: AsyncConnection, well: Mapping[Key, int]) -> set[About]:
-    """Those of these subjects, well since this instant, whose last verdict was silenced or not published, with no
-    recovery or removal behind it that is not decided yet: a silence that ends, or publishing that begins for what
+    """Those of these subjects, well since this instant, whose last verdict was silenced, not published or refused, with
+    no recovery or removal behind it that is not decided yet: a silence that ends, or publishing that begins for what
     exists, may open a ticket for them by an instant that is not decided yet."""
     rows = await connection.execute(_WITHOUT_TICKET, {**columns_of(well), "until": list(well.values())})
     return {(row.org, row.subject, row.condition) for row in rows}
