@@ -39,10 +39,13 @@ ANSWERED = (
         ),
     ),
     Part(
+        ("correlator_holes_on_record",),
+        (Mutant("domain/correlator/watches", "shown.forward_to(at, holes)", "shown.forward_to(at)"),),
+    ),
+    Part(
         ("correlator_waiting",),
         (
             Mutant(WATCHES, "each.moment not in moving", "True"),
-            Mutant("domain/correlator/watches", "shown.forward_to(at, holes)", "shown.forward_to(at)"),
             Mutant(CLOCKS, "max(hole.from_at + STEP_MAX_MS, self.at)", "max(hole.from_at, self.at)"),
             Mutant(WATCHES, " or watch.on_the_clock(clock)", ""),
             Mutant(WATCHES, "await _over_by_now(connection, found):", "dict[RunOut, tuple[bool, int]]():"),

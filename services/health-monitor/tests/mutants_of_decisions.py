@@ -129,6 +129,7 @@ DECISIONS = (
                    "('silenced', 'unpublished')"),
             Mutant("adapters/correlator/incidents", " OR (anew AND kind = 'judged_afresh')", ""),
             Mutant("adapters/correlator/watches", "if each.watch not in calling]", "if False]"),
+            Mutant(JUDGEMENTS, "return well.keys() - ran_out", "return set(well)"),
             Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),
             Mutant(JUDGEMENTS, "or _about(each.watch) not in without]", "or True]"),
         ),

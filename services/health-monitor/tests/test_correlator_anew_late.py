@@ -178,5 +178,29 @@ async def test_whose_fresh_time_ran_out_while_it_was_just_being_heard_is_well_in
         await world.feed(well, world.clock(0, begins, generation=2, clock=0), world.clock(1, begins))
         await world.feed(world.clock(0, begins + 4_000, generation=2, clock=4_000), world.clock(1, begins + 4_000))
         assert await verbs(world) == ["open", "resolve"] * again
+        its = await world.rows("SELECT cause, outcome FROM outcome WHERE subject = :device ORDER BY at", device=DEVICE)
+        found = [tuple(row) for row in its]
+        assert found == ([("firing", "opened"), ("recovered", "resolved")] if again else [("firing", "called_off")])
         assert await world.rows("SELECT id FROM verdict") == []
         assert await world.rows("SELECT kind FROM watch") == []
+
+
+@pytest.mark.rule("HM-144", "HM-227")
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_fresh_time_that_ran_out_calls_for_its_ticket_though_its_device_has_been_well_twice_since(
+    environment: dict[str, str], slow: bool
+) -> None:
+    """Once out of firing, which is decided with it, and once out of pending; the other shard may be slow."""
+    async with CorrelatorWorld.open(environment) as world:
+        await behind(world, DEVICE)
+        await world.feed(*fails("integration/hue-1", AT, condition=UNREACHABLE), pending(DEVICE, AT + 19_000))
+        await world.feed(*recovers("integration/hue-1", AT + 20_000, condition=UNREACHABLE))
+        await world.feed(fires(DEVICE, AT + 21_000))
+        await world.tick(AT + 21_500)
+        await world.clear()
+        if not slow:
+            await world.tick(AT + 25_500)
+        await world.feed(*recovers(DEVICE, AT + 28_000), pending(DEVICE, AT + 29_000))
+        await world.feed(change(DEVICE, "pending_open", "healthy", at=AT + 29_500), world.clock(0, AT + 29_800))
+        await world.tick(AT + 31_000)
+        assert await verbs(world) == ["open", "resolve"]

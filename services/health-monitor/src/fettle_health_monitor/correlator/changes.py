@@ -26,7 +26,7 @@ from fettle_health_monitor.correlator import holding_back, losing
 from fettle_health_monitor.correlator.news import News
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.domain.correlator.clocks import Hole, ShardClock
-from fettle_health_monitor.domain.correlator.verdicts import CALLS_FOR_A_TICKET, called_for
+from fettle_health_monitor.domain.correlator.verdicts import called_for
 from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, InForce
 
@@ -35,8 +35,7 @@ from fettle_health_monitor.domain.judgements import Change, InForce
 class Turned:
     """A change that ends watches on its subject, or may begin one, in the `partition` that its org comes by. Where it
     `ends` any, that is the one on an early resolve; where the subject is `well` also the fresh time, and whatever waits
-    to be decided. Where it `fires` on, or begins `anew` with its log, what had run out before still calls for a
-    ticket."""
+    to be decided. What had run out before still calls for a ticket."""
 
     change: Change
     partition: int
@@ -62,14 +61,6 @@ class Turned:
     @property
     def well(self) -> bool:
         return _is_well_without_a_verdict(self.change)
-
-    @property
-    def fires(self) -> bool:
-        return self.change.to_state in CALLS_FOR_A_TICKET
-
-    @property
-    def anew(self) -> bool:
-        return self.change.from_state is None
 
 
 async def take_in(

@@ -161,16 +161,11 @@ async def _end_watches(connection: AsyncConnection, over: Sequence[Turned]) -> s
     had run out before."""
     if not over:
         return set()
-    then = {each.key: each.then for each in over if each.fires or each.anew}
-    await watches.end_at(connection, MAY_BRING_A_TICKET, then)
-    for kind in MAY_BRING_A_TICKET:
-        await watches.end(connection, kind, {each.key for each in over} - then.keys())
-    well = {each.key for each in over if each.well}
-    anew = {each.key: each.then for each in over if each.well and each.anew}
-    ran_out = await watches.end_at(connection, [WatchKind.JUDGED_AFRESH], anew) if anew else set()
-    if well - anew.keys():
-        await watches.end(connection, WatchKind.JUDGED_AFRESH, well - anew.keys())
-    return well - ran_out
+    first = {each.key: each.then for each in reversed(over)}
+    await watches.end_at(connection, MAY_BRING_A_TICKET, first)
+    well = {each.key: each.then for each in reversed(over) if each.well}
+    ran_out = await watches.end_at(connection, [WatchKind.JUDGED_AFRESH], well) if well else set()
+    return well.keys() - ran_out
 
 
 async def _before_lists_end(
