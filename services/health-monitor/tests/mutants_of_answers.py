@@ -40,7 +40,10 @@ ANSWERED = (
     ),
     Part(
         ("correlator_holes_on_record",),
-        (Mutant("domain/correlator/watches", "shown.forward_to(at, holes)", "shown.forward_to(at)"),),
+        (
+            Mutant("domain/correlator/watches", "shown.forward_to(at, holes)", "shown.forward_to(at)"),
+            Mutant("correlator/judgements", "    await watches.end_at(connection, MAY_BRING_A_TICKET, first)\n", ""),
+        ),
     ),
     Part(
         ("correlator_waiting",),

@@ -120,7 +120,6 @@ SHARED_TICKETS = (
             Mutant("correlator/reach", "if each.clock and each.clock.generation < each.mark[0]}", "if False}"),
             Mutant("domain/correlator/watches", "now.back_at(self.start_at), now.back_at(due_at)",
                    "now.back_at(self.start_at), now"),
-            Mutant(TURNS, "    await watches.end_at(connection, MAY_BRING_A_TICKET, first)\n", ""),
             Mutant("adapters/correlator/unseen_timers", "    if not rows:", "    if True:"),
             Mutant("domain/correlator/clocks", "back_at(max(at, self.anew_at))", "back_at(at)"),
             Mutant("adapters/correlator/progress", "before.clock.anew_at if goes_on else clock.at", "clock.at"),
