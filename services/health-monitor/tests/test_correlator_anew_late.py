@@ -157,18 +157,23 @@ async def test_whose_removal_is_not_decided_yet_has_nothing_left_that_could_be_r
         assert await outcomes(world) == [("firing", "unpublished"), ("forgotten", "nothing_to_resolve")]
 
 
+async def fires_in_its_fresh_time(world: CorrelatorWorld) -> None:
+    """Its integration has recovered at `AT + 20_000`, and it has five seconds from there."""
+    await behind(world, DEVICE)
+    await world.feed(*fails("integration/hue-1", AT, condition=UNREACHABLE), pending(DEVICE, AT + 19_000))
+    await world.feed(*recovers("integration/hue-1", AT + 20_000, condition=UNREACHABLE))
+    await world.feed(fires(DEVICE, AT + 21_000))
+
+
 @pytest.mark.rule("HM-82", "HM-144", "HM-227")
 @pytest.mark.parametrize("again", [False, True])
 async def test_whose_fresh_time_ran_out_while_it_was_just_being_heard_is_well_in_the_new_log_unless_it_failed_again(
     environment: dict[str, str], again: bool
 ) -> None:
-    """Its integration recovered, and it has five seconds; it is heard after four. Its log begins anew after nine."""
+    """It is heard after four seconds, and its log begins anew after nine."""
     async with CorrelatorWorld.open(environment) as world:
-        await behind(world, DEVICE)
-        await world.feed(*fails("integration/hue-1", AT, condition=UNREACHABLE))
-        await world.feed(pending(DEVICE, AT + 19_000))
-        await world.feed(*recovers("integration/hue-1", AT + 20_000, condition=UNREACHABLE))
-        await world.feed(fires(DEVICE, AT + 21_000), heard(DEVICE, AT + 24_000))
+        await fires_in_its_fresh_time(world)
+        await world.feed(heard(DEVICE, AT + 24_000))
         await world.tick(AT + 25_500)
         await world.clear()
         if again:
@@ -192,10 +197,7 @@ async def test_a_fresh_time_that_ran_out_calls_for_its_ticket_though_its_device_
 ) -> None:
     """Once out of firing, which is decided with it, and once out of pending; the other shard may be slow."""
     async with CorrelatorWorld.open(environment) as world:
-        await behind(world, DEVICE)
-        await world.feed(*fails("integration/hue-1", AT, condition=UNREACHABLE), pending(DEVICE, AT + 19_000))
-        await world.feed(*recovers("integration/hue-1", AT + 20_000, condition=UNREACHABLE))
-        await world.feed(fires(DEVICE, AT + 21_000))
+        await fires_in_its_fresh_time(world)
         await world.tick(AT + 21_500)
         await world.clear()
         if not slow:

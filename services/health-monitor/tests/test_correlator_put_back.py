@@ -20,6 +20,14 @@ async def write(world: CorrelatorWorld, log: Log) -> list[int]:
     return [number for number, _ in written]
 
 
+async def told_two_policies(world: CorrelatorWorld) -> tuple[Log, list[int]]:
+    """The log of shard 0, and their numbers."""
+    log = Log()
+    for timeout_s in (5, 6):
+        await world.put(BRISK.model_copy(update={"timeout_s": timeout_s}))
+    return log, await write(world, log)
+
+
 async def put_back(world: CorrelatorWorld) -> None:
     async with unit_of_work(world.database) as work:
         await work.connection.execute(text("UPDATE control_counter SET number = 1"))
@@ -29,10 +37,7 @@ async def put_back(world: CorrelatorWorld) -> None:
 @pytest.mark.rule("HM-25", "HM-73")
 async def test_a_policy_is_in_force_by_a_number_above_all_in_the_log(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
-        log = Log()
-        for timeout_s in (5, 6):
-            await world.put(BRISK.model_copy(update={"timeout_s": timeout_s}))
-        before = await write(world, log)
+        log, before = await told_two_policies(world)
         await put_back(world)
         await world.put(BRISK.model_copy(update={"timeout_s": 7}))
         assert (await write(world, log))[0] > before[-1]
@@ -43,10 +48,7 @@ async def test_a_policy_is_in_force_by_a_number_above_all_in_the_log(environment
 @pytest.mark.rule("HM-24", "HM-77")
 async def test_a_shard_that_has_lost_log_judges_again(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment) as world:
-        log = Log()
-        for timeout_s in (5, 6):
-            await world.put(BRISK.model_copy(update={"timeout_s": timeout_s}))
-        await write(world, log)
+        log, _ = await told_two_policies(world)
         shard = judge(log.beat(DEVICE)).shard
         await put_back(world)
         shard.await_announcement("n1")
