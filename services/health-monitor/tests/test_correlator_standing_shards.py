@@ -23,6 +23,7 @@ from rollup_facts import (
     said,
 )
 
+from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
@@ -94,6 +95,18 @@ async def test_one_that_was_not_taken_over_ends_without_it(world: CorrelatorWorl
     await said(world)
     await world.tick(AT + 30_000, 0)
     assert f"recovered integration/hue-1:{MANY}" in await said(world)
+
+
+@pytest.mark.rule("HM-146", "HM-43")
+async def test_of_shards_that_have_judged_as_far_the_first_counts_in_whatever_order_they_said_so(
+    world: CorrelatorWorld,
+) -> None:
+    for shard in (1, 0):
+        await world.feed(world.clock(shard, AT), partition=1)
+    async with world.database.reading() as connection:
+        slowest = await progress.slowest_moving(connection, 1)
+    assert slowest is not None
+    assert slowest.shard == 0
 
 
 @pytest.mark.rule("HM-335", "HM-146")

@@ -20,6 +20,7 @@ _LOCK = text("""
 _CLOCKS = text("""
     SELECT shard, clock_generation, judged_at, clock, anew_at FROM shard_progress
     WHERE partition = :partition AND judged_at IS NOT NULL AND NOT (stalled AND CAST(:moving AS boolean))
+    ORDER BY shard
 """)
 
 _HOLES = text("""
@@ -193,8 +194,8 @@ async def record_stalls(
 
 
 async def clocks(connection: AsyncConnection, partition: int, *, moving: bool = False) -> dict[int, ShardClock]:
-    """The shards' clocks as this partition shows them, with the holes that are on record; only those of shards that
-    do not stand still, if that is asked for."""
+    """The shards' clocks as this partition shows them, in the shards' order, with the holes that are on record; only
+    those of shards that do not stand still, if that is asked for."""
     rows = await connection.execute(_CLOCKS, {"partition": partition, "moving": moving})
     shown = {row.shard: _clock(row) for row in rows}
     behind = await holes(connection, shown)
@@ -202,7 +203,8 @@ async def clocks(connection: AsyncConnection, partition: int, *, moving: bool = 
 
 
 async def slowest_moving(connection: AsyncConnection, partition: int) -> ShardClock | None:
-    """The clock of the slowest shard that does not stand still; None while no shard has shown one."""
+    """The clock of the slowest shard that does not stand still, of several that are as slow the first; None while no
+    shard has shown one."""
     return min((await clocks(connection, partition, moving=True)).values(), key=lambda one: one.at, default=None)
 
 
