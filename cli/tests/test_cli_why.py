@@ -11,6 +11,7 @@ NUMBER: dict[str, Any] = {
     "what": "timeout_s",
     "present": 180,
     "wanted": 239,
+    "from_the_beginning": False,
     "size": 0.3278,
     "silence": None,
     "starts_at": None,

@@ -42,8 +42,8 @@ WHY: dict[str, Any] = {
     "verdict": None,
     "blind": [{"kind": "unobserved", "since": "2026-11-23T11:00:00.000Z", "until": "2026-11-23T11:00:20.000Z"}],
     "replayed": None,
-    "change": {"what": "timeout_s", "present": 90, "wanted": 600, "length_s": None},
-    "others": [{"what": "silence", "present": False, "wanted": True, "length_s": 3600}],
+    "change": {"what": "timeout_s", "present": 90, "wanted": 600, "from_the_beginning": False, "length_s": None},
+    "others": [{"what": "silence", "present": False, "wanted": True, "from_the_beginning": False, "length_s": 3600}],
     "no_change": None,
 }
 

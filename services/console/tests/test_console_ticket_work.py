@@ -219,7 +219,7 @@ async def test_a_page_says_why_the_monitor_opened_a_ticket(world: World, health:
     assert 'datetime="2026-11-23T12:02:11.020Z"' in why.text
     forgotten = await world.http.get("/orgs/acme/why?subject=device/forgotten")
     assert (forgotten.status_code, "The log does not reach back that far." in forgotten.text) == (404, True)
-    health.why["change"] |= {"wanted": 90}
+    health.why["change"] |= {"wanted": 90, "from_the_beginning": True}
     assert "timeout 90 s from the beginning" in words_of(await world.http.get("/orgs/acme/why?subject=device/d1"))
     health.why |= {"change": None, "no_change": "no checkpoint is kept from then or before"}
     assert (

@@ -46,18 +46,21 @@ async def test_a_page_says_why_a_ticket_about_many_opened(world: World) -> None:
 
 @pytest.mark.rule("AC-80", "HM-339")
 async def test_what_would_have_decided_otherwise_is_said_in_plain_words() -> None:
-    discover = {"what": "discover", "present": "list_only", "wanted": "judge", "length_s": None}
-    publishing = {"what": "publish_tickets", "present": True, "wanted": False, "length_s": None}
-    no_more = {**discover, "present": "judge"}
-    on_all_along = {**publishing, "wanted": True}
-    timeout = {"what": "timeout_s", "present": 90, "wanted": 90, "length_s": None}
-    no_whole_seconds = {**timeout, "present": 37.5, "wanted": 38}
-    others = [no_more, *WHY["others"], publishing, on_all_along, timeout, no_whole_seconds]
+    now, early = ({"from_the_beginning": early, "length_s": None} for early in (False, True))
+    discover = {"what": "discover", "present": "list_only", "wanted": "judge", **now}
+    publishing = {"what": "publish_tickets", "present": True, "wanted": False}
+    no_more = {**discover, "present": "judge", **early}
+    on_all_along = {**publishing, "wanted": True, **early}
+    timeout = {"what": "timeout_s", "present": 90, "wanted": 90, **early}
+    no_whole_seconds = {**timeout, "present": 37.5, "wanted": 38, **now}
+    publishings = [{**publishing, **now}, {**publishing, **early}, on_all_along]
+    others = [no_more, *WHY["others"], *publishings, timeout, no_whole_seconds]
     assert Why.of({**WHY, "change": discover, "others": others}).changes == [
         "watching newcomers instead of only listing them",
         "watching newcomers from the beginning",
         "a silence of 1 h",
         "publishing of tickets off instead of on",
+        "publishing of tickets off from the beginning",
         "publishing of tickets on from the beginning",
         "timeout 90 s from the beginning",
         "timeout 38 s instead of 37.5 s",

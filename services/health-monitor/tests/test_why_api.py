@@ -182,7 +182,8 @@ async def test_what_keeps_a_ticket_from_opening_is_named_and_what_would_let_it(e
             changes = [each for each in (found["change"], *found["others"]) if each is not None]
             (publishing,) = [each for each in changes if each["what"] == "publish_tickets"]
             assert publishing["wanted"]
-            return bool(publishing["text"] == "publish_tickets on from the beginning" and publishing["present"])
+            on = "publish_tickets on from the beginning"
+            return bool(publishing["text"] == on and publishing["present"] and publishing["from_the_beginning"])
 
         await service.eventually(is_named_as_on_all_along)
 
@@ -225,7 +226,7 @@ async def test_where_nothing_ever_arrived_the_answer_says_which_nothing(environm
         assert silent["suppressed_by"] == "list_only"
 
         await service.call("PUT", "/health-policy", json=BRISK)
-        meanwhile = {"what": "discover", "present": "judge", "wanted": "judge"}
+        meanwhile = {"what": "discover", "present": "judge", "wanted": "judge", "from_the_beginning": True}
 
         async def is_judged_by_now() -> bool:
             change = (await why(service, "device/listed"))["change"] or {}

@@ -212,7 +212,7 @@ def test_a_switch_that_had_to_stand_otherwise_before_the_log_begins_is_named_so(
     assert publishing == SwitchChange("publish_tickets", wanted=not published, early=early)
     shown = ShownChange.of(publishing)
     was, would_be = ("on", "off") if published else ("off", "on")
-    assert (shown.present, shown.wanted) == (published, not published)
+    assert (shown.present, shown.wanted, shown.from_the_beginning) == (published, not published, early)
     expected = f"publish_tickets {would_be} from the beginning" if early else f"publish_tickets {was} -> {would_be}"
     assert shown.text == expected
 

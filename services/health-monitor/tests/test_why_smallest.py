@@ -90,7 +90,7 @@ def test_a_timeout_of_no_whole_seconds_is_shown_as_it_is(silent_s: float, is_the
     assert timeout.size == abs(wanted - 37.5) / 37.5
     assert ShownChange.of(timeout).text == f"timeout_s 37.5 -> {wanted}"
     dumped = ShownChange.of(timeout).model_dump(mode="json")
-    assert (dumped["present"], dumped["wanted"]) == (37.5, wanted)
+    assert (dumped["present"], dumped["wanted"], dumped["from_the_beginning"]) == (37.5, wanted, False)
 
 
 @pytest.mark.rule("HM-183")

@@ -71,11 +71,13 @@ class Replayed(TypedDict):
 
 class Change(TypedDict):
     """One change that would have decided otherwise, from `replayed.since` on; a switch as if it had stood so all along.
-    `what` is a number of the policy (for just this subject), a switch of the org, its `discover`, or `silence`."""
+    `what` is a number of the policy (for just this subject), a switch of the org, its `discover`, or `silence`.
+    `from_the_beginning`: later it would change nothing."""
 
     what: str
     present: float | bool | str | None
     wanted: int | bool | str | None
+    from_the_beginning: bool
     size: float
     silence: str | None
     starts_at: str | None

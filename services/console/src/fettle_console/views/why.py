@@ -136,21 +136,14 @@ def _value(name: str, value: Any) -> str:
 
 
 def _change(change: Mapping[str, Any]) -> str:
-    """`open debounce 6 min instead of 10 min`; a silence, a switch, and a value that holds now but did not all along,
-    in words of their own."""
-    what = change["what"]
+    """`open debounce 6 min instead of 10 min`; a silence, and what would have had to hold all along, in words of their
+    own."""
+    what, early = change["what"], change["from_the_beginning"]
     if what == "silence":
         return f"a silence of {length(change['length_s'])}" if change["wanted"] else "no silence"
     if what == "discover":
-        watching = "watching newcomers"
-        return (
-            f"{watching} from the beginning"
-            if change["present"] == "judge"
-            else f"{watching} instead of only listing them"
-        )
-    present, wanted = (_value(what, change[which]) for which in ("present", "wanted"))
-    return (
-        f"{_rule(what)} {wanted} from the beginning"
-        if wanted == present
-        else f"{_rule(what)} {wanted} instead of {present}"
-    )
+        wanted, present = "watching newcomers", "only listing them"
+    else:
+        present, wanted = (_value(what, change[which]) for which in ("present", "wanted"))
+        wanted = f"{_rule(what)} {wanted}"
+    return f"{wanted} from the beginning" if early else f"{wanted} instead of {present}"

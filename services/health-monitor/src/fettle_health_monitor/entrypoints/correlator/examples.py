@@ -195,6 +195,7 @@ WHY = {
         "what": "open_debounce_s",
         "present": 600,
         "wanted": 348,
+        "from_the_beginning": False,
         "size": 0.42,
         "silence": None,
         "starts_at": None,

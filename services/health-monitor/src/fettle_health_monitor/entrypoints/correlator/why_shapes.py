@@ -74,11 +74,12 @@ class ShownReplay(Message):
 class ShownChange(Message):
     """One change that would have decided otherwise, from `replayed.since` on; a switch as if it had stood so all along.
     `what` is a number of the policy (for just this subject), a switch of the org, its `discover`, or `silence`. Where
-    `wanted` is what is `present`, another value held before."""
+    `wanted` is what is `present`, another value held before. `from_the_beginning`: later it would change nothing."""
 
     what: str
     present: int | float | bool | str | None
     wanted: int | bool | str | None
+    from_the_beginning: bool
     size: float = Field(description="By which part a number changes; 1 for anything else.")
     silence: UUID | None
     starts_at: Instant | None
@@ -90,17 +91,20 @@ class ShownChange(Message):
         nothing: dict[str, Any] = {"silence": None, "starts_at": None, "length_s": None}
         match change:
             case NumberChange(rule, present, wanted):
-                text = _instead(rule, present, wanted)
+                early = present == wanted
+                text = _instead(rule, present, wanted, early=early)
                 fields = {"what": rule, "present": present, "wanted": wanted, **nothing, "text": text}
             case SwitchChange(switch, wanted):
-                text = _instead(switch, _word(wanted if change.early else change.present), _word(wanted))
+                early = change.early or change.all_along
+                text = _instead(switch, _word(change.present), _word(wanted), early=early)
                 fields = {"what": switch, "present": change.present, "wanted": wanted, **nothing, "text": text}
             case DiscoverChange(present):
-                text = _instead("discover", present, "judge")
+                early = present == "judge"
+                text = _instead("discover", present, "judge", early=early)
                 fields = {"what": "discover", "present": present, "wanted": "judge", **nothing, "text": text}
             case SilenceChange(action, silence):
                 start, length_s = from_ms(silence.schedule.start), silence.schedule.length_s
-                added = action == "add"
+                early, added = False, action == "add"
                 fields = {
                     "what": "silence",
                     "present": not added,
@@ -110,7 +114,7 @@ class ShownChange(Message):
                     "length_s": length_s,
                     "text": f"a silence of {length_s} s" if added else f"without the silence of {silence.by}",
                 }
-        return cls(size=round(change.size, 4), **fields)
+        return cls(size=round(change.size, 4), from_the_beginning=early, **fields)
 
 
 class ShownWhy(Message):
@@ -219,8 +223,8 @@ def _verdict(answer: Answer) -> ShownVerdict | None:
     )
 
 
-def _instead(what: str, present: float | str, wanted: int | str) -> str:
-    return f"{what} {wanted} from the beginning" if present == wanted else f"{what} {present} -> {wanted}"
+def _instead(what: str, present: float | str, wanted: int | str, *, early: bool) -> str:
+    return f"{what} {wanted} from the beginning" if early else f"{what} {present} -> {wanted}"
 
 
 def _word(switch: bool) -> str:
