@@ -10,7 +10,7 @@ import structlog
 from correlator_facts import BRISK, T0, change, next_place
 from correlator_world import SHARDS, CorrelatorWorld, own_event
 from loss_facts import GONE, fires, fleet, silent
-from rollup_facts import fails
+from rollup_facts import devices, fails
 
 from fettle_chassis.unit_of_work import UnitOfWork, unit_of_work
 from fettle_contracts.identity import HeartbeatKey
@@ -93,6 +93,22 @@ async def test_an_outcome_is_counted_and_told_when_it_is_committed(world: Correl
     with structlog.testing.capture_logs() as logs:
         assert await in_two_tries(world, taking(world)) == {"judgements": SHARDS, "outcomes": 1}
     assert [log["org"] for log in logs if log["event"] == "verdicts.decided"] == ["zeta"]
+
+
+@pytest.mark.rule("HM-249")
+@pytest.mark.parametrize(("many", "lines"), [(100, ["verdict.decided"] * 100), (101, ["verdicts.decided"])])
+async def test_each_ticket_that_is_asked_for_has_its_line_unless_they_are_too_many(
+    world: CorrelatorWorld, many: int, lines: list[str]
+) -> None:
+    """Four times as many stay well: nobody thinks that the heartbeats of all were lost."""
+    well = [change(each, None, "healthy", at=T0 + 1_000) for each in devices(4 * many, start=many + 1)]
+    await world.feed(*well, *(each for one in devices(many) for each in fails(one, T0 + 10_000)))
+    with structlog.testing.capture_logs() as logs:
+        await world.tick(T0 + 11_000)
+    assert len(await world.commands()) == many
+    told = [log for log in logs if log["event"] in ("verdict.decided", "verdicts.decided")]
+    assert [log["event"] for log in told] == lines
+    assert sum(log.get("subjects", 1) for log in told) == many
 
 
 @pytest.mark.rule("HM-249")

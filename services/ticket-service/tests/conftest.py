@@ -27,7 +27,7 @@ def settings(environment: Mapping[str, str]) -> TicketSettings:
 @pytest.fixture
 async def door(settings: TicketSettings) -> AsyncIterator[Door]:
     await copied(settings.database_dsn("tickets"), PACKAGE, Database)
-    database = Database(settings.database_dsn("tickets"), any_time=True)
+    database = Database(settings.database_dsn("tickets"), any_time=True, fresh_plans=True)
     door = Door(database)
     await door.add_orgs("acme", "globex")
     yield door

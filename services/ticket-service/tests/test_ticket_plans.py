@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ticket_door import Door, asked, numbered
 
 from fettle_chassis.database import Database
 from fettle_contracts.identity import SubjectRef, SubjectType
+from fettle_contracts.results import Outcome
 from fettle_contracts.ticket import TicketSource, TicketState
 from fettle_ticket_service.adapters import books, checklists, command_memory, retention
 from fettle_ticket_service.adapters.list_statements import Sort
@@ -272,6 +274,28 @@ def commands_on(*numbers: int) -> list[Asked]:
         # Of the monitor's tickets, and of so few that reading all members would be wrong.
         said += [asked(listed, ticket=numbered(number))] if number < 15 else []
     return said
+
+
+async def rows_read(door: Door) -> dict[str, int]:
+    """By the indexes of tickets, and without one."""
+    await door.rows("SELECT pg_stat_force_next_flush()")
+    found = await door.rows("""
+        SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes WHERE relname = 'ticket'
+        UNION ALL SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE relname = 'ticket'
+    """)
+    return dict(found)
+
+
+@pytest.mark.rule("TS-80")
+async def test_a_database_that_fills_at_once_is_read_by_its_keys(door: Door) -> None:
+    """Nothing has counted its rows yet, and its statements were kept while they were few."""
+    keys, before = [f"device/d{number}:device_offline" for number in range(2_000)], dict[str, int]()
+    for first, last in pairwise([*range(0, 400, 50), *range(400, 2_001, 200)]):
+        before = before if first < 1_000 or before else await rows_read(door)
+        said = [asked(opening(actor=MONITOR, dedup_key=key)) for key in keys[first:last]]
+        assert {answer.outcome for answer in await door.ask(*said)} == {Outcome.APPLIED}
+    read = {name: rows - before[name] for name, rows in (await rows_read(door)).items()}
+    assert {name: rows for name, rows in read.items() if rows > 2_000} == {}
 
 
 @pytest.mark.timeout(600)

@@ -41,7 +41,7 @@ TOPICS = (COMMANDS, RESULTS, EVENTS, *(f"ticket.{entry}" for entry in TRIGGERS),
 def build_app(settings: TicketSettings) -> Service:
     """Commands by Kafka and HTTP, organizations, reads."""
     service = Service("ticket-service")
-    database = Database(settings.database_dsn("tickets"), any_time=True)
+    database = Database(settings.database_dsn("tickets"), any_time=True, fresh_plans=True)
     slot = Slot("ticket-service", settings, database)
     verifier = Verifier(settings.signing_keys)
     wire = Wire(settings.console_url)

@@ -52,6 +52,9 @@ Ready: TypeAlias = tuple[Verdict, Behind]
 
 Incidents: TypeAlias = dict[Key, dict[str, Incident]]
 
+_TOLD_EACH = 100
+"""Of so many alike each has a line of its own: twenty thousand lines would keep commands waiting for a second."""
+
 
 class Deciding:
     """Decides verdicts and puts what follows into the outbox. `now` is the wall clock: it dates commands and rows,
@@ -323,29 +326,29 @@ def _asking(command: OwnCommand) -> Asking:
 
 
 def _tell(decided: Sequence[Decided]) -> None:
-    """A line for each outcome from which commands follow, and one for all that are alike and ask for nothing: a storm
-    has thousands of those. Counts those that await no answer."""
-    alike: defaultdict[tuple[str, str, str], list[Decided]] = defaultdict(list)
+    """A line for each outcome from which commands follow, and one for all that are alike and ask for nothing, or are
+    too many: a storm has thousands of those. Counts those that await no answer."""
+    alike: defaultdict[tuple[str, str, str, bool], list[Decided]] = defaultdict(list)
     ended = (one for one in decided if one.awaits is None)
     for labels, number in Counter(
         (one.verdict.cause.value, one.outcome.name, one.outcome.because) for one in ended
     ).items():
         OUTCOMES.labels(*labels).inc(number)
     for one in decided:
-        verdict, outcome = one.verdict, one.outcome
-        if one.commands:
-            log.info(
-                "verdict.decided",
-                org=verdict.org,
-                subject=verdict.subject,
-                cause=verdict.cause.value,
-                outcome=outcome.name,
-                reason=outcome.reason,
-                verdict=str(verdict.id),
-            )
-        else:
-            alike[verdict.org, verdict.cause.value, outcome.name].append(one)
-    for (org, cause, name), several in alike.items():
+        alike[one.verdict.org, one.verdict.cause.value, one.outcome.name, bool(one.commands)].append(one)
+    for (org, cause, name, asks), several in alike.items():
+        if asks and len(several) <= _TOLD_EACH:
+            for one in several:
+                log.info(
+                    "verdict.decided",
+                    org=org,
+                    subject=one.verdict.subject,
+                    cause=cause,
+                    outcome=name,
+                    reason=one.outcome.reason,
+                    verdict=str(one.verdict.id),
+                )
+            continue
         first = several[0]
         log.info(
             "verdicts.decided",

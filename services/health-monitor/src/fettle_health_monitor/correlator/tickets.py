@@ -76,7 +76,7 @@ class Tickets:
         for own in batch:
             before = touched.get(own.about) or known.get(own.about) or Incident()
             touched[own.about] = before.seen(own.ticket, own.answering, brought_back=own.brings_back)
-        await incidents.save(connection, touched)
+        await incidents.save(connection, _news(touched, known))
         for own in batch:
             if own.event.entry.type is EntryType.RESOLVED:
                 await self._after_resolve(work, own, touched[own.about])
@@ -162,7 +162,7 @@ class Tickets:
             touched[about] = before.seen(answer.ticket, answer.command)
             if answer.outcome is Outcome.REJECTED and before.awaited == answer.command:
                 refused.append(answer)
-        await incidents.save(connection, touched)
+        await incidents.save(connection, _news(touched, known))
         return refused
 
     async def _ask_again(
@@ -185,6 +185,11 @@ class Tickets:
                 await watches.begin(connection, [followed], {org: partition})
             asked_again_at = instant(followed.due_at) if isinstance(followed, Watch) else None
             log.warning("ticket.refused", org=org, subject=subject, code=answer.code, asked_again_at=asked_again_at)
+
+
+def _news(now: Mapping[About, Incident], known: Mapping[About, Incident]) -> dict[About, Incident]:
+    """Those of which more is known now: event and result of a command say the same of its ticket."""
+    return {about: incident for about, incident in now.items() if incident != known.get(about, Incident())}
 
 
 def _ticket(result: CommandResult) -> KnownTicket | None:
