@@ -154,8 +154,7 @@ def _instant(written: str, zone: str | None) -> datetime:
             return moment.astimezone(UTC)
         return instant_of(moment, clock)
     except NoSuchTime as error:
-        another = "begin before that or behind it or, where it recurs, on another day"
-        raise UsageError(f"--from {written} {error}; {another}") from None
+        raise UsageError(f"--from {written} {error}; {error.way_out}") from None
     except (ValueError, OverflowError):
         raise UsageError(f"--from takes a time such as 2026-12-01T22:00, not {written!r}") from None
 

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
+    Strict,
     ValidationError,
     ValidationInfo,
     model_serializer,
@@ -43,9 +44,11 @@ def _no_control(text: str, info: ValidationInfo) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_no_control)]
-Window = Annotated[int, Field(ge=1, le=DAY_S)]
-Debounce = Annotated[int, Field(ge=0, le=DAY_S)]
-Count = Annotated[int, Field(ge=2, le=100_000)]
+Window = Annotated[int, Strict(), Field(ge=1, le=DAY_S)]
+Debounce = Annotated[int, Strict(), Field(ge=0, le=DAY_S)]
+Count = Annotated[int, Strict(), Field(ge=2, le=100_000)]
+Switch = Annotated[bool, Strict()]
+"""Strict: `true` is no second, and 1 no switch."""
 
 ROLLUP_FIELDS = ("rollup_threshold", "rollup_window_s")
 RULES: Mapping[str, int | None] = MappingProxyType(
@@ -134,10 +137,10 @@ class Override(Message):
 class HealthPolicy(Message):
     """What an org decides about its health monitor; a field left out has the platform's default."""
 
-    enabled: bool = False
-    publish_tickets: bool = False
+    enabled: Switch = False
+    publish_tickets: Switch = False
     discover: Literal["judge", "list_only"] = "judge"
-    subject_cap: int = Field(default=200_000, ge=1, le=1_000_000)
+    subject_cap: int = Field(default=200_000, strict=True, ge=1, le=1_000_000)
     timeout_s: Window | None = None
     default_interval_s: Window = 60
     open_debounce_s: Debounce = 60

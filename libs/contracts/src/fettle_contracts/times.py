@@ -69,7 +69,10 @@ def to_ms(moment: datetime) -> int:
 
 
 class NoSuchTime(ValueError):
-    """A clock was put forward over a local time; the text says from where to where."""
+    """A clock was put forward over a local time; the text says from where to where, and `way_out` what else to say of a
+    beginning."""
+
+    way_out = "begin before that or behind it or, where it recurs, on another day"
 
 
 def instant_of(local: datetime, clock: tzinfo | None) -> datetime:

@@ -104,8 +104,7 @@ class SilenceForm:
             local = datetime.fromisoformat(self.start)
             return rfc3339(local.astimezone(UTC) if local.tzinfo else instant_of(local, zone))
         except NoSuchTime as error:
-            another = "begin before that or behind it or, where it recurs, on another day"
-            raise Unclear("start", f"{error}; {another}") from None
+            raise Unclear("start", f"{error}; {error.way_out}") from None
         except (ValueError, OverflowError):
             raise Unclear("start", "must be a date and time") from None
 
