@@ -254,6 +254,9 @@ class Oracle:
                 subject.switched_on.append(self.now)
                 if reads is not None:
                     self._heard_meanwhile(subject, reads)
+                    if subject.never_well:
+                        subject.flips.clear()
+            subject.never_well = False
 
     def _heard_meanwhile(self, subject: Subject, reads: str) -> None:
         self._reads(subject, self.now, reads)
@@ -268,6 +271,7 @@ class Oracle:
         if subject is None:
             subject = self._appear(key, reading)
             subject.heard_fields = fields
+            subject.never_well = not self.judging and reading != "ok"
             self._tell(subject, "healthy" if reading == "ok" or not self.judging else "pending_open", 0)
             return
         self._close_window(subject)

@@ -79,6 +79,8 @@ class Subject:
     """While nothing is judged: what it reads by now, if that is something else than what was judged."""
     unjudged: int = 0
     """How many of its reports nobody has judged."""
+    never_well: bool = False
+    """First heard of as unhealthy, while nothing is judged."""
 
     @property
     def state(self) -> str | None:

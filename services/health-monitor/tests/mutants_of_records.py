@@ -27,10 +27,17 @@ RECORDS = (
     ),
     # whom a new shard was only told of
     Part(
-        ("judge_lost_log",),
+        ("judge_lost_log", "judge_told_of"),
         (
-            Mutant(JUDGE, "(unheard or not subjects.heard_at[row])", "unheard"),
-            Mutant(JUDGE, "is_news = stays_well and (", "is_news = ("),
+            Mutant(JUDGE, "if self.judging or stays:", "if self.judging:"),
+            Mutant(JUDGE, "if self.judging or stays:", "if True:"),
+            Mutant(JUDGE, "                self._tell_of_the_unheard(row, told)\n", ""),
+            Mutant(JUDGE, "            if len(self.scribe.judgements) == told:\n                self._tell_heard_again",
+                   "            if True:\n                self._tell_heard_again"),
+            Mutant(JUDGE, "        self.subjects.registry[row] |= UNHEARD\n", ""),
+            Mutant(JUDGE, "registry[row] & ~HEARD_UNTOLD | UNHEARD", "registry[row] & ~HEARD_UNTOLD"),
+            Mutant(STATEMENTS, "UNHEARD if newcomer else ", "0 if newcomer else "),
+            Mutant(STATEMENTS, "else subjects.registry[row] & (UNHEARD | HEARD_UNTOLD))", "else 0)"),
         ),
     ),
     # which heartbeats are refused, and how many of them become dead letters
@@ -80,7 +87,7 @@ RECORDS = (
     ),
     # what is first heard, and what the registry says of it
     Part(
-        ("judge_newcomers", "judge_policies", "judge_states", "judge_observation"),
+        ("judge_newcomers", "judge_policies", "judge_states", "judge_observation", "judge_told_of"),
         (
             Mutant(SHARD, "        judge.subjects.heard_at[row] = said.timestamp\n", ""),
             Mutant(SHARD, "heartbeat.model or None, heartbeat.interval_s)", "None, heartbeat.interval_s)"),
@@ -88,8 +95,9 @@ RECORDS = (
             Mutant(SHARD, "        judge.say_profile(row, heartbeat)\n        judge.subjects.heard_at",
                    "        judge.subjects.heard_at"),
             Mutant(SHARD, " or not self.judge.subjects.heard_at[row]:", ":"),
-            Mutant(SHARD, "= checksum(heartbeat.name), checksum(heartbeat.space)",
-                   "= 0, checksum(heartbeat.space)"),
+            Mutant(SHARD, "        judge.subjects.set_said(row, checksums(heartbeat))\n", ""),
+            Mutant(PROFILES, "return now != before", "return profile is not known"),
+            Mutant(PROFILES, "tuple(new or old for", "tuple(new for"),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_INTEGRATION", ""),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_MODEL", ""),
             Mutant(PROFILES, "and not given & FROM_REGISTRY_INTERVAL", ""),
@@ -124,7 +132,7 @@ RECORDS = (
     ),
     # what is held until all is told
     Part(
-        ("judge_held", "judge_observation"),
+        ("judge_held", "judge_held_order", "judge_observation"),
         (
             Mutant(SHARD, "if policy is None or not self.announcement.since:", "if policy is None:"),
             Mutant(SHARD, "return self.newcomers.turned_away(policy, self.partitions) is not None", "return False"),
@@ -133,7 +141,10 @@ RECORDS = (
             Mutant(SHARD, "            self.judge.subjects.heard_at[row] = held.timestamp\n", ""),
             Mutant(SHARD, "        elif isinstance(held, Refusal):\n            self._folded.refusals.append(held)\n",
                    "        elif isinstance(held, Refusal):\n            pass\n"),
-            Mutant(HELD, "filled(said.heartbeat, before.heartbeat)", "said.heartbeat"),
+            Mutant(HELD, "filled(self.heartbeat, earlier.heartbeat)", "self.heartbeat"),
+            Mutant(SHARD, "said if earlier is None else said.behind(earlier)", "said"),
+            Mutant(SHARD, "            earlier = self._held.take(said.key)\n", "            earlier = None\n"),
+            Mutant(SHARD, "1 if self._held.take(key.encode()) is None else 2", "1"),
             Mutant(HELD, "number < HELD_MAX or not more_of_them", "number <= HELD_MAX or not more_of_them"),
             Mutant(HELD, "(number < HELD_MAX or not more_of_them)", "(number < HELD_MAX)"),
             Mutant(HELD, "self._bytes -= said.size", "pass"),

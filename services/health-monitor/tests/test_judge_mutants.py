@@ -18,6 +18,7 @@ SUITE = (
     "judge_observation",
     "judge_oracle",
     "judge_replay",
+    "judge_told_of",
 )
 
 KEEPS = "        if not self.judging:\n            self._keep_what_was_judged(row, reading)\n"
@@ -106,12 +107,15 @@ JUDGED = (
     Mutant("judge", "            reading = reported\n", "            pass\n"),
     Mutant("judge", KEEPS + "        subjects.reported", "        subjects.reported"),
     Mutant("judge", KEEPS + "        self", "        self"),
-    Mutant("judge", KEEPS + "        subjects.reading", "        subjects.reading"),
+    Mutant("judge", KEEPS + "            if", "        if not self.judging:\n            if"),
     Mutant("judge", "subjects.reading[row], subjects.reported[row] = before", "subjects.reading[row], _ = before"),
     Mutant("judge", "self.unjudged.setdefault(row, (subjects.reading[row], subjects.reported[row]))",
            "self.unjudged[row] = (subjects.reading[row], subjects.reported[row])"),
-    Mutant("judge", "        self.unjudged.pop(row, None)\n        self.subjects", "        self.subjects"),
-    Mutant("judge", "self.judging, self.unjudged = True, {}", "self.judging = True"),
+    Mutant("judge", "        self.unjudged.pop(row, None)\n        self.never_well", "        self.never_well"),
+    Mutant("judge", "        self.never_well.discard(row)\n", ""),
+    Mutant("judge", "self.judging, self.unjudged, self.never_well = True, {}, set()",
+           "self.judging, self.never_well = True, set()"),
+    Mutant("judge", "                    if row in never_well:\n                        self.flaps.forget(row)\n", ""),
     # statements.py, checkpoint.py: policies at their moment, and all of it saved
     Mutant("statements", "silent_at <= judge.clock.now < judge", "judge.clock.now < judge"),
     Mutant("statements", "    if _ends_silence(judge, row, silent_at):\n", "    if False:\n"),

@@ -12,14 +12,26 @@ import msgspec
 from fettle_health_monitor.domain.control import Policy
 from fettle_health_monitor.domain.judge.clock import ObservedClock
 from fettle_health_monitor.domain.judge.folded import Ignored
-from fettle_health_monitor.domain.judge.heartbeats import is_behind_none
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat, is_behind_none
 from fettle_health_monitor.domain.judge.interned import Interned
 from fettle_health_monitor.domain.judge.judge import Judge
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, OrgPolicy, Profile, Timing
 from fettle_health_monitor.domain.judge.scribe import RULES_VERSION
 from fettle_health_monitor.domain.judge.shard import Place, Shard
 from fettle_health_monitor.domain.judge.states import Reading, State
-from fettle_health_monitor.domain.judge.subjects import CACHES, INSTANTS, LOUD, NUMBERS, SMALL
+from fettle_health_monitor.domain.judge.subjects import (
+    CACHES,
+    FROM_REGISTRY_INTEGRATION,
+    FROM_REGISTRY_INTERVAL,
+    FROM_REGISTRY_MODEL,
+    INSTANTS,
+    LOUD,
+    NUMBERS,
+    SAID,
+    SMALL,
+    UNHEARD,
+    checksums,
+)
 from fettle_health_monitor.domain.judge.timers import NOT_QUEUED
 
 _COLUMNS: Final = (*INSTANTS, *NUMBERS, *SMALL)
@@ -111,6 +123,8 @@ def restore(saved: Snapshot) -> Shard:
         _go_on_from_rules_1(judge)
     if saved.rules_version <= 5:
         _go_on_from_rules_5(judge)
+    if saved.rules_version <= 7:
+        _go_on_from_rules_7(judge)
     for row in subjects:
         shard.newcomers.watched[subjects.profiles.values[subjects.profile[row]].org] += 1
     judge.timers.rebuild(list(subjects), judge.due_at)
@@ -140,6 +154,25 @@ def _go_on_from_rules_5(judge: Judge) -> None:
             subjects.set_profile(row, profile._replace(integration=None))
             policy = judge.policies[profile.org]
             subjects.set_timing(row, policy.timing(profile._replace(integration=None), judge.subject_of(row)))
+
+
+def _go_on_from_rules_7(judge: Judge) -> None:
+    """Of what heartbeats said only what counted was kept: what the registry says otherwise is told at the next one. Who
+    had not been heard was known by its times."""
+    subjects = judge.subjects
+    for name in SAID[:3]:
+        getattr(subjects, name).extend([0] * len(subjects.state))
+    for row in subjects:
+        given, known = subjects.registry[row], subjects.profiles.values[subjects.profile[row]]
+        said = Heartbeat(
+            integration=None if given & FROM_REGISTRY_INTEGRATION else known.integration,
+            model=None if given & FROM_REGISTRY_MODEL else known.model,
+            interval_s=None if given & FROM_REGISTRY_INTERVAL else known.interval_s,
+        )
+        subjects.set_said(row, (*checksums(said)[:3], subjects.name[row], subjects.space[row]))
+        turned, _ = judge.turned.get(row, (subjects.since[row], 0))
+        if subjects.reading[row] == Reading.OK and (not subjects.heard_at[row] or subjects.silent_from[row] < turned):
+            subjects.registry[row] |= UNHEARD
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

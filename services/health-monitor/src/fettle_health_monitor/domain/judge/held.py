@@ -23,6 +23,10 @@ class Said(NamedTuple):
     reading: Reading
     same: int
 
+    def behind(self, earlier: "Said") -> "Said":
+        """This, and what it leaves out of what the subject had said before."""
+        return self._replace(heartbeat=filled(self.heartbeat, earlier.heartbeat))
+
     @property
     def size(self) -> int:
         said = self.heartbeat
@@ -44,7 +48,7 @@ class Held:
         """Whether there was room for it."""
         before = self._said.get(said.key)
         if before is not None:
-            said = said._replace(heartbeat=filled(said.heartbeat, before.heartbeat))
+            said = said.behind(before)
         more = said.size - (0 if before is None else before.size)
         if not self._has_room(more, more_of_them=before is None):
             return False

@@ -17,7 +17,7 @@ from fettle_health_monitor.domain.judge.states import (
     Reason,
     State,
 )
-from fettle_health_monitor.domain.judge.subjects import Subjects
+from fettle_health_monitor.domain.judge.subjects import HEARD_UNTOLD, UNHEARD, Subjects
 from fettle_health_monitor.domain.judge.timers import Timers
 
 _STATES = tuple(State)
@@ -39,7 +39,7 @@ class Judge:
     `judging` is off while the shard waits to be told what is in force: then subjects are heard and nothing is decided.
     """
 
-    __slots__ = ("clock", "flaps", "judging", "policies", "scribe", "subjects", "timers", "turned", "unjudged")
+    __slots__ = ("clock", "flaps", "judging", "never_well", "policies", "scribe", "subjects", "timers", "turned", "unjudged")
 
     def __init__(self, clock: ObservedClock, subjects: Subjects, scribe: Scribe, *, judging: bool) -> None:
         self.clock = clock
@@ -54,6 +54,8 @@ class Judge:
         one: when its reading last turned before it began to flap. Of who is not here, `since` says it."""
         self.unjudged: dict[int, tuple[int, int]] = {}
         """While nothing is judged: the reading of who has another one since, and what it had reported, as they were."""
+        self.never_well: set[int] = set()
+        """While nothing is judged: who was first heard of as unhealthy. It was never well, and has not flipped."""
 
     def timing(self, row: int) -> Timing:
         return self.subjects.timings.values[self.subjects.timing[row]]
@@ -139,25 +141,25 @@ class Judge:
     def heard(self, row: int, reading: Reading, same: int, alike: int) -> None:
         """A heartbeat of the subject says `reading`; one with these hashes, of its bytes or of what it says, would say
         nothing new."""
-        subjects = self.subjects
-        turned, _ = self.turned.get(row, (subjects.since[row], 0))
-        unheard = self.judging and subjects.silent_from[row] < turned
-        stays_well = reading == Reading.OK == subjects.reading[row]
-        is_news = stays_well and (unheard or not subjects.heard_at[row])
+        subjects, told = self.subjects, len(self.scribe.judgements)
+        stays = subjects.reading[row] == reading and row not in self.unjudged
         subjects.heard_at[row] = self.clock.record
         subjects.silent_from[row] = self.clock.now
         if not self.judging:
             self._keep_what_was_judged(row, reading)
         subjects.reported[row] = reading
         subjects.same[row], subjects.alike[row] = same, alike
-        if is_news:
-            self._tell_heard_again(row, reading)
         self._now_reads(row, reading, Reason.REPORTED)
+        if subjects.registry[row] & UNHEARD:
+            subjects.registry[row] = subjects.registry[row] & ~UNHEARD | HEARD_UNTOLD
+        if self.judging or stays:
+            self._tell_of_the_unheard(row, told)
 
     def end_silence(self, row: int, reason: Reason) -> None:
         """The subject may be silent for longer than it has been, by a new policy or by what the registry now says: what
         it reported last holds again. Its next heartbeat is looked at, as it is the first since."""
         self.subjects.look_again(row)
+        self.subjects.registry[row] |= UNHEARD
         reading = _READINGS[self.subjects.reported[row]]
         if not self.judging:
             self._keep_what_was_judged(row, reading)
@@ -170,6 +172,8 @@ class Judge:
         before = self.unjudged.pop(row, None)
         if before is not None:
             subjects.reading[row], subjects.reported[row] = before
+        if subjects.registry[row] & HEARD_UNTOLD:
+            subjects.registry[row] = subjects.registry[row] & ~HEARD_UNTOLD | UNHEARD
 
     def _keep_what_was_judged(self, row: int, reading: Reading) -> None:
         subjects = self.subjects
@@ -186,6 +190,13 @@ class Judge:
             if before == Reading.SILENT and reason in _HEARD and len(self.scribe.judgements) == told:
                 self._tell_heard_again(row, reading)
             self.timers.queue(row, self.due_at(row))
+
+    def _tell_of_the_unheard(self, row: int, told: int) -> None:
+        """It has been heard: say so where nothing has since so much was told."""
+        if self.subjects.registry[row] & HEARD_UNTOLD:
+            self.subjects.registry[row] ^= HEARD_UNTOLD
+            if len(self.scribe.judgements) == told:
+                self._tell_heard_again(row, _READINGS[self.subjects.reading[row]])
 
     def _tell_heard_again(self, row: int, reading: Reading) -> None:
         """No change of state says that the subject is silent no more."""
@@ -258,6 +269,8 @@ class Judge:
         subjects = self.subjects
         if not self.judging:
             self._keep_what_was_judged(row, reading)
+            if reading != Reading.OK:
+                self.never_well.add(row)
         subjects.reading[row] = subjects.reported[row] = reading
         if self.judging and reading != Reading.OK:
             subjects.state[row] = State.PENDING_OPEN
@@ -273,6 +286,7 @@ class Judge:
         self.flaps.forget(row)
         self.turned.pop(row, None)
         self.unjudged.pop(row, None)
+        self.never_well.discard(row)
         self.subjects.remove(row)
 
     def restart(self, row: int) -> None:
@@ -284,14 +298,18 @@ class Judge:
 
     def judge_from_now(self) -> None:
         """The shard knows what is in force: everybody gets a full timeout, and what was heard meanwhile counts."""
-        unjudged, subjects = self.unjudged, self.subjects
-        self.judging, self.unjudged = True, {}
+        unjudged, never_well, subjects = self.unjudged, self.never_well, self.subjects
+        self.judging, self.unjudged, self.never_well = True, {}, set()
         for row in sorted(subjects, key=subjects.keys.__getitem__):
             if subjects.timing[row]:
                 self.restart(row)
+                told = len(self.scribe.judgements)
                 if row in unjudged:
                     reading, (subjects.reading[row], _) = _READINGS[subjects.reading[row]], unjudged[row]
                     self._now_reads(row, reading, Reason.JUDGED_AGAIN)
+                    if row in never_well:
+                        self.flaps.forget(row)
+                self._tell_of_the_unheard(row, told)
                 self.timers.queue(row, self.due_at(row))
 
     def subject_of(self, row: int) -> str:

@@ -7,13 +7,13 @@ from fettle_health_monitor.domain.judge.subjects import (
     FROM_REGISTRY_INTEGRATION,
     FROM_REGISTRY_INTERVAL,
     FROM_REGISTRY_MODEL,
-    checksum,
+    checksums,
 )
 
 
 def learn(judge: Judge, row: int, said: Heartbeat) -> bool:
     """Take in what a heartbeat says about the subject itself, where the registry does not say it. Returns whether any
-    of it is new."""
+    of it is new, also where the registry's word counts: that may be taken back."""
     subjects = judge.subjects
     given = subjects.registry[row]
     known = subjects.profiles.values[subjects.profile[row]]
@@ -25,14 +25,12 @@ def learn(judge: Judge, row: int, said: Heartbeat) -> bool:
         profile = profile._replace(model=model)
     if interval_s and interval_s != known.interval_s and not given & FROM_REGISTRY_INTERVAL:
         profile = profile._replace(interval_s=interval_s)
-    name = checksum(said.name) if said.name else subjects.name[row]
-    space = checksum(said.space) if said.space else subjects.space[row]
-    if profile is known and name == subjects.name[row] and space == subjects.space[row]:
-        return False
-    subjects.name[row], subjects.space[row] = name, space
     if profile is not known:
         assign(judge, judge.policies[profile.org], row, profile)
-    return True
+    before = subjects.said(row)
+    now = tuple(new or old for new, old in zip(checksums(said), before, strict=True))
+    subjects.set_said(row, now)
+    return now != before
 
 
 def assign(judge: Judge, policy: OrgPolicy, row: int, profile: Profile) -> None:

@@ -18,7 +18,7 @@ from fettle_health_monitor.domain.judgements import (
     Unwatched,
 )
 
-RULES_VERSION: Final = 7
+RULES_VERSION: Final = 8
 """Grows with every change to the judge that lets the same log, read without a gap, give other changes."""
 
 _CHANGES: Final = UUID("6b1f6d0e-5c0b-5f6e-9d6a-3f1f3c0a7e11")

@@ -26,7 +26,7 @@ from fettle_health_monitor.domain.judge.profiles import learn
 from fettle_health_monitor.domain.judge.refusals import Refusal, WrongRecord
 from fettle_health_monitor.domain.judge.scribe import Scribe
 from fettle_health_monitor.domain.judge.states import Reading, Reason
-from fettle_health_monitor.domain.judge.subjects import Subjects, checksum
+from fettle_health_monitor.domain.judge.subjects import Subjects, checksums
 
 
 class HeartbeatRecord(Protocol):
@@ -221,11 +221,13 @@ class Shard:
         if self._may_be_told_of(policy) and self._hold(record, key):
             return
         if policy is None:
-            self._folded.ignored[Ignored.UNKNOWN_ORG] += 1
+            self._folded.ignored[Ignored.UNKNOWN_ORG] += 1 if self._held.take(key.encode()) is None else 2
         elif not policy.statement.enabled:
             self._folded.ignored[Ignored.SWITCHED_OFF] += 1
         else:
-            self._take_in(key, policy, self._read(record, key))
+            said = self._read(record, key)
+            earlier = self._held.take(said.key)
+            self._take_in(key, policy, said if earlier is None else said.behind(earlier))
 
     def _may_be_told_of(self, policy: OrgPolicy | None) -> bool:
         """While the shard is told what is in force, newcomers wait: their policy may come yet, or their registration,
@@ -258,7 +260,7 @@ class Shard:
         timing = policy.timing(profile, str(key.subject))
         row = judge.subjects.add(said.key, profile, timing, judge.clock.now, at)
         self.newcomers.watched[key.org] += 1
-        judge.subjects.name[row], judge.subjects.space[row] = checksum(heartbeat.name), checksum(heartbeat.space)
+        judge.subjects.set_said(row, checksums(heartbeat))
         judge.say_profile(row, heartbeat)
         judge.subjects.heard_at[row] = said.timestamp
         judge.appear(row, said.reading, Reason.FIRST_HEARD)

@@ -11,7 +11,9 @@ from fettle_health_monitor.domain.judge.subjects import (
     FROM_REGISTRY_INTEGRATION,
     FROM_REGISTRY_INTERVAL,
     FROM_REGISTRY_MODEL,
+    HEARD_UNTOLD,
     REGISTERED,
+    UNHEARD,
 )
 
 _FROM_REGISTRY = FROM_REGISTRY_INTEGRATION | FROM_REGISTRY_MODEL | FROM_REGISTRY_INTERVAL
@@ -77,6 +79,7 @@ def register(judge: Judge, newcomers: Newcomers, policy: OrgPolicy, key: str, sa
         known = _left_to_heartbeats(said.heard, known, _FROM_REGISTRY if newcomer else subjects.registry[row])
     subjects.registry[row] = (
         REGISTERED
+        | (UNHEARD if newcomer else subjects.registry[row] & (UNHEARD | HEARD_UNTOLD))
         | (FROM_REGISTRY_INTEGRATION if said.integration else 0)
         | (FROM_REGISTRY_MODEL if said.model else 0)
         | (FROM_REGISTRY_INTERVAL if said.interval_s else 0)

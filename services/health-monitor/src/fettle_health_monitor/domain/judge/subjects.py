@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 from zlib import crc32
 
+from fettle_health_monitor.domain.judge.heartbeats import Heartbeat
 from fettle_health_monitor.domain.judge.interned import Interned
 from fettle_health_monitor.domain.judge.policies import NOT_JUDGED, Profile, Timing
 from fettle_health_monitor.domain.judge.states import Condition, Reading, State
@@ -21,9 +22,14 @@ FROM_REGISTRY_INTEGRATION: Final = 1
 FROM_REGISTRY_MODEL: Final = 2
 FROM_REGISTRY_INTERVAL: Final = 4
 REGISTERED: Final = 8
+UNHEARD: Final = 16
+"""Not heard since it was only told of, or since a silence of it ended by another rule."""
+HEARD_UNTOLD: Final = 32
+"""Heard since, while nothing is judged; nothing has said so yet."""
 
 INSTANTS: Final = ("heard_at", "silent_from", "since", "since_at")
-NUMBERS: Final = ("profile", "timing", "name", "space")
+SAID: Final = ("said_integration", "said_model", "said_interval", "name", "space")
+NUMBERS: Final = ("profile", "timing", *SAID)
 SMALL: Final = ("state", "reading", "reported", "condition", "registry")
 CACHES: Final = ("same", "alike")
 
@@ -33,8 +39,9 @@ class Subjects:
     not) on the observed clock, `heard_at` (0: never) and `since_at` in broker time. `reported` is the reading by the
     last heartbeat alone, `condition` what was wrong last (0: nothing yet). `profile` and `timing` are numbers in
     `profiles` and `timings`; timing 0 is `NOT_JUDGED`. `same` and `alike` are hashes of a heartbeat that would change
-    nothing but the time last heard: of its bytes, and of what it says; they are caches and never saved. `name` and
-    `space` are checksums of what heartbeats last said (0: nothing), `registry` says which fields the registry gives."""
+    nothing but the time last heard: of its bytes, and of what it says; they are caches and never saved. Those of `SAID`
+    are checksums of what heartbeats last said (0: nothing), also where the registry says otherwise; `registry` says
+    which fields that gives, and whether the subject has not been heard since it was told of, or its silence ended."""
 
     __slots__ = (*INSTANTS, *NUMBERS, *SMALL, *CACHES, "_free", "keys", "profiles", "queued", "rows", "timings")
 
@@ -44,6 +51,9 @@ class Subjects:
     since_at: "array[int]"
     profile: "array[int]"
     timing: "array[int]"
+    said_integration: "array[int]"
+    said_model: "array[int]"
+    said_interval: "array[int]"
     name: "array[int]"
     space: "array[int]"
     state: "array[int]"
@@ -84,7 +94,8 @@ class Subjects:
         self.heard_at[row], self.since_at[row] = 0, at
         self.state[row], self.condition[row] = State.HEALTHY, Condition.NONE
         self.reading[row] = self.reported[row] = Reading.OK
-        self.name[row] = self.space[row] = self.registry[row] = 0
+        self.registry[row] = 0
+        self.set_said(row, (0,) * len(SAID))
         self.look_again(row)
         self.set_profile(row, profile)
         self.set_timing(row, timing)
@@ -110,6 +121,19 @@ class Subjects:
         self.profile[row] = self.profiles.number(profile)
         self.profiles.compact(self.profile)
 
+    def said(self, row: int) -> tuple[int, ...]:
+        """What heartbeats last said, in the order of `SAID`."""
+        return (
+            self.said_integration[row],
+            self.said_model[row],
+            self.said_interval[row],
+            self.name[row],
+            self.space[row],
+        )
+
+    def set_said(self, row: int, said: tuple[int, ...]) -> None:
+        self.said_integration[row], self.said_model[row], self.said_interval[row], self.name[row], self.space[row] = said
+
     def set_timing(self, row: int, timing: Timing) -> None:
         self.timing[row] = self.timings.number(timing)
         self.timings.compact(self.timing, keep=1)
@@ -126,6 +150,12 @@ class Subjects:
         for column in CACHES:
             getattr(self, column).append(LOUD)
         return len(self.keys) - 1
+
+
+def checksums(said: Heartbeat) -> tuple[int, ...]:
+    """What stands for what a heartbeat says, in the order of `SAID`."""
+    interval = None if said.interval_s is None else repr(float(said.interval_s))
+    return tuple(checksum(text) for text in (said.integration, said.model, interval, said.name, said.space))
 
 
 def checksum(text: str | None) -> int:
