@@ -60,7 +60,7 @@ ANSWERED = (
     # what the previous code has taken in
     Part(
         ("correlator_answers::test_a_refused_merge_that_the_previous_code_has_taken_in_leaves_its_ticket_looked_after",),
-        (Mutant(TICKETS, "and condition == MANY:\n", "and False:\n"),),
+        (Mutant(TICKETS, "== Refused.name and condition == MANY:\n", "== Refused.name and False:\n"),),
     ),
     # what awaits an answer
     Part(

@@ -4,6 +4,8 @@ from tests.mutation import Mutant, Part
 
 ROLLUPS = "domain/correlator/rollups"
 SHARING = "correlator/sharing"
+TICKETS = "correlator/tickets"
+JOINING = "correlator/joining"
 ENDS = "correlator/list_ends"
 FORMER = "correlator/former_lists"
 PLACES = "adapters/correlator/former_members"
@@ -45,9 +47,27 @@ SHARED_TICKETS = (
         (Mutant(SHARING, "since=max(spell.since, spell.fresh.since + timeout_ms)", "since=spell.since"),),
     ),
     Part(
-        ("correlator_conditions_back",),
+        ("correlator_conditions_back", "correlator_few_by_others::test_an_integrations_ticket_that_came_back_by_hand"
+         "_takes_over"),
         (
-            Mutant(SHARING, "if conditions and is_integration(verdict.subject):", "if False:"),
+            Mutant(SHARING, ") and is_integration(verdict.subject):", ") and False:"),
+            Mutant(SHARING, "conditions or takes_over\n", "conditions\n"),
+        ),
+    ),
+    Part(
+        ("correlator_in_one_turn",),
+        (
+            Mutant(SHARING, "        self._afresh.discard(key)\n", ""),
+            Mutant(SHARING, "around.singles.pop(verdict.subject, None)", "pass"),
+        ),
+    ),
+    Part(
+        ("correlator_few_by_others",),
+        (
+            Mutant(TICKETS, "if followed.because == \"healthy\" and own.condition == MANY:", "if False:"),
+            Mutant(TICKETS, "elif followed == \"healthy\" and condition == MANY:", "elif False:"),
+            Mutant(JOINING, "one.parent.condition == MANY and not one.recovered for", "True for"),
+            Mutant(JOINING, "if await watches.running(", "if not await watches.running("),
         ),
     ),
     Part(

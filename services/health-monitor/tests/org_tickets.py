@@ -276,6 +276,8 @@ class Tickets(Books):
         if condition == MANY:
             if self.down(integration_in(key)) >= self.org.rules_behind(integration_in(key), 0).many:
                 self.early[key] = Lasting(self.org.now)
+            elif key not in self.few and not all(self.lists.get(key, {}).values()):
+                self.few[key] = Lasting(self.org.now)
         elif known is not None and known.state in TICKETED and condition_of(known) == condition:
             self.early[key] = Lasting(self.org.now, known.shard)
 

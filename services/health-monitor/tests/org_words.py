@@ -1,5 +1,6 @@
 """The words in which the oracles of an org tell what happens: times in broker milliseconds, subjects as `type/id`."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 HEALTHY, PENDING, FIRING, RESOLVING, UNKNOWN = "healthy", "pending_open", "firing", "pending_resolve", "unknown"
@@ -60,3 +61,13 @@ class Ended(NamedTuple):
     at: int
     subject: str
     outcome: str
+
+
+def answered(ended: Sequence[Ended], idle: Sequence[Ended]) -> list[Ended]:
+    """While a ticket is asked for and nobody has answered yet, a silence holds back what would else be about it; where
+    it was there in one of `idle`, it is all one."""
+    known = {(one.at, one.subject) for one in idle if one.outcome == "already_open"}
+    return [
+        one._replace(outcome="already_open") if one.outcome == "silenced" and (one.at, one.subject) in known else one
+        for one in ended
+    ]

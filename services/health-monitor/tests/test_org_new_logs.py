@@ -1,13 +1,13 @@
 """Where the logs of shards begin anew in the middle of everything, an org is shown and served the same however its
 judgements come; and when everybody has been well, or dead, for long, tickets are about just those who are dead."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, note, settings
 from org_new_logs import NewLogs, new_logs
 from org_times_run import Seen, run
-from org_words import Ended
+from org_words import answered
 from test_org_oracle import LATE, correlator, judged, moves, outcomes
 from test_org_shared import entries
 from test_org_times import AGAIN, ONE_BY_ONE, RULES, STEPS, behind
@@ -17,16 +17,6 @@ def until(history: NewLogs) -> int:
     return min(log[-1].timestamp for log in history.logs)
 
 
-def answered(seen: Seen, both: Sequence[Ended]) -> list[Ended]:
-    """While a ticket is asked for and nobody has answered yet, a silence holds back what would else be about it; where
-    the answer was there in one of `both`, it is all one."""
-    known = {(one.at, one.subject) for one in both if one.outcome == "already_open"}
-    return [
-        one._replace(outcome="already_open") if one.outcome == "silenced" and (one.at, one.subject) in known else one
-        for one in seen.ended
-    ]
-
-
 def alike(history: NewLogs, one: Seen, other: Seen) -> None:
     end, where = until(history), behind(history)
     idle = [*one.ended, *other.ended]
@@ -34,7 +24,7 @@ def alike(history: NewLogs, one: Seen, other: Seen) -> None:
     assert judged(one.moved) == judged(other.moved)
     assert one.outages == other.outages
     assert entries(one.desk.entries, end) == entries(other.desk.entries, end)
-    ended = [answered(seen, idle) for seen in (one, other)]
+    ended = [answered(seen.ended, idle) for seen in (one, other)]
     assert outcomes(ended[0], where, idle) == outcomes(ended[1], where, idle)
     assert (one.waiting, one.lists) == (other.waiting, other.lists)
 

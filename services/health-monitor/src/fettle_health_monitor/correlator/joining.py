@@ -1,15 +1,17 @@
 """How many devices a ticket about many is about: those on its list, and those that are about to be."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import policies, progress, rollups, unwell
+from fettle_health_monitor.adapters.correlator import policies, progress, rollups, unwell, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 
 async def about_to_join(connection: AsyncConnection, silencing: Silencing, at: Mapping[Key, int]) -> dict[Key, int]:
@@ -51,4 +53,31 @@ async def standing_of_many(connection: AsyncConnection, partition: int, org: str
         shard=clock,
         switches=version.switches,
         open_debounce_s=rules.open_debounce_s,
+    )
+
+
+async def few_are_left(
+    connection: AsyncConnection, partition: int, org: str, integration: str, *, cause: UUID, since_at: int
+) -> Watch | None:
+    """A watch over a list that became few while nobody joined or left it, by a silence or by a policy, and whose ticket
+    has just ended by other hands than the monitor's. None where nobody is down, nothing is published, or one runs."""
+    version = (await policies.foremost(connection, {org})).get(org)
+    clock = await progress.slowest_moving(connection, partition)
+    if version is None or clock is None or not version.policy.publish_tickets:
+        return None
+    listed = await rollups.members(connection, org, integration)
+    if not any(one.parent.condition == MANY and not one.recovered for one in listed):
+        return None
+    if await watches.running(connection, WatchKind.FEW_LEFT, {(org, integration)}):
+        return None
+    return Watch.begin(
+        WatchKind.FEW_LEFT,
+        cause=cause,
+        org=org,
+        subject=integration,
+        condition=MANY,
+        shard=clock,
+        since_at=since_at,
+        lasting_ms=version.rules_for(integration, integration_named(integration), None).resolve_debounce_s * 1000,
+        runs=version.policy.enabled,
     )

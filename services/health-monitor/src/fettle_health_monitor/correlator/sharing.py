@@ -101,13 +101,13 @@ class Sharing:
             self._down = await rollups.down(connection, lists)
             at = [verdict.at for verdict in ready]
             self._may_be_silenced = await self._silencing.read_of_those_down(connection, lists, at)
+        self._afresh = await watches.running(
+            connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
+        )
         if not groups:
             return
         self._names = await live.names(connection, groups)
         self._undecided = await watches.undecided(connection, groups)
-        self._afresh = await watches.running(
-            connection, WatchKind.JUDGED_AFRESH, {(verdict.org, verdict.subject) for verdict in opening}
-        )
         if about_many := {(one.org, one.subject): one.at for one in opening if one.condition == MANY}:
             self._pending = await about_to_join(connection, self._silencing, about_many)
         looked_around: dict[Place, int] = {}
@@ -204,7 +204,9 @@ class Sharing:
                     self._takes_over.append((verdict, parent))
                 if isinstance(outcome, Opened) and outcome.because == OPEN_REFUSED:
                     self._asked_again.append((verdict, parent))
-            case AlreadyOpen(supersedes=conditions) if conditions and is_integration(verdict.subject):
+            case AlreadyOpen(supersedes=conditions, takes_over=takes_over) if (
+                conditions or takes_over
+            ) and is_integration(verdict.subject):
                 self._takes_over.append((verdict, Parent(verdict.subject, verdict.condition)))
             case Opened() | Reopened() if key is not None:
                 singles = self._around.setdefault(key, Around()).singles
@@ -219,6 +221,10 @@ class Sharing:
     def _recovers(self, verdict: Verdict) -> None:
         key = (verdict.org, verdict.subject)
         self._former.recovers(verdict)
+        self._afresh.discard(key)
+        for (org, _), around in self._around.items():
+            if org == verdict.org:
+                around.singles.pop(verdict.subject, None)
         if (belongs := self._belongs.get(key)) is not None:
             self._leaves(verdict, belongs)
             self._belongs[key] = replace(belongs, recovered=True)

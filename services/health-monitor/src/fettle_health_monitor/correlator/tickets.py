@@ -11,10 +11,11 @@ from fettle_chassis.unit_of_work import UnitOfWork
 from fettle_contracts.people import ActorType
 from fettle_contracts.results import CommandResult, Outcome
 from fettle_contracts.ticket_events import EntryType, TicketEvent
+from fettle_contracts.times import to_ms
 from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.correlator.deciding import Deciding
-from fettle_health_monitor.correlator.joining import standing_of_many
+from fettle_health_monitor.correlator.joining import few_are_left, standing_of_many
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.correlator.taking_back import not_taken_over
 from fettle_health_monitor.domain.correlator.answers import Answer
@@ -89,6 +90,9 @@ class Tickets:
         followed = after_resolve(own.event, own.condition, incident, standing)
         if not isinstance(followed, KeepWatch):
             work.after_commit(EARLY_RESOLVES.labels(followed.because).inc)
+            if followed.because == "healthy" and own.condition == MANY:
+                at = to_ms(own.event.entry.at)
+                await self._watch_few(work.connection, org, own.subject, own.event.entry.id, at)
             return
         await watches.begin(work.connection, [followed.watch], {org: partition})
         key, due_at = (org, own.subject), followed.watch.due_at
@@ -183,8 +187,16 @@ class Tickets:
             )
             if isinstance(followed, Watch):
                 await watches.begin(connection, [followed], {org: partition})
+            elif followed == "healthy" and condition == MANY:
+                await self._watch_few(connection, org, subject, answer.command, 0)
             asked_again_at = instant(followed.due_at) if isinstance(followed, Watch) else None
             log.warning("ticket.refused", org=org, subject=subject, code=answer.code, asked_again_at=asked_again_at)
+
+    async def _watch_few(self, connection: AsyncConnection, org: str, subject: str, cause: UUID, at: int) -> None:
+        partition = self._partition_of(org)
+        few = await few_are_left(connection, partition, org, subject, cause=cause, since_at=at)
+        if few is not None:
+            await watches.begin(connection, [few], {org: partition})
 
 
 def _news(now: Mapping[About, Incident], known: Mapping[About, Incident]) -> dict[About, Incident]:

@@ -143,12 +143,13 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
 
 
 def _already_open(verdict: Verdict, facts: Facts, number: int) -> AlreadyOpen:
-    """Somebody may have reopened the ticket while another one was the one about the subject's condition."""
+    """Somebody may have reopened the ticket while another one was the one about the subject's condition, or while many
+    devices share one: an integration's own takes that over."""
     if verdict.cause not in _SUPERSEDING:
         return AlreadyOpen(number)
-    supersedes = _superseded(verdict, facts)
-    takes_over = bool(supersedes) and facts.group is not None and facts.group.has_many
-    return AlreadyOpen(number, supersedes, takes_over)
+    group = facts.group
+    takes_over = group is not None and group.subject == verdict.subject and group.has_many
+    return AlreadyOpen(number, _superseded(verdict, facts), takes_over)
 
 
 def _about_many(verdict: Verdict, group: Group) -> Outcome:

@@ -39,7 +39,18 @@ class Judge:
     `judging` is off while the shard waits to be told what is in force: then subjects are heard and nothing is decided.
     """
 
-    __slots__ = ("clock", "flaps", "judging", "never_well", "policies", "scribe", "subjects", "timers", "turned", "unjudged")
+    __slots__ = (
+        "clock",
+        "flaps",
+        "judging",
+        "never_well",
+        "policies",
+        "scribe",
+        "subjects",
+        "timers",
+        "turned",
+        "unjudged",
+    )
 
     def __init__(self, clock: ObservedClock, subjects: Subjects, scribe: Scribe, *, judging: bool) -> None:
         self.clock = clock

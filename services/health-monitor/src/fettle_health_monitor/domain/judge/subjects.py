@@ -132,7 +132,8 @@ class Subjects:
         )
 
     def set_said(self, row: int, said: tuple[int, ...]) -> None:
-        self.said_integration[row], self.said_model[row], self.said_interval[row], self.name[row], self.space[row] = said
+        self.said_integration[row], self.said_model[row], self.said_interval[row] = said[:3]
+        self.name[row], self.space[row] = said[3:]
 
     def set_timing(self, row: int, timing: Timing) -> None:
         self.timing[row] = self.timings.number(timing)
