@@ -66,7 +66,6 @@ SHARED_TICKETS = (
         (
             Mutant(TICKETS, "if followed.because == \"healthy\" and own.condition == MANY:", "if False:"),
             Mutant(TICKETS, "elif followed == \"healthy\" and condition == MANY:", "elif False:"),
-            Mutant(JOINING, "one.parent.condition == MANY and not one.recovered for", "True for"),
             Mutant(JOINING, "if await watches.running(", "if not await watches.running("),
         ),
     ),

@@ -27,8 +27,10 @@ def test_who_is_heard_well_before_a_new_shard_is_told_all_is_told_of_once(status
     log = Log().hello("n1").policy(timeout_s=10).register()
     for second, status in enumerate(statuses, start=1):
         log.at(second).beat(status=status)
-    judged = announced_shard().fold(log.at(7).announced("n1").pulsed(8).beat().pulsed(9).beat())
+    judged = announced_shard().fold(log.at(7).announced("n1"))
     assert (heard_again(judged), len(judged.changes)) == ([("device/t17", "ok")], 1)
+    judged.fold(log.pulsed(8).beat().pulsed(9).beat())
+    assert len(heard_again(judged)) == 1
 
 
 @pytest.mark.rule("HM-160", "HM-77")
@@ -128,3 +130,16 @@ def test_who_is_first_heard_of_as_unhealthy_before_all_is_told_has_not_flipped(f
     log.at(1).hello("n2").policy(flap_flips_threshold=2, version=2).beat(DEVICE, status=first)
     judged.fold(log.at(2).beat(DEVICE, status="offline").at(3).announced("n2").at(4).beat(DEVICE).pulsed(5))
     assert [to for _, _, to, _ in judged.steps()] == ["healthy", "pending_open", "flapping" if flaps else "healthy"]
+
+
+@pytest.mark.rule("HM-2", "HM-90")
+def test_nor_is_it_held_to_the_credit_of_who_comes_in_its_place() -> None:
+    """It is removed, and another is watched before all is told that was well first."""
+    rules: dict[str, Any] = {"flap_flips_threshold": 2}
+    judged = judge(log := Log().policy(**rules))
+    judged.shard.await_announcement("n2")
+    log.at(1).hello("n2").policy(**rules, version=2).beat(DEVICE, status="offline").forget(DEVICE)
+    for second, status in enumerate(("ok", "offline"), start=2):
+        log.at(second).beat("acme/device/next", status=status)
+    judged.fold(log.at(4).announced("n2").at(5).beat("acme/device/next").pulsed(6))
+    assert [to for _, _, to, _ in judged.steps("device/next")] == ["healthy", "pending_open", "flapping"]
