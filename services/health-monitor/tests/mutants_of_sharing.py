@@ -6,6 +6,8 @@ ROLLUPS = "domain/correlator/rollups"
 SHARING = "correlator/sharing"
 TICKETS = "correlator/tickets"
 JOINING = "correlator/joining"
+DECIDE = "domain/correlator/decide"
+TIMED = "adapters/correlator/watches"
 ENDS = "correlator/list_ends"
 FORMER = "correlator/former_lists"
 PLACES = "adapters/correlator/former_members"
@@ -59,6 +61,20 @@ SHARED_TICKETS = (
         (
             Mutant(SHARING, "        self._afresh.discard(key)\n", ""),
             Mutant(SHARING, "around.singles.pop(verdict.subject, None)", "pass"),
+        ),
+    ),
+    Part(
+        ("correlator_lists_left_alone",),
+        (
+            Mutant(TICKETS, "elif is_integration(subject):", "elif False:"),
+            Mutant(TURNS, "is_integration(each.change.subject) and not each.well:", "False:"),
+            Mutant(TURNS, "or _about(each.watch) in alone)", "or True)"),
+            Mutant(JOINING, "standing.state in _OPEN_STILL or ", ""),
+            Mutant(JOINING, "or not standing.switches.publish_tickets:", "or False:"),
+            Mutant(SPELLS, "'open_refused', 'healthy_anew')", "'open_refused')"),
+            Mutant(INCIDENTS, "FROM rollup_member WHERE recovered_at IS NULL)", "FROM rollup_member WHERE false)"),
+            Mutant(DECIDE, "if verdict.condition == MANY else NothingToResolve()", "if True else NothingToResolve()"),
+            Mutant(TIMED, "('healthy_anew', 'left_alone') THEN", "('healthy_anew') THEN"),
         ),
     ),
     Part(

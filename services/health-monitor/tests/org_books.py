@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from org_words import FIRING, MANY, OFFLINE, PENDING, RESOLVING, Ended, Moved, Quiet, Rules
+from org_words import FIRING, MANY, OFFLINE, PENDING, RESOLVING, UNKNOWN, Ended, Moved, Quiet, Rules
 
 FLAPPING = "flapping"
 FAILING = frozenset({FIRING, FLAPPING})
@@ -124,6 +124,8 @@ class Books:
         self.opened: dict[str, int] = {}
         self.early: dict[str, Lasting] = {}
         """Tickets that somebody has resolved too early."""
+        self.alone: dict[str, Lasting] = {}
+        """Lists of such tickets of the integrations' own that nobody looks at any more."""
         self.fresh: dict[str, Lasting] = {}
         """Devices whose time after their integration's recovery is not over."""
         self.turned: dict[str, int] = {}
@@ -180,7 +182,24 @@ class Books:
         for key in [key for key in self.early if key.startswith(f"{subject}:") and not key.endswith(MANY)]:
             del self.early[key]
 
+    def fires_on(self, known: Stands) -> None:
+        """For another reason."""
+        self.watch_no_more(known.name)
+        self.leave_alone(known)
+
     # Lists
+
+    def down_on(self, key: str) -> bool:
+        """Whether anybody on this list has not recovered."""
+        return not all(self.lists.get(key, {}).values())
+
+    def leave_alone(self, known: Stands) -> None:
+        """Nobody looks any more at the tickets of the integration's own that somebody has resolved."""
+        if known.state in (PENDING, UNKNOWN, None) or not self.org.publishes(known.name):
+            return
+        for key in [key for key in self.lists if key.startswith(f"{known.name}:") and not key.endswith(MANY)]:
+            if key not in self.tickets and key not in self.early and self.down_on(key):
+                self.alone[key] = Lasting(self.org.now, known.shard)
 
     def join(self, subject: str, key: str, by: Stands) -> None:
         """It is on this list now, and on no other; `by` is whose verdict says so."""

@@ -64,7 +64,8 @@ class Tickets(Books):
         while looks_again:
             for subject in sorted(self.fresh):
                 self._judge_afresh(subject)
-            looks_again = any([*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))])
+            again = [*map(self._end_many, integrations), *map(self._look_again, sorted(self.early))]
+            looks_again = any([*again, *map(self._look_after, sorted(self.alone))])
         for subject in sorted(self.fresh):
             self._judge_afresh(subject)
 
@@ -276,10 +277,12 @@ class Tickets(Books):
         if condition == MANY:
             if self.down(integration_in(key)) >= self.org.rules_behind(integration_in(key), 0).many:
                 self.early[key] = Lasting(self.org.now)
-            elif key not in self.few and not all(self.lists.get(key, {}).values()):
+            elif key not in self.few and self.down_on(key):
                 self.few[key] = Lasting(self.org.now)
         elif known is not None and known.state in TICKETED and condition_of(known) == condition:
             self.early[key] = Lasting(self.org.now, known.shard)
+        elif known is not None:
+            self.leave_alone(known)
 
     def _look_again(self, key: str) -> bool:
         """The ticket was resolved one open debounce ago."""
@@ -302,6 +305,17 @@ class Tickets(Books):
             self._leave_over(integration, key)
         elif subject.startswith("integration/"):
             self._let_go(integration)
+        return True
+
+    def _look_after(self, key: str) -> bool:
+        """Nobody else looks at the list of this ticket, which somebody has resolved."""
+        if key not in self.alone or not self.org.has_lasted(self.alone[key], 0):
+            return False
+        del self.alone[key]
+        if key in self.tickets or key in self.early or not self.down_on(key):
+            return False
+        self.end(key.rsplit(":", 1)[0], "nothing_to_resolve")
+        self._leave_over(integration_in(key), key)
         return True
 
     def _is_early_over(self, key: str) -> bool:

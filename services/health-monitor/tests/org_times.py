@@ -287,7 +287,7 @@ class Oracle:
         self.moved.append(move)
         known.condition = condition if to not in (HEALTHY, UNKNOWN, None) else None
         if before == to:
-            self.books.watch_no_more(known.name)
+            self.books.fires_on(known)
         if to == FLAPPING or (to == FIRING and before not in (RESOLVING, FLAPPING)):
             assert condition is not None
             self.books.call(known.name, condition)

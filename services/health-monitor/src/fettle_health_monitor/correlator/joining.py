@@ -6,12 +6,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.transitions import HealthState
-from fettle_health_monitor.adapters.correlator import policies, progress, rollups, unwell, watches
+from fettle_health_monitor.adapters.correlator import policies, progress, rollups, standings, unwell, watches
 from fettle_health_monitor.adapters.correlator.live import Key
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.early_resolve import Standing
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named
 from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
+
+_OPEN_STILL = (HealthState.PENDING_OPEN, HealthState.UNKNOWN, None)
 
 
 async def about_to_join(connection: AsyncConnection, silencing: Silencing, at: Mapping[Key, int]) -> dict[Key, int]:
@@ -54,6 +56,31 @@ async def standing_of_many(connection: AsyncConnection, partition: int, org: str
         switches=version.switches,
         open_debounce_s=rules.open_debounce_s,
     )
+
+
+async def left_alone(
+    connection: AsyncConnection, partition: int, org: str, integration: str, *, cause: UUID, at: int
+) -> list[Watch]:
+    """Watches over those lists of the integration's own tickets that nobody looks at any more, by what has happened at
+    this instant; none while it is open whether the integration fires, or nothing is published."""
+    lists = sorted(await rollups.left_alone(connection, {(org, integration)}))
+    standing = await standings.of(connection, partition, org, integration) if lists else None
+    if standing is None or standing.state in _OPEN_STILL or not standing.switches.publish_tickets:
+        return []
+    return [
+        Watch.begin(
+            WatchKind.LEFT_ALONE,
+            cause=cause,
+            org=org,
+            subject=integration,
+            condition=condition,
+            shard=standing.shard,
+            since_at=at,
+            lasting_ms=0,
+            runs=standing.switches.enabled,
+        )
+        for _, _, condition in lists
+    ]
 
 
 async def few_are_left(

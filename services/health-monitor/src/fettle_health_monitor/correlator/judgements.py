@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,10 +29,12 @@ from fettle_health_monitor.correlator import changes, holding_back, policy_effec
 from fettle_health_monitor.correlator.changes import Turned
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
+from fettle_health_monitor.correlator.joining import left_alone
 from fettle_health_monitor.correlator.news import News, Received, count_received
 from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowest_at
 from fettle_health_monitor.correlator.sharing import group_of
 from fettle_health_monitor.domain.correlator.clocks import Behind, Patience
+from fettle_health_monitor.domain.correlator.rollups import is_integration
 from fettle_health_monitor.domain.correlator.verdicts import ENDING, Cause, Verdict
 from fettle_health_monitor.domain.correlator.watches import MAY_BRING_A_TICKET, Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Hello, InForce
@@ -165,6 +168,11 @@ async def _end_watches(connection: AsyncConnection, over: Sequence[Turned]) -> s
     await watches.end_at(connection, MAY_BRING_A_TICKET, first)
     well = {each.key: each.then for each in reversed(over) if each.well}
     ran_out = await watches.end_at(connection, [WatchKind.JUDGED_AFRESH], well) if well else set()
+    for each in over:
+        if is_integration(each.change.subject) and not each.well:
+            org, subject, cause = each.change.org, each.change.subject, UUID(each.change.id)
+            if alone := await left_alone(connection, each.partition, org, subject, cause=cause, at=each.at):
+                await watches.begin(connection, alone, {org: each.partition})
     return well.keys() - ran_out
 
 
@@ -198,14 +206,22 @@ async def _called_for(connection: AsyncConnection, out: Sequence[RunOut]) -> tup
 
 
 async def _to_resolve(connection: AsyncConnection, out: Sequence[RunOut]) -> Sequence[RunOut]:
-    """Without those that came up healthy in a new log and for whom no ticket was opened after all."""
+    """Without those that came up healthy in a new log and for whom no ticket was opened after all, and without lists
+    that are not left alone, as a ticket has taken them over, say, or somebody has reopened theirs."""
     kind = WatchKind.HEALTHY_ANEW
     anew = [each.watch for each in out if each.watch.kind is kind]
     well = {(watch.org, watch.subject): (watch.start_at, True) for watch in anew}
     begun = {key: at for key, (at, _) in well.items()}
     if without := await incidents.without_ticket(connection, begun) if begun else set():
         without -= await incidents.left_open(connection, well)
-    return [each for each in out if each.watch.kind is not kind or _about(each.watch) not in without]
+    of_lists = {each.key for each in out if each.watch.kind is WatchKind.LEFT_ALONE}
+    alone = await rollups.left_alone(connection, of_lists) if of_lists else set()
+    return [
+        each
+        for each in out
+        if (each.watch.kind is not kind or _about(each.watch) not in without)
+        and (each.watch.kind is not WatchKind.LEFT_ALONE or _about(each.watch) in alone)
+    ]
 
 
 def _about(watch: Watch) -> About:

@@ -38,6 +38,8 @@ def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
             return fresh_ms if watch.lasting_ms else 0
         case WatchKind.FEW_LEFT | WatchKind.FEW_UNKNOWN:
             return rules.resolve_debounce_s * 1000
+        case WatchKind.LEFT_ALONE:
+            return 0
         case WatchKind.HEALTHY_ANEW if watch.stands_still and not watch.lasting_ms and version.policy.enabled:
             return round((rules.timeout_for(one.interval_s) + rules.resolve_debounce_s) * 1000)
         case WatchKind.HEALTHY_ANEW | WatchKind.OPEN_REFUSED:

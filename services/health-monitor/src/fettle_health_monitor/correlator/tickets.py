@@ -15,7 +15,7 @@ from fettle_contracts.times import to_ms
 from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.correlator.deciding import Deciding
-from fettle_health_monitor.correlator.joining import few_are_left, standing_of_many
+from fettle_health_monitor.correlator.joining import few_are_left, left_alone, standing_of_many
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.correlator.taking_back import not_taken_over
 from fettle_health_monitor.domain.correlator.answers import Answer
@@ -25,7 +25,7 @@ from fettle_health_monitor.domain.correlator.incident import Incident, KnownTick
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import Refused
 from fettle_health_monitor.domain.correlator.refusals import after_refusal
-from fettle_health_monitor.domain.correlator.rollups import MANY
+from fettle_health_monitor.domain.correlator.rollups import MANY, is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Cause
 from fettle_health_monitor.domain.correlator.watches import WAITED_S, Watch
 from fettle_health_monitor.metrics import EARLY_RESOLVES, OUTCOMES, REFUSALS
@@ -90,9 +90,8 @@ class Tickets:
         followed = after_resolve(own.event, own.condition, incident, standing)
         if not isinstance(followed, KeepWatch):
             work.after_commit(EARLY_RESOLVES.labels(followed.because).inc)
-            if followed.because == "healthy" and own.condition == MANY:
-                at = to_ms(own.event.entry.at)
-                await self._watch_few(work.connection, org, own.subject, own.event.entry.id, at)
+            if followed.because == "healthy":
+                await self._look_after_its_list(work.connection, own)
             return
         await watches.begin(work.connection, [followed.watch], {org: partition})
         key, due_at = (org, own.subject), followed.watch.due_at
@@ -191,6 +190,15 @@ class Tickets:
                 await self._watch_few(connection, org, subject, answer.command, 0)
             asked_again_at = instant(followed.due_at) if isinstance(followed, Watch) else None
             log.warning("ticket.refused", org=org, subject=subject, code=answer.code, asked_again_at=asked_again_at)
+
+    async def _look_after_its_list(self, connection: AsyncConnection, own: OwnTicketEvent) -> None:
+        org, subject, cause, at = own.event.org, own.subject, own.event.entry.id, to_ms(own.event.entry.at)
+        if own.condition == MANY:
+            await self._watch_few(connection, org, subject, cause, at)
+        elif is_integration(subject):
+            partition = self._partition_of(org)
+            if alone := await left_alone(connection, partition, org, subject, cause=cause, at=at):
+                await watches.begin(connection, alone, {org: partition})
 
     async def _watch_few(self, connection: AsyncConnection, org: str, subject: str, cause: UUID, at: int) -> None:
         partition = self._partition_of(org)

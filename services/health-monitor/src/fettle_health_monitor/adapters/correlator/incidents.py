@@ -44,6 +44,9 @@ _LEFT_OPEN = text(f"""
         WHERE kind IN ('early_resolve', 'open_refused') OR (anew AND kind = 'judged_afresh')
         UNION ALL SELECT org, subject, condition, 0, true, until FROM rollup_member JOIN asked USING (org, subject)
         WHERE recovered_at IS NULL
+        UNION ALL SELECT org, subject, parent_condition, 0, true, until
+        FROM asked JOIN (SELECT org, parent AS subject, parent_condition FROM rollup_member WHERE recovered_at IS NULL)
+             AS listed USING (org, subject)
         UNION ALL SELECT org, subject, '{_OFFLINE}', 0, true, until FROM former_member JOIN asked USING (org, subject)
         UNION ALL SELECT org, subject, condition, 0, true, until FROM incident JOIN asked USING (org, subject)
         WHERE EXISTS (SELECT FROM verdict WHERE verdict.org = asked.org AND waits_for = asked.subject

@@ -100,6 +100,21 @@ _DOWN = text("""
     WHERE recovered_at IS NULL GROUP BY org, parent
 """)
 
+_LEFT_ALONE = text(f"""
+    SELECT DISTINCT org, parent, parent_condition AS condition
+    FROM rollup_member AS member
+         JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent) USING (org, parent)
+    WHERE parent_condition <> '{MANY}' AND recovered_at IS NULL
+      AND NOT EXISTS (
+          SELECT FROM incident
+          WHERE incident.org = member.org AND incident.subject = parent AND incident.condition = parent_condition
+            AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END)
+      AND NOT EXISTS (
+          SELECT FROM watch
+          WHERE watch.org = member.org AND watch.subject = parent AND watch.condition = parent_condition
+            AND kind IN ('early_resolve', 'open_refused', 'healthy_anew'))
+""")  # noqa: S608 - a constant
+
 _MEMBERS = text("""
     SELECT subject, condition, name, parent, parent_condition, recovered_at IS NOT NULL AS recovered FROM rollup_member
     WHERE org = :org AND parent = :parent ORDER BY joined_at, subject
@@ -226,6 +241,13 @@ def _spell(row: Row[Any], since: int, holes: Mapping[int, Sequence[int]], until:
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
     """How many members of their shared tickets have not recovered."""
     return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, columns_of(integrations))}
+
+
+async def left_alone(connection: AsyncConnection, integrations: Collection[Key]) -> set[tuple[str, str, str]]:
+    """Org, integration and condition of those lists of the integrations' own tickets on which somebody is down, whose
+    ticket is resolved or refused, and is not looked at any more, nor is a recovery of the integration."""
+    rows = await connection.execute(_LEFT_ALONE, columns_of(integrations))
+    return {(row.org, row.parent, row.condition) for row in rows}
 
 
 async def parents(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Belongs]:

@@ -87,7 +87,7 @@ _RUN_OUT = f"""
 _ORGS_WITH_DUE = text(f"""
     SELECT DISTINCT watch.org {_RUN_OUT}
     LEFT JOIN subject ON subject.org = watch.org AND subject.subject = watch.subject
-    WHERE CASE WHEN watch.condition IN ('{MANY}', '{LOST}') OR kind = 'healthy_anew' THEN true
+    WHERE CASE WHEN watch.condition IN ('{MANY}', '{LOST}') OR kind IN ('healthy_anew', 'left_alone') THEN true
                ELSE state IN ('firing', 'flapping') OR changed_at >= start_at + due_clock - start_clock END
 """)
 

@@ -92,7 +92,7 @@ def decide(verdict: Verdict, facts: Facts) -> Outcome | Wait:
         case Cause.FORGOTTEN:
             return _about_resolving(Resolution.REMOVED, facts)
         case Cause.FEW_LEFT:
-            return _about_the_end_of_many(facts)
+            return _about_the_end_of_many(facts) if verdict.condition == MANY else NothingToResolve()
         case Cause.UNSEEN:
             return Unobserved()
         case Cause.MERGED:

@@ -36,6 +36,10 @@ class WatchKind(StrEnum):
     FEW_LEFT = "few_left"
     """Fewer devices than make many are down on the list of a ticket about many. Ends when they are many again."""
 
+    LEFT_ALONE = "left_alone"
+    """Somebody has resolved an integration's own ticket, which nobody looks at any more, while devices on its list are
+    down. It has no length: it is over when its shard has come as far."""
+
     FEW_UNKNOWN = "few_unknown"
     """Fewer than a fifth of those whose heartbeats were lost are unknown. Ends when they are more again."""
 
@@ -64,6 +68,7 @@ _CALLS_FOR: Mapping[WatchKind, tuple[Cause, str]] = MappingProxyType(
         WatchKind.HEALTHY_ANEW: (Cause.RECOVERED, "healthy_anew"),
         WatchKind.JUDGED_AFRESH: (Cause.JUDGED_AFRESH, "judged_afresh"),
         WatchKind.FEW_LEFT: (Cause.FEW_LEFT, "few_left"),
+        WatchKind.LEFT_ALONE: (Cause.FEW_LEFT, "left_alone"),
         WatchKind.FEW_UNKNOWN: (Cause.RECOVERED, "few_unknown"),
     }
 )
