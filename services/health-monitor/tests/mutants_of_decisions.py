@@ -132,7 +132,7 @@ DECISIONS = (
             Mutant("adapters/correlator/watches", "if each.watch not in calling]", "if False]"),
             Mutant(JUDGEMENTS, "return well.keys() - ran_out", "return set(well)"),
             Mutant(CHANGES, "if (first := next(lasted, None)) is not None:", "if False:"),
-            Mutant(JUDGEMENTS, "or _about(each.watch) not in without]", "or True]"),
+            Mutant(JUDGEMENTS, "or _about(each.watch) not in without)", "or True)"),
         ),
     ),
     Part(

@@ -6,7 +6,6 @@ ROLLUPS = "domain/correlator/rollups"
 SHARING = "correlator/sharing"
 TICKETS = "correlator/tickets"
 JOINING = "correlator/joining"
-DECIDE = "domain/correlator/decide"
 TIMED = "adapters/correlator/watches"
 ENDS = "correlator/list_ends"
 FORMER = "correlator/former_lists"
@@ -73,14 +72,13 @@ SHARED_TICKETS = (
             Mutant(JOINING, "or not standing.switches.publish_tickets:", "or False:"),
             Mutant(SPELLS, "'open_refused', 'healthy_anew')", "'open_refused')"),
             Mutant(INCIDENTS, "FROM rollup_member WHERE recovered_at IS NULL)", "FROM rollup_member WHERE false)"),
-            Mutant(DECIDE, "if verdict.condition == MANY else NothingToResolve()", "if True else NothingToResolve()"),
             Mutant(TIMED, "('healthy_anew', 'left_alone') THEN", "('healthy_anew') THEN"),
         ),
     ),
     Part(
         ("correlator_few_by_others",),
         (
-            Mutant(TICKETS, "if followed.because == \"healthy\" and own.condition == MANY:", "if False:"),
+            Mutant(TICKETS, "        if own.condition == MANY:\n", "        if False:\n"),
             Mutant(TICKETS, "elif followed == \"healthy\" and condition == MANY:", "elif False:"),
             Mutant(JOINING, "if await watches.running(", "if not await watches.running("),
         ),
