@@ -73,6 +73,7 @@ SHARED_TICKETS = (
             Mutant(SPELLS, "'open_refused', 'healthy_anew')", "'open_refused')"),
             Mutant(INCIDENTS, "FROM rollup_member WHERE recovered_at IS NULL)", "FROM rollup_member WHERE false)"),
             Mutant(TIMED, "('healthy_anew', 'left_alone') THEN", "('healthy_anew') THEN"),
+            Mutant(UNWELL, "AND parent <> 'integration/' || CAST(:integration AS text)", "AND false"),
         ),
     ),
     Part(

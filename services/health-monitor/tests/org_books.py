@@ -189,6 +189,10 @@ class Books:
 
     # Lists
 
+    def is_down_elsewhere(self, subject: str, integration: str) -> bool:
+        """Whether it is down on the list of another integration than this."""
+        return any(of.get(subject) is False for key, of in self.lists.items() if integration_in(key) != integration)
+
     def down_on(self, key: str) -> bool:
         """Whether anybody on this list has not recovered."""
         return not all(self.lists.get(key, {}).values())

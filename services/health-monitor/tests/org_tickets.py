@@ -185,7 +185,8 @@ class Tickets(Books):
             concerned |= {name for name, recovered in self.lists.pop(key).items() if not recovered}
         for each in self.org.fleet.values():
             has_none = of_device(each.name) not in self.tickets and not self._was_not_published(each)
-            if each.name in concerned and each.state in UNWELL and has_none:
+            shares = self.is_down_elsewhere(each.name, integration)
+            if each.name in concerned and each.state in UNWELL and has_none and not shares:
                 self.fresh[each.name] = Lasting(self.org.now, each.shard)
                 self.turned[each.name] = self.org.now + self.org.rules(each.name).timeout
         self._let_go(integration)

@@ -158,3 +158,19 @@ async def test_where_its_log_begins_anew_they_are_judged_afresh(world: Correlato
     for after in range(5_000, 100_000, 5_000):
         await tick(AT + after)
     assert await opens(world) == ["open device/d1"]
+
+
+@pytest.mark.rule("HM-144", "HM-310")
+@pytest.mark.parametrize("shares", [True, False])
+async def test_who_is_down_on_another_open_list_is_not_judged_afresh(world: CorrelatorWorld, shares: bool) -> None:
+    """It has moved behind another integration, which fires and recovers."""
+    await share(world)
+    if not shares:
+        await world.feed(*recovers(HUE, AT + 2_500, condition=UNREACHABLE))
+        await world.tick(AT + 2_600)
+    await behind(world, "device/d1", integration="hue-2")
+    await world.feed(*fails("integration/hue-2", AT + 5_000, condition=UNREACHABLE))
+    await world.tick(AT + 5_500)
+    await world.feed(*recovers("integration/hue-2", AT + 10_000, condition=UNREACHABLE))
+    await tick_on(world, AT + 11_000)
+    assert ("open device/d1" in await said(world)) is not shares

@@ -58,6 +58,10 @@ _UNWELL = text(f"""
       AND well.from_state IS DISTINCT FROM 'pending_open'
       AND {_WITHOUT_ITS_OWN}
       AND (stood.state = 'pending_open' OR NOT {_WAS_NOT_PUBLISHED})
+      AND NOT EXISTS (
+          SELECT FROM rollup_member AS elsewhere
+          WHERE elsewhere.org = subject.org AND elsewhere.subject = subject.subject AND recovered_at IS NULL
+            AND parent <> 'integration/' || CAST(:integration AS text))
 """)  # noqa: S608
 
 _UNPUBLISHED = text(f"""
