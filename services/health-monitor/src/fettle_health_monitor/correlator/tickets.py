@@ -86,7 +86,8 @@ class Tickets:
         org = own.event.org
         partition = self._partition_of(org)
         standing_of = _STANDING_OF.get(own.condition, standings.of)
-        standing = await standing_of(work.connection, partition, org, own.subject)
+        by_itself = own.event.entry.actor.type is ActorType.HEALTH_MONITOR
+        standing = None if by_itself else await standing_of(work.connection, partition, org, own.subject)
         followed = after_resolve(own.event, own.condition, incident, standing)
         if not isinstance(followed, KeepWatch):
             work.after_commit(EARLY_RESOLVES.labels(followed.because).inc)

@@ -33,7 +33,8 @@ JUDGEMENTS_PER_TRANSACTION = 1_000
 storm an eighth more. Twice as many would save another twentieth, and let other orgs wait for half a second."""
 
 ANSWERS_PER_TRANSACTION = 1_000
-"""Only a burst of tickets fills it. 200 at a time took from the service that opens them a fifth of two cores."""
+"""Only a burst of tickets fills it; 200 at a time took cores from the service that opens them. Of events no more are
+taken at once: a thousand resolves by people, each looked at by itself, would hold their orgs for eight seconds."""
 
 _TICKET_EVENTS = frozenset(entry.ce_type for entry in EntryType)
 
@@ -57,7 +58,6 @@ def events_subscription(handler: Tickets) -> Subscription[OwnTicketEvent]:
         topics=(EVENTS,),
         decode=read_ticket_event,
         handle=handler.take_events,
-        max_records=ANSWERS_PER_TRANSACTION,
         identity=lambda own: (own.source, own.id),
     )
 
