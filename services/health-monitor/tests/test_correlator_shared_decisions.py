@@ -177,14 +177,15 @@ def test_an_integrations_ticket_takes_over_the_one_about_many(incident: Incident
 
 
 @pytest.mark.rule("HM-143", "HM-319")
-@pytest.mark.parametrize(("other", "takes_over"), [(OPEN, True), (RESOLVED, False)])
+@pytest.mark.parametrize(("other", "supersedes"), [(OPEN, (CREDENTIALS,)), (RESOLVED, ())])
+@pytest.mark.parametrize(("many", "takes_over"), [(OPEN, True), (RESOLVED, False)])
 def test_so_does_one_that_somebody_has_reopened_and_its_condition_comes_back_to(
-    other: Incident, takes_over: bool
+    other: Incident, supersedes: tuple[str, ...], many: Incident, takes_over: bool
 ) -> None:
-    tickets = {UNREACHABLE: OPEN, CREDENTIALS: other, MANY: OPEN}
+    tickets = {UNREACHABLE: OPEN, CREDENTIALS: other, MANY: many}
     fired = verdict(Cause.FIRING, UNREACHABLE, subject=GATEWAY)
     outcome = decide(fired, replace(facts(others=tickets), group=group(tickets=tickets)))
-    assert outcome == AlreadyOpen(42, (CREDENTIALS,) if takes_over else (), takes_over)
+    assert outcome == AlreadyOpen(42, supersedes, takes_over)
     assert [(one.condition, into.parent) for one, into in merges_of(fired, outcome)] == [
         (MANY, Parent(GATEWAY, UNREACHABLE))
     ] * takes_over
