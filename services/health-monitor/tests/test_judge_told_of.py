@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 from judge_log import DEVICE, GATEWAY, Judged, Log, announced_shard, judge
-from test_judge_oracle import restart
+from msgspec import structs
+from test_judge_oracle import restart as go_on_from_a_checkpoint
 
 from fettle_health_monitor.domain.control import Heard
+from fettle_health_monitor.domain.judge.checkpoint import restore, snapshot
+from fettle_health_monitor.domain.judge.subjects import HEARD_UNTOLD, SAID, UNHEARD
 from fettle_health_monitor.domain.judgements import HeardAgain, Profile
 
 ENTRY: dict[str, Any] = {"interval_s": 60, "model": "r", "integration": "r"}
@@ -45,7 +48,7 @@ def test_who_is_down_when_a_new_shard_is_told_all_is_told_of_by_that() -> None:
 def test_so_is_who_was_too_long_silent_and_is_heard_behind_lost_log(saved: bool) -> None:
     judged = judge(log := allowed_more_silence())
     if saved:
-        restart(judged)
+        go_on_from_a_checkpoint(judged)
     judged.shard.await_announcement("n2")
     log.hello("n2").policy(timeout_s=100, version=2).pulsed(21).beat().announced("n2")
     judged.fold(log.pulsed(30).beat().pulsed(31).beat())
@@ -104,7 +107,7 @@ def test_what_changes_is_told_also_where_the_registry_says_otherwise(
     log = Log().policy().register(**{field: ENTRY[field]} if registered else {})
     judged = judge(log.at(1).beat(**{field: first}))
     if saved:
-        restart(judged)
+        go_on_from_a_checkpoint(judged)
     log.at(2).beat(name="Door").at(3).beat(**{field: then}).at(4).beat(**{field: then, "name": "Door"}).at(5).beat()
     judged.fold(log.at(6).beat(**{field: ENTRY[field]}))
     said = [getattr(each, field) for each in judged.judgements if isinstance(each, Profile)]
@@ -143,3 +146,32 @@ def test_nor_is_it_held_to_the_credit_of_who_comes_in_its_place() -> None:
         log.at(second).beat("acme/device/next", status=status)
     judged.fold(log.at(4).announced("n2").at(5).beat("acme/device/next").pulsed(6))
     assert [to for _, _, to, _ in judged.steps("device/next")] == ["healthy", "pending_open", "flapping"]
+
+
+def by_the_rules_before(judged: Judged) -> None:
+    """It goes on from a checkpoint that was saved under them: three columns and two marks are not there."""
+    saved = snapshot(judged.shard)
+    columns = {name: column for name, column in saved.columns.items() if name not in SAID[:3]}
+    columns["registry"] = bytes(each & ~(UNHEARD | HEARD_UNTOLD) for each in columns["registry"])
+    judged.shard = restore(structs.replace(saved, rules_version=7, columns=columns))
+
+
+@pytest.mark.rule("HM-160", "HM-27")
+def test_who_was_not_heard_under_the_rules_before_is_told_of() -> None:
+    judged = judge(log := allowed_more_silence())
+    by_the_rules_before(judged)
+    judged.fold(log.pulsed(30).beat().pulsed(31).beat())
+    assert heard_again(judged) == [("device/t17", "ok")]
+
+
+@pytest.mark.rule("HM-29", "HM-27")
+@pytest.mark.parametrize(("registered", "told"), [({}, []), ({"interval_s": 60}, [600])])
+def test_what_was_said_beside_the_registry_under_the_rules_before_is_told_once(
+    registered: dict[str, Any], told: list[int]
+) -> None:
+    judged = judge(log := Log().policy().register(**registered).at(1).beat(interval_s=600))
+    by_the_rules_before(judged)
+    before = len(judged.judgements)
+    judged.fold(log.at(2).beat(interval_s=600).at(3).beat(interval_s=600, status="offline"))
+    said = [each.interval_s for each in judged.judgements[before:] if isinstance(each, Profile)]
+    assert said == told
