@@ -101,3 +101,14 @@ async def resolved_by_somebody(world: CorrelatorWorld, at: int, kind: str = MANY
         condition=kind,
         version=2,
     )
+
+
+async def opens(world: CorrelatorWorld) -> list[str]:
+    """The tickets that were asked for since the last look, a line each."""
+    return [line for line in await said(world) if line.startswith("open")]
+
+
+async def tick_on(world: CorrelatorWorld, at: int) -> None:
+    """Both shards judge on for so long that whatever waits is over."""
+    for after in range(0, 100_000, 5_000):
+        await world.tick(at + after)

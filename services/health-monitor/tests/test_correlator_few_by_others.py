@@ -17,10 +17,12 @@ from rollup_facts import (
     fails,
     fires,
     opened,
+    opens,
     pending,
     recovers,
     resolved_by_somebody,
     said,
+    tick_on,
     together,
 )
 
@@ -37,15 +39,6 @@ SIX = BRISK.model_copy(update={"rollup_threshold": 6})
 async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
     async with CorrelatorWorld.open(environment) as world:
         yield world
-
-
-async def tick_on(world: CorrelatorWorld, at: int, until: int = 100_000) -> None:
-    for after in range(0, until, 5_000):
-        await world.tick(at + after)
-
-
-async def opens(world: CorrelatorWorld) -> list[str]:
-    return [line for line in await said(world) if line.startswith("open")]
 
 
 @pytest.mark.rule("HM-146", "HM-145")

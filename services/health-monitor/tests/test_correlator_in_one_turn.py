@@ -8,7 +8,20 @@ import pytest
 import pytest_asyncio
 from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
-from rollup_facts import UNREACHABLE, behind, devices, fails, fires, heard, opened, pending, recovers, said
+from rollup_facts import (
+    UNREACHABLE,
+    behind,
+    devices,
+    fails,
+    fires,
+    heard,
+    opened,
+    opens,
+    pending,
+    recovers,
+    said,
+    tick_on,
+)
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import SubjectRef
@@ -23,11 +36,6 @@ APART = pytest.mark.parametrize("apart", [True, False], ids=["the clocks come be
 async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
     async with CorrelatorWorld.open(environment) as world:
         yield world
-
-
-async def tick_on(world: CorrelatorWorld, at: int) -> None:
-    for after in range(0, 100_000, 5_000):
-        await world.tick(at + after)
 
 
 async def hue_recovers_while_one_is_down(world: CorrelatorWorld) -> None:
@@ -61,7 +69,7 @@ async def test_who_recovers_in_its_fresh_time_and_fails_at_once_gets_its_ticket(
         await world.feed(change("device/d1", "healthy", "pending_open", **again))
         await world.feed(change("device/d1", "pending_open", "firing", **again))
     await tick_on(world, AT + 13_000)
-    assert [line for line in await said(world) if line.startswith("open")] == ["open device/d1"]
+    assert await opens(world) == ["open device/d1"]
     assert not await world.rows("SELECT 1 FROM verdict")
 
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
-from rollup_facts import UNREACHABLE, behind, fails, opened, recovers, resolved_by_somebody, said
+from rollup_facts import UNREACHABLE, behind, fails, opened, opens, recovers, resolved_by_somebody, said, tick_on
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
@@ -26,15 +26,6 @@ QUIET = BRISK.model_copy(update={"publish_tickets": False})
 async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
     async with CorrelatorWorld.open(environment) as world:
         yield world
-
-
-async def tick_on(world: CorrelatorWorld, at: int) -> None:
-    for after in range(0, 100_000, 5_000):
-        await world.tick(at + after)
-
-
-async def opens(world: CorrelatorWorld) -> list[str]:
-    return [line for line in await said(world) if line.startswith("open")]
 
 
 async def share(world: CorrelatorWorld, **device: Any) -> None:

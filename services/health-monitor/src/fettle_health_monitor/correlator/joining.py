@@ -58,16 +58,16 @@ async def standing_of_many(connection: AsyncConnection, partition: int, org: str
     )
 
 
-async def left_alone(
+async def watch_left_alone(
     connection: AsyncConnection, partition: int, org: str, integration: str, *, cause: UUID, at: int
-) -> list[Watch]:
-    """Watches over those lists of the integration's own tickets that nobody looks at any more, by what has happened at
-    this instant; none while it is open whether the integration fires, or nothing is published."""
+) -> None:
+    """Begins watches over those lists of the integration's own tickets that nobody looks at any more, by what has
+    happened at this instant; none while it is open whether the integration fires, or nothing is published."""
     lists = sorted(await rollups.left_alone(connection, {(org, integration)}))
     standing = await standings.of(connection, partition, org, integration) if lists else None
     if standing is None or standing.state in _OPEN_STILL or not standing.switches.publish_tickets:
-        return []
-    return [
+        return
+    begun = [
         Watch.begin(
             WatchKind.LEFT_ALONE,
             cause=cause,
@@ -81,30 +81,33 @@ async def left_alone(
         )
         for _, _, condition in lists
     ]
+    await watches.begin(connection, begun, {org: partition})
 
 
-async def few_are_left(
-    connection: AsyncConnection, partition: int, org: str, integration: str, *, cause: UUID, since_at: int
-) -> Watch | None:
-    """A watch over a list that became few while nobody joined or left it, by a silence or by a policy, and whose ticket
-    has just ended by other hands than the monitor's. None where nobody is down, nothing is published, or one runs."""
+async def watch_few_left(
+    connection: AsyncConnection, partition: int, org: str, integration: str, *, cause: UUID, at: int
+) -> None:
+    """Begins a watch over a list that became few while nobody joined or left it, by a silence or by a policy, and whose
+    ticket has just ended by other hands than the monitor's, from this instant on or from how far the shards have come.
+    None where nobody is down, nothing is published, or one runs."""
     version = (await policies.foremost(connection, {org})).get(org)
     clock = await progress.slowest_moving(connection, partition)
     if version is None or clock is None or not version.policy.publish_tickets:
-        return None
+        return
     listed = await rollups.members(connection, org, integration)
     if not any(one.parent.condition == MANY and not one.recovered for one in listed):
-        return None
+        return
     if await watches.running(connection, WatchKind.FEW_LEFT, {(org, integration)}):
-        return None
-    return Watch.begin(
+        return
+    few = Watch.begin(
         WatchKind.FEW_LEFT,
         cause=cause,
         org=org,
         subject=integration,
         condition=MANY,
         shard=clock,
-        since_at=since_at,
+        since_at=at,
         lasting_ms=version.rules_for(integration, integration_named(integration), None).resolve_debounce_s * 1000,
         runs=version.policy.enabled,
     )
+    await watches.begin(connection, [few], {org: partition})

@@ -29,7 +29,7 @@ from fettle_health_monitor.correlator import changes, holding_back, policy_effec
 from fettle_health_monitor.correlator.changes import Turned
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
-from fettle_health_monitor.correlator.joining import left_alone
+from fettle_health_monitor.correlator.joining import watch_left_alone
 from fettle_health_monitor.correlator.news import News, Received, count_received
 from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowest_at
 from fettle_health_monitor.correlator.sharing import group_of
@@ -171,8 +171,7 @@ async def _end_watches(connection: AsyncConnection, over: Sequence[Turned]) -> s
     for each in over:
         if is_integration(each.change.subject) and not each.well:
             org, subject, cause = each.change.org, each.change.subject, UUID(each.change.id)
-            if alone := await left_alone(connection, each.partition, org, subject, cause=cause, at=each.at):
-                await watches.begin(connection, alone, {org: each.partition})
+            await watch_left_alone(connection, each.partition, org, subject, cause=cause, at=each.at)
     return well.keys() - ran_out
 
 

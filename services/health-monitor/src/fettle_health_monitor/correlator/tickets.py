@@ -15,7 +15,7 @@ from fettle_contracts.times import to_ms
 from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.correlator.deciding import Deciding
-from fettle_health_monitor.correlator.joining import few_are_left, left_alone, standing_of_many
+from fettle_health_monitor.correlator.joining import standing_of_many, watch_few_left, watch_left_alone
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.correlator.taking_back import not_taken_over
 from fettle_health_monitor.domain.correlator.answers import Answer
@@ -188,24 +188,17 @@ class Tickets:
             if isinstance(followed, Watch):
                 await watches.begin(connection, [followed], {org: partition})
             elif followed == "healthy" and condition == MANY:
-                await self._watch_few(connection, org, subject, answer.command, 0)
+                await watch_few_left(connection, partition, org, subject, cause=answer.command, at=0)
             asked_again_at = instant(followed.due_at) if isinstance(followed, Watch) else None
             log.warning("ticket.refused", org=org, subject=subject, code=answer.code, asked_again_at=asked_again_at)
 
     async def _look_after_its_list(self, connection: AsyncConnection, own: OwnTicketEvent) -> None:
         org, subject, cause, at = own.event.org, own.subject, own.event.entry.id, to_ms(own.event.entry.at)
-        if own.condition == MANY:
-            await self._watch_few(connection, org, subject, cause, at)
-        elif is_integration(subject):
-            partition = self._partition_of(org)
-            if alone := await left_alone(connection, partition, org, subject, cause=cause, at=at):
-                await watches.begin(connection, alone, {org: partition})
-
-    async def _watch_few(self, connection: AsyncConnection, org: str, subject: str, cause: UUID, at: int) -> None:
         partition = self._partition_of(org)
-        few = await few_are_left(connection, partition, org, subject, cause=cause, since_at=at)
-        if few is not None:
-            await watches.begin(connection, [few], {org: partition})
+        if own.condition == MANY:
+            await watch_few_left(connection, partition, org, subject, cause=cause, at=at)
+        elif is_integration(subject):
+            await watch_left_alone(connection, partition, org, subject, cause=cause, at=at)
 
 
 def _news(now: Mapping[About, Incident], known: Mapping[About, Incident]) -> dict[About, Incident]:
