@@ -197,6 +197,8 @@ DECISIONS = (
             Mutant("adapters/correlator/progress", "AND NOT (stalled AND CAST(", "AND NOT (false AND CAST("),
             Mutant(JUDGEMENTS, "if horizon.stalled]", "if False]"),
             Mutant(EFFECTS, "after=foremost, version", "after=said.version, version"),
+            Mutant("adapters/correlator/standing_shards", "OR kind = 'left_alone'", ""),
+            Mutant("adapters/correlator/standing_shards", "OR kind = 'early_resolve' AND", "OR false AND"),
             Mutant(WATCHES, "(now if self.stands_still else now.back_at(self.start_at))", "now"),
             Mutant(WATCHES, "max(start.clock + lasting_ms, now.clock)", "start.clock + lasting_ms"),
             Mutant(WATCHES, "generation=now.generation if runs else NOT_RUNNING", "generation=now.generation"),

@@ -1,6 +1,7 @@
 """What shared tickets and the one about lost heartbeats wait for while a shard stands still. On a real database."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -23,6 +24,8 @@ from rollup_facts import (
     said,
 )
 
+from fettle_contracts.people import ActorType
+from fettle_contracts.ticket_events import EntryType
 from fettle_health_monitor.adapters.correlator import progress
 from fettle_health_monitor.domain.correlator.clocks import ShardClock
 from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING
@@ -30,6 +33,7 @@ from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import InForce
 
 AT = T0 + 100_000
+HUE = "integration/hue-1"
 LISTED = f"list integration/hue-1:{MANY}: "
 
 
@@ -196,3 +200,58 @@ async def test_publishing_asks_for_it_without_a_shard_that_stands_still_and_once
     await world.tick(GONE + 92_000)
     assert await said(world) == []
     assert (await world.outcomes()).count(("publishing_began", "opened")) == 1
+
+
+async def share_its_own(world: CorrelatorWorld) -> None:
+    """The integration, of shard 1, has a ticket, and a device of shard 0 is on its list."""
+    await behind(world, "device/d1", "device/d2")
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+    await world.feed(*fails("device/d1", AT + 1_000))
+    await world.tick(AT + 1_500)
+    assert await said(world) == [f"open {HUE}", f"list {HUE}:{UNREACHABLE}: +1 -0"]
+
+
+@pytest.mark.rule("HM-335", "HM-146")
+async def test_who_waits_for_an_integrations_own_ticket_does_not_wait_for_a_shard_that_comes_to_stand_still(
+    world: CorrelatorWorld,
+) -> None:
+    await share_its_own(world)
+    await resolved_by_somebody(world, AT + 1_600, UNREACHABLE)
+    await world.feed(*fails("device/d2", AT + 2_000))
+    await ticks(world, AT + 3_000, AT + 61_000)
+    assert await said(world) == ["comment"]
+    await ticks(world, AT + 62_000, AT + 66_000)
+    assert set(await said(world)) == {f"open {HUE}", f"list {HUE}:{UNREACHABLE}: +1 -0"}
+    listed = await world.rows("SELECT subject FROM rollup_member WHERE recovered_at IS NULL ORDER BY subject")
+    assert [row.subject for row in listed] == ["device/d1", "device/d2"]
+    own: dict[str, Any] = {"subject": HUE, "condition": UNREACHABLE}
+    await world.happen(EntryType.REOPENED, actor=ActorType.HEALTH_MONITOR, at=AT + 66_000, version=3, **own)
+    await world.feed(*recovers(HUE, AT + 70_000, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 71_000)
+    assert f"recovered {HUE}" in " ".join(await said(world))
+
+
+@pytest.mark.rule("HM-335", "HM-146")
+async def test_nor_does_a_list_that_nobody_looks_at(world: CorrelatorWorld) -> None:
+    """The integration is well, somebody had reopened its ticket, and its shard shows no clock behind the resolve."""
+    own: dict[str, Any] = {"subject": HUE, "condition": UNREACHABLE}
+    await behind(world, "device/d1")
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+    await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 11_000)
+    (asked,) = [each for each in await world.commands() if each.verb == "resolve"]
+    await world.happen(EntryType.RESOLVED, state="resolved", version=2, answering=UUID(asked.event.id), **own)
+    own["actor"] = ActorType.USER
+    await world.happen(EntryType.REOPENED, at=AT + 12_000, version=3, **own)
+    await world.feed(*fails("device/d1", AT + 20_000))
+    await world.tick(AT + 20_500)
+    assert (await said(world))[-1] == f"list {HUE}:{UNREACHABLE}: +1 -0"
+    await world.happen(EntryType.RESOLVED, state="resolved", at=AT + 30_000, version=4, **own)
+    await ticks(world, AT + 31_000, AT + 80_000)
+    assert await said(world) == []
+    await ticks(world, AT + 81_000, AT + 90_000)
+    assert f"open device/d1 after {HUE}:{UNREACHABLE}" in await said(world)

@@ -50,14 +50,17 @@ def lasting_ms(watch: Watch, one: Profiled, version: PolicyVersion) -> int:
 
 async def go_on_without(connection: AsyncConnection, partitions: Collection[int]) -> None:
     """What shared tickets and the one about lost heartbeats wait for does not stand still with a shard in these
-    partitions: it goes on by the clock and the policy of the shard that is furthest."""
-    for partition, watch in await standing_shards.about_many(connection, partitions):
+    partitions: it goes on by the clock and the policy of the shard that is furthest. So does the look at an
+    integration's own ticket, as devices wait for it."""
+    for partition, watch in await standing_shards.about_lists(connection, partitions):
         moving = await progress.clocks(connection, partition, moving=True)
         furthest = max(moving.values(), key=lambda one: one.at)
         version = (await policies.of_shards(connection, watch.org, {furthest.shard})).get(furthest.shard)
         if version is None:
             continue
-        lasting = lasting_ms(watch, Profiled(watch.subject, furthest.shard, None, None, None), version)
+        known = (await everybody.known(connection, watch.org, {watch.subject})).get(watch.subject)
+        nobody = Profiled(watch.subject, furthest.shard, None, None, None)
+        lasting = lasting_ms(watch, everybody.profiled(known) if known else nobody, version)
         moved = watch.moved_to(furthest, lasting, runs=version.policy.enabled)
         await watches.begin(connection, [moved], {watch.org: partition})
 
