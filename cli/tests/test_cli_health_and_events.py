@@ -41,9 +41,10 @@ TRANSITION = {
 def test_heartbeats_of_an_hour_are_listed(fettle: Fettle, api: FettleApi) -> None:
     beats = [{"at": "2026-11-26T12:02:11.020Z", "status": "ok"}, {"at": "2026-11-26T12:03:00.000Z", "status": None}]
     since = "2026-11-26T11:10:00.000Z"
-    api.on("GET", "orgs/acme/heard", {"heartbeats": beats, "since": since, "until": "2026-11-26T12:10:00.000Z"})
+    hour = {"heartbeats": beats, "since": since, "until": "2026-11-26T12:10:00.000Z", "as_of": AT}
+    api.on("GET", "orgs/acme/heard", hour)
     out = fettle("health", "heard", "device/t17", "--at", "2026-11-26T12:10:00Z").out
-    for words in ("2026-11-26T12:02:11.020Z", "ok", "not readable", f"From {since} to"):
+    for words in ("2026-11-26T12:02:11.020Z", "ok", "not readable", f"From {since} to", f"As of {AT}."):
         assert words in out
     assert api.last.query == {"subject": "device/t17", "at": "2026-11-26T12:10:00.000Z"}
 
@@ -52,12 +53,15 @@ def test_heartbeats_of_an_hour_are_listed(fettle: Fettle, api: FettleApi) -> Non
 def test_the_overview_says_how_the_fleet_stands(fettle: Fettle, api: FettleApi) -> None:
     states = {"healthy": 37, "firing": 3, "pending_open": 0}
     hue = {"id": "hue-1", "name": None, "state": None, "devices": states, "unhealthy": [0, 9, 3]}
-    shown = {"states": states, "integrations": [hue], "more_integrations": 2}
+    shown = {"states": states, "integrations": [hue], "more_integrations": 2, "enabled": True, "as_of": AT}
     api.on("GET", "orgs/acme/overview", shown)
     out = fettle("health", "overview").out
-    for words in ("37 healthy, 3 firing\n", "hue-1", "40", " 9", "and 2 more"):
+    for words in ("37 healthy, 3 firing\n", "hue-1", "40", " 9", "and 2 more", f"As of {AT}."):
         assert words in out
+    assert "switched off" not in out
     assert json.loads(fettle("health", "overview", "--json").out) == shown
+    api.on("GET", "orgs/acme/overview", {**shown, "enabled": False})
+    assert "The org's health monitor is switched off" in fettle("health", "overview").out
 
 
 @pytest.mark.rule("AC-60")
@@ -68,6 +72,17 @@ def test_subjects_are_listed_with_the_time_up_to_which_they_are_judged(fettle: F
     for word in ("pending open", "device/gw/7", "Gateway 7", "hue-1", f"As of {AT}."):
         assert word in ran.out
     assert api.last.query == {"state": "pending_open", "type": "device", "limit": "50"}
+
+
+@pytest.mark.rule("HM-86", "AC-60")
+@pytest.mark.parametrize("why", ["subject_cap", "list_only"])
+def test_one_that_is_not_judged_is_listed_and_shown_with_the_reason(fettle: Fettle, api: FettleApi, why: str) -> None:
+    listed = {**SUBJECT, "state": None, "condition": None, "since": None, "unwatched": why}
+    api.on("GET", "orgs/acme/subjects", {"items": [listed], "next_cursor": None, "as_of": AT})
+    api.on("GET", "orgs/acme/subjects/device/gw/7", listed)
+    api.on("GET", "orgs/acme/transitions", {"items": [], "next_cursor": None, "as_of": AT})
+    for command in (["subjects"], ["show", "device/gw/7"]):
+        assert f"not watched ({why.replace('_', ' ')})" in fettle("health", *command).out
 
 
 @pytest.mark.rule("AC-60")

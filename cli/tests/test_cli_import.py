@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.tests.fettle_api import FettleApi
+from cli.tests.fettle_api import AT, FettleApi
 from cli.tests.ran import Fettle
 
 PATH = "orgs/acme/subjects/import"
@@ -21,7 +21,8 @@ REFUSED = {
 
 def answer(*refused: dict[str, Any], added: int = 1, dry_run: bool = False, **more: Any) -> str:
     counts = {"added": added, "changed": 0, "unchanged": 4, "refused": len(refused)}
-    summary = {"dry_run": dry_run, "lines": 7, **counts, "acknowledged": None if dry_run else True, **more}
+    summary: dict[str, Any] = {"dry_run": dry_run, "lines": 7, **counts, "acknowledged": None if dry_run else True}
+    summary |= {"as_of": AT, **more}
     lines = [{"line": 2, "subject": "device/a", "result": "added"}, *refused, {"summary": summary}]
     return "".join(json.dumps(line) + "\n" for line in lines)
 
@@ -45,6 +46,7 @@ def test_a_program_imports_at_once_and_hears_of_refused_lines(fettle: Fettle, ap
         "3     device/b  interval_s  must be a whole number",
         "1 added, 0 changed, 4 unchanged, 1 refused.",
         "Kafka does not have all of it yet; it will take effect when it does.",
+        f"As of {AT}.",
     ]
     api.on("POST", PATH, answer())
     assert fettle("health", "import", str(file)).status == 0

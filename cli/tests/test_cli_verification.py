@@ -20,6 +20,7 @@ SAME: dict[str, Any] = {
     "differences": [],
     "differences_count": 0,
     "states": [],
+    "as_of": AT,
 }
 MISSING: dict[str, Any] = {
     "where": "history",
@@ -43,6 +44,7 @@ def test_what_is_the_same_ends_with_status_0(fettle: Fettle, api: FettleApi) -> 
     assert ran.out.splitlines() == [
         f"Replayed 4100 records of partition 3, {AT} to {AT}.",
         "12 changes were published and 11 stand in the history as judged.",
+        f"As of {AT}.",
     ]
     assert api.last.query == {"partition": "3", "since": "2026-11-23T10:00:00.000Z"}
     assert json.loads(fettle("health", "verify", "--partition", "3", "--json").out) == SAME
@@ -56,8 +58,8 @@ def test_what_differs_is_named_and_ends_with_status_1(fettle: Fettle, api: Fettl
     assert ran.status == 1
     assert "partition 3 does not say what was published" in ran.err
     assert f"history  missing  {AT}  device/gw/7  healthy → pending_open  4f1c" in ran.out
-    assert ran.out.splitlines()[-2] == "And 50 more."
-    assert ran.out.splitlines()[-1] == "The newest checkpoint has otherwise: device/gw/7."
+    assert ran.out.splitlines()[-3] == "And 50 more."
+    assert ran.out.splitlines()[-2] == "The newest checkpoint has otherwise: device/gw/7."
 
 
 @pytest.mark.rule("HM-277")

@@ -71,10 +71,15 @@ def show_page(
         show_json(page)
         return
     show_table(columns, map(row, page["items"]), empty=empty)
-    if page.get("as_of"):
-        say(f"As of {page['as_of']}.")
+    say_as_of(page.get("as_of"))
     if page.get("next_cursor"):
         warn(f"More: --cursor {page['next_cursor']}")
+
+
+def say_as_of(as_of: str | None) -> None:
+    """Up to when an answer holds; nothing where that is not known."""
+    if as_of:
+        say(f"As of {as_of}.")
 
 
 def show_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -9,6 +9,8 @@ TICKETS = "domain/why/tickets"
 RECORD = "domain/why/record"
 PICTURE = "domain/why/picture"
 SENTENCES = "domain/why/sentences"
+NEWCOMERS = "domain/why/newcomers"
+WHY_ANSWER = "correlator/why"
 
 WHY = (
     Part(
@@ -93,6 +95,12 @@ WHY = (
             Mutant(RECORD, "        if each.at >= since:", "        if True:"),
             Mutant(RECORD, "            return each.outcome == \"resolved\"\n", "            return True\n"),
             Mutant(RECORD, "another = condition != each.condition and ", "another = "),
+            Mutant(TICKETS, "(each.made_at or 0) <= at or", ""),
+            Mutant(TICKETS, "(each.made_at or 0) <= at or", "(each.made_at or 0) < at or"),
+            Mutant(TICKETS, " or verdict.id in known.silenced]", "]"),
+            Mutant(TICKETS, "    after = max(after, silence.made_at or after)\n", ""),
+            Mutant(SENTENCES, "    if now.removed_at is not None:", "    if False:"),
+            Mutant(SENTENCES, " or now.ignored.get(\"unknown_org\"):", ":"),
             Mutant(SENTENCES, "    if begun_anew:", "    if False:"),
             Mutant(SENTENCES, "began\" if begun_anew else", "began\" if False else"),
             Mutant(SENTENCES, "    if now.shared_until is not None:", "    if False:"),
@@ -104,6 +112,19 @@ WHY = (
             Mutant(PICTURE, "judge.clock.said + due - judge.clock.now", "due"),
             Mutant(PICTURE, "by_silence or state not in _BY_STATE", "state not in _BY_STATE"),
             Mutant(SENTENCES, "_without(now) if picture.state != \"healthy\" else None", "_without(now)"),
+        ),
+    ),
+    Part(
+        ("why_then",),
+        (
+            Mutant(NEWCOMERS, "(known.removed_at or 0) <= known.since <= log.at", "known.since <= log.at"),
+            Mutant(NEWCOMERS, "(known.removed_at or 0) <= known.since <= log.at", "True"),
+            Mutant(NEWCOMERS, "if log.sent and (known.by_now or known.came_up) else None", ""),
+            Mutant(NEWCOMERS, "known.by_now or known.came_up", "known.by_now"),
+            Mutant(NEWCOMERS, "    if log.key in judged.shard.judge.subjects.rows:", "    if False:"),
+            Mutant(NEWCOMERS, "return log.listed or by_now", "return by_now"),
+            Mutant(WHY_ANSWER, "version.rules_for(log.subject, profile.integration, profile.model)",
+                   "version.rules_for(log.subject, None, None)"),
         ),
     ),
 )  # fmt: skip

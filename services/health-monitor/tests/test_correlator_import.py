@@ -150,6 +150,8 @@ async def test_what_is_no_file_for_the_registry_enters_nothing(environment: dict
         await refused(404, good, org="nobody")
         many = await refused(413, good + b"\n" * IMPORT_MAX_LINES)
         assert "200000 lines" in many["detail"]
+        last = b"\n" * (IMPORT_MAX_LINES - good.count(b"\n")) + b"device,b,B,,"
+        await refused(413, good + last)
 
         async def endless() -> AsyncIterator[bytes]:
             yield good

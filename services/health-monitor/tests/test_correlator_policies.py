@@ -68,6 +68,8 @@ def test_the_open_debounce_of_a_subject_is_its_own() -> None:
     [
         {"interval_s": 0},
         {"interval_s": 86_401},
+        {"interval_s": True},
+        {"interval_s": "60"},
         {"name": ""},
         {"name": "two\nlines"},
         {"name": "é" * 201},

@@ -227,6 +227,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"subject": "space/oslo"}, "subject", "only devices and integrations"),
     ({"subject": "lift"}, "subject", "type/id"),
     ({"subject": "device/a", "length_s": 0}, "length_s", "1"),
+    ({"subject": "device/a", "length_s": True}, "length_s", "whole number"),
     ({"subject": "device/a", "length_s": 90 * 86_400 + 1}, "length_s", "7776000"),
     ({"subject": "device/a", "starts_at": "2026-01-01T00:00:00Z"}, "starts_at", "has passed"),
     ({"subject": "device/a", "starts_at": "9999-12-31T23:59:59Z"}, "starts_at", "within 10 years"),
@@ -270,8 +271,9 @@ async def test_a_deleted_org_has_nothing_to_silence(environment: dict[str, str])
 
         await service.eventually(deleted)
         for wanted in ({"subject": "device/a"}, {"filter": {"space": "oslo"}}):
-            answer = await service.call("POST", "/silences", json={**HOUR, **wanted})
-            assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such org.")
+            for path in ("/silences", "/silences?dry_run=true"):
+                answer = await service.call("POST", path, json={**HOUR, **wanted})
+                assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such org.")
         assert (await service.get("/silences"))["items"] == []
 
 

@@ -60,6 +60,8 @@ WRONG_JSON = [
     ('{"type":"device","id":"a","intervall_s":3}', "intervall_s", "did you mean interval_s?"),
     ('{"type":"device","id":"a","owner":"x"}', "owner", "there are type, id, name"),
     ('{"type":"device","id":"a","interval_s":0}', "interval_s", "at least 1"),
+    ('{"type":"device","id":"a","interval_s":true}', "interval_s", "must be a whole number"),
+    ('{"type":"device","id":"a","interval_s":"60"}', "interval_s", "must be a whole number"),
     ('{"type":"device","id":"a","name":""}', "name", "at least 1 characters"),
     ('{"type":"device","id":"a","name":"x\\ud800"}', None, "is not JSON"),
 ]
@@ -85,6 +87,8 @@ def test_a_bad_line_of_ndjson_names_field_and_rule_and_stops_no_other(line: str,
         (b'device,"a,3', None, "is not CSV"),
         (b"device,a\xff,3", None, "is not UTF-8"),
         (b"device,a,often", "interval_s", "must be a whole number"),
+        (b"device,a,true", "interval_s", "must be a whole number"),
+        (b"device,a,1.5", "interval_s", "must be a whole number"),
     ],
 )
 def test_a_bad_line_of_csv_names_field_and_rule_and_stops_no_other(line: bytes, field: str | None, rule: str) -> None:

@@ -15,6 +15,7 @@ from fettle_contracts.times import from_ms
 from fettle_health_monitor.adapters.correlator import why_facts
 from fettle_health_monitor.adapters.correlator.why_facts import Blind, Ticket, Waiting
 from fettle_health_monitor.adapters.judge.checkpoints import Checkpoints
+from fettle_health_monitor.domain.why.newcomers import Unwatched
 
 US = ("acme", "device/t17")
 OTHERS = (("other", "device/t17"), ("acme", "device/t18"))
@@ -114,9 +115,9 @@ async def test_since_when_heartbeats_were_lost_is_told_of_who_was_unknown_then(e
             await put(world, "loss", id=UUID(int=number), org=org, since_at=since, begun_at=begun, **counts)
         async with world.database.reading() as connection:
             lost = [await why_facts.unknown_since(connection, *US, at) for at in (1, 2, 3, 5, 6, 8)]
-            watched = [await why_facts.watched(connection, *US, at) for at in (1, 2, 6, 8)]
+            unwatched = [await why_facts.unwatched(connection, *US, at) for at in (1, 2, 6, 8)]
         assert lost == [None, 0, 0, 4, None, None]
-        assert watched == [False, True, True, False]
+        assert unwatched == [Unwatched(), None, None, Unwatched(removed_at=8)]
 
 
 @pytest.mark.rule("HM-186")

@@ -80,6 +80,24 @@ def test_nor_does_its_end_open_what_was_not_published_before(well: bool, ticket:
     assert tell(changes, known, END).ticket == ticket
 
 
+@pytest.mark.rule("HM-276", "HM-180")
+@pytest.mark.parametrize(("made", "held"), [(4_999, True), (5_000, True), (5_001, False)])
+@pytest.mark.parametrize("on_record", [True, False])
+def test_a_silence_held_nothing_of_before_it_was_made_but_what_is_on_record_as_silenced(
+    made: int, held: bool, on_record: bool
+) -> None:
+    changes, late = fires(T0 + 5_000), replace(silence(), made_at=T0 + made)
+    silenced = frozenset({UUID(changes[-1].id)} if on_record else ())
+    assert told(changes, T0 + 6_000, late, silenced=silenced).ticket == (not (held or on_record))
+
+
+@pytest.mark.rule("HM-127", "HM-180")
+@pytest.mark.parametrize(("made", "asked"), [(59_999, ["silence_ended"]), (60_000, [])])
+def test_nor_has_one_ended_that_was_made_behind_its_end(made: int, asked: list[str]) -> None:
+    found = told(fires(T0 + 5_000), END, replace(silence(), made_at=T0 + made))
+    assert causes(found) == ["firing", *asked]
+
+
 @pytest.mark.rule("HM-127", "HM-180")
 def test_two_silences_that_end_at_once_call_once() -> None:
     assert causes(told(fires(T0 + 5_000), END, silence(), silence(2))) == ["firing", "silence_ended"]

@@ -16,7 +16,7 @@ from fettle_cli.commands.why import why
 from fettle_cli.failures import UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Cursor, Json, Limit, Org, group
-from fettle_cli.output import ago, say, show_fields, show_json, show_page, show_table, words
+from fettle_cli.output import ago, say, say_as_of, show_fields, show_json, show_page, show_table, words
 from fettle_client.shapes.health import FleetIntegration, HealthPolicy, HealthState, InForce, ListedSubject, Transition
 from fettle_client.shapes.people import WatchedType
 
@@ -39,6 +39,9 @@ def overview(org: Org = None, as_json: Json = False) -> None:
     show_table(columns, map(_standing, found["integrations"]), empty="No integrations.")
     if found["more_integrations"]:
         say(f"and {found['more_integrations']} more")
+    if not found["enabled"]:
+        say("The org's health monitor is switched off: every state stays as it was.")
+    say_as_of(found["as_of"])
 
 
 def _standing(one: FleetIntegration) -> tuple[object, ...]:
@@ -65,6 +68,7 @@ def heard(
     rows = ((one["at"], one["status"] or "not readable") for one in found["heartbeats"])
     show_table(("AT", "STATUS"), rows, empty="Not heard.")
     say(f"From {found['since']} to {found['until']}.")
+    say_as_of(found["as_of"])
 
 
 @app.command()
@@ -116,7 +120,7 @@ def show(
     show_fields(
         (
             (f"{type_}/{id_}", found.get("name") or id_),
-            ("state", words(found.get("state"))),
+            ("state", _state(found)),
             ("condition", words(found.get("condition"))),
             ("since", found.get("since")),
             ("last heard", found.get("last_heard")),
@@ -184,13 +188,19 @@ def _line(transition: Transition) -> str:
 
 def _row(subject: ListedSubject) -> tuple[object, ...]:
     return (
-        words(subject.get("state")),
+        _state(subject),
         f"{subject['type']}/{subject['id']}",
         subject.get("name"),
         subject.get("integration"),
         subject.get("space"),
         ago(subject.get("since")),
     )
+
+
+def _state(subject: ListedSubject) -> str | None:
+    """That of one that is judged, else why it is not."""
+    unwatched = subject.get("unwatched")
+    return f"not watched ({words(unwatched)})" if unwatched else words(subject.get("state"))
 
 
 def _seconds(value: float | None) -> str | None:

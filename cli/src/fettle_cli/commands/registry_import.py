@@ -13,7 +13,7 @@ from fettle_cli.api import calling
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org
-from fettle_cli.output import say, show_table
+from fettle_cli.output import say, say_as_of, show_table
 from fettle_client import BrokenOff, Fettle
 from fettle_client.shapes.health import ImportedLine, ImportSummary
 
@@ -102,3 +102,4 @@ class _Import:
         say(f"{'Nothing was entered; it would be: ' if summary['dry_run'] else ''}{counts}.")
         if summary["acknowledged"] is False:
             say("Kafka does not have all of it yet; it will take effect when it does.")
+        say_as_of(summary["as_of"])

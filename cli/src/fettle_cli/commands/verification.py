@@ -11,7 +11,7 @@ from fettle_cli.api import calling
 from fettle_cli.failures import CliError, UsageError
 from fettle_cli.installation import Installation
 from fettle_cli.options import Json, Org
-from fettle_cli.output import say, show_json, show_table, warn
+from fettle_cli.output import say, say_as_of, show_json, show_table, warn
 from fettle_client import BrokenOff
 from fettle_client.shapes.why import Difference, Verified, Verifying
 
@@ -81,6 +81,7 @@ def _show(found: Verified) -> None:
             say(f"And {found['differences_count'] - len(rows)} more.")
     if found["states"]:
         say(f"The newest checkpoint has otherwise: {', '.join(found['states'][:SHOWN])}.")
+    say_as_of(found["as_of"])
 
 
 def _row(each: Difference) -> tuple[object, ...]:

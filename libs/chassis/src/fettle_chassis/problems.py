@@ -10,12 +10,14 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from fettle_chassis.failures import TransientError
 from fettle_chassis.patience import is_transient
+from fettle_contracts.message import in_words
 from fettle_contracts.problems import PROBLEM_TYPE, ProblemCode, ProblemDetail
 
 log = structlog.get_logger(__name__)
@@ -139,11 +141,11 @@ def _cannot_be_kept(error: BaseException | None) -> bool:
     return False
 
 
-def _fault(error: Mapping[str, Any]) -> dict[str, str]:
+def _fault(error: ErrorDetails) -> dict[str, str]:
     """`("body", "links", 0, "url")` as `links.0.url`: where in the request is plain from the name."""
     if error["type"] == "json_invalid":
         return {"field": "", "rule": f"The body is not JSON: {error['ctx']['error']}"}
     place = [str(part) for part in error["loc"][1:]]
     if error["type"] == "extra_forbidden":
         return {"field": ".".join(place), "rule": f"there is no field {place[-1]!r}"}
-    return {"field": ".".join(place), "rule": error["msg"].removeprefix("Value error, ")}
+    return {"field": ".".join(place), "rule": in_words(error)}

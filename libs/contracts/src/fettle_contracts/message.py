@@ -64,7 +64,7 @@ def faults(error: ValidationError) -> tuple[Fault, ...]:
 
 
 def _fault(detail: ErrorDetails) -> Fault:
-    return Fault(".".join(_path(detail["loc"])), _words(detail))
+    return Fault(".".join(_path(detail["loc"])), in_words(detail))
 
 
 def _path(location: tuple[int | str, ...]) -> Iterator[str]:
@@ -73,7 +73,8 @@ def _path(location: tuple[int | str, ...]) -> Iterator[str]:
             yield str(part)
 
 
-def _words(detail: ErrorDetails) -> str:
+def in_words(detail: ErrorDetails) -> str:
+    """Which rule is broken, in plain words; in pydantic's where there are none for it."""
     context = detail.get("ctx", {})
     template = _PLAIN.get(detail["type"])
     if template is None:

@@ -8,17 +8,19 @@ from math import ceil
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.database import Database
-from fettle_contracts.health_policy import UNBOUNDED, Bounds, bounds_for
+from fettle_contracts.health_policy import UNBOUNDED, Bounds, EffectivePolicy, bounds_for
 from fettle_contracts.identity import HeartbeatKey
 from fettle_health_monitor.adapters.correlator import live, policies, silences, views, why_facts
 from fettle_health_monitor.adapters.correlator.why_facts import Blind, Ticket
 from fettle_health_monitor.domain.correlator.decide import Switches
+from fettle_health_monitor.domain.correlator.outcomes import Silenced
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.verdicts import Named
 from fettle_health_monitor.domain.judge.folded import Ignored
 from fettle_health_monitor.domain.judge.policies import OrgPolicy
 from fettle_health_monitor.domain.judge.shard import Place
 from fettle_health_monitor.domain.why.changes import Case, WhatIf, as_it_was, if_it_were_watched, those_that_turn_it
+from fettle_health_monitor.domain.why.newcomers import Unwatched, turned_away
 from fettle_health_monitor.domain.why.picture import Picture, picture, stood_at_start
 from fettle_health_monitor.domain.why.record import (
     Recorded,
@@ -98,7 +100,7 @@ class _Known:
     shared_until: int | None
     named: live.Known
     interval_s: float | None
-    unwatched: str | None
+    unwatched: Unwatched | None
     deleted: bool | None
     newest: PolicyVersion | None
     waiting: why_facts.Waiting | None
@@ -152,21 +154,22 @@ class Why:
         version = None if in_force is None else versions.get(in_force.statement.version, known.newest)
         has = known.has_ticket
         changes, no_change = tuple[WhatIf, ...](), None
-        if known.unwatched is not None:
+        away = None if known.unwatched is None else turned_away(judged, case.log, known.unwatched)
+        if away is not None:
             seen = None
-            changes, no_change = ((), _DIFFERS) if has else await _watched(case, in_force, known.unwatched)
+            changes, no_change = ((), _DIFFERS) if has else await _watched(case, in_force, away)
         elif told.ticket == has:
             changes, no_change = await _search(case)
         else:
             no_change = _DIFFERS
-        replayed = _replayed(case, judged)
+        replayed, rules = _replayed(case, judged), _rules(version, judged, case.log)
         return await self._answer(
-            key, case.log.partition, case.log.at, known, seen, version, replayed, changes, no_change
+            key, case.log.partition, case.log.at, known, seen, away, version, rules, replayed, changes, no_change
         )
 
     async def _by_record(self, key: HeartbeatKey, shard: int, at: int, known: _Known, unkept: str) -> Answer:
         no_change = f"it cannot be judged again: {unkept}"
-        return await self._answer(key, shard, at, known, None, known.newest, None, (), no_change)
+        return await self._answer(key, shard, at, known, None, None, None, None, None, (), no_change)
 
     async def _answer(
         self,
@@ -175,19 +178,20 @@ class Why:
         at: int,
         known: _Known,
         seen: Picture | None,
+        away: str | None,
         version: PolicyVersion | None,
+        rules: EffectivePolicy | None,
         replayed: Replayed | None,
         changes: tuple[WhatIf, ...],
         no_change: str | None,
     ) -> Answer:
-        trouble, subject = present_trouble(known.record), str(key.subject)
+        trouble = present_trouble(known.record)
         has = known.has_ticket
         async with self._database.reading() as connection:
             ticket, by_somebody = await _ticket(connection, key, trouble, at) if has else (None, False)
             since = replayed.since if replayed else at
             blind = await why_facts.blind(connection, shard, since=since, until=at)
             begun_anew = await why_facts.begun_anew(connection, shard)
-        rules = None if version is None else version.rules_for(subject, known.named.integration, known.named.model)
         text, suppressed = because(
             Situation(
                 has_ticket=has,
@@ -200,12 +204,14 @@ class Why:
                 resolved_by_somebody=by_somebody,
                 begun_anew=begun_anew,
                 shared_until=known.shared_until,
-                unwatched=known.unwatched,
+                unwatched=away,
+                removed_at=None if known.unwatched is None else known.unwatched.removed_at,
                 unknown_since=known.unknown_since,
                 waits=None if known.waiting is None else known.waiting.at,
                 waits_for=None if known.waiting is None else known.waiting.waits_for,
                 asked_again_at=known.asked_again_at,
                 refused=replayed.refused if replayed else {},
+                ignored=replayed.ignored if replayed else {},
             )
         )
         return Answer(
@@ -223,6 +229,15 @@ class Why:
             changes=changes,
             no_change=no_change,
         )
+
+
+def _rules(version: PolicyVersion | None, judged: Judged, log: SubjectLog) -> EffectivePolicy | None:
+    """What the version says for the subject as it was known then; None where its shard does not watch it."""
+    subjects = judged.shard.judge.subjects
+    if version is None or (row := subjects.rows.get(log.key)) is None:
+        return None
+    profile = subjects.profiles.values[subjects.profile[row]]
+    return version.rules_for(log.subject, profile.integration, profile.model)
 
 
 async def _watched(case: Case, in_force: OrgPolicy | None, unwatched: str) -> tuple[tuple[WhatIf, ...], str | None]:
@@ -259,7 +274,7 @@ async def _read(connection: AsyncConnection, key: HeartbeatKey, at: int) -> _Kno
         shared_until=await _shared_until(connection, org, record, at),
         named=live.Known() if row is None else live.Known(row.name, row.integration, row.space, row.model),
         interval_s=None if row is None or row.interval_s is None else float(row.interval_s),
-        unwatched=None if row is None or await why_facts.watched(connection, org, subject, at) else row.unwatched,
+        unwatched=await why_facts.unwatched(connection, org, subject, at),
         deleted=await why_facts.org_deleted(connection, org),
         newest=(await policies.newest(connection, {org})).get(org),
         waiting=await why_facts.waiting(connection, org, subject, at),
@@ -301,6 +316,7 @@ async def _case(
         named=Named(known.named.name, known.named.integration, known.named.space),
         org_deleted=bool(known.deleted),
         silences=tuple(reaching),
+        silenced=frozenset(each.verdict for each in known.record if each.outcome == Silenced.name),
         earlier=earlier,
         called=called,
         stood=stood_at_start(log),

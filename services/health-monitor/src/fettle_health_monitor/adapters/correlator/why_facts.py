@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_health_monitor.domain.correlator.verdicts import Cause
+from fettle_health_monitor.domain.why.newcomers import Unwatched
 from fettle_health_monitor.domain.why.record import Recorded
 
 VERDICTS_MAX = 500
@@ -36,9 +37,17 @@ _UNKNOWN = text("""
     FROM transition WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at DESC, position DESC LIMIT 1
 """)
 
-_WATCHED = text("""
-    SELECT to_state IS NOT NULL
+_LAST_CHANGE = text("""
+    SELECT to_state IS NOT NULL AS watched, at
     FROM transition WHERE org = :org AND subject = :subject AND at <= :at ORDER BY at DESC, position DESC LIMIT 1
+""")
+
+_UNWATCHED = text("""
+    SELECT unwatched AS by_now, changed_at AS since, coalesce((
+               SELECT from_state IS NULL FROM transition
+               WHERE transition.org = :org AND transition.subject = :subject AND at > :at ORDER BY at, position LIMIT 1
+           ), false) AS came_up
+    FROM subject WHERE org = :org AND subject = :subject
 """)
 
 _ORG = text("SELECT deleted FROM org WHERE org = :org")
@@ -111,9 +120,15 @@ async def asked_again_at(connection: AsyncConnection, org: str, subject: str, co
     return found
 
 
-async def watched(connection: AsyncConnection, org: str, subject: str, at: int) -> bool:
-    """Whether a shard watched it at this instant, by what is in the history."""
-    return bool(await connection.scalar(_WATCHED, {"org": org, "subject": subject, "at": at}))
+async def unwatched(connection: AsyncConnection, org: str, subject: str, at: int) -> Unwatched | None:
+    """What is on record of why no shard watched it at this instant; None where one did, by what is in the history."""
+    asked = {"org": org, "subject": subject, "at": at}
+    last = (await connection.execute(_LAST_CHANGE, asked)).one_or_none()
+    if last is not None and last.watched:
+        return None
+    row = (await connection.execute(_UNWATCHED, asked)).one_or_none()
+    removed_at = None if last is None else last.at
+    return Unwatched(removed_at) if row is None else Unwatched(removed_at, row.by_now, row.since, row.came_up)
 
 
 async def outcomes(connection: AsyncConnection, org: str, subject: str, at: int) -> list[Recorded]:

@@ -4,6 +4,7 @@ Each line stands for itself, so that a bad one stops no other: a cell of CSV hol
 """
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,9 @@ from fettle_health_monitor.domain.correlator.registration import Registration
 WHOSE: Final = ("type", "id")
 FIELDS: Final = (*WHOSE, *Registration.model_fields)
 """What a line says: whose entry it is, and what `PUT /subjects/{type}/{id}` takes."""
+
+_NUMBERS: Final = frozenset({"interval_s"})
+_WHOLE: Final = re.compile(r"\s*([0-9]{1,18})(?:\.0*)?\s*")
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -127,14 +131,16 @@ def _split(text: str) -> list[str]:
 
 
 def _cells(text: str, columns: Sequence[str]) -> Mapping[str, Any] | str:
-    """An empty cell says nothing. Else what is wrong with the line."""
+    """An empty cell says nothing; a whole number in a column of numbers is one. Else what is wrong with the line."""
     try:
         cells = _split(text)
     except csv.Error as error:
         return f"is not CSV: {error}"
     if len(cells) != len(columns):
         return f"has {len(cells)} cells, and the header {len(columns)}"
-    return {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+    said = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+    numbers = {name: _WHOLE.fullmatch(said[name]) for name in _NUMBERS & said.keys()}
+    return said | {name: int(found[1]) for name, found in numbers.items() if found}
 
 
 def _members(text: str) -> Mapping[str, Any] | str:

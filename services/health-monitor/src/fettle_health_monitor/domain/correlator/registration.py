@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from fettle_contracts.health_policy import HealthPolicy, effective
 from fettle_contracts.heartbeat import (
@@ -29,7 +29,7 @@ class Registration(Message):
     integration: SubjectId | None = None
     space: Place | None = None
     model: Text | None = None
-    interval_s: int | None = Field(default=None, ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)
+    interval_s: StrictInt | None = Field(default=None, ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S)
 
     def of(self, subject: SubjectRef) -> "Registration":
         """What of it can be said of this subject: an integration is behind none."""

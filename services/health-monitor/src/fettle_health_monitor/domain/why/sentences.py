@@ -21,6 +21,7 @@ Suppressed = Literal[
     "subject_cap",
     "not_decided_yet",
     "never_heard",
+    "removed",
     "refused_heartbeats",
     "open_refused",
     "heartbeats_lost",
@@ -47,8 +48,8 @@ class Situation:
     last well. `enabled` is None where no policy was in force, `org_deleted` where the org is not known. `begun_anew`:
     its shard has, and does not know who was heard before. `shared_until`: the ticket that it had with others has ended
     then, and nothing has called for another since. `unknown_since`: heartbeats of the org were lost from then on.
-    `asked_again_at`: a ticket that was refused is asked for again then. `refused` counts its heartbeats in the log that
-    were refused, by reason."""
+    `asked_again_at`: a ticket that was refused is asked for again then. `removed_at`: it was, and is not watched since.
+    `refused` counts its heartbeats in the log that were refused, by reason, `ignored` those that were not judged."""
 
     has_ticket: bool
     judged_again: bool
@@ -65,7 +66,9 @@ class Situation:
     waits: int | None = None
     waits_for: str | None = None
     asked_again_at: int | None = None
+    removed_at: int | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
 
 def because(now: Situation) -> tuple[str, Suppressed | None]:
@@ -130,12 +133,20 @@ def _not_watched(now: Situation) -> tuple[str, Suppressed]:
         )
     if now.unwatched is not None:
         return "It reports and is not judged: the org watches as many subjects as its policy allows.", "subject_cap"
-    if now.refused:
-        reasons = ", ".join(f"{count} as {code}" for code, count in sorted(now.refused.items()))
+    reasons = ", ".join(f"{count} as {code}" for code, count in sorted(now.refused.items()))
+    if now.removed_at is not None:
+        text = f"It was removed at {instant(now.removed_at)}, and has neither been registered nor heard since."
+        also = f" Heartbeats of it were refused ({reasons}); see the dead letters." if reasons else ""
+        return text + also, "removed"
+    if reasons:
         text = f"It was never heard: its heartbeats were refused ({reasons}); see the dead letters."
         return text, "refused_heartbeats"
     if not now.enabled:
         return "The org's health monitor is switched off, and nothing is known of this subject.", "not_enabled"
+    switched_off = now.ignored.get("switched_off")
+    if switched_off or now.ignored.get("unknown_org"):
+        off = "the org's health monitor was switched off" if switched_off else "the org had no policy"
+        return f"When it last reported, {off} and its heartbeats were not judged; since then it has not.", "not_enabled"
     text = (
         "Nothing was ever heard of it and it is not registered, so nobody waits for it. If it should report: does its "
         "key say this org and id, does its partition fit (`fettle doctor`), is it among the dead letters?"

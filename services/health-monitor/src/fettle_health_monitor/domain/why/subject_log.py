@@ -46,7 +46,7 @@ class Passed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class SubjectLog:
     """All that a judge needs for one subject, from a kept state up to the instant `at` (broker milliseconds). `sent`
-    are the subject's own heartbeats."""
+    are the subject's own heartbeats. `listed` is why it was not watched in the kept state, if it is listed there."""
 
     key: bytes
     at: int
@@ -57,6 +57,7 @@ class SubjectLog:
     records: tuple[Passed, ...]
     gaps: frozenset[Gap]
     sent: int
+    listed: str | None = None
 
     @property
     def subject(self) -> str:
@@ -102,6 +103,7 @@ class Extraction:
         self._org = key.split(b"/", 1)[0].decode()
         self._shard = (partition, partitions, generation)
         self._saved = only(saved, key) if isinstance(saved, Snapshot) else saved
+        self._listed = saved.listed.get(self._org, {}).get(key.decode()) if isinstance(saved, Snapshot) else None
         self._read_control = read_control
         self._number = saved.number if isinstance(saved, Snapshot) else 0
         self._last = saved.clock[1] if isinstance(saved, Snapshot) else 0
@@ -145,6 +147,7 @@ class Extraction:
             records=tuple(self._kept),
             gaps=frozenset(self._gaps),
             sent=self._sent,
+            listed=self._listed,
         )
 
     def _is_apart(self, timestamp: int) -> bool:

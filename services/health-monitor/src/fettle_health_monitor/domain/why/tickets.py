@@ -34,14 +34,16 @@ class Circumstances:
     """What is known besides the log. `earlier` are the verdicts of the present trouble that stand before the log's
     beginning at `from_at`, `called` those within it that neither a change nor the end of a silence has called for;
     `stood` is how the subject stood at the beginning, `in_force` which version of the policy its shard judged by from
-    when on, `bounds` what an override for the subject may set beside the last of these. Instants are broker
-    milliseconds."""
+    when on, `bounds` what an override for the subject may set beside the last of these. A silence covers nothing from
+    before it was made but the verdicts that are `silenced` by their record, of a shard that was behind. Instants are
+    broker milliseconds."""
 
     from_at: int
     switches: Mapping[int, Switches]
     named: Named
     org_deleted: bool = False
     silences: tuple[Silence, ...] = ()
+    silenced: frozenset[UUID] = frozenset()
     earlier: tuple[Verdict, ...] = ()
     called: tuple[Verdict, ...] = ()
     stood: Stood | None = None
@@ -85,7 +87,7 @@ def tell(changes: Sequence[Change], known: Circumstances, at: int) -> Told:
             org_deleted=known.org_deleted,
             incidents=incidents,
             unpublished=bool(decided) and isinstance(decided[-1][1], Unpublished),
-            silenced=_silenced(known.silences, verdict.at),
+            silenced=_silenced(known, verdict),
         )
         outcome = decide(verdict, facts)
         _follow(incidents, verdict, outcome)
@@ -105,9 +107,11 @@ def _follow(incidents: dict[str, Incident], verdict: Verdict, outcome: Outcome |
             pass
 
 
-def _silenced(silences: Sequence[Silence], at: int) -> Silenced | None:
+def _silenced(known: Circumstances, verdict: Verdict) -> Silenced | None:
     """By the one that lasts longest."""
-    found = [(occurrence.end, each) for each in silences if (occurrence := covers(each, at)) is not None]
+    at = verdict.at
+    there = [each for each in known.silences if (each.made_at or 0) <= at or verdict.id in known.silenced]
+    found = [(occurrence.end, each) for each in there if (occurrence := covers(each, at)) is not None]
     if not found:
         return None
     end, silence = max(found, key=lambda one: one[0])
@@ -126,6 +130,8 @@ def _after_silences(changes: Sequence[Change], known: Circumstances, at: int) ->
 
 
 def _ends(silence: Silence, after: int, until: int) -> list[Occurrence]:
+    """Those that had ended before it was made have ended nothing."""
+    after = max(after, silence.made_at or after)
     return [occurrence for occurrence in occurrences(silence, after, until) if occurrence.end <= until]
 
 

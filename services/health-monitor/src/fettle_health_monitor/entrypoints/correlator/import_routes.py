@@ -99,10 +99,11 @@ async def _received(request: Request) -> IO[bytes]:
     """The whole body. All of it is here before the first line is entered: what it may not be changes nothing, and a
     caller who sends all before reading is not left hanging."""
     body: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - closed by who reads it
-    lines = 0
+    ends, lines = 0, 0
     try:
         async for piece in request.stream():
-            lines += piece.count(b"\n")
+            ends += piece.count(b"\n")
+            lines = ends + (not piece.endswith(b"\n")) if piece else lines
             if lines > IMPORT_MAX_LINES:
                 message = f"The body is over {IMPORT_MAX_LINES} lines."
                 raise Problem(413, ProblemCode.TOO_LARGE, message)

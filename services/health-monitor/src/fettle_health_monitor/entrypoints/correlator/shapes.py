@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from sqlalchemy import Row
 
-from fettle_contracts.health_policy import OVERRIDES_LIMIT, HealthPolicy, Match, Override, check_timeouts
+from fettle_contracts.health_policy import OVERRIDES_LIMIT, HealthPolicy, Match, Override, Switch, check_timeouts
 from fettle_contracts.identity import SubjectId, SubjectType
 from fettle_contracts.message import Message
 from fettle_contracts.ticket import TicketState
@@ -183,7 +183,7 @@ class WantedPolicy(HealthPolicy, extra="forbid"):
     """A policy to put in the place of the present one; a field that no policy has is refused. `publish_existing`: open
     tickets for what fires already. What an answer shows besides may stand in it and is passed over."""
 
-    publish_existing: bool = False
+    publish_existing: Switch = False
     version: Any = None
     in_force: Any = None
     as_of: Any = None

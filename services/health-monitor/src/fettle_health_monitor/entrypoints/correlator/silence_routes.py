@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter, Body, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_chassis.http import IdempotencyKey, Operator, Problem, Viewer, comes_first
 from fettle_chassis.tokens import Caller
@@ -151,6 +152,7 @@ async def _preview(
     now = api.silences.now()
     occurrences, ends_at = await asyncio.to_thread(lambda: (first_few(schedule, now, _OCCURRENCES), schedule.end))
     async with api.database.reading() as connection:
+        await _of_known(connection, org)
         as_of = await api.as_of(connection, org)
         covered = await silence_register.covered(connection, org, selection, wanted.subject)
     preview = SilencePreview.of(covered, occurrences, ends_at)
@@ -166,12 +168,17 @@ async def _make(
     selection: Selection | None,
     asked: Wanted,
 ) -> None:
-    if await why_facts.org_deleted(work.connection, org) is not False:
-        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
+    await _of_known(work.connection, org)
     if selection is None:
         await api.silences.make(work, id, HeartbeatKey.parse(f"{org}/{wanted.subject}"), asked)
     elif not await api.silences.select(work, id, org, selection, asked):
         raise Problem(400, ProblemCode.MALFORMED, "selects no subject", field="filter")
+
+
+async def _of_known(connection: AsyncConnection, org: str) -> None:
+    """Raises Problem 404 for an org that is not known, or deleted."""
+    if await why_facts.org_deleted(connection, org) is not False:
+        raise Problem(404, ProblemCode.NOT_FOUND, "There is no such org.")
 
 
 async def _made(api: HealthApi, org: str, id: UUID, selection: Selection | None) -> MadeSilence | Selected:

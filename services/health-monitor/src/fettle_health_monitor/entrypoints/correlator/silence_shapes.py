@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, StrictInt, WithJsonSchema
 from sqlalchemy import Row
 
 from fettle_chassis.http import keepable
@@ -112,7 +112,7 @@ class WantedSilence(Message, extra="forbid"):
     subject: Watched | None = None
     filter: WantedSelection | None = None
     starts_at: Instant | None = None
-    length_s: int = Field(ge=1, le=LENGTH_MAX_S)
+    length_s: StrictInt = Field(ge=1, le=LENGTH_MAX_S)
     rrule: Annotated[str, Field(min_length=1, max_length=RULE_MAX_CHARACTERS), AfterValidator(keepable)] | None = None
     zone: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(keepable)] | None = None
     reason: Words | None = None
