@@ -117,6 +117,8 @@ class Books:
         self.ended: list[Ended] = []
         self.entries: list[Entry] = []
         self.lists: dict[str, dict[str, bool]] = {}
+        self.joined: dict[str, int] = {}
+        """When who is on a list came to it."""
         self.boards: dict[str, dict[str, bool]] = {}
         """Whom the latest ticket of each key names as its members, and whether they are ticked."""
         self.done_with: set[str] = set()
@@ -211,6 +213,7 @@ class Books:
             if subject in members and other != key and not members.pop(subject):
                 self._count(other, by)
         self.lists.setdefault(key, {})[subject] = False
+        self.joined[subject] = self.org.now
         self.boards.setdefault(key, {})[subject] = False
         self._count(key, by)
 

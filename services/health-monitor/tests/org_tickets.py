@@ -84,6 +84,8 @@ class Tickets(Books):
         self, subject: str, condition: str, *, left_over: str | None = None, silence_ended: bool = False
     ) -> None:
         self._decide_alone(subject, condition, left_over, silence_ended=silence_ended)
+        if subject.startswith("integration/") and self.ended[-1].outcome == "silenced":
+            self._leave_over_who_is_alone(subject)
         if subject.startswith("integration/") and not self.is_resolved_early(integration_in(subject)):
             self._let_go(integration_in(subject))
 
@@ -247,7 +249,8 @@ class Tickets(Books):
         self.few.pop(key, None)
         self.early.pop(key, None)
         down = [self.org.fleet[name] for name, recovered in sorted(self.lists.pop(key, {}).items()) if not recovered]
-        stood = {each.name: each.stood(self.org.now - 1) for each in down}
+        now = self.org.now
+        stood = {each.name: each.stood(now - (self.joined[each.name] < now)) for each in down}
         left = [each for each in down if stood[each.name] in TICKETED]
         for each in left:
             if stood[each.name] == RESOLVING:
@@ -258,6 +261,13 @@ class Tickets(Books):
             if stood[each.name] != RESOLVING:
                 self._decide(each.name, OFFLINE, left_over=key)
         self._let_go(integration)
+
+    def _leave_over_who_is_alone(self, subject: str) -> None:
+        """Nothing opens for the integration: nobody else looks at the lists of its resolved tickets."""
+        for key in [key for key in self.lists if key.startswith(f"{subject}:") and not key.endswith(MANY)]:
+            if key not in self.tickets and key not in self.early and self.down_on(key):
+                self.alone.pop(key, None)
+                self._leave_over(integration_in(key), key)
 
     def _let_go(self, integration: str) -> None:
         """What waited for the integration's tickets is decided now."""

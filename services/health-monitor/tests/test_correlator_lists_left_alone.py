@@ -9,7 +9,19 @@ import pytest
 import pytest_asyncio
 from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
-from rollup_facts import UNREACHABLE, behind, fails, opened, opens, recovers, resolved_by_somebody, said, tick_on
+from rollup_facts import (
+    UNREACHABLE,
+    behind,
+    fails,
+    fires,
+    opened,
+    opens,
+    pending,
+    recovers,
+    resolved_by_somebody,
+    said,
+    tick_on,
+)
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
@@ -165,3 +177,60 @@ async def test_who_is_down_on_another_open_list_is_not_judged_afresh(world: Corr
     await world.feed(*recovers("integration/hue-2", AT + 10_000, condition=UNREACHABLE))
     await tick_on(world, AT + 11_000)
     assert ("open device/d1" in await said(world)) is not shares
+
+
+@pytest.mark.rule("HM-146", "HM-247")
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_who_joined_one_that_was_refused_gets_its_own_where_that_is_not_asked_for_again(
+    world: CorrelatorWorld, when: str
+) -> None:
+    await behind(world, "device/d1")
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE))
+    await world.tick(AT + 500)
+    (asked,) = [c for c in await world.commands() if c.verb == "open"]
+    await world.feed(*fails("device/d1", AT + 1_000))
+    await world.tick(AT + 1_500)
+    assert (await said(world))[-1] == f"list {HUE}:{UNREACHABLE}: +1 -0"
+    if when == "before":
+        await world.answer(asked, "rejected", code="org_unknown")
+    await world.silence(Schedule(AT + 1_700, 86_400), HUE)
+    await world.feed(change(HUE, "firing", "firing", at=AT + 2_000, condition=CREDENTIALS))
+    await world.tick(AT + 2_500)
+    if when == "after":
+        await world.answer(asked, "rejected", code="org_unknown")
+    await tick_on(world, AT + 3_000)
+    await tick_on(world, AT + 103_000)
+    assert any("device/d1" in line for line in await opens(world))
+
+
+@pytest.mark.rule("HM-146")
+@pytest.mark.parametrize("silenced", [True, False])
+async def test_one_resolved_while_the_integration_is_about_to_fire_leaves_over_who_joined_it_if_that_is_silenced(
+    world: CorrelatorWorld, silenced: bool
+) -> None:
+    await share_one_that_came_back(world)
+    await world.feed(pending(HUE, AT + 21_000, condition=UNREACHABLE))
+    await world.tick(AT + 21_100)
+    await somebody_resolves(world, AT + 21_200)
+    if silenced:
+        await world.silence(Schedule(AT + 21_300, 86_400), HUE)
+    await world.feed(fires(HUE, AT + 23_000, condition=UNREACHABLE))
+    await tick_on(world, AT + 24_000)
+    lines = await said(world)
+    if silenced:
+        assert [line for line in lines if "open device/d1" in line]
+    else:
+        assert f"list {HUE}:{UNREACHABLE}: +1 -0" in lines
+
+
+@pytest.mark.rule("HM-146")
+async def test_nor_are_they_left_on_it_where_the_integration_is_well_again_before_it_fires(
+    world: CorrelatorWorld,
+) -> None:
+    await share_one_that_came_back(world)
+    await world.feed(pending(HUE, AT + 21_000, condition=UNREACHABLE))
+    await world.tick(AT + 21_100)
+    await somebody_resolves(world, AT + 21_200)
+    await world.feed(change(HUE, "pending_open", "healthy", at=AT + 22_000, condition=UNREACHABLE))
+    await tick_on(world, AT + 23_000)
+    assert await opens(world) == ["open device/d1"]

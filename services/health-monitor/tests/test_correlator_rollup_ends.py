@@ -262,6 +262,7 @@ async def test_while_an_early_resolve_is_young_devices_wait_and_then_join(enviro
         await world.tick(at + 22_000)
         assert await said(world) == [
             "open many integration/hue-1",
+            "list integration/hue-1:multiple_devices_offline: +5 -0",
             "list integration/hue-1:multiple_devices_offline: +1 -0",
         ]
 
@@ -340,7 +341,7 @@ async def test_one_about_many_that_comes_back_settles_nothing_of_the_integration
         await resolved_by_somebody(world, at + 20_500, UNREACHABLE)
         await said(world)
         await world.tick(at + 22_000)
-        assert await said(world) == ["open many integration/hue-1"]
+        assert await said(world) == ["open many integration/hue-1", f"list integration/hue-1:{MANY}: +5 -0"]
         await world.tick(at + 22_500)
         assert (await said(world))[0] == "open integration/hue-1"
 

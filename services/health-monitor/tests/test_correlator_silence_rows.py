@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from correlator_facts import OFFLINE
 from correlator_world import WALL, CorrelatorWorld
-from rollup_facts import UNREACHABLE
+from rollup_facts import MANY, UNREACHABLE
 from sqlalchemy.ext.asyncio import AsyncConnection
 from test_correlator_retention import put
 
@@ -51,11 +51,11 @@ async def test_silences_are_found_by_whose_they_are_and_by_their_time(environmen
 @pytest.mark.rule("HM-136", "HM-302")
 async def test_who_is_silenced_on_a_list_is_down_on_it(environment: dict[str, str]) -> None:
     async with CorrelatorWorld.open(environment, org=None) as world:
-        names = ("down", "well", "early", "late", "theirs", "awake")
+        names = ("down", "well", "early", "late", "theirs", "own", "awake")
         for name in names:
             about = {"org": "acme", "subject": f"device/{name}", "condition": OFFLINE, "joined_at": 1}
             well = {"recovered_at": 1 if name == "well" else None}
-            of_it = {"parent": "integration/hue-1", "parent_condition": UNREACHABLE}
+            of_it = {"parent": "integration/hue-1", "parent_condition": UNREACHABLE if name == "own" else MANY}
             await put(world, "rollup_member", **about, **of_it, **well)
         times = {"early": {"ends_at": 150_000}, "late": {"starts_at": 180_001}}
         for id, name in enumerate(names[:-1]):

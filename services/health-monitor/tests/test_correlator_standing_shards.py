@@ -75,7 +75,7 @@ async def test_who_waits_for_an_early_resolve_does_not_wait_for_a_shard_that_sta
     await world.tick(AT + 11_900, 0)
     assert await said(world) == ["comment"]
     await world.tick(AT + 12_001, 0)
-    assert await said(world) == ["open many integration/hue-1", f"{LISTED}+1 -0"]
+    assert await said(world) == ["open many integration/hue-1", f"{LISTED}+5 -0", f"{LISTED}+1 -0"]
 
 
 @pytest.mark.rule("HM-334", "HM-247")

@@ -1,6 +1,7 @@
 """How tickets that devices share end, and what becomes of those who still fail."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +27,7 @@ from fettle_health_monitor.domain.correlator.outcomes import (
     Opened,
     Outcome,
     Reopened,
+    Silenced,
 )
 from fettle_health_monitor.domain.correlator.rollups import MANY, integration_named, is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Cause, Verdict
@@ -76,7 +78,9 @@ class ListEnds:
             match verdict.cause, outcome:
                 case ((Cause.RECOVERED | Cause.FORGOTTEN), _):
                     left = await rollups.dissolve(connection, *key, of_many=False)
-                    await self._judge_afresh(connection, verdict, {member.subject for member in left})
+                    afresh = await self._judge_afresh(connection, verdict, left.keys())
+                    late = {one: at for one, at in left.items() if at > verdict.at and one not in afresh}
+                    left_over += await self._get_their_own(connection, verdict, late)
                 case Cause.FEW_LEFT, CalledOff():
                     continue
                 case Cause.FEW_LEFT, _:
@@ -87,6 +91,9 @@ class ListEnds:
                     pass
                 case Cause.STILL_UNHEALTHY, _:
                     left_over += await self._left_over(connection, verdict)
+                case _, Silenced() if alone := await rollups.left_alone(connection, {key}):
+                    for _, _, condition in sorted(alone):
+                        left_over += await self._left_over(connection, replace(verdict, condition=condition))
                 case _ if await watches.undecided(connection, {key}):
                     continue
             decided[key] = verdict.at
@@ -95,15 +102,23 @@ class ListEnds:
         return left_over + (await verdicts.let_go(connection, decided) if decided else [])
 
     async def _left_over(self, connection: AsyncConnection, verdict: Verdict) -> list[Verdict]:
-        """Who has just been heard again gets a ticket if it fails again before it is healthy, the others get theirs
-        now, but for those whose shard has the org switched off already: they are judged afresh when it is on again.
-        Those left over from a ticket of the integration's own count as if they had failed just now."""
+        """Those left over from a ticket of the integration's own count as if they had failed just now."""
         of_many = verdict.condition == MANY
         if of_many:
             await self.end_watches(connection, (verdict.org, verdict.subject))
         left = await rollups.dissolve(connection, verdict.org, verdict.subject, of_many=of_many)
-        now = await unwell.failing(connection, verdict.org, {member.subject for member in left}, verdict.at - 1)
-        if not of_many:
+        return await self._get_their_own(connection, verdict, left, just_now=not of_many)
+
+    async def _get_their_own(
+        self, connection: AsyncConnection, verdict: Verdict, left: Mapping[str, int], *, just_now: bool = False
+    ) -> list[Verdict]:
+        """Who has just been heard again gets a ticket if it fails again before it is healthy, the others get theirs
+        now, but for those whose shard has the org switched off already: they are judged afresh when it is on again.
+        `left` is by when each of them has joined: who did so at the verdict's instant, or behind it as that is told
+        late, counts as it stood then."""
+        at = {subject: joined if joined >= verdict.at else verdict.at - 1 for subject, joined in left.items()}
+        now = await unwell.failing(connection, verdict.org, at) if at else []
+        if just_now:
             await self._count_as_failed_just_now(connection, verdict, now)
         heard_again = [one for one in now if one.state == HealthState.PENDING_RESOLVE]
         if heard_again:
@@ -119,7 +134,12 @@ class ListEnds:
         failing = [one for one in now if one.state != HealthState.PENDING_RESOLVE]
         await self._wait_afresh(connection, verdict, [one for one in failing if one.shard in off])
         return [
-            _left(verdict, one, versions[one.shard].version if one.shard in versions else verdict.policy_version)
+            _left(
+                verdict,
+                one,
+                versions[one.shard].version if one.shard in versions else verdict.policy_version,
+                max(verdict.at, at[one.subject]),
+            )
             for one in failing
             if one.shard not in off
         ]
@@ -148,11 +168,12 @@ class ListEnds:
                 since[one.subject] = verdict.at - round(rules.timeout_for(profile.interval_s) * 1000)
         await unwell.judge_from(connection, verdict.org, since)
 
-    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict, listed: Collection[str]) -> None:
-        """So are those who were `listed` on its ticket and have moved behind another integration since."""
+    async def _judge_afresh(self, connection: AsyncConnection, verdict: Verdict, listed: Collection[str]) -> set[str]:
+        """So are those who were `listed` on its ticket and have moved behind another integration since. Who is."""
         integration = integration_named(verdict.subject)
         found = await unwell.without_a_ticket(connection, verdict.org, integration, verdict.at, listed=listed)
         await self._begin_afresh(connection, verdict, found)
+        return {one.subject for one in found}
 
     async def _begin_afresh(self, connection: AsyncConnection, verdict: Verdict, found: Sequence[Unwell]) -> None:
         """A full timeout and open debounce for each of them, from the verdict's instant on, or from when the org is on
@@ -186,14 +207,14 @@ class ListEnds:
         return {shard: clock.beginning_at(at) for shard, clock in shown.items()}
 
 
-def _left(verdict: Verdict, one: Failing, policy_version: int) -> Verdict:
+def _left(verdict: Verdict, one: Failing, policy_version: int, at: int) -> Verdict:
     return Verdict(
         id=uuid5(verdict.id, f"{Cause.LEFT_OVER}/{one.subject}"),
         cause=Cause.LEFT_OVER,
         org=verdict.org,
         subject=one.subject,
         condition=one.condition,
-        at=verdict.at,
+        at=at,
         since=one.since,
         policy_version=policy_version,
         flap_count=one.flap_count,

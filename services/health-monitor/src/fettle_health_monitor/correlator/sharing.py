@@ -20,6 +20,7 @@ from fettle_health_monitor.correlator.joining import about_to_join
 from fettle_health_monitor.correlator.list_ends import ListEnds
 from fettle_health_monitor.correlator.silencing import Silencing
 from fettle_health_monitor.domain.correlator.commands import OwnCommand, checklists
+from fettle_health_monitor.domain.correlator.decide import SUPERSEDING
 from fettle_health_monitor.domain.correlator.incident import Incident
 from fettle_health_monitor.domain.correlator.outcomes import (
     AlreadyOpen,
@@ -86,6 +87,8 @@ class Sharing:
         self._joining: dict[Key, tuple[Belongs, Verdict]] = {}
         self._recovered: dict[Key, tuple[Belongs, Verdict]] = {}
         self._takes_over: list[tuple[Verdict, Parent]] = []
+        self._stays_open: list[tuple[Verdict, Parent]] = []
+        self._comes_back: list[tuple[Verdict, Parent]] = []
         self._asked_again: list[tuple[Verdict, Parent]] = []
         self._together: list[tuple[Verdict, Parent]] = []
 
@@ -202,12 +205,16 @@ class Sharing:
                     self._joins(verdict, member, parent)
                 if verdict.condition != MANY:
                     self._takes_over.append((verdict, parent))
+                elif isinstance(outcome, Reopened):
+                    self._comes_back.append((verdict, parent))
                 if isinstance(outcome, Opened) and outcome.because == OPEN_REFUSED:
                     self._asked_again.append((verdict, parent))
             case AlreadyOpen(supersedes=conditions, takes_over=takes_over) if (
                 conditions or takes_over
             ) and is_integration(verdict.subject):
                 self._takes_over.append((verdict, Parent(verdict.subject, verdict.condition)))
+            case AlreadyOpen() if verdict.cause in SUPERSEDING and is_integration(verdict.subject):
+                self._stays_open.append((verdict, Parent(verdict.subject, verdict.condition)))
             case Opened() | Reopened() if key is not None:
                 singles = self._around.setdefault(key, Around()).singles
                 singles[verdict.subject] = Single(member_of(verdict), verdict.at)
@@ -247,15 +254,15 @@ class Sharing:
             self._counts(verdict, belongs.member, belongs.parent, -1)
 
     def _counts(self, verdict: Verdict, member: Member, parent: Parent, by: int) -> None:
-        """So many more are down on a list: since this verdict they are many, or few."""
+        """So many more are down on a list about many: since this verdict they are many, or few."""
+        if parent.condition != MANY:
+            return
         key = (verdict.org, parent.subject)
         self._down[key] = self._down.get(key, 0) + by
         if by > 0 and self._silencing.may_silence((verdict.org, member.subject)):
             self._may_be_silenced.setdefault(key, set()).add(member.subject)
         elif key in self._may_be_silenced:
             self._may_be_silenced[key].discard(member.subject)
-        if parent.condition != MANY:
-            return
         if self._down_at(key, verdict.at) >= self._rules(key, verdict)[0]:
             self._few.pop(key, None)
             self._many.add(key)
@@ -283,15 +290,20 @@ class Sharing:
                 key, belongs = (verdict.org, one.member.subject), replace(one, parent=parent)
                 if not one.recovered and one.parent.condition != MANY and key not in self._joining:
                     again.append((verdict, parent, one.member))
+                    self._counts(verdict, one.member, parent, 1)
                     self._belongs[key], self._joining[key] = belongs, (belongs, verdict)
         return again
 
     async def settle(self, connection: AsyncConnection) -> list[OwnCommand]:
         """Writes who is on whose list now. Answers with the commands that say so."""
         sent: list[OwnCommand] = []
+        for verdict, parent in self._stays_open:
+            members = await rollups.members(connection, verdict.org, parent.subject)
+            if any(one.parent.condition == MANY for one in members):
+                self._takes_over.append((verdict, parent))
         for verdict, parent in self._takes_over:
             sent += await self._take_over(connection, verdict, parent)
-        for verdict, parent in self._asked_again:
+        for verdict, parent in (*self._asked_again, *self._comes_back):
             if parent.condition == MANY:
                 sent += await self._list_all(connection, verdict, parent)
         if self._joining:
@@ -310,7 +322,10 @@ class Sharing:
         return sent
 
     async def _list_all(self, connection: AsyncConnection, verdict: Verdict, parent: Parent) -> list[OwnCommand]:
-        listed = await rollups.members(connection, verdict.org, parent.subject)
+        """An integration's own takes in who is on any list of its; that about many may be another ticket when it comes
+        back, and has those on its own."""
+        members = await rollups.members(connection, verdict.org, parent.subject)
+        listed = [one for one in members if parent.condition != MANY or one.parent.condition == MANY]
         return checklists(
             verdict.org,
             parent,

@@ -31,6 +31,9 @@ OfDevice = TypeVar("OfDevice", Spell, Single, Belongs)
 
 LOOK_AGAIN_MS = 1_000
 
+_FOLLOWING = frozenset({Cause.JUDGED_AFRESH, Cause.LEFT_OVER})
+"""What follows from how a shared ticket ended, which may be told late."""
+
 
 class Silencing:
     """The silences that matter to a batch of verdicts. Where they cannot be read there are none: a surplus ticket beats
@@ -40,6 +43,7 @@ class Silencing:
         self._read: set[Key] = set()
         self._span: tuple[int, ...] = ()
         self._of: dict[Key, list[Silence]] = {}
+        self._over: set[tuple[Key, int]] = set()
         self._times = Counter[UUID]()
         self._held: list[HeldVerdict] = []
 
@@ -52,6 +56,10 @@ class Silencing:
         at = [verdict.at for verdict in opening]
         await silencing.read_of(connection, {(verdict.org, verdict.subject) for verdict in opening}, at)
         ended = [verdict.evidence["silence"] for verdict in opening if verdict.cause is Cause.SILENCE_ENDED]
+        following = {(one.org, one.subject): one.at for one in opening if one.cause in _FOLLOWING}
+        if following := {key: at for key, at in following.items() if silencing.may_silence(key)}:
+            over = await unless_unreadable(connection, lambda: silences.ends_decided(connection, following))
+            silencing._over |= over or set()
         since = {UUID(each["id"]): to_ms(parse_time(each["from"])) for each in ended}
         if since:
             times = await unless_unreadable(connection, lambda: silences.times(connection, since))
@@ -100,9 +108,12 @@ class Silencing:
 
     def covering(self, key: Key, at: int) -> Silenced | None:
         """By the silence of just this subject that covers the instant, the one that lasts longest, as far as its
-        silences were read."""
+        silences were read. None that has ended, and whose end is decided: what is told late would never be asked for
+        again."""
         lasting = None
         for silence, occurrence in self._all_covering(key, at):
+            if (key, occurrence.end) in self._over:
+                continue
             if lasting is None or occurrence.end > lasting.until:
                 lasting = Silenced(silence.id, silence.by, occurrence.end)
         return lasting

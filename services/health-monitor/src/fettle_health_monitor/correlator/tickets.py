@@ -12,7 +12,7 @@ from fettle_contracts.people import ActorType
 from fettle_contracts.results import CommandResult, Outcome
 from fettle_contracts.ticket_events import EntryType, TicketEvent
 from fettle_contracts.times import to_ms
-from fettle_health_monitor.adapters.correlator import incidents, policies, standings, verdicts, watches
+from fettle_health_monitor.adapters.correlator import former_members, incidents, policies, standings, verdicts, watches
 from fettle_health_monitor.adapters.correlator.incidents import About
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.joining import standing_of_many, watch_few_left, watch_left_alone
@@ -25,7 +25,7 @@ from fettle_health_monitor.domain.correlator.incident import Incident, KnownTick
 from fettle_health_monitor.domain.correlator.losses import LOST
 from fettle_health_monitor.domain.correlator.outcomes import Refused
 from fettle_health_monitor.domain.correlator.refusals import after_refusal
-from fettle_health_monitor.domain.correlator.rollups import MANY, is_integration
+from fettle_health_monitor.domain.correlator.rollups import MANY, Parent, is_integration
 from fettle_health_monitor.domain.correlator.verdicts import Cause
 from fettle_health_monitor.domain.correlator.watches import WAITED_S, Watch
 from fettle_health_monitor.metrics import EARLY_RESOLVES, OUTCOMES, REFUSALS
@@ -77,7 +77,7 @@ class Tickets:
         for own in batch:
             before = touched.get(own.about) or known.get(own.about) or Incident()
             touched[own.about] = before.seen(own.ticket, own.answering, brought_back=own.brings_back)
-        await incidents.save(connection, _news(touched, known))
+        await _keep(connection, touched, known)
         for own in batch:
             if own.event.entry.type is EntryType.RESOLVED:
                 await self._after_resolve(work, own, touched[own.about])
@@ -166,7 +166,7 @@ class Tickets:
             touched[about] = before.seen(answer.ticket, answer.command)
             if answer.outcome is Outcome.REJECTED and before.awaited == answer.command:
                 refused.append(answer)
-        await incidents.save(connection, _news(touched, known))
+        await _keep(connection, touched, known)
         return refused
 
     async def _ask_again(
@@ -189,6 +189,8 @@ class Tickets:
                 await watches.begin(connection, [followed], {org: partition})
             elif followed == "healthy" and condition == MANY:
                 await watch_few_left(connection, partition, org, subject, cause=answer.command, at=0)
+            elif followed == "healthy" and is_integration(subject):
+                await watch_left_alone(connection, partition, org, subject, cause=answer.command, at=0)
             asked_again_at = instant(followed.due_at) if isinstance(followed, Watch) else None
             log.warning("ticket.refused", org=org, subject=subject, code=answer.code, asked_again_at=asked_again_at)
 
@@ -199,6 +201,22 @@ class Tickets:
             await watch_few_left(connection, partition, org, subject, cause=cause, at=at)
         elif is_integration(subject):
             await watch_left_alone(connection, partition, org, subject, cause=cause, at=at)
+
+
+async def _keep(connection: AsyncConnection, now: Mapping[About, Incident], known: Mapping[About, Incident]) -> None:
+    """What is known by now. Who is down on a list whose ticket comes again as another one has left the first."""
+    news = _news(now, known)
+    another = [
+        (about[0], Parent(about[1], about[2], ticket=before.id), incident.opened_at or 0)
+        for about, incident in news.items()
+        if is_integration(about[1])
+        and (before := known.get(about, Incident()).ticket) is not None
+        and incident.ticket is not None
+        and incident.ticket.number > before.number
+    ]
+    if another:
+        await former_members.with_another(connection, another)
+    await incidents.save(connection, news)
 
 
 def _news(now: Mapping[About, Incident], known: Mapping[About, Incident]) -> dict[About, Incident]:

@@ -42,6 +42,17 @@ _ADD = text(f"""
     ON CONFLICT DO NOTHING
 """)  # noqa: S608
 
+_WITH_ANOTHER = text("""
+    INSERT INTO former_member (org, subject, parent, parent_condition, ticket)
+    SELECT org, member.subject, parent, parent_condition, another.ticket
+    FROM rollup_member AS member
+    JOIN unnest(CAST(:orgs AS text[]), CAST(:parents AS text[]), CAST(:parent_conditions AS text[]),
+                CAST(:tickets AS uuid[]), CAST(:opened_at AS bigint[]))
+         AS another (org, parent, parent_condition, ticket, opened_at) USING (org, parent, parent_condition)
+    WHERE recovered_at IS NULL AND joined_at < opened_at
+    ON CONFLICT DO NOTHING
+""")
+
 _REMOVE = text(f"""
     DELETE FROM former_member USING {_NAMED}
     WHERE former_member.org = named.org AND former_member.subject = named.subject
@@ -64,6 +75,21 @@ async def of(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, se
 async def add(connection: AsyncConnection, places: Collection[Place]) -> None:
     """They have left now."""
     await connection.execute(_ADD, _columns(places))
+
+
+async def with_another(connection: AsyncConnection, tickets: Collection[tuple[str, Parent, int]]) -> None:
+    """By org: a key has meant this ticket of its until now, and means another one, asked for at this instant. Those who
+    were on its list by then have left this one."""
+    await connection.execute(
+        _WITH_ANOTHER,
+        {
+            "orgs": [org for org, _, _ in tickets],
+            "parents": [parent.subject for _, parent, _ in tickets],
+            "parent_conditions": [parent.condition for _, parent, _ in tickets],
+            "tickets": [parent.ticket for _, parent, _ in tickets],
+            "opened_at": [opened_at for _, _, opened_at in tickets],
+        },
+    )
 
 
 async def remove(connection: AsyncConnection, places: Collection[Place]) -> None:

@@ -86,19 +86,19 @@ _FAILED = text(f"""
 
 _SINGLES = text(f"""
     SELECT subject.org, integration, subject.subject, incident.condition, subject.name,
-           coalesce(opened_at, 0) AS opened_at
+           coalesce(opened_at, 0) AS opened_at, CASE WHEN state = 'healthy' THEN changed_at END AS well_from
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN incident ON incident.org = subject.org AND incident.subject = subject.subject
     WHERE subject.subject LIKE 'device/%'
       AND CASE WHEN asked_verb IS NULL THEN ticket_state <> 'resolved' ELSE asked_verb = 'open' END
 """)  # noqa: S608
 
-_DOWN = text("""
+_DOWN = text(f"""
     SELECT org, parent, count(*) AS down
     FROM rollup_member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent)
          USING (org, parent)
-    WHERE recovered_at IS NULL GROUP BY org, parent
-""")
+    WHERE recovered_at IS NULL AND parent_condition = '{MANY}' GROUP BY org, parent
+""")  # noqa: S608 - a constant
 
 _LEFT_ALONE = text(f"""
     SELECT DISTINCT org, parent, parent_condition AS condition
@@ -178,14 +178,14 @@ _DISSOLVE = text(f"""
     WITH gone AS (
         DELETE FROM rollup_member
         WHERE org = :org AND parent = :parent AND (parent_condition = :many) = CAST(:of_many AS boolean)
-        RETURNING org, subject, condition, name, parent, parent_condition, recovered_at
+        RETURNING org, subject, condition, name, parent, parent_condition, recovered_at, joined_at
     ), former AS (
         INSERT INTO former_member (org, subject, parent, parent_condition, ticket)
         SELECT org, subject, parent, parent_condition, {TICKET_LEFT.format(of="gone")} FROM gone
         WHERE recovered_at IS NULL
         ON CONFLICT DO NOTHING
     )
-    SELECT subject, condition, name FROM gone WHERE recovered_at IS NULL
+    SELECT subject, joined_at FROM gone WHERE recovered_at IS NULL
 """)  # noqa: S608
 
 Place = tuple[str, str]
@@ -225,7 +225,7 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), holes, row.until))
     for row in await connection.execute(_SINGLES, asked):
         member = Member(row.subject, row.condition, row.name)
-        singles[row.org, row.integration][row.subject] = Single(member, row.opened_at)
+        singles[row.org, row.integration][row.subject] = Single(member, row.opened_at, row.well_from)
     return {place: Around(tuple(spells[place]), singles[place]) for place in since}
 
 
@@ -239,7 +239,7 @@ def _spell(row: Row[Any], since: int, holes: Mapping[int, Sequence[int]], until:
 
 
 async def down(connection: AsyncConnection, integrations: Collection[Key]) -> dict[Key, int]:
-    """How many members of their shared tickets have not recovered."""
+    """How many on the lists of their tickets about many devices have not recovered."""
     return {(row.org, row.parent): row.down for row in await connection.execute(_DOWN, columns_of(integrations))}
 
 
@@ -299,9 +299,9 @@ async def move_back(connection: AsyncConnection, org: str, parent: str) -> None:
     await connection.execute(_MOVE_BACK, {"org": org, "parent": parent, "many": MANY})
 
 
-async def dissolve(connection: AsyncConnection, org: str, parent: str, *, of_many: bool) -> list[Member]:
+async def dissolve(connection: AsyncConnection, org: str, parent: str, *, of_many: bool) -> dict[str, int]:
     """The ticket has ended: the one about many devices, or the integration's own. Answers with those on its list that
-    had not recovered: its former members now."""
+    had not recovered, its former members now, and when each has joined."""
     values = {"org": org, "parent": parent, "many": MANY, "of_many": of_many}
     rows = await connection.execute(_DISSOLVE, values)
-    return [Member(row.subject, row.condition, row.name) for row in rows]
+    return {row.subject: row.joined_at for row in rows}

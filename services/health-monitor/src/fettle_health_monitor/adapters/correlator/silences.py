@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator.live import Key, columns_of
 from fettle_health_monitor.adapters.correlator.watches import Shown
+from fettle_health_monitor.domain.correlator.rollups import MANY
 from fettle_health_monitor.domain.correlator.silence_ends import Stood
 from fettle_health_monitor.domain.correlator.silences import Occurrence, Schedule, Seen, Silence
 
@@ -35,19 +36,26 @@ _OF_ORG = text(f"""
     SELECT {_COLUMNS} FROM silence WHERE org = :org AND ends_at > :after AND starts_at <= :until ORDER BY position
 """)  # noqa: S608
 
-_OF_THOSE_DOWN = text("""
+_OF_THOSE_DOWN = text(f"""
     SELECT DISTINCT org, parent, subject
     FROM rollup_member AS member JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[])) AS asked (org, parent)
          USING (org, parent)
     JOIN silence USING (org, subject)
-    WHERE recovered_at IS NULL AND ends_at > :after AND starts_at <= :until
-""")
+    WHERE recovered_at IS NULL AND parent_condition = '{MANY}' AND ends_at > :after AND starts_at <= :until
+""")  # noqa: S608 - a constant
 
 _TIMES = text("""
     SELECT held.silence, count(*) AS times
     FROM silence_held AS held JOIN unnest(CAST(:ids AS uuid[]), CAST(:since AS bigint[])) AS asked (silence, since)
          ON held.silence = asked.silence AND held.at >= asked.since
     GROUP BY held.silence
+""")
+
+_ENDS_DECIDED = text("""
+    SELECT org, subject, outcome.at
+    FROM outcome JOIN unnest(CAST(:orgs AS text[]), CAST(:subjects AS text[]), CAST(:at AS bigint[]))
+                      AS asked (org, subject, at) USING (org, subject)
+    WHERE cause = 'silence_ended' AND outcome.at > asked.at
 """)
 
 _HOLD = text("""
@@ -173,11 +181,18 @@ async def reaching(connection: AsyncConnection, keys: Collection[Key], *, after:
 async def of_those_down(
     connection: AsyncConnection, lists: Collection[Key], *, after: int, until: int
 ) -> dict[Key, set[str]]:
-    """Who is down on the lists of these integrations' tickets and has a silence that `reaching` finds."""
+    """Who is down on the lists of these integrations' tickets about many devices and has a silence that `reaching`
+    finds."""
     found: defaultdict[Key, set[str]] = defaultdict(set)
     for row in await connection.execute(_OF_THOSE_DOWN, {**columns_of(lists), "after": after, "until": until}):
         found[row.org, row.parent].add(row.subject)
     return found
+
+
+async def ends_decided(connection: AsyncConnection, behind: Mapping[Key, int]) -> set[tuple[Key, int]]:
+    """The ends of silences of these subjects, each behind its instant, that have been called for and are decided."""
+    rows = await connection.execute(_ENDS_DECIDED, {**columns_of(behind), "at": list(behind.values())})
+    return {((row.org, row.subject), row.at) for row in rows}
 
 
 async def of_org(connection: AsyncConnection, org: str, *, after: int, until: int) -> list[Silence]:

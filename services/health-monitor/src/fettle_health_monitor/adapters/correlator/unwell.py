@@ -56,6 +56,9 @@ _UNWELL = text(f"""
     WHERE subject.subject LIKE 'device/%'
       AND stood.state IN ('pending_open', 'firing', 'pending_resolve', 'flapping')
       AND well.from_state IS DISTINCT FROM 'pending_open'
+      AND NOT EXISTS (
+          SELECT FROM outcome WHERE outcome.org = subject.org AND outcome.subject = subject.subject
+          AND cause IN ('recovered', 'forgotten') AND outcome.at > asked.at)
       AND {_WITHOUT_ITS_OWN}
       AND (stood.state = 'pending_open' OR NOT {_WAS_NOT_PUBLISHED})
       AND NOT EXISTS (
@@ -80,8 +83,9 @@ _FAILING = text(f"""
     SELECT subject.subject, shard, stood.state, stood.condition, stood.body, since_at, evidence, flap_count, name,
            integration, space
     FROM subject
-    JOIN (SELECT CAST(:org AS text) AS org, subject, CAST(:at AS bigint) AS at
-          FROM unnest(CAST(:subjects AS text[])) AS listed (subject)) AS asked USING (org, subject)
+    JOIN (SELECT CAST(:org AS text) AS org, subject, at
+          FROM unnest(CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS listed (subject, at)) AS asked
+         USING (org, subject)
     {_STOOD}
     WHERE stood.state IN ('firing', 'pending_resolve', 'flapping') AND stood.condition IS NOT NULL
     ORDER BY subject.subject
@@ -122,7 +126,8 @@ async def without_a_ticket(
 ) -> list[Unwell]:
     """The devices behind the integration, and those that its ticket has `listed` wherever they are by now, that were
     not well at this instant and have no ticket of their own; those that turned out to be well before they fired are
-    left out, and those that fire without a ticket since nothing was published."""
+    left out, those that fire without a ticket since nothing was published, and those whose recovery from then has been
+    decided before: this instant is told late."""
     asked = {"org": org, "integration": integration, "at": at, "listed": list(listed)}
     rows = await connection.execute(_UNWELL, asked)
     return [
@@ -157,9 +162,9 @@ async def judge_from(connection: AsyncConnection, org: str, since: Mapping[str, 
     await connection.execute(_JUDGE_FROM, values)
 
 
-async def failing(connection: AsyncConnection, org: str, subjects: Collection[str], at: int) -> list[Failing]:
-    """Those of these devices that fired at this instant, or were not yet confirmed healthy again, by name."""
-    rows = await connection.execute(_FAILING, {"org": org, "subjects": list(subjects), "at": at})
+async def failing(connection: AsyncConnection, org: str, at: Mapping[str, int]) -> list[Failing]:
+    """Those of these devices that fired, each at its instant, or were not yet confirmed healthy again, by name."""
+    rows = await connection.execute(_FAILING, {"org": org, "subjects": list(at), "at": list(at.values())})
     found = []
     for row in rows:
         since, evidence, flap_count = row.since_at, row.evidence, row.flap_count

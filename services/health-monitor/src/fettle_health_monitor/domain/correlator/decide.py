@@ -52,7 +52,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
 )
 
 
-_SUPERSEDING = frozenset({Cause.FIRING, Cause.PUBLISHING_BEGAN, Cause.SILENCE_ENDED})
+SUPERSEDING = frozenset({Cause.FIRING, Cause.PUBLISHING_BEGAN, Cause.SILENCE_ENDED})
 """What may be about another condition than the subject's tickets."""
 
 
@@ -145,7 +145,7 @@ def _about_opening(verdict: Verdict, facts: Facts) -> Outcome | Wait:
 def _already_open(verdict: Verdict, facts: Facts, number: int) -> AlreadyOpen:
     """Somebody may have reopened the ticket while another one was the one about the subject's condition, or while many
     devices share one: an integration's own takes that over."""
-    if verdict.cause not in _SUPERSEDING:
+    if verdict.cause not in SUPERSEDING:
         return AlreadyOpen(number)
     group = facts.group
     takes_over = group is not None and group.subject == verdict.subject and group.has_many

@@ -71,10 +71,12 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A ticket of a device's own that is unresolved or about to be opened, and when it was asked for."""
+    """A ticket of a device's own that is unresolved or about to be opened, and when it was asked for. Its device may be
+    well since (`well_from`) and the ticket reopened by somebody."""
 
     member: Member
     opened_at: int
+    well_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +138,9 @@ class Group:
         return [found[subject] for subject in sorted(found)]
 
     def singles_before(self, at: int) -> list[Single]:
-        """The devices' own tickets of the window before `at`."""
-        return [single for single in self.singles if at - self.window_ms < single.opened_at <= at]
+        """The devices' own tickets of the window before `at`, but for those of who is well by then."""
+        recent = [single for single in self.singles if at - self.window_ms < single.opened_at <= at]
+        return [single for single in recent if single.well_from is None or single.well_from > at]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,133 @@
+"""A shard that is behind by more than is waited for tells late that an integration had recovered: what has been decided
+meanwhile about the devices behind it. On a real database."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from correlator_facts import T0
+from correlator_world import CorrelatorWorld
+from rollup_facts import UNREACHABLE, behind, fails, opened, recovers, said, tick_on
+
+from fettle_contracts.identity import HeartbeatKey
+from fettle_health_monitor.domain.correlator.silences import Schedule
+
+AT = T0 + 100_000
+HUE = "integration/hue-1"
+DEVICE = "device/d5"
+"""Its shard is the first of two, by its key."""
+
+
+@pytest_asyncio.fixture
+async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld]:
+    async with CorrelatorWorld.open(environment) as world:
+        yield world
+
+
+@pytest.mark.rule("HM-126", "HM-144")
+@pytest.mark.parametrize("late", [True, False])
+async def test_who_joined_behind_a_recovery_that_is_told_late_gets_its_ticket(
+    world: CorrelatorWorld, late: bool
+) -> None:
+    assert world.controls.shard_of(HeartbeatKey.parse(f"acme/{DEVICE}")) == 0
+    await behind(world, DEVICE)
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+    await world.silence(Schedule(AT + 1_000, 30), DEVICE)
+    await world.feed(*fails(DEVICE, AT + 4_000))
+    await world.tick(AT + 5_000)
+    if not late:
+        await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
+        await world.tick(AT + 11_000)
+    for after in range(12_000, 100_000, 4_000):
+        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    lines = await said(world)
+    if late:
+        assert lines[-1] == f"list {HUE}:{UNREACHABLE}: +1 -0", lines
+        await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
+    await tick_on(world, AT + 100_000)
+    assert f"open {DEVICE}" in lines + await said(world), await world.outcomes()
+
+
+@pytest.mark.rule("HM-236", "HM-144")
+@pytest.mark.parametrize("late", [True, False])
+async def test_no_ticket_stays_open_about_who_recovered_before_that_was_told(
+    world: CorrelatorWorld, late: bool
+) -> None:
+    """The device recovers, and that is decided, while the integration's shard stands still; then that shard tells that
+    the integration had recovered long before."""
+    await behind(world, DEVICE)
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+    await world.feed(*fails(DEVICE, AT + 4_000))
+    await world.tick(AT + 5_000)
+    if not late:
+        await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
+        await world.tick(AT + 11_000)
+    for after in range(12_000, 30_000, 4_000):
+        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await world.feed(*recovers(DEVICE, AT + 30_000))
+    for after in range(31_000, 120_000, 4_000):
+        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    lines = await said(world)
+    if late:
+        await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
+    await tick_on(world, AT + 120_000)
+    lines += await said(world)
+    asked = [line for line in lines if line.endswith(DEVICE) or line.startswith(f"recovered {DEVICE}")]
+    assert asked in ([], [f"open {DEVICE}", f"recovered {DEVICE}:device_offline"]), (asked, await world.outcomes())
+
+
+@pytest.mark.rule("HM-236", "HM-144")
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("shared", ["own", "anew"])
+async def test_who_fails_behind_a_recovery_that_is_told_late_has_a_ticket(
+    world: CorrelatorWorld, late: bool, shared: str
+) -> None:
+    """The device was well when the integration recovered. It fires while the integration's shard stands still, and so
+    joins the integration's ticket; then that shard tells of the recovery from before. `anew`: and that the integration
+    has failed again since, before the device did."""
+    await behind(world, DEVICE)
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+    ends = recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1)
+    if shared == "anew":
+        ends += fails(HUE, AT + 20_000, condition=UNREACHABLE, shard=1)
+    if not late:
+        await world.feed(*ends)
+        await world.tick(AT + 21_000)
+    for after in range(22_000, 30_000, 4_000):
+        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await world.feed(*fails(DEVICE, AT + 34_000))
+    for after in range(35_000, 120_000, 4_000):
+        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    if late:
+        await world.feed(*ends)
+    await tick_on(world, AT + 120_000)
+    lines = await said(world)
+    listed = await world.rows("SELECT parent FROM rollup_member")
+    asked = [line for line in lines if line.startswith(f"open {DEVICE}")]
+    assert len(asked) + len(listed) == 1, (lines, await world.outcomes())
+
+
+@pytest.mark.rule("HM-60", "HM-144")
+@pytest.mark.parametrize("behind_ms", [4_000, 7_000])
+async def test_seven_seconds_behind_are_enough(world: CorrelatorWorld, behind_ms: int) -> None:
+    """As a judge that is killed or a rebalance brings about."""
+    await behind(world, DEVICE)
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+    await world.tick(AT + 29_500)
+    await world.feed(*fails(DEVICE, AT + 32_000))
+    for at in range(AT + 30_000, AT + 32_000 + behind_ms, 500):
+        await world.tick(at, 0)
+    await world.feed(*recovers(HUE, AT + 29_900, condition=UNREACHABLE, shard=1))
+    await tick_on(world, AT + 40_000)
+    lines = await said(world)
+    listed = await world.rows("SELECT parent FROM rollup_member")
+    asked = [line for line in lines if line.startswith(f"open {DEVICE}")]
+    assert len(asked) + len(listed) == 1, (lines, await world.outcomes())
