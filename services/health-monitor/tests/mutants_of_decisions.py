@@ -49,7 +49,7 @@ DECISIONS = (
             Mutant(DECIDE, "Resolution.REMOVED", "Resolution.RECOVERED"),
             Mutant(DECIDE, "supersedes=superseded, held", "held"),
             Mutant(DECIDE, "AlreadyOpen(number, _superseded(verdict, facts), takes_over)", "AlreadyOpen(number)"),
-            Mutant(DECIDE, "if verdict.cause not in _SUPERSEDING:", "if False:"),
+            Mutant(DECIDE, "if verdict.cause not in SUPERSEDING:", "if False:"),
             Mutant(DECIDE, "group.subject == verdict.subject and group.has_many", "group.has_many"),
             Mutant(DECIDE, "group.subject == verdict.subject and group.has_many", "group.subject == verdict.subject"),
             Mutant(DECIDE, "held_back=held_back", "held_back=None"),

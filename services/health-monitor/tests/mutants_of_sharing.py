@@ -72,6 +72,9 @@ SHARED_TICKETS = (
             Mutant(JOINING, "or not standing.switches.publish_tickets:", "or False:"),
             Mutant(SPELLS, "'open_refused', 'healthy_anew')", "'open_refused')"),
             Mutant(INCIDENTS, "FROM rollup_member WHERE recovered_at IS NULL)", "FROM rollup_member WHERE false)"),
+            Mutant(ENDS, "case _, Silenced() if alone :=", "case _, Silenced() if False and"),
+            Mutant(ENDS, "replace(verdict, condition=condition)", "verdict"),
+            Mutant(TICKETS, "elif followed == \"healthy\" and is_integration(subject):", "elif False:"),
             Mutant(TIMED, "('healthy_anew', 'left_alone') THEN", "('healthy_anew') THEN"),
             Mutant(UNWELL, "AND parent <> 'integration/' || CAST(:integration AS text)", "AND false"),
         ),
@@ -210,4 +213,29 @@ SHARED_TICKETS = (
     ),
     # who is left over from them where the org is off already
     Part(("correlator_left_over_while_off",), (Mutant(ENDS, "if not version.policy.enabled}", "if False}"),)),
+    # what is told late
+    Part(
+        ("correlator_told_late",),
+        (
+            Mutant(ENDS, "if at > verdict.at and one not in afresh}", "if False}"),
+            Mutant(ENDS, "max(verdict.at, at[one.subject]),", "verdict.at,"),
+            Mutant(UNWELL, "AND cause IN ('recovered', 'forgotten') AND outcome.at > asked.at)", "AND false)"),
+            Mutant("correlator/silencing", "if (key, occurrence.end) in self._over:", "if False:"),
+            Mutant("adapters/correlator/silences", "cause = 'silence_ended' AND outcome.at > asked.at", "false"),
+        ),
+    ),
+    # an integration's own ticket beside the one about many, and tickets that come again
+    Part(
+        ("correlator_two_lists",),
+        (
+            Mutant(SPELLS, "WHERE recovered_at IS NULL AND parent_condition = '{MANY}'", "WHERE recovered_at IS NULL"),
+            Mutant(SHARING, "for verdict, parent in self._stays_open:", "for verdict, parent in ():"),
+            Mutant(SHARING, "(*self._asked_again, *self._comes_back)", "self._asked_again"),
+            Mutant(SHARING, "self._comes_back.append((verdict, outcome.parent))", "pass"),
+            Mutant(TICKETS, "    if another:\n", "    if False:\n"),
+            Mutant(PLACES, "WHERE recovered_at IS NULL AND joined_at < opened_at", "WHERE false"),
+            Mutant(ENDS, "joined if joined >= verdict.at else verdict.at - 1", "verdict.at - 1"),
+            Mutant(ROLLUPS, "if single.well_from is None or single.well_from > at]", "]"),
+        ),
+    ),
 )  # fmt: skip

@@ -132,6 +132,33 @@ async def test_one_about_many_that_opens_as_another_ticket_has_its_list(world: C
     assert f"list {HUE}:{MANY}: +5 -0" in lines
 
 
+@pytest.mark.rule("HM-142", "HM-147")
+async def test_who_is_on_a_list_that_stayed_while_nothing_was_published_is_on_that_of_the_next(
+    world: CorrelatorWorld,
+) -> None:
+    await together(world, AT)
+    await opened(world)
+    await world.put(BRISK.model_copy(update={"publish_tickets": False}))
+    await world.in_force(4, at=AT + 2_000)
+    await world.tick(AT + 2_500)
+    await resolved_by_somebody(world, AT + 3_000)
+    await world.put(BRISK)
+    await world.in_force(5, at=AT + 4_000)
+    await world.tick(AT + 4_500)
+    assert await world.rows("SELECT 1 FROM rollup_member WHERE recovered_at IS NULL")
+    await said(world)
+    late = devices(5, 21)
+    await behind(world, *late)
+    for one in late:
+        await world.feed(*fails(one, AT + 100_000, policy_version=5))
+    await world.tick(AT + 100_500)
+    lines = [line for line in await said(world) if line.startswith(("open many", f"list {HUE}:{MANY}"))]
+    assert lines[:2] == [f"open many {HUE}", f"list {HUE}:{MANY}: +5 -0"]
+    rows = await world.rows("SELECT subject FROM rollup_member WHERE recovered_at IS NULL")
+    added = sum(int(line.split("+")[1].split()[0]) for line in lines[1:])
+    assert added == len(rows) == 10
+
+
 @pytest.mark.rule("HM-239", "HM-299")
 async def test_who_recovers_is_ticked_on_the_ticket_before_too_where_it_came_again_as_another(
     world: CorrelatorWorld,

@@ -199,6 +199,7 @@ class Sharing:
                 for member in outcome.members:
                     self._joins(verdict, member, outcome.parent)
                 self._together.append((verdict, outcome.parent))
+                self._comes_back.append((verdict, outcome.parent))
             case Opened() | Reopened() if is_integration(verdict.subject):
                 parent = Parent(verdict.subject, verdict.condition)
                 for member in outcome.merges:
