@@ -220,6 +220,7 @@ SHARED_TICKETS = (
             Mutant(ENDS, "if at > verdict.at and one not in afresh}", "if False}"),
             Mutant(ENDS, "max(verdict.at, at[one.subject]),", "verdict.at,"),
             Mutant(UNWELL, "AND cause IN ('recovered', 'forgotten') AND outcome.at > asked.at)", "AND false)"),
+            Mutant("adapters/correlator/silences", "'forgotten', 'firing')", "'forgotten')"),
             Mutant("correlator/silencing", "if (key, occurrence.end) in self._over:", "if False:"),
             Mutant("adapters/correlator/silences", "cause = 'silence_ended' AND outcome.at > asked.at", "false"),
         ),

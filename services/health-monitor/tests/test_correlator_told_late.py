@@ -2,10 +2,11 @@
 meanwhile about the devices behind it. On a real database."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from correlator_facts import T0
+from correlator_facts import T0, change
 from correlator_world import CorrelatorWorld
 from rollup_facts import UNREACHABLE, behind, fails, opened, recovers, said, tick_on
 
@@ -13,7 +14,9 @@ from fettle_contracts.identity import HeartbeatKey
 from fettle_health_monitor.domain.correlator.silences import Schedule
 
 AT = T0 + 100_000
-HUE = "integration/hue-1"
+HUE, CREDENTIALS = "integration/hue-1", "integration_credentials_invalid"
+HUE_2 = "integration/hue-2"
+"""Its shard is the second of two, by its key."""
 DEVICE = "device/d5"
 """Its shard is the first of two, by its key."""
 
@@ -131,3 +134,20 @@ async def test_seven_seconds_behind_are_enough(world: CorrelatorWorld, behind_ms
     listed = await world.rows("SELECT parent FROM rollup_member")
     asked = [line for line in lines if line.startswith(f"open {DEVICE}")]
     assert len(asked) + len(listed) == 1, (lines, await world.outcomes())
+
+
+@pytest.mark.rule("HM-126")
+async def test_a_silence_whose_end_is_told_behind_what_it_fires_for_by_now_brings_no_ticket_for_before(
+    world: CorrelatorWorld,
+) -> None:
+    """The integration's shard stands still, and tells of its new condition before it shows a clock behind the end."""
+    await world.silence(Schedule(AT + 1_000, 30), HUE_2)
+    await world.feed(*fails(HUE_2, AT + 2_000, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 2_500)
+    for after in range(4_000, 56_000, 4_000):
+        await world.tick(AT + after, 0)
+    changed: dict[str, Any] = {"condition": CREDENTIALS, "reason": "condition_changed", "shard": 1}
+    await world.feed(change(HUE_2, "firing", "firing", at=AT + 45_000, **changed))
+    await tick_on(world, AT + 57_000)
+    opening = [each.body["dedup_key"] for each in await world.commands() if each.verb == "open"]
+    assert opening == [f"{HUE_2}:{CREDENTIALS}"]

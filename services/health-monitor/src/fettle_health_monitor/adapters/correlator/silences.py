@@ -106,7 +106,7 @@ _STOOD = """
                                    WHERE well.org = due.org AND well.subject = due.subject AND well.to_state = 'healthy'
                                      AND well.at > watch.start_at AND well.at < until_at))
            OR EXISTS (SELECT FROM outcome WHERE outcome.org = due.org AND outcome.subject = due.subject
-                      AND cause IN ('recovered', 'forgotten')
+                      AND cause IN ('recovered', 'forgotten', 'firing')
                       AND outcome.at >= CASE cause WHEN 'forgotten' THEN past.at ELSE until_at END) AS settled
     FROM due
     LEFT JOIN LATERAL (

@@ -34,8 +34,8 @@ class Stood:
 class Ended:
     """An occurrence of a silence whose end the subject's shard has judged past, by `policy_version` at that instant, or
     at `due_at` where the org was switched off then and is on again since. `settled`: no verdict is needed, as one about
-    its recovery has been decided since, or about its removal since it was last heard of, or a watch over an early
-    resolve will call for one."""
+    its recovery has been decided since, or about its removal since it was last heard of, or it has fired for another
+    reason since and that has been decided, or a watch over an early resolve will call for one."""
 
     silence: Silence
     occurrence: Occurrence
