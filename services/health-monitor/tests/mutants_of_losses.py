@@ -7,6 +7,7 @@ UNSEEN = "domain/correlator/unseen"
 HOLES = "domain/correlator/holes"
 TIMES = "domain/correlator/fresh_times"
 LOSING = "correlator/losing"
+COURSE = "correlator/loss_course"
 EVERYBODY = "adapters/correlator/everybody"
 
 LOST_HEARTBEATS = (
@@ -132,6 +133,26 @@ LOST_HEARTBEATS = (
             Mutant(LOSING, "if of == shard and until > at)", "if of == shard and until >= at)"),
             Mutant(LOSING, "version = max(self._judging.values(),", "version = min(self._judging.values(),"),
             Mutant(LOSING, "counts=rules_of(version, everybody.profiled(row)).timeout_ms <=", "counts=timeout_ms <="),
+        ),
+    ),
+    # who is removed while its shard does not know it
+    Part(
+        ("losses_removed_meanwhile",),
+        (
+            Mutant(COURSE, "if hidden := await losses.drop_held(self._connection, self._org, subject):", "if False:"),
+            Mutant(COURSE, "        await losses.leave(self._connection, self._org, [subject])\n", ""),
+            Mutant(COURSE, "or row.shown != HealthState.UNKNOWN:", "or True:"),
+            Mutant(COURSE, "if loss.resumed_at is None and after.resumed_at is not None:", "if False:"),
+            Mutant(COURSE, "if after.few_since is not None and after.few_since != loss.few_since:", "if False:"),
+        ),
+    ),
+    # who has a fresh time when heartbeats are lost
+    Part(
+        ("losses_fresh_times",),
+        (
+            Mutant(COURSE, "        await self._judge_afresh_anew(loss, at)\n", ""),
+            Mutant(COURSE, "if watch.out_before(loss.begun_at, clock) is None:", "if True:"),
+            Mutant(COURSE, "    for org in sorted({each.watch.org for each in afresh}):", "    for org in ():"),
         ),
     ),
 )  # fmt: skip

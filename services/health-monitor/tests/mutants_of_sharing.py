@@ -236,7 +236,8 @@ SHARED_TICKETS = (
             Mutant(TICKETS, "    if another:\n", "    if False:\n"),
             Mutant(PLACES, "WHERE recovered_at IS NULL AND joined_at < opened_at", "WHERE false"),
             Mutant(ENDS, "joined if joined >= verdict.at else verdict.at - 1", "verdict.at - 1"),
-            Mutant(ROLLUPS, "if single.well_from is None or single.well_from > at]", "]"),
+            Mutant(ROLLUPS, " if not single.is_well(at)]", "]"),
+            Mutant(ROLLUPS, "if moved_at <= at), False)", "), False)"),
         ),
     ),
 )  # fmt: skip

@@ -37,7 +37,13 @@ class Shared(Oracle):
         return self.fleet[subject].since
 
     def has_lasted(self, lasting: Lasting, length: int, *, alone: bool = False) -> bool:
-        return lasting.over or self.now >= lasting.start + length
+        if alone and self.outages and not lasting.over:
+            resumed = self.outages[-1].resumed
+            if resumed is None:
+                return False
+            lasting.start = max(lasting.start, resumed)
+        lasting.over = lasting.over or self.now >= lasting.start + length
+        return lasting.over
 
     def is_judged(self, subject: str) -> bool:
         return True

@@ -35,12 +35,10 @@ class Oracle:
     ) -> None:
         self.policies, self.existing, self.behind, self.moves = policies, existing, dict(behind), moves
         self.fleet: dict[str, Known] = {}
-        self.moved: list[Moved] = []
-        self.outages: list[Outage] = []
+        self.moved, self.outages = list[Moved](), list[Outage]()
         self.books = Tickets(self, silences, deeds)
         self.few_unknown: Lasting | None = None
-        self.judging: dict[int, int] = {}
-        self.switched_on: dict[int, int] = {}
+        self.judging, self.switched_on = dict[int, int](), dict[int, int]()
         self.logs: list[Observed] = []
         self.now = self.until = 0
 
@@ -109,13 +107,15 @@ class Oracle:
 
     def has_lasted(self, lasting: Lasting, length: int, *, alone: bool = False) -> bool:
         """By the shard's own clock, which stands while the org is switched off and begins anew behind that; a silence
-        begins anew behind a hole in the log too."""
+        begins anew behind a hole in the log too, and where reporting resumes."""
         shard = lasting.shard
-        if lasting.over or not self.policy(shard).enabled or (alone and self.logs[shard].is_blind(self.now)):
+        unheard = self.logs[shard].is_blind(self.now) or self._is_lost()
+        if lasting.over or not self.policy(shard).enabled or (alone and unheard):
             return lasting.over
         lasting.start = max(lasting.start, self.switched_on.get(shard, 0))
         if alone:
-            lasting.start = max(lasting.start, self.logs[shard].back(self.now))
+            resumed = [outage.resumed or 0 for outage in self.outages[-1:]]
+            lasting.start = max(lasting.start, self.logs[shard].back(self.now), *resumed)
         lasting.over = self._lasted(shard, lasting.start, length)
         return lasting.over
 

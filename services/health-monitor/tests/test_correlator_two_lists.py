@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from correlator_facts import BRISK, T0
+from correlator_facts import BRISK, T0, change
 from correlator_world import CorrelatorWorld
+from loss_facts import GONE, evidence, fires, silent
 from rollup_facts import (
     MANY,
     UNREACHABLE,
@@ -22,6 +23,7 @@ from rollup_facts import (
     tick_on,
     together,
 )
+from test_correlator_losses_anew import told
 
 from fettle_contracts.people import ActorType
 from fettle_contracts.ticket_events import EntryType
@@ -223,3 +225,43 @@ async def test_who_is_well_is_not_taken_in_though_somebody_has_reopened_its_tick
     lines = await said(world)
     rows = await world.rows("SELECT subject, recovered_at FROM rollup_member")
     assert not [row for row in rows if row.recovered_at is None], (lines, rows)
+
+
+@pytest.mark.rule("HM-142", "HM-236")
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "at once"])
+async def test_who_came_up_healthy_in_a_new_log_is_not_taken_in_however_much_comes_at_once(
+    environment: Mapping[str, str], at_once: bool
+) -> None:
+    async with CorrelatorWorld.open(environment) as world:
+        d1, hue = "device/d1", "integration/hue-1"
+        await world.feed(world.profile(d1, integration="hue-1", name="d1"))
+        at = GONE - 60_000
+        ok: dict[str, Any] = {"at": at - 100_000, "condition": None, "evidence": evidence(at, deadline=None)}
+        await world.feed(change(d1, None, "healthy", **ok), change(hue, None, "healthy", **ok, shard=1))
+        await world.feed(silent(d1, at), fires(d1, at + 2_000))
+        await world.tick(at + 5_000)
+        (opened,) = await world.commands()
+        await world.answer(opened)
+        await world.clear()
+        anew = at + 10_000
+        await world.tick(anew - 500)
+        await world.feed(world.clock(0, anew, generation=2, clock=0), told(d1, anew), world.clock(1, anew))
+        more: dict[str, Any] = {"condition": UNREACHABLE, "shard": 1}
+        seen = evidence(anew, deadline=None)
+        first = [
+            change(hue, "healthy", "pending_open", at=anew + 200, since=anew + 200, evidence=seen, **more),
+            change(hue, "pending_open", "firing", at=anew + 2_200, since=anew + 200, evidence=seen, **more),
+        ]
+        clocks = [world.clock(0, anew + 2_500, generation=2, clock=2_500), world.clock(1, anew + 2_500)]
+        again = silent(d1, anew + 3_000, generation=2)
+        if at_once:
+            await world.feed(
+                *first, again, world.clock(0, anew + 4_000, generation=2, clock=4_000), world.clock(1, anew + 4_000)
+            )
+        else:
+            await world.feed(*first, *clocks)
+            await world.feed(
+                again, world.clock(0, anew + 4_000, generation=2, clock=4_000), world.clock(1, anew + 4_000)
+            )
+        lines = await said(world)
+        assert [line for line in lines if "merged" in line] == []

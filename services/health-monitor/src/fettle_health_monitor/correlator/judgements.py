@@ -30,6 +30,7 @@ from fettle_health_monitor.correlator.changes import Turned
 from fettle_health_monitor.correlator.deciding import Deciding
 from fettle_health_monitor.correlator.greeting import Greeting
 from fettle_health_monitor.correlator.joining import watch_left_alone
+from fettle_health_monitor.correlator.loss_course import that_could_be_heard
 from fettle_health_monitor.correlator.news import News, Received, count_received
 from fettle_health_monitor.correlator.reach import Reach, by_log, reached, slowest_at
 from fettle_health_monitor.correlator.sharing import group_of
@@ -117,6 +118,7 @@ class Judgements:
             waited += await verdicts.take_ready(connection, reach.ready_before, concerned)
             waited.sort(key=lambda each: _turn_of(each[1]))
             out = await watches.settle_run_out(connection, reach.settled, concerned)
+            out = await that_could_be_heard(connection, out)
             instants = [each.at for each in out] + [verdict.at for _, verdict in waited]
             until = min(instants, default=math.inf)
             if policies_left and policies_left[0][1].at <= min([until, *(each.at for each in turned[:1])]):

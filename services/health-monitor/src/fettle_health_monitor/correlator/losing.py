@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
-from uuid import uuid5
 
 import structlog
 from sqlalchemy import Row
@@ -26,16 +25,15 @@ from fettle_health_monitor.adapters.correlator.everybody import Profiled
 from fettle_health_monitor.adapters.correlator.losses import Held
 from fettle_health_monitor.adapters.correlator.watches import RunOut
 from fettle_health_monitor.correlator.holding_back import may_lose_some, rules_of, window_of
+from fettle_health_monitor.correlator.loss_course import LossCourse
 from fettle_health_monitor.correlator.policy_effects import retimed_by, verdicts_of
 from fettle_health_monitor.correlator.reach import Reach
 from fettle_health_monitor.correlator.silencing import occurrences_of, unless_unreadable
-from fettle_health_monitor.domain.correlator.clocks import ShardClock
-from fettle_health_monitor.domain.correlator.fresh_times import NOT_RUNNING, Until, retimed, switched_off
+from fettle_health_monitor.domain.correlator.fresh_times import Until, retimed, switched_off
 from fettle_health_monitor.domain.correlator.holes import down_from
 from fettle_health_monitor.domain.correlator.losses import (
     ALL_HEARTBEATS,
     ALL_TOLD,
-    LOST,
     Census,
     Loss,
     Standing,
@@ -46,9 +44,9 @@ from fettle_health_monitor.domain.correlator.losses import (
 )
 from fettle_health_monitor.domain.correlator.policies import PolicyVersion
 from fettle_health_monitor.domain.correlator.unseen import Seeing
-from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Rules, Unseen
+from fettle_health_monitor.domain.correlator.unseen_subjects import Due, Event, Unseen
 from fettle_health_monitor.domain.correlator.verdicts import Verdict, heartbeats_lost, still_lost, unseen
-from fettle_health_monitor.domain.correlator.watches import NO_GENERATION, Watch, WatchKind
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 from fettle_health_monitor.domain.judgements import Change, HeardAgain, InForce
 from fettle_health_monitor.metrics import LOSSES
 
@@ -79,26 +77,20 @@ async def take_in_order(
     return in_force
 
 
-class _Org:
-    """One org in one transaction. `version` stands in where a shard has not said by which it judges."""
+class _Org(LossCourse):
+    """One org in one transaction, and what happens in it."""
 
     def __init__(self, work: UnitOfWork, version: PolicyVersion, partition: int, reach: Reach, record: Record) -> None:
-        self._work, self._connection = work, work.connection
-        self._newest, self._partition = version, partition
-        self._org, self._reach, self._record = version.org, reach, record
+        super().__init__(work.connection, version, partition)
+        self._work, self._reach, self._record = work, reach, record
         self._known: dict[str, Row[Any]] = {}
-        self._clocks: dict[int, ShardClock] = {}
-        self._first: int | None = None
-        self._judging: dict[int, PolicyVersion] = {}
         self._replaced: list[tuple[int, int, PolicyVersion]] = []
         self._from, self._before = 0, reach.ready_before[partition]
 
     async def take(self, events: Sequence[Held]) -> None:
         """All of it, in its order; what a policy re-times is looked for anew behind it, and comes after what its shard
         says at its moment."""
-        self._clocks = await progress.clocks(self._connection, self._partition)
-        self._first = min(self._clocks.keys() - self._reach.horizons[self._partition].stalled, default=None)
-        self._judging = await policies.judging(self._connection, self._org)
+        await self.load()
         before = self._before
         turn: list[Event] = []
         put: InForce | None = None
@@ -245,12 +237,12 @@ class _Org:
         if loss is not None and loss != before:
             await losses.save(connection, loss)
             if resumes:
-                await self._resume(loss)
+                await self.resume(loss)
         called = await self._called(seeing)
         for few, after, ended_at in seeing.few_ended:
             called += await self._few_ended(few, after, ended_at, before)
         if loss is not None and loss.few_since is not None and (before is None or loss.few_since != before.few_since):
-            await self._watch(loss)
+            await self.watch(loss)
         if begins and loss is not None:
             called.append(heartbeats_lost(loss, self._partition, seeing.census.window_ms if seeing.census else None))
             self._work.after_commit(LOSSES.inc)
@@ -266,24 +258,12 @@ class _Org:
         found = (unseen(each, names.get((each.org, each.subject), live.Known())) for each in seeing.called)
         return [verdict for verdict in found if verdict is not None]
 
-    async def _resume(self, loss: Loss) -> None:
-        """Everybody who is still unseen has a full timeout from now on."""
-        assert loss.resumed_at is not None  # noqa: S101 - the caller has looked
-        log.info("heartbeats.back", org=self._org, unknown=loss.unknown, lost=loss.lost)
-        at = loss.resumed_at
-        timers = {
-            one.subject: Until.after(self._clock_at(one.shard, at).forward_to(at), self._rules(one).timeout_ms)
-            for one in await losses.without_timer(self._connection, self._org)
-        }
-        if timers:
-            await losses.give_timers(self._connection, self._org, timers)
-
     async def _few_ended(self, few: Loss, after: Loss, at: int, before: Loss | None) -> list[Verdict]:
         """More are unknown again, or heartbeats are lost again: the ticket is no longer looked at. Where few had been
         unknown for the resolve debounce by then, it is, as of that; and it is called for again where reporting has not
         resumed."""
         begun = before is not None and (few.id, few.few_since) == (before.id, before.few_since)
-        running = await self._watched_few() if begun else self._few_unknown(few)
+        running = await self._watched_few() if begun else self.few_unknown(few)
         if begun:
             await watches.end(self._connection, WatchKind.FEW_UNKNOWN, {(self._org, ALL_HEARTBEATS)})
         lasted_at = None
@@ -300,50 +280,14 @@ class _Org:
             called.append(still_lost(after, self._partition, at, by))
         return called
 
-    async def _watch(self, loss: Loss) -> None:
-        """The ticket is looked at when few have been unknown for the resolve debounce."""
-        watch = self._few_unknown(loss)
-        if watch is not None:
-            await watches.begin(self._connection, [watch], {self._org: self._partition})
-
-    def _few_unknown(self, loss: Loss) -> Watch | None:
-        """None while no shard has shown a clock."""
-        first = self._first
-        if first is None or loss.few_since is None:
-            return None
-        return Watch.begin(
-            WatchKind.FEW_UNKNOWN,
-            cause=uuid5(loss.id, str(loss.few_since)),
-            org=self._org,
-            subject=ALL_HEARTBEATS,
-            condition=LOST,
-            shard=self._clock_at(first, loss.few_since),
-            since_at=loss.few_since,
-            lasting_ms=self._version_of(first).rules_for(ALL_HEARTBEATS, None, None).resolve_debounce_s * 1000,
-        )
-
     def _profile(self, subject: str) -> Profiled:
         row = self._known.get(subject)
         return Profiled(subject, 0, None, None, None) if row is None else everybody.profiled(row)
-
-    def _version_of(self, shard: int) -> PolicyVersion:
-        return self._judging.get(shard, self._newest)
 
     def _version_at(self, shard: int, at: int) -> PolicyVersion:
         """By which a shard judged at an instant; what is due at the instant of another one is so by that."""
         then = (before for until, of, before in self._replaced if of == shard and until > at)
         return next(then, self._version_of(shard))
-
-    def _rules(self, one: Profiled) -> Rules:
-        return rules_of(self._version_of(one.shard), one)
-
-    def _clock_at(self, shard: int, at: int) -> ShardClock:
-        """A shard's clock as it was at an instant; while its org is switched off, of no generation that runs."""
-        clock = self._clocks.get(shard)
-        if clock is None:
-            return ShardClock(shard, NO_GENERATION, at, 0)
-        runs = self._version_of(shard).policy.enabled
-        return replace(clock.beginning_at(at), generation=clock.generation if runs else NOT_RUNNING)
 
 
 def _fires(event: Event) -> bool:

@@ -13,6 +13,7 @@ from fettle_health_monitor.adapters.correlator.control_log import ControlLog
 from fettle_health_monitor.adapters.correlator.registry import Removed
 from fettle_health_monitor.correlator import retiming
 from fettle_health_monitor.correlator.deciding import Deciding
+from fettle_health_monitor.correlator.loss_course import LossCourse
 from fettle_health_monitor.domain import control
 from fettle_health_monitor.domain.correlator.clocks import Behind
 from fettle_health_monitor.domain.correlator.registration import Entering, Present, Refused, Registration, entering
@@ -88,6 +89,10 @@ class Registry:
         if removed is Removed.NOT_JUDGED:
             at = to_ms(self._now())
             version = (await policies.foremost(connection, {key.org})).get(key.org)
+            if version is not None:
+                course = LossCourse(connection, version, self._partition_of(key.org))
+                await course.load()
+                await course.know_no_more(subject)
             gone = forgotten(
                 uuid4(), org=key.org, subject=subject, at=at, policy_version=0 if version is None else version.version
             )

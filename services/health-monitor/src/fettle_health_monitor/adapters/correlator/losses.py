@@ -65,6 +65,10 @@ _TAKE_HELD = text(f"""
     ORDER BY at, judgement->'shard', judgement->'place'->0, judgement->'place'->1
 """)  # noqa: S608
 
+_DROP_HELD = text("""
+    DELETE FROM held_judgement WHERE org = :org AND judgement->>'subject' = :subject RETURNING judgement
+""")
+
 _OUT = text(f"""
     SELECT org, subject, unseen.partition, unseen.shard, due_clock
     FROM unseen_subject AS unseen JOIN {SHOWN}
@@ -212,6 +216,13 @@ async def take_held(
     rows = await connection.execute(_TAKE_HELD, {**_reach(before), "orgs": list(orgs)})
     found = [(row.partition, decode(json.dumps(row.judgement).encode())) for row in rows]
     return [(partition, each) for partition, each in found if isinstance(each, (Change, HeardAgain, InForce))]
+
+
+async def drop_held(connection: AsyncConnection, org: str, subject: str) -> list[Change]:
+    """Drops what is held of this subject. Its changes."""
+    rows = await connection.execute(_DROP_HELD, {"org": org, "subject": subject})
+    dropped = [decode(json.dumps(row.judgement).encode()) for row in rows]
+    return [each for each in dropped if isinstance(each, Change)]
 
 
 async def due(

@@ -86,7 +86,12 @@ _FAILED = text(f"""
 
 _SINGLES = text(f"""
     SELECT subject.org, integration, subject.subject, incident.condition, subject.name,
-           coalesce(opened_at, 0) AS opened_at, CASE WHEN state = 'healthy' THEN changed_at END AS well_from
+           coalesce(opened_at, 0) AS opened_at,
+           CASE WHEN changed_at > opened_at THEN (
+               SELECT array_agg(CASE WHEN to_state = 'healthy' THEN at ELSE -at END ORDER BY at, position)
+               FROM transition AS moved
+               WHERE moved.org = subject.org AND moved.subject = subject.subject AND at > opened_at
+           ) END AS moved
     FROM subject JOIN {_ASKED} USING (org, integration)
     JOIN incident ON incident.org = subject.org AND incident.subject = subject.subject
     WHERE subject.subject LIKE 'device/%'
@@ -225,7 +230,9 @@ async def around(connection: AsyncConnection, since: Mapping[Place, int]) -> dic
         spells[row.org, row.integration].append(_spell(row, to_ms(parse_time(row.since)), holes, row.until))
     for row in await connection.execute(_SINGLES, asked):
         member = Member(row.subject, row.condition, row.name)
-        singles[row.org, row.integration][row.subject] = Single(member, row.opened_at, row.well_from)
+        singles[row.org, row.integration][row.subject] = Single(
+            member, row.opened_at, tuple((abs(at), at > 0) for at in row.moved or ())
+        )
     return {place: Around(tuple(spells[place]), singles[place]) for place in since}
 
 

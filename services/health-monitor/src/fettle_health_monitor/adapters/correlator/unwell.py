@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fettle_contracts.times import parse_time, to_ms
 from fettle_health_monitor.adapters.correlator.live import Failing, Key
+from fettle_health_monitor.adapters.correlator.watches import COLUMNS, watch_of
 from fettle_health_monitor.domain.correlator.rollups import integration_named
 from fettle_health_monitor.domain.correlator.verdicts import Named
+from fettle_health_monitor.domain.correlator.watches import Watch, WatchKind
 
 _STOOD = """
     CROSS JOIN LATERAL (
@@ -78,6 +80,10 @@ _JUDGE_FROM = text("""
     FROM unnest(CAST(:subjects AS text[]), CAST(:at AS bigint[])) AS fresh (subject, at)
     WHERE org = :org AND subject.subject = fresh.subject
 """)
+
+_AFRESH = text(f"""
+    SELECT {COLUMNS} FROM watch WHERE watch.org = :org AND kind = '{WatchKind.JUDGED_AFRESH}' ORDER BY subject
+""")  # noqa: S608
 
 _FAILING = text(f"""
     SELECT subject.subject, shard, stood.state, stood.condition, stood.body, since_at, evidence, flap_count, name,
@@ -160,6 +166,11 @@ async def judge_from(connection: AsyncConnection, org: str, since: Mapping[str, 
     """These devices have a fresh timeout from these instants on; what is wrong with them counts as begun at its end."""
     values = {"org": org, "subjects": list(since), "at": list(since.values())}
     await connection.execute(_JUDGE_FROM, values)
+
+
+async def judged_afresh(connection: AsyncConnection, org: str) -> list[Watch]:
+    """The org's devices that have a fresh time: their watches."""
+    return [watch_of(row) for row in await connection.execute(_AFRESH, {"org": org})]
 
 
 async def failing(connection: AsyncConnection, org: str, at: Mapping[str, int]) -> list[Failing]:

@@ -71,12 +71,15 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A ticket of a device's own that is unresolved or about to be opened, and when it was asked for. Its device may be
-    well since (`well_from`) and the ticket reopened by somebody."""
+    """A ticket of a device's own that is unresolved or about to be opened, and when it was asked for. `moved` is when
+    its device has changed since, and whether it was well then: somebody may have reopened the ticket."""
 
     member: Member
     opened_at: int
-    well_from: int | None = None
+    moved: tuple[tuple[int, bool], ...] = ()
+
+    def is_well(self, at: int) -> bool:
+        return next((well for moved_at, well in reversed(self.moved) if moved_at <= at), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class Group:
     def singles_before(self, at: int) -> list[Single]:
         """The devices' own tickets of the window before `at`, but for those of who is well by then."""
         recent = [single for single in self.singles if at - self.window_ms < single.opened_at <= at]
-        return [single for single in recent if single.well_from is None or single.well_from > at]
+        return [single for single in recent if not single.is_well(at)]
 
 
 @dataclass(frozen=True, slots=True)
