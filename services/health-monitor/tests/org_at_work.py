@@ -13,8 +13,8 @@ from uuid import UUID
 
 from correlator_facts import BRISK, T0, change, next_place
 from correlator_world import CorrelatorWorld
+from desk_at_work import DeskTicket, TicketDesk
 from rollup_facts import MANY, UNREACHABLE
-from ticket_desk import DeskTicket, TicketDesk
 
 from fettle_chassis.unit_of_work import unit_of_work
 from fettle_contracts.identity import HeartbeatKey
