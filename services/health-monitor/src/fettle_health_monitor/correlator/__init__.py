@@ -7,9 +7,9 @@ Behind `judgements.py`, in this order: `reach.py` (what is no repeat, and how fa
 same by kind), `changes.py` (what is shown of it, and the verdicts that wait), `policy_effects.py` (what a new policy
 and a watch that is due call for; `retiming.py`: what runs already lasts as long as the new one says), `deciding.py`
 (verdicts into outcomes, outcomes into commands), `greeting.py` (a shard that knows nothing is told). Where a change is
-not about one subject alone: `holding_back.py` and `losing.py` before it is shown (of lost heartbeats, not of silences
-that people make), `sharing.py` (with `joining.py`, `former_lists.py`, `list_ends.py`, `taking_back.py`) and
-`silencing.py` before it is decided.
+not about one subject alone: `holding_back.py`, `losing.py` and `loss_course.py` before it is shown (of lost heartbeats,
+not of silences that people make), `sharing.py` (with `joining.py`, `former_lists.py`, `list_ends.py`,
+`taking_back.py`) and `silencing.py` before it is decided.
 
 Everything runs inside the unit of work of whoever calls. Locks are taken in one order: shards' progress, orgs, the
 shards' gaps, the control counter.
