@@ -2,13 +2,14 @@
 real database."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 from correlator_facts import change
 from correlator_world import CorrelatorWorld
-from loss_facts import GONE, evidence, fall_silent, fires, fleet, heard, interval, silent
+from loss_facts import GONE, evidence, fall_silent, fires, fleet, heard, interval, silent, state_of
 from rollup_facts import said
 from test_correlator_losses_anew import begins_anew, is_heard, tick
 
@@ -116,3 +117,46 @@ async def test_what_is_held_of_who_was_frozen_and_is_removed_stops_nothing(world
     for at in range(GONE + 3_000, GONE + 30_000, 5_000):
         await tick(world, at, GONE + 2_000)
     assert await world.rows("SELECT subject, state FROM subject WHERE subject = :s", s=first) == []
+
+
+@pytest.mark.rule("HM-154", "HM-322", "HM-157")
+async def test_few_that_are_left_unknown_by_that_end_the_ticket(world: CorrelatorWorld) -> None:
+    """Ten of the twelve; nobody has been heard yet."""
+    everybody = await fleet(world)
+    await fall_silent(world, everybody)
+    assert await said(world) == ["open other/heartbeats"]
+    await world.feed(world.clock(0, GONE + 2_000, generation=2, clock=0), world.clock(1, GONE + 2_000))
+    await remove(world, *everybody[:9])
+    await tick(world, GONE + 20_000, GONE + 2_000)
+    assert "recovered other/heartbeats:heartbeats_lost" not in await said(world)
+    await remove(world, everybody[9])
+    await tick(world, GONE + 21_900, GONE + 2_000)
+    assert "recovered other/heartbeats:heartbeats_lost" not in await said(world)
+    await tick(world, GONE + 22_100, GONE + 2_000)
+    assert "recovered other/heartbeats:heartbeats_lost" in await said(world)
+
+
+@pytest.mark.rule("HM-154", "HM-156", "HM-322")
+async def test_who_is_frozen_has_its_timeout_from_when_the_last_who_was_unknown_is_removed(
+    world: CorrelatorWorld,
+) -> None:
+    """It had been down, and its ticket is open; it was just being heard again."""
+    everybody, frozen, down = await fleet(world), "device/d13", GONE - 402_000
+    well = change(
+        frozen, None, "healthy", at=down - 1_000, condition=None, evidence=evidence(down, deadline=None), shard=1
+    )
+    await world.feed(world.profile(frozen, integration="hue-1", name="d13"), well)
+    await world.feed(silent(frozen, down, shard=1), fires(frozen, down + 2_000, shard=1))
+    await world.tick(down + 5_000)
+    await world.feed(heard(frozen, GONE - 3_000, shard=1))
+    await fall_silent(world, everybody)
+    again: dict[str, Any] = {"at": GONE + 1_500, "since": GONE + 1_500, "reason": "silent", "shard": 1}
+    again["evidence"] = evidence(GONE + 1_500, deadline=GONE + 1_500)
+    await world.feed(change(frozen, "pending_resolve", "firing", **again))
+    await world.tick(GONE + 1_800)
+    await world.feed(world.clock(0, GONE + 2_000, generation=2, clock=0), world.clock(1, GONE + 2_000))
+    await remove(world, *everybody)
+    await tick(world, GONE + 4_900, GONE + 2_000)
+    assert await state_of(world, frozen) == "pending_resolve"
+    await tick(world, GONE + 11_000, GONE + 2_000)
+    assert await state_of(world, frozen) == "firing"
