@@ -56,7 +56,9 @@ SETTLED: dict[str, tuple[Rows, bool]] = {
     "recovered as it ended": ([FIRED, ended("recovered", 0)], True),
     "forgotten later": ([FIRED, ended("forgotten", 9)], True),
     "recovered before": ([FIRED, ended("recovered", -1)], False),
-    "fired at the end": ([FIRED, ended("firing", 0)], False),
+    "fired at the end": ([FIRED, ended("firing", 0)], True),
+    "fired before": ([FIRED, ended("firing", -1)], False),
+    "judged afresh at the end": ([FIRED, ended("judged_afresh", 0)], False),
 }
 
 
