@@ -27,24 +27,34 @@ async def world(environment: Mapping[str, str]) -> AsyncIterator[CorrelatorWorld
         yield world
 
 
+async def share_its_own(world: CorrelatorWorld) -> None:
+    """The integration, of shard 1, has a ticket, and the device is behind it."""
+    await behind(world, DEVICE)
+    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
+    await world.tick(AT + 500)
+    await opened(world, UNREACHABLE)
+
+
+async def ticks(world: CorrelatorWorld, first: int, last: int, *, late: bool) -> None:
+    """Every four seconds from `AT` + `first` to before `last`; `late`: without shard 1."""
+    for after in range(first, last, 4_000):
+        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+
+
 @pytest.mark.rule("HM-126", "HM-144")
 @pytest.mark.parametrize("late", [True, False])
 async def test_who_joined_behind_a_recovery_that_is_told_late_gets_its_ticket(
     world: CorrelatorWorld, late: bool
 ) -> None:
     assert world.controls.shard_of(HeartbeatKey.parse(f"acme/{DEVICE}")) == 0
-    await behind(world, DEVICE)
-    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
-    await world.tick(AT + 500)
-    await opened(world, UNREACHABLE)
+    await share_its_own(world)
     await world.silence(Schedule(AT + 1_000, 30), DEVICE)
     await world.feed(*fails(DEVICE, AT + 4_000))
     await world.tick(AT + 5_000)
     if not late:
         await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
         await world.tick(AT + 11_000)
-    for after in range(12_000, 100_000, 4_000):
-        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await ticks(world, 12_000, 100_000, late=late)
     lines = await said(world)
     if late:
         assert lines[-1] == f"list {HUE}:{UNREACHABLE}: +1 -0", lines
@@ -60,20 +70,15 @@ async def test_no_ticket_stays_open_about_who_recovered_before_that_was_told(
 ) -> None:
     """The device recovers, and that is decided, while the integration's shard stands still; then that shard tells that
     the integration had recovered long before."""
-    await behind(world, DEVICE)
-    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
-    await world.tick(AT + 500)
-    await opened(world, UNREACHABLE)
+    await share_its_own(world)
     await world.feed(*fails(DEVICE, AT + 4_000))
     await world.tick(AT + 5_000)
     if not late:
         await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
         await world.tick(AT + 11_000)
-    for after in range(12_000, 30_000, 4_000):
-        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await ticks(world, 12_000, 30_000, late=late)
     await world.feed(*recovers(DEVICE, AT + 30_000))
-    for after in range(31_000, 120_000, 4_000):
-        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await ticks(world, 31_000, 120_000, late=late)
     lines = await said(world)
     if late:
         await world.feed(*recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1))
@@ -92,21 +97,16 @@ async def test_who_fails_behind_a_recovery_that_is_told_late_has_a_ticket(
     """The device was well when the integration recovered. It fires while the integration's shard stands still, and so
     joins the integration's ticket; then that shard tells of the recovery from before. `anew`: and that the integration
     has failed again since, before the device did."""
-    await behind(world, DEVICE)
-    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
-    await world.tick(AT + 500)
-    await opened(world, UNREACHABLE)
+    await share_its_own(world)
     ends = recovers(HUE, AT + 10_000, condition=UNREACHABLE, shard=1)
     if shared == "anew":
         ends += fails(HUE, AT + 20_000, condition=UNREACHABLE, shard=1)
     if not late:
         await world.feed(*ends)
         await world.tick(AT + 21_000)
-    for after in range(22_000, 30_000, 4_000):
-        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await ticks(world, 22_000, 30_000, late=late)
     await world.feed(*fails(DEVICE, AT + 34_000))
-    for after in range(35_000, 120_000, 4_000):
-        await (world.tick(AT + after, 0) if late else world.tick(AT + after))
+    await ticks(world, 35_000, 120_000, late=late)
     if late:
         await world.feed(*ends)
     await tick_on(world, AT + 120_000)
@@ -120,10 +120,7 @@ async def test_who_fails_behind_a_recovery_that_is_told_late_has_a_ticket(
 @pytest.mark.parametrize("behind_ms", [4_000, 7_000])
 async def test_seven_seconds_behind_are_enough(world: CorrelatorWorld, behind_ms: int) -> None:
     """As a judge that is killed or a rebalance brings about."""
-    await behind(world, DEVICE)
-    await world.feed(*fails(HUE, AT, condition=UNREACHABLE, shard=1))
-    await world.tick(AT + 500)
-    await opened(world, UNREACHABLE)
+    await share_its_own(world)
     await world.tick(AT + 29_500)
     await world.feed(*fails(DEVICE, AT + 32_000))
     for at in range(AT + 30_000, AT + 32_000 + behind_ms, 500):
@@ -144,8 +141,7 @@ async def test_a_silence_whose_end_is_told_behind_what_it_fires_for_by_now_bring
     await world.silence(Schedule(AT + 1_000, 30), HUE_2)
     await world.feed(*fails(HUE_2, AT + 2_000, condition=UNREACHABLE, shard=1))
     await world.tick(AT + 2_500)
-    for after in range(4_000, 56_000, 4_000):
-        await world.tick(AT + after, 0)
+    await ticks(world, 4_000, 56_000, late=True)
     changed: dict[str, Any] = {"condition": CREDENTIALS, "reason": "condition_changed", "shard": 1}
     await world.feed(change(HUE_2, "firing", "firing", at=AT + 45_000, **changed))
     await tick_on(world, AT + 57_000)

@@ -112,6 +112,20 @@ class _Known:
         return has_ticket(self.record) and self.shared_until is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What judging the subject again has shown. `away` is why it was not watched. Where too little is kept, nothing but
+    why no change is named."""
+
+    no_change: str | None
+    picture: Picture | None = None
+    away: str | None = None
+    version: PolicyVersion | None = None
+    rules: EffectivePolicy | None = None
+    replayed: Replayed | None = None
+    changes: tuple[WhatIf, ...] = ()
+
+
 class Why:
     """Reads what is on record, judges the subject again, and looks for what would have decided otherwise."""
 
@@ -127,7 +141,8 @@ class Why:
                 known = await _read(connection, key, at)
             log, start, unkept = await self._log(key, shard, at, known)
             if log is None or start is None:
-                return await self._by_record(key, shard, at, known, unkept)
+                found = _Found(no_change=f"it cannot be judged again: {unkept}")
+                return await self._answer(key, shard, at, known, found)
             async with self._database.reading() as connection:
                 case, versions = await _case(connection, key, log, start, known)
             return await self._judged(key, case, versions, known)
@@ -162,30 +177,19 @@ class Why:
             changes, no_change = await _search(case)
         else:
             no_change = _DIFFERS
-        replayed, rules = _replayed(case, judged), _rules(version, judged, case.log)
-        return await self._answer(
-            key, case.log.partition, case.log.at, known, seen, away, version, rules, replayed, changes, no_change
+        found = _Found(
+            no_change=no_change,
+            picture=seen,
+            away=away,
+            version=version,
+            rules=_rules(version, judged, case.log),
+            replayed=_replayed(case, judged),
+            changes=changes,
         )
+        return await self._answer(key, case.log.partition, case.log.at, known, found)
 
-    async def _by_record(self, key: HeartbeatKey, shard: int, at: int, known: _Known, unkept: str) -> Answer:
-        no_change = f"it cannot be judged again: {unkept}"
-        return await self._answer(key, shard, at, known, None, None, None, None, None, (), no_change)
-
-    async def _answer(
-        self,
-        key: HeartbeatKey,
-        shard: int,
-        at: int,
-        known: _Known,
-        seen: Picture | None,
-        away: str | None,
-        version: PolicyVersion | None,
-        rules: EffectivePolicy | None,
-        replayed: Replayed | None,
-        changes: tuple[WhatIf, ...],
-        no_change: str | None,
-    ) -> Answer:
-        trouble = present_trouble(known.record)
+    async def _answer(self, key: HeartbeatKey, shard: int, at: int, known: _Known, found: _Found) -> Answer:
+        trouble, replayed = present_trouble(known.record), found.replayed
         has = known.has_ticket
         async with self._database.reading() as connection:
             ticket, by_somebody = await _ticket(connection, key, trouble, at) if has else (None, False)
@@ -196,15 +200,15 @@ class Why:
             Situation(
                 has_ticket=has,
                 judged_again=replayed is not None,
-                picture=seen,
+                picture=found.picture,
                 trouble=tuple(trouble),
-                enabled=None if version is None else version.switches.enabled,
+                enabled=None if found.version is None else found.version.switches.enabled,
                 org_deleted=known.deleted,
                 ticket=None if ticket is None else ticket.number,
                 resolved_by_somebody=by_somebody,
                 begun_anew=begun_anew,
                 shared_until=known.shared_until,
-                unwatched=away,
+                unwatched=found.away,
                 removed_at=None if known.unwatched is None else known.unwatched.removed_at,
                 unknown_since=known.unknown_since,
                 waits=None if known.waiting is None else known.waiting.at,
@@ -220,14 +224,14 @@ class Why:
             ticket=ticket,
             because=text,
             suppressed_by=suppressed,
-            picture=seen,
-            version=version,
-            sources={} if rules is None else rules.sources,
+            picture=found.picture,
+            version=found.version,
+            sources={} if found.rules is None else found.rules.sources,
             verdict=known.record[-1] if known.record else None,
             blind=tuple(blind),
             replayed=replayed,
-            changes=changes,
-            no_change=no_change,
+            changes=found.changes,
+            no_change=found.no_change,
         )
 
 
